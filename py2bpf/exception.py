@@ -1,0 +1,130 @@
+"""The exceptions of py2bpf.
+
+    Py2BpfError
+    ├── TranslationError            the function can't become a BPF program
+    │   ├── UnsupportedSyntax       a construct that has no meaning in BPF
+    │   ├── TypeMismatch            a value of the wrong type, a missing field
+    │   └── LimitExceeded           too much stack, too many instructions
+    ├── KernelError (OSError)       a system call failed
+    │   ├── VerifierError           the kernel refused the program
+    │   └── NotSupported            the running kernel lacks a feature
+    └── InternalCompilerError       a bug in py2bpf
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of source text: a file, and 1-based lines with 0-based columns (UTF-8 bytes, as CPython counts)."""
+
+    filename: str
+    line: int
+    column: int | None = None
+    end_line: int | None = None
+    end_column: int | None = None
+    function: str = ""
+
+
+class Py2BpfError(Exception):
+    """The base of all errors that py2bpf raises on purpose."""
+
+
+class TranslationError(Py2BpfError):
+    """A Python function can't be translated.
+
+    ``line`` is the line number in the user's file, ``msg`` says what is wrong, ``hints`` what to write
+    instead. ``span`` locates the expression and ``notes`` are further places (the callers of an inlined
+    function, say). ``str()`` of the error shows all of it, with a caret under the expression.
+    """
+
+    def __init__(
+        self,
+        line: int,
+        msg: str,
+        *,
+        span: Span | None = None,
+        hints: tuple[str, ...] = (),
+        notes: tuple[tuple[Span, str], ...] = (),
+    ) -> None:
+        super().__init__(line, msg)
+        self.line = line
+        self.msg = msg
+        self.span = span
+        self.hints = hints
+        self.notes = notes
+
+    def __str__(self) -> str:
+        from .compiler.diagnostics import render
+
+        return render(self)
+
+
+class UnsupportedSyntax(TranslationError):
+    """A construct that compiled functions can't contain."""
+
+
+class TypeMismatch(TranslationError):
+    """A value is of a type that the operation can't take."""
+
+
+class LimitExceeded(TranslationError):
+    """The program is larger than BPF allows: stack, instructions, unrolling."""
+
+
+class KernelError(Py2BpfError, OSError):
+    """A system call failed. ``errno`` is the kernel's; ``str()`` says what was tried and what to do."""
+
+    def __init__(self, errno: int, msg: str) -> None:
+        super().__init__(errno, msg)
+
+    def __str__(self) -> str:
+        name = os.strerror(self.errno or 0)
+        return f"{self.strerror} ({name})" if name not in self.strerror else self.strerror
+
+
+class VerifierError(KernelError):
+    """The kernel's verifier refused the program.
+
+    ``log`` is the verifier's whole log. ``span``, ``line`` and ``column`` point at the Python expression
+    that the refused instruction came from (None where the log names none).
+    """
+
+    def __init__(self, errno: int, msg: str, log: str, span: Span | None = None) -> None:
+        super().__init__(errno, msg)
+        self.log = log
+        self.span = span
+        self.line = span.line if span else None
+        self.column = span.column if span else None
+
+    def __str__(self) -> str:
+        from .compiler.diagnostics import render_verifier
+
+        return render_verifier(self)
+
+
+class NotSupported(KernelError):
+    """The running kernel has no such feature; ``since`` names the kernel version that brought it."""
+
+    def __init__(self, errno: int, feature: str, since: str = "") -> None:
+        known = f"; it came with Linux {since}" if since else ""
+        super().__init__(errno, f"this kernel does not support {feature}{known}")
+        self.feature = feature
+        self.since = since
+
+
+class InternalCompilerError(Py2BpfError):
+    """A bug in py2bpf: names the compiler stage and the user's line. Please report it."""
+
+    def __init__(self, stage: str, msg: str, span: Span | None = None) -> None:
+        super().__init__(stage, msg)
+        self.stage = stage
+        self.msg = msg
+        self.span = span
+
+    def __str__(self) -> str:
+        where = f" while compiling {self.span.filename}:{self.span.line}" if self.span else ""
+        return f"internal error in {self.stage}{where}: {self.msg}. This is a bug in py2bpf, please report it."

@@ -1,0 +1,107 @@
+"""The border between compiler and kernel: pure data, made without privileges, equal for equal input.
+
+Left of it the compiler turns functions into a ProgramSpec; right of it the kernel package loads one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from typing import Any
+
+from .asm import Insn
+from .exception import Span
+
+
+@dataclass(frozen=True, eq=False)
+class MapSpec:
+    """What a map is. Anything with a ``map_spec`` attribute is a map to the compiler.
+
+    ``key_type`` and ``value_type`` are ctypes types (None where the kind has none). For an LPM trie
+    ``key_type`` is the address alone: the kernel's key has a 32-bit prefix length before it. A perf event
+    array has its records' type as ``data_type``. ``default`` is what reading a missing scalar gives.
+    """
+
+    kind: int
+    key_type: Any
+    value_type: Any
+    max_entries: int
+    flags: int = 0
+    name: str = ""
+    default: int | None = None
+    data_type: Any = None
+    per_cpu: bool = False
+
+    @property
+    def key_size(self) -> int:
+        return ctypes.sizeof(self.key_type) if self.key_type is not None else 0
+
+    @property
+    def value_size(self) -> int:
+        return ctypes.sizeof(self.value_type) if self.value_type is not None else 0
+
+
+@dataclass(frozen=True)
+class Field:
+    """A context field that is no plain member of the context's structure.
+
+    ``path`` names the plain member that holds it; ``through_pointer`` means: that member of the structure
+    which the context's member ``through_pointer`` points at (a syscall wrapper's own registers), read
+    from kernel memory.
+    """
+
+    path: str
+    through_pointer: str | None = None
+
+
+@dataclass(frozen=True)
+class ContextSpec:
+    """The type of a hook's first argument: a ctypes structure laid out as the kernel's, and its extra names.
+
+    ``fields`` maps a name to one Field, or to a tuple of them (``pt_regs.args[0]``). Names in ``fields`` win
+    over the structure's own.
+    """
+
+    struct: type[ctypes.Structure]
+    fields: dict[str, Field | tuple[Field, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HookSpec:
+    """What the compiler must know of a program type.
+
+    ``neutral`` is what ``return`` and ``return None`` give, ``safe`` what the program returns where Python
+    would raise. ``packet_loads`` says that load_skb_* works (BPF_LD_ABS).
+    """
+
+    prog_type: int
+    name: str
+    neutral: int = 0
+    safe: int = 0
+    packet_loads: bool = False
+    attach_type: int = 0
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the compiler may use of the kernel it compiles for; the default suits Linux 5.10 and later."""
+
+    atomic_alu: bool = True
+    probe_read_kernel: bool = True
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """A compiled program: no file descriptor, no privileges, the same for the same function.
+
+    ``lines[i]`` is the source of ``code[i]``. ``captures[i]`` is the live map that ``maps[i]`` describes,
+    opaque to the compiler.
+    """
+
+    name: str
+    hook: HookSpec
+    code: tuple[Insn, ...]
+    lines: tuple[Span | None, ...]
+    maps: tuple[MapSpec, ...]
+    captures: tuple[Any, ...] = field(default=(), compare=False, repr=False)
+    license: str = "GPL"
