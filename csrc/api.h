@@ -44,5 +44,145 @@ int p2b_encode(const struct p2b_sym *syms, uint32_t n, void *out, uint32_t cap, 
 /* Puts fds[number] into every map load of n_slots encoded slots. */
 int p2b_relocate(void *slots, uint32_t n_slots, const int *fds, uint32_t n_fds, struct p2b_fault *fault);
 
-/* bpf(2) as it is; attr is a union bpf_attr of size bytes. */
+/*
+ * bpf(2); attr is a union bpf_attr of size bytes. Returns the call's non-negative result or -errno. Not retried:
+ * whether EINTR and EAGAIN mean "again" depends on the command.
+ */
 int p2b_bpf(int cmd, void *attr, uint32_t size);
+
+/* perf_event_open(2), always close-on-exec; attr is a struct perf_event_attr. Returns a descriptor or -errno. */
+int p2b_perf_event_open(void *attr, int pid, int cpu, int group_fd, uint64_t flags);
+
+/* ---- Loading ------------------------------------------------------------------------------------------------- */
+
+/* What BPF_PROG_LOAD needs to know. Pointers are borrowed for the call. */
+struct p2b_load {
+	uint32_t prog_type;
+	uint32_t expected_attach_type;
+	const void *slots;      /* encoded and relocated */
+	uint32_t n_slots;
+	uint32_t prog_flags;
+	const char *license;
+	const char *name;       /* at most 15 of [A-Za-z0-9_.], or "" */
+};
+
+/* A verifier log: text is NUL-terminated, owned by the log, NULL when the kernel wrote none. */
+struct p2b_log {
+	char *text;
+	uint32_t length;        /* without the NUL */
+	uint32_t truncated;     /* 1: longer than the kernel or memory allows; text is the log's beginning */
+};
+
+/*
+ * Loads a program: without a log first and, when the kernel refuses it, once more with a log that grows until it
+ * fits. Returns a descriptor, or -errno of the refusal with *log filled; p2b_log_free(log) afterwards in any case.
+ */
+int p2b_prog_load(const struct p2b_load *load, struct p2b_log *log);
+void p2b_log_free(struct p2b_log *log);
+
+/* ---- Maps ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * One element. Buffers are key_size and value_size bytes of the map; a per-CPU map's value is one value per possible
+ * CPU, each padded to 8 bytes. Return 0 or -errno (-ENOENT: no such key). flags as in bpf(2): BPF_ANY ...
+ */
+int p2b_map_lookup(int fd, const void *key, void *value, uint64_t flags);
+int p2b_map_lookup_and_delete(int fd, const void *key, void *value, uint64_t flags);
+int p2b_map_update(int fd, const void *key, const void *value, uint64_t flags);
+int p2b_map_delete(int fd, const void *key);
+
+/* The key after key (NULL: the first). -ENOENT after the last. Starts over when key was deleted: see p2b_walk. */
+int p2b_map_next_key(int fd, const void *key, void *next);
+
+/*
+ * Many elements in as few system calls as the kernel allows (batch where it has them, else one by one). keys and
+ * values hold count contiguous entries. *done says how many were dealt with, also on failure. Deleting passes over
+ * keys that are missing. Return 0 or -errno.
+ */
+int p2b_map_update_many(int fd, uint32_t key_size, uint32_t value_size, const void *keys, const void *values,
+			uint32_t count, uint64_t flags, uint32_t *done);
+int p2b_map_delete_many(int fd, uint32_t key_size, const void *keys, uint32_t count, uint32_t *done);
+
+enum p2b_walk_flags {
+	P2B_WALK_KEYS = 1,      /* never batch: key by key (LPM tries, whose batches start over at deleted keys) */
+	P2B_WALK_DELETE = 2,    /* take every element out of the map while reading it */
+};
+
+/*
+ * One pass over a map that others may change meanwhile: every key that is there throughout comes exactly once, no
+ * key comes twice, and the pass ends. value_size as for lookup: all CPUs' values, padded.
+ */
+struct p2b_walk;
+int p2b_walk_create(int fd, uint32_t key_size, uint32_t value_size, uint32_t max_entries, uint32_t flags,
+		    struct p2b_walk **ret);
+void p2b_walk_destroy(struct p2b_walk *walk);
+
+/*
+ * The next at most cap entries, into keys[cap] and values[cap]. Returns their number, 0 at the end, or -errno:
+ * -ENOSPC asks for a larger cap (nothing is lost, call again), -EBUSY says that a walk by keys was overtaken by
+ * deletions too often to promise completeness.
+ */
+int p2b_walk_next(struct p2b_walk *walk, void *keys, void *values, uint32_t cap);
+
+/* ---- Perf buffers -------------------------------------------------------------------------------------------- */
+
+/*
+ * The drain functions fill a buffer with frames: this header, then size bytes of data, then zeros to a multiple of 8.
+ * size is what perf declares: the record's own size plus the padding that perf adds to make size + 4 divisible by 8
+ * (a 4-byte record: 4; 8: 12; 32: 36). Trim with the size of your type.
+ */
+struct p2b_frame {
+	uint32_t cpu;
+	uint32_t size;
+};
+
+/* Counters of a reader. */
+struct p2b_ring_stats {
+	uint64_t records;       /* delivered */
+	uint64_t lost;          /* what PERF_RECORD_LOST records told */
+	uint64_t corrupt;       /* records whose sizes contradict each other: passed over */
+};
+
+/*
+ * Walks a perf ring in plain memory: size bytes (a power of two) at data, records from *tail to head. Appends frames
+ * at out (at most cap bytes and max_records frames) and moves *tail behind what it dealt with. Returns the bytes
+ * written, or -ENOSPC where not even the first record fits. Never reads outside of data, whatever it holds.
+ */
+int64_t p2b_ring_walk(const void *data, uint64_t size, uint64_t *tail, uint64_t head, uint32_t cpu, void *out,
+		      uint64_t cap, uint64_t max_records, struct p2b_ring_stats *stats);
+
+/*
+ * A reader of a perf event array: a ring of pages (a power of two) data pages for every online CPU below n_cpus, in
+ * the map at the CPU's index. The reader is woken after wakeup_events records of a CPU, or, when watermark is not 0,
+ * after that many bytes.
+ */
+struct p2b_perfbuf;
+int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wakeup_events, uint32_t watermark,
+		       struct p2b_perfbuf **ret);
+void p2b_perfbuf_destroy(struct p2b_perfbuf *buf);
+
+/*
+ * Takes waiting records of all CPUs, at most max_records, into frames at out: FIFO per CPU, an equal share of cap
+ * for every CPU first, a bounded amount of work. Returns the bytes written; 0: nothing was there; -ENOSPC: the next
+ * record is larger than cap (70000 bytes hold any). One thread at a time.
+ */
+int64_t p2b_perfbuf_drain(struct p2b_perfbuf *buf, void *out, uint64_t cap, uint64_t max_records);
+
+/*
+ * Waits until records are there: 1; 0 after timeout_ms (-1: no limit); -EINTR after a signal; -ECANCELED once
+ * p2b_perfbuf_cancel was called. Records that wait for a later wake-up (wakeup_events, watermark) don't count.
+ */
+int p2b_perfbuf_wait(struct p2b_perfbuf *buf, int timeout_ms);
+
+/* From any thread, also a signal handler: ends this and every later wait. Draining still works. */
+void p2b_perfbuf_cancel(struct p2b_perfbuf *buf);
+
+/*
+ * A descriptor that polls readable when records are there or the reader was cancelled, for event loops: drain when
+ * it does, without a wait in between (asking takes the kernel's wake-up mark).
+ */
+int p2b_perfbuf_fd(const struct p2b_perfbuf *buf);
+
+/* Sums over all CPUs, or of one CPU (-ENOENT where it has no ring). */
+void p2b_perfbuf_stats(const struct p2b_perfbuf *buf, struct p2b_ring_stats *ret);
+int p2b_perfbuf_cpu_stats(const struct p2b_perfbuf *buf, uint32_t cpu, struct p2b_ring_stats *ret);
