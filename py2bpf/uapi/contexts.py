@@ -1,0 +1,163 @@
+"""The contexts that the kernel hands to programs, as ctypes structures and the names that users have for them.
+
+Layouts are those of include/uapi/linux/bpf.h and of the architectures' ``struct pt_regs``; a test compares them
+with the running kernel's BTF.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+from ctypes import c_uint8, c_uint32, c_uint64
+from typing import Final
+
+from ..exception import NotSupported
+from ..spec import ContextSpec, Field
+from .syscalls import SYSCALL_ABI
+
+_ENOSYS: Final = 38
+
+
+class SkBuff(ctypes.Structure):
+    """A packet, ``struct __sk_buff``. Numbers are in host order but for ``protocol``, addresses and ``remote_port``."""
+
+    _fields_ = (
+        ("len", c_uint32),
+        ("pkt_type", c_uint32),
+        ("mark", c_uint32),
+        ("queue_mapping", c_uint32),
+        ("protocol", c_uint32),
+        ("vlan_present", c_uint32),
+        ("vlan_tci", c_uint32),
+        ("vlan_proto", c_uint32),
+        ("priority", c_uint32),
+        ("ingress_ifindex", c_uint32),
+        ("ifindex", c_uint32),
+        ("tc_index", c_uint32),
+        ("cb", c_uint32 * 5),
+        ("hash", c_uint32),
+        ("tc_classid", c_uint32),
+        ("data", c_uint32),
+        ("data_end", c_uint32),
+        ("napi_id", c_uint32),
+        ("family", c_uint32),
+        ("remote_ip4", c_uint32),
+        ("local_ip4", c_uint32),
+        ("remote_ip6", c_uint32 * 4),
+        ("local_ip6", c_uint32 * 4),
+        ("remote_port", c_uint32),
+        ("local_port", c_uint32),
+        ("data_meta", c_uint32),
+        ("flow_keys", c_uint64),
+        ("tstamp", c_uint64),
+        ("wire_len", c_uint32),
+        ("gso_segs", c_uint32),
+        ("sk", c_uint64),
+        ("gso_size", c_uint32),
+        ("tstamp_type", c_uint8),
+        ("hwtstamp", c_uint64),
+    )
+
+
+class XdpMd(ctypes.Structure):
+    """A packet before it becomes an sk_buff, ``struct xdp_md``."""
+
+    _fields_ = (
+        ("data", c_uint32),
+        ("data_end", c_uint32),
+        ("data_meta", c_uint32),
+        ("ingress_ifindex", c_uint32),
+        ("rx_queue_index", c_uint32),
+        ("egress_ifindex", c_uint32),
+    )
+
+
+class RawTracepointArgs(ctypes.Structure):
+    """The arguments of a raw tracepoint: as many as its TP_PROTO has, 12 at most."""
+
+    _fields_ = (("args", c_uint64 * 12),)
+
+
+_X86_REGISTERS: Final = (
+    *("r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi"),
+    *("orig_rax", "rip", "cs", "eflags", "rsp", "ss"),
+)
+_ARM_REGISTERS: Final = (*(f"x{number}" for number in range(31)), "sp", "pc", "pstate")
+
+
+class PtRegsX86(ctypes.Structure):
+    """The processor's registers, ``struct pt_regs`` of x86-64, with user space's names."""
+
+    _fields_ = tuple((name, c_uint64) for name in _X86_REGISTERS)
+
+
+class PtRegsArm64(ctypes.Structure):
+    """The processor's registers, ``struct user_pt_regs`` of arm64; x0 stands for regs[0] and so on."""
+
+    _fields_ = tuple((name, c_uint64) for name in _ARM_REGISTERS)
+
+
+class _Abi:
+    """Where an architecture keeps what the architecture-neutral names mean."""
+
+    def __init__(self, struct: type[ctypes.Structure], args: str, ret: str, ip: str, sp: str) -> None:
+        self.struct, self.args, self.ret, self.ip, self.sp = struct, tuple(args.split()), ret, ip, sp
+
+
+_ABI: Final = {
+    "x86_64": _Abi(PtRegsX86, "rdi rsi rdx rcx r8 r9", "rax", "rip", "rsp"),
+    "aarch64": _Abi(PtRegsArm64, "x0 x1 x2 x3 x4 x5", "x0", "pc", "sp"),
+}
+
+
+def _abi(machine: str) -> _Abi:
+    try:
+        return _ABI[machine]
+    except KeyError:
+        known = ", ".join(_ABI)
+        raise NotSupported(_ENOSYS, f"registers of {machine}: py2bpf knows those of {known}") from None
+
+
+def pt_regs(machine: str | None = None, *, entry: bool = True, exit: bool = True) -> ContextSpec:
+    """The registers of a probed function.
+
+    ``args[0]`` to ``args[5]`` are its integer arguments, which only its entry knows; ``ret`` is its result, which
+    only its exit knows; ``ip`` and ``sp`` are always there. Raises NotSupported on unknown machines.
+    """
+    abi = _abi(machine or platform.machine())
+    fields: dict[str, Field | tuple[Field, ...]] = {"ip": Field(abi.ip), "sp": Field(abi.sp)}
+    if entry:
+        fields["args"] = tuple(map(Field, abi.args))
+    if exit:
+        fields["ret"] = Field(abi.ret)
+    return ContextSpec(abi.struct, fields)
+
+
+def syscall_regs(machine: str | None = None) -> ContextSpec:
+    """The registers at the entry of a system call's wrapper, which points at those with the call's arguments.
+
+    ``args`` and the argument registers of C and of system calls mean the call's own arguments: on x86-64 the fourth
+    is both ``rcx`` and ``r10``.
+    """
+    machine = machine or platform.machine()
+    abi, call = _abi(machine), SYSCALL_ABI[machine]
+    own = {name: Field(name, call.pointer) for name in call.args}
+    own |= {name: own[user] for name, user in zip(abi.args, call.args, strict=True)}
+    fields: dict[str, Field | tuple[Field, ...]] = {"ip": Field(abi.ip), "sp": Field(abi.sp), **own}
+    fields["args"] = tuple(own[name] for name in call.args)
+    return ContextSpec(abi.struct, fields)
+
+
+def perf_event_data(machine: str | None = None) -> ContextSpec:
+    """The context of a perf event's program, ``struct bpf_perf_event_data``: registers, sample period, address."""
+    abi = _abi(machine or platform.machine())
+
+    class PerfEventData(ctypes.Structure):
+        _fields_ = (("regs", abi.struct), ("sample_period", c_uint64), ("addr", c_uint64))
+
+    return ContextSpec(PerfEventData, {"ip": Field(f"regs.{abi.ip}"), "sp": Field(f"regs.{abi.sp}")})
+
+
+SK_BUFF: Final = ContextSpec(SkBuff)
+XDP_MD: Final = ContextSpec(XdpMd)
+RAW_TRACEPOINT_ARGS: Final = ContextSpec(RawTracepointArgs)
