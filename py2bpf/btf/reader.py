@@ -1,0 +1,239 @@
+"""Reads BTF, the kernel's own description of its types: headers once on first use, types when asked for.
+
+Format: Documentation/bpf/btf.rst. Nothing here needs privileges.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Final
+
+from ..exception import NotSupported, Py2BpfError
+from .types import Array, DataSec, Enum, FuncProto, Fwd, Kind, Member, Param, Ref, Scalar, Struct, Type
+
+VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
+
+_MAGIC: Final = 0xEB9F
+_ENOENT: Final = 2
+_VOID: Final = Scalar(Kind.VOID, "void", 0)
+
+# Bytes that follow a type's 12-byte header: fixed, and per element (info's vlen).
+_FIXED: Final = {Kind.INT: 4, Kind.ARRAY: 12, Kind.VAR: 4, Kind.DECL_TAG: 4}
+_EACH: Final = {Kind.STRUCT: 12, Kind.UNION: 12, Kind.ENUM: 8, Kind.FUNC_PROTO: 8, Kind.DATASEC: 12, Kind.ENUM64: 12}
+_TRANSPARENT: Final = {Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG}
+_KINDS: Final = tuple(Kind)
+
+
+class BtfError(Py2BpfError):
+    """BTF data is malformed, or newer than this reader."""
+
+
+class Btf:
+    """A set of types. ``data`` is a whole BTF blob in either byte order."""
+
+    def __init__(self, data: bytes | mmap.mmap) -> None:
+        if len(data) < 24:
+            raise BtfError(f"BTF of {len(data)} bytes has no room for its header")
+        self._order = "<" if data[:2] == _MAGIC.to_bytes(2, "little") else ">"
+        header = struct.unpack_from(self._order + "HBBIIIII", data)
+        magic, version, _flags, size, type_off, type_len, str_off, str_len = header
+        if magic != _MAGIC or version != 1:
+            raise BtfError(f"not BTF version 1: magic {magic:#x}, version {version}")
+        self._data = data
+        self._types = range(size + type_off, size + type_off + type_len)
+        self._strings = range(size + str_off, size + str_off + str_len)
+        if max(self._types.stop, self._strings.stop) > len(data):
+            raise BtfError("BTF ends before its types and strings do")
+
+    @staticmethod
+    @lru_cache(maxsize=1)
+    def kernel() -> Btf:
+        """The running kernel's types. Raises NotSupported when the kernel was built without BTF."""
+        try:
+            return Btf.from_file(VMLINUX)
+        except FileNotFoundError:
+            raise NotSupported(_ENOENT, "BTF of its own types (CONFIG_DEBUG_INFO_BTF)", "5.4") from None
+
+    @staticmethod
+    def from_file(path: Path) -> Btf:
+        """The types of a file that holds raw BTF; mapped where the kernel allows (sysfs: since Linux 6.16)."""
+        with open(path, "rb") as file:
+            try:
+                return Btf(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE))
+            except (OSError, ValueError):
+                return Btf(file.read())
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        """Where each type begins; number 0, void, is nowhere."""
+        unpack = struct.Struct(self._order + "4xI").unpack_from
+        size_of = [(12 + _FIXED.get(kind, 0), _EACH.get(kind, 0)) for kind in _KINDS]
+        offsets, position, end, data = [0], self._types.start, self._types.stop, self._data
+        while position < end:
+            offsets.append(position)
+            info = unpack(data, position)[0]
+            kind = info >> 24 & 0x1F
+            if not 0 < kind < len(size_of):
+                raise BtfError(
+                    f"type {len(offsets) - 1} has unknown kind {kind}: this kernel's BTF is newer than py2bpf"
+                )
+            fixed, each = size_of[kind]
+            position += fixed + each * (info & 0xFFFF)
+        return offsets
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[int, int], int]:
+        """The number of the first type of a (kind, name's offset)."""
+        unpack = struct.Struct(self._order + "II").unpack_from
+        index: dict[tuple[int, int], int] = {}
+        for number in range(1, len(self._offsets)):
+            name, info = unpack(self._data, self._offsets[number])
+            if name:
+                index.setdefault((info >> 24 & 0x1F, name), number)
+        return index
+
+    def __len__(self) -> int:
+        """How many types there are, void included."""
+        return len(self._offsets)
+
+    def _string(self, offset: int) -> str:
+        start = self._strings.start + offset
+        return self._data[start : self._data.find(b"\0", start)].decode()
+
+    def _string_offset(self, name: str) -> int | None:
+        """Every string stands once in the string section, between NULs."""
+        found = self._data.find(b"\0%b\0" % name.encode(), self._strings.start, self._strings.stop)
+        return None if found < 0 else found + 1 - self._strings.start
+
+    def number(self, kind: Kind, name: str) -> int | None:
+        """The number of the first type of that kind and name, or None."""
+        offset = self._string_offset(name)
+        return None if offset is None else self._by_name.get((kind, offset))
+
+    def find(self, kind: Kind, name: str) -> Type | None:
+        """The first type of that kind and name, or None."""
+        number = self.number(kind, name)
+        return None if number is None else self.type(number)
+
+    def names(self, kind: Kind) -> Iterator[str]:
+        """The names of all types of a kind."""
+        return (self._string(offset) for of, offset in self._by_name if of == kind)
+
+    def struct(self, name: str) -> Struct:
+        """The structure, union, or typedef of one, of that name. Raises LookupError."""
+        for kind in (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF):
+            number = self.number(kind, name)
+            if number is not None and isinstance(found := self.type(self.resolve(number)), Struct):
+                return found
+        raise LookupError(f"no structure {name!r} in BTF")
+
+    def enum(self, name: str) -> dict[str, int]:
+        """The names and values of an enumeration. Raises LookupError."""
+        found = self.find(Kind.ENUM, name) or self.find(Kind.ENUM64, name)
+        if not isinstance(found, Enum):
+            raise LookupError(f"no enumeration {name!r} in BTF")
+        return found.values
+
+    def func(self, name: str) -> FuncProto:
+        """The signature of a function. Raises LookupError."""
+        found = self.find(Kind.FUNC, name)
+        proto = self.type(found.target) if isinstance(found, Ref) else None
+        if not isinstance(proto, FuncProto):
+            raise LookupError(f"no function {name!r} in BTF")
+        return proto
+
+    def layout(self, name: str) -> dict[str, Member]:
+        """All members of a structure by name, those of anonymous structures and unions within included."""
+        return {member.name: member for member in self._flat(self.struct(name), 0)}
+
+    def _flat(self, struct: Struct, base: int) -> Iterator[Member]:
+        for member in struct.members:
+            inner = self.type(self.resolve(member.type))
+            if not member.name and isinstance(inner, Struct):
+                yield from self._flat(inner, base + member.bit_offset)
+            else:
+                yield member._replace(bit_offset=base + member.bit_offset)
+
+    def resolve(self, number: int) -> int:
+        """The number of the type behind typedefs and qualifiers."""
+        while isinstance(found := self.type(number), Ref) and found.kind in _TRANSPARENT:
+            number = found.target
+        return number
+
+    def size(self, number: int) -> int:
+        """The size in bytes of a type. Raises BtfError for those without: functions, forward declarations."""
+        found = self.type(self.resolve(number))
+        if isinstance(found, Scalar | Struct | Enum | DataSec):
+            return found.size
+        if isinstance(found, Array):
+            return found.length * self.size(found.element)
+        if found.kind is Kind.PTR:
+            return 8
+        if isinstance(found, Ref) and found.kind is Kind.VAR:
+            return self.size(found.target)
+        raise BtfError(f"type {number}, a {found.kind.name}, has no size")
+
+    def type(self, number: int) -> Type:
+        """The type of that number. Raises BtfError when there is none."""
+        if number == 0:
+            return _VOID
+        if not 0 < number < len(self._offsets):
+            raise BtfError(f"no type number {number}")
+        return self._decode(self._offsets[number])
+
+    def _words(self, position: int, count: int, each: int) -> Iterator[tuple[int, ...]]:
+        data = bytes(self._data[position : position + 4 * count * each])
+        return struct.iter_unpack(f"{self._order}{each}I", data)
+
+    def _decode(self, position: int) -> Type:
+        name_off, info, size = struct.unpack_from(self._order + "III", self._data, position)
+        kind, count, flag = _KINDS[info >> 24 & 0x1F], info & 0xFFFF, bool(info >> 31)
+        name, body = self._string(name_off), position + 12
+        match kind:
+            case Kind.INT:
+                ((encoding,),) = self._words(body, 1, 1)
+                return Scalar(kind, name, size, bool(encoding >> 24 & 1), bool(encoding >> 24 & 4), encoding & 0xFF)
+            case Kind.FLOAT:
+                return Scalar(kind, name, size)
+            case Kind.ARRAY:
+                ((element, _index, length),) = self._words(body, 1, 3)
+                return Array(kind, name, element, length)
+            case Kind.STRUCT | Kind.UNION:
+                return Struct(kind, name, size, tuple(self._member(flag, *row) for row in self._words(body, count, 3)))
+            case Kind.ENUM | Kind.ENUM64:
+                return Enum(kind, name, size, flag, self._values(kind, flag, body, count))
+            case Kind.FWD:
+                return Fwd(kind, name, flag)
+            case Kind.FUNC_PROTO:
+                params = tuple(Param(self._string(text), of) for text, of in self._words(body, count, 2))
+                return FuncProto(kind, name, size, params)
+            case Kind.DATASEC:
+                return DataSec(kind, name, size, tuple((a, b, c) for a, b, c in self._words(body, count, 3)))
+            case Kind.VAR | Kind.DECL_TAG:
+                ((extra,),) = self._words(body, 1, 1)
+                return Ref(kind, name, size, extra if extra < 1 << 31 else extra - (1 << 32))
+            case _:
+                return Ref(kind, name, size, count)
+
+    def _member(self, packed: bool, name: int, of: int, offset: int) -> Member:
+        """With the structure's flag set, an offset holds a bit field's size in its upper 8 bits."""
+        bit_offset, bit_size = (offset & 0xFFFFFF, offset >> 24) if packed else (offset, 0)
+        return Member(self._string(name), of, bit_offset, bit_size)
+
+    def _values(self, kind: Kind, signed: bool, body: int, count: int) -> dict[str, int]:
+        form = {
+            (Kind.ENUM, False): "II",
+            (Kind.ENUM, True): "Ii",
+            (Kind.ENUM64, False): "III",
+            (Kind.ENUM64, True): "IIi",
+        }
+        layout = struct.Struct(self._order + form[kind, signed])
+        data = bytes(self._data[body : body + layout.size * count])
+        rows = layout.iter_unpack(data)
+        if kind is Kind.ENUM:
+            return {self._string(name): value for name, value in rows}
+        return {self._string(name): high << 32 | low for name, low, high in rows}
