@@ -8,6 +8,10 @@
     ├── KernelError (OSError)       a system call failed
     │   ├── VerifierError           the kernel refused the program
     │   └── NotSupported            the running kernel lacks a feature
+    ├── DataTypeError (TypeError)   a value, or a ctypes type, that a map or queue can't hold
+    ├── DataRangeError (OverflowError)  a number that doesn't fit its type
+    ├── IndexOutOfRange (IndexError, KeyError)  an index past the end of an array map
+    ├── ClosedError (ValueError)    use of a map, queue or program after close()
     └── InternalCompilerError       a bug in py2bpf
 """
 
@@ -114,6 +118,24 @@ class NotSupported(KernelError):
         super().__init__(errno, f"this kernel does not support {feature}{known}")
         self.feature = feature
         self.since = since
+
+
+class DataTypeError(Py2BpfError, TypeError):
+    """A value is of a type that can't go where it was given, or a ctypes type can't be shared with the kernel."""
+
+
+class DataRangeError(Py2BpfError, OverflowError):
+    """A value is of the right type but too large for it, or has the wrong length."""
+
+
+class IndexOutOfRange(Py2BpfError, IndexError, KeyError):
+    """An array map has no such index. A KeyError too, since an array is a mapping from its indices."""
+
+    __str__ = Exception.__str__
+
+
+class ClosedError(Py2BpfError, ValueError):
+    """A map, queue or program was used after close()."""
 
 
 class InternalCompilerError(Py2BpfError):
