@@ -1,0 +1,24 @@
+"""Builds py2bpf._core: cffi reads api.h, the compiler reads it too, so the two can't differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = Path(__file__).resolve().parent
+WARNINGS = ["-std=gnu11", "-Wall", "-Wextra"]
+
+ffibuilder = FFI()
+ffibuilder.cdef((HERE / "api.h").read_text(encoding="utf-8"))
+ffibuilder.set_source(
+    "py2bpf._core",
+    '#include <stdint.h>\n#include "api.h"\n',
+    sources=sorted(f"csrc/{path.name}" for path in HERE.glob("*.c")),
+    depends=["csrc/api.h", "csrc/core.h"],
+    include_dirs=["csrc"],
+    extra_compile_args=[*WARNINGS, "-O2"],
+)
+
+if __name__ == "__main__":
+    ffibuilder.compile(verbose=True)

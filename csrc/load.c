@@ -1,0 +1,111 @@
+/* BPF_PROG_LOAD, with a verifier log only for programs that the kernel refuses. */
+#include "core.h"
+
+#include <linux/bpf.h>
+#include <stddef.h>
+
+/* The kernel's attribute for BPF_PROG_LOAD; the installed header may be older than log_true_size (6.4). */
+struct load_attr {
+	uint32_t prog_type, insn_cnt;
+	uint64_t insns, license;
+	uint32_t log_level, log_size;
+	uint64_t log_buf;
+	uint32_t kern_version, prog_flags;
+	char prog_name[16];
+	uint32_t prog_ifindex, expected_attach_type;
+	uint32_t prog_btf_fd, func_info_rec_size;
+	uint64_t func_info;
+	uint32_t func_info_cnt, line_info_rec_size;
+	uint64_t line_info;
+	uint32_t line_info_cnt, attach_btf_id, attach_prog_fd, core_relo_cnt;
+	uint64_t fd_array, core_relos;
+	uint32_t core_relo_rec_size, log_true_size;
+};
+
+enum {
+	LOG_FIRST = 64 << 10,
+	LOG_MAX = 256 << 20,
+	TRIES = 10,             /* the verifier gives EAGAIN when a signal is pending: it is not after the return */
+	SIZE_QUIET = offsetof(struct load_attr, expected_attach_type) + sizeof(uint32_t),
+};
+
+static int try_load(struct load_attr *attr, uint32_t size)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
+		r = p2b_bpf(BPF_PROG_LOAD, attr, size);
+	return r;
+}
+
+static uint32_t larger(uint32_t size, uint32_t true_size)
+{
+	if (true_size > size)
+		return true_size < LOG_MAX ? true_size : LOG_MAX;
+	return size < LOG_MAX / 4 ? size * 4 : LOG_MAX;
+}
+
+/* Loads with a log of size bytes. Gives -ENOSPC when the log is longer, and the log's beginning or end. */
+static int try_logged(struct load_attr *attr, struct p2b_log *log, uint32_t size)
+{
+	char *text = realloc(log->text, size);
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	text[0] = 0;
+	log->text = text;
+	attr->log_level = 1;
+	attr->log_size = size;
+	attr->log_buf = p2b_ptr(text);
+	attr->log_true_size = 0;
+	r = try_load(attr, sizeof(*attr));
+	text[size - 1] = 0;
+	log->length = (uint32_t)strlen(text);
+	return r;
+}
+
+/* Loads again for the log's sake. refusal is what the load without a log gave. */
+static int load_for_log(struct load_attr *attr, struct p2b_log *log, int refusal)
+{
+	uint32_t size = LOG_FIRST;
+
+	for (;;) {
+		int r = try_logged(attr, log, size);
+
+		if (r != -ENOSPC && r != -ENOMEM)
+			return r;
+		if (r == -ENOMEM && refusal == -ENOMEM)
+			return r;
+		if (r == -ENOMEM || size >= LOG_MAX) {
+			log->truncated = 1;
+			return refusal;
+		}
+		size = larger(size, attr->log_true_size);
+	}
+}
+
+int p2b_prog_load(const struct p2b_load *load, struct p2b_log *log)
+{
+	struct load_attr attr = {
+		.prog_type = load->prog_type,
+		.insn_cnt = load->n_slots,
+		.insns = p2b_ptr(load->slots),
+		.license = p2b_ptr(load->license),
+		.prog_flags = load->prog_flags,
+		.expected_attach_type = load->expected_attach_type,
+	};
+	int r;
+
+	*log = (struct p2b_log){ 0 };
+	if (load->name)
+		strncpy(attr.prog_name, load->name, sizeof(attr.prog_name) - 1);
+	r = try_load(&attr, SIZE_QUIET);
+	return r >= 0 ? r : load_for_log(&attr, log, r);
+}
+
+void p2b_log_free(struct p2b_log *log)
+{
+	free(log->text);
+	*log = (struct p2b_log){ 0 };
+}
