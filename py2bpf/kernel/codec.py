@@ -296,6 +296,16 @@ class _Member:
         self.codec = _inside_type(owner, name, ctype)
         self._owner = owner
         self.offset: int = 0 if bits else owner.__dict__[name].offset
+        if bits:
+            self._check_ctypes()
+
+    def _check_ctypes(self) -> None:
+        """Before Python 3.14 ctypes puts some bit fields of mixed types partly outside of their storage."""
+        for value in (1, 1 << self.bits - 1):
+            record = self._owner.from_buffer_copy(self._bit_field(value))
+            if self._owner.__dict__[self.name].__get__(record) & (1 << self.bits) - 1 != value:
+                raise DataTypeError(f"this Python's ctypes can't read back {self._owner.__name__}.{self.name}: "
+                                    "give neighbouring bit fields the same type")
 
     def mask(self, size: int) -> bytes:
         if not self.bits:
