@@ -139,7 +139,7 @@ struct p2b_frame {
 /* Counters of a reader. */
 struct p2b_ring_stats {
 	uint64_t records;       /* delivered */
-	uint64_t lost;          /* what PERF_RECORD_LOST records told */
+	uint64_t lost;          /* found no room; before Linux 6.0 known only when a later record on that CPU did */
 	uint64_t corrupt;       /* records whose sizes contradict each other: passed over */
 };
 
@@ -182,6 +182,12 @@ void p2b_perfbuf_cancel(struct p2b_perfbuf *buf);
  * it does, without a wait in between (asking takes the kernel's wake-up mark).
  */
 int p2b_perfbuf_fd(const struct p2b_perfbuf *buf);
+
+/*
+ * Makes that descriptor readable every ms milliseconds until the next drain, whether or not records are there (0: no
+ * more): what waits below a watermark isn't announced.
+ */
+int p2b_perfbuf_tick(struct p2b_perfbuf *buf, uint32_t ms);
 
 /* Sums over all CPUs, or of one CPU (-ENOENT where it has no ring). */
 void p2b_perfbuf_stats(const struct p2b_perfbuf *buf, struct p2b_ring_stats *ret);

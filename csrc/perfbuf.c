@@ -10,12 +10,18 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
+
+#ifndef PERF_FORMAT_LOST
+#define PERF_FORMAT_LOST (1U << 4)      /* Linux 6.0 */
+#endif
 
 enum { PAGES_MAX = 1 << 20, EVENTS = 16 };
 
 struct cpu_ring {
 	int fd;
+	int counts_lost;        /* the event's own counter of lost records can be read */
 	uint32_t cpu;
 	struct perf_event_mmap_page *page;
 	const uint8_t *data;
@@ -23,7 +29,7 @@ struct cpu_ring {
 };
 
 struct p2b_perfbuf {
-	int map_fd, epoll_fd, cancel_fd;
+	int map_fd, epoll_fd, cancel_fd, tick_fd;
 	int cancelled, more;    /* more: the last drain left records that the kernel won't announce again */
 	uint32_t n, first;      /* first: the ring whose turn it is */
 	size_t page_size;
@@ -35,7 +41,13 @@ static int ring_open(struct p2b_perfbuf *b, struct cpu_ring *r, struct perf_even
 {
 	void *mem;
 
+	attr->read_format = PERF_FORMAT_LOST;
 	r->fd = p2b_perf_event_open(attr, -1, (int)r->cpu, -1, 0);
+	r->counts_lost = r->fd >= 0;
+	if (r->fd == -EINVAL) {
+		attr->read_format = 0;
+		r->fd = p2b_perf_event_open(attr, -1, (int)r->cpu, -1, 0);
+	}
 	if (r->fd < 0)
 		return r->fd;
 	mem = mmap(NULL, b->page_size + b->size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
@@ -117,7 +129,7 @@ int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wak
 		return -ENOMEM;
 	b->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	b->size = (uint64_t)pages * b->page_size;
-	b->epoll_fd = b->cancel_fd = -1;
+	b->epoll_fd = b->cancel_fd = b->tick_fd = -1;
 	/* Our own descriptor of the same open file: the kernel drops the rings from the map when that is closed. */
 	b->map_fd = fcntl(map_fd, F_DUPFD_CLOEXEC, 0);
 	if (b->map_fd >= 0)
@@ -138,6 +150,8 @@ void p2b_perfbuf_destroy(struct p2b_perfbuf *b)
 		return;
 	for (uint32_t i = 0; i < b->n; i++)
 		ring_close(b, &b->rings[i]);
+	if (b->tick_fd >= 0)
+		close(b->tick_fd);
 	if (b->cancel_fd >= 0)
 		close(b->cancel_fd);
 	if (b->epoll_fd >= 0)
@@ -189,11 +203,21 @@ static void drain_round(struct p2b_perfbuf *b, struct drain *d, uint64_t cap, ui
 	}
 }
 
+static void tick_reset(const struct p2b_perfbuf *b)
+{
+	uint64_t ticks;
+
+	/* Non-blocking: EAGAIN when it has not ticked since. */
+	if (b->tick_fd >= 0 && read(b->tick_fd, &ticks, sizeof(ticks)) < 0)
+		return;
+}
+
 int64_t p2b_perfbuf_drain(struct p2b_perfbuf *b, void *out, uint64_t cap, uint64_t max_records)
 {
 	struct drain d = { .out = out, .cap = cap, .records = max_records };
 
 	__atomic_store_n(&b->more, 0, __ATOMIC_RELAXED);
+	tick_reset(b);
 	if (cap > INT64_MAX)
 		return -EINVAL;
 	drain_round(b, &d, cap / b->n, (max_records + b->n - 1) / b->n);
@@ -239,18 +263,50 @@ int p2b_perfbuf_fd(const struct p2b_perfbuf *b)
 	return b->epoll_fd;
 }
 
-static void add(struct p2b_ring_stats *sum, const struct p2b_ring_stats *s)
+int p2b_perfbuf_tick(struct p2b_perfbuf *b, uint32_t ms)
 {
-	sum->records += s->records;
-	sum->lost += s->lost;
-	sum->corrupt += s->corrupt;
+	struct timespec every = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	struct itimerspec timer = { .it_interval = every, .it_value = every };
+
+	if (b->tick_fd < 0) {
+		int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		int err = fd < 0 ? -errno : watch(b, fd);
+
+		if (err) {
+			if (fd >= 0)
+				close(fd);
+			return err;
+		}
+		b->tick_fd = fd;
+	}
+	return timerfd_settime(b->tick_fd, 0, &timer, NULL) ? -errno : 0;
+}
+
+/*
+ * The event's own counter knows of every record that found no room; a PERF_RECORD_LOST is only written in front of the
+ * next record that does.
+ */
+static uint64_t lost_of(const struct cpu_ring *r)
+{
+	uint64_t counters[2];   /* the event's value, then lost records */
+
+	if (r->counts_lost && read(r->fd, counters, sizeof(counters)) == sizeof(counters))
+		return counters[1];
+	return r->stats.lost;
+}
+
+static void add(struct p2b_ring_stats *sum, const struct cpu_ring *r)
+{
+	sum->records += r->stats.records;
+	sum->lost += lost_of(r);
+	sum->corrupt += r->stats.corrupt;
 }
 
 void p2b_perfbuf_stats(const struct p2b_perfbuf *b, struct p2b_ring_stats *ret)
 {
 	*ret = (struct p2b_ring_stats){ 0 };
 	for (uint32_t i = 0; i < b->n; i++)
-		add(ret, &b->rings[i].stats);
+		add(ret, &b->rings[i]);
 }
 
 int p2b_perfbuf_cpu_stats(const struct p2b_perfbuf *b, uint32_t cpu, struct p2b_ring_stats *ret)
@@ -258,7 +314,7 @@ int p2b_perfbuf_cpu_stats(const struct p2b_perfbuf *b, uint32_t cpu, struct p2b_
 	*ret = (struct p2b_ring_stats){ 0 };
 	for (uint32_t i = 0; i < b->n; i++) {
 		if (b->rings[i].cpu == cpu) {
-			*ret = b->rings[i].stats;
+			add(ret, &b->rings[i]);
 			return 0;
 		}
 	}
