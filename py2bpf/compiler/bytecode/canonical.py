@@ -25,7 +25,8 @@ TOS) and x and pushes z; an instruction without a ``->`` leaves the stack alone.
     STORE_ATTR             name                   [value, object] -> []
     DELETE_ATTR            name                   [object] -> []
     LOAD_SUBSCR                                   [object, key] -> [value]
-    AUG_SUBSCR                                    [object, key] -> [object, key, value], the read of ``object[key] op= ...``
+    AUG_SUBSCR                                    [object, key] -> [object, key, value], the read of
+                                                  ``object[key] op= ...``
     STORE_SUBSCR                                  [value, object, key] -> []
     DELETE_SUBSCR                                 [object, key] -> []
     BUILD_TUPLE LIST SET   n                      [n values] -> [collection]
@@ -165,14 +166,16 @@ class Op(enum.IntEnum):
 
 
 TERMINATORS = frozenset((Op.JUMP, Op.BRANCH, Op.FOR_ITER, Op.RETURN, Op.RAISE, Op.UNSUPPORTED))
-STORES = frozenset((Op.STORE_FAST, Op.DELETE_FAST, Op.LOAD_FAST_AND_CLEAR, Op.MAKE_CELL, Op.STORE_DEREF, Op.DELETE_DEREF))
+STORES = frozenset(
+    (Op.STORE_FAST, Op.DELETE_FAST, Op.LOAD_FAST_AND_CLEAR, Op.MAKE_CELL, Op.STORE_DEREF, Op.DELETE_DEREF)
+)
 """The operations that change the local (or cell) variable which their ``arg`` names."""
 
 
 class Source:
     """Where a function's instructions come from; makes their spans when they are asked for."""
 
-    __slots__ = ("filename", "function", "firstlineno", "_positions", "_spans")
+    __slots__ = ("_positions", "_spans", "filename", "firstlineno", "function")
 
     def __init__(self, filename: str, function: str, firstlineno: int, positions: list[Position]) -> None:
         self.filename = filename
@@ -203,7 +206,7 @@ class Instr:
     code units of 2 bytes. ``span`` is made on demand: keep the Instr where only an error would need it.
     """
 
-    __slots__ = ("op", "arg", "unit", "source", "target")
+    __slots__ = ("arg", "op", "source", "target", "unit")
 
     def __init__(self, op: Op, arg: Any, unit: int, source: Source) -> None:
         self.op = op
@@ -264,8 +267,21 @@ class Function:
     """
 
     __slots__ = (
-        "name", "qualname", "filename", "firstlineno", "argnames", "posonly", "kwonly", "varargs", "varkw",
-        "local_names", "cellvars", "freevars", "blocks", "loops", "loop_of",
+        "argnames",
+        "blocks",
+        "cellvars",
+        "filename",
+        "firstlineno",
+        "freevars",
+        "kwonly",
+        "local_names",
+        "loop_of",
+        "loops",
+        "name",
+        "posonly",
+        "qualname",
+        "varargs",
+        "varkw",
     )  # fmt: skip
 
     def __init__(

@@ -1,0 +1,242 @@
+"""Decode one code object with the rules of a version: cut it into blocks, follow what is reachable, arrange it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from types import CodeType
+from typing import Any, NamedTuple
+
+from ...exception import InternalCompilerError
+from .canonical import STORES, Block, Function, Instr, Loop, Op, Source
+from .graph import IrreducibleError, arrange
+from .protected import try_statements
+from .rules import Version
+
+_INTEGERS = range(1 << 31)
+_SUSPENDING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_SUSPENDERS = {
+    "YIELD_VALUE": "yield",
+    "GET_YIELD_FROM_ITER": "yield from",
+    "GET_AWAITABLE": "await",
+    "GET_AITER": "async for",
+    "BEFORE_ASYNC_WITH": "async with",
+}
+
+
+class _Draft(NamedTuple):
+    """A block whose successors are still code units, or ``~unit`` for the block that pops TOS before ``unit``."""
+
+    instrs: list[Instr]
+    succ: tuple[int, ...]
+
+
+class Decoder:
+    """The state of decoding ``code``; handlers of version modules call ``emit``, ``end`` and look at ``out``."""
+
+    def __init__(self, code: CodeType, version: Version) -> None:
+        raw = code.co_code  # without specialised and instrumented opcodes, unlike _co_code_adaptive
+        self.code = code
+        self.version = version
+        self.source = Source(code.co_filename, code.co_qualname, code.co_firstlineno, list(code.co_positions()))
+        self.ops = raw[::2]
+        self.args: Sequence[int] = raw[1::2]
+        if version.extended in self.ops:
+            self.args = _widen(self.ops, self.args, version.extended)
+        self.cells = frozenset(code.co_cellvars + code.co_freevars)
+        self.locals = _fast_locals(code)
+        self.tables = (_INTEGERS, code.co_consts, code.co_names, self.locals, *version.tables)
+        self.keywords: tuple[str, ...] = ()
+        self.out: list[Instr] = []
+        self.succ: tuple[int, ...] | None = None
+        self.targets: dict[int, int] = {}
+        self.popped: dict[int, int] = {}
+
+    def emit(self, op: Op, arg: Any, unit: int) -> None:
+        """Append an instruction to the current block."""
+        self.out.append(Instr(op, arg, unit, self.source))
+
+    def end(self, op: Op, arg: Any, unit: int, *succ: int) -> None:
+        """End the current block."""
+        self.out.append(Instr(op, arg, unit, self.source))
+        self.succ = succ
+
+    def last(self, *ops: Op) -> bool:
+        """Whether the block so far ends in these operations."""
+        return len(self.out) >= len(ops) and all(i.op is op for i, op in zip(self.out[-len(ops) :], ops, strict=True))
+
+    def next_unit(self, unit: int) -> int:
+        """The unit after the one at ``unit`` and its inline caches."""
+        unit += 1
+        while self.ops[unit] == self.version.cache:
+            unit += 1
+        return unit
+
+    def after_loop(self, unit: int) -> int:
+        """The unit where an exhausted FOR_ITER continues: after the clean-up of its iterator."""
+        target, cleanup = self.targets[unit], self.version.after_loop
+        if self.ops[target : target + len(cleanup)] != cleanup:
+            raise InternalCompilerError("bytecode", "a loop ends in an unknown way", self.source.span(unit))
+        return target + len(cleanup)
+
+    def popping(self, unit: int) -> int:
+        """The key of a block that pops TOS and goes on after the jump at ``unit``."""
+        key = ~self.next_unit(unit)
+        self.popped[key] = unit
+        return key
+
+    def find_targets(self) -> list[int]:
+        """Fill ``targets`` and return the first unit of every block, in order."""
+        jumps = self.version.jumps
+        leaders = {0}
+        for match in self.version.jump_pattern.finditer(self.ops):
+            unit = match.start()
+            kind, direction, _ = jumps[self.ops[unit]]
+            after = self.next_unit(unit)
+            self.targets[unit] = target = after + direction * self.args[unit]
+            leaders.update((after, self.after_loop(unit) if kind == "iter" else target))
+        return sorted(leaders)
+
+    def drafts(self) -> dict[int, _Draft]:
+        """Decode the blocks that are reachable from the entry."""
+        leaders = self.find_targets()
+        tries = try_statements(self.code, self.ops, self.version.names) if self.code.co_exceptiontable else {}
+        if tries:
+            leaders = sorted({*leaders, *tries})
+        ends = dict(zip(leaders, [*leaders[1:], len(self.ops)], strict=True))
+        done: dict[int, _Draft] = {}
+        pending = [0]
+        while pending:
+            key = pending.pop()
+            if key in done:
+                continue
+            if key in tries:
+                done[key] = self.single(Op.UNSUPPORTED, *tries[key])
+            elif key < 0:
+                unit = self.popped[key]
+                jump = Instr(Op.JUMP, None, unit, self.source)
+                done[key] = _Draft([Instr(Op.POP_TOP, None, unit, self.source), jump], (~key,))
+            else:
+                done[key] = self.block(key, ends[key])
+            pending += done[key].succ
+        return done
+
+    def single(self, op: Op, arg: Any, unit: int) -> _Draft:
+        """A block of one terminator without successors."""
+        return _Draft([Instr(op, arg, unit, self.source)], ())
+
+    def block(self, start: int, end: int) -> _Draft:
+        """Decode the units from ``start`` up to a terminator, at most to ``end``."""
+        ops, args, tables, source = self.ops, self.args, self.tables, self.source
+        plain, handlers = self.version.plain, self.version.handlers
+        out = self.out = []
+        self.succ = None
+        for unit in range(start, end):
+            number = ops[unit]
+            rule = plain[number]
+            if rule is not None:
+                out.append(Instr(rule[0], tables[rule[1]][args[unit]], unit, source))
+                continue
+            handler = handlers[number]
+            if handler is not None:
+                handler(self, args[unit], unit)
+                if self.succ is not None:
+                    return _Draft(out, self.succ)
+        self.end(Op.JUMP, None, end - 1, end)
+        return _Draft(out, (end,))
+
+    def function(self) -> Function:
+        """Decode the whole code object."""
+        if self.code.co_flags & _SUSPENDING:
+            return _function(self.code, {0: self.single(Op.UNSUPPORTED, *self.suspender())})
+        drafts = self.drafts()
+        _merge(drafts)
+        try:
+            return _function(self.code, drafts)
+        except IrreducibleError as error:
+            unit = drafts[list(drafts)[error.node]].instrs[0].unit
+            raise InternalCompilerError("bytecode", "a loop with two entries", self.source.span(unit)) from None
+
+    def suspender(self) -> tuple[str, int]:
+        """What makes the code a generator or coroutine, and where."""
+        for unit, number in enumerate(self.ops):
+            text = _SUSPENDERS.get(self.version.names[number])
+            if text:
+                return ("generator expression" if self.code.co_name == "<genexpr>" else text), unit
+        return ("yield" if self.code.co_flags & inspect.CO_GENERATOR else "async def"), 0
+
+
+def _widen(ops: bytes, args: Sequence[int], extended: int) -> list[int]:
+    """Put the bits of EXTENDED_ARG prefixes into the operands of the instructions that they precede."""
+    result = []
+    prefix = 0
+    for number, arg in zip(ops, args, strict=True):
+        arg |= prefix
+        prefix = arg << 8 if number == extended else 0
+        result.append(arg)
+    return result
+
+
+def _fast_locals(code: CodeType) -> tuple[str, ...]:
+    """The names by index of CPython's frame slots: locals, cells that aren't arguments, free variables."""
+    names = code.co_varnames
+    return names + tuple(cell for cell in code.co_cellvars if cell not in names) + code.co_freevars
+
+
+def _merge(drafts: dict[int, _Draft]) -> None:
+    """Join a block that only jumps with its target when nothing else goes there."""
+    entering = dict.fromkeys(drafts, 0)
+    for draft in drafts.values():
+        for key in draft.succ:
+            entering[key] += 1
+    for key in list(drafts):
+        if key not in drafts:
+            continue
+        instrs, succ = drafts[key]
+        while len(succ) == 1 and entering[succ[0]] == 1 and succ[0] not in (key, 0):
+            target = drafts.pop(succ[0])
+            instrs, succ = drafts[key] = _Draft(instrs[:-1] + target.instrs, target.succ)
+
+
+def _function(code: CodeType, drafts: dict[int, _Draft]) -> Function:
+    """Number and order the blocks, find the loops."""
+    number = {key: index for index, key in enumerate(drafts)}
+    graph = [tuple([number[key] for key in draft.succ]) for draft in drafts.values()]
+    order, loops, loop_of = arrange(graph)
+    position = [0] * len(order)
+    for index, node in enumerate(order):
+        position[node] = index
+    instrs = [draft.instrs for draft in drafts.values()]
+    blocks = []
+    for index, node in enumerate(order):
+        succ = tuple([position[other] for other in graph[node]])
+        if succ:
+            instrs[node][-1].target = succ[0]
+        blocks.append(Block(index, instrs[node], succ))
+    found = [Loop(position[o.header], frozenset(position[n] for n in o.body), o.parent, frozenset()) for o in loops]
+    found = [loop._replace(stored=_stored(blocks, loop.body)) for loop in found]
+    positional = code.co_argcount
+    named = positional + code.co_kwonlyargcount
+    rest = list(code.co_varnames[named:])
+    return Function(
+        name=code.co_name,
+        qualname=code.co_qualname,
+        filename=code.co_filename,
+        firstlineno=code.co_firstlineno,
+        argnames=code.co_varnames[:positional],
+        posonly=code.co_posonlyargcount,
+        kwonly=code.co_varnames[positional:named],
+        varargs=rest.pop(0) if code.co_flags & inspect.CO_VARARGS else None,
+        varkw=rest.pop(0) if code.co_flags & inspect.CO_VARKEYWORDS else None,
+        local_names=code.co_varnames,
+        cellvars=code.co_cellvars,
+        freevars=code.co_freevars,
+        blocks=blocks,
+        loops=found,
+        loop_of=[loop_of[node] for node in order],
+    )
+
+
+def _stored(blocks: list[Block], body: frozenset[int]) -> frozenset[str]:
+    """The names of the locals and cells that the blocks change."""
+    return frozenset(instr.arg for index in body for instr in blocks[index].instrs if instr.op in STORES)

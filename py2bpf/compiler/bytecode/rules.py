@@ -1,0 +1,139 @@
+"""How a version module describes its opcodes: a table of rules from opcode names."""
+
+from __future__ import annotations
+
+import opcode
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...exception import InternalCompilerError
+from .canonical import Op
+
+if TYPE_CHECKING:
+    from .decoder import Decoder
+
+RAW, CONST, NAME, LOCAL = range(4)
+"""Where a plain rule's operand comes from: the number itself, co_consts, co_names, the fast locals."""
+
+NOTHING: Sequence[None] = (None,) * 256
+FLAG: Sequence[bool] = (False, True)
+
+
+class Plain(NamedTuple):
+    """One instruction becomes one. Its operand is looked up in RAW, CONST, NAME, LOCAL or the given table."""
+
+    op: Op
+    operands: int | Sequence[object] = NOTHING
+
+
+class Jump(NamedTuple):
+    """A jump: ``kind`` of BRANCH, '' when unconditional, 'iter' for FOR_ITER; forward (1) or backward (-1).
+
+    ``keep`` says that TOS stays on the stack when the jump is taken and is popped otherwise.
+    """
+
+    kind: str
+    direction: int = 1
+    keep: bool = False
+
+
+class Unsupported(NamedTuple):
+    """The opcode belongs to a construct that compiled functions can't contain; ``text`` is the construct's name."""
+
+    text: str
+
+
+class Skip:
+    """The opcode means nothing here."""
+
+
+SKIP = Skip()
+Handler = Callable[["Decoder", int, int], None]
+"""Called with the decoder, the operand and the code unit; emits canonical instructions."""
+
+Rule = Plain | Jump | Unsupported | Skip | Handler
+Rules = Mapping[str, Rule]
+
+
+class Version:
+    """The rules of the running CPython version, indexed by opcode number.
+
+    ``plain[opcode]`` is (operation, index of its operand table) or None; then ``handlers[opcode]`` is called,
+    unless that is None too: such opcodes are skipped. ``tables`` are the operand tables after RAW to LOCAL.
+    ``after_loop`` are the opcodes at the target of FOR_ITER that clean up the exhausted iterator.
+    """
+
+    def __init__(self, rules: Rules, after_loop: tuple[str, ...] = ()) -> None:
+        self.names = opcode.opname
+        self.plain: list[tuple[Op, int] | None] = [None] * 256
+        self.handlers: list[Handler | None] = [_unknown] * 256
+        self.jumps: dict[int, Jump] = {}
+        self.tables: list[Sequence[object]] = []
+        self.cache = opcode.opmap["CACHE"]
+        self.extended = opcode.opmap["EXTENDED_ARG"]
+        self.after_loop = bytes(opcode.opmap[name] for name in after_loop)
+        for name, rule in rules.items():
+            self._add(opcode.opmap[name], rule)
+        self.jump_pattern = re.compile(b"[" + b"".join(re.escape(bytes((jump,))) for jump in self.jumps) + b"]")
+
+    def _add(self, number: int, rule: Rule) -> None:
+        if isinstance(rule, Plain):
+            self.plain[number] = (rule.op, self._table(rule.operands))
+        elif isinstance(rule, Jump):
+            self.jumps[number] = rule
+            self.handlers[number] = _handler_of(rule)
+        elif isinstance(rule, Unsupported):
+            self.handlers[number] = _unsupported(rule.text)
+        else:
+            self.handlers[number] = None if isinstance(rule, Skip) else rule
+
+    def _table(self, operands: int | Sequence[object]) -> int:
+        if isinstance(operands, int):
+            return operands
+        if operands not in self.tables:
+            self.tables.append(operands)
+        return LOCAL + 1 + self.tables.index(operands)
+
+
+def _unknown(decoder: Decoder, arg: int, unit: int) -> None:
+    name = decoder.version.names[decoder.ops[unit]]
+    raise InternalCompilerError("bytecode", f"unknown opcode {name} {arg}", decoder.source.span(unit))
+
+
+def _unsupported(text: str) -> Handler:
+    def handler(decoder: Decoder, arg: int, unit: int) -> None:
+        decoder.end(Op.UNSUPPORTED, text, unit)
+
+    return handler
+
+
+def _jump(decoder: Decoder, arg: int, unit: int) -> None:
+    decoder.end(Op.JUMP, None, unit, decoder.targets[unit])
+
+
+def _for_iter(decoder: Decoder, arg: int, unit: int) -> None:
+    decoder.end(Op.FOR_ITER, None, unit, decoder.after_loop(unit), decoder.next_unit(unit))
+
+
+def _branch(kind: str) -> Handler:
+    def handler(decoder: Decoder, arg: int, unit: int) -> None:
+        decoder.end(Op.BRANCH, kind, unit, decoder.targets[unit], decoder.next_unit(unit))
+
+    return handler
+
+
+def _branch_or_pop(kind: str) -> Handler:
+    def handler(decoder: Decoder, arg: int, unit: int) -> None:
+        decoder.emit(Op.COPY, 1, unit)
+        decoder.end(Op.BRANCH, kind, unit, decoder.targets[unit], decoder.popping(unit))
+
+    return handler
+
+
+def _handler_of(jump: Jump) -> Handler:
+    if not jump.kind:
+        return _jump
+    if jump.kind == "iter":
+        return _for_iter
+    return _branch_or_pop(jump.kind) if jump.keep else _branch(jump.kind)

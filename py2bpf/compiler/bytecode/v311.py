@@ -1,0 +1,197 @@
+"""CPython 3.11: the base that later versions are described against (its dis module documents the opcodes)."""
+
+from __future__ import annotations
+
+from .canonical import Op
+from .decoder import Decoder
+from .rules import CONST, FLAG, LOCAL, NAME, RAW, SKIP, Jump, Plain, Rules, Unsupported, Version
+
+OPERATORS = ("+", "&", "//", "<<", "@", "*", "%", "|", "**", ">>", "-", "/", "^")
+COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
+CONVERSIONS = ("", "s", "r", "a")
+FUNCTION_FLAGS = ("defaults", "kwdefaults", "annotations", "closure")
+
+
+def load_global(decoder: Decoder, arg: int, unit: int) -> None:
+    if arg & 1:
+        decoder.emit(Op.PUSH_NULL, None, unit)
+    decoder.emit(Op.LOAD_GLOBAL, decoder.code.co_names[arg >> 1], unit)
+
+
+def load_attr(decoder: Decoder, arg: int, unit: int) -> None:
+    """Only ``object.name op= value`` copies the object and then reads its attribute."""
+    op = Op.LOAD_ATTR
+    if decoder.last(Op.COPY) and decoder.out[-1].arg == 1:
+        decoder.out.pop()
+        op = Op.AUG_ATTR
+    decoder.emit(op, decoder.code.co_names[arg], unit)
+
+
+def binary_subscr(decoder: Decoder, arg: int, unit: int) -> None:
+    """Only ``object[key] op= value`` copies object and key and then reads the item."""
+    op = Op.LOAD_SUBSCR
+    if decoder.last(Op.COPY, Op.COPY) and decoder.out[-1].arg == decoder.out[-2].arg == 2:
+        del decoder.out[-2:]
+        op = Op.AUG_SUBSCR
+    decoder.emit(op, None, unit)
+
+
+def binary_op(decoder: Decoder, arg: int, unit: int) -> None:
+    count = len(OPERATORS)
+    if arg < count:
+        decoder.emit(Op.BINARY, OPERATORS[arg], unit)
+    else:
+        decoder.emit(Op.INPLACE, OPERATORS[arg - count], unit)
+
+
+def format_value(decoder: Decoder, arg: int, unit: int) -> None:
+    decoder.emit(Op.FORMAT_VALUE, (CONVERSIONS[arg & 3], bool(arg & 4)), unit)
+
+
+def kw_names(decoder: Decoder, arg: int, unit: int) -> None:
+    decoder.keywords = decoder.code.co_consts[arg]
+
+
+def call(decoder: Decoder, arg: int, unit: int) -> None:
+    decoder.emit(Op.CALL, (arg - len(decoder.keywords), decoder.keywords), unit)
+    decoder.keywords = ()
+
+
+def call_function_ex(decoder: Decoder, arg: int, unit: int) -> None:
+    decoder.emit(Op.CALL_FUNCTION_EX, bool(arg & 1), unit)
+
+
+def make_function(decoder: Decoder, arg: int, unit: int) -> None:
+    flags = frozenset(flag for bit, flag in enumerate(FUNCTION_FLAGS) if arg >> bit & 1)
+    decoder.emit(Op.MAKE_FUNCTION, flags, unit)
+
+
+def unpack_ex(decoder: Decoder, arg: int, unit: int) -> None:
+    decoder.emit(Op.UNPACK_EX, (arg & 255, arg >> 8), unit)
+
+
+def return_value(decoder: Decoder, arg: int, unit: int) -> None:
+    decoder.end(Op.RETURN, None, unit)
+
+
+def raise_varargs(decoder: Decoder, arg: int, unit: int) -> None:
+    decoder.end(Op.RAISE, arg, unit)
+
+
+RULES: Rules = {
+    "CACHE": SKIP,
+    "COPY_FREE_VARS": SKIP,
+    "EXTENDED_ARG": SKIP,
+    "MAKE_CELL": SKIP,
+    "NOP": SKIP,
+    "PRECALL": SKIP,
+    "RESUME": SKIP,
+    "BINARY_OP": binary_op,
+    "BINARY_SUBSCR": binary_subscr,
+    "BUILD_CONST_KEY_MAP": Plain(Op.BUILD_CONST_KEY_MAP, RAW),
+    "BUILD_LIST": Plain(Op.BUILD_LIST, RAW),
+    "BUILD_MAP": Plain(Op.BUILD_MAP, RAW),
+    "BUILD_SET": Plain(Op.BUILD_SET, RAW),
+    "BUILD_SLICE": Plain(Op.BUILD_SLICE, RAW),
+    "BUILD_STRING": Plain(Op.BUILD_STRING, RAW),
+    "BUILD_TUPLE": Plain(Op.BUILD_TUPLE, RAW),
+    "CALL": call,
+    "CALL_FUNCTION_EX": call_function_ex,
+    "COMPARE_OP": Plain(Op.COMPARE, COMPARISONS),
+    "CONTAINS_OP": Plain(Op.CONTAINS, FLAG),
+    "COPY": Plain(Op.COPY, RAW),
+    "DELETE_ATTR": Plain(Op.DELETE_ATTR, NAME),
+    "DELETE_DEREF": Plain(Op.DELETE_DEREF, LOCAL),
+    "DELETE_FAST": Plain(Op.DELETE_FAST, LOCAL),
+    "DELETE_SUBSCR": Plain(Op.DELETE_SUBSCR),
+    "DICT_MERGE": Plain(Op.DICT_MERGE, RAW),
+    "DICT_UPDATE": Plain(Op.DICT_UPDATE, RAW),
+    "FORMAT_VALUE": format_value,
+    "GET_ITER": Plain(Op.GET_ITER),
+    "GET_LEN": Plain(Op.GET_LEN),
+    "IS_OP": Plain(Op.IS, FLAG),
+    "KW_NAMES": kw_names,
+    "LIST_APPEND": Plain(Op.LIST_APPEND, RAW),
+    "LIST_EXTEND": Plain(Op.LIST_EXTEND, RAW),
+    "LIST_TO_TUPLE": Plain(Op.LIST_TO_TUPLE),
+    "LOAD_ASSERTION_ERROR": Plain(Op.LOAD_ASSERTION_ERROR),
+    "LOAD_ATTR": load_attr,
+    "LOAD_CLOSURE": Plain(Op.LOAD_CLOSURE, LOCAL),
+    "LOAD_CONST": Plain(Op.LOAD_CONST, CONST),
+    "LOAD_DEREF": Plain(Op.LOAD_DEREF, LOCAL),
+    "LOAD_FAST": Plain(Op.LOAD_FAST, LOCAL),
+    "LOAD_GLOBAL": load_global,
+    "LOAD_METHOD": Plain(Op.LOAD_METHOD, NAME),
+    "MAKE_FUNCTION": make_function,
+    "MAP_ADD": Plain(Op.MAP_ADD, RAW),
+    "MATCH_CLASS": Plain(Op.MATCH_CLASS, RAW),
+    "MATCH_KEYS": Plain(Op.MATCH_KEYS),
+    "MATCH_MAPPING": Plain(Op.MATCH_MAPPING),
+    "MATCH_SEQUENCE": Plain(Op.MATCH_SEQUENCE),
+    "POP_TOP": Plain(Op.POP_TOP),
+    "PUSH_NULL": Plain(Op.PUSH_NULL),
+    "RAISE_VARARGS": raise_varargs,
+    "RETURN_VALUE": return_value,
+    "SET_ADD": Plain(Op.SET_ADD, RAW),
+    "SET_UPDATE": Plain(Op.SET_UPDATE, RAW),
+    "STORE_ATTR": Plain(Op.STORE_ATTR, NAME),
+    "STORE_DEREF": Plain(Op.STORE_DEREF, LOCAL),
+    "STORE_FAST": Plain(Op.STORE_FAST, LOCAL),
+    "STORE_GLOBAL": Plain(Op.STORE_GLOBAL, NAME),
+    "STORE_SUBSCR": Plain(Op.STORE_SUBSCR),
+    "SWAP": Plain(Op.SWAP, RAW),
+    "UNARY_INVERT": Plain(Op.UNARY, ("~",)),
+    "UNARY_NEGATIVE": Plain(Op.UNARY, ("-",)),
+    "UNARY_NOT": Plain(Op.UNARY, ("not",)),
+    "UNARY_POSITIVE": Plain(Op.UNARY, ("+",)),
+    "UNPACK_EX": unpack_ex,
+    "UNPACK_SEQUENCE": Plain(Op.UNPACK_SEQUENCE, RAW),
+    "FOR_ITER": Jump("iter"),
+    "JUMP_BACKWARD": Jump("", -1),
+    "JUMP_BACKWARD_NO_INTERRUPT": Jump("", -1),
+    "JUMP_FORWARD": Jump(""),
+    "JUMP_IF_FALSE_OR_POP": Jump("false", keep=True),
+    "JUMP_IF_TRUE_OR_POP": Jump("true", keep=True),
+    "POP_JUMP_BACKWARD_IF_FALSE": Jump("false", -1),
+    "POP_JUMP_BACKWARD_IF_NONE": Jump("none", -1),
+    "POP_JUMP_BACKWARD_IF_NOT_NONE": Jump("not none", -1),
+    "POP_JUMP_BACKWARD_IF_TRUE": Jump("true", -1),
+    "POP_JUMP_FORWARD_IF_FALSE": Jump("false"),
+    "POP_JUMP_FORWARD_IF_NONE": Jump("none"),
+    "POP_JUMP_FORWARD_IF_NOT_NONE": Jump("not none"),
+    "POP_JUMP_FORWARD_IF_TRUE": Jump("true"),
+    "ASYNC_GEN_WRAP": Unsupported("yield"),
+    "BEFORE_ASYNC_WITH": Unsupported("async with"),
+    "BEFORE_WITH": Unsupported("with"),
+    "CHECK_EG_MATCH": Unsupported("try/except*"),
+    "CHECK_EXC_MATCH": Unsupported("try/except"),
+    "DELETE_GLOBAL": Unsupported("del of a global"),
+    "DELETE_NAME": Unsupported("class"),
+    "END_ASYNC_FOR": Unsupported("async for"),
+    "GET_AITER": Unsupported("async for"),
+    "GET_ANEXT": Unsupported("async for"),
+    "GET_AWAITABLE": Unsupported("await"),
+    "GET_YIELD_FROM_ITER": Unsupported("yield from"),
+    "IMPORT_FROM": Unsupported("import"),
+    "IMPORT_NAME": Unsupported("import"),
+    "IMPORT_STAR": Unsupported("import"),
+    "LOAD_BUILD_CLASS": Unsupported("class"),
+    "LOAD_CLASSDEREF": Unsupported("class"),
+    "LOAD_NAME": Unsupported("class"),
+    "POP_EXCEPT": Unsupported("try/except"),
+    "PREP_RERAISE_STAR": Unsupported("try/except*"),
+    "PRINT_EXPR": Unsupported("interactive code"),
+    "PUSH_EXC_INFO": Unsupported("try/except"),
+    "RERAISE": Unsupported("try/except"),
+    "RETURN_GENERATOR": Unsupported("yield"),
+    "SEND": Unsupported("await"),
+    "SETUP_ANNOTATIONS": Unsupported("class"),
+    "STORE_NAME": Unsupported("class"),
+    "WITH_EXCEPT_START": Unsupported("with"),
+    "YIELD_VALUE": Unsupported("yield"),
+}
+
+
+def version() -> Version:
+    """The rules, ready for use on CPython 3.11."""
+    return Version(RULES)
