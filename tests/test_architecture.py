@@ -62,7 +62,15 @@ LAZY = {
 }
 """Edges against the flow that are granted inside functions only."""
 
-INNER = {"py2bpf.compiler", "py2bpf.kernel", "py2bpf.btf", "py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.disasm", "py2bpf._core"}
+INNER = {
+    "py2bpf.compiler",
+    "py2bpf.kernel",
+    "py2bpf.btf",
+    "py2bpf.uapi",
+    "py2bpf.intrinsics",
+    "py2bpf.disasm",
+    "py2bpf._core",
+}
 """What ``py2bpf.*`` doesn't stand for."""
 
 CORE_IMPORTER = "py2bpf.kernel.core"

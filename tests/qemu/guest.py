@@ -52,9 +52,7 @@ def search_path() -> str:
 
 def missing_programs() -> list[str]:
     """What can't be found here of PROGRAMS, each with the way to get it."""
-    return [
-        f"{name} ({remedy})" for name, remedy in PROGRAMS.items() if shutil.which(name, path=search_path()) is None
-    ]
+    return [f"{name} ({remedy})" for name, remedy in PROGRAMS.items() if shutil.which(name, path=search_path()) is None]
 
 
 def run_tests(kernel: Kernel, selection: list[str], timeout: int = 600) -> Outcome:
@@ -71,7 +69,7 @@ def _boot(kernel: Kernel, selection: list[str], timeout: int) -> Outcome:
         report = Path(shared) / "report.xml"
         command = ["timeout", "-k", "5", str(timeout), "vng", *_vng_options(kernel, shared)]
         done = subprocess.run(
-            [*command, "--", _script(selection, report)],
+            [*command, "--", _script(kernel, selection, report)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,  # vng loses the output when it's no pipe
             stderr=subprocess.STDOUT,
@@ -94,10 +92,11 @@ def _vng_options(kernel: Kernel, shared: str) -> list[str]:
     ]
 
 
-def _script(selection: list[str], report: Path) -> str:
+def _script(kernel: Kernel, selection: list[str], report: Path) -> str:
     """The guest's shell command: PATH is reset there, and bpffs isn't mounted."""
     environment = {
         "PY2BPF_GUEST": "1",
+        "PY2BPF_GUEST_KERNEL": kernel.name,
         "PY2BPF_REQUIRE_KERNEL": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": "/tmp/hypothesis",

@@ -15,8 +15,6 @@ import pytest
 from guest import Outcome, missing_programs, run_tests, search_path
 from kernels import KERNELS, ROOT
 
-pytestmark = [pytest.mark.vm, pytest.mark.slow]
-
 ALWAYS = "qemu"
 """What runs in every guest: tests of what this machine's kernel may lack (kprobes)."""
 
@@ -61,6 +59,8 @@ def boot(name: str) -> Outcome:
     return run_tests(KERNELS[name], ["-m", expression, *choose_files(expression)])
 
 
+@pytest.mark.vm
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_kernel(name: str, guests: dict[str, Future[Outcome]]) -> None:
     outcome = guests[name].result()
