@@ -1,0 +1,377 @@
+"""The C core with types and exceptions: the only module that imports ``_core``.
+
+Functions named as in csrc/api.h do what its comments say. Calls release the GIL. What fails raises KernelError
+with the errno and what to do about it, except where a function's docstring says that it returns the error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import threading
+from array import array
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from .._core import ffi, lib
+from ..exception import KernelError
+
+Buffer = bytes | bytearray | memoryview
+
+ENOTSUPP: Final = 524
+"""The kernel's own "not supported", which no user-space header names."""
+
+FRAME_HEADER: Final = 8
+"""Bytes of ``struct p2b_frame``: CPU and size, each u32."""
+
+FRAME_MAX: Final = FRAME_HEADER + (1 << 16)
+"""No perf record makes a longer frame."""
+
+
+# Errors
+
+
+def failure(error: int, what: str) -> KernelError:
+    """The exception for a failed call: ``error`` is the errno, positive; ``what`` says what was tried."""
+    if error == ENOTSUPP:
+        return KernelError(errno.EOPNOTSUPP, f"{what}: the kernel does not support it")
+    advice = _ADVICE.get(error)
+    return KernelError(error, f"{what}: {advice()}" if advice else what)
+
+
+def checked(result: int, what: str) -> int:
+    """The result of a call of the core, or KernelError for a negative one."""
+    if result < 0:
+        raise failure(-result, what)
+    return result
+
+
+def _not_permitted() -> str:
+    text = (
+        f"{os.strerror(errno.EPERM)}. BPF needs root, or CAP_BPF with CAP_PERFMON for tracing and CAP_NET_ADMIN for "
+        "networking"
+    )
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/unprivileged_bpf_disabled", encoding="ascii") as state:
+        text += f"; kernel.unprivileged_bpf_disabled is {state.read().strip()}"
+    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    if os.geteuid() == 0 and limit != resource.RLIM_INFINITY:
+        text += f"; RLIMIT_MEMLOCK is {limit} bytes, which kernels before 5.11 charge maps and programs to"
+    return text
+
+
+_ADVICE: Final[dict[int, Callable[[], str]]] = {
+    errno.EPERM: _not_permitted,
+    errno.EACCES: _not_permitted,
+    errno.E2BIG: lambda: f"{os.strerror(errno.E2BIG)}: more entries, instructions or bytes than the kernel allows here",
+    errno.ENOMEM: lambda: (
+        f"{os.strerror(errno.ENOMEM)}: the kernel has no memory left for it, or the cgroup's memory limit is reached"
+    ),
+    errno.EMFILE: lambda: f"{os.strerror(errno.EMFILE)}: raise the limit with `ulimit -n`, or close maps and programs",
+    errno.ENOSYS: lambda: f"{os.strerror(errno.ENOSYS)}: this kernel was built without it, or a sandbox forbids it",
+}
+
+_memlock_tried = False
+
+
+def _raise_memlock() -> bool:
+    """Lifts RLIMIT_MEMLOCK, once in the life of the process. False when that is done or not possible."""
+    global _memlock_tried
+    if _memlock_tried:
+        return False
+    _memlock_tried = True
+    unlimited = resource.RLIM_INFINITY
+    soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if soft == unlimited:
+        return False
+    for limits in ((unlimited, unlimited), (hard, hard)):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, limits)
+            return True
+    return False
+
+
+def charged(call: Callable[[], int]) -> int:
+    """Makes a call that old kernels charge to RLIMIT_MEMLOCK: after the first EPERM the limit is lifted."""
+    result = call()
+    if result == -errno.EPERM and _raise_memlock():
+        result = call()
+    return result
+
+
+# System calls
+
+
+def address(buffer: Any) -> int:
+    """The address of a buffer's bytes, for attributes of bpf(2). The caller keeps the buffer alive."""
+    result: int = ffi.cast("uintptr_t", ffi.from_buffer(buffer))
+    return int(result)
+
+
+def bpf(cmd: int, attr: bytearray) -> int:
+    """bpf(2) with the attribute's bytes, which the kernel may write to. Returns its result or -errno."""
+    result: int = lib.p2b_bpf(cmd, ffi.from_buffer(attr), len(attr))
+    return result
+
+
+def perf_event_open(attr: bytearray, pid: int, cpu: int, group_fd: int = -1, flags: int = 0) -> int:
+    """perf_event_open(2), close-on-exec. Returns a descriptor or -errno."""
+    result: int = lib.p2b_perf_event_open(ffi.from_buffer(attr), pid, cpu, group_fd, flags)
+    return result
+
+
+# Programs
+
+
+class EncodingError(Exception):
+    """Instruction number ``index`` can't be encoded: ``value`` is the number at fault, ``what`` the reason."""
+
+    def __init__(self, error: int, index: int, value: int, what: str) -> None:
+        super().__init__(f"instruction {index}: {what}: {value}")
+        self.errno = error
+        self.index = index
+        self.value = value
+        self.what = what
+
+
+def _fault(result: int, fault: Any) -> EncodingError:
+    return EncodingError(-result, fault.index, fault.value, ffi.string(fault.what).decode())
+
+
+def encode(syms: bytes) -> tuple[bytearray, array[int]]:
+    """Encodes what asm.pack() made. Returns the slots' bytes and the slot where each instruction begins.
+
+    Raises EncodingError.
+    """
+    source = ffi.from_buffer("struct p2b_sym[]", syms)
+    count = len(source)
+    slots = bytearray(16 * count)
+    slot_of = array("I", bytes(4 * count))
+    fault = ffi.new("struct p2b_fault *")
+    n: int = lib.p2b_encode(
+        source, count, ffi.from_buffer(slots), 2 * count, ffi.from_buffer("uint32_t[]", slot_of), fault
+    )
+    if n < 0:
+        raise _fault(n, fault)
+    return slots[: 8 * n], slot_of
+
+
+def relocate(slots: bytearray, fds: tuple[int, ...]) -> None:
+    """Puts the maps' descriptors into freshly encoded slots. Raises EncodingError, ``index`` being a slot."""
+    fault = ffi.new("struct p2b_fault *")
+    result: int = lib.p2b_relocate(ffi.from_buffer(slots), len(slots) // 8, fds, len(fds), fault)
+    if result < 0:
+        raise _fault(result, fault)
+
+
+class LoadResult(NamedTuple):
+    """``result`` is the program's descriptor or -errno, ``log`` the verifier's log of a refused program."""
+
+    result: int
+    log: str
+    truncated: bool
+
+
+def prog_load(
+    prog_type: int, slots: Buffer, license: str, name: str, expected_attach_type: int = 0, flags: int = 0
+) -> LoadResult:
+    """BPF_PROG_LOAD, one system call for a program that is accepted. Returns the error, if any."""
+    # The structure borrows: these keep the bytes alive.
+    code, terms, title = ffi.from_buffer(slots), ffi.new("char[]", license.encode()), ffi.new("char[]", name.encode())
+    load = ffi.new("struct p2b_load *", (prog_type, expected_attach_type, code, len(slots) // 8, flags, terms, title))
+    log = ffi.new("struct p2b_log *")
+    try:
+        result = charged(lambda: _load(load, log))
+        text = ffi.buffer(log.text, log.length)[:].decode(errors="replace") if log.text else ""
+        return LoadResult(result, text, bool(log.truncated))
+    finally:
+        lib.p2b_log_free(log)
+
+
+def _load(load: Any, log: Any) -> int:
+    lib.p2b_log_free(log)
+    result: int = lib.p2b_prog_load(load, log)
+    return result
+
+
+# Maps
+
+
+def map_lookup(fd: int, key: bytes, size: int, flags: int = 0) -> bytes | None:
+    """The value of a key, size bytes of it (all CPUs' values, padded to 8, for a per-CPU map), or None."""
+    value = ffi.new("char[]", size)
+    result: int = lib.p2b_map_lookup(fd, key, value, flags)
+    return _found(result, value, "look up a key in the map")
+
+
+def map_lookup_and_delete(fd: int, key: bytes, size: int, flags: int = 0) -> bytes | None:
+    """Takes a key's value out of the map, or gives None. Hash maps know this since Linux 5.14 (else EOPNOTSUPP)."""
+    value = ffi.new("char[]", size)
+    result: int = lib.p2b_map_lookup_and_delete(fd, key, value, flags)
+    return _found(result, value, "take a key out of the map")
+
+
+def _found(result: int, value: Any, what: str) -> bytes | None:
+    if result == 0:
+        return bytes(ffi.buffer(value))
+    if result == -errno.ENOENT:
+        return None
+    raise failure(-result, f"cannot {what}")
+
+
+def map_update(fd: int, key: bytes, value: bytes, flags: int = 0) -> None:
+    """Sets a key's value. ``flags``: uapi.map_types.Update. E2BIG when the map is full."""
+    checked(lib.p2b_map_update(fd, key, value, flags), "cannot set a key of the map")
+
+
+def map_delete(fd: int, key: bytes) -> bool:
+    """Deletes a key; whether it was there."""
+    result: int = lib.p2b_map_delete(fd, key)
+    return result != -errno.ENOENT and checked(result, "cannot delete a key of the map") == 0
+
+
+def map_next_key(fd: int, key: bytes | None, size: int) -> bytes | None:
+    """The key after ``key`` (None: the first), or None after the last; starts over when key was deleted."""
+    following = ffi.new("char[]", size)
+    result: int = lib.p2b_map_next_key(fd, ffi.NULL if key is None else key, following)
+    return _found(result, following, "find the map's next key")
+
+
+def map_update_many(
+    fd: int, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int, flags: int = 0
+) -> None:
+    """Sets count keys, in one system call where the kernel has batches."""
+    done = ffi.new("uint32_t *")
+    source, target = ffi.from_buffer(keys), ffi.from_buffer(values)
+    if len(source) < count * key_size or len(target) < count * value_size:
+        raise ValueError(f"{count} entries need more than {len(source)} bytes of keys and {len(target)} of values")
+    result: int = lib.p2b_map_update_many(fd, key_size, value_size, source, target, count, flags, done)
+    checked(result, f"cannot set {count} keys of the map ({done[0]} are set)")
+
+
+def map_delete_many(fd: int, keys: Buffer, key_size: int, count: int) -> None:
+    """Deletes count keys; those that are missing don't matter."""
+    done = ffi.new("uint32_t *")
+    source = ffi.from_buffer(keys)
+    if len(source) < count * key_size:
+        raise ValueError(f"{count} keys need more than {len(source)} bytes")
+    result: int = lib.p2b_map_delete_many(fd, key_size, source, count, done)
+    checked(result, f"cannot delete {count} keys of the map ({done[0]} are dealt with)")
+
+
+class Entries(NamedTuple):
+    """``n`` contiguous keys and values."""
+
+    keys: bytearray
+    values: bytearray
+    n: int
+
+
+class Walk:
+    """One pass over a map that may change meanwhile: every key that stays comes exactly once.
+
+    ``by_keys`` for kinds whose MapKind has no ``batch``; ``delete`` takes the entries out of the map. Keep the
+    map's descriptor open until the end.
+    """
+
+    def __init__(
+        self, fd: int, key_size: int, value_size: int, max_entries: int, by_keys: bool = False, delete: bool = False
+    ) -> None:
+        self._sizes = key_size, value_size
+        flags = (lib.P2B_WALK_KEYS if by_keys else 0) | (lib.P2B_WALK_DELETE if delete else 0)
+        ret = ffi.new("struct p2b_walk **")
+        checked(lib.p2b_walk_create(fd, key_size, value_size, max_entries, flags, ret), "cannot read the map")
+        self._walk = ffi.gc(ret[0], lib.p2b_walk_destroy)
+
+    def next(self, cap: int) -> Entries:
+        """The next at most cap entries (more where the kernel hands out more at once); n = 0 is the end."""
+        key_size, value_size = self._sizes
+        while True:
+            keys, values = bytearray(cap * key_size), bytearray(cap * value_size)
+            n: int = lib.p2b_walk_next(self._walk, ffi.from_buffer(keys), ffi.from_buffer(values), cap)
+            if n != -errno.ENOSPC:
+                break
+            cap *= 2
+        checked(n, "cannot read the map")
+        del keys[n * key_size :], values[n * value_size :]
+        return Entries(keys, values, n)
+
+
+# Perf buffers
+
+
+class RingStats(NamedTuple):
+    """Records delivered, lost (as the kernel tells) and unreadable."""
+
+    records: int
+    lost: int
+    corrupt: int
+
+
+class PerfReader:
+    """Reads the records that programs write to a perf event array.
+
+    ``pages`` is the number of data pages of each CPU's ring, a power of two. A reader that waits is woken after
+    ``wakeup_events`` records of one CPU, or after ``watermark`` bytes when that isn't 0. Every method may be called
+    from any thread, close() too; drains take turns.
+    """
+
+    def __init__(self, map_fd: int, n_cpus: int, pages: int, wakeup_events: int = 1, watermark: int = 0) -> None:
+        ret = ffi.new("struct p2b_perfbuf **")
+        result: int = lib.p2b_perfbuf_create(map_fd, n_cpus, pages, wakeup_events, watermark, ret)
+        checked(result, f"cannot make perf buffers of {pages} pages for each CPU")
+        # Collected when the last call that uses it is over, so closing never frees what a waiting thread uses.
+        self._handle = ffi.gc(ret[0], lib.p2b_perfbuf_destroy)
+        self._turn = threading.RLock()
+
+    def _open(self) -> Any:
+        handle = self._handle
+        if handle is None:
+            raise ValueError("the perf reader is closed")
+        return handle
+
+    def drain(self, out: bytearray | memoryview, max_records: int = (1 << 64) - 1) -> int:
+        """Takes waiting records into frames (FRAME_HEADER, data, zeros to 8 bytes) at out; bytes written.
+
+        FRAME_MAX bytes of room hold any record; with less, KernelError ENOSPC says that the next one needs more.
+        """
+        handle = self._open()
+        with self._turn:
+            n: int = lib.p2b_perfbuf_drain(handle, ffi.from_buffer(out, require_writable=True), len(out), max_records)
+        return checked(n, "cannot drain the perf buffers")
+
+    def wait(self, timeout_ms: int) -> bool | None:
+        """Waits for records: True when there are some, False after the time (-1: no limit) or a signal, None once
+        cancelled or closed. Python's signal handlers have run when it returns.
+        """
+        handle = self._handle
+        result: int = -errno.ECANCELED if handle is None else lib.p2b_perfbuf_wait(handle, timeout_ms)
+        if result == -errno.ECANCELED:
+            return None
+        return result != -errno.EINTR and bool(checked(result, "cannot wait for perf records"))
+
+    def cancel(self) -> None:
+        """Ends this and every later wait. What is there can still be drained."""
+        handle = self._handle
+        if handle is not None:
+            lib.p2b_perfbuf_cancel(handle)
+
+    def fileno(self) -> int:
+        """A descriptor for event loops: readable when there are records; drain then, without a wait before."""
+        result: int = lib.p2b_perfbuf_fd(self._open())
+        return result
+
+    def stats(self, cpu: int | None = None) -> RingStats:
+        """Counters of all CPUs' rings, or of one; KernelError ENOENT where a CPU has none."""
+        ret = ffi.new("struct p2b_ring_stats *")
+        if cpu is None:
+            lib.p2b_perfbuf_stats(self._open(), ret)
+        else:
+            checked(lib.p2b_perfbuf_cpu_stats(self._open(), cpu, ret), f"CPU {cpu} has no perf buffer")
+        return RingStats(ret.records, ret.lost, ret.corrupt)
+
+    def close(self) -> None:
+        """Cancels, and gives the rings back as soon as no thread uses them. May be called again."""
+        self.cancel()
+        self._handle = None
