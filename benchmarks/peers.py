@@ -1,0 +1,99 @@
+"""The same programs in C: compiled by clang, loaded and run by libbpf, where both are installed."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SOURCES = HERE / "c"
+BUILD = HERE.parent / ".cache" / "benchmarks"
+CLANGS = ("clang", "clang-19", "clang-16", "clang-14")
+FLAGS = ("-O2", "-g", "-Wall", "-target", "bpf", "-mcpu=v3")
+
+
+class PeerMissing(RuntimeError):
+    """A peer isn't installed; the message names it."""
+
+
+@dataclass(frozen=True)
+class Spawned:
+    """One run of a command: wall time from fork to exit, and peak memory."""
+
+    ns: int
+    peak_kb: int
+
+
+def gcc(source: str, *libraries: str) -> Path:
+    """Builds one of our small C tools unless it's there, newer than its source."""
+    path, out = SOURCES / source, BUILD / Path(source).stem
+    if not out.exists() or out.stat().st_mtime < path.stat().st_mtime:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        command = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", str(out), str(path), *libraries]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise PeerMissing(f"{source} doesn't compile:\n{done.stderr}")
+    return out
+
+
+def spawn(command: list[str]) -> Spawned:
+    """Runs a command from a small parent process; raises CalledProcessError when it fails."""
+    done = subprocess.run([str(gcc("spawn.c")), *command], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    ns, peak_kb, status = done.stdout.split("\n")[-2].split() if done.stdout else ("0", "0", "255")
+    if done.returncode or status != "0":
+        raise subprocess.CalledProcessError(int(status), command, done.stdout, done.stderr)
+    return Spawned(int(ns), int(peak_kb))
+
+
+class Clang:
+    """The C compiler and loader. Raises PeerMissing when the machine lacks them."""
+
+    def __init__(self) -> None:
+        wanted = os.environ.get("CLANG")
+        found = next(filter(None, map(shutil.which, [wanted] if wanted else CLANGS)), None)
+        if found is None:
+            raise PeerMissing("no clang on PATH (apt-get install clang-16 libbpf-dev, or set CLANG)")
+        self.path = found
+        self.name = Path(found).name
+        self.runner = gcc("peer.c", "-lbpf")
+
+    def compile_command(self, program: str, out: Path) -> list[str]:
+        headers = f"/usr/include/{self._triplet}"
+        source = str(SOURCES / f"{program}.bpf.c")
+        return [self.path, *FLAGS, "-idirafter", headers, "-c", source, "-o", str(out)]
+
+    def compile(self, program: str) -> Path:
+        """Builds a program's object file, always anew."""
+        BUILD.mkdir(parents=True, exist_ok=True)
+        out = BUILD / f"{program}.o"
+        done = subprocess.run(self.compile_command(program, out), capture_output=True, text=True)
+        if done.returncode:
+            raise PeerMissing(f"{self.name} can't compile {program}:\n{done.stderr}")
+        return out
+
+    @functools.cached_property
+    def _triplet(self) -> str:
+        return subprocess.run(["gcc", "-dumpmachine"], capture_output=True, text=True, check=True).stdout.strip()
+
+    def runner_json(self, *args: str) -> dict[str, Any]:
+        """The answer of c/peer.c to one of its commands."""
+        done = subprocess.run([str(self.runner), *args], capture_output=True, text=True)
+        if done.returncode:
+            raise PeerMissing(f"peer {args[0]} failed:\n{done.stderr}")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+def find_clang() -> Clang | None:
+    """The C peer, or None after saying what is missing."""
+    try:
+        return Clang()
+    except PeerMissing as missing:
+        print(f"without the C programs: {missing}")
+        return None
