@@ -18,7 +18,7 @@ CLANGS = ("clang", "clang-19", "clang-16", "clang-14")
 FLAGS = ("-O2", "-g", "-Wall", "-target", "bpf", "-mcpu=v3")
 
 
-class PeerMissing(RuntimeError):
+class PeerMissingError(RuntimeError)  # noqa:
     """A peer isn't installed; the message names it."""
 
 
@@ -38,7 +38,7 @@ def gcc(source: str, *libraries: str) -> Path:
         command = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", str(out), str(path), *libraries]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise PeerMissing(f"{source} doesn't compile:\n{done.stderr}")
+            raise PeerMissingError(f"{source} doesn't compile:\n{done.stderr}")
     return out
 
 
@@ -52,13 +52,13 @@ def spawn(command: list[str]) -> Spawned:
 
 
 class Clang:
-    """The C compiler and loader. Raises PeerMissing when the machine lacks them."""
+    """The C compiler and loader. Raises PeerMissingError when the machine lacks them."""
 
     def __init__(self) -> None:
         wanted = os.environ.get("CLANG")
         found = next(filter(None, map(shutil.which, [wanted] if wanted else CLANGS)), None)
         if found is None:
-            raise PeerMissing("no clang on PATH (apt-get install clang-16 libbpf-dev, or set CLANG)")
+            raise PeerMissingError("no clang on PATH (apt-get install clang-16 libbpf-dev, or set CLANG)")
         self.path = found
         self.name = Path(found).name
         self.runner = gcc("peer.c", "-lbpf")
@@ -74,7 +74,7 @@ class Clang:
         out = BUILD / f"{program}.o"
         done = subprocess.run(self.compile_command(program, out), capture_output=True, text=True)
         if done.returncode:
-            raise PeerMissing(f"{self.name} can't compile {program}:\n{done.stderr}")
+            raise PeerMissingError(f"{self.name} can't compile {program}:\n{done.stderr}")
         return out
 
     @functools.cached_property
@@ -85,7 +85,7 @@ class Clang:
         """The answer of c/peer.c to one of its commands."""
         done = subprocess.run([str(self.runner), *args], capture_output=True, text=True)
         if done.returncode:
-            raise PeerMissing(f"peer {args[0]} failed:\n{done.stderr}")
+            raise PeerMissingError(f"peer {args[0]} failed:\n{done.stderr}")
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
@@ -94,6 +94,6 @@ def find_clang() -> Clang | None:
     """The C peer, or None after saying what is missing."""
     try:
         return Clang()
-    except PeerMissing as missing:
+    except PeerMissingError as missing:
         print(f"without the C programs: {missing}")
         return None

@@ -53,8 +53,8 @@ EDGES: dict[str, set[str]] = {
         "py2bpf.compiler.diagnostics",
     },
 }
-"""What a package or module may import of ours; the longest matching row counts. ``py2bpf.*`` is every module (or package)
-at the top that has no row of its own here, or is public nonetheless."""
+"""What a package or module may import of ours; the longest matching row counts. ``py2bpf.*`` stands for all public
+modules at the top."""
 
 LAZY = {
     ("py2bpf.exception", "py2bpf.compiler.diagnostics"),  # str() of an error shows the source

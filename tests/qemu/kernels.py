@@ -22,7 +22,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 TRIES = 3
 
 
-class KernelUnavailable(RuntimeError):
+class KernelUnavailableError(RuntimeError):
     """A kernel could not be had; the message says which step failed and how to help."""
 
 
@@ -65,7 +65,7 @@ def fetch(kernel: Kernel) -> Path:
         unpacked.rename(kernel.folder)
     image = kernel.find_image()
     if image is None:
-        raise KernelUnavailable(f"Debian's kernel package for {kernel.name} holds no boot/vmlinuz-*")
+        raise KernelUnavailableError(f"Debian's kernel package for {kernel.name} holds no boot/vmlinuz-*")
     return image
 
 
@@ -84,7 +84,7 @@ def _download(kernel: Kernel, scratch: Path) -> Path:
         text = _run(["apt-cache", "depends", "--important", "linux-image-amd64"], env)
         names = [line.split(":")[1].strip() for line in text.splitlines() if "Depends:" in line]
         if not names:
-            raise KernelUnavailable(f"Debian {kernel.suite} names no kernel image:\n{text}")
+            raise KernelUnavailableError(f"Debian {kernel.suite} names no kernel image:\n{text}")
         _run(["apt-get", "-q", "download", names[0]], env, cwd=scratch, tries=TRIES)
     return next(scratch.glob("linux-image-*.deb"))
 
@@ -125,13 +125,13 @@ def _mirror() -> str:
         origin, suite, uri = line.split(" ", 2)
         if origin == "Debian" and not suite.endswith("-security"):
             return uri
-    raise KernelUnavailable("apt knows no Debian mirror: run `apt-get update`, or set PY2BPF_DEBIAN_MIRROR")
+    raise KernelUnavailableError("apt knows no Debian mirror: run `apt-get update`, or set PY2BPF_DEBIAN_MIRROR")
 
 
 def _tool(name: str, package: str) -> str:
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     if path is None:
-        raise KernelUnavailable(f"{name} is not installed: apt-get install {package}")
+        raise KernelUnavailableError(f"{name} is not installed: apt-get install {package}")
     return path
 
 
@@ -142,7 +142,7 @@ def _run(command: list[str], env: dict[str, str] | None = None, cwd: Path | None
         if done.returncode == 0:
             break
         if not left:
-            raise KernelUnavailable(f"`{' '.join(command)}` failed:\n{done.stdout}{done.stderr}")
+            raise KernelUnavailableError(f"`{' '.join(command)}` failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
