@@ -56,6 +56,12 @@ class Decoder:
         """Append an instruction to the current block."""
         self.out.append(Instr(op, arg, unit, self.source))
 
+    def begin(self) -> list[Instr]:
+        """Begin a block; return its list of instructions."""
+        self.out = []
+        self.succ = None
+        return self.out
+
     def end(self, op: Op, arg: Any, unit: int, *succ: int) -> None:
         """End the current block."""
         self.out.append(Instr(op, arg, unit, self.source))
@@ -129,8 +135,7 @@ class Decoder:
         """Decode the units from ``start`` up to a terminator, at most to ``end``."""
         ops, args, tables, source = self.ops, self.args, self.tables, self.source
         plain, handlers = self.version.plain, self.version.handlers
-        out = self.out = []
-        self.succ = None
+        out = self.begin()
         for unit in range(start, end):
             number = ops[unit]
             rule = plain[number]
@@ -181,6 +186,30 @@ def _fast_locals(code: CodeType) -> tuple[str, ...]:
     """The names by index of CPython's frame slots: locals, cells that aren't arguments, free variables."""
     names = code.co_varnames
     return names + tuple(cell for cell in code.co_cellvars if cell not in names) + code.co_freevars
+
+
+def _thread(drafts: dict[int, _Draft]) -> None:
+    """Lead the edges to blocks that only jump to where those go, which not all versions do by themselves."""
+    ways = {key: succ[0] for key, (instrs, succ) in drafts.items() if key and len(instrs) == 1 and len(succ) == 1}
+    for key, way in ways.items():
+        passed = {key}
+        while way in ways and way not in passed:
+            passed.add(way)
+            way = ways[way]
+        ways[key] = way
+    reached = {0}
+    pending = [0]
+    while pending:
+        key = pending.pop()
+        instrs, succ = drafts[key]
+        threaded = tuple([ways.get(target, target) for target in succ])
+        if len(set(threaded)) == len(succ) and threaded != succ:
+            drafts[key] = _Draft(instrs, threaded)
+            succ = threaded
+        pending += [target for target in succ if target not in reached]
+        reached.update(succ)
+    for key in drafts.keys() - reached:
+        del drafts[key]
 
 
 def _merge(drafts: dict[int, _Draft]) -> None:

@@ -56,6 +56,15 @@ Rule = Plain | Jump | Unsupported | Skip | Handler
 Rules = Mapping[str, Rule]
 
 
+def derive(base: Rules, gone: str, changed: Rules) -> Rules:
+    """The rules of a version from its predecessor's: without the opcodes named in ``gone``, with ``changed``."""
+    absent = gone.split()
+    missing = [name for name in absent if name not in base]
+    if missing:
+        raise InternalCompilerError("bytecode", f"the predecessor has no {', '.join(missing)}")
+    return {**{name: rule for name, rule in base.items() if name not in absent}, **changed}
+
+
 class Version:
     """The rules of the running CPython version, indexed by opcode number.
 
