@@ -76,6 +76,10 @@ class Codec(ABC):
         step = stride or self.size
         return [self.decode(data, at) for at in range(offset, offset + count * step, step)]
 
+    def rows(self, numpy: Any, data: Buffer) -> Any:
+        """data as a numpy array of values; it shares data's memory."""
+        return numpy.frombuffer(data, numpy.dtype(self.dtype))
+
     def _refuse(self, value: Any, wanted: str) -> DataTypeError:
         return DataTypeError(f"{self.name} takes {wanted}, not {value!r} of type {type(value).__name__}")
 
@@ -96,7 +100,12 @@ class _Packed(Codec):
     def decode_many(self, data: Buffer, count: int, stride: int | None = None, offset: int = 0) -> list[Any]:
         if stride in (None, self.size):
             return list(struct.unpack_from(f"{self._order}{count}{self._wire}", data, offset))
-        return super().decode_many(data, count, stride, offset)
+        if stride is None or stride < self.size or not count:
+            return super().decode_many(data, count, stride, offset)
+        # The last one may lie at data's very end, without the gap behind it.
+        gapped = struct.iter_unpack(f"{self._order}{self._wire}{stride - self.size}x",
+                                    memoryview(data)[offset : offset + (count - 1) * stride])
+        return [*(value for value, in gapped), self.decode(data, offset + (count - 1) * stride)]
 
 
 class IntCodec(_Packed):

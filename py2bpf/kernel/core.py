@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from .._core import ffi, lib
-from ..exception import KernelError
+from ..exception import ClosedError, KernelError
 
 Buffer = bytes | bytearray | memoryview
 
@@ -328,7 +328,7 @@ class PerfReader:
     def _open(self) -> Any:
         handle = self._handle
         if handle is None:
-            raise ValueError("the perf reader is closed")
+            raise ClosedError("the perf reader is closed")
         return handle
 
     def drain(self, out: bytearray | memoryview, max_records: int = (1 << 64) - 1) -> int:
@@ -361,6 +361,10 @@ class PerfReader:
         """A descriptor for event loops: readable when there are records; drain then, without a wait before."""
         result: int = lib.p2b_perfbuf_fd(self._open())
         return result
+
+    def tick(self, ms: int) -> None:
+        """Makes that descriptor readable every ms milliseconds too, for records that wait below a watermark."""
+        checked(lib.p2b_perfbuf_tick(self._open(), ms), "cannot start a timer for the perf buffers")
 
     def stats(self, cpu: int | None = None) -> RingStats:
         """Counters of all CPUs' rings, or of one; KernelError ENOENT where a CPU has none."""

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from ctypes import BigEndianStructure, Structure, Union, c_bool, c_char, c_double, c_int8, c_uint8, c_uint16, c_uint32
-from ctypes import c_uint64, c_void_p
+from ctypes import (
+    BigEndianStructure,
+    Structure,
+    Union,
+    c_bool,
+    c_char,
+    c_double,
+    c_int8,
+    c_uint8,
+    c_uint16,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from typing import Any
 
 import numpy
@@ -244,5 +256,5 @@ def test_dtypes() -> None:
     union = codec_for(Either)
     either = numpy.frombuffer(union.encode(Either(padded=Padded(7, 2, 3))), numpy.dtype(union.dtype))
     assert either[0]["byte"] == 7 and either[0]["padded"]["c"] == 3
-    with pytest.raises(DataTypeError, match="Bits.low"):
+    with pytest.raises(DataTypeError, match=r"Bits\.low"):
         _ = codec_for(Bits).dtype

@@ -1,0 +1,31 @@
+"""Maps and queues that programs and user space share.
+
+A map is a mapping from Python's side (see Map in base.py for its rules), a queue an iterator of records. All have
+``fd``, ``map_spec`` and an idempotent close(), and are context managers.
+"""
+
+from __future__ import annotations
+
+from .arrays import ArrayMap, PerCpuArrayMap, ProgArray
+from .base import Map
+from .hashes import HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap, create_map
+from .lpm import LpmTrieMap
+from .percpu import PerCpuValues
+from .queue import BpfQueue
+from .stacks import StackTraceMap
+
+__all__ = [
+    "ArrayMap",
+    "BpfQueue",
+    "HashMap",
+    "LpmTrieMap",
+    "LruHashMap",
+    "LruPerCpuHashMap",
+    "Map",
+    "PerCpuArrayMap",
+    "PerCpuHashMap",
+    "PerCpuValues",
+    "ProgArray",
+    "StackTraceMap",
+    "create_map",
+]

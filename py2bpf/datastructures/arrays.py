@@ -1,0 +1,132 @@
+"""Array maps: the indices 0 to max_entries - 1 are always there."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from ctypes import c_uint32
+from typing import Any, ClassVar, NoReturn
+
+from ..exception import DataTypeError, IndexOutOfRange
+from ..kernel.codec import Codec
+from ..uapi.map_types import MapType
+from .base import _MISSING, Map
+from .percpu import PerCpuCodec
+from .views import KeysSnapshot
+
+
+class _Indexed(Map):
+    """An index that is no integer raises DataTypeError, one past the end or below zero IndexOutOfRange."""
+
+    def _key(self, key: Any) -> bytes:
+        try:
+            index = operator.index(key)
+        except TypeError:
+            return super()._key(key)
+        if not 0 <= index < self.map_spec.max_entries:
+            raise IndexOutOfRange(f"index {index} of {self!r}: it has 0 to {self.map_spec.max_entries - 1}")
+        return super()._key(index)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        try:
+            return super().get(key, default)
+        except IndexOutOfRange:
+            return default
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            return super().__contains__(key)
+        except IndexOutOfRange:
+            return False
+
+
+class ArrayMap(_Indexed):
+    """``ArrayMap(value_type, max_entries, *, name="")``: BPF_MAP_TYPE_ARRAY.
+
+    A mapping from the indices: iterating gives 0 ... max_entries - 1, values() the values, len() max_entries.
+    Values begin as zeros. An index outside raises IndexOutOfRange, both an IndexError and a KeyError; negative
+    indices don't count from the end. Entries can't be deleted: del, pop(), popitem() and clear() raise
+    DataTypeError (a TypeError).
+    """
+
+    kind: ClassVar[MapType] = MapType.ARRAY
+
+    def __init__(self, value_type: Any, max_entries: int, default: int | None = None, *, name: str = "") -> None:
+        super().__init__(c_uint32, value_type, max_entries, default, name=name)
+
+    def __len__(self) -> int:
+        self._storage.fd  # noqa: B018  raises when closed
+        return self.map_spec.max_entries
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+    def keys(self) -> KeysSnapshot:
+        return KeysSnapshot(list(self))
+
+    def __delitem__(self, key: Any) -> None:
+        self._no_deletion()
+
+    def pop(self, key: Any, default: Any = _MISSING) -> Any:
+        self._no_deletion()
+
+    def popitem(self) -> tuple[Any, Any]:
+        self._no_deletion()
+
+    def clear(self) -> None:
+        self._no_deletion()
+
+    def _no_deletion(self) -> NoReturn:
+        raise DataTypeError(f"{self!r} is an array, its entries can't be deleted; store a zero instead")
+
+
+class PerCpuArrayMap(ArrayMap):
+    """An ArrayMap where every CPU has its own values, read and stored as a PerCpuHashMap's."""
+
+    kind: ClassVar[MapType] = MapType.PERCPU_ARRAY
+
+    def _make_value_codec(self, element: Codec) -> Codec:
+        return PerCpuCodec(element)
+
+
+class ProgArray(_Indexed):
+    """``ProgArray(max_entries, *, name="")``: programs for tail calls, BPF_MAP_TYPE_PROG_ARRAY.
+
+    ``m[i] = program`` takes an object with a ``fd``, or a descriptor. Reading gives the kernel's id of the
+    program (what bpftool shows), empty slots raise KeyError and aren't iterated, ``del m[i]`` empties one. The
+    kernel empties the whole array when the last descriptor of it is closed, also under running programs:
+    keep the object as long as the calls shall work.
+    """
+
+    kind: ClassVar[MapType] = MapType.PROG_ARRAY
+
+    def __init__(self, max_entries: int, *, name: str = "") -> None:
+        super().__init__(c_uint32, c_uint32, max_entries, name=name)
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
+    def _value(self, value: Any) -> bytes:
+        if isinstance(value, bool) or not isinstance(value, int):
+            value = getattr(value, "fd", value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise DataTypeError(f"value of {self!r}: a program or its file descriptor, not {value!r}")
+        return super()._value(value)
+
+    def add(self, key: Any, value: Any) -> bool:
+        self._unsupported("add() (the kernel always replaces a program)")
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        self._unsupported("setdefault() (what is stored is a descriptor, what is read an id)")
+
+    def popitem(self) -> tuple[Any, Any]:
+        for index, program in self.items():
+            if self._storage.delete(self._key(index)):
+                return index, program
+        raise KeyError(f"popitem(): {self!r} is empty")
+
+    def _unsupported(self, what: str) -> NoReturn:
+        raise DataTypeError(f"{self!r} has no {what}")

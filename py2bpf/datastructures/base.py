@@ -1,0 +1,259 @@
+"""The base of all map classes: a MutableMapping over bytes that the kernel shares with programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from ..exception import ClosedError, DataRangeError, DataTypeError
+from ..kernel.codec import BoolCodec, Codec, IntCodec, checked_int, codec_for, key_codec_for, type_name
+from ..spec import MapSpec
+from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
+from .storage import MapStorage, open_storage
+from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
+
+if TYPE_CHECKING:
+    import numpy
+
+_MISSING: Final[Any] = object()
+_NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")
+
+
+class Map(MutableMapping[Any, Any]):
+    """A map shared between programs and user space.
+
+    In user space it behaves as a dict with these rules:
+
+    - Keys and values are converted as py2bpf.kernel.codec says. What doesn't fit raises DataTypeError (a
+      TypeError) or DataRangeError (an OverflowError), also in ``in`` and get(); a missing key raises KeyError.
+    - Iteration, keys(), values() and items() take a snapshot: programs may change the map meanwhile, each key
+      that stays comes exactly once. len() counts.
+    - setdefault(), add(), and pop() are single steps that can't lose a program's update. ``m[k] += 1`` in user
+      space is a read and a write (in a program it is atomic).
+    - Maps are equal only to themselves and to plain mappings with the same items. They are hashable.
+    - close() gives the map back, any use after it raises ClosedError (a ValueError). A map that is no longer
+      referenced closes itself; programs that use it keep it alive in the kernel.
+    """
+
+    kind: ClassVar[MapType]
+    map_spec: Final[MapSpec]
+    _flags: ClassVar[int] = 0
+
+    def __init__(
+        self, key_type: Any, value_type: Any, max_entries: int, default: int | None = None, *, name: str = ""
+    ) -> None:
+        self._keys = self._make_key_codec(key_type)
+        element = codec_for(value_type)
+        self._values = self._make_value_codec(element)
+        self.map_spec = MapSpec(
+            kind=int(self.kind),
+            key_type=key_type,
+            value_type=value_type,
+            max_entries=checked_int(max_entries, 1, (1 << 32) - 1, "max_entries"),
+            flags=self._flags,
+            name=checked_name(name),
+            default=_checked_default(default, element),
+            per_cpu=KINDS[self.kind].per_cpu,
+        )
+        self._storage: MapStorage = open_storage(self.map_spec, self._keys.size, self._values.size)
+
+    def _make_key_codec(self, key_type: Any) -> Codec:
+        codec = key_codec_for(key_type)
+        if codec.size > MAX_KEY_SIZE:
+            raise DataRangeError(f"a key has at most {MAX_KEY_SIZE} bytes, {codec.name} has {codec.size}")
+        return codec
+
+    def _make_value_codec(self, element: Codec) -> Codec:
+        return element
+
+    # Lifetime
+
+    @property
+    def fd(self) -> int:
+        """The map's file descriptor. Raises ClosedError after close()."""
+        return self._storage.fd
+
+    @property
+    def closed(self) -> bool:
+        return self._storage.closed
+
+    def close(self) -> None:
+        """Gives the map back to the kernel; calling it again does nothing."""
+        self._storage.close()
+
+    def __enter__(self) -> Self:
+        if self.closed:
+            raise ClosedError(f"{self!r} is closed")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        spec = self.map_spec
+        types = "".join(f"{type_name(t)}, " for t in (spec.key_type, spec.value_type) if t is not None)
+        state = "closed" if self.closed else f"fd {self.fd}"
+        return f"<{type(self).__name__}{f' {spec.name!r}' if spec.name else ''}({types}{spec.max_entries}), {state}>"
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or isinstance(other, Map) or not isinstance(other, Mapping):
+            return self is other
+        return dict(self.items()) == dict(other)
+
+    # One element
+
+    def _key(self, key: Any) -> bytes:
+        try:
+            return self._keys.encode(key)
+        except (DataTypeError, DataRangeError) as error:
+            raise type(error)(f"key of {self!r}: {error}") from None
+
+    def _value(self, value: Any) -> bytes:
+        try:
+            return self._values.encode(value)
+        except (DataTypeError, DataRangeError) as error:
+            raise type(error)(f"value of {self!r}: {error}") from None
+
+    def __getitem__(self, key: Any) -> Any:
+        data = self._storage.lookup(self._key(key))
+        if data is None:
+            raise KeyError(key)
+        return self._values.decode(data)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        data = self._storage.lookup(self._key(key))
+        return default if data is None else self._values.decode(data)
+
+    def __contains__(self, key: object) -> bool:
+        return self._storage.lookup(self._key(key)) is not None
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._storage.update(self._key(key), self._value(value))
+
+    def __delitem__(self, key: Any) -> None:
+        if not self._storage.delete(self._key(key)):
+            raise KeyError(key)
+
+    def add(self, key: Any, value: Any) -> bool:
+        """Inserts; False, and no change, where the key is there already."""
+        return self._storage.update(self._key(key), self._value(value), Update.NOEXIST)
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        """The key's value, after inserting ``default`` (None: the map's default, else zero) where it is missing."""
+        raw = self._key(key)
+        value = bytes(self._values.size) if default is None and self.map_spec.default is None else self._value(
+            self.map_spec.default if default is None else default)
+        while (data := self._storage.lookup(raw)) is None:
+            if self._storage.update(raw, value, Update.NOEXIST):
+                data = value
+                break
+        return self._values.decode(data)
+
+    def pop(self, key: Any, default: Any = _MISSING) -> Any:
+        data = self._storage.take(self._key(key))
+        if data is not None:
+            return self._values.decode(data)
+        if default is _MISSING:
+            raise KeyError(key)
+        return default
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Takes any entry out. Raises KeyError when the map is empty."""
+        while (key := self._storage.next_key(None)) is not None:
+            if (data := self._storage.take(key)) is not None:
+                return self._keys.decode(key), self._values.decode(data)
+        raise KeyError(f"popitem(): {self!r} is empty")
+
+    # All elements
+
+    def __len__(self) -> int:
+        return sum(count for _, _, count in self._storage.walk())
+
+    def __bool__(self) -> bool:
+        return self._storage.next_key(None) is not None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._key_list())
+
+    def _key_list(self) -> list[Any]:
+        return [key for keys, _, n in self._storage.walk() for key in self._keys.decode_many(keys, n)]
+
+    def keys(self) -> KeysSnapshot:
+        """A snapshot of the keys."""
+        return KeysSnapshot(self._key_list())
+
+    def values(self) -> ValuesSnapshot:
+        """A snapshot of the values, in the order of keys()."""
+        return ValuesSnapshot([v for _, values, n in self._storage.walk() for v in self._values.decode_many(values, n)])
+
+    def items(self) -> ItemsSnapshot:
+        """A snapshot of the (key, value) pairs. Structures as keys aren't hashable: take pairs, not dict(items())."""
+        entries: list[tuple[Any, Any]] = []
+        for keys, values, n in self._storage.walk():
+            entries.extend(zip(self._keys.decode_many(keys, n), self._values.decode_many(values, n), strict=True))
+        return ItemsSnapshot(entries)
+
+    def update(self, other: Any = (), /, **more: Any) -> None:
+        """Stores all of a mapping or of (key, value) pairs, in few system calls. What doesn't fit changes nothing."""
+        keys, values = [], []
+        for key, value in _pairs(other, more):
+            keys.append(self._key(key))
+            values.append(self._value(value))
+        if keys:
+            self._storage.update_many(b"".join(keys), b"".join(values), len(keys))
+
+    def clear(self) -> None:
+        """Deletes every entry that is there when it passes; entries that programs add meanwhile may stay."""
+        for _ in self._storage.walk(delete=True):
+            pass
+
+    def arrays(self) -> tuple[numpy.ndarray[Any, Any], numpy.ndarray[Any, Any]]:
+        """A snapshot as numpy arrays (keys, values) of one row an entry; structures become structured arrays.
+
+        A per-CPU map's values have a column for every possible CPU. Raises ImportError without numpy.
+        """
+        numpy = _numpy()
+        keys, values = bytearray(), bytearray()
+        for some_keys, some_values, n in self._storage.walk():
+            keys += some_keys[: n * self._keys.size]
+            values += some_values[: n * self._values.size]
+        return self._keys.rows(numpy, keys), self._values.rows(numpy, values)
+
+
+def _pairs(other: Any, more: dict[str, Any]) -> Iterable[tuple[Any, Any]]:
+    if isinstance(other, Mapping):
+        yield from other.items()
+    elif hasattr(other, "keys"):
+        yield from ((key, other[key]) for key in other.keys())  # noqa: SIM118  all that such an object promises
+    else:
+        yield from other
+    yield from more.items()
+
+
+def _numpy() -> Any:
+    try:
+        import numpy
+    except ImportError:
+        raise ImportError("arrays() needs numpy: pip install numpy") from None
+    return numpy
+
+
+def checked_name(name: str) -> str:
+    """name, if the kernel takes it. Raises DataTypeError."""
+    if not isinstance(name, str) or len(name) > NAME_SIZE or not _NAME_CHARACTERS.issuperset(name):
+        raise DataTypeError(f"a map's name is at most {NAME_SIZE} letters, digits, '_' and '.', not {name!r}")
+    return name
+
+
+def _checked_default(default: int | None, values: Codec) -> int | None:
+    if default is None:
+        return None
+    if not isinstance(values, (IntCodec, BoolCodec)):
+        raise DataTypeError(f"a default is for integer values; a missing {values.name} reads as None")
+    values.encode(default)
+    return int(default)

@@ -1,0 +1,58 @@
+"""Hash maps: any number of keys up to max_entries."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ..kernel.codec import Codec
+from ..uapi.map_types import MapType
+from .base import Map
+from .percpu import PerCpuCodec
+
+
+class HashMap(Map):
+    """``HashMap(key_type, value_type, max_entries, default=None, *, name="")``: BPF_MAP_TYPE_HASH.
+
+    ``default`` is what a program reads for a missing key (zero when None); in user space a missing key raises
+    KeyError. Storing a new key in a full map raises KernelError with errno E2BIG.
+    """
+
+    kind: ClassVar[MapType] = MapType.HASH
+
+
+class LruHashMap(Map):
+    """A HashMap that, when full, makes room by dropping entries that were not used for long.
+
+    "Full" comes a little early: the kernel keeps free entries in per-CPU lists, so use a max_entries well above
+    the number of keys that must stay.
+    """
+
+    kind: ClassVar[MapType] = MapType.LRU_HASH
+
+
+class _PerCpu(Map):
+    def _make_value_codec(self, element: Codec) -> Codec:
+        return PerCpuCodec(element)
+
+
+class PerCpuHashMap(_PerCpu):
+    """A HashMap where every CPU has its own value of a key: programs update it without atomics.
+
+    User space reads a list with one value per possible CPU, which has a sum(). It stores such a list, or one
+    value (anything but a list), which every CPU gets.
+    """
+
+    kind: ClassVar[MapType] = MapType.PERCPU_HASH
+
+
+class LruPerCpuHashMap(_PerCpu):
+    """A PerCpuHashMap that drops entries when full, as LruHashMap does."""
+
+    kind: ClassVar[MapType] = MapType.LRU_PERCPU_HASH
+
+
+def create_map(
+    key_type: Any, value_type: Any, max_entries: int, default: int | None = None, *, name: str = ""
+) -> HashMap:
+    """A HashMap."""
+    return HashMap(key_type, value_type, max_entries, default, name=name)

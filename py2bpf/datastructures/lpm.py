@@ -1,0 +1,137 @@
+"""Longest-prefix-match tries: routes, blacklists, everything keyed by networks."""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from typing import Any, ClassVar, Final
+
+from ..exception import DataRangeError, DataTypeError
+from ..kernel.codec import Buffer, Codec, checked_int, key_codec_for
+from ..uapi.map_types import MAX_PREFIX_BYTES, MapFlags, MapType
+from .base import Map
+
+_IP_VERSIONS: Final = {4: 4, 16: 6}
+_PREFIX: Final = struct.Struct("=I")
+
+
+class PrefixCodec(Codec):
+    """The kernel's key: a u32 prefix length in host order, then the address with its first bit first.
+
+    Takes ``'10.0.0.0/8'``, ``'10.1.2.3'``, and ipaddress's networks, interfaces and addresses where the address
+    has 4 or 16 bytes; and for any size the tuple (address, prefix length), the address being what its type
+    takes. Bits behind the prefix must be zero, as in ipaddress. Decodes to ipaddress networks, or to such a
+    tuple for other sizes.
+    """
+
+    def __init__(self, address_type: Any) -> None:
+        self.address = key_codec_for(address_type)
+        if self.address.size > MAX_PREFIX_BYTES:
+            raise DataRangeError(f"an LPM trie's address has at most {MAX_PREFIX_BYTES} bytes, "
+                                 f"{self.address.name} has {self.address.size}")
+        super().__init__(address_type)
+        self.size = 4 + self.address.size
+        self.bits = 8 * self.address.size
+        self.version = _IP_VERSIONS.get(self.address.size)
+
+    @property
+    def dtype(self) -> Any:
+        return {"names": ["prefixlen", "address"], "formats": ["=u4", self.address.dtype], "offsets": [0, 4],
+                "itemsize": self.size}
+
+    def encode(self, value: Any) -> bytes:
+        if isinstance(value, tuple):
+            return self._encode_pair(value)
+        network = self._network(value)
+        packed: bytes = network.network_address.packed
+        return _PREFIX.pack(network.prefixlen) + packed
+
+    def _encode_pair(self, value: tuple[Any, ...]) -> bytes:
+        if len(value) != 2:
+            raise DataTypeError(f"a prefix is (address, prefix length), not {value!r}")
+        length = checked_int(value[1], 0, self.bits, "prefix length")
+        raw = self.address.encode(value[0])
+        host_bits = (1 << self.bits - length) - 1
+        if int.from_bytes(raw, "big") & host_bits:
+            raise DataRangeError(f"{value!r} has bits set behind its prefix of {length} bits")
+        return _PREFIX.pack(length) + raw
+
+    def _network(self, value: Any) -> Any:
+        if self.version is None or isinstance(value, (bool, int, bytes, float)) or value is None:
+            raise self._refuse(value, self._forms())
+        try:
+            network = ipaddress.ip_network(value)
+        except ValueError as error:
+            if isinstance(value, str):
+                raise DataRangeError(f"{value!r} is no network: {error}") from None
+            raise self._refuse(value, self._forms()) from None
+        if network.version != self.version:
+            raise DataTypeError(f"{value!r} is IPv{network.version}, and {self.name} holds IPv{self.version}")
+        return network
+
+    def _forms(self) -> str:
+        if self.version is None:
+            return "a tuple (address, prefix length)"
+        example = "10.0.0.0/8" if self.version == 4 else "2001:db8::/32"
+        return f"a network such as {example!r}, an ipaddress network or address, or (address, prefix length)"
+
+    def decode(self, data: Buffer, offset: int = 0) -> Any:
+        length = _PREFIX.unpack_from(data, offset)[0]
+        if self.version is None:
+            return self.address.decode(data, offset + 4), length
+        packed = bytes(data[offset + 4 : offset + self.size])
+        return ipaddress.ip_network((packed, length), strict=False)
+
+
+def is_address(key: Any) -> bool:
+    """Whether a key names one address, to be looked up by its longest prefix, and no network."""
+    if isinstance(key, str):
+        return "/" not in key
+    return isinstance(key, (ipaddress.IPv4Address, ipaddress.IPv6Address)) and not hasattr(key, "network")
+
+
+class LpmTrieMap(Map):
+    """``LpmTrieMap(address_type, value_type, max_entries, default=None, *, name="")``: BPF_MAP_TYPE_LPM_TRIE.
+
+    ``address_type`` holds an address in network byte order, as loads from packets give it: c_uint32 for IPv4,
+    a 16-byte array or structure for IPv6; other sizes work with (address, prefix length) tuples.
+
+    In user space keys are networks: ``'10.0.0.0/8'``, ``ipaddress.ip_network(...)``; iteration gives ipaddress
+    networks. A network means exactly that entry. Reading (``m[k]``, get, in) a single address (``'10.1.2.3'``,
+    ``ipaddress.ip_address(...)``) gives the entry with the longest prefix that covers it, as in programs;
+    storing and deleting an address means its /32 (/128) entry. An address with bits behind its prefix
+    (``'10.1.2.3/8'``) raises DataRangeError.
+    """
+
+    kind: ClassVar[MapType] = MapType.LPM_TRIE
+    _flags: ClassVar[int] = int(MapFlags.NO_PREALLOC)
+
+    def _make_key_codec(self, key_type: Any) -> Codec:
+        return PrefixCodec(key_type)
+
+    def _find(self, key: Any) -> bytes | None:
+        raw = self._key(key)
+        data = self._storage.lookup(raw)
+        return data if data is None or is_address(key) or self._has_entry(raw) else None
+
+    def _has_entry(self, raw: bytes) -> bool:
+        """Whether there is an entry of exactly this prefix; the kernel's lookup also finds shorter ones.
+
+        Asked for the key after a prefix that isn't there, the kernel answers with the first key of all, which
+        comes after no key.
+        """
+        first = self._storage.next_key(None)
+        return first == raw or self._storage.next_key(raw) != first
+
+    def __getitem__(self, key: Any) -> Any:
+        data = self._find(key)
+        if data is None:
+            raise KeyError(key)
+        return self._values.decode(data)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        data = self._find(key)
+        return default if data is None else self._values.decode(data)
+
+    def __contains__(self, key: object) -> bool:
+        return self._find(key) is not None

@@ -1,0 +1,91 @@
+"""The perf event array as a queue of records."""
+
+from __future__ import annotations
+
+from ctypes import c_uint32
+from typing import Any, Final
+
+from ..exception import DataRangeError, DataTypeError
+from ..kernel.codec import checked_int, codec_for, type_name
+from ..kernel.cpus import possible_cpus
+from ..spec import MapSpec
+from ..uapi.map_types import MapType
+from .base import checked_name
+from .reader import Reader
+from .storage import open_perf_source, open_storage
+
+SEED_PAGES: Final = 9
+"""What num_pages was when it counted the ring's header page: 8 data pages."""
+
+PAGES_MAX: Final = 1 << 20
+RECORD_MAX: Final = (1 << 16) - 64
+"""Bytes: a perf record's size has 16 bits, its header included."""
+
+
+class BpfQueue(Reader):
+    """``BpfQueue(data_type, num_pages=8, *, latency=0.1, name="")``: records from programs to user space.
+
+    BPF_MAP_TYPE_PERF_EVENT_ARRAY: every CPU has a ring of ``num_pages`` data pages, a power of two (9, which
+    counts the header page as well, means 8). Records are values of ``data_type``, converted as
+    py2bpf.kernel.codec says; structures are independent copies. A record that is shorter than the type raises
+    DataRangeError (what came with it is delivered by the next read), a longer one is cut.
+
+    The reader is woken when a quarter of a ring is full, or after ``latency`` seconds: a wake-up by every record
+    makes programs several times slower. ``latency=0`` asks for that. ``lost`` counts what found no room; exactly
+    at any time with Linux 6.0 and later, before with the next record that the same CPU could write.
+
+    Raises KernelError when the map or the rings can't be made.
+    """
+
+    def __init__(self, data_type: Any, num_pages: int = 8, *, latency: float = 0.1, name: str = "") -> None:
+        codec = codec_for(data_type)
+        if codec.size > RECORD_MAX:
+            raise DataRangeError(f"a record has at most {RECORD_MAX} bytes, {codec.name} has {codec.size}")
+        pages, latency = _checked_pages(num_pages), _checked_latency(latency)
+        n_cpus = max(possible_cpus()) + 1
+        self.map_spec: Final = MapSpec(
+            kind=int(MapType.PERF_EVENT_ARRAY),
+            key_type=c_uint32,
+            value_type=c_uint32,
+            max_entries=n_cpus,
+            name=checked_name(name),
+            data_type=data_type,
+        )
+        self._storage = open_storage(self.map_spec, self.map_spec.key_size, self.map_spec.value_size)
+        try:
+            super().__init__(open_perf_source(self._storage, n_cpus, pages, latency, codec))
+        except BaseException:
+            self._storage.close()
+            raise
+
+    @property
+    def fd(self) -> int:
+        """The map's file descriptor. Raises ClosedError after close()."""
+        return self._storage.fd
+
+    def close(self) -> None:
+        super().close()
+        self._storage.close()
+
+    def __repr__(self) -> str:
+        name = f" {self.map_spec.name!r}" if self.map_spec.name else ""
+        state = "closed" if self._storage.closed else f"fd {self.fd}"
+        return f"<BpfQueue{name}({type_name(self.map_spec.data_type)}), {state}>"
+
+
+def _checked_pages(num_pages: int) -> int:
+    pages = checked_int(num_pages, 1, PAGES_MAX, "num_pages")
+    if pages == SEED_PAGES:
+        return SEED_PAGES - 1
+    if pages & pages - 1:
+        below = 1 << pages.bit_length() - 1
+        raise DataRangeError(f"num_pages is a power of two, not {pages}; the nearest are {below} and {2 * below}")
+    return pages
+
+
+def _checked_latency(latency: float) -> float:
+    if isinstance(latency, bool) or not isinstance(latency, (int, float)):
+        raise DataTypeError(f"latency is a number of seconds, not {latency!r}")
+    if not 0 <= latency <= 3600:
+        raise DataRangeError(f"latency is 0 to 3600 seconds, not {latency!r}")
+    return float(latency)

@@ -1,0 +1,69 @@
+"""What a map object keeps its bytes in: the kernel now, the embedded VM by the same interface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from ..kernel.codec import Codec
+from ..spec import MapSpec
+
+if TYPE_CHECKING:
+    from .reader import RecordSource
+
+Chunk = tuple[memoryview, memoryview, int]
+"""Keys, values and their count; valid until the next chunk is asked for."""
+
+
+class MapStorage(Protocol):
+    """A map's bytes. Keys and values are of exactly ``key_size`` and ``value_size`` bytes.
+
+    ``value_size`` is what user space reads: for a per-CPU map the values of all possible CPUs, each padded to
+    8 bytes. Methods raise ClosedError after close() and KernelError when the kernel refuses.
+    """
+
+    value_size: int
+
+    @property
+    def fd(self) -> int: ...
+
+    @property
+    def closed(self) -> bool: ...
+
+    def lookup(self, key: bytes) -> bytes | None:
+        """The value, or None where the key is missing."""
+
+    def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
+        """Stores. False where ``flags`` (Update.NOEXIST, Update.EXIST) forbid it."""
+
+    def delete(self, key: bytes) -> bool:
+        """Deletes. False where the key is missing."""
+
+    def take(self, key: bytes) -> bytes | None:
+        """Looks up and deletes, as one step where the kernel can."""
+
+    def next_key(self, key: bytes | None) -> bytes | None:
+        """The key after ``key``, or the first one; None at the end."""
+
+    def walk(self, delete: bool = False) -> Iterator[Chunk]:
+        """One pass: each key that stays comes once, none comes twice, and it ends."""
+
+    def update_many(self, keys: bytes, values: bytes, count: int) -> None:
+        """Stores count entries that lie one after another."""
+
+    def close(self) -> None:
+        """Idempotent."""
+
+
+def open_storage(spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
+    """Makes the map that ``spec`` describes. Raises KernelError, without privileges for example."""
+    from ..kernel.maps import KernelMap
+
+    return KernelMap(spec, key_size, value_size)
+
+
+def open_perf_source(storage: MapStorage, n_cpus: int, pages: int, latency: float, codec: Codec) -> RecordSource:
+    """Makes the rings of a perf event array and puts them into it. Raises KernelError."""
+    from ..kernel.perfbuf import PerfSource
+
+    return PerfSource(storage.fd, n_cpus, pages, latency, codec)

@@ -1,0 +1,104 @@
+"""A map in the kernel: bytes in, bytes out, and the descriptor's life."""
+
+from __future__ import annotations
+
+import errno
+import os
+import weakref
+from collections.abc import Iterator
+from typing import Final
+
+from ..exception import ClosedError, KernelError
+from ..spec import MapSpec
+from ..uapi.map_types import KINDS, MapType, Update
+from . import core, syscalls
+
+Chunk = tuple[memoryview, memoryview, int]
+
+_CHUNK_BYTES: Final = 1 << 20
+_CHUNK_ENTRIES_MIN: Final = 64
+
+
+class KernelMap:
+    """BPF_MAP_CREATE, and the element commands of bpf(2) on the new map.
+
+    ``key_size`` and ``value_size`` are what user space passes, which for a per-CPU map is more than the map's
+    own value size. The descriptor is closed by close(), or when the object is collected.
+    """
+
+    def __init__(self, spec: MapSpec, key_size: int, value_size: int) -> None:
+        self.key_size = key_size
+        self.value_size = value_size
+        self._spec = spec
+        self._fd = syscalls.map_create(
+            spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, spec.name)
+        self._finalizer = weakref.finalize(self, os.close, self._fd)
+        self._can_take = True
+
+    @property
+    def fd(self) -> int:
+        if self._finalizer.alive:
+            return self._fd
+        raise ClosedError(f"the {KINDS[MapType(self._spec.kind)].title} {self._spec.name!r} is closed")
+
+    @property
+    def closed(self) -> bool:
+        return not self._finalizer.alive
+
+    def close(self) -> None:
+        self._finalizer()
+
+    def lookup(self, key: bytes) -> bytes | None:
+        return core.map_lookup(self.fd, key, self.value_size)
+
+    def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
+        try:
+            core.map_update(self.fd, key, value, flags)
+        except KernelError as error:
+            if (flags, error.errno) in ((Update.NOEXIST, errno.EEXIST), (Update.EXIST, errno.ENOENT)):
+                return False
+            raise self._explained(error) from None
+        return True
+
+    def update_many(self, keys: bytes, values: bytes, count: int) -> None:
+        try:
+            core.map_update_many(self.fd, keys, self.key_size, values, self.value_size, count)
+        except KernelError as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: KernelError) -> KernelError:
+        kind = KINDS[MapType(self._spec.kind)].title
+        if error.errno in (errno.E2BIG, errno.ENOSPC):
+            return KernelError(errno.E2BIG, f"the {kind} {self._spec.name!r} is full: it holds "
+                                            f"max_entries={self._spec.max_entries}")
+        if error.errno == errno.EBADF and self._spec.kind == MapType.PROG_ARRAY:
+            return KernelError(errno.EBADF, f"cannot put that into the {kind}: no descriptor of a program")
+        if error.errno == errno.EINVAL and self._spec.kind == MapType.PROG_ARRAY:
+            return KernelError(errno.EINVAL, f"cannot put that into the {kind}: it takes descriptors of programs, "
+                                             "all of the same type")
+        return error
+
+    def delete(self, key: bytes) -> bool:
+        return core.map_delete(self.fd, key)
+
+    def take(self, key: bytes) -> bytes | None:
+        if self._can_take:
+            try:
+                return core.map_lookup_and_delete(self.fd, key, self.value_size)
+            except KernelError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                    raise
+                self._can_take = False  # hashes before Linux 5.14, LPM tries, program arrays
+        value = self.lookup(key)
+        return value if value is not None and self.delete(key) else None
+
+    def next_key(self, key: bytes | None) -> bytes | None:
+        return core.map_next_key(self.fd, key, self.key_size)
+
+    def walk(self, delete: bool = False) -> Iterator[Chunk]:
+        kind, entries = KINDS[MapType(self._spec.kind)], self._spec.max_entries
+        walk = core.Walk(self.fd, self.key_size, self.value_size, entries, by_keys=not kind.batch, delete=delete)
+        cap = min(entries, max(_CHUNK_ENTRIES_MIN, _CHUNK_BYTES // (self.key_size + self.value_size)))
+        while (found := walk.next(cap)).n:
+            yield memoryview(found.keys), memoryview(found.values), found.n
+            self.fd  # noqa: B018  raises when another thread closed the map
