@@ -1,0 +1,140 @@
+"""How fast our programs run in the kernel, beside the same in C.
+
+    python benchmarks/bench_program.py [--rounds N] [--json FILE] [--quick]
+
+Each program is checked first: one run on a frame must give the right answer and the right maps, for both. Then
+BPF_PROG_TEST_RUN is repeated, rounds interleaved. "net" is the median less that of an empty program of the same type.
+The tracepoint program is attached, and the kernel's own statistics (which cost two clock reads a run) tell its time.
+Needs root.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import Results, arguments, pin, report
+from peers import Clang, find_clang
+from programs import Case, count_by_protocol, empty, flow_counter, raw_table, tc_blacklist, tp_nanosleep
+
+STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
+OURS = "py2bpf"
+
+FRAME_CASES = {
+    "empty_socket": empty.make_socket,
+    "empty_tc": empty.make_tc,
+    "count_by_protocol": count_by_protocol.make,
+    "flow_counter": flow_counter.make,
+    "tc_blacklist": tc_blacklist.make,
+}
+OBJECTS = {"empty_socket": "empty", "empty_tc": "empty"}
+"""The C file of a program, where it has another name."""
+
+
+def check_ours(case: Case) -> None:
+    answer = case.hook.prog.test_run(case.frame)
+    if answer.retval != case.retval:
+        sys.exit(f"{case.name} returned {answer.retval}, not {case.retval}")
+    check_tables(case, {name: raw_table(bpf_map) for name, bpf_map in case.maps.items()}, OURS)
+
+
+def check_tables(case: Case, found: dict[str, dict[str, str]], who: str) -> None:
+    for name, table in case.tables.items():
+        if found[name] != table:
+            sys.exit(f"{case.name} of {who} left {found[name]} in {name}, not {table}")
+
+
+def c_arguments(clang: Clang, case: Case, repeat: int) -> list[str]:
+    compiled = clang.compile(OBJECTS.get(case.name, case.name))
+    entries = [part for entry in case.entries for part in entry]
+    return ["run", str(compiled), case.name, case.frame.hex(), str(repeat), *entries]
+
+
+def measure_frames(results: Results, clang: Clang | None, rounds: int, repeat: int) -> None:
+    medians: dict[tuple[str, str], float] = {}
+    for name, make in FRAME_CASES.items():
+        case = make()
+        check_ours(case)
+        results.record(f"{name}, instructions", OURS, "insns", instructions(case))
+        contestants = {OURS: lambda case=case: case.hook.prog.test_run(case.frame, repeat=repeat).duration_ns}
+        if clang:
+            command = c_arguments(clang, case, repeat)
+            answer = clang.runner_json(*command)
+            check_tables(case, answer["maps"], clang.name)
+            results.record(f"{name}, instructions", clang.name, "insns", answer["insns"])
+            contestants[clang.name] = lambda command=command: clang.runner_json(*command)["ns"]
+        for who, series in results.compete(f"{name}, time", "ns", contestants, rounds).items():
+            medians[name, who] = series.median
+        case.close()
+    for (name, who), median in medians.items():
+        if not name.startswith("empty_"):
+            base = "empty_tc" if name.startswith("tc_") else "empty_socket"
+            results.record(f"{name}, net", who, "ns", median - medians[base, who])
+
+
+def instructions(case: Case) -> int:
+    """How many 8-byte slots the program has, as the kernel was given it."""
+    return len(case.hook.prog.code) // 8
+
+
+@contextmanager
+def statistics() -> Iterator[None]:
+    before = STATISTICS.read_text()
+    STATISTICS.write_text("1")
+    try:
+        yield
+    finally:
+        STATISTICS.write_text(before)
+
+
+def run_time(fd: int) -> tuple[int, int]:
+    """The kernel's count for a program: ns and runs, see proc(5) on fdinfo."""
+    text = Path(f"/proc/self/fdinfo/{fd}").read_text()
+    fields = dict(line.split(":", 1) for line in text.splitlines())
+    return int(fields["run_time_ns"]), int(fields["run_cnt"])
+
+
+def live_round(case: Case, count: int) -> float:
+    """ns a run over ``count`` sleeps of this process, its events read in between as the C program does."""
+    usleep = ctypes.CDLL(None).usleep
+    with statistics():
+        ns, runs = run_time(case.hook.prog.fd)
+        events = 0
+        for done in range(1, count + 1):
+            usleep(0)
+            if done % 1000 == 0:
+                events += len(case.queue.poll(0))
+        after_ns, after_runs = run_time(case.hook.prog.fd)
+    if after_runs - runs < count or events < count - 1000:
+        sys.exit(f"{case.name}: {count} sleeps made {after_runs - runs} runs and {events} events")
+    return (after_ns - ns) / (after_runs - runs)
+
+
+def measure_live(results: Results, clang: Clang | None, rounds: int, count: int) -> None:
+    case = tp_nanosleep.make()
+    results.record("tp_nanosleep, instructions", OURS, "insns", instructions(case))
+    contestants = {OURS: lambda: live_round(case, count)}
+    if clang:
+        command = ["live", str(clang.compile("tp_nanosleep")), str(count)]
+        results.record("tp_nanosleep, instructions", clang.name, "insns", clang.runner_json(*command)["insns"])
+        contestants[clang.name] = lambda: clang.runner_json(*command)["ns"]
+    results.compete("tp_nanosleep, live", "ns", contestants, rounds)
+    case.close()
+
+
+def main() -> None:
+    options = arguments("Our programs in the kernel, beside the same in C.", rounds=9).parse_args()
+    rounds, repeat, count = (2, 1000, 1000) if options.quick else (options.rounds, 500_000, 5000)
+    pin(options.cpu)
+    clang = find_clang()
+    results = Results("time of one run in the kernel (ratio: to ours)")
+    measure_frames(results, clang, rounds, repeat)
+    measure_live(results, clang, rounds, count)
+    report(results, options)
+
+
+if __name__ == "__main__":
+    main()

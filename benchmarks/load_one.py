@@ -1,0 +1,10 @@
+"""What a user's script does at start: imports, compiles and loads one program, and ends. Measured by bench_compile.py.
+
+python benchmarks/load_one.py PROGRAM
+"""
+
+import sys
+from importlib import import_module
+
+if __name__ == "__main__":
+    import_module(f"programs.{sys.argv[1]}").make()

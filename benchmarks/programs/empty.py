@@ -1,0 +1,20 @@
+"""Nothing but the answer: what running a program of each type costs at least."""
+
+from frames import UDP, for_socket
+from programs import Case
+from py2bpf.socket_filter import SocketFilter
+from py2bpf.tc import IngressProgram
+
+
+def make_socket() -> Case:
+    def empty_socket(skb):
+        return 0
+
+    return Case("empty_socket", SocketFilter(empty_socket), frame=for_socket(UDP))
+
+
+def make_tc() -> Case:
+    def empty_tc(skb):
+        return 0
+
+    return Case("empty_tc", IngressProgram(empty_tc), frame=UDP, baseline="empty_tc")

@@ -1,0 +1,49 @@
+"""Drops IPv4 packets from blacklisted hosts and networks, and counts what passed and what didn't.
+
+The C program reads the packet directly; this one loads the header from the sk_buff.
+"""
+
+import socket
+from ctypes import Structure, c_uint32, c_uint64
+
+from frames import UDP
+from programs import Case, pack
+from programs.headers import IP_AT, Ipv4
+from py2bpf import funcs
+from py2bpf.datastructures import ArrayMap, HashMap, LpmTrieMap
+from py2bpf.tc import IngressProgram
+
+ETH_P_IP = socket.htons(0x0800)
+TC_ACT_OK, TC_ACT_SHOT = 0, 2
+
+
+class Prefix(Structure):
+    _fields_ = (("length", c_uint32), ("address", c_uint32))
+
+
+def make() -> Case:
+    hosts = HashMap(c_uint32, c_uint32, 1024)
+    nets = LpmTrieMap(c_uint32, c_uint32, 1024)
+    nets["10.0.0.0/8"] = 1
+    verdicts = ArrayMap(c_uint64, 2)
+
+    def tc_blacklist(skb):
+        ip = Ipv4()
+        if skb.protocol != ETH_P_IP or funcs.skb_load_bytes(skb, IP_AT, ip):
+            return TC_ACT_OK
+        if ip.source in hosts or ip.source in nets:
+            verdicts[1] += 1
+            return TC_ACT_SHOT
+        verdicts[0] += 1
+        return TC_ACT_OK
+
+    ten = Prefix(8, int.from_bytes(socket.inet_aton("10.0.0.0"), "little"))
+    return Case(
+        "tc_blacklist",
+        IngressProgram(tc_blacklist),
+        frame=UDP,
+        maps={"hosts": hosts, "nets": nets, "verdicts": verdicts},
+        tables={"verdicts": {pack(c_uint32(0)): pack(c_uint64(1)), pack(c_uint32(1)): pack(c_uint64(0))}},
+        entries=(("nets", pack(ten), pack(c_uint32(1))),),
+        baseline="empty_tc",
+    )
