@@ -1,0 +1,111 @@
+"""Filters on the clsact qdisc, for kernels without tcx (before Linux 6.6): through pyroute2, an optional package.
+
+Others' filters and the qdisc itself, which others may use, are never removed. See tc-bpf(8).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from ..exception import KernelError
+from ..uapi.tc import CLSACT_HANDLE, CLSACT_PARENT
+from . import core
+
+PRIORITY: Final = 0xB9F
+"""The preference of all our filters; the kernel gives each its handle below it."""
+
+_ETH_P_ALL: Final = 0x0003
+
+
+class Filter(NamedTuple):
+    """A filter of ours: its handle, its name and the id of its program."""
+
+    handle: int
+    name: str
+    prog_id: int
+
+
+def _route() -> Any:
+    try:
+        from pyroute2 import IPRoute
+    except ImportError:
+        raise ImportError(
+            "filters on the clsact qdisc, for kernels without tcx, need pyroute2: pip install 'py2bpf[tc]'"
+        ) from None
+    return IPRoute()
+
+
+def _netlink_error() -> type[Exception]:
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    found: type[Exception] = NetlinkError
+    return found
+
+
+def add(ifindex: int, parent: int, prog_fd: int, name: str) -> None:
+    """Adds a direct-action filter behind those of ours that are there; makes the qdisc where there is none."""
+    with _route() as route:
+        _ensure_qdisc(route, ifindex)
+        try:
+            route.tc(
+                "add-filter",
+                "bpf",
+                ifindex,
+                fd=prog_fd,
+                name=name,
+                parent=parent,
+                prio=PRIORITY,
+                protocol=_ETH_P_ALL,
+                classid=1,
+                direct_action=True,
+            )
+        except _netlink_error() as error:
+            raise _failure(error, f"adding a filter to device {ifindex}") from error
+
+
+def _ensure_qdisc(route: Any, ifindex: int) -> None:
+    try:
+        route.tc("add", "clsact", ifindex, handle=CLSACT_HANDLE, parent=CLSACT_PARENT)
+    except _netlink_error() as error:
+        if error.args[0] != errno.EEXIST:
+            raise _failure(error, f"adding a clsact qdisc to device {ifindex}") from error
+
+
+def filters(ifindex: int, parent: int) -> list[Filter]:
+    """Our filters at a place of a device."""
+    with _route() as route:
+        return list(_ours(route, ifindex, parent))
+
+
+def _ours(route: Any, ifindex: int, parent: int) -> Iterator[Filter]:
+    for message in route.get_filters(index=ifindex, parent=parent):
+        options = message.get_attr("TCA_OPTIONS")
+        if message["info"] >> 16 != PRIORITY or message.get_attr("TCA_KIND") != "bpf" or not message["handle"]:
+            continue
+        yield Filter(message["handle"], options.get_attr("TCA_BPF_NAME"), options.get_attr("TCA_BPF_ID"))
+
+
+def remove(ifindex: int, parent: int, handle: int) -> bool:
+    """Removes one filter of ours; False when it is gone already."""
+    with _route() as route:
+        try:
+            route.tc(
+                "del-filter",
+                "bpf",
+                ifindex,
+                handle,
+                parent=parent,
+                prio=PRIORITY,
+                protocol=_ETH_P_ALL,
+            )
+        except _netlink_error() as error:
+            if error.args[0] in (errno.ENOENT, errno.EINVAL, errno.ENODEV):
+                return False
+            raise _failure(error, f"removing a filter from device {ifindex}") from error
+    return True
+
+
+def _failure(error: Exception, what: str) -> KernelError:
+    return core.failure(error.args[0], what)

@@ -1,0 +1,59 @@
+"""Network devices: by name or number, and the one of the default route. Of the caller's network namespace."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from ..exception import KernelError
+
+_IPV4_ROUTES: Final = Path("/proc/thread-self/net/route")
+_IPV6_ROUTES: Final = Path("/proc/thread-self/net/ipv6_route")
+_RTF_UP: Final = 0x1
+_RTF_REJECT: Final = 0x200
+
+
+def ifindex(dev: str | int | None) -> int:
+    """The number of a device given by name or number; None is the default route's. Raises KernelError."""
+    if dev is None:
+        dev = default_device()
+    try:
+        if isinstance(dev, str):
+            return socket.if_nametoindex(dev)
+        socket.if_indextoname(dev)
+        return dev
+    except (OSError, OverflowError):
+        names = ", ".join(name for _number, name in socket.if_nameindex())
+        raise KernelError(errno.ENODEV, f"no network device {dev!r}; there are: {names}") from None
+
+
+def default_device() -> str:
+    """The name of the device that the default route with the best metric uses, IPv4's before IPv6's.
+
+    Raises KernelError when there is none.
+    """
+    for file, read in ((_IPV4_ROUTES, ipv4_defaults), (_IPV6_ROUTES, ipv6_defaults)):
+        found = sorted(read(file.read_text())) if file.exists() else []
+        if found:
+            return found[0][1]
+    raise KernelError(errno.ENODEV, "there is no default route to take the network device from: name a device")
+
+
+def ipv4_defaults(table: str) -> Iterator[tuple[int, str]]:
+    """(metric, device) of each default route in the text of /proc/net/route."""
+    for line in table.splitlines()[1:]:
+        name, destination, _gateway, flags, _refs, _use, metric, mask = line.split()[:8]
+        if int(destination, 16) == int(mask, 16) == 0 and int(flags, 16) & _RTF_UP:
+            yield int(metric), name
+
+
+def ipv6_defaults(table: str) -> Iterator[tuple[int, str]]:
+    """(metric, device) of each default route in the text of /proc/net/ipv6_route."""
+    for line in table.splitlines():
+        destination, length, _source, _slength, _hop, metric, _refs, _use, flags, name = line.split()
+        usable = int(flags, 16) & (_RTF_UP | _RTF_REJECT) == _RTF_UP
+        if int(destination, 16) == int(length, 16) == 0 and usable and name != "lo":
+            yield int(metric, 16), name

@@ -1,0 +1,128 @@
+"""Perf events as places to run programs: kprobes, kretprobes and tracepoints. See perf_event_open(2).
+
+One event with cpu 0 and pid -1 catches all CPUs: the kernel runs a probe's programs wherever it is hit, and only
+perf's own records depend on the event's CPU.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import functools
+import struct
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final
+
+from ..exception import KernelError, NotSupported
+from . import core
+from .links import Descriptor, Resources, kprobe_link_misses, link_perf_event
+from .tracefs import MOUNT_POINTS, ProbeEvent
+
+_KPROBE_PMU: Final = Path("/sys/bus/event_source/devices/kprobe")
+_TYPE_TRACEPOINT: Final = 2
+_IOC_ENABLE: Final = 0x2400
+_IOC_SET_BPF: Final = 0x40042408
+_ATTR: Final = struct.Struct("=IIQ40xQQ")  # type, size, config, config1, config2; the 72 bytes of PERF_ATTR_SIZE_VER1
+
+
+def _open(kind: int, config: int, config1: int = 0, config2: int = 0) -> int:
+    """A descriptor or -errno."""
+    return core.perf_event_open(bytearray(_ATTR.pack(kind, _ATTR.size, config, config1, config2)), -1, 0)
+
+
+def open_tracepoint(number: int, what: str) -> Descriptor:
+    """Opens the tracepoint of that number; ``what`` names it in errors. Raises KernelError."""
+    return Descriptor(core.checked(_open(_TYPE_TRACEPOINT, number), f"opening the tracepoint {what}"))
+
+
+@functools.cache
+def _kprobe_pmu() -> tuple[int, int] | None:
+    """The kprobe PMU's type, and the config bit that asks for a return probe; None when there is no such PMU."""
+    try:
+        kind = int((_KPROBE_PMU / "type").read_text())
+        form = (_KPROBE_PMU / "format" / "retprobe").read_text()
+    except FileNotFoundError:
+        return None
+    return kind, 1 << int(form.strip().removeprefix("config:"))
+
+
+def have_kprobes() -> bool:
+    """Whether the kernel has kprobes, as far as can be seen."""
+    return _kprobe_pmu() is not None or any((place / "kprobe_events").exists() for place in MOUNT_POINTS)
+
+
+def no_kprobes() -> NotSupported:
+    """The error for kernels without."""
+    return NotSupported(errno.ENOSYS, "kprobes: it was built without them (CONFIG_KPROBES, CONFIG_KPROBE_EVENTS)")
+
+
+class KprobeEvent(Resources):
+    """An open probe at ``symbol`` plus ``offset`` bytes, or at its return; ``fd`` is its perf event.
+
+    Raises NotSupported without kprobes, and KernelError as the kernel does: ENOENT for unknown symbols, EINVAL
+    for places that can't be probed, EADDRNOTAVAIL for names that several functions have.
+    """
+
+    def __init__(self, symbol: str, offset: int, is_return: bool) -> None:
+        if not have_kprobes():
+            raise no_kprobes()
+        with ExitStack() as stack:
+            pmu = _kprobe_pmu()
+            if pmu is not None:
+                event = _pmu_probe(pmu, symbol, offset, is_return)
+            else:
+                event = _tracefs_probe(stack, symbol, offset, is_return)
+            self.fd = stack.enter_context(event).fd
+            super().__init__(stack.pop_all())
+
+
+def _what(symbol: str, offset: int, is_return: bool) -> str:
+    return f"probing {'the return of ' if is_return else ''}{symbol}{f'+{offset:#x}' if offset else ''}"
+
+
+def _pmu_probe(pmu: tuple[int, int], symbol: str, offset: int, is_return: bool) -> Descriptor:
+    kind, return_bit = pmu
+    name = symbol.encode() + b"\0"
+    result = _open(kind, return_bit if is_return else 0, core.address(name), offset)
+    return Descriptor(core.checked(result, _what(symbol, offset, is_return)))
+
+
+def _tracefs_probe(stack: ExitStack, symbol: str, offset: int, is_return: bool) -> Descriptor:
+    """The probe goes when the stack is closed, after the event."""
+    target = f"{symbol}+{offset}" if offset else symbol
+    try:
+        probe = stack.enter_context(closing(ProbeEvent(target, is_return)))
+    except KernelError:
+        raise
+    except OSError as error:
+        raise core.failure(error.errno or errno.EIO, _what(symbol, offset, is_return)) from None
+    return open_tracepoint(probe.id, probe.name)
+
+
+class Attachment(Resources):
+    """A program on a perf event, by a link where the kernel has such (5.15), else for as long as the event lives.
+
+    ``link`` is the link or None. Raises KernelError.
+    """
+
+    def __init__(self, event_fd: int, prog_fd: int) -> None:
+        with ExitStack() as stack:
+            self.link = link_perf_event(event_fd, prog_fd)
+            if self.link is not None:
+                stack.enter_context(self.link)
+            else:
+                _ioctl(event_fd, _IOC_SET_BPF, prog_fd)
+            _ioctl(event_fd, _IOC_ENABLE, 0)
+            super().__init__(stack.pop_all())
+
+    def misses(self) -> int:
+        """Hits of a kprobe that its program missed; 0 where the kernel doesn't tell."""
+        return kprobe_link_misses(self.link.fd) if self.link is not None else 0
+
+
+def _ioctl(fd: int, request: int, argument: int) -> None:
+    try:
+        fcntl.ioctl(fd, request, argument)
+    except OSError as error:
+        raise core.failure(error.errno or errno.EIO, "attaching a program to a perf event") from None

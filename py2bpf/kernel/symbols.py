@@ -1,0 +1,123 @@
+"""The kernel's functions by name: why one can't be probed, and which ones the user may have meant.
+
+Nothing here is read unless a probe has failed: the kernel itself is the judge of symbols.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import heapq
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from ..btf import Btf, Kind
+from ..exception import KernelError
+from ..uapi.syscalls import PLAIN_PREFIXES, SYSCALL_ABI
+
+KALLSYMS: Final = Path("/proc/kallsyms")
+BLACKLIST: Final = Path("/sys/kernel/debug/kprobes/blacklist")
+
+_SHOWN: Final = 5
+_PRESELECTED: Final = 300
+_PARTS: Final = re.compile(r"\.(isra|part|constprop|cold|llvm)\b")
+_NO_FUNCTIONS: Final = ("__pfx_", "__cfi_", "__probestub_", "__SCT__", "__SCK__")  # padding, stubs
+_EXPORTED: Final = re.compile(r"^alias symbol:(\S+) (\S+)$", re.M)
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What is known of a kernel's functions; ``modules`` names the unloaded module of each symbol that one exports."""
+
+    functions: frozenset[str]
+    blacklist: frozenset[str] = frozenset()
+    compiled: frozenset[str] = frozenset()
+    modules: tuple[tuple[str, str], ...] = ()
+
+    @staticmethod
+    def of_kernel() -> Symbols:
+        """Of the running kernel, as far as it lets the caller look."""
+        functions = frozenset(read_kallsyms(_text(KALLSYMS).splitlines()))
+        modules = _text(Path("/lib/modules") / os.uname().release / "modules.symbols")
+        return Symbols(
+            functions=functions,
+            blacklist=frozenset(line.split("\t")[-1] for line in _text(BLACKLIST).splitlines()),
+            compiled=frozenset(_btf_functions()),
+            modules=tuple((name, module) for name, module in _EXPORTED.findall(modules) if name not in functions),
+        )
+
+    @cached_property
+    def module_of(self) -> dict[str, str]:
+        return dict(self.modules)
+
+    def variants(self, name: str) -> list[str]:
+        """What the compiler made of a function that is not there under its own name: name.isra.0 and the like."""
+        return sorted(other for other in self.functions if other.startswith(f"{name}.") and _PARTS.search(other))
+
+    def explain(self, name: str) -> str:
+        """Why ``name`` can't be probed, in one line, with the nearest names."""
+        if name in self.blacklist:
+            return f"{name} is on the kernel's kprobe blacklist: probing it could crash the kernel"
+        if name in self.functions:
+            return f"{name} is there, but the kernel refuses to probe it"
+        if variants := self.variants(name):
+            return f"the compiler kept of {name} only {', '.join(variants)}: probe those, or a caller"
+        if name in self.compiled:
+            return f"{name} is inlined: it has no address of its own; probe one of its callers"
+        if module := self.module_of.get(name):
+            return f"{name} is in the module {module}, which is not loaded: `modprobe {module}`"
+        near = self.nearest(name)
+        hint = f"; the nearest are {', '.join(near)}" if near else ""
+        return f"this kernel has no function {name}, unless inlined into others{hint}"
+
+    def nearest(self, name: str) -> list[str]:
+        """Functions with similar names, the most similar first; system calls under the names users give them."""
+        pairs = _pairs(name)
+        names = {common_name(function) for function in self.functions if not function.startswith(_NO_FUNCTIONS)}
+        likely = heapq.nlargest(_PRESELECTED, names, key=lambda other: _likeness(pairs, other))
+        return difflib.get_close_matches(name, likely, _SHOWN)
+
+
+def read_kallsyms(lines: Iterable[str]) -> Iterator[str]:
+    """The names of functions in /proc/kallsyms, those of modules too."""
+    for line in lines:
+        _address, kind, name = line.split("\t", 1)[0].split(" ", 2)
+        if kind in "tTwW":
+            yield name
+
+
+def common_name(symbol: str) -> str:
+    """sys_close for any architecture's wrapper of close(2), and other symbols as they are."""
+    for abi in SYSCALL_ABI.values():
+        if symbol.startswith(abi.wrapper):
+            return PLAIN_PREFIXES[0] + symbol.removeprefix(abi.wrapper)
+    return symbol
+
+
+def _pairs(name: str) -> set[str]:
+    return {name[at : at + 2] for at in range(len(name) - 1)}
+
+
+def _likeness(pairs: set[str], other: str) -> float:
+    """Cheap: the share of common letter pairs. difflib over all of a kernel's functions would take seconds."""
+    others = _pairs(other)
+    return len(pairs & others) / (len(pairs | others) or 1)
+
+
+def _btf_functions() -> list[str]:
+    try:
+        return list(Btf.kernel().names(Kind.FUNC))
+    except KernelError:
+        return []
+
+
+def _text(file: Path) -> str:
+    """The file's text, or nothing where it isn't there or not for the caller."""
+    with contextlib.suppress(OSError):
+        return file.read_text()
+    return ""

@@ -1,0 +1,153 @@
+"""Kernel probes: a function runs whenever a function of the kernel is entered or left.
+
+    @py2bpf.kprobe.probe('sys_close')
+    def on_close(pt_regs):
+        counts[pt_regs.args[0]] += 1
+        return 0
+
+    with on_close():
+        ...
+
+System calls go by the name ``sys_X`` on every kernel and architecture: ``pt_regs.args``, and the registers that C
+passes arguments in, are then the call's own arguments, also where the kernel wraps them.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import platform
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any, Final, NamedTuple
+
+from .exception import KernelError
+from .kernel.links import Resources, prog_info
+from .kernel.perf_event import Attachment, KprobeEvent, have_kprobes, no_kprobes
+from .kernel.symbols import Symbols
+from .prog import create_prog
+from .spec import ContextSpec
+from .uapi import contexts
+from .uapi.prog_types import ProgType
+from .uapi.syscalls import candidates, is_wrapper
+
+_TARGET: Final = re.compile(r"^(?P<symbol>[\w.$]+)(?:\+(?P<offset>0[xX][0-9a-fA-F]+|\d+))?$")
+
+_NOT_HERE: Final = (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL, errno.EILSEQ, errno.EOPNOTSUPP)
+"""How kernels refuse a symbol that is missing, can't be probed, or is not unique."""
+
+
+def __getattr__(name: str) -> ContextSpec:
+    """PtRegsContext is made when asked for: a machine whose registers aren't known can still import this."""
+    if name == "PtRegsContext":
+        return contexts.pt_regs()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+class Kprobe(Resources):
+    """A program attached to a function of the kernel. ``symbol`` is the one that was probed, ``prog`` the program."""
+
+    def __init__(self, fn: Callable[[Any], Any], targets: Sequence[str], exit_probe: bool) -> None:
+        with ExitStack() as stack:
+            event, self.symbol = _open_first(targets, exit_probe)
+            stack.enter_context(event)
+            context = _context(self.symbol, exit_probe)
+            self.prog = stack.enter_context(create_prog(ProgType.KPROBE, context, fn))
+            self._attachment = stack.enter_context(Attachment(event.fd, self.prog.fd))
+            super().__init__(stack.pop_all())
+
+    @property
+    def missed(self) -> int:
+        """How often the probe was hit without the program running, as far as the kernel tells (since Linux 5.12).
+
+        A program is not run inside itself, nor a return probe when all its slots are taken.
+        """
+        return prog_info(self.prog.fd).misses + self._attachment.misses()
+
+
+class Probe:
+    """A function that is to run at a probe; calling it compiles, loads and attaches, and gives a Kprobe."""
+
+    def __init__(self, fn: Callable[[Any], Any], targets: tuple[str, ...], exit_probe: bool) -> None:
+        functools.update_wrapper(self, fn)
+        self.fn, self.targets, self.exit_probe = fn, targets, exit_probe
+
+    def __call__(self) -> Kprobe:
+        """Raises TranslationError, NotSupported, and KernelError: with the nearest names when there is no such function."""
+        return Kprobe(self.fn, self.targets, self.exit_probe)
+
+
+def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Callable[[Any], Any]], Probe]:
+    """Decorates a function that takes the registers (PtRegsContext) to run at the entry of a kernel function.
+
+    ``symbol`` is a function's name, perhaps with an offset (``name+0x10``), or a list of names of which the first
+    that the kernel can probe is taken. With ``exit_probe`` the function runs when the kernel's returns, and has its
+    result in ``pt_regs.ret``. Raises ValueError for what can't be a name.
+    """
+    targets = (symbol,) if isinstance(symbol, str) else tuple(symbol)
+    for target in targets:
+        _split(target)
+    if not targets:
+        raise ValueError("probe() needs the name of at least one function of the kernel")
+    return lambda fn: Probe(fn, targets, exit_probe)
+
+
+class _Place(NamedTuple):
+    symbol: str
+    offset: int
+
+
+def _split(target: str) -> _Place:
+    found = _TARGET.match(target)
+    if found is None:
+        raise ValueError(f"{target!r} is no function of the kernel: give a name, or name+offset")
+    return _Place(found["symbol"], int(found["offset"] or "0", 0))
+
+
+def _places(targets: Sequence[str]) -> Iterator[_Place]:
+    for symbol, offset in map(_split, targets):
+        for name in candidates(symbol, platform.machine()):
+            yield _Place(name, offset)
+
+
+def _open_first(targets: Sequence[str], is_return: bool) -> tuple[KprobeEvent, str]:
+    """The first of the targets' symbols that the kernel accepts."""
+    if not have_kprobes():
+        raise no_kprobes()
+    refusals = []
+    for place in _places(targets):
+        try:
+            return KprobeEvent(place.symbol, place.offset, is_return), place.symbol
+        except KernelError as error:
+            if error.errno not in _NOT_HERE:
+                raise
+            refusals.append(error)
+    raise _explained(targets, refusals)
+
+
+def _explained(targets: Sequence[str], refusals: list[KernelError]) -> KernelError:
+    """One error for all: a refusal other than "no such symbol" tells more than that one."""
+    telling = next((error for error in refusals if error.errno != errno.ENOENT), refusals[0])
+    symbols = Symbols.of_kernel()
+    reasons = [symbols.explain(_present(_split(target).symbol, symbols)) for target in targets]
+    if telling.errno == errno.EADDRNOTAVAIL:
+        reasons.append("several functions have that name, and the kernel won't choose")
+    elif any(_split(target).offset for target in targets) and telling.errno != errno.ENOENT:
+        reasons.append("an offset must be that of an instruction inside of the function")
+    return KernelError(telling.errno or errno.ENOENT, f"can't probe {', '.join(targets)}: {'; '.join(reasons)}")
+
+
+def _present(symbol: str, symbols: Symbols) -> str:
+    """A system call's name as this kernel has it, so that what is said of it fits; others as they are."""
+    names = candidates(symbol, platform.machine())
+    return next((name for name in names if name in symbols.functions), symbol)
+
+
+def _context(symbol: str, exit_probe: bool) -> ContextSpec:
+    machine = platform.machine()
+    if exit_probe:
+        return contexts.pt_regs(machine, entry=False)
+    if is_wrapper(symbol, machine):
+        return contexts.syscall_regs(machine)
+    return contexts.pt_regs(machine, exit=False)

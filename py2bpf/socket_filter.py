@@ -1,0 +1,72 @@
+"""Socket filters: a function decides how much of each arriving packet a socket gets. See socket(7), SO_ATTACH_BPF.
+
+def only_tcp(skb):
+    return skb.len if py2bpf.funcs.load_skb_byte(skb, 23) == socket.IPPROTO_TCP else 0
+
+with py2bpf.socket_filter.SocketFilter(only_tcp) as filter:
+    filter.attach(raw_sock)
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Final, Protocol
+
+from .kernel import core
+from .kernel.links import Resources
+from .prog import create_prog
+from .uapi.contexts import SK_BUFF
+from .uapi.prog_types import ProgType
+
+SkBuffContext: Final = SK_BUFF
+"""The type of a socket filter's argument: ``len``, ``protocol`` (network order) and so on, see struct __sk_buff."""
+
+_SO_ATTACH_BPF: Final = 50
+_SO_DETACH_BPF: Final = 27
+
+
+class _HasFileno(Protocol):
+    def fileno(self) -> int: ...
+
+
+class SocketFilter(Resources):
+    """A compiled and loaded socket filter.
+
+    ``fn`` takes the packet (SkBuffContext) and returns how many of its bytes the socket gets: 0 drops the packet,
+    any number from its length up keeps it whole. ``prog`` is the loaded program.
+    Raises TranslationError when the function can't be compiled, KernelError when the kernel refuses it.
+    """
+
+    def __init__(self, fn: Callable[[Any], Any]) -> None:
+        with ExitStack() as stack:
+            self.prog = stack.enter_context(create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn))
+            super().__init__(stack.pop_all())
+
+    def attach(self, sock: _HasFileno | int) -> None:
+        """Filters what arrives at ``sock`` from now on, instead of any filter that was there.
+
+        The socket keeps the filter until it is closed or detached, also when this object is closed.
+        Raises KernelError: EPERM when the socket's filter is locked (SO_LOCK_FILTER).
+        """
+        _set(sock, _SO_ATTACH_BPF, self.prog.fd, "attaching a filter to the socket")
+
+    def detach(self, sock: _HasFileno | int) -> None:
+        """Takes the filter off the socket; nothing happens when there is none. Raises KernelError."""
+        try:
+            _set(sock, _SO_DETACH_BPF, 0, "detaching the filter from the socket")
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+
+
+def _set(sock: _HasFileno | int, option: int, value: int, what: str) -> None:
+    fd = os.dup(sock if isinstance(sock, int) else sock.fileno())
+    with socket.socket(fileno=fd) as own:
+        try:
+            own.setsockopt(socket.SOL_SOCKET, option, value)
+        except OSError as error:
+            raise core.failure(error.errno or errno.EIO, what) from None
