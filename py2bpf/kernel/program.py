@@ -1,0 +1,227 @@
+"""Programs in the kernel: loads a ProgramSpec, runs it for a test, tells what the kernel knows of it.
+
+Follows bpf(2) and include/uapi/linux/bpf.h. This is where a spec first meets the kernel.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from array import array
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Self
+
+from .. import asm
+from ..exception import InternalCompilerError, KernelError, LimitExceeded, NotSupported, Span, VerifierError
+from ..spec import ProgramSpec
+from . import core, syscalls, verifier
+
+
+class Encoded(NamedTuple):
+    """A program as the kernel takes it, maps still by number. ``slot_of[i]`` is where ``spec.code[i]`` begins."""
+
+    slots: bytearray
+    slot_of: array[int]
+
+
+class _Run(NamedTuple):
+    retval: int
+    data: bytes
+    duration_ns: int
+
+
+class TestRun(_Run):
+    """What a test run gave: the program's result, the packet afterwards, the mean time of a run in nanoseconds."""
+
+    __slots__ = ()
+    __test__ = False  # it is no class of tests, whatever its name makes pytest think
+
+
+class ProgInfo(NamedTuple):
+    """What the kernel knows of a program.
+
+    ``run_cnt`` and ``run_time_ns`` count while statistics are on (sysctl kernel.bpf_stats_enabled);
+    ``verified_insns`` and ``recursion_misses`` are 0 on kernels before 5.16 and 5.12.
+    """
+
+    id: int
+    name: str
+    tag: str
+    type: int
+    run_cnt: int
+    run_time_ns: int
+    verified_insns: int
+    recursion_misses: int
+
+
+def encode(spec: ProgramSpec) -> Encoded:
+    """Encodes a program, resolving its jumps.
+
+    Raises LimitExceeded where a conditional jump reaches too far, InternalCompilerError for a malformed spec.
+    """
+    try:
+        return Encoded(*core.encode(asm.pack(spec.code)))
+    except core.EncodingError as error:
+        raise _unencodable(spec, error) from error
+
+
+def _unencodable(spec: ProgramSpec, error: core.EncodingError) -> Exception:
+    span = spec.lines[error.index] if error.index < len(spec.lines) else None
+    if error.errno == errno.ERANGE and spec.code[error.index].kind == asm.Kind.JUMP:
+        return LimitExceeded(
+            span.line if span else 0,
+            f"the code between this branch and where it goes is too long ({error.value} instructions, 32767 at most)",
+            span=span,
+            hints=("unroll less: use a loop over a run-time range", "move some of the code to another program"),
+        )
+    insn = f", in `{spec.code[error.index]}`" if error.index < len(spec.code) else ""
+    return InternalCompilerError("encoding", f"{error}{insn}", span)
+
+
+def load(spec: ProgramSpec, fds: Sequence[int] = ()) -> LoadedProgram:
+    """Loads a program; ``fds[i]`` is the descriptor of the map that ``spec.maps[i]`` describes.
+
+    Raises VerifierError when the verifier refuses it, KernelError for want of privileges or memory.
+    """
+    if len(fds) != len(spec.maps):
+        raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(fds)} descriptors are given")
+    encoded = encode(spec)
+    try:
+        core.relocate(encoded.slots, tuple(fds))
+    except core.EncodingError as error:
+        raise InternalCompilerError("map relocation", f"{spec.name}: {error}") from error
+    name = syscalls.object_name(spec.name).decode()
+    hook = spec.hook
+    loaded = core.prog_load(hook.prog_type, encoded.slots, spec.license, name, hook.attach_type)
+    if loaded.result < 0:
+        raise _refusal(spec, encoded.slot_of, loaded)
+    return LoadedProgram(loaded.result, spec)
+
+
+def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) -> KernelError:
+    error = -loaded.result
+    what = f"the kernel refused to load {spec.name}, a {spec.hook.name} program"
+    verdict = verifier.parse(loaded.log)
+    if not verdict.reason:
+        return core.failure(error, what)
+    span = None if verdict.insn is None else _span_at(spec, slot_of, verdict.insn)
+    advice = f" The kernel's advice: {verdict.suggestion}" if verdict.suggestion else ""
+    cut = " (the log was too long to be kept whole)" if loaded.truncated else ""
+    return VerifierError(error, f"{what}: {verdict.reason}{cut}{advice}", loaded.log, span)
+
+
+def _span_at(spec: ProgramSpec, slot_of: array[int], slot: int) -> Span | None:
+    """The source of the instruction at a slot, or of the nearest one before it that has any."""
+    found = None
+    for begin, span, insn in zip(slot_of, spec.lines, spec.code, strict=True):
+        if begin > slot:
+            break
+        if span is not None and insn.kind != asm.Kind.LABEL:
+            found = span
+    return found
+
+
+class LoadedProgram:
+    """A program in the kernel, which lives until close() unless something else holds it: a link, a pin.
+
+    A context manager. ``fd`` is -1 after close(), which may be called again.
+    """
+
+    def __init__(self, fd: int, spec: ProgramSpec) -> None:
+        self._fd = fd
+        self.spec = spec
+
+    @property
+    def fd(self) -> int:
+        """The descriptor, for the lifetime of this object."""
+        return self._fd
+
+    @property
+    def closed(self) -> bool:
+        return self._fd < 0
+
+    def fileno(self) -> int:
+        """The descriptor. Raises ValueError once closed."""
+        if self._fd < 0:
+            raise ValueError(f"program {self.spec.name} is closed")
+        return self._fd
+
+    def close(self) -> None:
+        """Gives the descriptor back. Attached programs stay loaded until they are detached."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_fd", -1) >= 0:
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else f'fd {self._fd}'}>"
+
+    def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
+        """Runs the program in the kernel on a made-up packet or context (BPF_PROG_TEST_RUN).
+
+        ``data`` is the packet; network programs need at least an Ethernet header's 14 bytes. ``ctx`` is the context's
+        bytes, or a ctypes instance, for the hooks that take one. Raises NotSupported for program types that
+        can't be run (kprobes, tracepoints), KernelError otherwise.
+        """
+        if repeat < 1:
+            raise ValueError(f"a test run takes place at least once, not {repeat} times")
+        context = b"" if ctx is None else bytes(ctx)
+        # The kernel counts 0 as 1, and the types that can't repeat take nothing else. The packet may grow.
+        room = len(data) + _GROWTH if data else 0
+        run = syscalls.prog_test_run(self.fileno(), bytes(data), context, repeat if repeat > 1 else 0, room)
+        if isinstance(run, int):
+            raise self._run_failure(run, len(data))
+        return TestRun(run.retval, run.data, run.duration)
+
+    def _run_failure(self, error: int, size: int) -> KernelError:
+        hook = self.spec.hook.name
+        if error in (core.ENOTSUPP, errno.EOPNOTSUPP):
+            return NotSupported(errno.EOPNOTSUPP, f"test runs of {hook} programs")
+        what = f"cannot run {self.spec.name}, a {hook} program, for a test"
+        if error == errno.EINVAL and size < _ETHERNET_HEADER:
+            what += f" on {size} bytes of data (network programs need {_ETHERNET_HEADER} at least, an Ethernet header)"
+        if error == errno.EINTR:
+            what += ": a signal came, and the program ran some of the times"
+        return core.failure(error, what)
+
+    def info(self) -> ProgInfo:
+        """What the kernel knows of the program."""
+        raw = syscalls.get_info(self.fileno(), _INFO_SIZE).ljust(_INFO_SIZE, b"\0")
+        kind, number, tag = _INFO_HEAD.unpack_from(raw)
+        name = raw[_NAME_AT : _NAME_AT + 16].split(b"\0")[0].decode()
+        run_time_ns, run_cnt, recursion_misses, verified_insns = _INFO_RUNS.unpack_from(raw, _RUNS_AT)
+        return ProgInfo(number, name, tag.hex(), kind, run_cnt, run_time_ns, verified_insns, recursion_misses)
+
+    def pin(self, path: str | os.PathLike[str]) -> None:
+        """Gives the program a name in a bpf file system, where it outlives the process. Mounts nothing."""
+        syscalls.obj_pin(path, self.fileno())
+
+    @staticmethod
+    def unpin(path: str | os.PathLike[str]) -> bool:
+        """Removes a name that pin() gave; whether it was there."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+
+_GROWTH: Final = 512  # XDP_PACKET_HEADROOM and more: what programs may add to a packet
+_ETHERNET_HEADER: Final = 14
+
+# struct bpf_prog_info
+_INFO_HEAD: Final = struct.Struct("=II8s")
+_NAME_AT: Final = 64
+_RUNS_AT: Final = 192
+_INFO_RUNS: Final = struct.Struct("=QQQI")
+_INFO_SIZE: Final = 224

@@ -1,0 +1,86 @@
+"""Reads verifier logs: which instruction was refused, and why.
+
+Two shapes exist. Up to Linux 7.2 the log ends with the refused instruction, ``6: (79) r0 = *(u64 *)(r0 +0)``, the
+complaint on lines of its own, and statistics. Linux 7.3 adds a report with the sections Reason, At, Causal path and
+Suggestion, for most complaints. Complaints about control flow come before any instruction and name its number.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+
+class Verdict(NamedTuple):
+    """``insn`` is the slot of the refused instruction; ``reason`` is "" for a log without a complaint."""
+
+    reason: str
+    insn: int | None
+    suggestion: str = ""
+
+
+_REPORT: Final = "Verification failed: "
+_SECTION: Final = re.compile(r"^(Reason|At|Causal path|Suggestion):\s*$")
+_INSN: Final = re.compile(r"\binsn (\d+)\b")
+_OPERATION: Final = re.compile(r"(\d+): \([0-9a-f]{2}\) ")
+_NOISE: Final = re.compile(
+    r"""\s*$
+    | \s*\d+:\ | from\ \d+\ to\ \d+ | ;\ | \s+R\d+ | \s*R\d+(_\w+)?= | \s*frame\d+:\ | (cur|old)\ state:
+    | (caller|callee|returning\ from\ callee|to\ caller\ at\ \d+)\b.*: | last_idx\ | regs=\S+\ stack= | parent\ didn't
+    | mark_precise: | propagating\  | func\#\d+\ @ | (processed|verification\ time|stack\ depth|insns\ total)\b
+    | live\ regs | max_states
+    """,
+    re.VERBOSE,
+)
+"""States, source lines, backtracking, statistics: whatever is no complaint."""
+
+
+def parse(log: str) -> Verdict:
+    """What a log of a refused program says."""
+    head, report, rest = log.partition("\n" + _REPORT)
+    lines = head.splitlines()
+    reason, insn = _complaint(lines)
+    if not report:
+        return Verdict(reason, insn)
+    sections = _sections(rest)
+    place = _INSN.search("\n".join(sections.get("At", ())))
+    return Verdict(
+        _paragraph(sections.get("Reason", ())) or reason,
+        int(place[1]) if place else insn,
+        _paragraph(sections.get("Suggestion", ())),
+    )
+
+
+def _complaint(lines: list[str]) -> tuple[str, int | None]:
+    """The complaint behind the last instruction, and the instruction's number."""
+    complaint: list[str] = []
+    last = None
+    for line in reversed(lines):
+        operation = _OPERATION.match(line)
+        if operation:
+            last = int(operation[1])
+            break
+        if not _NOISE.match(line):
+            complaint.insert(0, line.strip())
+    reason = "; ".join(complaint)
+    named = _INSN.search(reason)
+    return reason, int(named[1]) if named else last
+
+
+def _sections(text: str) -> dict[str, list[str]]:
+    """The report's sections, up to the statistics, which stand at the margin."""
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        heading = _SECTION.match(line)
+        if heading:
+            current = found.setdefault(heading[1], [])
+        elif line.startswith(" "):
+            current.append(line)
+        elif line:
+            current = []
+    return found
+
+
+def _paragraph(lines: list[str] | tuple[()]) -> str:
+    return " ".join(line.strip() for line in lines if line.strip())
