@@ -13,6 +13,7 @@ from .graph import IrreducibleError, arrange
 from .protected import try_statements
 from .rules import Version
 
+_COPY = Op.COPY
 _INTEGERS = range(1 << 31)
 _SUSPENDING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _SUSPENDERS = {
@@ -67,9 +68,12 @@ class Decoder:
         self.out.append(Instr(op, arg, unit, self.source))
         self.succ = succ
 
-    def last(self, *ops: Op) -> bool:
-        """Whether the block so far ends in these operations."""
-        return len(self.out) >= len(ops) and all(i.op is op for i, op in zip(self.out[-len(ops) :], ops, strict=True))
+    def copies(self, count: int) -> bool:
+        """Whether the block so far ends in ``count`` times COPY(count)."""
+        out = self.out
+        if not out or out[-1].op is not _COPY:  # nearly always
+            return False
+        return len(out) >= count and all(instr.op is _COPY and instr.arg == count for instr in out[-count:])
 
     def next_unit(self, unit: int) -> int:
         """The unit after the one at ``unit`` and its inline caches."""
@@ -133,18 +137,19 @@ class Decoder:
 
     def block(self, start: int, end: int) -> _Draft:
         """Decode the units from ``start`` up to a terminator, at most to ``end``."""
-        ops, args, tables, source = self.ops, self.args, self.tables, self.source
-        plain, handlers = self.version.plain, self.version.handlers
+        tables, source, version, instruction = self.tables, self.source, self.version, Instr
+        plain, handlers, cache = version.plain, version.handlers, version.cache
         out = self.begin()
-        for unit in range(start, end):
-            number = ops[unit]
+        append = out.append
+        for unit, number, arg in zip(range(start, end), self.ops[start:end], self.args[start:end], strict=True):
+            if number == cache:
+                continue
             rule = plain[number]
             if rule is not None:
-                out.append(Instr(rule[0], tables[rule[1]][args[unit]], unit, source))
-                continue
-            handler = handlers[number]
-            if handler is not None:
-                handler(self, args[unit], unit)
+                op, table = rule
+                append(instruction(op, tables[table][arg], unit, source))
+            elif (handler := handlers[number]) is not None:
+                handler(self, arg, unit)
                 if self.succ is not None:
                     return _Draft(out, self.succ)
         self.end(Op.JUMP, None, end - 1, end)
@@ -155,6 +160,7 @@ class Decoder:
         if self.code.co_flags & _SUSPENDING:
             return _function(self.code, {0: self.single(Op.UNSUPPORTED, *self.suspender())})
         drafts = self.drafts()
+        _thread(drafts)
         _merge(drafts)
         try:
             return _function(self.code, drafts)
@@ -190,25 +196,20 @@ def _fast_locals(code: CodeType) -> tuple[str, ...]:
 
 def _thread(drafts: dict[int, _Draft]) -> None:
     """Lead the edges to blocks that only jump to where those go, which not all versions do by themselves."""
-    ways = {key: succ[0] for key, (instrs, succ) in drafts.items() if key and len(instrs) == 1 and len(succ) == 1}
+    ways = {key: draft.succ[0] for key, draft in drafts.items() if len(draft.instrs) == 1 == len(draft.succ) and key}
+    if not ways:
+        return
     for key, way in ways.items():
         passed = {key}
         while way in ways and way not in passed:
             passed.add(way)
             way = ways[way]
         ways[key] = way
-    reached = {0}
-    pending = [0]
-    while pending:
-        key = pending.pop()
-        instrs, succ = drafts[key]
+    for key, (instrs, succ) in drafts.items():
         threaded = tuple([ways.get(target, target) for target in succ])
-        if len(set(threaded)) == len(succ) and threaded != succ:
+        if threaded != succ and len(set(threaded)) == len(succ):  # a BRANCH keeps two ways
             drafts[key] = _Draft(instrs, threaded)
-            succ = threaded
-        pending += [target for target in succ if target not in reached]
-        reached.update(succ)
-    for key in drafts.keys() - reached:
+    for key in ways.keys() - {target for draft in drafts.values() for target in draft.succ}:
         del drafts[key]
 
 

@@ -13,6 +13,8 @@ from .canonical import Op
 if TYPE_CHECKING:
     from .decoder import Decoder
 
+_BRANCH, _JUMP = Op.BRANCH, Op.JUMP  # looking up a member takes long on 3.11
+
 RAW, CONST, NAME, LOCAL = range(4)
 """Where a plain rule's operand comes from: the number itself, co_consts, co_names, the fast locals."""
 
@@ -118,7 +120,7 @@ def _unsupported(text: str) -> Handler:
 
 
 def _jump(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.end(Op.JUMP, None, unit, decoder.targets[unit])
+    decoder.end(_JUMP, None, unit, decoder.targets[unit])
 
 
 def _for_iter(decoder: Decoder, arg: int, unit: int) -> None:
@@ -127,7 +129,7 @@ def _for_iter(decoder: Decoder, arg: int, unit: int) -> None:
 
 def _branch(kind: str) -> Handler:
     def handler(decoder: Decoder, arg: int, unit: int) -> None:
-        decoder.end(Op.BRANCH, kind, unit, decoder.targets[unit], decoder.next_unit(unit))
+        decoder.end(_BRANCH, kind, unit, decoder.targets[unit], decoder.next_unit(unit))
 
     return handler
 
@@ -135,7 +137,7 @@ def _branch(kind: str) -> Handler:
 def _branch_or_pop(kind: str) -> Handler:
     def handler(decoder: Decoder, arg: int, unit: int) -> None:
         decoder.emit(Op.COPY, 1, unit)
-        decoder.end(Op.BRANCH, kind, unit, decoder.targets[unit], decoder.popping(unit))
+        decoder.end(_BRANCH, kind, unit, decoder.targets[unit], decoder.popping(unit))
 
     return handler
 

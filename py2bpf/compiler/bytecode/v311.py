@@ -11,17 +11,20 @@ COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
 CONVERSIONS = ("", "s", "r", "a")
 FUNCTION_FLAGS = ("defaults", "kwdefaults", "annotations", "closure")
 
+# On 3.11 a member of an enumeration takes longer to look up than the rest of a handler together.
+_CALL, _LOAD_ATTR, _LOAD_GLOBAL, _PUSH_NULL = Op.CALL, Op.LOAD_ATTR, Op.LOAD_GLOBAL, Op.PUSH_NULL
+
 
 def load_global(decoder: Decoder, arg: int, unit: int) -> None:
     if arg & 1:
-        decoder.emit(Op.PUSH_NULL, None, unit)
-    decoder.emit(Op.LOAD_GLOBAL, decoder.code.co_names[arg >> 1], unit)
+        decoder.emit(_PUSH_NULL, None, unit)
+    decoder.emit(_LOAD_GLOBAL, decoder.code.co_names[arg >> 1], unit)
 
 
 def load_attr(decoder: Decoder, arg: int, unit: int) -> None:
     """Only ``object.name op= value`` copies the object and then reads its attribute."""
-    op = Op.LOAD_ATTR
-    if decoder.last(Op.COPY) and decoder.out[-1].arg == 1:
+    op = _LOAD_ATTR
+    if decoder.copies(1):
         decoder.out.pop()
         op = Op.AUG_ATTR
     decoder.emit(op, decoder.code.co_names[arg], unit)
@@ -30,7 +33,7 @@ def load_attr(decoder: Decoder, arg: int, unit: int) -> None:
 def binary_subscr(decoder: Decoder, arg: int, unit: int) -> None:
     """Only ``object[key] op= value`` copies object and key and then reads the item."""
     op = Op.LOAD_SUBSCR
-    if decoder.last(Op.COPY, Op.COPY) and decoder.out[-1].arg == decoder.out[-2].arg == 2:
+    if decoder.copies(2):
         del decoder.out[-2:]
         op = Op.AUG_SUBSCR
     decoder.emit(op, None, unit)
@@ -53,7 +56,7 @@ def kw_names(decoder: Decoder, arg: int, unit: int) -> None:
 
 
 def call(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.emit(Op.CALL, (arg - len(decoder.keywords), decoder.keywords), unit)
+    decoder.emit(_CALL, (arg - len(decoder.keywords), decoder.keywords), unit)
     decoder.keywords = ()
 
 

@@ -43,13 +43,13 @@ def load_super_attr(decoder: Decoder, arg: int, unit: int) -> None:
 
 def make_cell(decoder: Decoder, arg: int, unit: int) -> None:
     """Cells that are made when the function starts are implied; an inlined comprehension makes its own."""
-    if decoder.last(Op.LOAD_FAST_AND_CLEAR):
+    if decoder.out and decoder.out[-1].op is Op.LOAD_FAST_AND_CLEAR:
         decoder.emit(Op.MAKE_CELL, decoder.locals[arg], unit)
 
 
 def binary_slice(decoder: Decoder, arg: int, unit: int) -> None:
     """``object[a:b] op= value`` copies all three operands, where it suffices to copy object and slice."""
-    augmented = decoder.last(Op.COPY, Op.COPY, Op.COPY) and all(copy.arg == 3 for copy in decoder.out[-3:])
+    augmented = decoder.copies(3)
     if augmented:
         del decoder.out[-3:]
     decoder.emit(Op.BUILD_SLICE, 2, unit)
@@ -57,7 +57,7 @@ def binary_slice(decoder: Decoder, arg: int, unit: int) -> None:
 
 
 def store_slice(decoder: Decoder, arg: int, unit: int) -> None:
-    if decoder.last(Op.SWAP, Op.SWAP, Op.SWAP) and [swap.arg for swap in decoder.out[-3:]] == [4, 3, 2]:
+    if [(instr.op, instr.arg) for instr in decoder.out[-3:]] == [(Op.SWAP, 4), (Op.SWAP, 3), (Op.SWAP, 2)]:
         del decoder.out[-3]  # the end of object[a:b] op= value: the slice is one operand here
     else:
         decoder.emit(Op.BUILD_SLICE, 2, unit)

@@ -57,15 +57,21 @@ def convert_value(decoder: Decoder, arg: int, unit: int) -> None:
     decoder.emit(Op.FORMAT_VALUE, (v311.CONVERSIONS[arg], False), unit)
 
 
+def _converted(decoder: Decoder, index: int) -> bool:
+    """Whether the instruction at ``index`` of the block is a conversion."""
+    instr = decoder.out[index] if len(decoder.out) >= -index else None
+    return instr is not None and instr.op is Op.FORMAT_VALUE and instr.arg[0] != "" and not instr.arg[1]
+
+
 def format_simple(decoder: Decoder, arg: int, unit: int) -> None:
-    if not (decoder.last(Op.FORMAT_VALUE) and decoder.out[-1].arg[0]):
+    if not _converted(decoder, -1):
         decoder.emit(Op.FORMAT_VALUE, ("", False), unit)
 
 
 def format_with_spec(decoder: Decoder, arg: int, unit: int) -> None:
     """A conversion right before a constant spec becomes part of the formatting."""
     conversion = ""
-    if decoder.last(Op.FORMAT_VALUE, Op.LOAD_CONST) and decoder.out[-2].arg[0]:
+    if decoder.out[-1].op is Op.LOAD_CONST and _converted(decoder, -2):
         conversion = decoder.out.pop(-2).arg[0]
     decoder.emit(Op.FORMAT_VALUE, (conversion, True), unit)
 
