@@ -18,7 +18,7 @@ CLANGS = ("clang", "clang-19", "clang-16", "clang-14")
 FLAGS = ("-O2", "-g", "-Wall", "-target", "bpf", "-mcpu=v3")
 
 
-class PeerMissingError(RuntimeError)  # noqa:
+class PeerMissingError(RuntimeError):
     """A peer isn't installed; the message names it."""
 
 

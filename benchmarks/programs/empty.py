@@ -1,6 +1,7 @@
 """Nothing but the answer: what running a program of each type costs at least."""
 
 from frames import UDP, for_socket
+
 from programs import Case
 from py2bpf.socket_filter import SocketFilter
 from py2bpf.tc import IngressProgram

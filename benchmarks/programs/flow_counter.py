@@ -7,6 +7,7 @@ import socket
 from ctypes import Structure, c_uint8, c_uint16, c_uint32, c_uint64
 
 from frames import UDP, for_socket
+
 from programs import Case, pack
 from programs.headers import ETHERTYPE_AT, IP_AT, Ipv4
 from py2bpf import funcs
