@@ -1,0 +1,270 @@
+"""What the running kernel can do, found by trying. No version number is ever compared: distributions backport, and
+kernels are built without this and that. ``since`` is for messages.
+
+A probe has three outcomes: yes, no, and could not tell, with the reason. Answers are remembered, except for the last.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Callable
+from enum import Enum, StrEnum
+from functools import partial
+from typing import Final, NamedTuple
+
+from .. import asm
+from ..exception import KernelError, NotSupported
+from ..spec import Target
+from ..uapi.map_types import KINDS, MapFlags, MapType
+from ..uapi.prog_types import AttachType, ProgType
+from . import core, syscalls
+
+
+class Outcome(Enum):
+    """What a probe found."""
+
+    YES = "supported"
+    NO = "not supported"
+    UNKNOWN = "could not tell"
+
+
+class Finding(NamedTuple):
+    """A probe's outcome; ``why`` is the kernel's answer behind a no, or what kept the probe from telling."""
+
+    outcome: Outcome
+    why: str = ""
+
+    def __bool__(self) -> bool:
+        return self.outcome is Outcome.YES
+
+
+class Feature(StrEnum):
+    """Everything that can be asked for."""
+
+    MAP_HASH = "map.hash"
+    MAP_ARRAY = "map.array"
+    MAP_PROG_ARRAY = "map.prog_array"
+    MAP_PERF_EVENT_ARRAY = "map.perf_event_array"
+    MAP_PERCPU_HASH = "map.percpu_hash"
+    MAP_PERCPU_ARRAY = "map.percpu_array"
+    MAP_STACK_TRACE = "map.stack_trace"
+    MAP_LRU_HASH = "map.lru_hash"
+    MAP_LRU_PERCPU_HASH = "map.lru_percpu_hash"
+    MAP_LPM_TRIE = "map.lpm_trie"
+    MAP_RINGBUF = "map.ringbuf"
+    MAP_BATCH = "map.batch"
+    PROG_SOCKET_FILTER = "prog.socket_filter"
+    PROG_KPROBE = "prog.kprobe"
+    PROG_SCHED_CLS = "prog.sched_cls"
+    PROG_TRACEPOINT = "prog.tracepoint"
+    PROG_XDP = "prog.xdp"
+    LINK_PERF_EVENT = "link.perf_event"
+    LINK_TCX = "link.tcx"
+    INSN_ATOMICS = "insn.atomics"
+    INSN_V4 = "insn.v4"
+    HELPER_PROBE_READ_KERNEL = "helper.probe_read_kernel"
+    PMU_KPROBE = "pmu.kprobe"
+    PMU_UPROBE = "pmu.uprobe"
+    BTF_VMLINUX = "btf.vmlinux"
+
+
+class Probe(NamedTuple):
+    """How a feature is called in messages, the Linux version that brought it, and how it is tried."""
+
+    title: str
+    since: str
+    test: Callable[[], Finding]
+
+
+_YES: Final = Finding(Outcome.YES)
+_cache: dict[Feature, Finding] = {}
+
+
+def probe(feature: Feature) -> Finding:
+    """Whether the kernel has the feature. Makes system calls the first time."""
+    found = _cache.get(feature)
+    if found is None:
+        found = PROBES[feature].test()
+        if found.outcome is not Outcome.UNKNOWN:
+            _cache[feature] = found
+    return found
+
+
+def require(feature: Feature) -> None:
+    """Raises NotSupported unless the kernel has the feature, or may have it."""
+    if probe(feature).outcome is Outcome.NO:
+        row = PROBES[feature]
+        raise NotSupported(errno.EOPNOTSUPP, row.title, row.since)
+
+
+def target() -> Target:
+    """What the compiler may use of this kernel. Where a probe can't tell, the default holds."""
+    return Target(
+        atomic_alu=probe(Feature.INSN_ATOMICS).outcome is not Outcome.NO,
+        probe_read_kernel=probe(Feature.HELPER_PROBE_READ_KERNEL).outcome is not Outcome.NO,
+    )
+
+
+def _judge(result: int, no: frozenset[int], yes: frozenset[int] = frozenset()) -> Finding:
+    """A system call's result (or -errno): ``no`` and ``yes`` are the errnos that tell something."""
+    if result >= 0 or -result in yes:
+        return _YES
+    name = f"{errno.errorcode.get(-result, -result)}: {os.strerror(-result)}"
+    return Finding(Outcome.NO if -result in no else Outcome.UNKNOWN, name)
+
+
+def _closing(result: int) -> int:
+    """Closes the descriptor that a probe was given."""
+    if result >= 0:
+        os.close(result)
+    return result
+
+
+_REFUSED: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, core.ENOTSUPP})
+_UNVERIFIED: Final = frozenset({errno.EINVAL, errno.EACCES})
+
+
+class _Shape(NamedTuple):
+    """The smallest map of a kind."""
+
+    key_size: int = 4
+    value_size: int = 8
+    max_entries: int = 1
+    flags: int = 0
+
+
+_SHAPES: Final = {
+    MapType.PROG_ARRAY: _Shape(value_size=4),
+    MapType.PERF_EVENT_ARRAY: _Shape(value_size=4),
+    MapType.LPM_TRIE: _Shape(key_size=8, flags=MapFlags.NO_PREALLOC),
+    MapType.RINGBUF: _Shape(0, 0, os.sysconf("SC_PAGESIZE")),
+}
+
+
+def _create(kind: MapType) -> int:
+    try:
+        return syscalls.map_create(kind, *_SHAPES.get(kind, _Shape()))
+    except KernelError as error:
+        return -(error.errno or errno.EIO)
+
+
+def _map(kind: MapType) -> Finding:
+    return _judge(_closing(_create(kind)), frozenset({errno.EINVAL}))
+
+
+_LOOKUP_BATCH: Final = 24
+_BATCH: Final = struct.Struct("=4Q2I2Q")
+
+
+def _batch() -> Finding:
+    fd = _create(MapType.HASH)
+    if fd < 0:
+        return _judge(fd, frozenset())
+    room = bytearray(64)
+    keys, values, cursor = (core.address(room) + at for at in (0, 16, 32))
+    result = core.bpf(_LOOKUP_BATCH, bytearray(_BATCH.pack(0, cursor, keys, values, 1, fd, 0, 0)))
+    os.close(fd)
+    return _judge(result, _REFUSED, yes=frozenset({errno.ENOENT}))
+
+
+def _load(prog_type: ProgType, code: list[asm.Insn]) -> int:
+    slots, _ = core.encode(asm.pack([*code, asm.mov_imm(0, 0), asm.exit_()]))
+    return core.prog_load(prog_type, slots, "GPL", "probe").result
+
+
+def _program(prog_type: ProgType, code: list[asm.Insn]) -> Finding:
+    return _judge(_closing(_load(prog_type, code)), _UNVERIFIED)
+
+
+def _link(prog_type: ProgType, attach_type: int, nowhere: int, found: int) -> Finding:
+    """Links to a target that doesn't exist: a kernel that knows the kind of link says so with errno ``found``."""
+    prog = _load(prog_type, [])
+    if prog < 0:
+        return _judge(prog, frozenset())
+    try:
+        _closing(syscalls.link_create(prog, nowhere, attach_type))
+    except KernelError as error:
+        return _judge(-(error.errno or errno.EIO), _REFUSED, yes=frozenset({found}))
+    finally:
+        os.close(prog)
+    return Finding(Outcome.UNKNOWN, "a link to nothing was made")
+
+
+def _file(path: str) -> Finding:
+    if os.access(path, os.R_OK):
+        return _YES
+    if not os.path.exists("/sys/kernel"):
+        return Finding(Outcome.UNKNOWN, "sysfs is not mounted on /sys")
+    exists = os.path.exists(path)
+    return Finding(Outcome.UNKNOWN if exists else Outcome.NO, f"{path} {'is not readable' if exists else 'is missing'}")
+
+
+_ON_STACK: Final = [asm.mov_imm(1, 1), asm.store(8, asm.FRAME, -8, 1)]
+_FETCH_AND_OTHERS: Final = [
+    *_ON_STACK,
+    *(asm.atomic(8, op, asm.FRAME, -8, 1) for op in (asm.Alu.AND, asm.Alu.OR, asm.Alu.XOR)),
+    asm.atomic(8, asm.Alu.ADD | asm.FETCH, asm.FRAME, -8, 1),
+]
+_SIGNED_DIVISION: Final = [asm.mov_imm(1, 4), asm.alu_imm(asm.Alu.DIV, 1, 2)._replace(off=1)]
+_PROBE_READ_KERNEL: Final = [
+    asm.mov(1, asm.FRAME),
+    asm.alu_imm(asm.Alu.ADD, 1, -8),
+    asm.mov_imm(2, 8),
+    asm.mov_imm(3, 0),
+    asm.call(113),
+]
+_NO_INTERFACE: Final = 0x7FFFFFFF
+_NO_DESCRIPTOR: Final = 0xFFFFFFFF
+
+
+def _pmu(name: str) -> Finding:
+    return _file(f"/sys/bus/event_source/devices/{name}/type")
+
+
+PROBES: Final[dict[Feature, Probe]] = {
+    **{
+        Feature(f"map.{kind.name.lower()}"): Probe(f"maps of the kind {row.title}", row.since, partial(_map, kind))
+        for kind, row in KINDS.items()
+    },
+    Feature.MAP_BATCH: Probe("batches of map elements", "5.6", _batch),
+    **{
+        Feature(f"prog.{prog_type.name.lower()}"): Probe(
+            f"{prog_type.name.lower()} programs", since, partial(_program, prog_type, [])
+        )
+        for prog_type, since in (
+            (ProgType.SOCKET_FILTER, "3.19"),
+            (ProgType.KPROBE, "4.1"),
+            (ProgType.SCHED_CLS, "4.1"),
+            (ProgType.TRACEPOINT, "4.7"),
+            (ProgType.XDP, "4.8"),
+        )
+    },
+    Feature.LINK_PERF_EVENT: Probe(
+        "links to perf events",
+        "5.15",
+        partial(_link, ProgType.TRACEPOINT, AttachType.PERF_EVENT, _NO_DESCRIPTOR, errno.EBADF),
+    ),
+    Feature.LINK_TCX: Probe(
+        "tcx links", "6.6", partial(_link, ProgType.SCHED_CLS, AttachType.TCX_INGRESS, _NO_INTERFACE, errno.ENODEV)
+    ),
+    Feature.INSN_ATOMICS: Probe(
+        "atomic and, or, xor and fetch",
+        "5.12",
+        partial(_program, ProgType.SOCKET_FILTER, _FETCH_AND_OTHERS),
+    ),
+    Feature.INSN_V4: Probe(
+        "version 4 of the instruction set (signed division, gotol)",
+        "6.6",
+        partial(_program, ProgType.SOCKET_FILTER, _SIGNED_DIVISION),
+    ),
+    Feature.HELPER_PROBE_READ_KERNEL: Probe(
+        "the helper probe_read_kernel", "5.5", partial(_program, ProgType.TRACEPOINT, _PROBE_READ_KERNEL)
+    ),
+    Feature.PMU_KPROBE: Probe("kprobes as perf events", "4.17", partial(_pmu, "kprobe")),
+    Feature.PMU_UPROBE: Probe("uprobes as perf events", "4.17", partial(_pmu, "uprobe")),
+    Feature.BTF_VMLINUX: Probe(
+        "type information of the kernel (BTF)", "5.4", partial(_file, "/sys/kernel/btf/vmlinux")
+    ),
+}
