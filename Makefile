@@ -28,7 +28,6 @@ test-kernels: $(VENV)/.test $(VENV)/.guests
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict py2bpf
 
 # The C core's tests under the address and undefined-behaviour sanitizers.
