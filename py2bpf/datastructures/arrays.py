@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ctypes import c_uint32
 from typing import Any, ClassVar, NoReturn
 
-from ..exception import DataTypeError, IndexOutOfRange
+from ..exception import ClosedError, DataTypeError, IndexOutOfRange
 from ..kernel.codec import Codec
 from ..uapi.map_types import MapType
 from .base import _MISSING, Map
@@ -114,6 +114,8 @@ class ProgArray(_Indexed):
             value = getattr(value, "fd", value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise DataTypeError(f"value of {self!r}: a program or its file descriptor, not {value!r}")
+        if value < 0:
+            raise ClosedError(f"value of {self!r}: the program is closed, or no program (descriptor {value})")
         return super()._value(value)
 
     def add(self, key: Any, value: Any) -> bool:

@@ -119,18 +119,21 @@ class Map(MutableMapping[Any, Any]):
         except (DataTypeError, DataRangeError) as error:
             raise type(error)(f"value of {self!r}: {error}") from None
 
+    def _find(self, key: Any) -> bytes | None:
+        return self._storage.lookup(self._key(key))
+
     def __getitem__(self, key: Any) -> Any:
-        data = self._storage.lookup(self._key(key))
+        data = self._find(key)
         if data is None:
             raise KeyError(key)
         return self._values.decode(data)
 
     def get(self, key: Any, default: Any = None) -> Any:
-        data = self._storage.lookup(self._key(key))
+        data = self._find(key)
         return default if data is None else self._values.decode(data)
 
     def __contains__(self, key: object) -> bool:
-        return self._storage.lookup(self._key(key)) is not None
+        return self._find(key) is not None
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._storage.update(self._key(key), self._value(value))
@@ -148,7 +151,7 @@ class Map(MutableMapping[Any, Any]):
         raw = self._key(key)
         value = bytes(self._values.size) if default is None and self.map_spec.default is None else self._value(
             self.map_spec.default if default is None else default)
-        while (data := self._storage.lookup(raw)) is None:
+        while (data := self._find(key)) is None:
             if self._storage.update(raw, value, Update.NOEXIST):
                 data = value
                 break

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from ..exception import DataRangeError, DataTypeError
 from ..kernel.codec import Buffer, Codec, checked_int, key_codec_for
-from ..uapi.map_types import MAX_PREFIX_BYTES, MapFlags, MapType
+from ..uapi.map_types import MAX_PREFIX_BYTES, MapFlags, MapType, Update
 from .base import Map
 
 _IP_VERSIONS: Final = {4: 4, 16: 6}
@@ -123,15 +123,8 @@ class LpmTrieMap(Map):
         first = self._storage.next_key(None)
         return first == raw or self._storage.next_key(raw) != first
 
-    def __getitem__(self, key: Any) -> Any:
-        data = self._find(key)
-        if data is None:
-            raise KeyError(key)
-        return self._values.decode(data)
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        data = self._find(key)
-        return default if data is None else self._values.decode(data)
-
-    def __contains__(self, key: object) -> bool:
-        return self._find(key) is not None
+    def add(self, key: Any, value: Any) -> bool:
+        raw, data = self._key(key), self._value(value)
+        if self._storage.lookup(raw) is not None and self._has_entry(raw):
+            return False  # kernels before 6.13 would replace it
+        return self._storage.update(raw, data, Update.NOEXIST)

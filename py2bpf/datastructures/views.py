@@ -18,7 +18,7 @@ class _Snapshot:
         return iter(self._entries)
 
     def __reversed__(self) -> Iterator[Any]:
-        return reversed(self._entries)
+        return self._entries.__reversed__()
 
     def __contains__(self, entry: object) -> bool:
         return entry in self._entries

@@ -79,6 +79,8 @@ def plain(value: Any) -> Any:
     """A decoded value with structures and arrays as tuples, char arrays as bytes: comparable with what went in."""
     if isinstance(value, ctypes.Structure):
         return tuple(plain(getattr(value, name)) for name, *_ in value._fields_)
+    if isinstance(value, ctypes.Array) and value._type_ is ctypes.c_char:
+        return value.value
     if isinstance(value, (ctypes.Array, tuple)):
         return tuple(plain(item) for item in value)
     return value

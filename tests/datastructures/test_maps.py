@@ -1,0 +1,363 @@
+"""Hash maps in the kernel: the behaviour of a dict, exact conversions, life and death."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import gc
+import os
+import struct
+from collections.abc import Mapping, MutableMapping
+from ctypes import Structure, c_bool, c_char, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from py2bpf.datastructures import (
+    ArrayMap,
+    HashMap,
+    LpmTrieMap,
+    LruHashMap,
+    LruPerCpuHashMap,
+    PerCpuArrayMap,
+    PerCpuHashMap,
+    ProgArray,
+    StackTraceMap,
+    create_map,
+)
+from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError
+from py2bpf.spec import MapSpec
+
+pytestmark = pytest.mark.kernel
+
+
+class Flow(Structure):
+    _fields_ = [("proto", c_uint8), ("address", c_uint32), ("port", c_uint16)]
+
+
+class Stat(Structure):
+    _fields_ = [("packets", c_uint64), ("bytes", c_uint64)]
+
+
+HASHES = [HashMap, LruHashMap]
+EVERY_KIND = [
+    lambda: HashMap(c_uint32, c_uint64, 4), lambda: LruHashMap(c_uint32, c_uint64, 4),
+    lambda: PerCpuHashMap(c_uint32, c_uint64, 4), lambda: LruPerCpuHashMap(c_uint32, c_uint64, 4),
+    lambda: ArrayMap(c_uint64, 4), lambda: PerCpuArrayMap(c_uint64, 4), lambda: LpmTrieMap(c_uint32, c_uint64, 4),
+    lambda: StackTraceMap(4), lambda: ProgArray(4),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HASHES)
+def test_behaves_as_a_dict(kind: type[HashMap]) -> None:
+    with kind(c_uint32, c_uint64, 64) as m:
+        assert isinstance(m, MutableMapping)
+        assert len(m) == 0 and not m and list(m) == [] and 1 not in m and m.get(1) is None and m.get(1, 7) == 7
+        with pytest.raises(KeyError) as caught:
+            m[5]
+        assert caught.value.args == (5,)
+        m[1] = 10
+        m[2] = 1 << 63
+        assert m[1] == 10 and m[2] == 1 << 63 and 2 in m and len(m) == 2 and m
+        m[1] += 1
+        m.update({3: 30})
+        m.update([(4, 40), (5, 50)])
+        assert sorted(m) == sorted(m.keys()) == [1, 2, 3, 4, 5]
+        assert dict(m.items()) == dict(m) == {1: 11, 2: 1 << 63, 3: 30, 4: 40, 5: 50}
+        assert sorted(m.values()) == [11, 30, 40, 50, 1 << 63]
+        assert m == {1: 11, 2: 1 << 63, 3: 30, 4: 40, 5: 50} and m != {1: 11}
+        assert m.keys() == {1, 2, 3, 4, 5} and (3, 30) in m.items() and 40 in m.values() and m.keys() & {1, 9} == {1}
+        del m[1]
+        with pytest.raises(KeyError):
+            del m[1]
+        assert m.pop(2) == 1 << 63 and m.pop(2, None) is None
+        with pytest.raises(KeyError):
+            m.pop(2)
+        assert m.setdefault(3, 7) == 30 and m.setdefault(6, 7) == 7 == m[6]
+        assert m.setdefault(8) == 0 == m[8]
+        assert m.add(9, 1) and not m.add(9, 2) and m[9] == 1
+        key, value = m.popitem()
+        assert key not in m and value in (30, 40, 50, 7, 0, 1)
+        m.clear()
+        assert len(m) == 0
+        with pytest.raises(KeyError, match="empty"):
+            m.popitem()
+
+
+def test_scalars_come_back_as_python_values() -> None:
+    with create_map(c_uint32, c_bool, 4) as flags, create_map(c_int64, c_int64, 4) as signed:
+        flags[1] = True
+        assert flags[1] is True and list(flags.items()) == [(1, True)]
+        signed[-1] = -(1 << 63)
+        assert dict(signed) == {-1: -(1 << 63)} and type(next(iter(signed))) is int
+
+
+def test_key_zero_and_first_keys_are_found() -> None:
+    with create_map(c_uint32, c_uint64, 4) as m:
+        m[0] = 5
+        assert list(m) == [0] and m.items() == {(0, 5)}
+
+
+def test_char_arrays() -> None:
+    with create_map(c_char * 8, c_char * 4, 8) as m:
+        m[b"eth0"] = b"up"
+        m["lo"] = "down"
+        assert m["eth0"] == b"up" and m[b"lo"] == b"down" and sorted(m) == [b"eth0", b"lo"]
+        assert m.setdefault("eth1", "x") == b"x"
+        m.update(wlan0="up")
+        assert m[b"wlan0"] == b"up"
+        with pytest.raises(DataRangeError, match="holds 8 bytes"):
+            m["a-long-name"]
+
+
+def test_structures_as_keys_and_values() -> None:
+    with create_map(Flow, Stat, 8) as m:
+        dirty = Flow.from_buffer_copy(b"\xee" * 12)
+        dirty.proto, dirty.address, dirty.port = 6, 1, 80
+        m[dirty] = Stat(1, 100)
+        m[17, 2, 53] = (2, 200)
+        assert m[6, 1, 80].bytes == 100 and m[Flow(17, 2, 53)].packets == 2 and dirty in m
+        assert type(m[dirty]) is Stat
+        for key, value in m.items():
+            assert type(key) is Flow and m[key].packets == value.packets
+        assert sorted((k.proto, v.packets) for k, v in m.items()) == [(6, 1), (17, 2)]
+        stat = m[dirty]
+        stat.packets = 99
+        assert m[dirty].packets == 1, "a value is a copy until it is stored"
+        m[dirty] = stat
+        assert m[dirty].packets == 99
+        assert m.pop((17, 2, 53)).bytes == 200 and len(m) == 1
+        del m[dirty]
+        assert len(m) == 0
+
+
+def test_arrays_as_keys() -> None:
+    with create_map(c_uint8 * 16, c_uint32 * 3, 8) as m:
+        m[bytes(range(16))] = [1, 2, 3]
+        assert dict(m) == {tuple(range(16)): (1, 2, 3)}
+        assert m[tuple(range(16))] == (1, 2, 3) and m[(c_uint8 * 16)(*range(16))] == (1, 2, 3)
+
+
+@pytest.mark.parametrize(("key", "value", "error", "says"), [
+    (-1, 1, DataRangeError, "key of <HashMap 'm'(c_uint32, c_uint8, 4), fd "),
+    (1 << 32, 1, OverflowError, "4294967296 doesn't fit c_uint32: it holds 0 to 4294967295"),
+    ("x", 1, TypeError, "c_uint32 takes an int, not 'x' of type str"),
+    (1.0, 1, DataTypeError, "not 1.0 of type float"),
+    (1, 256, DataRangeError, "value of <HashMap 'm'"),
+    (1, -1, OverflowError, "-1 doesn't fit c_uint8: it holds 0 to 255"),
+    (1, None, DataTypeError, "c_uint8 takes an int, not None"),
+])
+def test_what_does_not_fit_is_refused(key: Any, value: Any, error: type[Exception], says: str) -> None:
+    with create_map(c_uint32, c_uint8, 4, name="m") as m:
+        for store in (lambda: m.__setitem__(key, value), lambda: m.update({key: value}), lambda: m.add(key, value)):
+            with pytest.raises(error) as caught:
+                store()
+            assert says in str(caught.value) and isinstance(caught.value, Py2BpfError)
+        assert len(m) == 0
+
+
+def test_wrong_keys_are_refused_by_every_operation() -> None:
+    with create_map(c_uint32, c_uint8, 4) as m:
+        for use in (m.__getitem__, m.get, m.__contains__, m.__delitem__, m.pop, m.setdefault):
+            with pytest.raises(DataTypeError):
+                use("x")
+            with pytest.raises(DataRangeError):
+                use(-1)
+
+
+def test_a_bad_item_in_update_changes_nothing() -> None:
+    with create_map(c_uint32, c_uint8, 4) as m:
+        with pytest.raises(DataRangeError):
+            m.update([(1, 1), (2, 300)])
+        assert len(m) == 0
+
+
+def test_a_full_map_says_so() -> None:
+    with create_map(c_uint32, c_uint8, 2, name="small") as m:
+        m[1] = m[2] = 1
+        m[1] = 2
+        for store in (lambda: m.__setitem__(3, 1), lambda: m.update({3: 1}), lambda: m.add(3, 1),
+                      lambda: m.setdefault(3, 1)):
+            with pytest.raises(KernelError, match=r"hash map 'small' is full: it holds max_entries=2") as caught:
+                store()
+            assert caught.value.errno == errno.E2BIG
+
+
+def test_an_lru_map_makes_room() -> None:
+    with LruHashMap(c_uint32, c_uint32, 64) as m, LruPerCpuHashMap(c_uint32, c_uint32, 64) as p:
+        for i in range(1000):
+            m[i] = i
+            p[i] = i
+        assert 0 < len(m) <= 64 and all(k == v for k, v in m.items()) and 999 in m
+        assert 0 < len(p) <= 64 and p[999][0] == 999
+
+
+def test_the_default_is_for_programs() -> None:
+    with create_map(c_uint32, c_uint64, 4, default=7) as m:
+        assert m.map_spec.default == 7
+        with pytest.raises(KeyError):
+            m[1]
+        assert m.setdefault(1) == 7
+
+
+@pytest.mark.parametrize(("make", "error", "says"), [
+    (lambda: create_map(int, c_uint32, 4), DataTypeError, "did you mean ctypes.c_int64"),
+    (lambda: create_map(c_uint32, ctypes.c_char_p, 4), DataTypeError, "use ctypes.c_uint64"),
+    (lambda: create_map(ctypes.c_double, c_uint32, 4), DataTypeError, "can't be keys"),
+    (lambda: create_map(c_uint8 * 513, c_uint32, 4), DataRangeError, "at most 512 bytes"),
+    (lambda: create_map(c_uint32, c_uint32, 0), DataRangeError, "0 doesn't fit max_entries"),
+    (lambda: create_map(c_uint32, c_uint32, 1 << 32), DataRangeError, "max_entries"),
+    (lambda: create_map(c_uint32, c_uint32, 4.0), DataTypeError, "max_entries takes an int"),
+    (lambda: create_map(c_uint32, c_uint8, 4, default=256), DataRangeError, "256 doesn't fit c_uint8"),
+    (lambda: create_map(c_uint32, Stat, 4, default=0), DataTypeError, "a default is for integer values"),
+    (lambda: create_map(c_uint32, c_uint32, 4, name="no spaces"), DataTypeError, "not 'no spaces'"),
+    (lambda: create_map(c_uint32, c_uint32, 4, name="x" * 16), DataTypeError, "at most 15"),
+    (lambda: PerCpuHashMap(c_uint32, c_uint8 * 32769, 4), DataRangeError, "at most 32768 bytes"),
+    (lambda: LpmTrieMap(c_uint8 * 257, c_uint32, 4), DataRangeError, "at most 256 bytes"),
+    (lambda: StackTraceMap(4, max_depth=0), DataRangeError, "max_depth"),
+])
+def test_refused_maps(make: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error) as caught:
+        make()
+    assert says in str(caught.value)
+
+
+def test_the_kernel_refuses_impossible_maps() -> None:
+    with pytest.raises(KernelError) as caught:
+        HashMap(c_uint32, c_uint64 * 4096, (1 << 32) - 1)
+    assert caught.value.errno in (errno.E2BIG, errno.ENOMEM, errno.EINVAL)
+
+
+@pytest.mark.parametrize("make", EVERY_KIND)
+def test_every_kind_is_a_map_to_the_compiler(make: Any) -> None:
+    with make() as m:
+        assert isinstance(m.map_spec, MapSpec) and m.map_spec.max_entries == 4
+        assert os.readlink(f"/proc/self/fd/{m.fd}") == "anon_inode:bpf-map"
+        info = dict(line.split(":\t") for line in Path(f"/proc/self/fdinfo/{m.fd}").read_text().splitlines())
+        assert int(info["map_type"]) == m.map_spec.kind and int(info["value_size"]) == m.map_spec.value_size
+        assert int(info["key_size"]) == m.map_spec.key_size + (4 if isinstance(m, LpmTrieMap) else 0)
+        assert isinstance(hash(m), int) and m == m
+
+
+@pytest.mark.parametrize("make", EVERY_KIND)
+def test_closing(make: Any) -> None:
+    m = make()
+    fd = m.fd
+    m.close()
+    m.close()
+    assert m.closed and "closed" in repr(m)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+    key = "10.0.0.1" if isinstance(m, LpmTrieMap) else 1
+    uses = [lambda: m.fd, lambda: m[key], lambda: m.get(key), lambda: key in m, lambda: len(m), lambda: list(m),
+            m.keys, m.values, m.items, lambda: bool(m), m.arrays, m.__enter__]
+    if not isinstance(m, (ArrayMap, StackTraceMap)):
+        uses += [m.clear, m.popitem, lambda: m.__delitem__(key)]
+    if not isinstance(m, StackTraceMap):
+        uses += [lambda: m.__setitem__(key, 1), lambda: m.update({key: 1})]
+    for use in uses:
+        with pytest.raises(ClosedError, match="closed") as caught:
+            use()
+        assert isinstance(caught.value, ValueError) and isinstance(caught.value, Py2BpfError)
+
+
+def test_closing_with_the_scope_and_the_last_reference() -> None:
+    with contextlib.ExitStack() as stack:
+        m = stack.enter_context(create_map(c_uint32, c_uint32, 4))
+        fd = m.fd
+    assert m.closed
+    with pytest.raises(ClosedError), m:
+        pass
+    fd = create_map(c_uint32, c_uint32, 4).fd
+    gc.collect()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
+def test_comparing_maps_makes_no_system_calls() -> None:
+    with create_map(c_uint32, c_uint32, 4) as a, create_map(c_uint32, c_uint32, 4) as b:
+        assert a != b and len({a, b}) == 2 and a != 5
+        b.close()
+        assert a != b
+
+
+def test_repr() -> None:
+    with create_map(Flow, c_uint64, 16, name="flows") as m:
+        assert repr(m) == f"<HashMap 'flows'(Flow, c_uint64, 16), fd {m.fd}>"
+    with ArrayMap(c_uint64, 16) as a:
+        assert repr(a).startswith("<ArrayMap(c_uint32, c_uint64, 16), fd ")
+
+
+def test_numpy_arrays() -> None:
+    with create_map(Flow, Stat, 300) as m:
+        m.update({(1, i, 2): (i, 2 * i) for i in range(300)})
+        keys, values = m.arrays()
+        assert len(keys) == 300 and (keys["address"] == values["packets"]).all()
+        assert values["bytes"].sum() == 2 * sum(range(300)) and values.flags.writeable
+    with create_map(c_uint32, c_uint64, 4) as m:
+        keys, values = m.arrays()
+        assert keys.dtype == numpy.uint32 and values.dtype == numpy.uint64 and len(keys) == 0
+
+
+def test_arrays_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "numpy", None)
+    with create_map(c_uint32, c_uint64, 4) as m, pytest.raises(ImportError, match="pip install numpy"):
+        m.arrays()
+
+
+def test_many_entries() -> None:
+    with create_map(c_uint32, c_uint64, 200_000) as m:
+        m.update((i, i * i) for i in range(150_000))
+        assert len(m) == 150_000
+        items = m.items()
+        assert dict(items) == {i: i * i for i in range(150_000)}
+        m.clear()
+        assert len(m) == 0 and len(items) == 150_000
+
+
+OPERATIONS = st.lists(st.tuples(st.sampled_from("set del pop add setdefault get in".split()), st.integers(0, 9),
+                                st.integers(0, 1000)), max_size=40)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(OPERATIONS)
+def test_any_operations_agree_with_a_dict(operations: list[tuple[str, int, int]]) -> None:
+    model: dict[int, int] = {}
+    with create_map(c_uint32, c_uint64, 16) as m:
+        for name, key, value in operations:
+            assert _apply(name, m, key, value) == _apply(name, model, key, value)
+        assert dict(m) == model and len(m) == len(model)
+
+
+def _apply(name: str, m: Any, key: int, value: int) -> Any:
+    if name == "set":
+        m[key] = value
+        return None
+    if name == "del":
+        try:
+            del m[key]
+        except KeyError as error:
+            return error.args
+        return None
+    if name == "add" and isinstance(m, Mapping):
+        if isinstance(m, dict):
+            return key not in m and m.setdefault(key, value) == value
+        return m.add(key, value)
+    if name == "in":
+        return key in m
+    return m.get(key, value) if name == "get" else getattr(m, name)(key, value)
+
+
+def test_big_endian_keys() -> None:
+    class Wire(ctypes.BigEndianStructure):
+        _fields_ = [("address", c_uint32)]
+
+    with create_map(Wire, c_uint32, 4) as m:
+        m[0x0A000001,] = 1
+        keys, _ = m.arrays()
+        assert keys.tobytes() == struct.pack(">I", 0x0A000001) and [k.address for k in m] == [0x0A000001]
