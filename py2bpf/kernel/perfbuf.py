@@ -15,9 +15,9 @@ from .codec import Codec
 _HEADER: Final = struct.Struct("=II")
 _ROOM_MAX: Final = 64 << 20
 _WATERMARK_SHARE: Final = 4
-IMMEDIATE_SLICE: Final = 0.1
-"""Seconds that one system call waits at most where nothing else bounds it: so long a signal that came just before
-the call may go unnoticed."""
+_SLICE_MAX: Final = 1.0
+_SLICE_IMMEDIATE: Final = 0.1
+"""Seconds that one system call waits at most: so long a signal that came just before the call may go unnoticed."""
 
 
 class PerfSource:
@@ -73,7 +73,7 @@ class PerfSource:
 
     def wait(self, seconds: float) -> None:
         """Waits for a wake-up, cancel(), a signal, or that time."""
-        self._reader.wait(math.ceil(1000 * min(seconds, self._latency or IMMEDIATE_SLICE)))
+        self._reader.wait(math.ceil(1000 * min(seconds, self._latency or _SLICE_IMMEDIATE, _SLICE_MAX)))
 
     def fileno(self) -> int:
         if self._latency:

@@ -1,0 +1,121 @@
+"""The reader interface over a made-up source: no kernel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from py2bpf.datastructures.reader import Reader
+from py2bpf.exception import ClosedError, DataRangeError, DataTypeError
+
+
+class Source:
+    """Batches of records, given out one read at a time."""
+
+    def __init__(self, *batches: Any) -> None:
+        self.batches = list(batches)
+        self.cancelled = threading.Event()
+        self.closed = 0
+
+    def read(self) -> list[Any]:
+        if self.closed:
+            raise ClosedError("source")
+        batch = self.batches.pop(0) if self.batches else []
+        if isinstance(batch, Exception):
+            raise batch
+        return batch
+
+    def wait(self, seconds: float) -> None:
+        self.cancelled.wait(min(seconds, 0.01))
+
+    def fileno(self) -> int:
+        return 7
+
+    def lost(self) -> int:
+        if self.closed:
+            raise ClosedError("source")
+        return 3
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_poll_takes_what_is_there() -> None:
+    reader = Reader(Source([1, 2], [], [3]))
+    assert reader.poll(0) == [1, 2]
+    assert reader.poll(0) == []
+    assert reader.poll() == [3]
+    assert reader.fileno() == 7 and reader.lost == 3
+
+
+def test_leaving_a_loop_early_loses_nothing() -> None:
+    reader = Reader(Source([1, 2, 3], [4]))
+    for record in reader:
+        if record == 2:
+            break
+    assert reader.poll(0) == [3] and reader.poll(0) == [4]
+
+
+@pytest.mark.parametrize("timeout", [0, 0.05, 0.2])
+def test_time_outs(timeout: float) -> None:
+    begin = time.monotonic()
+    assert Reader(Source()).poll(timeout) == []
+    assert timeout <= time.monotonic() - begin < timeout + 0.15
+
+
+@pytest.mark.parametrize(("timeout", "error"), [
+    (-1, DataRangeError), (float("nan"), DataRangeError), ("1", DataTypeError), (True, DataTypeError)])
+def test_refused_time_outs(timeout: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="timeout"):
+        Reader(Source()).poll(timeout)
+
+
+def test_close_ends_an_iteration_and_delivers_the_rest() -> None:
+    source = Source([1])
+    reader = Reader(source)
+    got: list[int] = []
+    thread = threading.Thread(target=lambda: got.extend(reader))
+    thread.start()
+    time.sleep(0.05)
+    source.batches.append([2])
+    source.batches.append([3])
+    reader.close()
+    thread.join(5)
+    assert not thread.is_alive() and got[:2] == [1, 2]
+    reader.close()
+    assert source.closed == 1 and reader.closed and reader.lost == 3
+
+
+def test_a_closed_reader() -> None:
+    reader = Reader(Source([1], [2]))
+    reader.close()
+    assert reader.poll(0) == [1]
+    with pytest.raises(ClosedError):
+        reader.poll(0)
+    with pytest.raises(ClosedError), reader:
+        pass
+    assert list(reader) == []
+
+
+def test_good_records_survive_a_bad_one() -> None:
+    error = DataRangeError("short")
+    error.records = [1, 2]  # type: ignore[attr-defined]
+    reader = Reader(Source(error, [3]))
+    with pytest.raises(DataRangeError, match="short"):
+        reader.poll(0)
+    assert reader.poll(0) == [1, 2] and reader.poll(0) == [3]
+
+
+def test_closing_inside_a_loop_over_the_reader() -> None:
+    reader = Reader(Source([1, 2]))
+    got = []
+    for record in reader:
+        got.append(record)
+        reader.close()
+    assert got == [1, 2]
