@@ -20,7 +20,7 @@ from .rules import Version
 
 __all__ = ["Block", "Function", "Instr", "Loop", "Op", "decode"]
 
-SUPPORTED = ((3, 11), (3, 12), (3, 13))
+SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
 
 _decoded: dict[int, tuple[weakref.ref[CodeType], Function]] = {}
 

@@ -11,25 +11,21 @@ from ...exception import InternalCompilerError
 from .canonical import STORES, Block, Function, Instr, Loop, Op, Source
 from .graph import IrreducibleError, arrange
 from .protected import try_statements
-from .rules import Version
+from .rules import ANY, Version
 
 _COPY = Op.COPY
 _INTEGERS = range(1 << 31)
 _SUSPENDING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-_SUSPENDERS = {
-    "YIELD_VALUE": "yield",
-    "GET_YIELD_FROM_ITER": "yield from",
-    "GET_AWAITABLE": "await",
-    "GET_AITER": "async for",
-    "BEFORE_ASYNC_WITH": "async with",
-}
 
 
-class _Draft(NamedTuple):
+class Draft(NamedTuple):
     """A block whose successors are still code units, or ``~unit`` for the block that pops TOS before ``unit``."""
 
     instrs: list[Instr]
     succ: tuple[int, ...]
+
+
+Drafts = dict[int, Draft]
 
 
 class Decoder:
@@ -107,14 +103,14 @@ class Decoder:
             leaders.update((after, self.after_loop(unit) if kind == "iter" else target))
         return sorted(leaders)
 
-    def drafts(self) -> dict[int, _Draft]:
+    def drafts(self) -> Drafts:
         """Decode the blocks that are reachable from the entry."""
         leaders = self.find_targets()
         tries = try_statements(self.code, self.ops, self.version.names) if self.code.co_exceptiontable else {}
         if tries:
             leaders = sorted({*leaders, *tries})
         ends = dict(zip(leaders, [*leaders[1:], len(self.ops)], strict=True))
-        done: dict[int, _Draft] = {}
+        done: Drafts = {}
         pending = [0]
         while pending:
             key = pending.pop()
@@ -125,17 +121,17 @@ class Decoder:
             elif key < 0:
                 unit = self.popped[key]
                 jump = Instr(Op.JUMP, None, unit, self.source)
-                done[key] = _Draft([Instr(Op.POP_TOP, None, unit, self.source), jump], (~key,))
+                done[key] = Draft([Instr(Op.POP_TOP, None, unit, self.source), jump], (~key,))
             else:
                 done[key] = self.block(key, ends[key])
             pending += done[key].succ
         return done
 
-    def single(self, op: Op, arg: Any, unit: int) -> _Draft:
+    def single(self, op: Op, arg: Any, unit: int) -> Draft:
         """A block of one terminator without successors."""
-        return _Draft([Instr(op, arg, unit, self.source)], ())
+        return Draft([Instr(op, arg, unit, self.source)], ())
 
-    def block(self, start: int, end: int) -> _Draft:
+    def block(self, start: int, end: int) -> Draft:
         """Decode the units from ``start`` up to a terminator, at most to ``end``."""
         tables, source, version, instruction = self.tables, self.source, self.version, Instr
         plain, handlers, cache = version.plain, version.handlers, version.cache
@@ -151,15 +147,17 @@ class Decoder:
             elif (handler := handlers[number]) is not None:
                 handler(self, arg, unit)
                 if self.succ is not None:
-                    return _Draft(out, self.succ)
+                    return Draft(out, self.succ)
         self.end(Op.JUMP, None, end - 1, end)
-        return _Draft(out, (end,))
+        return Draft(out, (end,))
 
     def function(self) -> Function:
         """Decode the whole code object."""
         if self.code.co_flags & _SUSPENDING:
             return _function(self.code, {0: self.single(Op.UNSUPPORTED, *self.suspender())})
         drafts = self.drafts()
+        if self.version.finish:
+            self.version.finish(drafts)
         _thread(drafts)
         _merge(drafts)
         try:
@@ -170,8 +168,9 @@ class Decoder:
 
     def suspender(self) -> tuple[str, int]:
         """What makes the code a generator or coroutine, and where."""
-        for unit, number in enumerate(self.ops):
-            text = _SUSPENDERS.get(self.version.names[number])
+        suspending = self.version.suspending
+        for unit, (number, arg) in enumerate(zip(self.ops, self.args, strict=True)):
+            text = suspending.get((number, arg)) or suspending.get((number, ANY))
             if text:
                 return ("generator expression" if self.code.co_name == "<genexpr>" else text), unit
         return ("yield" if self.code.co_flags & inspect.CO_GENERATOR else "async def"), 0
@@ -194,7 +193,7 @@ def _fast_locals(code: CodeType) -> tuple[str, ...]:
     return names + tuple(cell for cell in code.co_cellvars if cell not in names) + code.co_freevars
 
 
-def _thread(drafts: dict[int, _Draft]) -> None:
+def _thread(drafts: Drafts) -> None:
     """Lead the edges to blocks that only jump to where those go, which not all versions do by themselves."""
     ways = {key: draft.succ[0] for key, draft in drafts.items() if len(draft.instrs) == 1 == len(draft.succ) and key}
     if not ways:
@@ -208,12 +207,12 @@ def _thread(drafts: dict[int, _Draft]) -> None:
     for key, (instrs, succ) in drafts.items():
         threaded = tuple([ways.get(target, target) for target in succ])
         if threaded != succ and len(set(threaded)) == len(succ):  # a BRANCH keeps two ways
-            drafts[key] = _Draft(instrs, threaded)
+            drafts[key] = Draft(instrs, threaded)
     for key in ways.keys() - {target for draft in drafts.values() for target in draft.succ}:
         del drafts[key]
 
 
-def _merge(drafts: dict[int, _Draft]) -> None:
+def _merge(drafts: Drafts) -> None:
     """Join a block that only jumps with its target when nothing else goes there."""
     entering = dict.fromkeys(drafts, 0)
     for draft in drafts.values():
@@ -225,10 +224,10 @@ def _merge(drafts: dict[int, _Draft]) -> None:
         instrs, succ = drafts[key]
         while len(succ) == 1 and entering[succ[0]] == 1 and succ[0] not in (key, 0):
             target = drafts.pop(succ[0])
-            instrs, succ = drafts[key] = _Draft(instrs[:-1] + target.instrs, target.succ)
+            instrs, succ = drafts[key] = Draft(instrs[:-1] + target.instrs, target.succ)
 
 
-def _function(code: CodeType, drafts: dict[int, _Draft]) -> Function:
+def _function(code: CodeType, drafts: Drafts) -> Function:
     """Number and order the blocks, find the loops."""
     number = {key: index for index, key in enumerate(drafts)}
     graph = [tuple([number[key] for key in draft.succ]) for draft in drafts.values()]

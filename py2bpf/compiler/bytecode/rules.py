@@ -11,7 +11,7 @@ from ...exception import InternalCompilerError
 from .canonical import Op
 
 if TYPE_CHECKING:
-    from .decoder import Decoder
+    from .decoder import Decoder, Drafts
 
 _BRANCH, _JUMP = Op.BRANCH, Op.JUMP  # looking up a member takes long on 3.11
 
@@ -57,6 +57,14 @@ Handler = Callable[["Decoder", int, int], None]
 Rule = Plain | Jump | Unsupported | Skip | Handler
 Rules = Mapping[str, Rule]
 
+Suspending = Mapping[tuple[str, int], str]
+"""(opcode, operand or ANY) by which a generator or coroutine is known -> the user-level name of its construct."""
+
+ANY = -1
+
+Finish = Callable[["Drafts"], None]
+"""A last pass over the blocks of a function, before they are joined and ordered."""
+
 
 def derive(base: Rules, gone: str, changed: Rules) -> Rules:
     """The rules of a version from its predecessor's: without the opcodes named in ``gone``, with ``changed``."""
@@ -72,10 +80,17 @@ class Version:
 
     ``plain[opcode]`` is (operation, index of its operand table) or None; then ``handlers[opcode]`` is called,
     unless that is None too: such opcodes are skipped. ``tables`` are the operand tables after RAW to LOCAL.
-    ``after_loop`` are the opcodes at the target of FOR_ITER that clean up the exhausted iterator.
+    ``after_loop`` are the opcodes at the target of FOR_ITER that clean up the exhausted iterator. ``finish``
+    is called with the decoded blocks.
     """
 
-    def __init__(self, rules: Rules, after_loop: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        suspending: Suspending,
+        after_loop: tuple[str, ...] = (),
+        finish: Finish | None = None,
+    ) -> None:
         self.names = opcode.opname
         self.plain: list[tuple[Op, int] | None] = [None] * 256
         self.handlers: list[Handler | None] = [_unknown] * 256
@@ -84,6 +99,8 @@ class Version:
         self.cache = opcode.opmap["CACHE"]
         self.extended = opcode.opmap["EXTENDED_ARG"]
         self.after_loop = bytes(opcode.opmap[name] for name in after_loop)
+        self.suspending = {(opcode.opmap[name], arg): text for (name, arg), text in suspending.items()}
+        self.finish = finish
         for name, rule in rules.items():
             self._add(opcode.opmap[name], rule)
         self.jump_pattern = re.compile(b"[" + b"".join(re.escape(bytes((jump,))) for jump in self.jumps) + b"]")

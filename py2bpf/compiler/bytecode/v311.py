@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .canonical import Op
 from .decoder import Decoder
-from .rules import CONST, FLAG, LOCAL, NAME, RAW, SKIP, Jump, Plain, Rules, Unsupported, Version
+from .rules import ANY, CONST, FLAG, LOCAL, NAME, RAW, SKIP, Jump, Plain, Rules, Suspending, Unsupported, Version
 
 OPERATORS = ("+", "&", "//", "<<", "@", "*", "%", "|", "**", ">>", "-", "/", "^")
 COMPARISONS = ("<", "<=", "==", "!=", ">", ">=")
@@ -194,7 +194,15 @@ RULES: Rules = {
     "YIELD_VALUE": Unsupported("yield"),
 }
 
+SUSPENDING: Suspending = {
+    ("BEFORE_ASYNC_WITH", ANY): "async with",
+    ("GET_AITER", ANY): "async for",
+    ("GET_AWAITABLE", ANY): "await",
+    ("GET_YIELD_FROM_ITER", ANY): "yield from",
+    ("YIELD_VALUE", ANY): "yield",
+}
+
 
 def version() -> Version:
     """The rules, ready for use on CPython 3.11."""
-    return Version(RULES)
+    return Version(RULES, SUSPENDING)

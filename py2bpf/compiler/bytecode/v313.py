@@ -98,4 +98,4 @@ RULES: Rules = derive(
 
 def version() -> Version:
     """The rules, ready for use on CPython 3.13."""
-    return Version(RULES, AFTER_LOOP)
+    return Version(RULES, v311.SUSPENDING, AFTER_LOOP)

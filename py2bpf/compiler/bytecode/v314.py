@@ -1,0 +1,96 @@
+"""CPython 3.14: small integers and common constants in the opcode, borrowed locals, subscripts by BINARY_OP."""
+
+from __future__ import annotations
+
+from . import v311, v313
+from .canonical import Op
+from .decoder import Decoder
+from .rules import ANY, RAW, SKIP, Plain, Rules, Suspending, Unsupported, Version, derive
+
+AFTER_LOOP = ("END_FOR", "POP_ITER")
+NB_SUBSCR = 2 * len(v311.OPERATORS)
+FUNCTION_FLAGS = {1: "defaults", 2: "kwdefaults", 4: "annotations", 8: "closure", 16: "annotations"}
+
+COMMON_CONSTANTS: tuple[object, ...] = (AssertionError, NotImplementedError, tuple, all, any)
+CONSUMERS = (all, any, tuple)
+"""Builtins for whose call with a generator expression the compiler puts a loop in place."""
+
+
+def binary_op(decoder: Decoder, arg: int, unit: int) -> None:
+    if arg == NB_SUBSCR:
+        v311.binary_subscr(decoder, arg, unit)
+    else:
+        v311.binary_op(decoder, arg, unit)
+
+
+def load_constant(decoder: Decoder, value: object, unit: int) -> None:
+    """LOAD_COMMON_CONSTANT, with the constant looked up."""
+    if value is AssertionError:
+        decoder.emit(Op.LOAD_ASSERTION_ERROR, None, unit)
+    else:
+        decoder.emit(Op.LOAD_CONST, value, unit)
+
+
+def load_common_constant(decoder: Decoder, arg: int, unit: int) -> None:
+    load_constant(decoder, COMMON_CONSTANTS[arg], unit)
+
+
+def compare_identity(decoder: Decoder, consumers: tuple[object, ...], arg: int, unit: int) -> None:
+    """IS_OP. Behind a test for ``any``, say, are a loop and, otherwise, the call: take the call."""
+    last = decoder.out[-1]
+    if last.op is Op.LOAD_CONST and any(last.arg is consumer for consumer in consumers):
+        del decoder.out[-2:]  # the copy of the callable, and the builtin
+        while unit not in decoder.targets:
+            unit = decoder.next_unit(unit)
+        decoder.end(Op.JUMP, None, unit, decoder.targets[unit])
+    else:
+        decoder.emit(Op.IS, bool(arg), unit)
+
+
+def is_op(decoder: Decoder, arg: int, unit: int) -> None:
+    compare_identity(decoder, CONSUMERS, arg, unit)
+
+
+def call_function_ex(decoder: Decoder, arg: int, unit: int) -> None:
+    """There are always keyword arguments, but they may be NULL."""
+    has_keywords = decoder.out[-1].op is not Op.PUSH_NULL
+    if not has_keywords:
+        decoder.out.pop()
+    decoder.emit(Op.CALL_FUNCTION_EX, has_keywords, unit)
+
+
+def set_function_attribute(decoder: Decoder, arg: int, unit: int) -> None:
+    """The annotations may be the function that makes them."""
+    made = decoder.out[-1]
+    made.arg = made.arg.union((FUNCTION_FLAGS[arg],))
+
+
+RULES: Rules = derive(
+    v313.RULES,
+    "BEFORE_ASYNC_WITH BEFORE_WITH BINARY_SUBSCR BUILD_CONST_KEY_MAP LOAD_ASSERTION_ERROR RETURN_CONST",
+    {
+        "BINARY_OP": binary_op,
+        "BUILD_INTERPOLATION": Unsupported("t-string"),
+        "BUILD_TEMPLATE": Unsupported("t-string"),
+        "CALL_FUNCTION_EX": call_function_ex,
+        "IS_OP": is_op,
+        "LOAD_COMMON_CONSTANT": load_common_constant,
+        "LOAD_FAST_BORROW": v313.load_fast,
+        "LOAD_FAST_BORROW_LOAD_FAST_BORROW": v313.load_fast_load_fast,
+        "LOAD_SMALL_INT": Plain(Op.LOAD_CONST, RAW),
+        "LOAD_SPECIAL": Unsupported("with"),
+        "NOT_TAKEN": SKIP,
+        "POP_ITER": Plain(Op.POP_TOP),
+        "SET_FUNCTION_ATTRIBUTE": set_function_attribute,
+    },
+)
+
+SUSPENDING: Suspending = {
+    **{key: text for key, text in v311.SUSPENDING.items() if key != ("BEFORE_ASYNC_WITH", ANY)},
+    ("LOAD_SPECIAL", 3): "async with",
+}
+
+
+def version() -> Version:
+    """The rules, ready for use on CPython 3.14."""
+    return Version(RULES, SUSPENDING, AFTER_LOOP)
