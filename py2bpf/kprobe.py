@@ -74,7 +74,7 @@ class Probe:
         self.fn, self.targets, self.exit_probe = fn, targets, exit_probe
 
     def __call__(self) -> Kprobe:
-        """Raises TranslationError, NotSupported, and KernelError: with the nearest names when there is no such function."""
+        """Raises TranslationError, NotSupported, KernelError (with the nearest names when no such function is there)."""
         return Kprobe(self.fn, self.targets, self.exit_probe)
 
 

@@ -72,7 +72,8 @@ SkBuffContext: Final = SK_BUFF
 Mechanism = Literal["tcx", "clsact"]
 
 _PREFIX: Final = "py2bpf_"
-_NAME_LENGTH: Final = 15
+_NAME_LENGTH: Final = 100
+"""Enough for people; of a program's name the kernel keeps 15 bytes, of a clsact filter's 256."""
 
 
 class _Side(NamedTuple):
@@ -120,7 +121,7 @@ class _Program(Resources):
         elif any(found.prog_id == self._id for found in clsact.filters(index, self._side.parent)):
             raise KernelError(errno.EEXIST, f"this filter is installed on device {index} already")
         else:
-            clsact.add(index, self._side.parent, self.prog.fd, self._name)
+            clsact.add(index, self._side.parent, self.prog.fd, self._name, self._id)
 
     def remove(self, dev: str | int | None = None) -> bool:
         """Takes this program, and no other, off the device; False when it isn't there. Works after close() too."""

@@ -20,7 +20,10 @@ _ETH_P_ALL: Final = 0x0003
 
 
 class Filter(NamedTuple):
-    """A filter of ours: its handle, its name and the id of its program."""
+    """A filter of ours: its handle, its name and the id of its program.
+
+    pyroute2 doesn't tell a filter's program, so the kernel is given ``name#id`` as the filter's name.
+    """
 
     handle: int
     name: str
@@ -44,7 +47,7 @@ def _netlink_error() -> type[Exception]:
     return found
 
 
-def add(ifindex: int, parent: int, prog_fd: int, name: str) -> None:
+def add(ifindex: int, parent: int, prog_fd: int, name: str, prog_id: int) -> None:
     """Adds a direct-action filter behind those of ours that are there; makes the qdisc where there is none."""
     with _route() as route:
         _ensure_qdisc(route, ifindex)
@@ -54,7 +57,7 @@ def add(ifindex: int, parent: int, prog_fd: int, name: str) -> None:
                 "bpf",
                 ifindex,
                 fd=prog_fd,
-                name=name,
+                name=f"{name}#{prog_id}",
                 parent=parent,
                 prio=PRIORITY,
                 protocol=_ETH_P_ALL,
@@ -84,7 +87,9 @@ def _ours(route: Any, ifindex: int, parent: int) -> Iterator[Filter]:
         options = message.get_attr("TCA_OPTIONS")
         if message["info"] >> 16 != PRIORITY or message.get_attr("TCA_KIND") != "bpf" or not message["handle"]:
             continue
-        yield Filter(message["handle"], options.get_attr("TCA_BPF_NAME"), options.get_attr("TCA_BPF_ID"))
+        name, _, prog_id = (options.get_attr("TCA_BPF_NAME") or "").partition("#")
+        if prog_id.isdecimal():
+            yield Filter(message["handle"], name, int(prog_id))
 
 
 def remove(ifindex: int, parent: int, handle: int) -> bool:

@@ -118,7 +118,7 @@ def test_syscall_arguments_are_the_calls_own():
 
 
 def test_unknown_machine_is_named():
-    with pytest.raises(NotSupported, match="registers of vax.*x86_64"):
+    with pytest.raises(NotSupported, match=r"registers of vax.*x86_64"):
         contexts.pt_regs("vax")
 
 

@@ -1,0 +1,269 @@
+"""Traffic control in network namespaces: both mechanisms, what outlives what, and that others' filters stay."""
+
+import errno
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from py2bpf import funcs, tc
+from py2bpf.exception import KernelError, NotSupported
+from py2bpf.kernel import clsact, links
+from py2bpf.kernel.netdev import ifindex
+from py2bpf.prog import create_prog
+from py2bpf.uapi.prog_types import AttachType, ProgType
+
+ETH_P_IP = 0x0800
+UDP_PAYLOAD = 14 + 20 + 8
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture(params=["tcx", "clsact"])
+def mechanism(request, wire):
+    _left, right = wire
+    with right.inside():
+        if request.param == "tcx" and links.tcx_query(ifindex(right.device), AttachType.TCX_INGRESS) is None:
+            pytest.skip("this kernel has no tcx")
+    if request.param == "clsact":
+        pytest.importorskip("pyroute2")
+    return request.param
+
+
+def drop_ipv4(skb):
+    return skb.protocol == socket.htons(ETH_P_IP)
+
+
+def drop_b(skb):
+    """Datagrams whose text begins with b."""
+    if skb.protocol != socket.htons(ETH_P_IP):
+        return 0
+    return funcs.load_skb_byte(skb, UDP_PAYLOAD) == ord("b")
+
+
+def drop_c(skb):
+    if skb.protocol != socket.htons(ETH_P_IP):
+        return 0
+    return funcs.load_skb_byte(skb, UDP_PAYLOAD) == ord("c")
+
+
+def let_pass(skb):
+    return tc.TC_ACT_OK
+
+
+def test_ingress_filter_drops_what_matches(wire, traffic, mechanism):
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_b) as filter:
+        filter.install(right.device, mechanism=mechanism)
+    assert not traffic.passes(b"bad")
+    assert traffic.passes(b"good")
+
+
+def test_it_outlives_the_object_until_cleared(wire, traffic, mechanism):
+    _left, right = wire
+    with right.inside():
+        filter = tc.IngressFilter(drop_ipv4)
+        filter.install(right.device, mechanism=mechanism)
+        filter.close()
+        filter.close()
+        assert not traffic.passes()
+        assert tc.clear_ingress_filter(right.device) == 1
+        assert traffic.passes()
+        assert tc.clear_ingress_filter(right.device) == 0
+
+
+def test_it_outlives_the_process(wire, traffic, mechanism):
+    _left, right = wire
+    code = (
+        "import sys; sys.path.insert(0, 'tests/hooks'); import test_tc, py2bpf.tc\n"
+        f"py2bpf.tc.IngressFilter(test_tc.drop_ipv4).install({right.device!r}, mechanism={mechanism!r})"
+    )
+    right.run(sys.executable, "-c", code)
+    assert not traffic.passes()
+    with right.inside():
+        assert tc.clear_ingress_filter(right.device) == 1
+    assert traffic.passes()
+
+
+def test_egress_filter(wire, traffic, mechanism):
+    left, _right = wire
+    with left.inside(), tc.EgressFilter(drop_b) as filter:
+        filter.install(left.device, mechanism=mechanism)
+        assert not traffic.passes(b"bad")
+        assert traffic.passes(b"good")
+        assert tc.clear_ingress_filter(left.device) == 0
+        assert tc.clear_egress_filter(left.device) == 1
+    assert traffic.passes(b"bad")
+
+
+def test_filters_work_one_after_the_other(wire, traffic, mechanism):
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_b) as first, tc.IngressFilter(drop_c) as second:
+        first.install(right.device, mechanism=mechanism)
+        second.install(right.device, mechanism=mechanism)
+        assert [traffic.passes(text) for text in (b"a", b"b", b"c")] == [True, False, False]
+        assert first.remove(right.device)
+        assert not first.remove(right.device)
+        assert [traffic.passes(text) for text in (b"a", b"b", b"c")] == [True, True, False]
+        assert tc.clear_ingress_filter(right.device) == 1
+
+
+def test_action_ok_ends_the_search(wire, traffic, mechanism):
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_b, action=tc.TC_ACT_OK) as keep, tc.IngressFilter(drop_ipv4) as drop:
+        keep.install(right.device, mechanism=mechanism)
+        drop.install(right.device, mechanism=mechanism)
+        assert traffic.passes(b"b")
+        assert not traffic.passes(b"a")
+
+
+def test_program_returns_the_action_itself(wire, traffic, mechanism):
+    def verdict(skb):
+        return tc.TC_ACT_SHOT if drop_b(skb) else tc.TC_ACT_OK
+
+    _left, right = wire
+    with right.inside(), tc.IngressProgram(verdict) as program:
+        program.install(right.device, mechanism=mechanism)
+        assert not traffic.passes(b"bad")
+        assert traffic.passes(b"good")
+        assert program.remove(right.device)
+
+
+def test_egress_program(wire, traffic, mechanism):
+    left, _right = wire
+    with left.inside(), tc.EgressProgram(lambda skb: tc.TC_ACT_SHOT) as program:
+        program.install(left.device, mechanism=mechanism)
+        assert not traffic.passes()
+        assert program.remove(left.device)
+    assert traffic.passes()
+
+
+def test_the_default_routes_device_is_taken(wire, traffic, mechanism):
+    left, _right = wire
+    with left.inside(), tc.EgressFilter(drop_ipv4) as filter:
+        filter.install(mechanism=mechanism)
+        assert not traffic.passes()
+        assert tc.clear_egress_filter() == 1
+    assert traffic.passes()
+
+
+def test_removing_works_after_close(wire, traffic, mechanism):
+    _left, right = wire
+    with right.inside():
+        with tc.IngressFilter(drop_ipv4) as filter:
+            filter.install(right.device, mechanism=mechanism)
+        assert not traffic.passes()
+        assert filter.remove(right.device)
+    assert traffic.passes()
+
+
+def test_installing_twice_is_refused(wire, mechanism):
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_b) as filter:
+        filter.install(right.device, mechanism=mechanism)
+        with pytest.raises(KernelError) as caught:
+            filter.install(right.device, mechanism=mechanism)
+        assert caught.value.errno == errno.EEXIST
+
+
+def test_clearing_leaves_the_filters_and_qdiscs_of_others(wire, traffic):
+    pytest.importorskip("pyroute2")
+    _left, right = wire
+    right.run("tc", "qdisc", "add", "dev", right.device, "clsact")
+    accept = ["bpf", "bytecode", "1,6 0 0 4294967295"]
+    for side, prio in (("egress", "5"), ("egress", str(clsact.PRIORITY)), ("ingress", "7")):
+        right.run("tc", "filter", "add", "dev", right.device, side, "prio", prio, "protocol", "all", *accept)
+    before = [right.run("tc", "filter", "show", "dev", right.device, side) for side in ("ingress", "egress")]
+    with right.inside(), tc.IngressFilter(drop_ipv4) as filter:
+        filter.install(right.device, mechanism="clsact")
+        assert "py2bpf_drop_ipv4" in right.run("tc", "filter", "show", "dev", right.device, "ingress")
+        assert tc.clear_ingress_filter(right.device) == 1
+        assert tc.clear_egress_filter(right.device) == 0
+    assert before == [right.run("tc", "filter", "show", "dev", right.device, side) for side in ("ingress", "egress")]
+    assert "clsact" in right.run("tc", "qdisc", "show", "dev", right.device)
+
+
+def test_clearing_leaves_the_tcx_programs_of_others(wire, traffic):
+    _left, right = wire
+    with right.inside():
+        index = ifindex(right.device)
+        if links.tcx_query(index, AttachType.TCX_INGRESS) is None:
+            pytest.skip("this kernel has no tcx")
+        with create_prog(ProgType.SCHED_CLS, tc.SkBuffContext, let_pass, name="somebody") as other:
+            with tc.IngressFilter(drop_ipv4) as ours:
+                ours.install(right.device)
+                links.tcx_attach(index, AttachType.TCX_INGRESS, other.fd)
+                assert len(links.tcx_query(index, AttachType.TCX_INGRESS)) == 2
+                assert tc.clear_ingress_filter(right.device) == 1
+            assert [entry.prog_id for entry in links.tcx_query(index, AttachType.TCX_INGRESS)] == [
+                links.prog_info(other.fd).id
+            ]
+            assert links.tcx_detach(index, AttachType.TCX_INGRESS, other.fd)
+
+
+def test_a_failing_filter_leaves_the_decision_to_others(wire, traffic, mechanism):
+    """What Python would raise on must not end the search: the filter behind still drops."""
+
+    def faulty(skb):
+        return 1 // (skb.len - skb.len)
+
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(faulty) as broken, tc.IngressFilter(drop_ipv4) as drop:
+        broken.install(right.device, mechanism=mechanism)
+        assert traffic.passes()
+        drop.install(right.device, mechanism=mechanism)
+        assert not traffic.passes()
+
+
+def test_unknown_devices_are_named(wire):
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_b) as filter:
+        with pytest.raises(KernelError, match=f"no network device 'nosuch'; there are: .*{right.device}"):
+            filter.install("nosuch")
+        with pytest.raises(KernelError, match="no network device 9999"):
+            filter.install(9999)
+        with pytest.raises(KernelError, match="no default route"):
+            filter.install()
+
+
+def test_kernels_without_tcx_use_clsact(wire, traffic, monkeypatch):
+    pytest.importorskip("pyroute2")
+    monkeypatch.setattr(tc, "tcx_query", lambda *_: None)
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_ipv4) as filter:
+        with pytest.raises(NotSupported, match=r"tcx programs; it came with Linux 6\.6"):
+            filter.install(right.device, mechanism="tcx")
+        filter.install(right.device)
+        assert not traffic.passes()
+        assert "py2bpf_drop_ipv4" in right.run("tc", "filter", "show", "dev", right.device, "ingress")
+        assert tc.clear_ingress_filter(right.device) == 1
+    assert traffic.passes()
+
+
+def test_a_missing_pyroute2_is_named(wire, monkeypatch):
+    monkeypatch.setattr(tc, "tcx_query", lambda *_: None)
+    monkeypatch.setitem(sys.modules, "pyroute2", None)
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_ipv4) as filter:
+        with pytest.raises(ImportError, match=r"pip install 'py2bpf\[tc\]'"):
+            filter.install(right.device)
+        with pytest.raises(ImportError, match=r"pip install 'py2bpf\[tc\]'"):
+            tc.clear_ingress_filter(right.device)
+
+
+def test_clearing_works_without_pyroute2_where_tcx_is(wire, traffic, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyroute2", None)
+    _left, right = wire
+    with right.inside():
+        if links.tcx_query(ifindex(right.device), AttachType.TCX_INGRESS) is None:
+            pytest.skip("this kernel has no tcx")
+        with tc.IngressFilter(drop_ipv4) as filter:
+            filter.install(right.device)
+            assert not traffic.passes()
+            assert tc.clear_ingress_filter(right.device) == 1
+
+
+def test_importing_needs_no_pyroute2():
+    code = "import sys; sys.modules['pyroute2'] = None; import py2bpf.tc"
+    subprocess.run([sys.executable, "-c", code], check=True)
