@@ -142,7 +142,7 @@ def test_refused_programs() -> None:
             m[0] = "x"
         with pytest.raises(DataTypeError, match="not True"):
             m[0] = True
-        with pytest.raises(KernelError, match="descriptors? of a? ?program"):
+        with pytest.raises(KernelError, match=r"descriptors? of a? ?program"):
             m[0] = m.fd
         with pytest.raises(IndexOutOfRange):
             m[4] = program

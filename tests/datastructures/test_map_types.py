@@ -1,0 +1,39 @@
+"""The table of map types against the running kernel's BTF."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from py2bpf import datastructures
+from py2bpf.btf import Btf
+from py2bpf.datastructures import Map
+from py2bpf.uapi.map_types import KINDS, MapFlags, MapType, Update
+
+RENAMED = {"CGROUP_STORAGE_DEPRECATED": "CGROUP_STORAGE", "PERCPU_CGROUP_STORAGE_DEPRECATED": "PERCPU_CGROUP_STORAGE"}
+
+
+@pytest.mark.kernel
+def test_map_types_are_the_kernels() -> None:
+    kernel = {name.removeprefix("BPF_MAP_TYPE_"): value for name, value in Btf.kernel().enum("bpf_map_type").items()}
+    for old, new in RENAMED.items():
+        if old in kernel:
+            kernel[new] = kernel.pop(old)
+    assert {kind.name: kind.value for kind in MapType}.items() <= kernel.items()
+
+
+def test_flags_are_the_headers() -> None:
+    text = Path("/usr/include/linux/bpf.h").read_text()
+    header = {name: 1 << int(bit) for name, bit in re.findall(r"BPF_F_(\w+)\s*=\s*\(1U << (\d+)\)", text)}
+    assert {flag.name: flag.value for flag in MapFlags}.items() <= header.items()
+    updates = dict(re.findall(r"BPF_(ANY|NOEXIST|EXIST)\s*=\s*(\d)", text))
+    assert {flag.name: str(flag.value) for flag in Update} == updates
+
+
+def test_every_class_has_a_row() -> None:
+    classes = [thing for thing in vars(datastructures).values()
+               if isinstance(thing, type) and issubclass(thing, Map) and thing is not Map]
+    assert len(classes) == 9 and all(cls.kind in KINDS for cls in classes)
+    assert len({cls.kind for cls in classes}) == 9
