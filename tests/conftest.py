@@ -1,10 +1,17 @@
-"""Which tests run where."""
+"""Which tests run where, and what every test of the kernel is held to."""
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Callable, Generator, Iterator
+from functools import cache
+from typing import NoReturn
 
 import pytest
+
+REQUIRED = os.environ.get("PY2BPF_REQUIRE_KERNEL") == "1"
+"""Whether a test that can't run is a failure: CI sets it."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -15,3 +22,69 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if for_guests:
         config.hook.pytest_deselected(items=for_guests)
         items[:] = [item for item in items if not item.get_closest_marker("qemu")]
+
+
+@cache
+def kernel_obstacle() -> str:
+    """Why this process can't use BPF; "" when it can."""
+    from py2bpf.exception import KernelError
+    from py2bpf.kernel import syscalls
+    from py2bpf.uapi.map_types import MapType
+
+    try:
+        os.close(syscalls.map_create(MapType.ARRAY, 4, 4, 1))
+    except KernelError as error:
+        return str(error)
+    return ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("kernel") and kernel_obstacle():
+        pytest.skip(kernel_obstacle())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where the kernel is required, a skipped test of the kernel is a failed one."""
+    report = yield
+    if REQUIRED and report.skipped and not hasattr(report, "wasxfail") and item.get_closest_marker("kernel"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"PY2BPF_REQUIRE_KERNEL=1 forbids skipping this test. {reason}"
+    return report
+
+
+@pytest.fixture
+def missing() -> Callable[[str], NoReturn]:
+    """For a test that needs a program of the system: skips, or fails where nothing may be skipped."""
+
+    def give_up(reason: str) -> NoReturn:
+        if REQUIRED:
+            pytest.fail(f"PY2BPF_REQUIRE_KERNEL=1, and {reason}", pytrace=False)
+        pytest.skip(reason)
+
+    return give_up
+
+
+def open_descriptors() -> dict[int, str]:
+    found = {}
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+        except FileNotFoundError:  # the listing's own
+            continue
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _no_descriptor_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test of the kernel closes what it opens."""
+    if not request.node.get_closest_marker("kernel"):
+        yield
+        return
+    before = open_descriptors()
+    yield
+    if open_descriptors().items() - before.items():
+        gc.collect()  # cycles, a traceback's say, may hold what the test has let go
+    leaked = {fd: what for fd, what in open_descriptors().items() if before.get(fd) != what}
+    assert not leaked, f"the test left descriptors open: {leaked}"
