@@ -64,9 +64,19 @@ class SocketFilter(Resources):
 
 
 def _set(sock: _HasFileno | int, option: int, value: int, what: str) -> None:
-    fd = os.dup(sock if isinstance(sock, int) else sock.fileno())
-    with socket.socket(fileno=fd) as own:
-        try:
+    """setsockopt(2) on anything that has a descriptor, through a socket object of our own."""
+    try:
+        fd = os.dup(sock if isinstance(sock, int) else sock.fileno())
+        with _borrowed(fd) as own:
             own.setsockopt(socket.SOL_SOCKET, option, value)
-        except OSError as error:
-            raise core.failure(error.errno or errno.EIO, what) from None
+    except OSError as error:
+        raise core.failure(error.errno or errno.EIO, what) from None
+
+
+def _borrowed(fd: int) -> socket.socket:
+    """A socket that owns ``fd``, which is closed also when it's none of a socket."""
+    try:
+        return socket.socket(fileno=fd)
+    except OSError:
+        os.close(fd)
+        raise

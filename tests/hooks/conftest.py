@@ -1,64 +1,30 @@
-"""What the tests of hooks share: privileges, leak checks, network namespaces, tracefs."""
+"""What the tests of hooks share: network namespaces and tracefs."""
 
 import contextlib
 import ctypes
-import gc
 import os
+import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
 
 import pytest
 
+from py2bpf.exception import KernelError
+from py2bpf.kernel.tracefs import root as find_tracefs
+from py2bpf.util import ensure_resources
+
 CLONE_NEWNET = 0x40000000
-REQUIRED = os.environ.get("PY2BPF_REQUIRE_KERNEL") == "1"
 
 
-def cannot(reason):
-    """Skips, or fails where the kernel's tests have to run."""
-    if REQUIRED:
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
-def open_files():
-    files = {}
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            files[fd] = os.readlink(f"/proc/self/fd/{fd}")
-    return files
-
-
-@pytest.fixture(autouse=True)
-def kernel_rules(request):
-    """Tests of the kernel need root, and leave no descriptor open."""
-    if not any(request.node.get_closest_marker(name) for name in ("kernel", "qemu")):
-        yield
-        return
-    if os.geteuid():
-        cannot("needs root")
-    gc.collect()
-    before = open_files()
-    yield
-    gc.collect()
-    leaked = {fd: name for fd, name in open_files().items() if before.get(fd) != name and "bpf" in name.lower()}
-    leaked |= {fd: name for fd, name in open_files().items() if fd not in before and "perf" in name}
-    assert not leaked
-
-
-@pytest.fixture(scope="session")
-def tracefs():
-    from py2bpf.exception import KernelError
-    from py2bpf.kernel import tracefs
-    from py2bpf.util import ensure_resources
-
-    if os.geteuid():
-        cannot("needs root")
+@pytest.fixture
+def tracefs(missing):
+    """Where tracefs is mounted."""
     try:
         ensure_resources()
-        return tracefs.root()
+        return find_tracefs()
     except KernelError as error:
-        cannot(str(error))
+        missing(str(error))
 
 
 @dataclass(frozen=True)
@@ -100,15 +66,14 @@ def enter(libc, namespace):
 
 def ip(*arguments):
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True)
-    if done.returncode:
-        cannot(f"`ip {' '.join(arguments)}` failed: {done.stderr.strip()}")
+    assert done.returncode == 0, f"`ip {' '.join(arguments)}` failed: {done.stderr.strip()}"
 
 
 @pytest.fixture
-def wire():
+def wire(missing):
     """Two namespaces joined by a veth pair: (left, right). The left's default route leads to the right."""
-    if os.geteuid():
-        cannot("needs root")
+    if os.geteuid() or not shutil.which("ip"):
+        missing("network namespaces need root and iproute2")
     left, right = (
         Node(f"py2bpf-{os.getpid()}-{side}", f"p2b{side}", f"10.77.0.{n}") for n, side in ((1, "l"), (2, "r"))
     )

@@ -60,6 +60,20 @@ def test_ingress_filter_drops_what_matches(wire, traffic, mechanism):
     assert traffic.passes(b"good")
 
 
+@pytest.mark.any_kernel
+def test_the_mechanism_that_the_kernel_has(wire, traffic):
+    left, right = wire
+    with right.inside(), tc.IngressFilter(drop_ipv4) as filter:
+        filter.install(right.device)
+        assert not traffic.passes()
+        assert filter.remove(right.device)
+    with left.inside(), tc.EgressFilter(drop_ipv4) as filter:
+        filter.install()
+        assert not traffic.passes()
+        assert tc.clear_egress_filter() == 1
+    assert traffic.passes()
+
+
 def test_it_outlives_the_object_until_cleared(wire, traffic, mechanism):
     _left, right = wire
     with right.inside():

@@ -1,0 +1,138 @@
+"""Kernel probes, without a kernel that has them: names, errors, what is tried in which order."""
+
+import errno
+import platform
+
+import pytest
+
+from py2bpf import kprobe
+from py2bpf.exception import KernelError, NotSupported
+from py2bpf.kernel import perf_event
+from py2bpf.kernel.symbols import Symbols
+from py2bpf.uapi import contexts
+
+SYMBOLS = Symbols(
+    functions=frozenset({"vfs_read", "__x64_sys_close", "__arm64_sys_close", "twice", "notify_die", "vfs_open.isra.0"}),
+    blacklist=frozenset({"notify_die"}),
+)
+
+
+class Kernel:
+    """Stands in for a kernel with kprobes: opens known symbols, and notes what was tried."""
+
+    def __init__(self, refusals=None):
+        self.tried = []
+        self.refusals = refusals or {}
+
+    def open(self, symbol, offset, is_return):
+        self.tried.append((symbol, offset, is_return))
+        if symbol in self.refusals:
+            raise KernelError(self.refusals[symbol], f"probing {symbol}")
+        if symbol not in SYMBOLS.functions:
+            raise KernelError(errno.ENOENT, f"probing {symbol}")
+        return "an open event"
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    made = Kernel({"twice": errno.EADDRNOTAVAIL, "notify_die": errno.EINVAL})
+    monkeypatch.setattr(kprobe, "KprobeEvent", made.open)
+    monkeypatch.setattr(kprobe, "have_kprobes", lambda: True)
+    monkeypatch.setattr(Symbols, "of_kernel", staticmethod(lambda: SYMBOLS))
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    return made
+
+
+def test_a_system_call_is_found_under_its_wrapper(kernel):
+    assert kprobe._open_first(["sys_close"], False) == ("an open event", "__x64_sys_close")
+    assert [symbol for symbol, *_ in kernel.tried] == ["sys_close", "SyS_close", "__x64_sys_close"]
+
+
+def test_other_architectures_wrappers(kernel, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert kprobe._open_first(["sys_close"], False)[1] == "__arm64_sys_close"
+
+
+def test_names_are_tried_in_order(kernel):
+    assert kprobe._open_first(["nonesuch", "twice", "vfs_read"], True)[1] == "vfs_read"
+    assert kernel.tried == [("nonesuch", 0, True), ("twice", 0, True), ("vfs_read", 0, True)]
+
+
+def test_offsets(kernel):
+    kprobe._open_first(["vfs_read+0x10"], False)
+    kprobe._open_first(["vfs_read+16"], False)
+    assert kernel.tried == [("vfs_read", 16, False)] * 2
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "message"),
+    [
+        (
+            ["vfs_raed"],
+            errno.ENOENT,
+            "can't probe vfs_raed: this kernel has no function vfs_raed.*nearest are vfs_read",
+        ),
+        (["sys_clos"], errno.ENOENT, "nearest are sys_close"),
+        (["vfs_open"], errno.ENOENT, r"kept of vfs_open only vfs_open\.isra\.0"),
+        (["notify_die"], errno.EINVAL, "notify_die is on the kernel's kprobe blacklist"),
+        (["twice"], errno.EADDRNOTAVAIL, "several functions have that name"),
+        (["vfs_raed", "notify_die"], errno.EINVAL, "can't probe vfs_raed, notify_die: .*vfs_read.*; .*blacklist"),
+    ],
+)
+def test_refusals_are_explained(kernel, names, error, message):
+    with pytest.raises(KernelError, match=message) as caught:
+        kprobe._open_first(names, False)
+    assert caught.value.errno == error
+
+
+def test_other_errors_end_the_search(kernel):
+    kernel.refusals["vfs_read"] = errno.EPERM
+    with pytest.raises(KernelError) as caught:
+        kprobe._open_first(["vfs_read", "__x64_sys_close"], False)
+    assert caught.value.errno == errno.EPERM
+    assert len(kernel.tried) == 1
+
+
+def test_contexts():
+    x86, arm = contexts.syscall_regs("x86_64"), contexts.syscall_regs("aarch64")
+    assert x86.fields["args"][0].through_pointer == "rdi"
+    assert arm.fields["args"][0].through_pointer == "x0"
+
+
+def test_the_context_fits_the_symbol(kernel):
+    assert kprobe._context("__x64_sys_close", False) == contexts.syscall_regs("x86_64")
+    assert kprobe._context("__x64_sys_close", True) == contexts.pt_regs("x86_64", entry=False)
+    assert kprobe._context("vfs_read", False) == contexts.pt_regs("x86_64", exit=False)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "f+", "f+x", "a;b", "f-1"])
+def test_no_names(name):
+    with pytest.raises(ValueError, match="is no function of the kernel"):
+        kprobe.probe(["fine", name])
+
+
+def test_no_name_at_all():
+    with pytest.raises(ValueError, match="at least one"):
+        kprobe.probe([])
+
+
+def test_the_decorated_function_keeps_its_name():
+    @kprobe.probe("sys_close")
+    def on_close(pt_regs):
+        """Says what it is for."""
+
+    assert (on_close.__name__, on_close.__doc__) == ("on_close", "Says what it is for.")
+
+
+def test_the_context_has_a_public_name():
+    assert {"args", "ret", "ip", "sp"} <= set(kprobe.PtRegsContext.fields)
+    with pytest.raises(AttributeError, match="nonesuch"):
+        kprobe.nonesuch
+
+
+@pytest.mark.kernel
+def test_a_kernel_without_kprobes_says_so():
+    if perf_event.have_kprobes():
+        pytest.skip("this kernel has kprobes: tests/hooks/test_kprobe_live.py is for it")
+    with pytest.raises(NotSupported, match="does not support kprobes: it was built without them"):
+        kprobe.probe("sys_close")(lambda pt_regs: 0)()

@@ -1,0 +1,72 @@
+"""Descriptors, groups of resources, and facts about programs, against the running kernel's BTF."""
+
+import os
+from contextlib import ExitStack
+
+import pytest
+
+from py2bpf.btf import Btf
+from py2bpf.kernel import links
+from py2bpf.prog import create_prog
+from py2bpf.uapi.contexts import SK_BUFF
+from py2bpf.uapi.prog_types import ProgType
+
+
+def is_open(fd):
+    return os.path.exists(f"/proc/self/fd/{fd}")
+
+
+def test_a_descriptor_is_closed_once():
+    fd = os.open("/dev/null", os.O_RDONLY)
+    with links.Descriptor(fd) as owner:
+        assert owner.fileno() == fd
+    assert not is_open(fd)
+    reused = os.open("/dev/null", os.O_RDONLY)
+    owner.close()
+    assert reused == fd and is_open(reused)
+    os.close(reused)
+
+
+def test_a_forgotten_descriptor_is_closed():
+    fd = os.open("/dev/null", os.O_RDONLY)
+    links.Descriptor(fd)
+    assert not is_open(fd)
+
+
+def test_resources_close_in_reverse_even_when_one_fails():
+    closed = []
+
+    def fail():
+        closed.append("second")
+        raise OSError("no")
+
+    stack = ExitStack()
+    stack.callback(closed.append, "first")
+    stack.callback(fail)
+    resources = links.Resources(stack)
+    with pytest.raises(OSError, match="no"):
+        resources.close()
+    resources.close()
+    assert closed == ["second", "first"]
+
+
+def offset(name, member):
+    return Btf.kernel().layout(name)[member].bit_offset // 8
+
+
+def test_layouts_are_the_kernels():
+    info = links._PROG_INFO
+    assert offset("bpf_prog_info", "id") == 4
+    assert offset("bpf_prog_info", "tag") == 8
+    assert offset("bpf_prog_info", "name") == 64
+    assert offset("bpf_prog_info", "recursion_misses") == info.size - 8
+
+
+@pytest.mark.kernel
+def test_facts_about_a_program():
+    with create_prog(ProgType.SOCKET_FILTER, SK_BUFF, lambda skb: 0, name="facts") as prog:
+        info = links.prog_info(prog.fd)
+        assert (info.name, info.prog_type, info.misses) == ("facts", ProgType.SOCKET_FILTER, 0)
+        with links.prog_by_id(info.id) as other:
+            assert links.prog_info(other.fd) == info
+    assert links.prog_by_id(info.id) is None
