@@ -220,7 +220,7 @@ int64_t p2b_perfbuf_drain(struct p2b_perfbuf *b, void *out, uint64_t cap, uint64
 	tick_reset(b);
 	if (cap > INT64_MAX)
 		return -EINVAL;
-	drain_round(b, &d, cap / b->n, (max_records + b->n - 1) / b->n);
+	drain_round(b, &d, cap / b->n, max_records / b->n + 1);
 	if (__atomic_exchange_n(&b->more, 0, __ATOMIC_RELAXED)) {
 		d.too_small = 0;
 		drain_round(b, &d, cap, max_records);
