@@ -14,6 +14,7 @@ enum {
 	SEEN_FIRST = 1 << 10,   /* places in the smallest table of seen keys */
 	ROUNDS = 32,            /* a walk by keys gives up after that many times max_entries steps */
 	STEPS_MIN = 4096,
+	AGREE_TRIES = 64,
 };
 
 /* A set of keys: an open-addressing table of positions (plus one) in an array of the keys themselves. */
@@ -30,6 +31,7 @@ struct p2b_walk {
 	enum mode mode;
 	uint32_t key_size, value_size, flags;
 	uint64_t steps_left;
+	uint8_t *again, *first; /* MODE_KEYS: the second answer, the map's first key */
 	uint8_t *cursor, *next; /* MODE_BATCH: where the kernel stopped; MODE_KEYS: the key to hand out, the one after */
 	int error;              /* met behind entries that were still handed out */
 	struct seen seen;
@@ -124,8 +126,10 @@ int p2b_walk_create(int fd, uint32_t key_size, uint32_t value_size, uint32_t max
 		.steps_left = (uint64_t)max_entries * ROUNDS + STEPS_MIN,
 		.cursor = malloc(cursor),
 		.next = malloc(cursor),
+		.again = malloc(cursor),
+		.first = malloc(cursor),
 	};
-	if (w->cursor && w->next)
+	if (w->cursor && w->next && w->again && w->first)
 		return 0;
 	p2b_walk_destroy(w);
 	*ret = NULL;
@@ -140,6 +144,8 @@ void p2b_walk_destroy(struct p2b_walk *w)
 	free(w->seen.table);
 	free(w->cursor);
 	free(w->next);
+	free(w->again);
+	free(w->first);
 	free(w);
 }
 
@@ -176,32 +182,71 @@ static int take(struct p2b_walk *w, const void *key, void *value)
 	return err ? err : p2b_map_delete(w->fd, key);
 }
 
-/* Hands out the key at the cursor: 1, or 0 when it came before or is gone, or -errno. */
-static int emit(struct p2b_walk *w, void *key, void *value)
+/* Takes the key at the cursor out of the map: 1, or 0 when it is gone, or -errno. */
+static int emit_taken(struct p2b_walk *w, void *key, void *value)
 {
-	int err;
+	int err = take(w, w->cursor, value);
 
-	if (seen_has(w, w->cursor))
-		return 0;
-	err = take(w, w->cursor, value);
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	memcpy(key, w->cursor, w->key_size);
 	return seen_add(w, w->cursor);
 }
 
+static int same(const struct p2b_walk *w, int err1, const uint8_t *key1, int err2, const uint8_t *key2)
+{
+	return err1 == err2 && (err1 || !memcmp(key1, key2, w->key_size));
+}
+
+static int fatal(int err)
+{
+	return err && err != -ENOENT;
+}
+
+/*
+ * Reads the value of the cursor's key (unless value is NULL) and finds the key after it: 0 or -ENOENT. One answer can't
+ * be trusted while others change the map: a trie's next key may leave out a branch, a recycled hash element leads to
+ * another bucket, and a trie looks up a shorter prefix in place of one that is gone. So the question is asked until two
+ * answers agree, around the lookup. *there says whether the key was still in the map afterwards: after a key that
+ * isn't, the kernel names the first key of all.
+ */
+static int settle(struct p2b_walk *w, void *value, int *there)
+{
+	for (int tries = 0; tries < AGREE_TRIES; tries++) {
+		int before = p2b_map_next_key(w->fd, w->cursor, w->next);
+		int found = value ? p2b_map_lookup(w->fd, w->cursor, value, 0) : 0;
+		int after = p2b_map_next_key(w->fd, w->cursor, w->again);
+		int first = p2b_map_next_key(w->fd, NULL, w->first);
+		int agree = same(w, before, w->next, after, w->again);
+
+		if (fatal(before) || fatal(after) || fatal(first) || fatal(found))
+			return fatal(before) ? before : fatal(after) ? after : fatal(first) ? first : found;
+		*there = !found && !first && !same(w, after, w->again, 0, w->first);
+		memcpy(w->next, w->again, w->key_size);
+		if (agree || !*there)
+			return after;
+	}
+	return -EBUSY;
+}
+
 /* One step of a walk by keys: entries handed out (0 or 1) or -errno. */
 static int key_step(struct p2b_walk *w, void *key, void *value)
 {
-	/* Asked for before the cursor's key is taken, while it is most likely still there. */
-	int last = p2b_map_next_key(w->fd, w->cursor, w->next);
-	int n;
+	int known = seen_has(w, w->cursor), there = 0, n = 0, last;
 
-	if (last && last != -ENOENT)
-		return last;
 	if (!w->steps_left--)
 		return -EBUSY;
-	n = emit(w, key, value);
+	/* A key that will be deleted has a next one only before. */
+	last = w->flags & P2B_WALK_DELETE ? p2b_map_next_key(w->fd, w->cursor, w->next) :
+					    settle(w, known ? NULL : value, &there);
+	if (fatal(last))
+		return last;
+	if (w->flags & P2B_WALK_DELETE) {
+		n = known ? 0 : emit_taken(w, key, value);
+	} else if (there && !known) {
+		memcpy(key, w->cursor, w->key_size);
+		n = seen_add(w, w->cursor);
+	}
 	if (n < 0)
 		return n;
 	if (last) {

@@ -12,6 +12,7 @@ from ..uapi.map_types import MAX_PREFIX_BYTES, MapFlags, MapType, Update
 from .base import Map
 
 _IP_VERSIONS: Final = {4: 4, 16: 6}
+_NETWORKS: Final[dict[int, Any]] = {4: ipaddress.IPv4Network, 6: ipaddress.IPv6Network}
 _PREFIX: Final = struct.Struct("=I")
 
 
@@ -79,8 +80,8 @@ class PrefixCodec(Codec):
         length = _PREFIX.unpack_from(data, offset)[0]
         if self.version is None:
             return self.address.decode(data, offset + 4), length
-        packed = bytes(data[offset + 4 : offset + self.size])
-        return ipaddress.ip_network((packed, length), strict=False)
+        number = int.from_bytes(data[offset + 4 : offset + self.size], "big")
+        return _NETWORKS[self.version]((number, length), strict=False)
 
 
 def is_address(key: Any) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 from py2bpf import datastructures
 from py2bpf.btf import Btf
 from py2bpf.datastructures import Map
@@ -15,7 +13,6 @@ from py2bpf.uapi.map_types import KINDS, MapFlags, MapType, Update
 RENAMED = {"CGROUP_STORAGE_DEPRECATED": "CGROUP_STORAGE", "PERCPU_CGROUP_STORAGE_DEPRECATED": "PERCPU_CGROUP_STORAGE"}
 
 
-@pytest.mark.kernel
 def test_map_types_are_the_kernels() -> None:
     kernel = {name.removeprefix("BPF_MAP_TYPE_"): value for name, value in Btf.kernel().enum("bpf_map_type").items()}
     for old, new in RENAMED.items():
