@@ -33,6 +33,7 @@ class Stat(Structure):
     _fields_ = [("packets", c_uint64), ("small", c_uint16), ("pair", c_uint32 * 2)]
 
 
+@pytest.mark.any_kernel
 def test_an_array_is_a_mapping_from_its_indices() -> None:
     with ArrayMap(c_uint32, 4) as m:
         assert len(m) == 4 and list(m) == [0, 1, 2, 3] == list(m.keys()) and m
@@ -67,6 +68,7 @@ def test_array_entries_stay() -> None:
                 use()
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize("make", [
     lambda: PerCpuArrayMap(c_uint32, 4), lambda: PerCpuHashMap(c_uint32, c_uint32, 4),
     lambda: LruPerCpuHashMap(c_uint32, c_uint32, 64),
@@ -113,6 +115,7 @@ def test_cpu_lists() -> None:
     assert len(possible_cpus()) >= len(os.sched_getaffinity(0))
 
 
+@pytest.mark.any_kernel
 def test_programs_in_an_array_are_called() -> None:
     with ProgArray(4) as m, returning(42) as target, returning(43) as other, loaded([
         asm.ld_map(2, 0), asm.mov_imm(3, 2), asm.call(TAIL_CALL), asm.mov_imm(0, 7), asm.exit_(),
@@ -155,6 +158,7 @@ def test_refused_programs() -> None:
             m[0] = program
 
 
+@pytest.mark.any_kernel
 def test_stack_traces() -> None:
     with StackTraceMap(16) as m, loaded([
         asm.ld_map(2, 0), asm.mov_imm(3, 0), asm.call(STACK_ID), asm.exit_(),

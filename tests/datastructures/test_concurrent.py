@@ -42,6 +42,7 @@ def lpm_key(i: int) -> str:
     return f"10.{i >> 8}.{i & 255}.0/24"
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize(("make", "name"), [
     (lambda: HashMap(c_uint32, c_uint64, 4096), int),
     (lambda: LruHashMap(c_uint32, c_uint64, 65536), int),
@@ -95,6 +96,7 @@ def test_clear_ends_while_another_process_inserts() -> None:
         assert len(m) == 0
 
 
+@pytest.mark.any_kernel
 def test_pop_hands_each_entry_to_one_taker() -> None:
     with create_map(c_uint32, c_uint64, 4096) as m:
         m.update((i, i) for i in range(4000))

@@ -76,6 +76,7 @@ def test_refused_keys(ctype: Any, key: Any, error: type[Exception], says: str) -
     assert says in str(caught.value)
 
 
+@pytest.mark.any_kernel
 @pytest.mark.kernel
 def test_longest_prefixes() -> None:
     with LpmTrieMap(c_uint32, c_uint32, 16) as m:
@@ -99,6 +100,7 @@ def test_longest_prefixes() -> None:
         assert len(m) == 0 and "10.9.9.9" not in m
 
 
+@pytest.mark.any_kernel
 @pytest.mark.kernel
 def test_a_network_means_exactly_that_entry() -> None:
     with LpmTrieMap(c_uint32, c_uint32, 16) as m:
@@ -111,6 +113,7 @@ def test_a_network_means_exactly_that_entry() -> None:
             m[network("10.1.2.3/32")]
 
 
+@pytest.mark.any_kernel
 @pytest.mark.kernel
 def test_setdefault_inserts_under_a_shorter_prefix() -> None:
     with LpmTrieMap(c_uint32, c_uint32, 16) as m:
@@ -124,6 +127,7 @@ networks = st.builds(lambda bits, length: ipaddress.ip_network((bits << 24, leng
                      st.integers(0, 7), st.integers(4, 9))
 
 
+@pytest.mark.any_kernel
 @pytest.mark.kernel
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(networks, max_size=12), st.lists(networks, max_size=12), st.integers(0, (8 << 24) - 1))

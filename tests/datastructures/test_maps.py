@@ -53,6 +53,7 @@ EVERY_KIND = [
 ]  # fmt: skip
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize("kind", HASHES)
 def test_behaves_as_a_dict(kind: type[HashMap]) -> None:
     with kind(c_uint32, c_uint64, 64) as m:
@@ -115,6 +116,7 @@ def test_char_arrays() -> None:
             m["a-long-name"]
 
 
+@pytest.mark.any_kernel
 def test_structures_as_keys_and_values() -> None:
     with create_map(Flow, Stat, 8) as m:
         dirty = Flow.from_buffer_copy(b"\xee" * 12)
@@ -177,6 +179,7 @@ def test_a_bad_item_in_update_changes_nothing() -> None:
         assert len(m) == 0
 
 
+@pytest.mark.any_kernel
 def test_a_full_map_says_so() -> None:
     with create_map(c_uint32, c_uint8, 2, name="small") as m:
         m[1] = m[2] = 1
@@ -244,6 +247,7 @@ def test_every_kind_is_a_map_to_the_compiler(make: Any) -> None:
         assert isinstance(hash(m), int) and m == m
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize("make", EVERY_KIND)
 def test_closing(make: Any) -> None:
     m = make()
@@ -293,6 +297,7 @@ def test_repr() -> None:
         assert repr(a).startswith("<ArrayMap(c_uint32, c_uint64, 16), fd ")
 
 
+@pytest.mark.any_kernel
 def test_numpy_arrays() -> None:
     with create_map(Flow, Stat, 300) as m:
         m.update({(1, i, 2): (i, 2 * i) for i in range(300)})

@@ -38,6 +38,7 @@ def test_what_the_compiler_sees() -> None:
     assert "closed" in repr(q)
 
 
+@pytest.mark.any_kernel
 @pytest.mark.parametrize("latency", [0, 0.02])
 @pytest.mark.parametrize("cpu", CPUS)
 def test_records_come_in_order(cpu: int, latency: float) -> None:
@@ -80,6 +81,18 @@ def test_every_loss_is_counted_at_once() -> None:
         got += q.poll(0)
         assert len(got) + q.lost == 2 * count
     assert len(got) + q.lost == 2 * count, "the count is kept after close()"
+
+
+@pytest.mark.any_kernel
+def test_losses_are_known_with_the_next_record_on_every_kernel() -> None:
+    count = 3000
+    with BpfQueue(Event, 1) as q, emitting(q) as program:
+        run_on(CPUS[0], program, count)
+        got = q.poll(0)
+        assert len(got) < count
+        run_on(CPUS[0], program, 1)
+        got += q.poll(1)
+        assert len(got) + q.lost == count + 1 and got[-1].seq == count
 
 
 @pytest.mark.parametrize(("data_type", "size", "wanted"), [
@@ -167,6 +180,7 @@ def test_immediate_wake_ups() -> None:
         assert select.select([q], [], [], 0.2)[0] == []
 
 
+@pytest.mark.any_kernel
 def test_select_hears_of_few_records_too() -> None:
     with BpfQueue(Event, latency=0.05) as q, emitting(q) as program:
         q.fileno()
@@ -179,6 +193,7 @@ def test_select_hears_of_few_records_too() -> None:
         assert len(got) == 3
 
 
+@pytest.mark.any_kernel
 def test_closing_from_another_thread_ends_the_loop() -> None:
     with ExitStack() as stack:
         q = stack.enter_context(BpfQueue(Event))
@@ -241,6 +256,7 @@ def test_several_readers_share_the_records() -> None:
         assert Counter(got[0] + got[1]).most_common(1)[0][1] == 1 and len(got[0]) + len(got[1]) + lost == count
 
 
+@pytest.mark.any_kernel
 def test_no_descriptor_is_left_and_none_is_inherited() -> None:
     before = set(os.listdir("/proc/self/fd"))
     with BpfQueue(Event) as q:
