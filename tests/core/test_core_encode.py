@@ -100,9 +100,7 @@ def test_llvm_agrees_on_every_instruction(llvm_mc: str) -> None:
     assert done.stderr == ""
     lines = [line.split("# encoding:") for line in done.stdout.splitlines() if "# encoding:" in line]
     theirs = [(our_style(text), bytes(int(b, 16) for b in raw.strip(" []").split(","))) for text, raw in lines]
-    assert theirs == [
-        (llvm_style(disasm.text(insn)), slots) for insn, slots in zip(SAMPLES, encoded, strict=True)
-    ]
+    assert theirs == [(llvm_style(disasm.text(insn)), slots) for insn, slots in zip(SAMPLES, encoded, strict=True)]
 
 
 def test_the_samples_use_every_constructor() -> None:

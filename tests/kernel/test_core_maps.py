@@ -25,7 +25,9 @@ def make() -> Iterator[Make]:
     """Makes maps of u32 to u64 unless told otherwise."""
     with ExitStack() as stack:
 
-        def create(kind: MapType = MapType.HASH, entries: int = 64, key: int = 4, value: int = 8, flags: int = 0) -> int:
+        def create(
+            kind: MapType = MapType.HASH, entries: int = 64, key: int = 4, value: int = 8, flags: int = 0
+        ) -> int:
             fd = syscalls.map_create(kind, key, value, entries, flags)
             stack.callback(os.close, fd)
             return fd
@@ -247,7 +249,7 @@ def test_walking_a_closed_map() -> None:
 
 
 def test_creating_what_cannot_be() -> None:
-    with pytest.raises(KernelError, match="cannot create the map 'm'.*0-byte keys") as caught:
+    with pytest.raises(KernelError, match=r"cannot create the map 'm'.*0-byte keys") as caught:
         syscalls.map_create(MapType.HASH, 0, 8, 1, name="m")
     assert caught.value.errno == errno.EINVAL
     with pytest.raises(KernelError) as caught:
@@ -257,7 +259,13 @@ def test_creating_what_cannot_be() -> None:
 
 @pytest.mark.parametrize(
     ("name", "stored"),
-    [("short", b"short"), ("a.b_c", b"a.b_c"), ("very long name indeed", b"very_long_name_"), ("föö", b"f__"), ("", b"")],
+    [
+        ("short", b"short"),
+        ("a.b_c", b"a.b_c"),
+        ("very long name indeed", b"very_long_name_"),
+        ("föö", b"f__"),
+        ("", b""),
+    ],
 )
 def test_names(name: str, stored: bytes) -> None:
     assert syscalls.object_name(name) == stored
