@@ -1,0 +1,173 @@
+"""The last step: registers and stack places filled in, blocks in a row, jumps named by labels."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ... import asm
+from ...asm import Alu, Class, Insn, Jump, Kind, Source
+from ...exception import LimitExceeded, Span
+from ..ir.values import Block
+from .frame import SIZE, Frame
+from .machine import FRAME, LEA, Machine, MachineBlock
+from .regalloc import FIRST_SPILL, Allocation
+from .select import EXIT_LABEL, Selection
+
+_INVERSE: Final = {
+    Jump.JEQ: Jump.JNE, Jump.JNE: Jump.JEQ, Jump.JGT: Jump.JLE, Jump.JLE: Jump.JGT, Jump.JGE: Jump.JLT,
+    Jump.JLT: Jump.JGE, Jump.JSGT: Jump.JSLE, Jump.JSLE: Jump.JSGT, Jump.JSGE: Jump.JSLT, Jump.JSLT: Jump.JSGE,
+}  # fmt: skip
+
+
+class Emitter:
+    """Turns allocated machine code into symbolic instructions and their source lines."""
+
+    def __init__(self, code: Selection, allocation: Allocation, frame: Frame, safe: int) -> None:
+        self.code = code
+        self.registers = allocation.registers
+        self.frame = frame
+        self.safe = safe
+        self.insns: list[Insn] = []
+        self.lines: list[Span | None] = []
+        self.labels: dict[Block | int, int] = {}
+        for number in range(allocation.spills):
+            frame.spill(FIRST_SPILL + number, 8 * (number + 1))
+        self.stack = frame.size + 8 * allocation.spills
+
+    def run(self) -> tuple[tuple[Insn, ...], tuple[Span | None, ...]]:
+        """Raises LimitExceeded if the spilled values do not fit the stack."""
+        if self.stack > SIZE:
+            raise LimitExceeded(
+                0, f"the program needs {self.stack} bytes of stack, and BPF has {SIZE}",
+                span=next((v.span for b in self.code.fn.blocks for v in b.body), None),
+                hints=("keep fewer values alive at once, or keep large objects in a per-CPU array map",),
+            )  # fmt: skip
+        blocks = self._without_empty()
+        for i, block in enumerate(blocks):
+            self._block(block, blocks[i + 1].label if i + 1 < len(blocks) else None)
+        if self.code.exit_used:
+            self._exit_stub()
+        return self._referenced()
+
+    # layout
+
+    def _is_nop(self, instruction: Machine) -> bool:
+        return instruction.is_move and self._reg(instruction.dst) == self._reg(instruction.src)
+
+    def _without_empty(self) -> list[MachineBlock]:
+        """Drops blocks that only lead on; whoever went there goes on at once."""
+        onward: dict[Block, Block] = {}
+        kept = []
+        for block in self.code.blocks:
+            block.code = [instruction for instruction in block.code if not self._is_nop(instruction)]
+            if not block.code and block.next is not None and block.label is not None and block is not self.code.blocks[0]:
+                onward[block.label] = block.next
+            else:
+                kept.append(block)
+
+        def final(target: Block) -> Block:
+            seen = set()
+            while target in onward and target not in seen:
+                seen.add(target)
+                target = onward[target]
+            return target
+
+        for block in kept:
+            if block.next is not None:
+                block.next = final(block.next)
+            for instruction in block.code:
+                if isinstance(instruction.target, Block):
+                    instruction.target = final(instruction.target)
+        return kept
+
+    def _block(self, block: MachineBlock, following: Block | None) -> None:
+        assert block.label is not None
+        self._label(block.label)
+        code = block.code
+        if block.next is not None and code:
+            self._invert(block, following)
+        for instruction in code:
+            self._instruction(instruction)
+        if block.next is not None and block.next is not following:
+            span = code[-1].span if code else None
+            self._add(asm.jump(self._number(block.next)), span)
+
+    @staticmethod
+    def _invert(block: MachineBlock, following: Block | None) -> None:
+        """``if c goto next block; goto other`` becomes ``if not c goto other``."""
+        last = block.code[-1]
+        if last.kind != Kind.JUMP or last.target is not following or block.next is following:
+            return
+        operation = Jump(last.code & 0xF0)
+        if operation in _INVERSE and block.next is not None:
+            last.code = last.code & 0x0F | _INVERSE[operation]
+            last.target, block.next = block.next, following
+
+    # instructions
+
+    def _reg(self, number: int) -> int:
+        return self.registers.get(number, number)
+
+    def _number(self, target: Block | int) -> int:
+        return self.labels.setdefault(target, len(self.labels))
+
+    def _label(self, target: Block | int) -> None:
+        self._add(asm.label(self._number(target)), None)
+
+    def _add(self, insn: Insn, span: Span | None) -> None:
+        self.insns.append(insn)
+        self.lines.append(span)
+
+    def _instruction(self, i: Machine) -> None:
+        if i.kind == Kind.LABEL:
+            assert i.target is not None
+            self._label(i.target)
+            return
+        dst, src, off = self._reg(i.dst), self._reg(i.src), i.off
+        if i.slot is not None:
+            off += self.frame.offsets[i.slot]
+        if i.kind == LEA:
+            self._add(asm.mov(dst, FRAME), i.span)
+            self._add(asm.alu_imm(Alu.ADD, dst, off), i.span)
+        elif i.kind == Kind.JUMP:
+            assert i.target is not None
+            self._add(Insn(Kind.JUMP, i.code, dst, src if i.code & Source.X else 0, 0, i.imm, self._number(i.target)), i.span)
+        else:
+            self._add(Insn(i.kind, i.code, dst, src, off, i.imm, i.ref), i.span)
+
+    def _exit_stub(self) -> None:
+        """Where guards go: on to a return of the safe value if there is one, else to one made here."""
+        for at in range(len(self.insns) - 1):
+            load, leave = self.insns[at], self.insns[at + 1]
+            if leave == asm.exit_() and load == asm.mov_imm(0, self.safe) and self._numbered_before(at):
+                label = self.insns[at - 1].ref
+                number = self._number(EXIT_LABEL)
+                self.insns = [i._replace(ref=label) if i.kind == Kind.JUMP and i.ref == number else i for i in self.insns]
+                return
+        self._label(EXIT_LABEL)
+        self._add(asm.mov_imm(0, self.safe), None)
+        self._add(asm.exit_(), None)
+
+    def _numbered_before(self, at: int) -> bool:
+        return at > 0 and self.insns[at - 1].kind == Kind.LABEL
+
+    def _referenced(self) -> tuple[tuple[Insn, ...], tuple[Span | None, ...]]:
+        """Without the labels that nobody jumps to; the others numbered in the order of their places."""
+        used = {i.ref for i in self.insns if i.kind == Kind.JUMP}
+        names: dict[int, int] = {}
+        for insn in self.insns:
+            if insn.kind == Kind.LABEL and insn.ref in used:
+                names[insn.ref] = len(names)
+        insns: list[Insn] = []
+        lines: list[Span | None] = []
+        for insn, line in zip(self.insns, self.lines, strict=True):
+            if insn.kind == Kind.LABEL and insn.ref not in used:
+                continue
+            if insn.kind in (Kind.LABEL, Kind.JUMP):
+                insn = insn._replace(ref=names[insn.ref])
+            insns.append(insn)
+            lines.append(line)
+        return tuple(insns), tuple(lines)
+
+
+__all__ = ["Class", "Emitter"]

@@ -1,0 +1,121 @@
+"""Machine code before registers are assigned: instructions over virtual registers, in blocks.
+
+Registers 0 to 10 are BPF's own, numbers from VIRTUAL up are virtual. Every instruction says what it reads,
+writes and destroys; nothing else about it matters to the allocator.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...asm import Alu, Class, Jump, Kind, Mode, Size, Source
+from ...exception import Span
+from ..ir.values import Block
+
+VIRTUAL: Final = 16
+FRAME: Final = 10
+CALLER_SAVED: Final = 0b111111
+
+LEA: Final = 100
+"""A kind beside asm.Kind: dst = frame pointer + offset of the stack object ``slot`` + off."""
+
+
+class Machine:
+    """One instruction. ``target`` is the block a jump leads to, or a local label's number; ``slot`` the stack
+    object that ``off`` is relative to."""
+
+    __slots__ = ("clobbers", "code", "dst", "imm", "kind", "off", "reads", "ref", "slot", "span", "src", "target", "writes")
+
+    def __init__(
+        self, kind: int, code: int = 0, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0, ref: int = 0,
+        reads: tuple[int, ...] = (), writes: tuple[int, ...] = (), clobbers: int = 0,
+        target: Block | int | None = None, slot: int | None = None,
+    ) -> None:  # fmt: skip
+        self.kind = kind
+        self.code = code
+        self.dst = dst
+        self.src = src
+        self.off = off
+        self.imm = imm
+        self.ref = ref
+        self.reads = reads
+        self.writes = writes
+        self.clobbers = clobbers
+        self.target = target
+        self.slot = slot
+        self.span: Span | None = None
+
+    @property
+    def is_move(self) -> bool:
+        return self.code == MOVE and self.kind == Kind.PLAIN
+
+    def rematerialises(self) -> bool:
+        """Whether doing it again elsewhere gives the same and needs no register."""
+        return not self.reads and self.kind in (Kind.LD64, Kind.LD_MAP, LEA) or (
+            self.code in (MOVE_IMM, MOVE_IMM32) and self.kind == Kind.PLAIN and not self.reads
+        )
+
+
+MOVE: Final = Class.ALU64 | Alu.MOV | Source.X
+MOVE_IMM: Final = Class.ALU64 | Alu.MOV | Source.K
+MOVE_IMM32: Final = Class.ALU | Alu.MOV | Source.K
+
+
+class MachineBlock:
+    """The code of one basic block; afterwards control goes to ``next`` (None after an exit)."""
+
+    __slots__ = ("code", "depth", "label", "next", "succs")
+
+    def __init__(self, label: Block | None, depth: int) -> None:
+        self.label = label
+        self.depth = depth
+        self.code: list[Machine] = []
+        self.next: Block | None = None
+        self.succs: list[Block] = []
+
+
+def move(dst: int, src: int) -> Machine:
+    return Machine(Kind.PLAIN, MOVE, dst, src, reads=(src,), writes=(dst,))
+
+
+def load_constant(dst: int, number: int) -> Machine:
+    """dst = any 64-bit number, in the shortest form."""
+    if -(1 << 31) <= number < 1 << 31:
+        return Machine(Kind.PLAIN, MOVE_IMM, dst, imm=number, writes=(dst,))
+    if 0 <= number < 1 << 32:
+        return Machine(Kind.PLAIN, MOVE_IMM32, dst, imm=number - (1 << 32), writes=(dst,))
+    return Machine(Kind.LD64, Class.LD | Mode.IMM | Size.DW, dst, imm=number, writes=(dst,))
+
+
+def alu(op: Alu, dst: int, src: int) -> Machine:
+    return Machine(Kind.PLAIN, Class.ALU64 | op | Source.X, dst, src, reads=(dst, src), writes=(dst,))
+
+
+def alu_imm(op: Alu, dst: int, imm: int) -> Machine:
+    return Machine(Kind.PLAIN, Class.ALU64 | op | Source.K, dst, imm=imm, reads=(dst,), writes=(dst,))
+
+
+def zero_extend(dst: int, src: int) -> Machine:
+    """dst = the low 32 bits of src."""
+    return Machine(Kind.PLAIN, Class.ALU | Alu.MOV | Source.X, dst, src, reads=(src,), writes=(dst,))
+
+
+def branch(op: Jump, dst: int, src: int, target: Block | int) -> Machine:
+    return Machine(Kind.JUMP, Class.JMP | op | Source.X, dst, src, reads=(dst, src), target=target)
+
+
+def branch_imm(op: Jump, dst: int, imm: int, target: Block | int) -> Machine:
+    return Machine(Kind.JUMP, Class.JMP | op | Source.K, dst, imm=imm, reads=(dst,), target=target)
+
+
+def label(number: int) -> Machine:
+    return Machine(Kind.LABEL, target=number)
+
+
+def exit_() -> Machine:
+    return Machine(Kind.PLAIN, Class.JMP | Jump.EXIT, reads=(0,))
+
+
+def call(helper: int, args: int) -> Machine:
+    reads = tuple(range(1, 1 + args))
+    return Machine(Kind.PLAIN, Class.JMP | Jump.CALL, imm=helper, reads=reads, writes=(0,), clobbers=CALLER_SAVED)

@@ -1,0 +1,512 @@
+"""Instruction selection: lowered IR to machine code over virtual registers.
+
+Comparisons are fused into the branches that use them, constants into immediates, constant offsets into
+addresses; maps and stack addresses are made where they are used unless that is often.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from ...asm import SIZES, Alu, Class, Jump, Kind, Mode, Size, Source
+from ...exception import InternalCompilerError, Span
+from ..ir.ops import INFO, MIRRORED, NEGATED, Op
+from ..ir.types import Void
+from ..ir.values import Block, Function, Value
+from . import machine as m
+from .machine import FRAME, LEA, VIRTUAL, Machine, MachineBlock
+
+_ALU: Final = {
+    Op.ADD: Alu.ADD, Op.SUB: Alu.SUB, Op.MUL: Alu.MUL, Op.AND: Alu.AND, Op.OR: Alu.OR, Op.XOR: Alu.XOR,
+    Op.UDIV: Alu.DIV, Op.UMOD: Alu.MOD, Op.SHL: Alu.LSH, Op.LSHR: Alu.RSH, Op.ASHR: Alu.ARSH,
+}  # fmt: skip
+_JUMP: Final = {
+    Op.EQ: Jump.JEQ, Op.NE: Jump.JNE, Op.ULT: Jump.JLT, Op.ULE: Jump.JLE, Op.UGT: Jump.JGT, Op.UGE: Jump.JGE,
+    Op.SLT: Jump.JSLT, Op.SLE: Jump.JSLE, Op.SGT: Jump.JSGT, Op.SGE: Jump.JSGE,
+}  # fmt: skip
+_SHARE: Final = 3
+"""From so many uses on, a map or stack address gets a register of its own: 2 + n slots instead of 2 n."""
+
+
+def signed(number: int) -> int:
+    """The 64 bits as a signed number, which immediates are."""
+    number &= (1 << 64) - 1
+    return number - (1 << 64) if number >> 63 else number
+
+
+def fits(number: int) -> bool:
+    return -(1 << 31) <= number < 1 << 31
+
+
+class Selection:
+    """The result: machine blocks, and how many virtual registers they use."""
+
+    def __init__(self, fn: Function) -> None:
+        self.fn = fn
+        self.blocks: list[MachineBlock] = []
+        self.registers = VIRTUAL
+        self.exit_used = False
+
+
+class Selector:
+    """Selects one function; ``slots`` numbers the stack objects."""
+
+    def __init__(self, fn: Function, depths: dict[Block, int], slots: dict[Value, int]) -> None:
+        self.fn = fn
+        self.depths = depths
+        self.slots = slots
+        self.result = Selection(fn)
+        self.registers: dict[Value, int] = {}
+        self.out: list[Machine] = []
+        self.span: Span | None = None
+        self.labels = 0
+        self.uses: dict[Value, int] = {}
+        self.plain_uses: dict[Value, int] = {}
+        self._count_uses()
+
+    def _count_uses(self) -> None:
+        """All uses, and those that need the value in a register (not fused into a branch or an address)."""
+        for block in self.fn.blocks:
+            for value in block.values():
+                for position, arg in enumerate(value.args):
+                    self.uses[arg] = self.uses.get(arg, 0) + 1
+                    if not self._fused(value, position, arg):
+                        self.plain_uses[arg] = self.plain_uses.get(arg, 0) + 1
+
+    def _fused(self, user: Value, position: int, arg: Value) -> bool:
+        steers = user.op in (Op.BRANCH, Op.GUARD) or (user.op is Op.SELECT and position == 0)
+        if INFO[arg.op].compare:
+            return steers or self._is_condition(user)
+        if arg.op in (Op.AND, Op.OR) and (steers or self._is_condition(user)):
+            testable = arg.op is Op.AND and user.op in (Op.BRANCH, Op.SELECT)
+            return testable or (self._is_condition(arg) and user.op is not Op.SELECT)
+        if arg.op in (Op.ALLOCA, Op.PTRADD):
+            return user.op in (Op.LOAD, Op.STORE, Op.ZERO, Op.COPY, Op.ATOMIC) and (position == 0 or user.op is Op.COPY)
+        return False
+
+    def _is_condition(self, value: Value) -> bool:
+        """A conjunction or disjunction of comparisons, which a branch can take apart."""
+        return value.op in (Op.AND, Op.OR) and all(INFO[arg.op].compare or self._is_condition(arg) for arg in value.args)
+
+    def run(self) -> Selection:
+        for block in self.fn.blocks:
+            self._block(block)
+        self.result.registers = max(self.result.registers, VIRTUAL)
+        return self.result
+
+    def _block(self, block: Block) -> None:
+        code = MachineBlock(block, self.depths[block])
+        self.result.blocks.append(code)
+        self.out = code.code
+        for value in block.body:
+            self.span = value.span
+            handler = _HANDLERS.get(value.op)
+            if handler is None:
+                raise InternalCompilerError("codegen", f"no instruction for {value!r}", value.span)
+            handler(self, value)
+        end = block.end
+        for succ in block.succs:
+            if succ.phis:
+                self._copies(succ, succ.preds.index(block))
+        code.succs = list(block.succs)
+        if end.op is Op.JUMP:
+            code.next = end.attr[0]
+        elif end.op is Op.BRANCH:
+            code.next = end.attr[1]
+
+    def _copies(self, target: Block, edge: int) -> None:
+        """The arguments of the target's phis into the phis' registers, all at once."""
+        pending: dict[int, int] = {}
+        others: list[tuple[int, Value]] = []
+        for phi in target.phis:
+            arg = phi.args[edge]
+            while arg.op is Op.CAST:
+                arg = arg.args[0]
+            if arg.op in (Op.CONST, Op.MAP, Op.ALLOCA):
+                others.append((self.define(phi), arg))
+            elif self.define(phi) != self.define(arg):
+                pending[self.define(phi)] = self.define(arg)
+        while pending:
+            dst = next((d for d in pending if d not in pending.values()), None)
+            if dst is None:  # a cycle: save one register that is about to be overwritten
+                dst, saved = next(iter(pending)), self.fresh()
+                self.put(m.move(saved, dst))
+                pending = {d: saved if s == dst else s for d, s in pending.items()}
+            self.put(m.move(dst, pending.pop(dst)))
+        for register, arg in others:
+            self.into(register, arg)
+
+    # registers
+
+    def fresh(self) -> int:
+        number = self.result.registers
+        self.result.registers += 1
+        return number
+
+    def put(self, instruction: Machine) -> None:
+        instruction.span = self.span
+        self.out.append(instruction)
+
+    def define(self, value: Value) -> int:
+        """The register that holds a value."""
+        number = self.registers.get(value)
+        if number is None:
+            number = self.registers[value] = self.fresh()
+        return number
+
+    def reg(self, value: Value) -> int:
+        """A register with the value in it; constants, maps and stack addresses are made on the spot."""
+        if value.op is Op.CONST:
+            number = self.fresh()
+            self.put(m.load_constant(number, signed(value.attr)))
+            return number
+        if value.op is Op.CAST:
+            return self.reg(value.args[0])
+        if value.op in (Op.MAP, Op.ALLOCA) and not self._shared(value):
+            number = self.fresh()
+            self.put(self._make(value, number))
+            return number
+        return self.define(value)
+
+    def into(self, register: int, value: Value) -> None:
+        """Puts a value into a given register."""
+        while value.op is Op.CAST:
+            value = value.args[0]
+        if value.op is Op.CONST:
+            self.put(m.load_constant(register, signed(value.attr)))
+        elif value.op in (Op.MAP, Op.ALLOCA) and not self._shared(value):
+            self.put(self._make(value, register))
+        else:
+            self.put(m.move(register, self.define(value)))
+
+    def _shared(self, value: Value) -> bool:
+        return self.plain_uses.get(value, 0) >= _SHARE
+
+    def _make(self, value: Value, register: int) -> Machine:
+        if value.op is Op.MAP:
+            return Machine(Kind.LD_MAP, Class.LD | Mode.IMM | Size.DW, register, ref=value.attr, writes=(register,))
+        return Machine(LEA, 0, register, slot=self.slots[value], writes=(register,))
+
+    def immediate(self, value: Value) -> int | None:
+        """The value as an immediate operand, if it is one."""
+        while value.op is Op.CAST:
+            value = value.args[0]
+        if value.op is Op.CONST:
+            number = signed(value.attr)
+            if fits(number):
+                return number
+        return None
+
+    # arithmetic
+
+    def shareable(self, value: Value) -> None:
+        """Maps and stack addresses: a register only where they are used often."""
+        if self._shared(value):
+            self.put(self._make(value, self.define(value)))
+
+    def context(self, value: Value) -> None:
+        self.put(m.move(self.define(value), 1))
+
+    def binary(self, value: Value) -> None:
+        if value.op in (Op.AND, Op.OR) and not self.plain_uses.get(value):
+            return  # the branches that it steers take it apart
+        left, right = value.args
+        op = _ALU[value.op]
+        if INFO[value.op].commutative and (left.op is Op.CONST or self._prefer_right(left, right)):
+            left, right = right, left
+        dst = self.define(value)
+        number = self.immediate(right)
+        if value.op is Op.AND and right.op is Op.CONST and right.attr == 0xFFFFFFFF:
+            self.put(m.zero_extend(dst, self.reg(left)))
+            return
+        if number is not None and not (op in (Alu.DIV, Alu.MOD) and number < 0):
+            self.into(dst, left)
+            if op is Alu.SUB and fits(-number):
+                op, number = Alu.ADD, -number
+            self.put(m.alu_imm(op, dst, number))
+            return
+        second = self.reg(right)
+        self.into(dst, left)
+        self.put(m.alu(op, dst, second))
+
+    def _prefer_right(self, left: Value, right: Value) -> bool:
+        """Overwriting an operand that is used no more saves a copy."""
+        return self.uses.get(left, 0) > 1 == self.uses.get(right, 0) and right.op is not Op.CONST
+
+    def negative(self, value: Value) -> None:
+        dst = self.define(value)
+        self.into(dst, value.args[0])
+        self.put(Machine(Kind.PLAIN, Class.ALU64 | Alu.NEG, dst, reads=(dst,), writes=(dst,)))
+
+    def swap(self, value: Value) -> None:
+        dst = self.define(value)
+        self.into(dst, value.args[0])
+        order = Source.X if sys.byteorder == "little" else Source.K
+        bits = 8 * value.attr
+        self.put(Machine(Kind.PLAIN, Class.ALU | Alu.END | order, dst, imm=bits, reads=(dst,), writes=(dst,)))
+
+    def cast(self, value: Value) -> None:
+        """The same register: nothing to do."""
+
+    def comparison(self, value: Value) -> None:
+        """A comparison's result as a number; where it only steers branches, they make it."""
+        if not self.plain_uses.get(value):
+            return
+        dst = self.define(value)
+        operands = self._operands(value)
+        self.put(m.load_constant(dst, 1))
+        done = self._local_label()
+        self.put(self._compare(*operands, done))
+        self._overwrite(m.load_constant(dst, 0), dst)
+        self.put(m.label(done))
+
+    def select(self, value: Value) -> None:
+        condition, yes, no = value.args
+        dst = self.define(value)
+        second = None if self.immediate(no) is not None else self.reg(no)
+        operands = self._operands(condition)
+        self.into(dst, yes)
+        done = self._local_label()
+        self.put(self._compare(*operands, done))
+        self._overwrite(m.load_constant(dst, self.immediate(no) or 0) if second is None else m.move(dst, second), dst)
+        self.put(m.label(done))
+
+    def _overwrite(self, instruction: Machine, dst: int) -> None:
+        """A write that a jump may skip: the old contents stay alive up to it."""
+        instruction.reads += (dst,)
+        self.put(instruction)
+
+    def _local_label(self) -> int:
+        self.labels += 1
+        return self.labels
+
+    # conditions
+
+    def _operands(self, condition: Value) -> tuple[Jump, int, int | None, int]:
+        """A condition as (jump, register, immediate or None, register)."""
+        if not INFO[condition.op].compare:
+            if condition.op is Op.AND and not self.plain_uses.get(condition):
+                return self._test(condition)
+            return Jump.JNE, self.reg(condition), 0, 0
+        op, (left, right) = condition.op, condition.args
+        if left.op is Op.CONST:
+            op, left, right = MIRRORED[op], right, left
+        number = self.immediate(right)
+        first = self.reg(left)
+        return _JUMP[op], first, number, 0 if number is not None else self.reg(right)
+
+    def _test(self, condition: Value) -> tuple[Jump, int, int | None, int]:
+        left, right = condition.args
+        number = self.immediate(right)
+        return Jump.JSET, self.reg(left), number, 0 if number is not None else self.reg(right)
+
+    @staticmethod
+    def _compare(op: Jump, first: int, number: int | None, second: int, target: Block | int) -> Machine:
+        if number is not None:
+            return m.branch_imm(op, first, number, target)
+        return m.branch(op, first, second, target)
+
+    def jump_if(self, condition: Value, target: Block | int) -> None:
+        """Goes to ``target`` where the condition holds."""
+        if self._is_condition(condition):
+            first, second = condition.args
+            if condition.op is Op.OR:
+                self.jump_if(first, target)
+                self.jump_if(second, target)
+            else:
+                skip = self._local_label()
+                self.jump_unless(first, skip)
+                self.jump_if(second, target)
+                self.put(m.label(skip))
+            return
+        self.put(self._compare(*self._operands(condition), target))
+
+    def jump_unless(self, condition: Value, target: Block | int) -> None:
+        """Goes to ``target`` where the condition does not hold."""
+        if self._is_condition(condition):
+            first, second = condition.args
+            if condition.op is Op.AND:
+                self.jump_unless(first, target)
+                self.jump_unless(second, target)
+            else:
+                skip = self._local_label()
+                self.jump_if(first, skip)
+                self.jump_unless(second, target)
+                self.put(m.label(skip))
+            return
+        if not INFO[condition.op].compare:
+            self.put(m.branch_imm(Jump.JEQ, self.reg(condition), 0, target))
+            return
+        op, (left, right) = NEGATED[condition.op], condition.args
+        if left.op is Op.CONST:
+            op, left, right = MIRRORED[op], right, left
+        number = self.immediate(right)
+        first_register = self.reg(left)
+        second_register = 0 if number is not None else self.reg(right)
+        self.put(self._compare(_JUMP[op], first_register, number, second_register, target))
+
+    # memory
+
+    def address(self, value: Value, offset: int) -> tuple[int, int, int | None]:
+        """(base register, offset, stack object) of an access."""
+        while value.op is Op.PTRADD and value.args[1].op is Op.CONST and -0x4000 < offset + value.args[1].attr < 0x4000:
+            offset += value.args[1].attr
+            value = value.args[0]
+        if value.op is Op.ALLOCA:
+            return FRAME, offset, self.slots[value]
+        return self.reg(value), offset, None
+
+    def load(self, value: Value) -> None:
+        offset, size, is_signed = value.attr
+        dst = self.define(value)
+        self._load(dst, size, *self.address(value.args[0], offset))
+        if is_signed and size < 8:
+            shift = 64 - 8 * size
+            self.put(m.alu_imm(Alu.LSH, dst, shift))
+            self.put(m.alu_imm(Alu.ARSH, dst, shift))
+
+    def _load(self, dst: int, size: int, base: int, offset: int, slot: int | None) -> None:
+        code = Class.LDX | Mode.MEM | SIZES[size]
+        self.put(Machine(Kind.PLAIN, code, dst, base, offset, reads=(base,), writes=(dst,), slot=slot))
+
+    def store(self, value: Value) -> None:
+        offset, size = value.attr
+        stored = value.args[1]
+        while stored.op is Op.CAST:
+            stored = stored.args[0]
+        if stored.op is Op.CONST:
+            number = signed(stored.attr)
+            if size < 8:
+                number = signed(number << (64 - 8 * size)) >> (64 - 8 * size)
+            if fits(number):
+                self._store_imm(size, number, *self.address(value.args[0], offset))
+                return
+        register = self.reg(stored)
+        self._store(size, register, *self.address(value.args[0], offset))
+
+    def _store(self, size: int, register: int, base: int, offset: int, slot: int | None) -> None:
+        code = Class.STX | Mode.MEM | SIZES[size]
+        self.put(Machine(Kind.PLAIN, code, base, register, offset, reads=(base, register), slot=slot))
+
+    def _store_imm(self, size: int, number: int, base: int, offset: int, slot: int | None) -> None:
+        code = Class.ST | Mode.MEM | SIZES[size]
+        self.put(Machine(Kind.PLAIN, code, base, 0, offset, number, reads=(base,), slot=slot))
+
+    def zero(self, value: Value) -> None:
+        offset, size = value.attr
+        base, _, slot = self.address(value.args[0], 0)
+        for at, piece in pieces(offset, offset, size):
+            self._store_imm(piece, 0, base, offset + at, slot)
+
+    def copy(self, value: Value) -> None:
+        to, source, size = value.attr
+        to_base, to_offset, to_slot = self.address(value.args[0], to)
+        base, offset, slot = self.address(value.args[1], source)
+        for at, piece in pieces(to, source, size):
+            register = self.fresh()
+            self._load(register, piece, base, offset + at, slot)
+            self._store(piece, register, to_base, to_offset + at, to_slot)
+
+    def atomic(self, value: Value) -> None:
+        offset, size, op = value.attr
+        register = self.reg(value.args[1])
+        base, offset, slot = self.address(value.args[0], offset)
+        code = Class.STX | Mode.ATOMIC | SIZES[size]
+        self.put(Machine(Kind.PLAIN, code, base, register, offset, _ALU[op], reads=(base, register), slot=slot))
+
+    def pointer(self, value: Value) -> None:
+        if not self.plain_uses.get(value) and value.args[1].op is Op.CONST and self._folds(value):
+            return
+        dst = self.define(value)
+        number = self.immediate(value.args[1])
+        if number is not None:
+            self.into(dst, value.args[0])
+            self.put(m.alu_imm(Alu.ADD, dst, number))
+            return
+        second = self.reg(value.args[1])
+        self.into(dst, value.args[0])
+        self.put(m.alu(Alu.ADD, dst, second))
+
+    @staticmethod
+    def _folds(value: Value) -> bool:
+        return -0x2000 < value.args[1].attr < 0x2000
+
+    # calls
+
+    def call(self, value: Value) -> None:
+        for position, arg in enumerate(value.args):
+            self.into(1 + position, arg)
+        self.put(m.call(value.attr.id, len(value.args)))
+        self._take_result(value)
+
+    def packet(self, value: Value) -> None:
+        size, offset = value.attr
+        index = self.reg(value.args[1]) if len(value.args) > 1 else None
+        self.into(6, value.args[0])
+        mode = Mode.ABS if index is None else Mode.IND
+        reads = (6,) if index is None else (6, index)
+        self.put(Machine(Kind.PLAIN, Class.LD | mode | SIZES[size], 0, index or 0, imm=offset, reads=reads,
+                         writes=(0,), clobbers=m.CALLER_SAVED))  # fmt: skip
+        self._take_result(value)
+
+    def _take_result(self, value: Value) -> None:
+        if self.uses.get(value) and not isinstance(value.type, Void):
+            self.put(m.move(self.define(value), 0))
+
+    # control
+
+    def guard(self, value: Value) -> None:
+        self.result.exit_used = True
+        self.jump_unless(value.args[0], EXIT_LABEL)
+
+    def jump(self, value: Value) -> None:
+        """The block's ``next`` says it."""
+
+    def branch(self, value: Value) -> None:
+        self.jump_if(value.args[0], value.attr[0])
+
+    def ret(self, value: Value) -> None:
+        self.into(0, value.args[0])
+        self.put(m.exit_())
+
+
+EXIT_LABEL: Final = 0
+"""The local label of the stub that returns the hook's safe value."""
+
+
+def pieces(first: int, second: int, size: int) -> list[tuple[int, int]]:
+    """(offset, bytes) of the widest accesses that are aligned at both places."""
+    found = []
+    at = 0
+    while at < size:
+        width = next(w for w in (8, 4, 2, 1) if (first + at) % w == 0 and (second + at) % w == 0 and at + w <= size)
+        found.append((at, width))
+        at += width
+    return found
+
+
+_HANDLERS: Final[dict[Op, Callable[[Selector, Value], None]]] = {
+    Op.CTX: Selector.context,
+    **dict.fromkeys(_ALU, Selector.binary),
+    **dict.fromkeys(_JUMP, Selector.comparison),
+    Op.NEG: Selector.negative,
+    Op.BSWAP: Selector.swap,
+    Op.CAST: Selector.cast,
+    Op.SELECT: Selector.select,
+    Op.LOAD: Selector.load,
+    Op.STORE: Selector.store,
+    Op.ZERO: Selector.zero,
+    Op.COPY: Selector.copy,
+    Op.ATOMIC: Selector.atomic,
+    Op.PTRADD: Selector.pointer,
+    Op.MAP: Selector.shareable,
+    Op.ALLOCA: Selector.shareable,
+    Op.CALL: Selector.call,
+    Op.PACKET: Selector.packet,
+    Op.GUARD: Selector.guard,
+    Op.JUMP: Selector.jump,
+    Op.BRANCH: Selector.branch,
+    Op.RETURN: Selector.ret,
+}

@@ -1,0 +1,137 @@
+"""The operations of the IR as a table: what each takes, whether it may be dropped, shared or moved.
+
+Exact operations mean what Python means, on integers of two signednesses; the ``lower`` pass replaces each by
+raw ones, which mean what a BPF instruction means. ``attr`` is the operation's compile-time operand.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+
+class Op(Enum):
+    """Every IR operation; the value is its printed name."""
+
+    CONST = "const"  # attr: int
+    CTX = "ctx"  # the program's context pointer
+    PHI = "phi"  # one argument per predecessor
+    # exact integers
+    FLOORDIV = "floordiv"
+    MOD = "mod"
+    LSHIFT = "lshift"
+    RSHIFT = "rshift"
+    LT = "lt"
+    LE = "le"
+    GT = "gt"
+    GE = "ge"
+    # integers, wrapping: exact and raw alike
+    ADD = "add"
+    SUB = "sub"
+    MUL = "mul"
+    AND = "and"
+    OR = "or"
+    XOR = "xor"
+    NEG = "neg"
+    EQ = "eq"
+    NE = "ne"
+    SELECT = "select"  # condition, value if not 0, value if 0
+    CAST = "cast"  # the same 64 bits as the other signedness
+    TRUNC = "trunc"  # attr: (bytes, signed): what a store to and a load from such a field gives
+    BSWAP = "bswap"  # attr: bytes: reverse the order of the low bytes, clear the others
+    # raw integers
+    UDIV = "udiv"
+    UMOD = "umod"
+    SHL = "shl"
+    LSHR = "lshr"
+    ASHR = "ashr"
+    ULT = "ult"
+    ULE = "ule"
+    UGT = "ugt"
+    UGE = "uge"
+    SLT = "slt"
+    SLE = "sle"
+    SGT = "sgt"
+    SGE = "sge"
+    # memory
+    ALLOCA = "alloca"  # attr: bytes: a piece of stack, contents undefined
+    LOAD = "load"  # pointer; attr: (offset, bytes, signed)
+    STORE = "store"  # pointer, value; attr: (offset, bytes)
+    ZERO = "zero"  # pointer; attr: (offset, bytes)
+    COPY = "copy"  # destination, source; attr: (destination offset, source offset, bytes)
+    ATOMIC = "atomic"  # pointer, value; attr: (offset, bytes, Op)
+    PTRADD = "ptradd"  # pointer, integer
+    MAP = "map"  # attr: number of the map
+    CALL = "call"  # attr: HelperInfo
+    PACKET = "packet"  # context [, index]; attr: (bytes, offset): a load from the packet
+    # control
+    GUARD = "guard"  # condition: where it is 0 the program ends with its safe value
+    JUMP = "jump"  # attr: (block,)
+    BRANCH = "branch"  # condition; attr: (block if not 0, block if 0)
+    RETURN = "return"  # value
+    EXIT = "exit"  # ends the program with its safe value
+
+
+class Info(NamedTuple):
+    """Traits of an operation."""
+
+    arity: int | None  # None: any
+    pure: bool = False  # same arguments, same result, no effect: may be shared, dropped
+    removable: bool = False  # may be dropped when unused (reads memory, say)
+    terminator: bool = False
+    compare: bool = False
+    commutative: bool = False
+    exact: bool = False  # must be gone after lowering
+
+
+_EXACT: Final = Info(2, pure=True, exact=True)
+_EXACT_CMP: Final = Info(2, pure=True, exact=True, compare=True)
+_PURE: Final = Info(2, pure=True)
+_SWAPS: Final = Info(2, pure=True, commutative=True)
+_CMP: Final = Info(2, pure=True, compare=True)
+_END: Final = Info(0, terminator=True)
+
+INFO: Final[dict[Op, Info]] = {
+    Op.CONST: Info(0, pure=True),
+    Op.CTX: Info(0, pure=True),
+    Op.PHI: Info(None, removable=True),
+    **dict.fromkeys((Op.FLOORDIV, Op.MOD, Op.LSHIFT, Op.RSHIFT), _EXACT),
+    **dict.fromkeys((Op.LT, Op.LE, Op.GT, Op.GE), _EXACT_CMP),
+    **dict.fromkeys((Op.ADD, Op.MUL, Op.AND, Op.OR, Op.XOR), _SWAPS),
+    **dict.fromkeys((Op.SUB, Op.UDIV, Op.UMOD, Op.SHL, Op.LSHR, Op.ASHR), _PURE),
+    Op.NEG: Info(1, pure=True),
+    **dict.fromkeys((Op.EQ, Op.NE, Op.ULT, Op.ULE, Op.UGT, Op.UGE, Op.SLT, Op.SLE, Op.SGT, Op.SGE), _CMP),
+    Op.SELECT: Info(3, pure=True),
+    **dict.fromkeys((Op.CAST, Op.TRUNC, Op.BSWAP), Info(1, pure=True)),
+    Op.ALLOCA: Info(0, removable=True),
+    Op.LOAD: Info(1, removable=True),
+    Op.STORE: Info(2),
+    Op.ZERO: Info(1),
+    Op.COPY: Info(2),
+    Op.ATOMIC: Info(2),
+    Op.PTRADD: Info(2, pure=True),
+    Op.MAP: Info(0, pure=True),
+    Op.CALL: Info(None),
+    Op.PACKET: Info(None),
+    Op.GUARD: Info(1),
+    Op.JUMP: _END,
+    Op.BRANCH: Info(1, terminator=True),
+    Op.RETURN: Info(1, terminator=True),
+    Op.EXIT: _END,
+}
+
+NEGATED: Final[dict[Op, Op]] = {}
+"""The comparison that holds where the given one doesn't."""
+MIRRORED: Final[dict[Op, Op]] = {}
+"""The comparison that holds with the operands exchanged."""
+
+for _a, _b in [
+    (Op.EQ, Op.NE), (Op.LT, Op.GE), (Op.GT, Op.LE),
+    (Op.ULT, Op.UGE), (Op.UGT, Op.ULE), (Op.SLT, Op.SGE), (Op.SGT, Op.SLE),
+]:  # fmt: skip
+    NEGATED[_a], NEGATED[_b] = _b, _a
+for _a, _b in [
+    (Op.EQ, Op.EQ), (Op.NE, Op.NE), (Op.LT, Op.GT), (Op.LE, Op.GE),
+    (Op.ULT, Op.UGT), (Op.ULE, Op.UGE), (Op.SLT, Op.SGT), (Op.SLE, Op.SGE),
+]:  # fmt: skip
+    MIRRORED[_a], MIRRORED[_b] = _b, _a

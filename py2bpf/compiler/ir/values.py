@@ -1,0 +1,129 @@
+"""IR data: values in static single assignment form, basic blocks, functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...exception import Span
+from ...spec import HookSpec, MapSpec
+from .ops import INFO, Op
+from .types import I64, U64, VOID, Type
+
+
+class Value:
+    """An instruction and the value that it computes."""
+
+    __slots__ = ("args", "attr", "op", "span", "type")
+
+    def __init__(self, op: Op, args: list[Value], type: Type, attr: Any = None, span: Span | None = None) -> None:
+        self.op = op
+        self.args = args
+        self.type = type
+        self.attr = attr
+        self.span = span
+
+    def __repr__(self) -> str:
+        return f"<{self.op.value} {self.attr if self.attr is not None else ''} {self.type}>"
+
+
+def const(number: int) -> Value:
+    """A constant; i64 unless only u64 can hold it. The caller has checked that 64 bits suffice."""
+    return Value(Op.CONST, [], I64 if number < 1 << 63 else U64, number)
+
+
+class Block:
+    """A basic block: phis, then a body that ends in one terminator. ``preds`` is in the order of phi arguments."""
+
+    __slots__ = ("body", "phis", "preds")
+
+    def __init__(self) -> None:
+        self.phis: list[Value] = []
+        self.body: list[Value] = []
+        self.preds: list[Block] = []
+
+    @property
+    def end(self) -> Value:
+        return self.body[-1]
+
+    @property
+    def succs(self) -> tuple[Block, ...]:
+        end = self.body[-1]
+        return end.attr if end.op is Op.JUMP or end.op is Op.BRANCH else ()
+
+    def values(self) -> Iterator[Value]:
+        yield from self.phis
+        yield from self.body
+
+
+class Function:
+    """A program in IR. ``blocks[0]`` is the entry; every block stands after its forward predecessors,
+    and the blocks of a loop stand together."""
+
+    __slots__ = ("blocks", "captures", "hook", "maps", "name")
+
+    def __init__(self, name: str, hook: HookSpec) -> None:
+        self.name = name
+        self.hook = hook
+        self.blocks: list[Block] = []
+        self.maps: list[MapSpec] = []
+        self.captures: list[Any] = []
+
+
+def append(block: Block, op: Op, args: list[Value], type: Type = VOID, attr: Any = None,
+           span: Span | None = None) -> Value:  # fmt: skip
+    """Adds an instruction to the end of a block."""
+    value = Value(op, args, type, attr, span)
+    block.body.append(value)
+    return value
+
+
+def connect(block: Block, op: Op, args: list[Value], targets: tuple[Block, ...], span: Span | None = None) -> None:
+    """Ends a block with a jump or branch and enters it as a predecessor of its targets."""
+    append(block, op, args, VOID, targets, span)
+    for target in targets:
+        target.preds.append(block)
+
+
+def remove_edge(source: Block, target: Block) -> None:
+    """Forgets one edge, and the phi arguments that came over it."""
+    index = target.preds.index(source)
+    del target.preds[index]
+    for phi in target.phis:
+        del phi.args[index]
+
+
+def prune(fn: Function) -> None:
+    """Drops the blocks that can't be reached, and their edges. The order of the others stays."""
+    seen: set[Block] = {fn.blocks[0]}
+    stack = [fn.blocks[0]]
+    while stack:
+        for succ in stack.pop().succs:
+            if succ not in seen:
+                seen.add(succ)
+                stack.append(succ)
+    if len(seen) == len(fn.blocks):
+        return
+    for dead in fn.blocks:
+        if dead not in seen:
+            for succ in dead.succs:
+                if succ in seen:
+                    remove_edge(dead, succ)
+    fn.blocks = [block for block in fn.blocks if block in seen]
+
+
+def replace_all(fn: Function, new: dict[Value, Value]) -> None:
+    """Replaces values by others everywhere, following chains."""
+    if not new:
+        return
+    for block in fn.blocks:
+        for value in block.values():
+            args = value.args
+            for i, arg in enumerate(args):
+                while arg in new:
+                    arg = new[arg]
+                args[i] = arg
+
+
+def is_terminator(value: Value) -> bool:
+    return INFO[value.op].terminator

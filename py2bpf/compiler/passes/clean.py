@@ -1,0 +1,171 @@
+"""Tidies the flow graph: trivial phis, blocks in a row, jumps to jumps, branches whose outcome an edge knows.
+
+    b1: jump b2              b1: ...
+    b2: ...             ->       (b2's body)
+
+    b3: %1 = phi 1, 0        b1: jump b4
+        branch %1 b4, b5  -> b2: jump b5
+"""
+
+from __future__ import annotations
+
+from ..ir.ops import Op
+from ..ir.types import VOID
+from ..ir.values import Block, Function, Value, prune, replace_all
+
+
+def run(fn: Function) -> None:
+    """Repeats the steps until none changes anything."""
+    changed = True
+    while changed:
+        changed = _trivial_phis(fn)
+        changed |= _forward_known_branches(fn)
+        changed |= _skip_empty(fn)
+        changed |= _merge_rows(fn)
+        prune(fn)
+
+
+def _trivial_phis(fn: Function) -> bool:
+    new: dict[Value, Value] = {}
+    for block in fn.blocks:
+        kept = []
+        for phi in block.phis:
+            same = _only_argument(phi, new)
+            if same is None:
+                kept.append(phi)
+            else:
+                new[phi] = same
+        block.phis = kept
+    replace_all(fn, new)
+    return bool(new)
+
+
+def _only_argument(phi: Value, new: dict[Value, Value]) -> Value | None:
+    """The one value that all arguments are, itself aside."""
+    found: Value | None = None
+    for arg in phi.args:
+        while arg in new:
+            arg = new[arg]
+        if arg is phi or arg is found:
+            continue
+        if found is not None and not _same_constant(arg, found):
+            return None
+        found = found or arg
+    return found if found is not None and found.type == phi.type else None
+
+
+def _same_constant(a: Value, b: Value) -> bool:
+    return a.op is Op.CONST and b.op is Op.CONST and a.attr == b.attr and a.type == b.type
+
+
+def _retarget(block: Block, old: Block, new: Block) -> None:
+    """Makes an edge of ``block`` lead to ``new``; the caller sees to predecessors and phis."""
+    end = block.end
+    end.attr = tuple(new if target is old else target for target in end.attr)
+
+
+def _uses(fn: Function) -> dict[Value, list[tuple[Block, Value]]]:
+    table: dict[Value, list[tuple[Block, Value]]] = {}
+    for block in fn.blocks:
+        for value in block.values():
+            for arg in value.args:
+                table.setdefault(arg, []).append((block, value))
+    return table
+
+
+def _forward_known_branches(fn: Function) -> bool:
+    """A block that only branches on a phi: edges with a constant argument go where they must."""
+    candidates = [b for b in fn.blocks if len(b.body) == 1 and b.end.op is Op.BRANCH and b.end.args[0] in b.phis]
+    if not candidates:
+        return False
+    changed = False
+    for block in candidates:
+        uses = _uses(fn)
+        if all(_stays_here(block, phi, uses) for phi in block.phis):
+            changed |= _forward(block)
+    return changed
+
+
+def _stays_here(block: Block, phi: Value, uses: dict[Value, list[tuple[Block, Value]]]) -> bool:
+    """Whether a phi is used by its own block's branch and its successors' phis only."""
+    for place, user in uses.get(phi, ()):
+        if user is block.end:
+            continue
+        if user.op is not Op.PHI or place not in block.succs:
+            return False
+        if any(arg is phi and pred is not block for arg, pred in zip(user.args, place.preds, strict=True)):
+            return False
+    return True
+
+
+def _forward(block: Block) -> bool:
+    condition = block.end.args[0]
+    index = block.phis.index(condition)
+    changed = False
+    for pred in list(block.preds):
+        at = block.preds.index(pred)
+        known = block.phis[index].args[at]
+        if known.op is not Op.CONST or pred is block:
+            continue
+        target = block.succs[0 if known.attr else 1]
+        if pred in target.preds or pred.succs.count(block) > 1 or target is block:
+            continue
+        values = {phi: phi.args[at] for phi in block.phis}
+        via = target.preds.index(block)
+        for phi in target.phis:
+            arg = phi.args[via]
+            phi.args.append(values.get(arg, arg))
+        target.preds.append(pred)
+        _retarget(pred, block, target)
+        del block.preds[at]
+        for phi in block.phis:
+            del phi.args[at]
+        changed = True
+    return changed
+
+
+def _skip_empty(fn: Function) -> bool:
+    """Edges to a block that only jumps on lead to where it jumps."""
+    changed = False
+    for block in fn.blocks[1:]:
+        if len(block.body) != 1 or block.phis or block.end.op is not Op.JUMP:
+            continue
+        (target,) = block.succs
+        if target is block:
+            continue
+        via = target.preds.index(block)
+        for pred in list(block.preds):
+            if pred in target.preds or pred.succs.count(block) > 1:
+                continue
+            for phi in target.phis:
+                phi.args.append(phi.args[via])
+            target.preds.append(pred)
+            _retarget(pred, block, target)
+            block.preds.remove(pred)
+            changed = True
+    return changed
+
+
+def _merge_rows(fn: Function) -> bool:
+    """A block whose only successor has no other predecessor takes that one's body."""
+    gone: set[Block] = set()
+    for block in fn.blocks:
+        if block in gone:
+            continue
+        while block.end.op is Op.JUMP:
+            (succ,) = block.succs
+            if len(succ.preds) != 1 or succ is block or succ is fn.blocks[0] or not block.preds and block is not fn.blocks[0]:
+                break
+            _take(block, succ, fn)
+            gone.add(succ)
+    fn.blocks = [block for block in fn.blocks if block not in gone]
+    return bool(gone)
+
+
+def _take(block: Block, succ: Block, fn: Function) -> None:
+    if succ.phis:
+        replace_all(fn, {phi: phi.args[0] for phi in succ.phis})
+    block.body = block.body[:-1] + succ.body
+    for target in succ.succs:
+        target.preds[target.preds.index(succ)] = block
+    succ.body = [Value(Op.EXIT, [], VOID)]

@@ -1,0 +1,283 @@
+"""Value ranges: for every integer an interval that surely holds it, for every pointer whether it may be null.
+
+A range is an interval of mathematical integers within the value's 64-bit type. Branches and guards narrow the
+ranges of what they compare, for all that they dominate.
+
+    b0: %1 = load (0, 1, unsigned)      %1 in [0, 255]
+        branch lt %1, 16 -> b1, b2
+    b1: ...                             %1 in [0, 15] here
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from ...uapi.helpers import Ret
+from ..ir.ops import INFO, MIRRORED, NEGATED, Op
+from ..ir.types import Int, Ptr
+from ..ir.values import Block, Value
+
+Range = tuple[int, int]
+FULL: Final[dict[bool, Range]] = {True: (-(1 << 63), (1 << 63) - 1), False: (0, (1 << 64) - 1)}
+_LESS: Final = {Op.LT: 1, Op.SLT: 1, Op.ULT: 1, Op.LE: 0, Op.SLE: 0, Op.ULE: 0}
+_MAX_DEPTH: Final = 8
+
+
+class Ranges:
+    """What is known of values at one place; ``enter`` moves on to the next block in dominance order."""
+
+    def __init__(self) -> None:
+        self.base: dict[Value, Range] = {}
+        self.facts: dict[Value, Range] = {}
+        self.at_end: dict[Block, dict[Value, Range]] = {}
+
+    def enter(self, block: Block, dominator: Block | None) -> None:
+        """Begins a block: what held at the end of its dominator holds, and what the edge into it says."""
+        self.facts = self.at_end[dominator].copy() if dominator is not None else {}
+        self.at_end[block] = self.facts
+        if len(block.preds) == 1 and block.preds[0].end.op is Op.BRANCH:
+            end = block.preds[0].end
+            yes, no = end.attr
+            if yes is not no:
+                self.assume(end.args[0], block is yes)
+
+    def of(self, value: Value) -> Range:
+        """The interval of an integer."""
+        if value.op is Op.CONST:
+            return value.attr, value.attr
+        found = self.facts.get(value) or self.base.get(value)
+        if found is not None:
+            return found
+        assert isinstance(value.type, Int), value
+        return FULL[value.type.signed]
+
+    def may_be_null(self, value: Value) -> bool:
+        """Whether a pointer may be null here."""
+        return isinstance(value.type, Ptr) and value.type.nullable and self.facts.get(value) != (1, 1)
+
+    def note(self, value: Value) -> None:
+        """Computes the range of a value just met."""
+        if isinstance(value.type, Int) and value.op is not Op.CONST:
+            found = compute(value, self.of)
+            if found != FULL[value.type.signed]:
+                self.base[value] = found
+
+    # narrowing
+
+    def assume(self, condition: Value, holds: bool, depth: int = 0) -> None:
+        """``condition`` is known to be (not) 0 from here on."""
+        if depth > _MAX_DEPTH or condition.op is Op.CONST:
+            return
+        if isinstance(condition.type, Ptr):
+            self.facts[condition] = (1, 1) if holds else (0, 0)
+            return
+        if INFO[condition.op].compare:
+            self._assume_comparison(condition, holds, depth)
+        elif condition.op is (Op.AND if holds else Op.OR) and self._truths(condition):
+            for arg in condition.args:
+                self.assume(arg, holds, depth + 1)
+        elif condition.op is Op.CAST:
+            self.assume(condition.args[0], holds, depth + 1)
+        if holds:
+            self._trim(condition, 0)
+        else:
+            self._narrow(condition, 0, 0)
+
+    def _truths(self, condition: Value) -> bool:
+        return all(0 <= self.of(arg)[0] and self.of(arg)[1] <= 1 for arg in condition.args)
+
+    def _assume_comparison(self, condition: Value, holds: bool, depth: int) -> None:
+        left, right = condition.args
+        op = condition.op if holds else NEGATED[condition.op]
+        if isinstance(left.type, Ptr) or isinstance(right.type, Ptr):
+            if op in (Op.EQ, Op.NE) and right.op is Op.CONST and right.attr == 0:
+                self.facts[left] = (1, 1) if op is Op.NE else (0, 0)
+            return
+        if op in (Op.EQ, Op.NE) and right.op is Op.CONST and right.attr == 0:
+            self.assume(left, op is Op.NE, depth + 1)
+        if not self._is_mathematical(op, left, right):
+            return
+        if op is Op.EQ:
+            low, high = max(self.of(left)[0], self.of(right)[0]), min(self.of(left)[1], self.of(right)[1])
+            self._narrow(left, low, high)
+            self._narrow(right, low, high)
+        elif op is Op.NE:
+            for one, other in ((left, right), (right, left)):
+                if other.op is Op.CONST:
+                    self._trim(one, other.attr)
+        else:
+            if op not in _LESS:
+                op, left, right = MIRRORED[op], right, left
+            gap = _LESS[op]
+            self._narrow(left, FULL[True][0], self.of(right)[1] - gap)
+            self._narrow(right, self.of(left)[0] + gap, FULL[False][1])
+
+    def _is_mathematical(self, op: Op, left: Value, right: Value) -> bool:
+        """Whether the comparison of bits is one of the numbers that the ranges are about."""
+        if op in (Op.LT, Op.LE, Op.GT, Op.GE):
+            return True
+        ranges = (self.of(left), self.of(right))
+        if op in (Op.ULT, Op.ULE, Op.UGT, Op.UGE):
+            return all(low >= 0 for low, _ in ranges)
+        signed = all(high <= FULL[True][1] for _, high in ranges)
+        if op in (Op.EQ, Op.NE):
+            return left.type == right.type or signed or all(low >= 0 for low, _ in ranges)
+        return signed
+
+    def _narrow(self, value: Value, low: int, high: int) -> None:
+        if value.op is Op.CONST:
+            return
+        old = self.of(value)
+        new = max(old[0], low), min(old[1], high)
+        if new[0] > new[1]:  # this place is never reached; any range is right
+            return
+        if new != old:
+            self.facts[value] = new
+            if value.op is Op.CAST:
+                self._narrow_through_cast(value.args[0], new)
+
+    def _narrow_through_cast(self, value: Value, new: Range) -> None:
+        if isinstance(value.type, Int) and self.of(value)[0] >= 0 and new[0] >= 0:
+            self._narrow(value, *new)
+
+    def _trim(self, value: Value, excluded: int) -> None:
+        if isinstance(value.type, Int) and value.op is not Op.CONST:
+            low, high = self.of(value)
+            self._narrow(value, low + (low == excluded), high - (high == excluded))
+
+
+def compute(value: Value, of: Callable[[Value], Range]) -> Range:
+    """The range of an operation's result from those of its arguments."""
+    assert isinstance(value.type, Int)
+    full = FULL[value.type.signed]
+    if INFO[value.op].compare:
+        return 0, 1
+    if value.op is Op.PHI:
+        return _phi(value, of, full)
+    if value.op in (Op.LOAD, Op.PACKET):
+        size, signed = (value.attr[1], value.attr[2]) if value.op is Op.LOAD else (value.attr[0], False)
+        return field_range(size, signed)
+    if value.op is Op.CALL:
+        return (0, (1 << 32) - 1) if value.attr.ret is Ret.U32 else full
+    rule = _RULES.get(value.op)
+    if rule is None:
+        return full
+    found = rule(value, [of(arg) for arg in value.args if isinstance(arg.type, Int)])
+    return found if found is not None and full[0] <= found[0] and found[1] <= full[1] else full
+
+
+def field_range(size: int, signed: bool) -> Range:
+    """What a field of ``size`` bytes can hold."""
+    bits = 8 * size
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+
+
+def _phi(phi: Value, of: Callable[[Value], Range], full: Range) -> Range:
+    """The union of the arguments. A counter that only grows (shrinks) stays above (below) where it starts: if
+    it left 64 bits, Python's number would have left them too."""
+    low, high = full[1], full[0]
+    for arg in phi.args:
+        if arg is phi:
+            continue
+        step = _step(arg, phi)
+        if step is None:
+            found = of(arg)
+            low, high = min(low, found[0]), max(high, found[1])
+        elif step > 0:
+            high = full[1]
+        else:
+            low = full[0]
+    return (max(low, full[0]), min(high, full[1])) if low <= high else full
+
+
+def _step(arg: Value, phi: Value) -> int | None:
+    if arg.op is Op.ADD and arg.args[0] is phi and arg.args[1].op is Op.CONST:
+        number: int = arg.args[1].attr
+        return number
+    return None
+
+
+def _corners(combine: Callable[[int, int], int]) -> Callable[[Value, list[Range]], Range]:
+    def rule(value: Value, args: list[Range]) -> Range:
+        results = [combine(x, y) for x in args[0] for y in args[1]]
+        return min(results), max(results)
+
+    return rule
+
+
+def _ones(number: int) -> int:
+    return (1 << number.bit_length()) - 1
+
+
+def _and(value: Value, args: list[Range]) -> Range | None:
+    limits = [high for low, high in args if low >= 0]
+    return (0, min(limits)) if limits else None
+
+
+def _or(value: Value, args: list[Range]) -> Range | None:
+    (a, b), (c, d) = args
+    if a < 0 or c < 0:
+        return None
+    return (max(a, c) if value.op is Op.OR else 0), _ones(b | d)
+
+
+def _floordiv(value: Value, args: list[Range]) -> Range | None:
+    if args[1][0] <= 0 or (value.op is Op.UDIV and args[0][0] < 0):
+        return None
+    return _corners(lambda x, y: x // y)(value, args)
+
+
+def _mod(value: Value, args: list[Range]) -> Range | None:
+    (low, high), (least, most) = args
+    if least > 0 and (low >= 0 or value.op is Op.MOD):
+        return 0, min(most - 1, high) if low >= 0 else most - 1
+    return (least + 1, 0) if most < 0 and value.op is Op.MOD else None
+
+
+def _lshift(value: Value, args: list[Range]) -> Range | None:
+    if args[1][0] < 0 or args[1][1] > 63:
+        return None
+    return _corners(lambda x, y: x << y)(value, args)
+
+
+def _rshift(value: Value, args: list[Range]) -> Range | None:
+    (low, high), (least, most) = args
+    if least < 0 or (value.op is not Op.RSHIFT and most > 63) or (value.op is Op.LSHR and low < 0):
+        return None
+    counts = min(least, 64), min(most, 64)
+    return _corners(lambda x, y: x >> y)(value, [args[0], counts])
+
+
+def _select(value: Value, args: list[Range]) -> Range:
+    chosen = args[-2:]
+    return min(low for low, _ in chosen), max(high for _, high in chosen)
+
+
+def _trunc(value: Value, args: list[Range]) -> Range:
+    field = field_range(*value.attr)
+    return args[0] if field[0] <= args[0][0] and args[0][1] <= field[1] else field
+
+
+_RULES: Final[dict[Op, Callable[[Value, list[Range]], Range | None]]] = {
+    Op.ADD: lambda value, args: (args[0][0] + args[1][0], args[0][1] + args[1][1]),
+    Op.SUB: lambda value, args: (args[0][0] - args[1][1], args[0][1] - args[1][0]),
+    Op.MUL: _corners(lambda x, y: x * y),
+    Op.NEG: lambda value, args: (-args[0][1], -args[0][0]),
+    Op.AND: _and,
+    Op.OR: _or,
+    Op.XOR: _or,
+    Op.FLOORDIV: _floordiv,
+    Op.UDIV: _floordiv,
+    Op.MOD: _mod,
+    Op.UMOD: _mod,
+    Op.LSHIFT: _lshift,
+    Op.SHL: _lshift,
+    Op.RSHIFT: _rshift,
+    Op.LSHR: _rshift,
+    Op.ASHR: _rshift,
+    Op.SELECT: _select,
+    Op.CAST: lambda value, args: args[0],
+    Op.TRUNC: _trunc,
+    Op.BSWAP: lambda value, args: field_range(value.attr, False),
+}

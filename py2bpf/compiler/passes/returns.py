@@ -1,0 +1,54 @@
+"""One exit for each constant result, and no phi just to return.
+
+    b3: %5 = phi 0, 0, %4            b1: jump r0
+        return %5             ->     b2: return %4
+                                     r0: return 0
+"""
+
+from __future__ import annotations
+
+from ..ir.ops import Op
+from ..ir.types import VOID
+from ..ir.values import Block, Function, Value, const, prune
+
+
+def run(fn: Function) -> None:
+    """Splits returns of phis, then shares the returns of equal constants."""
+    for block in list(fn.blocks):
+        if len(block.body) == 1 and block.end.op is Op.RETURN and block.end.args[0] in block.phis:
+            _split(block)
+    _share(fn)
+    prune(fn)
+
+
+def _split(block: Block) -> None:
+    """Gives every predecessor that only jumps here its own return."""
+    index = block.phis.index(block.end.args[0])
+    for pred in list(block.preds):
+        if pred.end.op is not Op.JUMP:
+            continue
+        at = block.preds.index(pred)
+        value = block.phis[index].args[at]
+        del block.preds[at]
+        for phi in block.phis:
+            del phi.args[at]
+        pred.body[-1] = Value(Op.RETURN, [value], VOID, None, block.end.span)
+
+
+def _share(fn: Function) -> None:
+    returns: dict[int, list[Block]] = {}
+    for block in fn.blocks:
+        end = block.end
+        if end.op is Op.EXIT:
+            end.op, end.args = Op.RETURN, [const(fn.hook.safe)]
+        if end.op is Op.RETURN and end.args[0].op is Op.CONST:
+            returns.setdefault(end.args[0].attr & 0xFFFFFFFF, []).append(block)
+    for number, blocks in returns.items():
+        if len(blocks) < 2:
+            continue
+        shared = Block()
+        shared.body = [Value(Op.RETURN, [const(number)], VOID, None, blocks[0].end.span)]
+        fn.blocks.append(shared)
+        for block in blocks:
+            block.body[-1] = Value(Op.JUMP, [], VOID, (shared,), block.end.span)
+            shared.preds.append(block)

@@ -1,0 +1,351 @@
+"""Attributes and items of whatever has them: ctypes objects, the context, maps, constants, sequences."""
+
+from __future__ import annotations
+
+import ctypes
+import difflib
+import inspect
+import types
+from typing import TYPE_CHECKING, Any, Final
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from ...spec import Field
+from ...uapi.helpers import HELPERS
+from ...uapi.map_types import MapType
+from ..ir.ops import Op as IrOp
+from ..ir.types import I64
+from ..ir.values import Value, const
+from . import arith, calls, dispatch, iteration, maps, memory
+from .describe import describe, type_name
+from .layout import is_array, is_chars, is_record, members, scalar
+from .state import State
+from .values import (
+    Abstract,
+    AugmentedAttr,
+    AugmentedItem,
+    Bound,
+    Const,
+    Context,
+    ContextFields,
+    DictRef,
+    ListRef,
+    Map,
+    Method,
+    Ref,
+    Run,
+    SliceOf,
+    TupleOf,
+    Update,
+)
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+_MUTATORS: Final = {
+    list: {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"},
+    dict: {"update", "pop", "popitem", "clear", "setdefault"},
+    set: {"add", "update", "remove", "discard", "pop", "clear"},
+    bytearray: {"append", "extend", "insert", "pop", "remove", "clear", "reverse"},
+}
+
+
+def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstract:
+    """``owner.name``."""
+    if isinstance(owner, Const):
+        return _constant_attr(ev, owner.obj, name)
+    if isinstance(owner, Ref):
+        return _ref_attr(ev, state, owner, name)
+    if isinstance(owner, Context):
+        return _context_attr(ev, owner, name)
+    if isinstance(owner, Map):
+        return _map_attr(owner, name)
+    if isinstance(owner, Run) and name in calls.INT_METHODS:
+        return Method(owner, name)
+    if isinstance(owner, (ListRef, DictRef)):
+        return Method(owner, name)
+    raise TypeMismatch(0, f"{describe(owner)} has no attribute {name!r}")
+
+
+def _constant_attr(ev: Evaluator, obj: Any, name: str) -> Abstract:
+    if obj is None:
+        ev.b.exit()  # AttributeError
+    for kind, names in _MUTATORS.items():
+        if isinstance(obj, kind) and name in names:
+            raise UnsupportedSyntax(0, f"can't call .{name}() of a captured {kind.__name__}: captures are constants")
+    try:
+        return dispatch.wrap(getattr(obj, name))
+    except AttributeError as error:
+        near = difflib.get_close_matches(name, dir(obj), 3)
+        hints = (f"did you mean {' or '.join(near)}?",) if near else ()
+        raise TypeMismatch(0, f"{describe(Const(obj))} has no attribute {name!r}", hints=hints) from error
+
+
+def _ref_attr(ev: Evaluator, state: State, ref: Ref, name: str) -> Abstract:
+    if is_record(ref.ctype):
+        found = inspect.getattr_static(ref.ctype, name, None)
+        if name not in members(ref.ctype) and found is not None:
+            return _class_attr(ev, state, ref, name, found)
+        return memory.load_member(ev.b, ref, name)
+    if name == "value" and (scalar(ref.ctype) is not None or is_chars(ref.ctype)):
+        return memory.load(ev.b, ref)
+    if is_chars(ref.ctype) and name == "raw":
+        return ref
+    if is_chars(ref.ctype) and name in calls.CHARS_METHODS:
+        return Method(ref, name)
+    hints = ("items of an array are read with [i]",) if is_array(ref.ctype) else ()
+    raise TypeMismatch(0, f"a {type_name(ref.ctype)} has no attribute {name!r}", hints=hints)
+
+
+def _class_attr(ev: Evaluator, state: State, ref: Ref, name: str, found: Any) -> Abstract:
+    """What the struct's class defines beside its fields."""
+    if isinstance(found, types.FunctionType):
+        return Bound(Const(found), (ref,))
+    if isinstance(found, property):
+        return calls.call(ev, state, Const(found.fget), (ref,), {}, 0)
+    return dispatch.wrap(getattr(ref.ctype, name))
+
+
+def _map_attr(owner: Map, name: str) -> Abstract:
+    if name in maps.METHODS or callable(getattr(type(owner.obj), name, None)):
+        return Method(owner, name)
+    try:
+        return dispatch.wrap(getattr(owner.obj, name))
+    except AttributeError as error:
+        raise TypeMismatch(0, f"a map has no attribute {name!r}") from error
+
+
+# the context
+
+
+def _context_attr(ev: Evaluator, context: Context, name: str) -> Abstract:
+    extra = context.spec.fields.get(name)
+    if isinstance(extra, tuple):
+        return ContextFields(context, name)
+    if extra is not None:
+        return _context_field(ev, context, extra)
+    if name not in members(context.spec.struct) and name not in context.spec.fields:
+        known = [*members(context.spec.struct), *context.spec.fields]
+        near = difflib.get_close_matches(name, known, 3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}"
+        raise TypeMismatch(0, f"the context ({type_name(context.spec.struct)}) has no field {name!r}", hints=(hint,))
+    return memory.load_member(ev.b, Ref(context.base, 0, context.spec.struct), name)
+
+
+def _context_field(ev: Evaluator, context: Context, field: Field) -> Abstract:
+    struct = context.spec.struct
+    whole = Ref(context.base, 0, struct)
+    if field.through_pointer is None:
+        return memory.load_member(ev.b, whole, field.path)
+    inner = arith.to_ir(ev.b, memory.load_member(ev.b, whole, field.through_pointer))
+    member = memory.member(struct, field.path)
+    address = arith.as_u64(ev.b, ev.b.emit(IrOp.ADD, [inner, const(member.offset)], inner.type))
+    return read_kernel(ev, address, member.ctype)
+
+
+def read_kernel(ev: Evaluator, address: Value, ctype: Any) -> Abstract:
+    """The object of ``ctype`` at a kernel address; zero where the address can't be read."""
+    size = ctypes.sizeof(ctype)
+    place = memory.new(ev.b, ctype)
+    ev.b.emit(IrOp.CALL, [place.base, const(size), address], I64, HELPERS["probe_read_kernel"])
+    return memory.load(ev.b, place)
+
+
+def _context_item(ev: Evaluator, fields: ContextFields, key: Abstract) -> Abstract:
+    table = fields.context.spec.fields[fields.name]
+    assert isinstance(table, tuple)
+    if not isinstance(key, Const) or not isinstance(key.obj, int):
+        raise TypeMismatch(0, f"the index of .{fields.name}[] must be a constant")
+    if not 0 <= key.obj < len(table):
+        raise TypeMismatch(0, f".{fields.name}[{key.obj}] does not exist: there are {len(table)}")
+    return _context_field(ev, fields.context, table[key.obj])
+
+
+def store_attr(ev: Evaluator, owner: Abstract, name: str, value: Abstract) -> None:
+    """``owner.name = value``."""
+    if isinstance(owner, Ref):
+        if is_record(owner.ctype):
+            memory.store_member(ev.b, owner, name, value)
+            return
+        if name in ("value", "raw") and (scalar(owner.ctype) is not None or is_chars(owner.ctype)):
+            memory.store(ev.b, owner, value)
+            return
+        raise TypeMismatch(0, f"a {type_name(owner.ctype)} has no attribute {name!r} to assign to")
+    if isinstance(owner, Context):
+        if name in owner.spec.fields:
+            raise UnsupportedSyntax(0, f"the context's {name!r} is read-only")
+        memory.store_member(ev.b, Ref(owner.base, 0, owner.spec.struct), name, value)
+        return
+    if isinstance(owner, Const) and owner.obj is None:
+        ev.b.exit()  # AttributeError
+    hints = ("what a program captures is constant; make the object inside the function",) if isinstance(owner, Const) else ()
+    raise UnsupportedSyntax(0, f"can't assign to an attribute of {describe(owner)}", hints=hints)
+
+
+# items
+
+
+def get_item(ev: Evaluator, state: State, container: Abstract, key: Abstract) -> Abstract:
+    """``container[key]``."""
+    if isinstance(container, Map):
+        return maps.get_item(ev.b, container, key)
+    if isinstance(container, ContextFields):
+        return _context_item(ev, container, key)
+    if isinstance(container, Const) and isinstance(key, Const):
+        return dispatch.constant_operation(ev, "the subscript", lambda: container.obj[key.obj])
+    if isinstance(container, DictRef):
+        return _dict_item(ev, state, container, key)
+    if isinstance(container, Ref) and is_array(container.ctype):
+        return _array_item(ev, container, key)
+    items = iteration.known_items(ev.b, state, container)
+    if items is None:
+        raise TypeMismatch(0, f"{describe(container)} has no items")
+    return _sequence_item(ev, state, container, items, key)
+
+
+def _dict_item(ev: Evaluator, state: State, container: DictRef, key: Abstract) -> Abstract:
+    items = iteration.heap_object(state, container)
+    if not isinstance(key, Const):
+        raise TypeMismatch(0, "the key of a dict must be a constant", hints=("use a map for run-time keys",))
+    if key.obj not in items:
+        ev.b.exit()  # KeyError
+    found: Abstract = items[key.obj]
+    return found
+
+
+def _array_item(ev: Evaluator, ref: Ref, key: Abstract) -> Abstract:
+    if isinstance(key, Const) and isinstance(key.obj, slice):
+        return _array_slice(ref, key.obj)
+    found = memory.index(ev.b, ref, key)
+    if is_chars(ref.ctype):  # bytes give numbers
+        return arith.from_ir(ev.b.load(found.base, found.offset, 1, False))
+    return memory.load(ev.b, found)
+
+
+def _array_slice(ref: Ref, key: slice) -> Abstract:
+    chosen = range(ref.ctype._length_)[key]
+    if chosen.step != 1:
+        raise UnsupportedSyntax(0, "a slice of an array must have step 1")
+    start = memory.element(ref, chosen.start).offset
+    return Ref(ref.base, start, ref.ctype._type_ * len(chosen))
+
+
+def _sequence_item(
+    ev: Evaluator, state: State, container: Abstract, items: tuple[Abstract, ...], key: Abstract
+) -> Abstract:
+    if isinstance(key, Const) and isinstance(key.obj, slice):
+        chosen = items[key.obj]
+        return dispatch.new_list(ev, state, chosen) if isinstance(container, ListRef) else dispatch.tuple_of(chosen)
+    if isinstance(key, Const):
+        return _known_item(ev, items, key.obj)
+    if isinstance(key, SliceOf):
+        raise TypeMismatch(0, "the bounds of a slice must be constants")
+    if items and all(isinstance(item, Const) and isinstance(item.obj, int) for item in items):
+        return _table_item(ev, [int(item.obj) for item in items if isinstance(item, Const)], key)
+    raise TypeMismatch(0, f"the index into {describe(container)} must be a constant",
+                       hints=("a ctypes array or a map can be indexed at run time",))  # fmt: skip
+
+
+def _known_item(ev: Evaluator, items: tuple[Abstract, ...], index: Any) -> Abstract:
+    if not isinstance(index, int):
+        raise TypeMismatch(0, f"a sequence is indexed with integers, not {describe(Const(index))}")
+    if not -len(items) <= index < len(items):
+        ev.b.exit()  # IndexError
+    return items[index]
+
+
+def _table_item(ev: Evaluator, numbers: list[int], key: Abstract) -> Abstract:
+    """A constant table of integers indexed at run time: a ctypes array on the stack."""
+    wide = ctypes.c_uint64 if max(numbers) >= 1 << 63 else ctypes.c_int64
+    if min(numbers) < -(1 << 63) or max(numbers) >= 1 << 64 or (wide is ctypes.c_uint64 and min(numbers) < 0):
+        raise TypeMismatch(0, "the table's integers do not fit one 64-bit type")
+    table = memory.new(ev.b, wide * len(numbers), zero=False)
+    for i, number in enumerate(numbers):
+        memory.store(ev.b, memory.element(table, i), Const(number))
+    return memory.load(ev.b, memory.index(ev.b, table, key))
+
+
+def set_item(ev: Evaluator, state: State, container: Abstract, key: Abstract, value: Abstract) -> None:
+    """``container[key] = value``."""
+    if isinstance(container, Map):
+        maps.set_item(ev.b, container, key, value)
+    elif isinstance(container, Ref) and is_array(container.ctype):
+        if isinstance(key, Const) and isinstance(key.obj, slice):
+            target = _array_slice(container, key.obj)
+            assert isinstance(target, Ref)
+            memory.store(ev.b, target, value)
+        else:
+            memory.store(ev.b, memory.index(ev.b, container, key), value)
+    elif isinstance(container, ListRef) and isinstance(key, Const) and isinstance(key.obj, int):
+        items = list(iteration.heap_object(state, container))
+        if not -len(items) <= key.obj < len(items):
+            ev.b.exit()  # IndexError
+        items[key.obj] = value
+        state.heap[container.ident] = tuple(items)
+    elif isinstance(container, DictRef) and isinstance(key, Const):
+        state.heap[container.ident] = {**iteration.heap_object(state, container), key.obj: value}
+    else:
+        hints = ("what a program captures is constant",) if isinstance(container, Const) else ()
+        raise UnsupportedSyntax(0, f"can't assign to an item of {describe(container)}", hints=hints)
+
+
+def extend(ev: Evaluator, state: State, target: Abstract, iterable: Abstract) -> None:
+    """``target.extend(iterable)`` on a list made in the program."""
+    items = iteration.known_items(ev.b, state, iterable)
+    if not isinstance(target, ListRef) or items is None:
+        raise TypeMismatch(0, f"can't extend {describe(target)} by {describe(iterable)}")
+    state.heap[target.ident] = iteration.heap_object(state, target) + items
+
+
+def concatenate(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Abstract | None:
+    """``left + right`` of two sequences of the same kind."""
+    if isinstance(left, ListRef) and isinstance(right, ListRef):
+        return dispatch.new_list(ev, state, iteration.heap_object(state, left) + iteration.heap_object(state, right))
+    tuples = [v for v in (left, right) if isinstance(v, TupleOf) or (isinstance(v, Const) and isinstance(v.obj, tuple))]
+    if len(tuples) < 2:
+        return None
+    first, second = (iteration.known_items(ev.b, state, v) or () for v in tuples)
+    return dispatch.tuple_of(first + second)
+
+
+# augmented assignment
+
+
+def updates_in_place(owner: Abstract, name: str) -> bool:
+    """Whether ``owner.name op= v`` must be one atomic step."""
+    if not isinstance(owner, Ref) or not maps.is_shared(owner) or not is_record(owner.ctype):
+        return False
+    member = members(owner.ctype).get(name)
+    if member is None:
+        return False
+    if member.bits is not None:
+        raise TypeMismatch(0, "a bit field of a shared map value can't be changed atomically",
+                           hints=("use a whole c_uint32 or c_uint64 field, or a per-CPU map",))  # fmt: skip
+    kind = scalar(member.ctype)
+    return kind is not None and kind.kind == "int"
+
+
+def item_updates_in_place(container: Abstract) -> bool:
+    """Whether ``container[key] op= v`` must be one atomic step."""
+    if isinstance(container, Map):
+        kind = scalar(container.spec.value_type)
+        return kind is not None and kind.kind == "int" and container.spec.kind != MapType.LPM_TRIE
+    if not isinstance(container, Ref) or not maps.is_shared(container) or not is_array(container.ctype):
+        return False
+    kind = scalar(container.ctype._type_)
+    return kind is not None and kind.kind == "int"
+
+
+def update(ev: Evaluator, state: State, change: Update) -> None:
+    """Carries out a pending in-place update."""
+    target = change.target
+    if isinstance(target, AugmentedAttr):
+        assert isinstance(target.owner, Ref)
+        member = memory.member(target.owner.ctype, target.name)
+        place = Ref(target.owner.base, target.owner.offset + member.offset, member.ctype)
+        maps.update_in_place(ev.b, place, change.op, change.operand)
+    elif isinstance(target, AugmentedItem) and isinstance(target.container, Map):
+        maps.update_item(ev.b, target.container, target.key, change.op, change.operand)
+    else:
+        assert isinstance(target, AugmentedItem) and isinstance(target.container, Ref)
+        place = memory.index(ev.b, target.container, target.key)
+        maps.update_in_place(ev.b, place, change.op, change.operand)

@@ -1,0 +1,221 @@
+"""Integers at run time: Python's operators as exact IR operations."""
+
+from __future__ import annotations
+
+import ctypes
+import operator
+from collections.abc import Callable
+from typing import Any, Final
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from ..ir.ops import Op
+from ..ir.types import I64, U64, Int, Type, join_ints
+from ..ir.values import Value, const
+from .builder import Builder
+from .describe import describe, short
+from .values import FALSE, TRUE, Abstract, Const, Option, Ref, Run
+
+PYTHON: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "**": operator.pow, "<<": operator.lshift, ">>": operator.rshift, "&": operator.and_,
+    "|": operator.or_, "^": operator.xor, "@": operator.matmul,
+    "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+INPLACE: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "+": operator.iadd, "-": operator.isub, "*": operator.imul, "/": operator.itruediv, "//": operator.ifloordiv,
+    "%": operator.imod, "**": operator.ipow, "<<": operator.ilshift, ">>": operator.irshift, "&": operator.iand,
+    "|": operator.ior, "^": operator.ixor, "@": operator.imatmul,
+}  # fmt: skip
+UNARY: Final[dict[str, Callable[[Any], Any]]] = {
+    "-": operator.neg, "+": operator.pos, "~": operator.invert, "not": operator.not_,
+}  # fmt: skip
+_OPS: Final = {
+    "+": Op.ADD, "-": Op.SUB, "*": Op.MUL, "//": Op.FLOORDIV, "%": Op.MOD, "<<": Op.LSHIFT, ">>": Op.RSHIFT,
+    "&": Op.AND, "|": Op.OR, "^": Op.XOR,
+}  # fmt: skip
+_COMPARE: Final = {"<": Op.LT, "<=": Op.LE, "==": Op.EQ, "!=": Op.NE, ">": Op.GT, ">=": Op.GE}
+_MIN, _MAX = -(1 << 63), (1 << 64) - 1
+
+
+def is_int(value: Abstract) -> bool:
+    """Whether the value can be an integer operand."""
+    return isinstance(value, (Run, Option)) or (isinstance(value, Const) and isinstance(value.obj, int))
+
+
+def constant(number: int) -> Value:
+    if not _MIN <= number <= _MAX:
+        raise TypeMismatch(0, f"the integer {short(number)} does not fit 64 bits",
+                           hints=("compiled functions compute with 64-bit integers; reduce it with & first",))  # fmt: skip
+    return const(int(number))
+
+
+def to_ir(b: Builder, value: Abstract, what: str = "an integer is needed here") -> Value:
+    """The value as an IR integer; raises TypeMismatch for anything else."""
+    if isinstance(value, Run):
+        return value.ir
+    if isinstance(value, Const) and isinstance(value.obj, int):
+        return constant(value.obj)
+    if isinstance(value, Option):
+        b.guard(b.compare(Op.NE, value.present, const(0)))
+        return value.value
+    hints: tuple[str, ...] = ()
+    if isinstance(value, Ref) and issubclass(value.ctype, ctypes._SimpleCData):
+        hints = ("a ctypes object's number is its .value",)
+    elif isinstance(value, Const) and isinstance(value.obj, float):
+        hints = ("BPF has no floating point; use integers, with // for division",)
+    raise TypeMismatch(0, f"{what}, but this is {describe(value)}", hints=hints)
+
+
+def from_ir(ir: Value) -> Abstract:
+    """A Run, or a Const if the IR value is one."""
+    return Const(ir.attr) if ir.op is Op.CONST else Run(ir)
+
+
+def from_bool(ir: Value) -> Abstract:
+    """A truth value."""
+    return (TRUE if ir.attr else FALSE) if ir.op is Op.CONST else Run(ir)
+
+
+def int_type(value: Value) -> Int:
+    assert isinstance(value.type, Int)
+    return value.type
+
+
+def binary(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
+    """``left op right`` on integers of which at least one is known at run time only."""
+    if op == "/":
+        raise UnsupportedSyntax(0, "/ gives a float, and BPF has none", hints=("use // for integer division",))
+    if op == "**":
+        return _power(b, left, right)
+    if op not in _OPS:
+        raise UnsupportedSyntax(0, f"the operator {op} does not work on integers")
+    what = f"the operator {op} needs integers"
+    a, c = to_ir(b, left, what), to_ir(b, right, what)
+    return from_ir(emit_binary(b, _OPS[op], a, c))
+
+
+def emit_binary(b: Builder, op: Op, a: Value, c: Value) -> Value:
+    """One exact operation; what Python would raise is guarded."""
+    type: Type = join_ints(int_type(a), int_type(c))
+    if op is Op.FLOORDIV or op is Op.MOD:
+        b.guard(b.compare(Op.NE, c, const(0)))
+    elif op is Op.LSHIFT or op is Op.RSHIFT:
+        type = a.type
+        if int_type(c).signed:
+            b.guard(b.compare(Op.GE, c, const(0)))
+    return b.emit(op, [a, c], type)
+
+
+def _power(b: Builder, left: Abstract, right: Abstract) -> Abstract:
+    if isinstance(right, Const) and isinstance(right.obj, int):
+        if right.obj < 0:
+            raise UnsupportedSyntax(0, "a negative power is a float, and BPF has none")
+        base = to_ir(b, left, "the operator ** needs integers")
+        return from_ir(_square_and_multiply(b, base, right.obj))
+    return from_ir(_power_at_run_time(b, to_ir(b, left), to_ir(b, right)))
+
+
+def _square_and_multiply(b: Builder, base: Value, exponent: int) -> Value:
+    result: Value | None = None
+    while exponent:
+        if exponent & 1:
+            result = base if result is None else emit_binary(b, Op.MUL, result, base)
+        exponent >>= 1
+        if exponent:
+            base = emit_binary(b, Op.MUL, base, base)
+    return result or const(1)
+
+
+def _power_at_run_time(b: Builder, base: Value, exponent: Value) -> Value:
+    """Six squarings reach every exponent below 64. Beyond, only 0, 1 and -1 don't leave 64 bits: their powers
+    repeat with period 2, and so (modulo 2**64) 62 or 63 stands for every larger exponent."""
+    b.guard(b.compare(Op.GE, exponent, const(0)))
+    large = b.compare(Op.GT, exponent, const(63))
+    parity = b.emit(Op.OR, [b.emit(Op.AND, [exponent, const(1)], I64), const(62)], I64)
+    exponent = b.emit(Op.SELECT, [large, parity, exponent], I64)
+    type = int_type(base)
+    result = const(1)
+    for bit in range(6):
+        chosen = b.emit(Op.AND, [exponent, const(1 << bit)], I64)
+        product = b.emit(Op.MUL, [result, base], type)
+        result = b.emit(Op.SELECT, [chosen, product, result], type)
+        base = b.emit(Op.MUL, [base, base], type)
+    return result
+
+
+def compare(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
+    """An exact comparison of integers; the caller has seen to everything else."""
+    what = f"the comparison {op} needs integers"
+    return from_bool(b.compare(_COMPARE[op], to_ir(b, left, what), to_ir(b, right, what)))
+
+
+def unary(b: Builder, op: str, value: Abstract) -> Abstract:
+    """``op value`` on an integer known at run time only; ``not`` is the evaluator's."""
+    ir = to_ir(b, value, f"the operator {op} needs an integer")
+    if op == "-":
+        return from_ir(b.emit(Op.NEG, [ir], ir.type))
+    if op == "~":  # of u64 too: modulo 2**64
+        return from_ir(b.emit(Op.XOR, [ir, const(-1)], ir.type))
+    return from_ir(ir)
+
+
+def to_bool(b: Builder, ir: Value) -> Value:
+    """1 or 0."""
+    return b.compare(Op.NE, ir, const(0))
+
+
+def negate(b: Builder, condition: Value) -> Value:
+    return b.compare(Op.EQ, condition, const(0))
+
+
+def both(b: Builder, first: Value, second: Value) -> Value:
+    """The conjunction of two truth values (0 or 1)."""
+    return b.emit(Op.AND, [first, second], I64)
+
+
+def magnitude(b: Builder, ir: Value) -> Value:
+    """abs()."""
+    if int_type(ir) == U64:
+        return ir
+    return b.emit(Op.SELECT, [b.compare(Op.LT, ir, const(0)), b.emit(Op.NEG, [ir], I64), ir], I64)
+
+
+def extreme(b: Builder, op: Op, values: list[Value]) -> Value:
+    """min() (op LT) or max() (op GT): the first of equals, as in Python."""
+    best = values[0]
+    for other in values[1:]:
+        if int_type(best) == int_type(other):
+            best = b.emit(Op.SELECT, [b.compare(op, other, best), other, best], best.type)
+        else:
+            best = b.emit(Op.SELECT, [b.compare(op, other, best), as_u64(b, other), as_u64(b, best)], U64)
+    return best
+
+
+def as_u64(b: Builder, ir: Value) -> Value:
+    return b.emit(Op.CAST, [ir], U64)
+
+
+def cast(b: Builder, ir: Value, type: Type) -> Value:
+    return ir if ir.type == type else b.emit(Op.CAST, [ir], type)
+
+
+def popcount(b: Builder, ir: Value) -> Value:
+    """int.bit_count(): the ones of the magnitude. The usual parallel sum (Hacker's Delight, 5-1)."""
+    x = as_u64(b, magnitude(b, ir))
+
+    def step(op: Op, left: Value, right: int) -> Value:
+        return b.emit(op, [left, const(right)], U64)
+
+    x = b.emit(Op.SUB, [x, step(Op.AND, step(Op.LSHR, x, 1), 0x5555555555555555)], U64)
+    low = step(Op.AND, x, 0x3333333333333333)
+    x = b.emit(Op.ADD, [low, step(Op.AND, step(Op.LSHR, x, 2), 0x3333333333333333)], U64)
+    x = step(Op.AND, b.emit(Op.ADD, [x, step(Op.LSHR, x, 4)], U64), 0x0F0F0F0F0F0F0F0F)
+    return b.emit(Op.CAST, [step(Op.LSHR, step(Op.MUL, x, 0x0101010101010101), 56)], I64)
+
+
+def bit_length(b: Builder, ir: Value) -> Value:
+    """int.bit_length(): smear the highest one downwards, count."""
+    x = as_u64(b, magnitude(b, ir))
+    for shift in (1, 2, 4, 8, 16, 32):
+        x = b.emit(Op.OR, [x, b.emit(Op.LSHR, [x, const(shift)], U64)], U64)
+    return popcount(b, x)

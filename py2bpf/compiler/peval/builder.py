@@ -1,0 +1,128 @@
+"""Emits IR at the current place, folding what is constant on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...exception import Span
+from ...spec import HookSpec, MapSpec
+from ..ir.fold import fold
+from ..ir.ops import INFO, Op
+from ..ir.types import CTX, I64, STACK, U64, VOID, Int, Ptr, Type
+from ..ir.values import Block, Function, Value, append, connect, const
+
+MASK64 = (1 << 64) - 1
+
+
+class PathEnds(Exception):  # noqa: N818 - no error: control flow of the evaluator
+    """The code that follows on this path is never reached."""
+
+
+class Builder:
+    """A cursor into a function under construction. ``span`` is the source of what is emitted next."""
+
+    def __init__(self, name: str, hook: HookSpec) -> None:
+        self.fn = Function(name, hook)
+        self.span: Span | None = None
+        self.map_numbers: dict[int, int] = {}
+        self.block = Block()
+        self.start(self.block)
+        self.context = self.emit(Op.CTX, [], CTX)
+
+    # places
+
+    def start(self, block: Block) -> None:
+        """What is emitted next goes to the end of ``block``."""
+        self.fn.blocks.append(block)
+        self.block = block
+        self.checked: set[Value] = set()
+
+    def jump(self, target: Block) -> None:
+        connect(self.block, Op.JUMP, [], (target,), self.span)
+
+    def branch(self, condition: Value, yes: Block, no: Block) -> None:
+        connect(self.block, Op.BRANCH, [condition], (yes, no), self.span)
+
+    def ret(self, value: Value) -> None:
+        append(self.block, Op.RETURN, [value], VOID, None, self.span)
+
+    def exit(self) -> None:
+        """Python would raise here, whatever the input: end this path with the hook's safe value."""
+        append(self.block, Op.EXIT, [], VOID, None, self.span)
+        raise PathEnds
+
+    def guard(self, condition: Value) -> None:
+        """Python would raise unless ``condition``."""
+        if condition.op is Op.CONST:
+            if not condition.attr:
+                self.exit()
+            return
+        append(self.block, Op.GUARD, [condition], VOID, None, self.span)
+
+    def guard_not_null(self, pointer: Value) -> None:
+        """Python would raise an AttributeError on None."""
+        if isinstance(pointer.type, Ptr) and pointer.type.nullable and pointer not in self.checked:
+            self.guard(self.compare(Op.NE, pointer, const(0)))
+            self.checked.add(pointer)
+
+    # values
+
+    def emit(self, op: Op, args: list[Value], type: Type = VOID, attr: Any = None) -> Value:
+        if INFO[op].pure and args and isinstance(type, Int):
+            folded = fold(op, args, type, attr)
+            if folded is not None:
+                return folded
+        return append(self.block, op, args, type, attr, self.span)
+
+    def compare(self, op: Op, a: Value, b: Value) -> Value:
+        return self.emit(op, [a, b], I64)
+
+    def add(self, a: Value, b: Value) -> Value:
+        return self.emit(Op.ADD, [a, b], I64 if _signed(a) and _signed(b) else U64)
+
+    def phi(self, target: Block, args: list[Value], type: Type) -> Value:
+        value = Value(Op.PHI, args, type, None, self.span)
+        target.phis.append(value)
+        return value
+
+    # memory
+
+    def alloca(self, size: int) -> Value:
+        return append(self.block, Op.ALLOCA, [], STACK, max(size, 1), self.span)
+
+    def load(self, base: Value, offset: int, size: int, signed: bool) -> Value:
+        self.guard_not_null(base)
+        return self.emit(Op.LOAD, [base], U64 if size == 8 and not signed else I64, (offset, size, signed))
+
+    def store(self, base: Value, offset: int, size: int, value: Value) -> None:
+        self.guard_not_null(base)
+        self.emit(Op.STORE, [base, value], VOID, (offset, size))
+
+    def zero(self, base: Value, offset: int, size: int) -> None:
+        self.emit(Op.ZERO, [base], VOID, (offset, size))
+
+    def copy(self, to: Value, to_offset: int, source: Value, offset: int, size: int) -> None:
+        self.guard_not_null(to)
+        self.guard_not_null(source)
+        if size and not (to is source and to_offset == offset):
+            self.emit(Op.COPY, [to, source], VOID, (to_offset, offset, size))
+
+    def address(self, base: Value, offset: int) -> Value:
+        """base + offset as one pointer."""
+        if not offset:
+            return base
+        assert isinstance(base.type, Ptr)
+        self.guard_not_null(base)
+        return self.emit(Op.PTRADD, [base, const(offset)], Ptr(base.type.region, False, base.type.spec))
+
+    def map_number(self, obj: Any, spec: MapSpec) -> int:
+        """The program's number for a map, given at its first use."""
+        number = self.map_numbers.setdefault(id(obj), len(self.fn.maps))
+        if number == len(self.fn.maps):
+            self.fn.maps.append(spec)
+            self.fn.captures.append(obj)
+        return number
+
+
+def _signed(value: Value) -> bool:
+    return isinstance(value.type, Int) and value.type.signed

@@ -1,0 +1,320 @@
+"""Calls: made now when everything is constant, inlined when the callee is Python, else translated."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from ...exception import Py2BpfError, TypeMismatch, UnsupportedSyntax
+from ...intrinsics import Helper, Pseudo
+from ..ir.ops import Op as IrOp
+from ..ir.values import const
+from . import arith, dispatch, functions, iteration, maps, memory
+from .describe import describe
+from .frames import Frame
+from .layout import is_ctype
+from .state import State
+from .values import (
+    NONE,
+    Abstract,
+    Bound,
+    Closure,
+    Const,
+    DictRef,
+    ListRef,
+    Map,
+    Method,
+    Ref,
+    Run,
+    Text,
+    TupleOf,
+)
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+Args = tuple[Abstract, ...]
+Kwargs = dict[str, Abstract]
+
+INT_METHODS: Final = frozenset({"bit_length", "bit_count", "conjugate"})
+CHARS_METHODS: Final = frozenset({"startswith"})
+
+
+def call(ev: Evaluator, state: State, callee: Abstract, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+    """``callee(*args, **kwargs)``; ``unit`` tells apart the calls of one function."""
+    if isinstance(callee, Const):
+        return _call_constant(ev, state, callee.obj, args, kwargs, unit)
+    if isinstance(callee, Closure):
+        return _inline_closure(ev, state, callee, args, kwargs, unit)
+    if isinstance(callee, Bound):
+        return call(ev, state, callee.fn, callee.args + args, dict(callee.kwargs) | kwargs, unit)
+    if isinstance(callee, Method):
+        if kwargs:
+            raise TypeMismatch(0, f".{callee.name}() takes no keyword arguments here")
+        return _call_method(ev, state, callee, args)
+    raise TypeMismatch(0, f"{describe(callee)} can't be called")
+
+
+def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+    if isinstance(fn, (Helper, Pseudo)):
+        from . import intrinsics
+
+        return intrinsics.call(ev, state, fn, args, kwargs)
+    if is_ctype(fn):
+        return memory.construct(ev.b, fn, args, kwargs)
+    if isinstance(fn, functools.partial):
+        bound = tuple(dispatch.wrap(arg) for arg in fn.args)
+        named = {key: dispatch.wrap(value) for key, value in fn.keywords.items()}
+        return call(ev, state, Const(fn.func), bound + args, named | kwargs, unit)
+    if isinstance(fn, types.MethodType):
+        return call(ev, state, Const(fn.__func__), (dispatch.wrap(fn.__self__), *args), kwargs, unit)
+    if functions.is_special(fn):
+        handled = functions.call(ev, state, fn, args, kwargs)
+        if handled is not None:
+            return handled
+    constants = _constants(state, args, kwargs)
+    if isinstance(fn, types.FunctionType) and (constants is None or touches_kernel(fn)):
+        return _inline(ev, state, fn, args, kwargs, unit)
+    method = getattr(type(fn), "__call__", None)
+    if constants is None and isinstance(method, types.FunctionType) and not isinstance(fn, type):
+        return _inline(ev, state, method, (Const(fn), *args), kwargs, unit)
+    if constants is None:
+        _refuse(fn, args, kwargs)
+    assert constants is not None
+    return call_now(fn, *constants)
+
+
+def _refuse(fn: Any, args: Args, kwargs: Kwargs) -> None:
+    name = getattr(fn, "__qualname__", repr(fn))
+    value = next(v for v in (*args, *kwargs.values()) if not isinstance(v, Const))
+    hints = ["call it on constants, and compare the run-time value with the result"]
+    if name in ("ntohs", "htons", "ntohl", "htonl"):
+        hints.append(f"or swap at run time with py2bpf.funcs.bswap{16 if name.endswith('s') else 32}")
+    raise TypeMismatch(0, f"{name}() runs while compiling and needs constants, but an argument is {describe(value)}",
+                       hints=tuple(hints))  # fmt: skip
+
+
+def call_now(fn: Any, args: list[Any], kwargs: dict[str, Any]) -> Abstract:
+    """Calls a Python function while compiling."""
+    try:
+        return dispatch.wrap(fn(*args, **kwargs))
+    except Py2BpfError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever the user's own function raises is reported at its call
+        name = getattr(fn, "__qualname__", repr(fn))
+        raise TypeMismatch(0, f"{name}() was called while compiling and raised {type(error).__name__}: {error}") from error
+
+
+def _constants(state: State, args: Args, kwargs: Kwargs) -> tuple[list[Any], dict[str, Any]] | None:
+    try:
+        return [_constant(state, arg) for arg in args], {key: _constant(state, arg) for key, arg in kwargs.items()}
+    except _NotConstant:
+        return None
+
+
+class _NotConstant(Exception):  # noqa: N818 - control flow
+    pass
+
+
+def _constant(state: State, value: Abstract) -> Any:
+    if isinstance(value, Const):
+        return value.obj
+    if isinstance(value, ListRef):
+        return [_constant(state, item) for item in iteration.heap_object(state, value)]
+    if isinstance(value, DictRef):
+        return {key: _constant(state, item) for key, item in iteration.heap_object(state, value).items()}
+    if isinstance(value, TupleOf):
+        return tuple(_constant(state, item) for item in value.items)
+    if isinstance(value, Closure) and not value.cells and not value.kwdefaults:
+        defaults = tuple(_constant(state, item) for item in value.defaults)
+        return types.FunctionType(value.code, value.globals, value.code.co_name, defaults)
+    raise _NotConstant
+
+
+# inlining
+
+
+def _inline(ev: Evaluator, state: State, fn: types.FunctionType, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+    frame = ev.real_frame(fn, _path(ev, unit), ev.b.span)
+    defaults = tuple(dispatch.wrap(value) for value in fn.__defaults__ or ())
+    keywords = {key: dispatch.wrap(value) for key, value in (fn.__kwdefaults__ or {}).items()}
+    return _run(ev, state, frame, args, kwargs, defaults, keywords)
+
+
+def _inline_closure(ev: Evaluator, state: State, fn: Closure, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+    frame = Frame(fn.code, fn.globals, ev.frame, _path(ev, unit), ev.b.span)
+    frame.cell_ids = dict(zip(fn.code.co_freevars, fn.cells, strict=True))
+    return _run(ev, state, frame, args, kwargs, fn.defaults, dict(fn.kwdefaults))
+
+
+def _path(ev: Evaluator, unit: int) -> tuple[Any, ...]:
+    assert ev.frame is not None
+    return (ev.frame.path, ev.frame.context, unit)
+
+
+def _run(ev: Evaluator, state: State, frame: Frame, args: Args, kwargs: Kwargs, defaults: Args, keywords: Kwargs) -> Abstract:
+    span = ev.b.span
+    _refuse_recursion(ev, frame, args, kwargs)
+    names = bind(ev, state, frame, args, kwargs, defaults, keywords)
+    result = ev.run(frame, names, state)
+    ev.b.span = span
+    return dispatch.use(result, f"the result of {frame.fn.name}()")
+
+
+def _refuse_recursion(ev: Evaluator, frame: Frame, args: Args, kwargs: Kwargs) -> None:
+    """Recursion ends only if a constant argument changes; without one it never does."""
+    caller = ev.frame
+    while caller is not None:
+        if caller.code is frame.code and not any(isinstance(arg, Const) for arg in (*args, *kwargs.values())):
+            raise UnsupportedSyntax(0, f"{frame.fn.name}() calls itself with run-time arguments only",
+                                    hints=("BPF has no recursion; write a loop",))  # fmt: skip
+        caller = caller.parent
+
+
+def bind(
+    ev: Evaluator, state: State, frame: Frame, args: Args, kwargs: Kwargs, defaults: Args, keywords: Kwargs
+) -> dict[str, Abstract]:
+    """Python's rules for which parameter gets which argument."""
+    fn = frame.fn
+    kwargs = dict(kwargs)
+    names = dict(zip(fn.argnames, args, strict=False))
+    extra = args[len(fn.argnames) :]
+    if fn.varargs is not None:
+        names[fn.varargs] = dispatch.tuple_of(extra)
+    elif extra:
+        raise TypeMismatch(0, f"{fn.name}() takes {len(fn.argnames)} positional arguments, but {len(args)} are given")
+    for name in (*fn.argnames[fn.posonly :], *fn.kwonly):
+        if name in kwargs:
+            if name in names:
+                raise TypeMismatch(0, f"{fn.name}() gets two values for {name!r}")
+            names[name] = kwargs.pop(name)
+    if fn.varkw is not None:
+        ref = DictRef(ev.ident())
+        state.heap[ref.ident] = kwargs
+        names[fn.varkw] = ref
+    elif kwargs:
+        raise TypeMismatch(0, f"{fn.name}() has no parameter {next(iter(kwargs))!r}")
+    fallback = dict(zip(fn.argnames[len(fn.argnames) - len(defaults) :], defaults, strict=True)) | keywords
+    for name in (*fn.argnames, *fn.kwonly):
+        if name not in names:
+            if name not in fallback:
+                raise TypeMismatch(0, f"{fn.name}() is called without {name!r}")
+            names[name] = fallback[name]
+    return names
+
+
+# methods of run-time values
+
+
+def _call_method(ev: Evaluator, state: State, method: Method, args: Args) -> Abstract:
+    owner = method.owner
+    if isinstance(owner, Map):
+        return maps.call_method(ev.b, owner, method.name, args)
+    if isinstance(owner, Run):
+        return _int_method(ev, owner, method.name)
+    if isinstance(owner, Ref):
+        return _chars_method(ev, owner, args)
+    if isinstance(owner, ListRef):
+        return _list_method(ev, state, owner, method.name, args)
+    if isinstance(owner, DictRef):
+        return _dict_method(ev, state, owner, method.name, args)
+    raise TypeMismatch(0, f"{describe(owner)} has no method {method.name}()")
+
+
+def _int_method(ev: Evaluator, owner: Run, name: str) -> Abstract:
+    if name == "conjugate":
+        return owner
+    compute = arith.bit_length if name == "bit_length" else arith.popcount
+    return arith.from_ir(compute(ev.b, owner.ir))
+
+
+def _chars_method(ev: Evaluator, owner: Ref, args: Args) -> Abstract:
+    if len(args) != 1 or not isinstance(args[0], Const) or not isinstance(args[0].obj, bytes):
+        raise TypeMismatch(0, "startswith() of a char array takes constant bytes")
+    prefix = args[0].obj
+    if b"\0" in prefix or len(prefix) > owner.ctype._length_:
+        return dispatch.FALSE
+    return arith.from_bool(memory.equal_bytes(ev.b, owner, prefix))
+
+
+def _list_method(ev: Evaluator, state: State, owner: ListRef, name: str, args: Args) -> Abstract:
+    from . import access
+
+    items = iteration.heap_object(state, owner)
+    if name == "append" and len(args) == 1:
+        state.heap[owner.ident] = (*items, args[0])
+        return NONE
+    if name == "extend" and len(args) == 1:
+        access.extend(ev, state, owner, args[0])
+        return NONE
+    if name == "pop" and items and (not args or (isinstance(args[0], Const) and isinstance(args[0].obj, int))):
+        remaining = list(items)
+        popped: Abstract = remaining.pop(args[0].obj if args and isinstance(args[0], Const) else -1)
+        state.heap[owner.ident] = tuple(remaining)
+        return popped
+    raise UnsupportedSyntax(0, f"list.{name}() is not supported in compiled functions",
+                            hints=("append, extend and pop are",))  # fmt: skip
+
+
+def _dict_method(ev: Evaluator, state: State, owner: DictRef, name: str, args: Args) -> Abstract:
+    items = iteration.heap_object(state, owner)
+    if name == "get" and args and isinstance(args[0], Const):
+        found: Abstract = items.get(args[0].obj, args[1] if len(args) > 1 else NONE)
+        return found
+    if name == "keys" and not args:
+        return dispatch.tuple_of([Const(key) for key in items])
+    if name == "values" and not args:
+        return dispatch.tuple_of(list(items.values()))
+    if name == "items" and not args:
+        return dispatch.tuple_of([dispatch.tuple_of([Const(key), value]) for key, value in items.items()])
+    raise UnsupportedSyntax(0, f"dict.{name}() is not supported in compiled functions")
+
+
+# which functions must not be called while compiling
+
+
+@functools.lru_cache(maxsize=1024)
+def _mentions(code: types.CodeType) -> frozenset[str]:
+    names = set(code.co_names)
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            names |= _mentions(inner)
+    return frozenset(names)
+
+
+def touches_kernel(fn: types.FunctionType) -> bool:
+    """Whether the function, or one that it names, uses maps, helpers or ctypes objects: it belongs into the
+    program then, even if all its arguments are constants."""
+    return _touches(fn, set())
+
+
+def _touches(fn: types.FunctionType, seen: set[types.CodeType]) -> bool:
+    if fn.__code__ in seen:
+        return False
+    seen.add(fn.__code__)
+    names = _mentions(fn.__code__)
+    found = [fn.__globals__[name] for name in names if name in fn.__globals__]
+    for cell in fn.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:  # an empty cell
+            continue
+    modules = [obj for obj in found if isinstance(obj, types.ModuleType)]
+    found += [vars(module)[name] for module in modules for name in names if name in vars(module)]
+    return any(_is_kernel_side(obj, seen) for obj in found)
+
+
+def _is_kernel_side(obj: Any, seen: set[types.CodeType]) -> bool:
+    if isinstance(obj, (Helper, Pseudo)) or getattr(type(obj), "map_spec", None) is not None:
+        return True
+    if isinstance(obj, types.MethodType):
+        return _is_kernel_side(obj.__func__, seen) or _is_kernel_side(obj.__self__, seen)
+    if isinstance(obj, types.FunctionType):
+        return _touches(obj, seen)
+    return isinstance(obj, types.ModuleType) and obj.__name__ == "py2bpf.funcs"
+
+
+__all__ = ["Callable", "IrOp", "Text", "bind", "call", "const", "ctypes"]

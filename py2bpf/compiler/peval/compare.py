@@ -1,0 +1,148 @@
+"""Comparisons, identity and membership over all kinds of values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from ..ir.ops import Op
+from ..ir.values import Value, const
+from . import arith, dispatch, iteration, maps, memory
+from .describe import describe
+from .layout import is_chars
+from .state import State, same
+from .values import Abstract, Const, Map, Option, RangeOf, Ref, Run, TupleOf
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+
+def compare(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
+    """``left op right``."""
+    if isinstance(left, Const) and isinstance(right, Const):
+        return dispatch.constant_operation(ev, f"the comparison {op}", arith.PYTHON[op], left.obj, right.obj)
+    if op in ("==", "!="):
+        equal = _equal(ev, state, left, right)
+        return arith.from_bool(equal if op == "==" else arith.negate(ev.b, equal))
+    return arith.compare(ev.b, op, left, right)
+
+
+def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Value:
+    b = ev.b
+    for one, other in ((left, right), (right, left)):
+        if isinstance(other, Const) and other.obj is None:
+            return dispatch.is_none(ev, one)
+        if isinstance(one, Ref) and is_chars(one.ctype):
+            return _equal_chars(ev, one, other)
+    if isinstance(left, Option) or isinstance(right, Option):
+        return _equal_options(ev, left, right)
+    if arith.is_int(left) and arith.is_int(right):
+        return b.compare(Op.EQ, arith.to_ir(b, left), arith.to_ir(b, right))
+    first, second = (_tuple(ev, state, value) for value in (left, right))
+    if first is not None and second is not None:
+        return _equal_tuples(ev, state, first, second)
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, (Run, TupleOf)) and isinstance(other, Const):
+            return const(0)  # 5 == 'a' is False in Python
+    raise TypeMismatch(0, f"can't compare {describe(left)} with {describe(right)}",
+                       hints=("compare their fields, or the bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
+
+
+def _equal_chars(ev: Evaluator, chars: Ref, other: Abstract) -> Value:
+    if isinstance(other, Const):
+        if isinstance(other.obj, str):
+            raise TypeMismatch(0, "a char array holds bytes, and bytes never equal a str",
+                               hints=(f"write b{other.obj!r}",))  # fmt: skip
+        return memory.equals_text(ev.b, chars, other.obj) if isinstance(other.obj, bytes) else const(0)
+    raise TypeMismatch(0, f"a char array can be compared with constant bytes, but this is {describe(other)}",
+                       hints=("compare two arrays' bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
+
+
+def _equal_options(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+    b = ev.b
+    if isinstance(left, Option) and isinstance(right, Option):
+        values = b.compare(Op.EQ, left.value, right.value)
+        neither = b.emit(Op.OR, [left.present, right.present], left.present.type)
+        both = arith.both(b, arith.both(b, left.present, right.present), values)
+        return b.emit(Op.SELECT, [neither, both, const(1)], values.type)
+    option, other = (left, right) if isinstance(left, Option) else (right, left)
+    assert isinstance(option, Option)
+    if not arith.is_int(other):
+        return const(0)
+    return arith.both(b, option.present, b.compare(Op.EQ, option.value, arith.to_ir(b, other)))
+
+
+def _tuple(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...] | None:
+    if isinstance(value, TupleOf) or (isinstance(value, Const) and isinstance(value.obj, tuple)):
+        return iteration.known_items(ev.b, state, value)
+    return None
+
+
+def _equal_tuples(ev: Evaluator, state: State, left: tuple[Abstract, ...], right: tuple[Abstract, ...]) -> Value:
+    if len(left) != len(right):
+        return const(0)
+    result = const(1)
+    for a, c in zip(left, right, strict=True):
+        result = arith.both(ev.b, result, condition(ev, compare(ev, state, "==", a, c)))
+    return result
+
+
+def condition(ev: Evaluator, value: Abstract) -> Value:
+    """A comparison's result as 1 or 0."""
+    return arith.to_bool(ev.b, arith.to_ir(ev.b, value))
+
+
+def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+    """``left is right``."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(other, Const) and other.obj is None:
+            return dispatch.is_none(ev, one)
+    if isinstance(left, Const) and isinstance(right, Const):
+        return const(int(left.obj is right.obj))
+    if same(left, right) and not isinstance(left, Run):
+        return const(1)
+    if isinstance(left, Run) or isinstance(right, Run):
+        raise UnsupportedSyntax(0, "'is' compares objects, and run-time integers are none", hints=("use ==",))
+    if isinstance(left, Ref) and isinstance(right, Ref):
+        raise UnsupportedSyntax(0, "'is' can't compare two ctypes objects in a program")
+    return const(0)
+
+
+def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -> Value:
+    """``item in container``."""
+    if isinstance(container, Map):
+        found = maps.contains(ev.b, container, item)
+        return arith.to_ir(ev.b, found)
+    if isinstance(container, Const) and isinstance(item, Const):
+        found = dispatch.constant_operation(ev, "in", lambda: item.obj in container.obj)
+        return arith.to_ir(ev.b, found)
+    if isinstance(container, RangeOf) or (isinstance(container, Const) and isinstance(container.obj, range)):
+        return _in_range(ev, container, item)
+    if isinstance(container, Const) and isinstance(container.obj, (bytes, str)):
+        raise TypeMismatch(0, f"can't search {describe(container)} for a run-time value")
+    items = iteration.known_items(ev.b, state, container)
+    if items is None:
+        raise TypeMismatch(0, f"can't search {describe(container)}")
+    result = const(0)
+    for candidate in items:
+        equal = condition(ev, compare(ev, state, "==", item, candidate))
+        result = ev.b.emit(Op.OR, [result, equal], equal.type)
+    return result
+
+
+def _in_range(ev: Evaluator, container: Abstract, item: Abstract) -> Value:
+    b = ev.b
+    if isinstance(container, RangeOf):
+        start, stop, step = container.start, container.stop, container.step
+    else:
+        assert isinstance(container, Const)
+        start, stop, step = Const(container.obj.start), Const(container.obj.stop), container.obj.step
+    low, high = (start, stop) if step > 0 else (stop, start)
+    ir, least, most = (arith.to_ir(b, value) for value in (item, low, high))
+    inside = (Op.GE, Op.LT) if step > 0 else (Op.GT, Op.LE)
+    result = arith.both(b, b.compare(inside[0], ir, least), b.compare(inside[1], ir, most))
+    if abs(step) != 1:
+        distance = b.emit(Op.SUB, [ir, arith.to_ir(b, start)], ir.type)
+        rest = arith.emit_binary(b, Op.MOD, distance, const(abs(step)))
+        result = arith.both(b, result, b.compare(Op.EQ, rest, const(0)))
+    return result

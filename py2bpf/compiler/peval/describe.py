@@ -1,0 +1,75 @@
+"""Abstract values in the user's words, for error messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .values import (
+    Abstract,
+    AugmentedAttr,
+    AugmentedItem,
+    Bound,
+    Closure,
+    Const,
+    Context,
+    ContextFields,
+    Counter,
+    DictRef,
+    Items,
+    ListRef,
+    Map,
+    Method,
+    Option,
+    RangeOf,
+    Ref,
+    Run,
+    SliceOf,
+    Text,
+    TupleOf,
+    Unbound,
+)
+
+_WORDS: dict[type[Abstract], str] = {
+    Run: "an integer known at run time only",
+    Option: "an integer or None",
+    Context: "the program's context",
+    ContextFields: "a group of context fields",
+    Map: "a map",
+    Method: "a method",
+    Bound: "a function",
+    Closure: "a function",
+    TupleOf: "a tuple",
+    ListRef: "a list",
+    DictRef: "a dict",
+    SliceOf: "a slice",
+    Text: "a string with run-time parts",
+    RangeOf: "a range",
+    Items: "an iterator",
+    Counter: "an iterator",
+    AugmentedItem: "an item",
+    AugmentedAttr: "an attribute",
+    Unbound: "no value",
+}
+
+
+def describe(value: Abstract) -> str:
+    """The value as the object of a sentence: "the str 'abc'", "an integer known at run time only"."""
+    if isinstance(value, Const):
+        if value.obj is None:
+            return "None"
+        if isinstance(value.obj, type):
+            return f"the type {value.obj.__name__}"
+        return f"the {type(value.obj).__name__} {short(value.obj)}"
+    if isinstance(value, Ref):
+        return f"a {type_name(value.ctype)}" + (" or None" if value.ptr.nullable else "")
+    return _WORDS.get(type(value), type(value).__name__)
+
+
+def short(obj: Any) -> str:
+    """repr() in at most 60 characters."""
+    text = repr(obj)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def type_name(ctype: Any) -> str:
+    return str(getattr(ctype, "__name__", ctype))

@@ -1,0 +1,488 @@
+"""Online partial evaluation: runs a function's canonical code over abstract values and emits what is left.
+
+A block of code is evaluated once for every combination of iterations of the unrolled loops around it; where
+paths meet, states merge and differing values become phis. So a function's cost is proportional to its code
+(times unrolled iterations), never to its number of paths. Whether a loop is unrolled is a guess that may turn
+out wrong; then everything begins again with the better decision (Restart), which converges since every
+decision changes a bounded number of times.
+"""
+
+from __future__ import annotations
+
+import heapq
+import types
+from typing import Any
+
+from ...exception import InternalCompilerError, LimitExceeded, Span, TranslationError, UnsupportedSyntax
+from ...spec import ContextSpec, HookSpec
+from ..bytecode.canonical import Instr, Loop, Op
+from ..ir.ops import Op as IrOp
+from ..ir.types import I64, U64, Int
+from ..ir.values import Block, Function, Value, connect, const
+from . import arith, dispatch, iteration
+from .builder import Builder, PathEnds
+from .describe import describe
+from .frames import UNROLL_INSTRUCTIONS, UNROLL_ITERATIONS, Context, Frame, LoopPlan, Restart, RunTimeLoop, counter_items
+from .state import Merger, State, cast_at, join_pointers, point_at, same
+from .values import NONE, UNASSIGNED, Abstract, CellRef, Const, Counter, Items, Ref, Run, TupleOf, Unbound
+from .values import Context as ContextValue
+
+MAX_RESTARTS = 200
+MAX_ITERATIONS = 4096
+MAX_INSTRUCTIONS = 400_000
+MAX_DEPTH = 64
+
+
+def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec) -> Function:
+    """The residual program of ``fn`` as IR.
+
+    Raises TranslationError with the user's line for what has no meaning in BPF.
+    """
+    plans: dict[Any, LoopPlan] = {}
+    first_error: TranslationError | None = None
+    for _ in range(MAX_RESTARTS):
+        evaluator = Evaluator(fn.__name__, hook, plans)
+        try:
+            return evaluator.program(fn, context)
+        except Restart:
+            continue
+        except TranslationError as error:
+            evaluator.locate(error)
+            first_error = first_error or error
+            if not evaluator.unroll_instead(error):
+                raise first_error from error.__cause__
+    raise first_error or InternalCompilerError("peval", "loops do not settle", evaluator.b.span)
+
+
+class Evaluator:
+    """One attempt. ``b`` emits; ``frame`` is the activation that runs now."""
+
+    def __init__(self, name: str, hook: HookSpec, plans: dict[Any, LoopPlan]) -> None:
+        self.b = Builder(name, hook)
+        self.hook = hook
+        self.plans = plans
+        self.frame: Frame | None = None
+        self.idents = 0
+        self.instructions = 0
+
+    def ident(self) -> int:
+        """A fresh number for a cell or an object of the heap."""
+        self.idents += 1
+        return self.idents
+
+    # the program
+
+    def program(self, fn: types.FunctionType, context: ContextSpec) -> Function:
+        code = fn.__code__
+        if code.co_argcount != 1 + len(fn.__defaults__ or ()) or code.co_kwonlyargcount:
+            raise UnsupportedSyntax(
+                code.co_firstlineno,
+                f"{fn.__name__}() must take one argument, the hook's context",
+                hints=("give every further parameter a default: it is a constant of the program",),
+                span=Span(code.co_filename, code.co_firstlineno, function=code.co_qualname),
+            )
+        args = [ContextValue(self.b.context, context), *(dispatch.wrap(value) for value in fn.__defaults__ or ())]
+        names = dict(zip(code.co_varnames, args, strict=False))
+        state = State([], {}, {}, {})
+        try:
+            result = self.run(self.real_frame(fn, ("program",), None), names, state)
+            self.b.ret(self.result(result))
+        except PathEnds:
+            pass
+        return self.b.fn
+
+    def result(self, value: Abstract) -> Value:
+        if isinstance(value, Const) and value.obj is None:
+            return const(self.hook.neutral)
+        if isinstance(value, Unbound):
+            raise TranslationErrorFor(value, "the program's result")
+        return arith.to_ir(self.b, value, "a program returns an integer")
+
+    # frames
+
+    def real_frame(self, fn: types.FunctionType, path: tuple[Any, ...], site: Span | None) -> Frame:
+        frame = Frame(fn.__code__, fn.__globals__, self.frame, path, site)
+        frame.constants = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
+        return frame
+
+    def run(self, frame: Frame, names: dict[str, Abstract], state: State) -> Abstract:
+        """Evaluates a frame's code at the current place. The result is what it returns; ``state`` gets the
+        cells and heap as the call leaves them. Raises PathEnds if no path returns."""
+        if frame.depth() > MAX_DEPTH:
+            raise LimitExceeded(0, f"calls nest deeper than {MAX_DEPTH}: {frame.fn.qualname}() recurses",
+                                hints=("recursion works only while its arguments are constants",))  # fmt: skip
+        caller, self.frame = self.frame, frame
+        cells = state.cells.copy()
+        for name in frame.fn.cellvars:
+            frame.cell_ids[name] = self.ident()
+            if name in names:
+                cells[frame.cell_ids[name]] = names.pop(name)
+        self._goto(frame, (), -1, 0, State([], names, cells, state.heap.copy()))
+        queue = [(frame.priority(0, self._context(frame, (), -1, 0)), 0)]
+        frame.context = (0, ())
+        self._drain(frame, queue)
+        self.frame = caller
+        return self._leave(frame, state)
+
+    def _drain(self, frame: Frame, queue: list[tuple[tuple[int, ...], int]]) -> None:
+        done: set[tuple[int, ...]] = set()
+        while queue:
+            priority, index = heapq.heappop(queue)
+            if priority in done:
+                continue
+            done.add(priority)
+            context = priority[1:-1:2]
+            for target, target_context in self._block(frame, index, context):
+                heapq.heappush(queue, (frame.priority(target, target_context), target))
+        if frame.pending:
+            raise InternalCompilerError("peval", "a block was reached after it was evaluated", self.b.span)
+
+    def _leave(self, frame: Frame, state: State) -> Abstract:
+        if not frame.exits:
+            raise PathEnds
+        block = frame.return_block
+        self.b.start(block)
+        merger = Merger(block)
+        merged = merger.states([State([value], {}, exit.cells, exit.heap) for exit, value in frame.exits])
+        state.cells, state.heap = merged.cells, merged.heap
+        return merged.stack[0]
+
+    # blocks
+
+    def _context(self, frame: Frame, context: Context, source: int, target: int) -> Context:
+        """The iterations at ``target`` when it is reached from ``source`` in ``context``."""
+        to = frame.loop_chains[target]
+        at = frame.loop_chains[source] if source >= 0 else ()
+        shared = 0
+        while shared < min(len(to), len(at)) and to[shared] == at[shared]:
+            shared += 1
+        iterations = context[:shared] + (0,) * (len(to) - shared)
+        if shared and shared == len(to) and frame.fn.loops[to[-1]].header == target:
+            loop = frame.fn.loops[to[-1]]
+            if (loop.header, iterations) in frame.run_time_loops:
+                return iterations
+            iterations = iterations[:-1] + (iterations[-1] + 1,)
+            if iterations[-1] > MAX_ITERATIONS:
+                raise LimitExceeded(0, f"the loop has more than {MAX_ITERATIONS} iterations to unroll")
+        return iterations
+
+    def _goto(self, frame: Frame, context: Context, source: int, target: int, state: State) -> tuple[int, Context] | None:
+        """Ends the current block with a jump to ``target``; the node to evaluate, None for a closed loop."""
+        block, node = self._enter(frame, context, source, target, state)
+        self.b.jump(block)
+        if node is None:
+            self._close(frame.run_time_loops[target, self._context(frame, context, source, target)], state)
+        return node
+
+    def _enter(
+        self, frame: Frame, context: Context, source: int, target: int, state: State
+    ) -> tuple[Block, tuple[int, Context] | None]:
+        key = (target, self._context(frame, context, source, target))
+        if key in frame.run_time_loops:
+            return frame.run_time_loops[key].block, None
+        block, states = frame.pending.setdefault(key, (Block(), []))
+        states.append(state)
+        return block, key
+
+    def _block(self, frame: Frame, index: int, context: Context) -> list[tuple[int, Context]]:
+        """Evaluates one block; returns the nodes that it leads to."""
+        block, states = frame.pending.pop((index, context))
+        frame.context = (index, context)
+        self.b.start(block)
+        code = frame.fn.blocks[index]
+        self.b.span = code.instrs[0].span
+        state = Merger(block).states(states) if len(states) > 1 else states[0]
+        loop = frame.header_loop(index)
+        if loop is not None and not self._plan(frame, loop, context, state).unroll:
+            state = self._open(frame, loop, index, context, block, state)
+        try:
+            for instr in code.instrs[:-1]:
+                if instr.op not in dispatch.QUIET:
+                    self.b.span = instr.span
+                dispatch.HANDLERS[instr.op](self, frame, state, instr)
+            return self._end(frame, index, context, code.instrs[-1], code.succ, state)
+        except PathEnds:
+            return []
+
+    def _end(
+        self, frame: Frame, index: int, context: Context, instr: Instr, succ: tuple[int, ...], state: State
+    ) -> list[tuple[int, Context]]:
+        self.instructions += 1
+        if self.instructions > MAX_INSTRUCTIONS // 8:
+            raise LimitExceeded(0, "the program grows without end while its loops are unrolled")
+        self.b.span = instr.span
+        if instr.op is Op.JUMP:
+            return self._nodes(self._goto(frame, context, index, succ[0], state))
+        if instr.op is Op.BRANCH:
+            return self._branch(frame, index, context, instr, succ, state)
+        if instr.op is Op.FOR_ITER:
+            return self._for(frame, index, context, succ, state)
+        if instr.op is Op.RETURN:
+            frame.exits.append((state, state.stack.pop()))
+            self.b.jump(frame.return_block)
+            return []
+        if instr.op is Op.RAISE:
+            self.b.exit()
+        raise UnsupportedSyntax(0, f"{instr.arg} is not supported in compiled functions",
+                                hints=dispatch.alternatives(instr.arg))  # fmt: skip
+
+    @staticmethod
+    def _nodes(*nodes: tuple[int, Context] | None) -> list[tuple[int, Context]]:
+        return [node for node in nodes if node is not None]
+
+    def _branch(
+        self, frame: Frame, index: int, context: Context, instr: Instr, succ: tuple[int, ...], state: State
+    ) -> list[tuple[int, Context]]:
+        value = state.stack.pop()
+        if instr.arg in ("true", "false"):
+            condition = dispatch.truth(self, state, value)
+            holds = instr.arg == "true"
+        else:
+            condition = dispatch.is_none(self, value)
+            holds = instr.arg == "none"
+        if condition.op is IrOp.CONST:
+            return self._nodes(self._goto(frame, context, index, succ[0 if bool(condition.attr) == holds else 1], state))
+        self._run_time_test(frame, index, context, succ)
+        return self._split(frame, index, context, condition, succ if holds else succ[::-1], state, state.copy())
+
+    def _split(
+        self, frame: Frame, index: int, context: Context, condition: Value, succ: tuple[int, ...], first: State,
+        second: State,
+    ) -> list[tuple[int, Context]]:  # fmt: skip
+        """Branches on a run-time condition. Both sides get a block of their own, which phis' copies need."""
+        yes, no = Block(), Block()
+        self.b.branch(condition, yes, no)
+        nodes = []
+        for block, target, state in ((yes, succ[0], first), (no, succ[1], second)):
+            self.b.start(block)
+            nodes.append(self._goto(frame, context, index, target, state))
+        return self._nodes(*nodes)
+
+    def _for(
+        self, frame: Frame, index: int, context: Context, succ: tuple[int, ...], state: State
+    ) -> list[tuple[int, Context]]:
+        iterator = state.stack[-1]
+        done, body = succ
+        if isinstance(iterator, Counter) and counter_items(iterator) is None or self._is_run_time(frame, index, context):
+            assert isinstance(iterator, Counter)
+            current = arith.to_ir(self.b, iterator.current)
+            stop = arith.to_ir(self.b, iterator.stop, "range() needs integers")
+            more = self.b.compare(IrOp.LT if iterator.step > 0 else IrOp.GT, current, stop)
+            state.stack.pop()
+            looping = state.copy()
+            following = self.b.emit(IrOp.ADD, [current, const(iterator.step)], current.type)
+            looping.stack += [Counter(Run(following), iterator.stop, iterator.step), arith.from_ir(current)]
+            return self._split(frame, index, context, more, (body, done), looping, state)
+        step = iteration.advance(iterator)
+        state.stack.pop()
+        if step is None:
+            return self._nodes(self._goto(frame, context, index, done, state))
+        state.stack += step
+        return self._nodes(self._goto(frame, context, index, body, state))
+
+    # loops
+
+    def _is_run_time(self, frame: Frame, header: int, context: Context) -> bool:
+        return (header, context) in frame.run_time_loops
+
+    def _plan(self, frame: Frame, loop: Loop, context: Context, state: State) -> LoopPlan:
+        key = (frame.path, loop.header, context[:-1])
+        plan = self.plans.get(key)
+        if plan is None:
+            plan = self.plans[key] = LoopPlan()
+            self._guess(plan, frame, loop, state)
+        return plan
+
+    def _guess(self, plan: LoopPlan, frame: Frame, loop: Loop, state: State) -> None:
+        if not frame.is_for(loop):
+            plan.unroll = frame.ends_by_test(loop)
+            return
+        iterator = state.stack[-1]
+        if isinstance(iterator, Items):
+            return
+        if not isinstance(iterator, Counter):
+            raise UnsupportedSyntax(0, f"can't iterate over {describe(iterator)}")
+        count = counter_items(iterator)
+        plan.can_unroll = count is not None
+        plan.unroll = (
+            count is not None and count <= UNROLL_ITERATIONS and count * frame.body_size(loop) <= UNROLL_INSTRUCTIONS
+        )
+
+    def _run_time_test(self, frame: Frame, index: int, context: Context, succ: tuple[int, ...]) -> None:
+        """A run-time branch leads back to the header of a loop that was to be unrolled: it has no known end."""
+        for target in succ:
+            loop = frame.header_loop(target)
+            if loop is not None and index in loop.body and not frame.is_for(loop):
+                depth = len(frame.loop_chains[target])
+                plan = self.plans[frame.path, target, context[: depth - 1]]
+                if plan.unroll and not plan.forced:
+                    plan.unroll = False
+                    raise Restart
+
+    def unroll_instead(self, error: TranslationError) -> bool:
+        """After an error inside a run-time loop: whether unrolling the innermost one is worth a try."""
+        frame = self.frame
+        while frame is not None:
+            index, context = frame.context
+            chain = frame.loop_chains[index]
+            for depth in range(len(chain), 0, -1):
+                plan = self.plans.get((frame.path, frame.fn.loops[chain[depth - 1]].header, context[: depth - 1]))
+                if plan is not None and plan.can_unroll and not plan.unroll and not plan.forced:
+                    plan.unroll = plan.forced = True
+                    return True
+                if plan is not None and plan.forced:
+                    return False
+            frame = frame.parent
+        return False
+
+    def _open(
+        self, frame: Frame, loop: Loop, index: int, context: Context, block: Block, state: State
+    ) -> State:
+        """Makes phis of whatever the loop's body may change."""
+        plan = self.plans[frame.path, loop.header, context[:-1]]
+        state = state.copy()
+        opened = RunTimeLoop(block, state, plan)
+        frame.run_time_loops[index, context] = opened
+        if len(block.preds) > 1:  # one entry edge, so that a phi has one initial value
+            entry = Block()
+            self._funnel(block, entry)
+        for name in sorted(loop.stored & state.locals.keys()):
+            state.locals[name] = self._slot(opened, ("local", name), state.locals[name])
+        for ident in sorted(state.cells):
+            state.cells[ident] = self._slot(opened, ("cell", ident), state.cells[ident])
+        for depth, value in enumerate(state.stack):
+            if isinstance(value, Counter) and depth == len(state.stack) - 1 and frame.is_for(loop):
+                current = self._slot(opened, ("stack", depth), value.current)
+                state.stack[depth] = Counter(current, value.stop, value.step)
+        opened.state = state.copy()
+        return state
+
+    def _funnel(self, block: Block, entry: Block) -> None:
+        entry.preds, entry.phis = block.preds, block.phis
+        block.preds, block.phis = [], []
+        for pred in entry.preds:
+            end = pred.end
+            end.attr = tuple(entry if target is block else target for target in end.attr)
+        self.b.fn.blocks.insert(len(self.b.fn.blocks) - 1, entry)
+        connect(entry, IrOp.JUMP, [], (block,), self.b.span)
+
+    def _slot(self, loop: RunTimeLoop, slot: Any, value: Abstract) -> Abstract:
+        """The value at the loop's header: a phi for what may change, if a phi can hold it."""
+        wanted = loop.plan.types.get(slot)
+        if isinstance(wanted, str):
+            return Unbound(wanted)
+        phi = self._header_phi(loop, value, wanted)
+        loop.slots.append((slot, phi))
+        return phi
+
+    def _header_phi(self, loop: RunTimeLoop, value: Abstract, wanted: Any) -> Abstract:
+        pred = loop.block.preds[0]
+        if arith.is_int(value) and isinstance(value, (Run, Const)):
+            ir = value.ir if isinstance(value, Run) else arith.constant(int(value.obj))  # type: ignore[call-overload]
+            kind = wanted if isinstance(wanted, Int) else arith.int_type(ir)
+            return Run(self._phi(loop, cast_at(pred, ir, kind)))
+        if isinstance(value, Ref) or (isinstance(value, Const) and value.obj is None and isinstance(wanted, Ref)):
+            model = wanted if isinstance(wanted, Ref) else value
+            assert isinstance(model, Ref)
+            phi = self._phi(loop, point_at(pred, value))
+            phi.type = model.ptr if isinstance(wanted, Ref) else join_pointers([model], False)
+            return Ref(phi, 0, model.ctype)
+        if isinstance(value, TupleOf):
+            return TupleOf(tuple(self._header_phi(loop, item, None) for item in value.items))
+        return value
+
+    def _phi(self, loop: RunTimeLoop, initial: Value) -> Value:
+        phi = Value(IrOp.PHI, [initial], initial.type, None, self.b.span)
+        loop.block.phis.append(phi)
+        return phi
+
+    def _close(self, loop: RunTimeLoop, state: State) -> None:
+        """A back edge: gives every phi its argument, or changes the plan where none fits."""
+        block = loop.block
+        pred = block.preds[-1]
+        for slot, header in loop.slots:
+            back = self._slot_value(state, slot)
+            self._back(loop, slot, header, back, pred)
+        for ident, items in loop.state.heap.items():
+            if state.heap.get(ident) is not items:
+                raise UnsupportedSyntax(0, "a list or dict changes in a loop that runs at run time")
+        for phi in block.phis:
+            if len(phi.args) != len(block.preds):
+                raise InternalCompilerError("peval", "a loop's phi has no value on a back edge", self.b.span)
+
+    @staticmethod
+    def _slot_value(state: State, slot: Any) -> Abstract:
+        kind, name = slot
+        if kind == "local":
+            return state.locals.get(name, UNASSIGNED)
+        if kind == "cell":
+            return state.cells.get(name, UNASSIGNED)
+        value = state.stack[name]
+        assert isinstance(value, Counter)
+        return value.current
+
+    def _back(self, loop: RunTimeLoop, slot: Any, header: Abstract, back: Abstract, pred: Block) -> None:
+        if isinstance(header, Run) and arith.is_int(back) and isinstance(back, (Run, Const)):
+            ir = back.ir if isinstance(back, Run) else arith.constant(int(back.obj))  # type: ignore[call-overload]
+            kind = arith.int_type(header.ir)
+            if kind == I64 and arith.int_type(ir) == U64:
+                self._replan(loop, slot, U64)
+            header.ir.args.append(cast_at(pred, ir, kind))
+        elif isinstance(header, Ref) and (isinstance(back, Ref) or (isinstance(back, Const) and back.obj is None)):
+            if isinstance(back, Ref) and back.ctype is not header.ctype:
+                self._replan(loop, slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
+            refs = [header, back] if isinstance(back, Ref) else [header]
+            kind_ = join_pointers(refs, nullable=not isinstance(back, Ref))
+            if kind_ != header.ptr:
+                model = Value(IrOp.PHI, [], kind_)
+                self._replan(loop, slot, Ref(model, 0, header.ctype))
+            header.base.args.append(point_at(pred, back))
+        elif isinstance(header, TupleOf) and isinstance(back, TupleOf) and len(header.items) == len(back.items):
+            for mine, theirs in zip(header.items, back.items, strict=True):
+                self._back(loop, slot, mine, theirs, pred)
+        elif isinstance(header, Const) and header.obj is None and isinstance(back, Ref):
+            kind_ = join_pointers([back], nullable=True)
+            self._replan(loop, slot, Ref(Value(IrOp.PHI, [], kind_), 0, back.ctype))
+        elif not same(header, back) and not isinstance(header, Unbound):
+            self._replan(loop, slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
+
+    def _replan(self, loop: RunTimeLoop, slot: Any, wanted: Any) -> None:
+        loop.plan.types[slot] = wanted
+        raise Restart
+
+    # errors
+
+    def locate(self, error: TranslationError) -> None:
+        """Gives an error that names no place the place where evaluation stands, and the calls that led there."""
+        if error.span is None and self.b.span is not None:
+            error.span = self.b.span
+            error.line = self.b.span.line
+        frame = self.frame
+        notes = []
+        while frame is not None and frame.parent is not None:
+            if frame.site is not None:
+                notes.append((frame.site, f"{frame.fn.name}() is called here"))
+            frame = frame.parent
+        if not error.notes:
+            error.notes = tuple(notes)
+
+    def cell(self, frame: Frame, state: State, name: str) -> Abstract:
+        """A cell or free variable's value."""
+        if name in frame.cell_ids:
+            return state.cells.get(frame.cell_ids[name], UNASSIGNED)
+        try:
+            return dispatch.wrap(frame.constants[name].cell_contents)
+        except ValueError:
+            return Unbound("the enclosing function has not assigned it yet")
+
+    def cell_ref(self, frame: Frame, name: str) -> CellRef:
+        return CellRef(frame.cell_ids[name])
+
+
+def TranslationErrorFor(value: Unbound, what: str) -> TranslationError:  # noqa: N802 - makes the exception
+    """The error for using a variable that has no single value."""
+    return UnsupportedSyntax(0, f"{what} can't be used here: {value.why}",
+                             hints=("give it one value of one type on every path",))  # fmt: skip
+
+
+__all__ = ["NONE", "Evaluator", "evaluate"]

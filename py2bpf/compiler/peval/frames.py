@@ -1,0 +1,126 @@
+"""Calls in progress, and the decisions about loops that outlive a restart."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from ...exception import Span
+from .. import bytecode
+from ..bytecode.canonical import Function, Loop, Op
+from ..ir.types import Int
+from ..ir.values import Block
+from .state import State
+from .values import Abstract, Const, Counter, Ref
+
+Context = tuple[int, ...]
+"""For each loop around a block, from the outermost: the iteration of an unrolled one, 0 of a run-time one."""
+
+UNROLL_ITERATIONS = 32
+"""A range of more numbers becomes a run-time loop, unless its body needs its variable as a constant."""
+UNROLL_INSTRUCTIONS = 512
+"""The same, if iterations times canonical instructions of the body exceed this."""
+
+
+class Restart(Exception):  # noqa: N818 - no error: a decision has changed, evaluation begins again
+    """Evaluation must begin anew, since a decision about a loop turned out wrong."""
+
+
+class LoopPlan:
+    """How one loop, reached on one path of calls and iterations, is evaluated.
+
+    ``forced``: unrolled because its body failed otherwise. ``types`` says what the phi of a variable must hold:
+    an integer type, a model Ref, or (a str) why it can't hold the variable at all.
+    """
+
+    __slots__ = ("can_unroll", "forced", "types", "unroll")
+
+    def __init__(self) -> None:
+        self.unroll = True
+        self.can_unroll = True
+        self.forced = False
+        self.types: dict[Any, Int | Ref | str] = {}
+
+
+class RunTimeLoop:
+    """A loop header with phis, until its back edges are known."""
+
+    __slots__ = ("block", "plan", "slots", "state")
+
+    def __init__(self, block: Block, state: State, plan: LoopPlan) -> None:
+        self.block = block
+        self.state = state
+        self.plan = plan
+        self.slots: list[tuple[Any, Abstract]] = []
+
+
+class Frame:
+    """One activation of a function: its code, its names, where it was called from."""
+
+    __slots__ = (
+        "cell_ids", "code", "constants", "context", "exits", "fn", "globals", "loop_chains", "parent", "path", "pending",
+        "return_block", "run_time_loops", "site",
+    )  # fmt: skip
+
+    def __init__(self, code: types.CodeType, globals: dict[str, Any], parent: Frame | None, path: tuple[Any, ...],
+                 site: Span | None) -> None:  # fmt: skip
+        self.code = code
+        self.fn: Function = bytecode.decode(code)
+        self.globals = globals
+        self.parent = parent
+        self.path = path
+        self.site = site
+        self.cell_ids: dict[str, int] = {}
+        self.constants: dict[str, types.CellType] = {}  # free variables of a real function
+        self.pending: dict[tuple[int, Context], tuple[Block, list[State]]] = {}
+        self.run_time_loops: dict[tuple[int, Context], RunTimeLoop] = {}
+        self.exits: list[tuple[State, Abstract]] = []
+        self.return_block = Block()
+        self.loop_chains: list[tuple[int, ...]] = [self._chain(loop) for loop in self.fn.loop_of]
+        self.context: tuple[int, Context] = (0, ())
+
+    def _chain(self, loop: int) -> tuple[int, ...]:
+        chain: list[int] = []
+        while loop >= 0:
+            chain.append(loop)
+            loop = self.fn.loops[loop].parent
+        return tuple(reversed(chain))
+
+    def depth(self) -> int:
+        frame, count = self.parent, 1
+        while frame is not None:
+            frame, count = frame.parent, count + 1
+        return count
+
+    def header_loop(self, block: int) -> Loop | None:
+        """The loop that the block is the header of."""
+        loop = self.fn.loop_of[block]
+        return self.fn.loops[loop] if loop >= 0 and self.fn.loops[loop].header == block else None
+
+    def priority(self, block: int, context: Context) -> tuple[int, ...]:
+        """Orders the evaluation so that all forward edges into a block come before it."""
+        order: list[int] = []
+        for loop, iteration in zip(self.loop_chains[block], context, strict=True):
+            order += (self.fn.loops[loop].header, iteration)
+        order.append(block)
+        return tuple(order)
+
+    def body_size(self, loop: Loop) -> int:
+        return sum(len(self.fn.blocks[index].instrs) for index in loop.body)
+
+    def is_for(self, loop: Loop) -> bool:
+        return self.fn.blocks[loop.header].instrs[-1].op is Op.FOR_ITER
+
+    def ends_by_test(self, loop: Loop) -> bool:
+        """Whether a branch (the test of ``while``) leads back to the header: unrolling may then find an end."""
+        return any(
+            loop.header in self.fn.blocks[index].succ and self.fn.blocks[index].instrs[-1].op is Op.BRANCH
+            for index in loop.body
+        )
+
+
+def counter_items(counter: Counter) -> int | None:
+    """How many numbers a counter still has, None if only run time knows."""
+    if not (isinstance(counter.current, Const) and isinstance(counter.stop, Const)):
+        return None
+    return len(range(counter.current.obj, counter.stop.obj, counter.step))

@@ -1,0 +1,209 @@
+"""Built-in functions that work on run-time values too."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from ..ir.ops import Op
+from ..ir.values import const
+from . import arith, dispatch, iteration, text
+from .describe import describe
+from .layout import is_ctype
+from .state import State
+from .values import FALSE, TRUE, Abstract, Const, Context, Map, RangeOf, Ref, Run, Text
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+Args = tuple[Abstract, ...]
+
+
+def _abs(ev: Evaluator, state: State, args: Args) -> Abstract:
+    return arith.from_ir(arith.magnitude(ev.b, arith.to_ir(ev.b, args[0], "abs() needs an integer")))
+
+
+def _extreme(op: Op) -> Callable[[Evaluator, State, Args], Abstract]:
+    def handler(ev: Evaluator, state: State, args: Args) -> Abstract:
+        items = args if len(args) > 1 else iteration.known_items(ev.b, state, args[0])
+        if not items:
+            raise TypeMismatch(0, "min() and max() need at least one integer")
+        return arith.from_ir(arith.extreme(ev.b, op, [arith.to_ir(ev.b, item) for item in items]))
+
+    return handler
+
+
+def _divmod(ev: Evaluator, state: State, args: Args) -> Abstract:
+    return dispatch.tuple_of([dispatch.operate(ev, state, op, args[0], args[1]) for op in ("//", "%")])
+
+
+def _pow(ev: Evaluator, state: State, args: Args) -> Abstract:
+    power = dispatch.operate(ev, state, "**", args[0], args[1])
+    return power if len(args) == 2 else dispatch.operate(ev, state, "%", power, args[2])
+
+
+def _int(ev: Evaluator, state: State, args: Args) -> Abstract:
+    if len(args) > 1 or not arith.is_int(args[0]):
+        raise TypeMismatch(0, f"int() of a run-time value takes an integer, but this is {describe(args[0])}")
+    return arith.from_ir(arith.to_ir(ev.b, args[0]))
+
+
+def _bool(ev: Evaluator, state: State, args: Args) -> Abstract:
+    return arith.from_bool(arith.to_bool(ev.b, dispatch.truth(ev, state, args[0])))
+
+
+def _len(ev: Evaluator, state: State, args: Args) -> Abstract:
+    known = iteration.length(state, args[0])
+    if known is None:
+        hint = ("programs can't count a map's items; user space can",) if isinstance(args[0], Map) else ()
+        raise TypeMismatch(0, f"{describe(args[0])} has no length that a program knows", hints=hint)
+    return Const(known)
+
+
+def _sum(ev: Evaluator, state: State, args: Args) -> Abstract:
+    items = iteration.known_items(ev.b, state, args[0])
+    if items is None:
+        raise TypeMismatch(0, f"can't add up {describe(args[0])}")
+    total: Abstract = args[1] if len(args) > 1 else Const(0)
+    for item in items:
+        total = dispatch.operate(ev, state, "+", total, item)
+    return total
+
+
+def _any_all(is_any: bool) -> Callable[[Evaluator, State, Args], Abstract]:
+    def handler(ev: Evaluator, state: State, args: Args) -> Abstract:
+        items = iteration.known_items(ev.b, state, args[0])
+        if items is None:
+            raise TypeMismatch(0, f"can't iterate over {describe(args[0])}")
+        result = const(int(not is_any))
+        for item in items:
+            condition = arith.to_bool(ev.b, dispatch.truth(ev, state, item))
+            result = ev.b.emit(Op.OR if is_any else Op.AND, [result, condition], condition.type)
+        return arith.from_bool(result)
+
+    return handler
+
+
+def _range(ev: Evaluator, state: State, args: Args) -> Abstract:
+    start, stop = (Const(0), args[0]) if len(args) == 1 else args[:2]
+    step = args[2] if len(args) > 2 else Const(1)
+    if not isinstance(step, Const) or not isinstance(step.obj, int) or step.obj == 0:
+        raise UnsupportedSyntax(0, "the step of range() must be a constant other than 0")
+    for bound in (start, stop):
+        arith.to_ir(ev.b, bound, "range() needs integers")
+    return RangeOf(start, stop, step.obj)
+
+
+def _items(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...]:
+    items = iteration.known_items(ev.b, state, value)
+    if items is None:
+        raise TypeMismatch(0, f"the length of {describe(value)} is not known while compiling")
+    return items
+
+
+def _enumerate(ev: Evaluator, state: State, args: Args) -> Abstract:
+    start = args[1] if len(args) > 1 else Const(0)
+    pairs = []
+    for i, item in enumerate(_items(ev, state, args[0])):
+        pairs.append(dispatch.tuple_of([dispatch.operate(ev, state, "+", start, Const(i)), item]))
+    return dispatch.tuple_of(pairs)
+
+
+def _zip(ev: Evaluator, state: State, args: Args) -> Abstract:
+    rows = zip(*(_items(ev, state, arg) for arg in args), strict=False)
+    return dispatch.tuple_of([dispatch.tuple_of(row) for row in rows])
+
+
+def _reversed(ev: Evaluator, state: State, args: Args) -> Abstract:
+    return dispatch.tuple_of(_items(ev, state, args[0])[::-1])
+
+
+def _tuple(ev: Evaluator, state: State, args: Args) -> Abstract:
+    return dispatch.tuple_of(_items(ev, state, args[0]) if args else ())
+
+
+def _list(ev: Evaluator, state: State, args: Args) -> Abstract:
+    return dispatch.new_list(ev, state, _items(ev, state, args[0]) if args else ())
+
+
+def _isinstance(ev: Evaluator, state: State, args: Args) -> Abstract:
+    value, classes = args
+    if not isinstance(classes, Const):
+        raise TypeMismatch(0, "isinstance() needs constant classes")
+    if isinstance(value, Ref):
+        return Const(issubclass(value.ctype, classes.obj))
+    if isinstance(value, (Run, Const)):
+        return Const(isinstance(value.obj if isinstance(value, Const) else 0, classes.obj))
+    if isinstance(value, Map):
+        return Const(isinstance(value.obj, classes.obj))
+    raise TypeMismatch(0, f"isinstance() can't tell the class of {describe(value)}")
+
+
+def _print(ev: Evaluator, state: State, args: Args) -> Abstract:
+    return text.print_values(ev, args)
+
+
+def _sizeof(ev: Evaluator, state: State, args: Args) -> Abstract:
+    value = args[0]
+    if isinstance(value, Ref):
+        return Const(ctypes.sizeof(value.ctype))
+    if isinstance(value, Context):
+        return Const(ctypes.sizeof(value.spec.struct))
+    raise TypeMismatch(0, f"sizeof() needs a ctypes object, but this is {describe(value)}")
+
+
+def _str(ev: Evaluator, state: State, args: Args) -> Abstract:
+    return Text(((args[0], "", ""),))
+
+
+_HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], int, int]]] = {
+    abs: (_abs, 1, 1),
+    min: (_extreme(Op.LT), 1, 255),
+    max: (_extreme(Op.GT), 1, 255),
+    divmod: (_divmod, 2, 2),
+    pow: (_pow, 2, 3),
+    int: (_int, 1, 2),
+    bool: (_bool, 1, 1),
+    len: (_len, 1, 1),
+    sum: (_sum, 1, 2),
+    any: (_any_all(True), 1, 1),
+    all: (_any_all(False), 1, 1),
+    range: (_range, 1, 3),
+    enumerate: (_enumerate, 1, 2),
+    zip: (_zip, 0, 255),
+    reversed: (_reversed, 1, 1),
+    tuple: (_tuple, 0, 1),
+    list: (_list, 0, 1),
+    isinstance: (_isinstance, 2, 2),
+    print: (_print, 0, 255),
+    str: (_str, 1, 1),
+    ctypes.sizeof: (_sizeof, 1, 1),
+}
+_ALWAYS: Final = {print, list, enumerate, zip, reversed}
+"""Translated even with constant arguments: they print, or make iterators that must not outlive a path."""
+
+
+def is_special(fn: Any) -> bool:
+    try:
+        return fn in _HANDLERS
+    except TypeError:  # unhashable
+        return False
+
+
+def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abstract]) -> Abstract | None:
+    """Translates the call; None if all is constant and CPython can make it now."""
+    if fn not in _ALWAYS and all(isinstance(arg, Const) for arg in (*args, *kwargs.values())):
+        return None
+    handler, fewest, most = _HANDLERS[fn]
+    if fn is enumerate and "start" in kwargs:
+        args = (*args, kwargs.pop("start"))
+    if kwargs:
+        raise UnsupportedSyntax(0, f"{fn.__name__}() takes no keyword arguments in a compiled function")
+    if not fewest <= len(args) <= most:
+        raise TypeMismatch(0, f"{fn.__name__}() takes {fewest} to {most} arguments, but {len(args)} are given")
+    return handler(ev, state, args)
+
+
+__all__ = ["FALSE", "TRUE", "call", "is_ctype", "is_special"]

@@ -1,0 +1,303 @@
+"""Calls of what exists in programs only: helpers by their table row, pseudo functions one by one."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from ...exception import TypeMismatch
+from ...intrinsics import Helper, Intrinsic, Pseudo
+from ...uapi.helpers import HELPERS, Arg, HelperInfo, Ret
+from ..ir.ops import Op
+from ..ir.types import I64, U64, VOID, Ptr, Region, Type
+from ..ir.values import Value, const
+from . import access, arith, maps, memory, text
+from .describe import describe, type_name
+from .layout import is_chars, scalar
+from .state import State
+from .values import NONE, Abstract, Const, Context, Map, Option, Ref, Run, TupleOf
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+Args = tuple[Abstract, ...]
+_POINTERS: Final = frozenset({Arg.MEM, Arg.OUT, Arg.FMT})
+
+
+def call(ev: Evaluator, state: State, fn: Intrinsic, args: Args, kwargs: dict[str, Abstract]) -> Abstract:
+    """Translates a call of a helper or pseudo function."""
+    if kwargs:
+        raise TypeMismatch(0, f"{fn.__name__}() takes no keyword arguments")
+    if isinstance(fn, Pseudo):
+        return _PSEUDO[fn.__name__](ev, args)
+    assert isinstance(fn, Helper)
+    if fn.info.name == "trace_printk":
+        return text.call_trace_printk(ev, args)
+    return _Marshal(ev, fn.info).call(args)
+
+
+class _Marshal:
+    """Turns the caller's arguments into the helper's, filling in sizes."""
+
+    def __init__(self, ev: Evaluator, info: HelperInfo) -> None:
+        self.ev = ev
+        self.b = ev.b
+        self.info = info
+        self.map: Map | None = None
+
+    def call(self, args: Args) -> Abstract:
+        values: list[Value] = []
+        size: int | None = None
+        for position, (kind, arg) in enumerate(self._pair(args)):
+            if kind is Arg.SIZE and arg is None:
+                assert size is not None
+                values.append(const(size))
+            else:
+                assert arg is not None
+                value, size = self._argument(position, kind, arg)
+                values.append(value)
+        return self._result(self.b.emit(Op.CALL, values, self._type(), self.info))
+
+    def _pair(self, args: Args) -> list[tuple[Arg, Abstract | None]]:
+        """Each parameter with its argument; None for a size to be filled in."""
+        kinds = self.info.args
+        sizes = kinds.count(Arg.SIZE)
+        for missing in range(self.info.optional + 1):
+            wanted = kinds[: len(kinds) - missing]
+            if len(args) == len(wanted):
+                return list(zip(wanted, args, strict=True))
+            if len(args) == len(wanted) - wanted.count(Arg.SIZE):
+                rest = iter(args)
+                return [(kind, None if kind is Arg.SIZE else next(rest)) for kind in wanted]
+        raise TypeMismatch(
+            0, f"{self.info.name}() takes {len(kinds) - sizes} arguments"
+            f"{f' (or {len(kinds)} with sizes)' if sizes else ''}, but {len(args)} are given",
+        )  # fmt: skip
+
+    def _argument(self, position: int, kind: Arg, arg: Abstract) -> tuple[Value, int | None]:
+        if kind is Arg.CTX:
+            if not isinstance(arg, Context):
+                raise self._wrong(position, "the program's context", arg)
+            return arg.base, None
+        if kind is Arg.MAP:
+            if not isinstance(arg, Map):
+                raise self._wrong(position, "a map", arg)
+            self.map = arg
+            return maps.pointer(self.b, arg), None
+        if kind is Arg.KEY:
+            assert self.map is not None
+            return maps.key_address(self.b, self.map, arg), None
+        if kind is Arg.VALUE:
+            assert self.map is not None
+            place = memory.materialise(self.b, self.map.spec.value_type, arg)
+            return memory.address_of(self.b, place), None
+        if kind in _POINTERS:
+            return self._pointer(position, kind, arg)
+        return self._number(position, arg), None
+
+    def _number(self, position: int, arg: Abstract) -> Value:
+        if isinstance(arg, Ref) and scalar(arg.ctype) is None:  # an address of our own memory, as a number
+            return memory.address_of(self.b, arg)
+        return arith.to_ir(self.b, arg, f"argument {position + 1} of {self.info.name}() is an integer")
+
+    def _pointer(self, position: int, kind: Arg, arg: Abstract) -> tuple[Value, int | None]:
+        if position in self.info.nullable and isinstance(arg, Const) and arg.obj in (None, 0):
+            return const(0), 0
+        if isinstance(arg, Ref):
+            if self.map is not None and self.map.spec.data_type is not None and scalar(arg.ctype) is not None:
+                return self._record(self.map, memory.load(self.b, arg))
+            return memory.address_of(self.b, arg), ctypes.sizeof(arg.ctype)
+        if kind is Arg.OUT:
+            raise self._wrong(position, "a ctypes array or struct to write to", arg)
+        if isinstance(arg, Const) and isinstance(arg.obj, (str, bytes)):
+            data = (arg.obj.encode() if isinstance(arg.obj, str) else arg.obj) + b"\0"
+            place = self.b.alloca(len(data))
+            memory.store_bytes(self.b, place, 0, data)
+            return place, len(data)
+        if self.map is not None and self.map.spec.data_type is not None:
+            return self._record(self.map, arg)
+        if isinstance(arg, (Run, Const, Option)):
+            place = self.b.alloca(8)
+            self.b.store(place, 0, 8, arith.to_ir(self.b, arg, "this buffer holds an integer"))
+            return place, 8
+        raise self._wrong(position, "a ctypes object or bytes", arg)
+
+    def _record(self, map: Map, arg: Abstract) -> tuple[Value, int]:
+        """A queue's record made of the given value."""
+        place = memory.materialise(self.b, map.spec.data_type, arg)
+        return memory.address_of(self.b, place), ctypes.sizeof(map.spec.data_type)
+
+    def _wrong(self, position: int, wanted: str, arg: Abstract) -> TypeMismatch:
+        return TypeMismatch(0, f"argument {position + 1} of {self.info.name}() must be {wanted}, not {describe(arg)}")
+
+    def _type(self) -> Type:
+        ret = self.info.ret
+        if ret is Ret.MAP_VALUE:
+            assert self.map is not None
+            return Ptr(Region.VALUE, True, self.map.spec)
+        if ret is Ret.U64 or ret is Ret.PTR:
+            return U64
+        return VOID if ret is Ret.VOID else I64
+
+    def _result(self, value: Value) -> Abstract:
+        ret = self.info.ret
+        if ret is Ret.VOID:
+            return NONE
+        if ret is Ret.MAP_VALUE:
+            assert self.map is not None
+            return Ref(value, 0, self.map.spec.value_type)
+        if ret is Ret.MEM:
+            raise TypeMismatch(0, f"{self.info.name}() is not available as a plain function", hints=("use the map's methods",))
+        return Run(value)
+
+
+# pseudo functions
+
+
+def _expect(name: str, args: Args, *counts: int) -> None:
+    if len(args) not in counts:
+        wanted = " or ".join(str(count) for count in counts)
+        raise TypeMismatch(0, f"{name}() takes {wanted} arguments, but {len(args)} are given")
+
+
+def _memory(name: str, arg: Abstract) -> Ref:
+    if not isinstance(arg, Ref):
+        raise TypeMismatch(0, f"{name}() needs a ctypes object, but this is {describe(arg)}")
+    return arg
+
+
+def _size(name: str, arg: Abstract) -> int:
+    if not isinstance(arg, Const) or not isinstance(arg.obj, int) or arg.obj < 0:
+        raise TypeMismatch(0, f"the size given to {name}() must be a constant, but this is {describe(arg)}")
+    return int(arg.obj)
+
+
+def _fits(name: str, ref: Ref, size: int) -> None:
+    if size > ctypes.sizeof(ref.ctype):
+        raise TypeMismatch(0, f"{name}() of {size} bytes exceeds a {type_name(ref.ctype)} "
+                              f"of {ctypes.sizeof(ref.ctype)} bytes")  # fmt: skip
+
+
+def _addrof(ev: Evaluator, args: Args) -> Abstract:
+    """An object's address: the object itself; a number gets a place of its own."""
+    _expect("addrof", args, 1)
+    value = args[0]
+    if isinstance(value, Ref):
+        return value
+    if isinstance(value, (Run, Option)) or (isinstance(value, Const) and isinstance(value.obj, int)):
+        ir = arith.to_ir(ev.b, value)
+        place = memory.new(ev.b, ctypes.c_int64 if arith.int_type(ir).signed else ctypes.c_uint64, zero=False)
+        ev.b.store(place.base, 0, 8, ir)
+        return place
+    if isinstance(value, (TupleOf, Context, Map)):
+        raise TypeMismatch(0, f"addrof() needs a number or ctypes object, but this is {describe(value)}")
+    raise TypeMismatch(0, f"{describe(value)} has no address in a program")
+
+
+def _memcpy(ev: Evaluator, args: Args) -> Abstract:
+    """memcpy(source, destination, size)."""
+    _expect("memcpy", args, 3)
+    source, destination = _memory("memcpy", args[0]), _memory("memcpy", args[1])
+    size = _size("memcpy", args[2])
+    _fits("memcpy", source, size)
+    _fits("memcpy", destination, size)
+    ev.b.copy(destination.base, destination.offset, source.base, source.offset, size)
+    return NONE
+
+
+def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
+    """Whether two objects have the same bytes; one may be constant bytes or a constant ctypes array."""
+    _expect("mem_eq", args, 2, 3)
+    left, right = args[0], args[1]
+    if isinstance(left, Const):
+        left, right = right, left
+    ref = _memory("mem_eq", left)
+    if isinstance(right, Const):
+        data = right.obj if isinstance(right.obj, bytes) else bytes(right.obj)
+        size = _size("mem_eq", args[2]) if len(args) == 3 else len(data)
+        if size > len(data):
+            raise TypeMismatch(0, f"mem_eq() of {size} bytes exceeds the constant of {len(data)} bytes")
+        _fits("mem_eq", ref, size)
+        return arith.from_bool(memory.equal_bytes(ev.b, ref, data[:size]))
+    other = _memory("mem_eq", right)
+    sizes = ctypes.sizeof(ref.ctype), ctypes.sizeof(other.ctype)
+    size = _size("mem_eq", args[2]) if len(args) == 3 else sizes[0]
+    if len(args) == 2 and sizes[0] != sizes[1]:
+        raise TypeMismatch(0, f"mem_eq() of objects of {sizes[0]} and {sizes[1]} bytes needs the number of bytes to compare")
+    _fits("mem_eq", ref, size)
+    _fits("mem_eq", other, size)
+    return arith.from_bool(memory.equal(ev.b, ref, other, size))
+
+
+def _packet_copy(ev: Evaluator, args: Args) -> Abstract:
+    """packet_copy(skb, offset, destination, size): True if the packet has the bytes."""
+    _expect("packet_copy", args, 3, 4)
+    destination = _memory("packet_copy", args[2])
+    size = _size("packet_copy", args[3]) if len(args) == 4 else ctypes.sizeof(destination.ctype)
+    _fits("packet_copy", destination, size)
+    status = _Marshal(ev, HELPERS["skb_load_bytes"]).call((args[0], args[1], destination, Const(size)))
+    return arith.from_bool(ev.b.compare(Op.EQ, arith.to_ir(ev.b, status), const(0)))
+
+
+def _load_skb(size: int) -> Callable[[Evaluator, Args], Abstract]:
+    name = {1: "load_skb_byte", 2: "load_skb_short", 4: "load_skb_word"}[size]
+
+    def handler(ev: Evaluator, args: Args) -> Abstract:
+        _expect(name, args, 1, 2)
+        if len(args) == 2 and not isinstance(args[0], Context):
+            raise TypeMismatch(0, f"the first argument of {name}() must be the program's context, not {describe(args[0])}")
+        if not ev.hook.packet_loads:
+            raise TypeMismatch(0, f"{name}() works in socket filters and traffic control, not in a {ev.hook.name} program")
+        offset = args[-1]
+        if isinstance(offset, Const) and isinstance(offset.obj, int):
+            if not -(1 << 31) <= offset.obj < 1 << 31:
+                raise TypeMismatch(0, f"no packet has an offset of {offset.obj}")
+            return Run(ev.b.emit(Op.PACKET, [ev.b.context], I64, (size, int(offset.obj))))
+        index = arith.to_ir(ev.b, offset, f"the offset of {name}() is an integer")
+        return Run(ev.b.emit(Op.PACKET, [ev.b.context, index], I64, (size, 0)))
+
+    return handler
+
+
+def _deref(ctype: Any) -> Callable[[Evaluator, Args], Abstract]:
+    def handler(ev: Evaluator, args: Args) -> Abstract:
+        """The number at an address: of the program's own memory directly, of the kernel's by probe_read_kernel."""
+        _expect("deref", args, 1)
+        if isinstance(args[0], Ref):
+            size = ctypes.sizeof(ctype)
+            _fits("deref", args[0], size)
+            return memory.load(ev.b, Ref(args[0].base, args[0].offset, ctype))
+        address = arith.to_ir(ev.b, args[0], "deref needs an address")
+        return access.read_kernel(ev, arith.as_u64(ev.b, address), ctype)
+
+    return handler
+
+
+def _bswap(size: int) -> Callable[[Evaluator, Args], Abstract]:
+    def handler(ev: Evaluator, args: Args) -> Abstract:
+        _expect(f"bswap{8 * size}", args, 1)
+        ir = arith.to_ir(ev.b, args[0])
+        return arith.from_ir(ev.b.emit(Op.BSWAP, [ir], U64 if size == 8 else I64, size))
+
+    return handler
+
+
+_PSEUDO: Final[dict[str, Callable[[Evaluator, Args], Abstract]]] = {
+    "addrof": _addrof,
+    "memcpy": _memcpy,
+    "mem_eq": _mem_eq,
+    "packet_copy": _packet_copy,
+    "load_skb_byte": _load_skb(1),
+    "load_skb_short": _load_skb(2),
+    "load_skb_word": _load_skb(4),
+    "deref_u8": _deref(ctypes.c_uint8),
+    "deref_u16": _deref(ctypes.c_uint16),
+    "deref_u32": _deref(ctypes.c_uint32),
+    "deref_u64": _deref(ctypes.c_uint64),
+    "bswap16": _bswap(2),
+    "bswap32": _bswap(4),
+    "bswap64": _bswap(8),
+}
+
+__all__ = ["call", "is_chars"]

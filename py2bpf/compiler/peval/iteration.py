@@ -1,0 +1,108 @@
+"""Iterating and unpacking: what is known when compiling, and ranges that run at run time."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable
+from typing import Any
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from . import memory
+from .builder import Builder
+from .describe import describe
+from .layout import is_array, is_chars
+from .state import State
+from .values import Abstract, Const, Counter, DictRef, Items, ListRef, Map, RangeOf, Ref, TupleOf, Unbound
+
+MAX_ITEMS = 65536
+
+
+def known_items(b: Builder, state: State, value: Abstract) -> tuple[Abstract, ...] | None:
+    """The items of a sequence or iterator whose length is known when compiling; None for anything else."""
+    if isinstance(value, TupleOf):
+        return value.items
+    if isinstance(value, Items):
+        return value.items[value.position :]
+    if isinstance(value, (ListRef, DictRef)):
+        items = heap_object(state, value)
+        return tuple(items) if isinstance(value, ListRef) else tuple(Const(key) for key in items)
+    if isinstance(value, Const) and isinstance(value.obj, Iterable) and not isinstance(value.obj, type):
+        return _constants(value.obj)
+    if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
+        return tuple(memory.load(b, memory.element(value, i)) for i in range(value.ctype._length_))
+    return None
+
+
+def _constants(obj: Any) -> tuple[Abstract, ...]:
+    from .dispatch import wrap
+
+    found: list[Abstract] = []
+    for item in obj:
+        found.append(wrap(item))
+        if len(found) > MAX_ITEMS:
+            raise UnsupportedSyntax(0, f"more than {MAX_ITEMS} items to iterate over while compiling")
+    return tuple(found)
+
+
+def heap_object(state: State, value: ListRef | DictRef) -> Any:
+    """The contents of a list (a tuple of values) or dict made in the program."""
+    contents = state.heap.get(value.ident)
+    if contents is None or isinstance(contents, Unbound):
+        why = contents.why if contents is not None else "it was made on another path"
+        raise UnsupportedSyntax(0, f"{describe(value)} can't be used here: {why}")
+    return contents
+
+
+def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
+    """``iter(value)``."""
+    if isinstance(value, (Items, Counter)):
+        return value
+    if isinstance(value, RangeOf):
+        return Counter(value.start, value.stop, value.step)
+    if isinstance(value, Const) and isinstance(value.obj, range):
+        return Counter(Const(value.obj.start), Const(value.obj.stop), value.obj.step)
+    items = known_items(b, state, value)
+    if items is not None:
+        return Items(items)
+    hints: tuple[str, ...] = ()
+    if isinstance(value, Map):
+        hints = ("programs can't iterate over maps; user space can, with m.items()",)
+    elif isinstance(value, Ref) and is_chars(value.ctype):
+        hints = ("index its bytes with a constant range instead",)
+    raise TypeMismatch(0, f"can't iterate over {describe(value)}", hints=hints)
+
+
+def advance(iterator: Abstract) -> list[Abstract] | None:
+    """The iterator after one step, and the item; None at the end. Only for what is known when compiling."""
+    if isinstance(iterator, Counter):
+        current, stop = iterator.current, iterator.stop
+        assert isinstance(current, Const) and isinstance(stop, Const)
+        if not range(current.obj, stop.obj, iterator.step):
+            return None
+        return [Counter(Const(current.obj + iterator.step), stop, iterator.step), current]
+    if not isinstance(iterator, Items):
+        raise TypeMismatch(0, f"can't iterate over {describe(iterator)}")
+    if iterator.position == len(iterator.items):
+        return None
+    return [Items(iterator.items, iterator.position + 1), iterator.items[iterator.position]]
+
+
+def unpack(b: Builder, state: State, value: Abstract, count: int) -> tuple[Abstract, ...]:
+    """The items for ``a, b, c = value``."""
+    items = known_items(b, state, value)
+    if items is None:
+        raise TypeMismatch(0, f"can't unpack {describe(value)}")
+    if len(items) != count:
+        raise TypeMismatch(0, f"{count} names to unpack into, but there are {len(items)} values")
+    return items
+
+
+def length(state: State, value: Abstract) -> int | None:
+    """len() where it is known when compiling."""
+    if isinstance(value, TupleOf):
+        return len(value.items)
+    if isinstance(value, (ListRef, DictRef)):
+        return len(heap_object(state, value))
+    if isinstance(value, Ref) and is_array(value.ctype):
+        return int(ctypes.sizeof(value.ctype) // ctypes.sizeof(value.ctype._type_))
+    return None

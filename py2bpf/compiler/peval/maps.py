@@ -1,0 +1,256 @@
+"""Maps inside a program: items, methods, updates in place."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Final
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from ...spec import MapSpec
+from ...uapi.helpers import HELPERS
+from ...uapi.map_types import MapType
+from ..ir.ops import Op
+from ..ir.types import I64, U64, Ptr, Region
+from ..ir.values import Block, Value, const
+from . import arith, memory
+from .builder import Builder
+from .describe import describe, type_name
+from .layout import scalar
+from .values import NONE, Abstract, Const, Map, Option, Ref
+
+_ANY, _NOEXIST = 0, 1
+_CURRENT_CPU: Final = 0xFFFFFFFF
+_ARRAYS: Final = {MapType.ARRAY, MapType.PERCPU_ARRAY}
+_KEYED: Final = _ARRAYS | {MapType.HASH, MapType.PERCPU_HASH, MapType.LRU_HASH, MapType.LRU_PERCPU_HASH, MapType.LPM_TRIE}
+_MAP: Final = Ptr(Region.MAP)
+ATOMIC: Final = {"+": Op.ADD, "-": Op.SUB, "&": Op.AND, "|": Op.OR, "^": Op.XOR}
+
+
+def pointer(b: Builder, map: Map) -> Value:
+    """The map as a helper's argument."""
+    return b.emit(Op.MAP, [], _MAP, b.map_number(map.obj, map.spec))
+
+
+def _call(b: Builder, name: str, args: list[Value], type: Ptr | None = None) -> Value:
+    return b.emit(Op.CALL, args, type or I64, HELPERS[name])
+
+
+def key_address(b: Builder, map: Map, key: Abstract) -> Value:
+    """The key in memory; an LPM trie's is the address under a full prefix length."""
+    spec = map.spec
+    if spec.kind not in _KEYED:
+        raise TypeMismatch(0, f"this map ({MapType(spec.kind).name}) has no items that a program can read or write")
+    if spec.kind == MapType.LPM_TRIE:
+        return _prefix(b, spec, key)
+    return memory.address_of(b, memory.materialise(b, spec.key_type, key))
+
+
+def _prefix(b: Builder, spec: MapSpec, address: Abstract) -> Value:
+    size = ctypes.sizeof(spec.key_type)
+    base = b.alloca(4 + size)
+    b.store(base, 0, 4, const(8 * size))
+    memory.store(b, Ref(base, 4, spec.key_type), address)
+    return base
+
+
+def lookup(b: Builder, map: Map, key: Value) -> Value:
+    """Pointer to the value, or null."""
+    return _call(b, "map_lookup_elem", [pointer(b, map), key], Ptr(Region.VALUE, True, map.spec))
+
+
+def _update(b: Builder, map: Map, key: Value, value: Abstract, flags: int) -> Value:
+    place = memory.materialise(b, map.spec.value_type, value)
+    return _call(b, "map_update_elem", [pointer(b, map), key, memory.address_of(b, place), const(flags)])
+
+
+def _default(map: Map) -> int:
+    return map.spec.default or 0
+
+
+def _is_number(map: Map) -> bool:
+    return scalar(map.spec.value_type) is not None
+
+
+def _present_or(b: Builder, map: Map, found: Value, missing: Callable[[], Value]) -> Value:
+    """The number at ``found``, or what ``missing()`` gives if that is null."""
+    kind = scalar(map.spec.value_type)
+    assert kind is not None
+    there, absent, done = Block(), Block(), Block()
+    b.branch(found, there, absent)
+    b.start(there)
+    b.checked.add(found)
+    value = memory.load_scalar(b, found, 0, kind)
+    b.jump(done)
+    b.start(absent)
+    other = missing()
+    type = arith.join_ints(arith.int_type(value), arith.int_type(other))
+    if value.type != type:
+        from .state import cast_at
+
+        value = cast_at(there, value, type)
+    other = arith.cast(b, other, type)
+    b.jump(done)
+    b.start(done)
+    return b.phi(done, [value, other], type)
+
+
+def get_item(b: Builder, map: Map, key: Abstract) -> Abstract:
+    """``m[k]``: missing, the default for a number, None for a struct."""
+    found = lookup(b, map, key_address(b, map, key))
+    if not _is_number(map):
+        return Ref(found, 0, map.spec.value_type)
+    return arith.from_ir(_present_or(b, map, found, lambda: const(_default(map))))
+
+
+def set_item(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
+    """``m[k] = v``."""
+    _update(b, map, key_address(b, map, key), value, _ANY)
+
+
+def delete_item(b: Builder, map: Map, key: Abstract) -> None:
+    """``del m[k]``; a missing key stays missing."""
+    if map.spec.kind in _ARRAYS:
+        raise UnsupportedSyntax(0, "items of an array map can't be deleted", hints=("assign 0 instead",))
+    _call(b, "map_delete_elem", [pointer(b, map), key_address(b, map, key)])
+
+
+def contains(b: Builder, map: Map, key: Abstract) -> Abstract:
+    """``k in m``."""
+    return arith.from_bool(b.compare(Op.NE, lookup(b, map, key_address(b, map, key)), const(0)))
+
+
+def update_item(b: Builder, map: Map, key: Abstract, op: str, operand: Abstract) -> None:
+    """``m[k] op= v`` without losing an update: atomically on the entry, which is inserted first where it is
+    missing. (Whoever inserts it, the second look-up finds it.)"""
+    address = key_address(b, map, key)
+    found = lookup(b, map, address)
+    change, done = Block(), Block()
+    if map.spec.kind in _ARRAYS:
+        b.branch(found, change, done)
+        entry = found
+    else:
+        insert, again = Block(), Block()
+        b.branch(found, again, insert)
+        b.start(insert)
+        _update(b, map, address, Const(_default(map)), _NOEXIST)
+        second = lookup(b, map, address)
+        b.jump(again)
+        b.start(again)
+        entry = b.phi(again, _in_order(again, {insert: second}, found), Ptr(Region.VALUE, True, map.spec))
+        b.branch(entry, change, done)
+    b.start(change)
+    b.checked.add(entry)
+    update_in_place(b, Ref(entry, 0, map.spec.value_type), op, operand)
+    b.jump(done)
+    b.start(done)
+
+
+def _in_order(target: Block, known: dict[Block, Value], other: Value) -> list[Value]:
+    return [known.get(pred, other) for pred in target.preds]
+
+
+def is_shared(ref: Ref) -> bool:
+    """Whether others may change the object meanwhile: an entry of a map that isn't per CPU."""
+    spec = ref.ptr.spec
+    return ref.ptr.region is Region.VALUE and not (spec is not None and spec.per_cpu)
+
+
+def update_in_place(b: Builder, ref: Ref, op: str, operand: Abstract) -> None:
+    """``number op= operand`` in memory; atomic where others see it."""
+    kind = scalar(ref.ctype)
+    if kind is None or kind.kind != "int":
+        raise TypeMismatch(0, f"{op}= needs an integer, but this is a {type_name(ref.ctype)}")
+    ir = arith.to_ir(b, operand, f"{op}= needs an integer")
+    if not is_shared(ref):
+        old = memory.load_scalar(b, ref.base, ref.offset, kind)
+        memory.store_scalar(b, ref.base, ref.offset, kind, arith.emit_binary(b, ATOMIC[op], old, ir))
+        return
+    if kind.size < 4 or kind.swapped or ref.offset % kind.size:
+        raise TypeMismatch(
+            0, f"{op}= on a shared {type_name(ref.ctype)} can't be made atomic",
+            hints=("BPF adds atomically to 32 and 64 bits in host order: use c_uint32 or c_uint64, or a per-CPU map",),
+        )  # fmt: skip
+    if op == "-":
+        ir = b.emit(Op.NEG, [ir], ir.type)
+    b.guard_not_null(ref.base)
+    b.emit(Op.ATOMIC, [ref.base, ir], attr=(ref.offset, kind.size, Op.ADD if op == "-" else ATOMIC[op]))
+
+
+# methods: (builder, map, positional arguments) -> value
+
+
+def _get(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    found = lookup(b, map, key_address(b, map, args[0]))
+    default = args[1] if len(args) > 1 else NONE
+    none = isinstance(default, Const) and default.obj is None
+    if not _is_number(map):
+        if not none:
+            raise UnsupportedSyntax(0, "get() with a default works for numbers; test the struct for None instead")
+        return Ref(found, 0, map.spec.value_type)
+    if none:
+        value = _present_or(b, map, found, lambda: const(0))
+        return Option(b.compare(Op.NE, found, const(0)), value)
+    return arith.from_ir(_present_or(b, map, found, lambda: arith.to_ir(b, default)))
+
+
+def _setdefault(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    address = key_address(b, map, args[0])
+    _update(b, map, address, args[1] if len(args) > 1 else Const(_default(map)), _NOEXIST)
+    found = lookup(b, map, address)
+    if not _is_number(map):
+        return Ref(found, 0, map.spec.value_type)
+    return arith.from_ir(_present_or(b, map, found, lambda: const(_default(map))))
+
+
+def _pop(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    if not _is_number(map):
+        raise UnsupportedSyntax(0, "pop() works for numbers", hints=("read the struct with m[k], then del m[k]",))
+    if map.spec.kind in _ARRAYS:
+        raise UnsupportedSyntax(0, "items of an array map can't be deleted")
+    address = key_address(b, map, args[0])
+    missing = args[1] if len(args) > 1 else Const(_default(map))
+    value = _present_or(b, map, lookup(b, map, address), lambda: arith.to_ir(b, missing))
+    _call(b, "map_delete_elem", [pointer(b, map), address])
+    return arith.from_ir(value)
+
+
+def _add(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    status = _update(b, map, key_address(b, map, args[0]), args[1], _NOEXIST)
+    return arith.from_bool(b.compare(Op.EQ, status, const(0)))
+
+
+def _output(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    from .values import Context
+
+    if map.spec.kind != MapType.PERF_EVENT_ARRAY:
+        raise TypeMismatch(0, "output() is a method of BpfQueue")
+    if not isinstance(args[0], Context):
+        raise TypeMismatch(0, f"output() takes the program's context first, but this is {describe(args[0])}")
+    record = memory.materialise(b, map.spec.data_type, args[1])
+    size = const(ctypes.sizeof(map.spec.data_type))
+    cpu = const(_CURRENT_CPU)
+    cpu.type = U64
+    values = [args[0].base, pointer(b, map), cpu, memory.address_of(b, record), size]
+    return arith.from_ir(_call(b, "perf_event_output", values))
+
+
+METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Abstract], int, int]]] = {
+    "get": (_get, 1, 2),
+    "setdefault": (_setdefault, 1, 2),
+    "pop": (_pop, 1, 2),
+    "add": (_add, 2, 2),
+    "output": (_output, 2, 2),
+}
+"""Methods that programs may call: handler, fewest and most arguments."""
+
+
+def call_method(b: Builder, map: Map, name: str, args: tuple[Abstract, ...]) -> Abstract:
+    if name not in METHODS:
+        raise UnsupportedSyntax(
+            0, f"programs can't call .{name}() of a map", hints=(f"they can call {', '.join(METHODS)}",)
+        )
+    handler, fewest, most = METHODS[name]
+    if not fewest <= len(args) <= most:
+        raise TypeMismatch(0, f".{name}() takes {fewest} to {most} arguments, but {len(args)} are given")
+    return handler(b, map, args)

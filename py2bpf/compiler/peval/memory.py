@@ -1,0 +1,334 @@
+"""ctypes objects in the program's memory: making, reading, writing, copying, comparing."""
+
+from __future__ import annotations
+
+import ctypes
+import difflib
+from typing import Any
+
+from ...exception import TypeMismatch
+from ..ir.ops import Op
+from ..ir.types import I64, U64, Ptr, Region
+from ..ir.values import Value, const
+from . import arith
+from .builder import Builder
+from .describe import describe, type_name
+from .layout import Member, Scalar, has_padding, is_aggregate, is_array, is_chars, is_record, members, scalar
+from .values import Abstract, Const, Ref, TupleOf
+
+
+def new(b: Builder, ctype: Any, zero: bool = True) -> Ref:
+    """A fresh object on the stack, all its bytes zero unless the caller writes each."""
+    size = ctypes.sizeof(ctype)
+    base = b.alloca(size)
+    if zero:
+        b.zero(base, 0, size)
+    return Ref(base, 0, ctype)
+
+
+def construct(b: Builder, ctype: Any, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> Ref:
+    """``ctype(*args, **kwargs)`` as ctypes does it."""
+    ref = new(b, ctype)
+    if is_record(ctype):
+        names = [name for cls in reversed(ctype.__mro__) for name, *_ in cls.__dict__.get("_fields_", ())]
+        if len(args) > len(names):
+            raise TypeMismatch(0, f"{type_name(ctype)} has {len(names)} fields, but {len(args)} values are given")
+        for name, value in [*zip(names, args, strict=False), *kwargs.items()]:
+            store_member(b, ref, name, value)
+    elif kwargs:
+        raise TypeMismatch(0, f"{type_name(ctype)}() takes no keyword arguments")
+    elif is_array(ctype):
+        if is_chars(ctype) and len(args) == 1:
+            store(b, ref, args[0])
+        else:
+            _store_items(b, ref, args)
+    elif args:
+        if len(args) > 1:
+            raise TypeMismatch(0, f"{type_name(ctype)}() takes one value, but {len(args)} are given")
+        store(b, ref, args[0])
+    return ref
+
+
+def member(ctype: Any, name: str) -> Member:
+    """The field of that name; the error names the nearest ones."""
+    table = members(ctype)
+    if name not in table:
+        near = difflib.get_close_matches(name, table, 3)
+        known = f"did you mean {' or '.join(near)}?" if near else f"its fields are {', '.join(table) or 'none'}"
+        raise TypeMismatch(0, f"{type_name(ctype)} has no field {name!r}", hints=(known,))
+    return table[name]
+
+
+def load_member(b: Builder, ref: Ref, name: str) -> Abstract:
+    """``ref.name``."""
+    field = member(ref.ctype, name)
+    if field.bits is None:
+        return load(b, Ref(ref.base, ref.offset + field.offset, field.ctype))
+    kind = _scalar_of(field.ctype)
+    return arith.from_ir(_load_bits(b, ref.base, ref.offset + field.offset, kind, field.bits))
+
+
+def store_member(b: Builder, ref: Ref, name: str, value: Abstract) -> None:
+    """``ref.name = value``."""
+    field = member(ref.ctype, name)
+    if field.bits is None:
+        store(b, Ref(ref.base, ref.offset + field.offset, field.ctype), value)
+        return
+    kind = _scalar_of(field.ctype)
+    ir = arith.to_ir(b, value, f"the bit field {name!r} needs an integer")
+    _store_bits(b, ref.base, ref.offset + field.offset, kind, field.bits, ir)
+
+
+def load(b: Builder, ref: Ref) -> Abstract:
+    """What CPython gives for such a field: a number for a scalar, else the object itself."""
+    kind = scalar(ref.ctype)
+    if kind is None:
+        if is_aggregate(ref.ctype):
+            b.guard_not_null(ref.base)
+            return ref
+        raise TypeMismatch(0, f"{type_name(ref.ctype)} is not a type that BPF programs can compute with")
+    if kind.kind == "char":
+        return Ref(ref.base, ref.offset, ctypes.c_char * 1)
+    ir = load_scalar(b, ref.base, ref.offset, kind)
+    return arith.from_bool(arith.to_bool(b, ir)) if kind.kind == "bool" else arith.from_ir(ir)
+
+
+def _scalar_of(ctype: Any) -> Scalar:
+    kind = scalar(ctype)
+    if kind is None:
+        raise TypeMismatch(0, f"{type_name(ctype)} is not a type that BPF programs can compute with")
+    return kind
+
+
+def load_scalar(b: Builder, base: Value, offset: int, kind: Scalar) -> Value:
+    """The number in memory, widened."""
+    if _misaligned(base, offset, kind.size):
+        ir = _load_bytes(b, base, offset, kind)
+    else:
+        ir = b.load(base, offset, kind.size, kind.signed and not kind.swapped)
+    if not kind.swapped:
+        return ir
+    ir = b.emit(Op.BSWAP, [ir], U64 if kind.size == 8 else I64, kind.size)
+    return b.emit(Op.TRUNC, [ir], I64, (kind.size, True)) if kind.signed else ir
+
+
+def store_scalar(b: Builder, base: Value, offset: int, kind: Scalar, ir: Value) -> None:
+    """Writes the low bytes of a number."""
+    if kind.kind == "bool":
+        ir = arith.to_bool(b, ir)
+    if kind.swapped:
+        ir = b.emit(Op.BSWAP, [ir], U64 if kind.size == 8 else I64, kind.size)
+    if not _misaligned(base, offset, kind.size):
+        b.store(base, offset, kind.size, ir)
+        return
+    for i in range(kind.size):
+        b.store(base, offset + i, 1, b.emit(Op.LSHR, [arith.as_u64(b, ir), const(8 * i)], U64))
+
+
+def _misaligned(base: Value, offset: int, size: int) -> bool:
+    """The verifier wants natural alignment on the stack, whatever the processor."""
+    return offset % size != 0 and isinstance(base.type, Ptr) and base.type.region is Region.STACK
+
+
+def _load_bytes(b: Builder, base: Value, offset: int, kind: Scalar) -> Value:
+    type = U64 if kind.size == 8 else I64
+    ir = b.load(base, offset, 1, False)
+    for i in range(1, kind.size):
+        part = b.emit(Op.SHL, [b.load(base, offset + i, 1, False), const(8 * i)], type)
+        ir = b.emit(Op.OR, [ir, part], type)
+    return b.emit(Op.TRUNC, [ir], I64, (kind.size, True)) if kind.signed and not kind.swapped else ir
+
+
+def _load_bits(b: Builder, base: Value, offset: int, kind: Scalar, bits: tuple[int, int]) -> Value:
+    low, width = bits
+    unit = Scalar(kind.size, False, "int", kind.swapped)
+    ir = arith.as_u64(b, load_scalar(b, base, offset, unit))
+    if not kind.signed:
+        ir = b.emit(Op.AND, [b.emit(Op.LSHR, [ir, const(low)], U64), const((1 << width) - 1)], U64)
+        return ir if width == 64 else b.emit(Op.CAST, [ir], I64)
+    ir = b.emit(Op.CAST, [b.emit(Op.SHL, [ir, const(64 - low - width)], U64)], I64)
+    return b.emit(Op.ASHR, [ir, const(64 - width)], I64)
+
+
+def _store_bits(b: Builder, base: Value, offset: int, kind: Scalar, bits: tuple[int, int], ir: Value) -> None:
+    low, width = bits
+    mask = ((1 << width) - 1) << low
+    unit = Scalar(kind.size, False, "int", kind.swapped)
+    old = arith.as_u64(b, load_scalar(b, base, offset, unit))
+    kept = b.emit(Op.AND, [old, const(~mask & ((1 << 64) - 1))], U64)
+    moved = b.emit(Op.SHL, [arith.as_u64(b, ir), const(low)], U64)
+    new_bits = b.emit(Op.AND, [moved, const(mask)], U64)
+    store_scalar(b, base, offset, unit, b.emit(Op.OR, [kept, new_bits], U64))
+
+
+
+
+def store(b: Builder, ref: Ref, value: Abstract) -> None:
+    """Assigns as ctypes does: numbers are truncated, arrays and structs are copied, bytes fill char arrays."""
+    kind = scalar(ref.ctype)
+    if kind is not None:
+        _store_number(b, ref, kind, value)
+    elif isinstance(value, Ref):
+        _store_object(b, ref, value)
+    elif isinstance(value, Const) and isinstance(value.obj, bytes) and is_chars(ref.ctype):
+        _store_chars(b, ref, value.obj)
+    elif isinstance(value, TupleOf) or (isinstance(value, Const) and isinstance(value.obj, tuple)):
+        _store_tuple(b, ref, value)
+    elif isinstance(value, Const) and isinstance(value.obj, ref.ctype):
+        store_bytes(b, ref.base, ref.offset, bytes(value.obj))
+    else:
+        raise TypeMismatch(0, f"a {type_name(ref.ctype)} is needed here, but this is {describe(value)}")
+
+
+def _store_number(b: Builder, ref: Ref, kind: Scalar, value: Abstract) -> None:
+    if isinstance(value, Const) and isinstance(value.obj, bytes) and kind.kind == "char" and len(value.obj) == 1:
+        value = Const(value.obj[0])
+    elif isinstance(value, Const) and isinstance(value.obj, ctypes._SimpleCData):
+        value = Const(value.obj.value)
+    elif isinstance(value, Ref) and scalar(value.ctype) == kind:
+        value = load(b, value)
+    if kind.kind == "pointer" and isinstance(value, Const) and value.obj is None:
+        value = Const(0)
+    ir = arith.to_ir(b, value, f"a {type_name(ref.ctype)} holds an integer")
+    store_scalar(b, ref.base, ref.offset, kind, ir)
+
+
+def _store_object(b: Builder, ref: Ref, value: Ref) -> None:
+    size = ctypes.sizeof(ref.ctype)
+    if value.ctype is not ref.ctype:
+        same = is_array(ref.ctype) and is_array(value.ctype) and value.ctype._type_ is ref.ctype._type_
+        if not same or ctypes.sizeof(value.ctype) > size:
+            raise TypeMismatch(0, f"a {type_name(ref.ctype)} is needed here, but this is {describe(value)}")
+        size = ctypes.sizeof(value.ctype)
+    b.copy(ref.base, ref.offset, value.base, value.offset, size)
+
+
+def _store_chars(b: Builder, ref: Ref, data: bytes) -> None:
+    size = ctypes.sizeof(ref.ctype)
+    if len(data) > size:
+        raise TypeMismatch(0, f"{len(data)} bytes do not fit a {type_name(ref.ctype)}")
+    store_bytes(b, ref.base, ref.offset, data + b"\0" if len(data) < size else data)
+
+
+def _store_tuple(b: Builder, ref: Ref, value: Abstract) -> None:
+    items = value.items if isinstance(value, TupleOf) else tuple(Const(item) for item in _tuple_of(value))
+    if is_array(ref.ctype):
+        _store_items(b, ref, items)
+        return
+    names = list(members(ref.ctype)) if is_record(ref.ctype) else []
+    if len(names) != len(items):
+        raise TypeMismatch(0, f"{type_name(ref.ctype)} has {len(names)} fields, but the tuple has {len(items)} items")
+    for name, item in zip(names, items, strict=True):
+        store_member(b, ref, name, item)
+
+
+def _tuple_of(value: Abstract) -> tuple[Any, ...]:
+    assert isinstance(value, Const)
+    return tuple(value.obj)
+
+
+def _store_items(b: Builder, ref: Ref, items: tuple[Abstract, ...]) -> None:
+    if len(items) > ref.ctype._length_:
+        raise TypeMismatch(0, f"{len(items)} items do not fit a {type_name(ref.ctype)}")
+    for i, item in enumerate(items):
+        store(b, element(ref, i), item)
+
+
+def element(ref: Ref, index: int) -> Ref:
+    """Array element number ``index``, unchecked."""
+    return Ref(ref.base, ref.offset + index * ctypes.sizeof(ref.ctype._type_), ref.ctype._type_)
+
+
+def index(b: Builder, ref: Ref, key: Abstract) -> Ref:
+    """Array element ``key``, counted from the end when negative; out of bounds, Python would raise IndexError."""
+    length = ref.ctype._length_
+    if isinstance(key, Const) and isinstance(key.obj, int):
+        number = int(key.obj)
+        if not -length <= number < length:
+            raise TypeMismatch(0, f"index {number} is out of the bounds of a {type_name(ref.ctype)}")
+        return element(ref, number % length)
+    ir = arith.to_ir(b, key, "an array index must be an integer")
+    if arith.int_type(ir).signed:
+        ir = b.emit(Op.SELECT, [b.compare(Op.LT, ir, const(0)), b.add(ir, const(length)), ir], I64)
+    ir = arith.as_u64(b, ir)
+    b.guard(b.compare(Op.ULT, ir, const(length)))
+    return at(b, ref, ir)
+
+
+def at(b: Builder, ref: Ref, ir: Value) -> Ref:
+    """Array element at a run-time index that was checked."""
+    size = ctypes.sizeof(ref.ctype._type_)
+    scaled = b.emit(Op.MUL, [ir, const(size)], U64)
+    b.guard_not_null(ref.base)
+    base_type = ref.ptr
+    pointer = b.emit(Op.PTRADD, [ref.base, scaled], Ptr(base_type.region, False, base_type.spec))
+    return Ref(pointer, ref.offset, ref.ctype._type_)
+
+
+def store_bytes(b: Builder, base: Value, offset: int, data: bytes) -> None:
+    """Writes constant bytes, the widest aligned pieces first."""
+    done = 0
+    while done < len(data):
+        size = next(s for s in (4, 2, 1) if (offset + done) % s == 0 and done + s <= len(data))
+        number = int.from_bytes(data[done : done + size], "little")
+        b.store(base, offset + done, size, const(number))
+        done += size
+
+
+def address_of(b: Builder, ref: Ref) -> Value:
+    """The object's address as one pointer value."""
+    return b.address(ref.base, ref.offset)
+
+
+def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
+    """The value as an object of ``ctype`` in memory that a helper may read: in place if it is one already."""
+    if isinstance(value, Ref) and value.ctype is ctype and value.offset % 8 == 0:
+        b.guard_not_null(value.base)
+        return value
+    ref = new(b, ctype, zero=scalar(ctype) is None and (has_padding(ctype) or _partial(ctype, value)))
+    store(b, ref, value)
+    return ref
+
+
+def _partial(ctype: Any, value: Abstract) -> bool:
+    """Whether storing the value leaves bytes of the type as they were."""
+    if isinstance(value, Const) and isinstance(value.obj, bytes):
+        return len(value.obj) + 1 < ctypes.sizeof(ctype)
+    return isinstance(value, (TupleOf, Const)) or (isinstance(value, Ref) and value.ctype is not ctype)
+
+
+def equal(b: Builder, left: Ref, right: Ref, size: int) -> Value:
+    """Whether ``size`` bytes are the same: 1 or 0."""
+    different: Value | None = None
+    done = 0
+    while done < size:
+        piece = next(s for s in (8, 4, 2, 1)
+                     if (left.offset + done) % s == 0 and (right.offset + done) % s == 0 and done + s <= size)  # fmt: skip
+        x = b.load(left.base, left.offset + done, piece, False)
+        y = b.load(right.base, right.offset + done, piece, False)
+        delta = b.emit(Op.XOR, [x, y], U64)
+        different = delta if different is None else b.emit(Op.OR, [different, delta], U64)
+        done += piece
+    return b.compare(Op.EQ, different or const(0), const(0))
+
+
+def equal_bytes(b: Builder, ref: Ref, data: bytes) -> Value:
+    """Whether memory begins with these bytes."""
+    different: Value | None = None
+    done = 0
+    while done < len(data):
+        piece = next(s for s in (8, 4, 2, 1) if (ref.offset + done) % s == 0 and done + s <= len(data))
+        expected = const(int.from_bytes(data[done : done + piece], "little"))
+        x = b.load(ref.base, ref.offset + done, piece, False)
+        delta = b.emit(Op.XOR, [x, expected], U64)
+        different = delta if different is None else b.emit(Op.OR, [different, delta], U64)
+        done += piece
+    return b.compare(Op.EQ, different or const(0), const(0))
+
+
+def equals_text(b: Builder, ref: Ref, data: bytes) -> Value:
+    """``chars == data``: the value of a char array in CPython ends before its first NUL."""
+    size = ctypes.sizeof(ref.ctype)
+    if len(data) > size or b"\0" in data:
+        return const(0)
+    return equal_bytes(b, ref, data + b"\0" if len(data) < size else data)

@@ -1,0 +1,276 @@
+"""What is known at one place of a function, and how two such states become one where paths meet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...exception import InternalCompilerError
+from ..ir.ops import Op
+from ..ir.types import I64, Int, Ptr, Region, join_ints
+from ..ir.values import Block, Value, const
+from . import arith
+from .describe import describe
+from .values import (
+    Abstract,
+    AugmentedAttr,
+    AugmentedItem,
+    Const,
+    Counter,
+    Items,
+    Map,
+    Option,
+    RangeOf,
+    Ref,
+    Run,
+    TupleOf,
+    Unbound,
+)
+
+Heap = dict[int, Any]
+
+
+class State:
+    """``stack`` and ``locals`` belong to the frame that runs; ``cells`` and ``heap`` (lists, dicts and what they
+    hold) to the whole program, since calls change them."""
+
+    __slots__ = ("cells", "heap", "locals", "stack")
+
+    def __init__(
+        self, stack: list[Abstract], locals: dict[str, Abstract], cells: dict[int, Abstract], heap: Heap
+    ) -> None:
+        self.stack = stack
+        self.locals = locals
+        self.cells = cells
+        self.heap = heap
+
+    def copy(self) -> State:
+        return State(self.stack.copy(), self.locals.copy(), self.cells.copy(), self.heap.copy())
+
+
+_SIMPLE = (int, str, bytes, bool, float, type(None))
+
+
+def same(a: Abstract, b: Abstract) -> bool:
+    """Whether two values are surely one."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, Const):
+        assert isinstance(b, Const)
+        if a.obj is b.obj:
+            return True
+        if type(a.obj) is not type(b.obj):
+            return False
+        if isinstance(a.obj, tuple):
+            return len(a.obj) == len(b.obj) and all(
+                same(Const(x), Const(y)) for x, y in zip(a.obj, b.obj, strict=True)
+            )
+        return isinstance(a.obj, _SIMPLE) and bool(a.obj == b.obj)
+    if isinstance(a, Map):
+        return a.obj is b.obj  # type: ignore[attr-defined]
+    return all(_same_field(getattr(a, name), getattr(b, name)) for name in a.__slots__)
+
+
+def _same_field(a: Any, b: Any) -> bool:
+    if isinstance(a, Abstract):
+        return isinstance(b, Abstract) and same(a, b)
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(_same_field(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, Value) and isinstance(b, Value):
+        return a is b or (a.op is Op.CONST and b.op is Op.CONST and a.attr == b.attr and a.type == b.type)
+    return a is b or (isinstance(a, _SIMPLE) and type(a) is type(b) and bool(a == b))
+
+
+class Merger:
+    """Merges the values that come over the edges into ``target``, making phis there."""
+
+    def __init__(self, target: Block) -> None:
+        self.target = target
+
+    def states(self, states: list[State]) -> State:
+        first = states[0]
+        if len(states) == 1:
+            return first
+        depth = len(first.stack)
+        if any(len(state.stack) != depth for state in states):
+            raise InternalCompilerError("peval", "paths meet with stacks of different depth")
+        stack = [self.values([state.stack[i] for state in states]) for i in range(depth)]
+        return State(
+            stack,
+            self.tables([state.locals for state in states]),
+            self.tables([state.cells for state in states]),
+            self.heaps([state.heap for state in states]),
+        )
+
+    def tables(self, tables: list[dict[Any, Abstract]]) -> dict[Any, Abstract]:
+        """Variables by name; one that is missing on a path can't be used afterwards."""
+        first = tables[0]
+        if all(table == first for table in tables[1:]):
+            return first.copy()
+        merged = {}
+        for name in dict.fromkeys(name for table in tables for name in table):
+            values = [table.get(name) for table in tables]
+            merged[name] = self.values([v or Unbound("it is assigned on some paths only") for v in values])
+        return merged
+
+    def heaps(self, heaps: list[Heap]) -> Heap:
+        """Objects made in the program; one that only some paths know is not reachable after the merge."""
+        merged: Heap = {}
+        for ident, first in heaps[0].items():
+            others = [heap.get(ident) for heap in heaps[1:]]
+            if all(other is first for other in others):
+                merged[ident] = first
+            elif all(other is not None for other in others):
+                merged[ident] = self._object([first, *others])
+        return merged
+
+    def _object(self, versions: list[Any]) -> Any:
+        if isinstance(versions[0], dict):
+            if any(list(version) != list(versions[0]) for version in versions[1:]):
+                return Unbound("the dict has different keys on the paths that meet here")
+            return {key: self.values([version[key] for version in versions]) for key in versions[0]}
+        if isinstance(versions[0], Unbound) or any(len(v) != len(versions[0]) for v in versions[1:]):
+            return Unbound("the list has different lengths on the paths that meet here")
+        return tuple(self.values(list(items)) for items in zip(*versions, strict=True))
+
+    def values(self, values: list[Abstract]) -> Abstract:
+        """One value for all paths; an Unbound, which says why, where there is none."""
+        first = values[0]
+        if all(same(first, other) for other in values[1:]):
+            return first
+        for value in values:
+            if isinstance(value, Unbound):
+                return value
+        for merge in (self._ints, self._refs, self._options, self._sequences, self._fields):
+            merged = merge(values)
+            if merged is not None:
+                return merged
+        other = next(value for value in values if not same(first, value))
+        return Unbound(f"it is {describe(first)} on one path and {describe(other)} on another")
+
+    def _ints(self, values: list[Abstract]) -> Abstract | None:
+        if not all(isinstance(v, Run) or (isinstance(v, Const) and isinstance(v.obj, int)) for v in values):
+            return None
+        return Run(self.phi([v.ir if isinstance(v, Run) else arith.constant(v.obj) for v in values]))  # type: ignore[attr-defined]
+
+    def phi(self, args: list[Value]) -> Value:
+        """A phi of integers, u64 if one of them is."""
+        kind = I64
+        for arg in args:
+            assert isinstance(arg.type, Int)
+            kind = join_ints(kind, arg.type)
+        phi = Value(Op.PHI, [cast_at(pred, arg, kind) for pred, arg in zip(self.target.preds, args, strict=True)], kind)
+        self.target.phis.append(phi)
+        return phi
+
+    def _refs(self, values: list[Abstract]) -> Abstract | None:
+        refs = [v for v in values if isinstance(v, Ref)]
+        if not refs or any(not isinstance(v, Ref) and not _is_none(v) for v in values):
+            return None
+        if any(ref.ctype is not refs[0].ctype for ref in refs):
+            return None
+        kind = join_pointers(refs, nullable=len(refs) < len(values))
+        args = [point_at(pred, v) for pred, v in zip(self.target.preds, values, strict=True)]
+        phi = Value(Op.PHI, args, kind)
+        self.target.phis.append(phi)
+        return Ref(phi, 0, refs[0].ctype)
+
+    def _options(self, values: list[Abstract]) -> Abstract | None:
+        parts = [_option(value) for value in values]
+        if any(part is None for part in parts):
+            return None
+        present = self.phi([part[0] for part in parts if part])
+        return Option(present, self.phi([part[1] for part in parts if part]))
+
+    def _sequences(self, values: list[Abstract]) -> Abstract | None:
+        sequences = [_items(value) for value in values]
+        if any(items is None or len(items) != len(sequences[0] or ()) for items in sequences):
+            return None
+        return TupleOf(tuple(self.values([items[i] for items in sequences if items])
+                             for i in range(len(sequences[0] or ()))))  # fmt: skip
+
+    def _fields(self, values: list[Abstract]) -> Abstract | None:
+        first = values[0]
+        if not isinstance(first, (RangeOf, Counter, Items, AugmentedItem, AugmentedAttr)):
+            return None
+        if any(type(value) is not type(first) for value in values):
+            return None
+        fields: list[Any] = []
+        for name in first.__slots__:
+            parts = [getattr(value, name) for value in values]
+            if isinstance(parts[0], Abstract):
+                merged = self.values(parts)
+                if isinstance(merged, Unbound):
+                    return merged
+                fields.append(merged)
+            elif all(_same_field(parts[0], part) for part in parts[1:]):
+                fields.append(parts[0])
+            else:
+                return None
+        return type(first)(*fields)
+
+
+def _is_none(value: Abstract) -> bool:
+    return isinstance(value, Const) and value.obj is None
+
+
+def _option(value: Abstract) -> tuple[Value, Value] | None:
+    if isinstance(value, Option):
+        present = value.present
+        if isinstance(present.type, Ptr):
+            return None
+        return present, value.value
+    if isinstance(value, Run):
+        return const(1), value.ir
+    if isinstance(value, Const):
+        if value.obj is None:
+            return const(0), const(0)
+        if isinstance(value.obj, int):
+            return const(1), arith.constant(value.obj)
+    return None
+
+
+def _items(value: Abstract) -> tuple[Abstract, ...] | None:
+    if isinstance(value, TupleOf):
+        return value.items
+    if isinstance(value, Const) and isinstance(value.obj, tuple):
+        return tuple(Const(item) for item in value.obj)
+    return None
+
+
+def join_pointers(refs: list[Ref], nullable: bool) -> Ptr:
+    """The type of a pointer that is one of these."""
+    first = refs[0].ptr
+    nullable = nullable or any(ref.ptr.nullable for ref in refs)
+    if all(ref.ptr.region is first.region and ref.ptr.spec is first.spec for ref in refs):
+        return Ptr(first.region, nullable, first.spec)
+    shared = next((r.ptr for r in refs if r.ptr.region is Region.VALUE), None)  # may be shared: keep adds atomic
+    return Ptr(Region.VALUE, nullable, shared.spec) if shared else Ptr(Region.MEM, nullable)
+
+
+def cast_at(block: Block, value: Value, kind: Int) -> Value:
+    """The integer as ``kind``, computed at the end of ``block``."""
+    if value.type == kind:
+        return value
+    if value.op is Op.CONST:
+        copy = const(value.attr & ((1 << 64) - 1) if kind == Int(False) else value.attr)
+        copy.type = kind
+        return copy
+    cast = Value(Op.CAST, [value], kind, None, value.span)
+    block.body.insert(len(block.body) - 1, cast)
+    return cast
+
+
+def point_at(block: Block, value: Abstract) -> Value:
+    """The object's address (0 for None) as one value, computed at the end of ``block``."""
+    if not isinstance(value, Ref):
+        return const(0)
+    if not value.offset:
+        return value.base
+    pointer = Value(
+        Op.PTRADD, [value.base, const(value.offset)], Ptr(value.ptr.region, False, value.ptr.spec), None,
+        value.base.span,
+    )  # fmt: skip
+    block.body.insert(len(block.body) - 1, pointer)
+    return pointer

@@ -1,0 +1,117 @@
+"""Strings with run-time parts: they exist as formats of trace_printk only.
+
+The kernel's directives are those of bpf_trace_printk: at most three values, integers as %d %u %x with l or ll,
+and %s for a string in memory (since Linux 5.13 two strings, before that one).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from ...uapi.helpers import HELPERS
+from ..ir.ops import Op
+from ..ir.types import I64
+from ..ir.values import Value, const
+from . import arith, memory
+from .describe import describe, short
+from .layout import is_chars
+from .values import Abstract, Const, Option, Ref, Run, Text
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+MAX_VALUES: Final = 3
+_DIRECTIVE: Final = re.compile(r"%(%|[-+ #0]*\d*(?:l|ll)?[diuxXsp]|p[a-zA-Z0-9]*)")
+_FORMATS: Final = {"": "", "d": "", "x": "x", "X": "X"}
+_SPEC: Final = re.compile(r"(#?)(0?\d*)([dxX]?)")
+
+
+def print_values(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
+    """``print(...)``: the values with spaces between them, to the trace pipe."""
+    parts: list[Any] = []
+    for i, arg in enumerate(args):
+        parts += [" "] if i else []
+        parts += arg.parts if isinstance(arg, Text) else [(arg, "", "")]
+    trace(ev, tuple(parts))
+    return Const(None)
+
+
+def trace(ev: Evaluator, parts: tuple[Any, ...]) -> Abstract:
+    """trace_printk of an f-string's parts."""
+    pattern = ""
+    values: list[Value] = []
+    for part in parts:
+        if isinstance(part, str):
+            pattern += part.replace("%", "%%")
+        else:
+            directive, value = _directive(ev, *part)
+            pattern += directive
+            values += [value] if value is not None else []
+    return printk(ev, pattern, values)
+
+
+def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tuple[str, Value | None]:
+    if isinstance(value, Const):
+        return format(value.obj, spec).replace("%", "%%"), None
+    if isinstance(value, Ref) and is_chars(value.ctype):
+        if spec:
+            raise UnsupportedSyntax(0, f"the kernel can't format a string with {spec!r}")
+        return "%s", memory.address_of(ev.b, value)
+    if not isinstance(value, (Run, Option)) or conversion not in ("", "s", "r"):
+        raise TypeMismatch(0, f"can't print {describe(value)}", hints=("integers and char arrays can be printed",))
+    ir = arith.to_ir(ev.b, value)
+    match = _SPEC.fullmatch(spec)
+    if match is None or (match[1] and not match[3]):
+        raise UnsupportedSyntax(0, f"the kernel can't format an integer with {spec!r}",
+                                hints=("d, x and X with a width, as in {n:08x}, work",))  # fmt: skip
+    letter = match[3] if match[3] in ("x", "X") else ("d" if arith.int_type(ir).signed else "u")
+    return f"%{match[1]}{match[2]}ll{letter}", ir
+
+
+def printk(ev: Evaluator, pattern: str, values: list[Value]) -> Abstract:
+    """The helper call itself."""
+    if len(values) > MAX_VALUES:
+        raise UnsupportedSyntax(0, f"the kernel prints at most {MAX_VALUES} values at once, but there are {len(values)}",
+                                hints=("print in several lines, or send a record through a queue",))  # fmt: skip
+    data = pattern.encode() + b"\0"
+    if b"\0" in data[:-1] or not data.isascii():
+        raise TypeMismatch(0, f"the kernel prints ASCII only, but the text is {short(pattern)}")
+    place = ev.b.alloca(len(data))
+    memory.store_bytes(ev.b, place, 0, data)
+    args = [place, const(len(data)), *values]
+    return arith.from_ir(ev.b.emit(Op.CALL, args, I64, HELPERS["trace_printk"]))
+
+
+def call_trace_printk(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
+    """``trace_printk(format, *values)`` with the kernel's directives, or with an f-string."""
+    if not args:
+        raise TypeMismatch(0, "trace_printk() needs a format")
+    pattern, rest = args[0], args[1:]
+    if isinstance(pattern, Text):
+        if rest:
+            raise TypeMismatch(0, "trace_printk() of an f-string takes no further values")
+        return trace(ev, pattern.parts)
+    if isinstance(pattern, Const) and isinstance(pattern.obj, bytes):
+        pattern = Const(pattern.obj.decode("ascii", "replace"))
+    if not isinstance(pattern, Const) or not isinstance(pattern.obj, str):
+        raise TypeMismatch(0, f"the format must be a constant string, but this is {describe(pattern)}")
+    directives = [found for found in _DIRECTIVE.findall(pattern.obj) if found != "%"]
+    if len(directives) != len(rest):
+        raise TypeMismatch(0, f"the format has {len(directives)} directives, but {len(rest)} values are given")
+    values = [_argument(ev, found, value) for found, value in zip(directives, rest, strict=True)]
+    return printk(ev, pattern.obj, values)
+
+
+def _argument(ev: Evaluator, directive: str, value: Abstract) -> Value:
+    if directive.endswith("s"):
+        if isinstance(value, Ref) and is_chars(value.ctype):
+            return memory.address_of(ev.b, value)
+        if isinstance(value, Const) and isinstance(value.obj, (str, bytes)):
+            data = (value.obj.encode() if isinstance(value.obj, str) else value.obj) + b"\0"
+            place = ev.b.alloca(len(data))
+            memory.store_bytes(ev.b, place, 0, data)
+            return place
+        raise TypeMismatch(0, f"%s needs a char array, but this is {describe(value)}")
+    return arith.to_ir(ev.b, value, f"%{directive} needs an integer")

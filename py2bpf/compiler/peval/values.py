@@ -1,0 +1,224 @@
+"""The abstract values of partial evaluation: what a local variable or stack slot may hold at compile time.
+
+A Const is any Python object; a Run is an integer known at run time only; a Ref is a place in the program's
+memory with a ctypes type, the compile-time image of a ctypes instance. The others exist only while
+compiling: each either vanishes, or is an error with the user's line where a run-time value is needed.
+"""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ...spec import ContextSpec, MapSpec
+from ..ir.types import Ptr
+from ..ir.values import Value
+
+
+class Abstract:
+    """The base of all abstract values. They are immutable; two may be the same value without being equal."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True, eq=False)
+class Const(Abstract):
+    """A Python object known when compiling."""
+
+    obj: Any
+
+
+@dataclass(slots=True, eq=False)
+class Run(Abstract):
+    """An integer (i64 or u64) that the program computes."""
+
+    ir: Value
+
+
+@dataclass(slots=True, eq=False)
+class Option(Abstract):
+    """An integer or None: ``value`` where ``present`` is not 0."""
+
+    present: Value
+    value: Value
+
+
+@dataclass(slots=True, eq=False)
+class Ref(Abstract):
+    """Memory of type ``ctype`` at ``base + offset``: a ctypes instance. None where a nullable base is null."""
+
+    base: Value
+    offset: int
+    ctype: Any
+
+    @property
+    def ptr(self) -> Ptr:
+        assert isinstance(self.base.type, Ptr)
+        return self.base.type
+
+
+@dataclass(slots=True, eq=False)
+class Context(Abstract):
+    """The hook's first argument."""
+
+    base: Value
+    spec: ContextSpec
+
+
+@dataclass(slots=True, eq=False)
+class ContextFields(Abstract):
+    """A named tuple of context fields, such as ``pt_regs.args``."""
+
+    context: Context
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Map(Abstract):
+    """A map: the live object, its spec, its number in the program."""
+
+    obj: Any
+    spec: MapSpec
+
+
+@dataclass(slots=True, eq=False)
+class Method(Abstract):
+    """A method of a run-time object, looked up but not yet called."""
+
+    owner: Abstract
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Bound(Abstract):
+    """A Python function with leading arguments bound."""
+
+    fn: Abstract
+    args: tuple[Abstract, ...]
+    kwargs: tuple[tuple[str, Abstract], ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class TupleOf(Abstract):
+    """A tuple with run-time elements."""
+
+    items: tuple[Abstract, ...]
+
+
+@dataclass(slots=True, eq=False)
+class ListRef(Abstract):
+    """A list made in the program; its items live in the state's heap, since they change."""
+
+    ident: int
+
+
+@dataclass(slots=True, eq=False)
+class DictRef(Abstract):
+    """A dict made in the program, keys constant; its items live in the state's heap."""
+
+    ident: int
+
+
+@dataclass(slots=True, eq=False)
+class SliceOf(Abstract):
+    """A slice."""
+
+    start: Abstract
+    stop: Abstract
+    step: Abstract
+
+
+@dataclass(slots=True, eq=False)
+class Text(Abstract):
+    """A str with run-time parts: from an f-string. ``parts`` are str or (value, conversion, format spec)."""
+
+    parts: tuple[Any, ...]
+
+
+@dataclass(slots=True, eq=False)
+class RangeOf(Abstract):
+    """A range() with a run-time bound."""
+
+    start: Abstract
+    stop: Abstract
+    step: int
+
+
+@dataclass(slots=True, eq=False)
+class Items(Abstract):
+    """An iterator whose items are known when compiling."""
+
+    items: tuple[Abstract, ...]
+    position: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Counter(Abstract):
+    """An iterator over a range at run time: the next number, the bound, a constant step."""
+
+    current: Abstract
+    stop: Abstract
+    step: int
+
+
+@dataclass(slots=True, eq=False)
+class Closure(Abstract):
+    """A function made in the program; ``cells`` name the variables that it shares with its maker."""
+
+    code: types.CodeType
+    globals: dict[str, Any]
+    defaults: tuple[Abstract, ...]
+    kwdefaults: tuple[tuple[str, Abstract], ...]
+    cells: tuple[int, ...]
+
+
+@dataclass(slots=True, eq=False)
+class CellRef(Abstract):
+    """The cell itself of a variable, on its way into a closure."""
+
+    ident: int
+
+
+@dataclass(slots=True, eq=False)
+class AugmentedItem(Abstract):
+    """``container[key]`` under an augmented assignment: read only if the operation needs it."""
+
+    container: Abstract
+    key: Abstract
+
+
+@dataclass(slots=True, eq=False)
+class AugmentedAttr(Abstract):
+    """``owner.name`` under an augmented assignment."""
+
+    owner: Abstract
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Update(Abstract):
+    """``target op= operand`` that memory can do in place, not yet done: the store that follows does it."""
+
+    target: Abstract
+    op: str
+    operand: Abstract
+
+
+@dataclass(slots=True, eq=False)
+class Null(Abstract):
+    """CPython's NULL beside a callable."""
+
+
+@dataclass(slots=True, eq=False)
+class Unbound(Abstract):
+    """No value: ``why`` completes "can't use 'x': ..."."""
+
+    why: str
+
+
+NULL: Final = Null()
+UNASSIGNED: Final = Unbound("it is not assigned yet")
+NONE: Final = Const(None)
+TRUE: Final = Const(True)
+FALSE: Final = Const(False)

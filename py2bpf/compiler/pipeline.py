@@ -1,0 +1,102 @@
+"""The whole compiler, and the only list of its passes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import types
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..exception import InternalCompilerError, Py2BpfError, UnsupportedSyntax
+from ..spec import ContextSpec, HookSpec, ProgramSpec
+from . import codegen
+from .bytecode import decode
+from .bytecode.text import render as bytecode_text
+from .ir.checker import check
+from .ir.printer import to_text
+from .ir.values import Function, prune
+from .passes import clean, cse, dce, lower, returns, stack_init
+from .peval import evaluate
+
+Dump = Callable[[str, str], None]
+"""Receives a stage's name and its text."""
+
+PASSES: Final[tuple[tuple[str, Callable[[Function], None]], ...]] = (
+    ("prune", prune),
+    ("clean", clean.run),
+    ("lower", lower.run),
+    ("cse", cse.run),
+    ("dce", dce.run),
+    ("returns", returns.run),
+    ("clean again", clean.run),
+    ("stack_init", stack_init.run),
+)
+"""In the order in which they run. After "lower" no exact operation is left."""
+
+checking = False
+"""Whether the IR checker runs after every pass; the tests switch it on."""
+
+
+def compile_function(
+    fn: Any, context: ContextSpec, hook: HookSpec, *, name: str | None = None, license: str = "GPL", dump: Dump | None = None
+) -> ProgramSpec:
+    """Compiles a Python function of one argument, the hook's context.
+
+    Raises TranslationError, with the user's line, for what has no meaning in BPF; InternalCompilerError for a
+    bug of the compiler.
+    """
+    fn = _plain(fn)
+    dump = dump or _verbose()
+    if dump is not None:
+        dump("bytecode", bytecode_text(decode(fn.__code__)))
+    stage = "peval"
+    ir: Function | None = None
+    try:
+        ir = evaluate(fn, context, hook)
+        _done(ir, stage, dump, lowered=False)
+        lowered = False
+        for stage, run in PASSES:
+            run(ir)
+            lowered |= stage == "lower"
+            _done(ir, stage, dump, lowered)
+        stage = "codegen"
+        spec = codegen.generate(ir)
+    except (Py2BpfError, RecursionError):
+        raise
+    except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        code = fn.__code__
+        from ..exception import Span
+
+        raise InternalCompilerError(stage, f"{type(error).__name__}: {error}", Span(code.co_filename, code.co_firstlineno)) from error
+    if dump is not None:
+        dump("asm", "".join(f"{insn}\n" for insn in spec.code))
+    return ProgramSpec(name or spec.name, hook, spec.code, spec.lines, spec.maps, spec.captures, license)
+
+
+def _done(ir: Function, stage: str, dump: Dump | None, lowered: bool) -> None:
+    if checking and stage not in ("peval",):
+        check(ir, stage, lowered)
+    if dump is not None:
+        dump(stage, to_text(ir))
+
+
+def _plain(fn: Any) -> types.FunctionType:
+    """The function under partials and wrappers; a partial's arguments become those of a wrapper."""
+    if isinstance(fn, types.FunctionType):
+        return fn
+    if isinstance(fn, (functools.partial, types.MethodType)) or (callable(fn) and not isinstance(fn, type)):
+
+        def program(context: Any) -> Any:
+            return fn(context)
+
+        program.__name__ = getattr(getattr(fn, "func", fn), "__name__", "program")
+        return program
+    raise UnsupportedSyntax(0, f"a Python function is needed, not {fn!r}")
+
+
+def _verbose() -> Dump | None:
+    if os.environ.get("PY2BPF_VERBOSE", "") in ("", "0"):
+        return None
+    return lambda stage, text: print(f"== {stage}\n{text}", file=sys.stderr)

@@ -1,0 +1,45 @@
+"""Functions that programs call: the kernel's helpers, and pseudo functions that the compiler expands.
+
+Every helper of the table in ``py2bpf.uapi.helpers`` is an attribute of this module, under the kernel's name
+without ``bpf_``; ``help(py2bpf.funcs.NAME)`` shows what it does. Sizes of buffers may be left out: they are
+filled in from the buffer's ctypes type. Helpers are described in bpf-helpers(7).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from .intrinsics import Helper, Pseudo
+from .uapi.helpers import HELPERS
+
+addrof: Final = Pseudo("addrof", "value", "The address of an object, or of a copy of a number, for a helper.")
+memcpy: Final = Pseudo("memcpy", "source, destination, size", "Copies a constant number of bytes: the source comes first.")
+mem_eq: Final = Pseudo("mem_eq", "a, b, size=...", "Whether two objects (or an object and constant bytes) have the same bytes.")
+packet_copy: Final = Pseudo(
+    "packet_copy", "skb, offset, destination, size=...",
+    "Copies bytes of the packet. True if it has them; else False, and the destination is zeroed.",
+)  # fmt: skip
+load_skb_byte: Final = Pseudo(
+    "load_skb_byte", "skb, offset", "A byte of the packet. Where the packet is too short, the program ends with 0."
+)
+load_skb_short: Final = Pseudo("load_skb_short", "skb, offset", "A 16-bit number of the packet, in host order; else as load_skb_byte.")
+load_skb_word: Final = Pseudo("load_skb_word", "skb, offset", "A 32-bit number of the packet, in host order; else as load_skb_byte.")
+deref_u8: Final = Pseudo("deref_u8", "address", "The byte at an address of the kernel (0 if it can't be read) or of an object.")
+deref_u16: Final = Pseudo("deref_u16", "address", "The 16-bit number at an address; see deref_u8.")
+deref_u32: Final = Pseudo("deref_u32", "address", "The 32-bit number at an address; see deref_u8.")
+deref_u64: Final = Pseudo("deref_u64", "address", "The 64-bit number at an address; see deref_u8.")
+bswap16: Final = Pseudo("bswap16", "number", "The low 16 bits in the opposite byte order: htons() at run time.")
+bswap32: Final = Pseudo("bswap32", "number", "The low 32 bits in the opposite byte order: htonl() at run time.")
+bswap64: Final = Pseudo("bswap64", "number", "The 64 bits in the opposite byte order.")
+
+
+def __getattr__(name: str) -> Any:
+    info = HELPERS.get(name)
+    if info is None:
+        raise AttributeError(f"module {__name__!r} has no function {name!r}: neither a helper nor a pseudo function")
+    helper = globals()[name] = Helper(info)
+    return helper
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *HELPERS})

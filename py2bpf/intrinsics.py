@@ -1,0 +1,47 @@
+"""What a program may call besides Python functions: pure descriptions, told apart by the compiler.
+
+A Helper is a kernel function; a Pseudo is expanded by the compiler. Both are callable objects, so that they
+look like functions to users and editors; calling one outside a program is an error that says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from .exception import Py2BpfError
+from .uapi.helpers import HelperInfo
+
+
+class Intrinsic:
+    """A function that exists in BPF programs only."""
+
+    def __init__(self, name: str, doc: str) -> None:
+        self.__name__ = name
+        self.__doc__ = doc
+
+    def __repr__(self) -> str:
+        return f"<py2bpf.funcs.{self.__name__}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise Py2BpfError(
+            f"{self.__name__}() runs inside BPF programs only; compile the function that calls it, "
+            "with py2bpf.prog.create_prog or a hook"
+        )
+
+
+class Helper(Intrinsic):
+    """A BPF helper of the kernel; ``info`` is its row in the helper table. See bpf-helpers(7)."""
+
+    def __init__(self, info: HelperInfo) -> None:
+        super().__init__(info.name, info.doc)
+        self.info = info
+
+
+class Pseudo(Intrinsic):
+    """A function that the compiler expands in place, ``params`` naming its parameters."""
+
+    def __init__(self, name: str, params: str, doc: str) -> None:
+        super().__init__(name, f"{name}({params})\n\n{doc}")
