@@ -1,0 +1,42 @@
+"""py2bpf: plain Python functions become BPF programs for the Linux kernel.
+
+    socket_filter, kprobe, tracepoint, tc   hooks: what a program is attached to
+    datastructures                          maps and queues, shared with programs
+    funcs                                   functions that programs call
+    prog                                    create_prog: compile and load a function for any hook
+    exception                               the errors
+
+The modules are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from . import datastructures, exception, funcs, kprobe, prog, socket_filter, tc, tracepoint, util
+
+__all__ = [
+    "datastructures",
+    "exception",
+    "funcs",
+    "kprobe",
+    "prog",
+    "socket_filter",
+    "tc",
+    "tracepoint",
+    "util",
+]
+
+__version__: Final = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -74,7 +74,7 @@ class Decoder:
     def next_unit(self, unit: int) -> int:
         """The unit after the one at ``unit`` and its inline caches."""
         unit += 1
-        while self.ops[unit] == self.version.cache:
+        while unit < len(self.ops) and self.ops[unit] == self.version.cache:
             unit += 1
         return unit
 
@@ -101,7 +101,7 @@ class Decoder:
             after = self.next_unit(unit)
             self.targets[unit] = target = after + direction * self.args[unit]
             leaders.update((after, self.after_loop(unit) if kind == "iter" else target))
-        return sorted(leaders)
+        return sorted(leaders - {len(self.ops)})
 
     def drafts(self) -> Drafts:
         """Decode the blocks that are reachable from the entry."""

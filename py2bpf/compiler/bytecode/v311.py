@@ -55,7 +55,20 @@ def kw_names(decoder: Decoder, arg: int, unit: int) -> None:
     decoder.keywords = decoder.code.co_consts[arg]
 
 
+def super_arguments(decoder: Decoder, unit: int) -> int:
+    """Push what ``super()`` finds by itself in the frame of its caller, which only CPython can; return how many."""
+    names = [instr.arg for instr in decoder.out[-2:] if instr.op is _LOAD_GLOBAL]
+    if names[-1:] != ["super"] or "__class__" not in decoder.cells or not decoder.code.co_argcount:
+        return 0
+    first = decoder.code.co_varnames[0]
+    decoder.emit(Op.LOAD_DEREF, "__class__", unit)
+    decoder.emit(Op.LOAD_DEREF if first in decoder.cells else Op.LOAD_FAST, first, unit)
+    return 2
+
+
 def call(decoder: Decoder, arg: int, unit: int) -> None:
+    if not arg and decoder.out[-1].op in (_LOAD_GLOBAL, _PUSH_NULL):
+        arg = super_arguments(decoder, unit)
     decoder.emit(_CALL, (arg - len(decoder.keywords), decoder.keywords), unit)
     decoder.keywords = ()
 

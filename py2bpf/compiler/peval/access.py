@@ -135,7 +135,11 @@ def _context_field(ev: Evaluator, context: Context, field: Field) -> Abstract:
     struct = context.spec.struct
     whole = Ref(context.base, 0, struct)
     if field.through_pointer is None:
-        return memory.load_member(ev.b, whole, field.path)
+        *outer, last = field.path.split(".")
+        for name in outer:
+            member = memory.member(whole.ctype, name)
+            whole = Ref(whole.base, whole.offset + member.offset, member.ctype)
+        return memory.load_member(ev.b, whole, last)
     inner = arith.to_ir(ev.b, memory.load_member(ev.b, whole, field.through_pointer))
     member = memory.member(struct, field.path)
     address = arith.as_u64(ev.b, ev.b.emit(IrOp.ADD, [inner, const(member.offset)], inner.type))

@@ -1,0 +1,122 @@
+"""Programs: a Python function, compiled and loaded.
+
+    with create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn) as prog:
+        print(prog.pretty)
+        print(prog.test_run(packet).retval)
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any, Self
+
+from .exception import Py2BpfError
+from .spec import ContextSpec, HookSpec, ProgramSpec
+from .uapi.prog_types import HOOKS, ProgType
+
+if TYPE_CHECKING:
+    from .kernel.program import LoadedProgram, ProgInfo, TestRun
+
+__all__ = ["Prog", "ProgType", "create_prog"]
+
+
+class Prog:
+    """A program in the kernel. It stays while this object is open, and as long as something it is attached to
+    holds it. A context manager; ``close()`` may be called again.
+    """
+
+    def __init__(self, loaded: LoadedProgram) -> None:
+        self._loaded = loaded
+
+    @property
+    def fd(self) -> int:
+        """The file descriptor. Raises Py2BpfError after close()."""
+        return self._loaded.fd
+
+    def fileno(self) -> int:
+        return self._loaded.fileno()
+
+    @property
+    def spec(self) -> ProgramSpec:
+        """What was compiled."""
+        return self._loaded.spec
+
+    @property
+    def pretty(self) -> str:
+        """The program's instructions as text, one a line, after the source line that each comes from."""
+        return listing(self.spec)
+
+    @property
+    def info(self) -> ProgInfo:
+        """What the kernel knows of the program: id, tag, run counts."""
+        return self._loaded.info()
+
+    def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
+        """Runs the program once (or ``repeat`` times) on a packet, by BPF_PROG_TEST_RUN.
+
+        Returns (retval, data, duration_ns): the unsigned 32-bit result, the packet afterwards, nanoseconds per
+        run. Raises NotSupported for program types without it, KernelError for a packet the kernel refuses.
+        """
+        return self._loaded.test_run(data, ctx, repeat)
+
+    def pin(self, path: str) -> None:
+        """Makes the program outlive this process under a path of the BPF file system."""
+        self._loaded.pin(path)
+
+    def close(self) -> None:
+        self._loaded.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Prog {self.spec.name} ({self.spec.hook.name})>"
+
+
+def create_prog(
+    prog_type: ProgType, ctx_type: type[ctypes.Structure] | ContextSpec, fn: Any, *,
+    name: str | None = None, license: str = "GPL", hook: HookSpec | None = None,
+) -> Prog:  # fmt: skip
+    """Compiles ``fn`` and loads it.
+
+    ``ctx_type`` is the type of its one argument: a hook's context class (``SkBuffContext``), any ctypes
+    Structure laid out as the kernel's context, or a ContextSpec. ``hook`` replaces what the program type says
+    of return values. Raises TranslationError for what can't be compiled, VerifierError where the kernel
+    refuses the program, KernelError without the privileges (CAP_BPF, or root).
+    """
+    spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook)
+    from .kernel.program import load
+
+    return Prog(load(spec, [capture.fd for capture in spec.captures]))
+
+
+def compile_prog(
+    prog_type: ProgType, ctx_type: type[ctypes.Structure] | ContextSpec, fn: Any, *,
+    name: str | None = None, license: str = "GPL", hook: HookSpec | None = None,
+) -> ProgramSpec:  # fmt: skip
+    """Compiles ``fn`` without loading it: needs no privileges."""
+    from .compiler.pipeline import compile_function
+
+    if hook is None:
+        hook = HOOKS.get(ProgType(prog_type))
+        if hook is None:
+            raise Py2BpfError(f"programs of type {ProgType(prog_type).name} are not supported; pass hook=HookSpec(...)")
+    context = ctx_type if isinstance(ctx_type, ContextSpec) else ContextSpec(ctx_type)
+    return compile_function(fn, context, hook, name=name, license=license)
+
+
+def listing(spec: ProgramSpec) -> str:
+    """A program's text, with the Python lines that it comes from."""
+    from .compiler.diagnostics import source_line
+
+    lines: list[str] = []
+    last: tuple[str, int] | None = None
+    for insn, span in zip(spec.code, spec.lines, strict=True):
+        if span is not None and (span.filename, span.line) != last:
+            last = span.filename, span.line
+            lines.append(f"; {span.line}: {source_line(span).strip()}")
+        lines.append(f"    {insn}" if not str(insn).endswith(":") else str(insn))
+    return "\n".join(lines)
