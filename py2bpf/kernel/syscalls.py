@@ -173,9 +173,3 @@ def link_update(link_fd: int, prog_fd: int) -> None:
 def link_detach(link_fd: int) -> None:
     """Detaches a link's program, whoever holds descriptors of it or has it pinned."""
     core.checked(core.bpf(Cmd.LINK_DETACH, bytearray(_LINK_DETACH.pack(link_fd))), "cannot detach the link")
-
-
-def possible_cpus() -> int:
-    """How many values a per-CPU map's value holds: the highest possible CPU number, plus one."""
-    with open("/sys/devices/system/cpu/possible", encoding="ascii") as ranges:
-        return int(ranges.read().strip().replace(",", "-").rsplit("-", 1)[-1]) + 1

@@ -17,6 +17,7 @@ import pytest
 
 from py2bpf.exception import KernelError
 from py2bpf.kernel import core, program, syscalls
+from py2bpf.kernel.cpus import possible_cpus
 from py2bpf.uapi.map_types import MapType
 
 pytestmark = [pytest.mark.kernel, pytest.mark.any_kernel]
@@ -30,7 +31,7 @@ class Sender:
 
     def __init__(self, stack: ExitStack, size: int) -> None:
         self.stack = stack
-        self.cpus = syscalls.possible_cpus()
+        self.cpus = max(possible_cpus()) + 1
         self.events = self._map(MapType.PERF_EVENT_ARRAY, 4, self.cpus)
         counter = self._map(MapType.ARRAY, 8, 1)
         self.program = stack.enter_context(program.load(assembled.sending(size), (counter, self.events)))
