@@ -86,8 +86,8 @@ class KernelError(Py2BpfError, OSError):
         super().__init__(errno, msg)
 
     def __str__(self) -> str:
-        name = os.strerror(self.errno or 0)
-        return f"{self.strerror} ({name})" if name not in self.strerror else self.strerror
+        name, text = os.strerror(self.errno or 0), self.strerror or ""
+        return text if name in text else f"{text} ({name})"
 
 
 class VerifierError(KernelError):
