@@ -131,10 +131,12 @@ _MASK: Final = (1 << 64) - 1
 def pack(code: Iterable[Insn]) -> bytes:
     """The instructions as an array of ``struct p2b_sym`` (csrc/api.h), 24 bytes each."""
     wire = _WIRE.pack
-    return b"".join([
-        wire(kind, op, dst, src, off, 0, ref, 0, imm if -(1 << 63) <= imm < 1 << 63 else _signed(imm))
-        for kind, op, dst, src, off, imm, ref in code
-    ])
+    return b"".join(
+        [
+            wire(kind, op, dst, src, off, 0, ref, 0, imm if -(1 << 63) <= imm < 1 << 63 else _signed(imm))
+            for kind, op, dst, src, off, imm, ref in code
+        ]
+    )
 
 
 def _signed(value: int) -> int:

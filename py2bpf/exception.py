@@ -1,18 +1,18 @@
 """The exceptions of py2bpf.
 
-    Py2BpfError
-    ├── TranslationError            the function can't become a BPF program
-    │   ├── UnsupportedSyntax       a construct that has no meaning in BPF
-    │   ├── TypeMismatch            a value of the wrong type, a missing field
-    │   └── LimitExceeded           too much stack, too many instructions
-    ├── KernelError (OSError)       a system call failed
-    │   ├── VerifierError           the kernel refused the program
-    │   └── NotSupported            the running kernel lacks a feature
-    ├── DataTypeError (TypeError)   a value, or a ctypes type, that a map or queue can't hold
-    ├── DataRangeError (OverflowError)  a number that doesn't fit its type
-    ├── IndexOutOfRange (IndexError, KeyError)  an index past the end of an array map
-    ├── ClosedError (ValueError)    use of a map, queue or program after close()
-    └── InternalCompilerError       a bug in py2bpf
+Py2BpfError
+├── TranslationError            the function can't become a BPF program
+│   ├── UnsupportedSyntax       a construct that has no meaning in BPF
+│   ├── TypeMismatch            a value of the wrong type, a missing field
+│   └── LimitExceeded           too much stack, too many instructions
+├── KernelError (OSError)       a system call failed
+│   ├── VerifierError           the kernel refused the program
+│   └── NotSupported            the running kernel lacks a feature
+├── DataTypeError (TypeError)   a value, or a ctypes type, that a map or queue can't hold
+├── DataRangeError (OverflowError)  a number that doesn't fit its type
+├── IndexOutOfRange (IndexError, KeyError)  an index past the end of an array map
+├── ClosedError (ValueError)    use of a map, queue or program after close()
+└── InternalCompilerError       a bug in py2bpf
 """
 
 from __future__ import annotations
@@ -67,15 +67,15 @@ class TranslationError(Py2BpfError):
         return render(self)
 
 
-class UnsupportedSyntax(TranslationError):
+class UnsupportedSyntax(TranslationError):  # noqa: N818 - the design's name
     """A construct that compiled functions can't contain."""
 
 
-class TypeMismatch(TranslationError):
+class TypeMismatch(TranslationError):  # noqa: N818 - the design's name
     """A value is of a type that the operation can't take."""
 
 
-class LimitExceeded(TranslationError):
+class LimitExceeded(TranslationError):  # noqa: N818 - the design's name
     """The program is larger than BPF allows: stack, instructions, unrolling."""
 
 
@@ -110,7 +110,7 @@ class VerifierError(KernelError):
         return render_verifier(self)
 
 
-class NotSupported(KernelError):
+class NotSupported(KernelError):  # noqa: N818 - the design's name
     """The running kernel has no such feature; ``since`` names the kernel version that brought it."""
 
     def __init__(self, errno: int, feature: str, since: str = "") -> None:
@@ -128,7 +128,7 @@ class DataRangeError(Py2BpfError, OverflowError):
     """A value is of the right type but too large for it, or has the wrong length."""
 
 
-class IndexOutOfRange(Py2BpfError, IndexError, KeyError):
+class IndexOutOfRange(Py2BpfError, IndexError, KeyError):  # noqa: N818 - the design's name
     """An array map has no such index. A KeyError too, since an array is a mapping from its indices."""
 
     __str__ = Exception.__str__

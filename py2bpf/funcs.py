@@ -13,8 +13,12 @@ from .intrinsics import Helper, Pseudo
 from .uapi.helpers import HELPERS
 
 addrof: Final = Pseudo("addrof", "value", "The address of an object, or of a copy of a number, for a helper.")
-memcpy: Final = Pseudo("memcpy", "source, destination, size", "Copies a constant number of bytes: the source comes first.")
-mem_eq: Final = Pseudo("mem_eq", "a, b, size=...", "Whether two objects (or an object and constant bytes) have the same bytes.")
+memcpy: Final = Pseudo(
+    "memcpy", "source, destination, size", "Copies a constant number of bytes: the source comes first."
+)
+mem_eq: Final = Pseudo(
+    "mem_eq", "a, b, size=...", "Whether two objects (or an object and constant bytes) have the same bytes."
+)
 packet_copy: Final = Pseudo(
     "packet_copy", "skb, offset, destination, size=...",
     "Copies bytes of the packet. True if it has them; else False, and the destination is zeroed.",
@@ -22,9 +26,15 @@ packet_copy: Final = Pseudo(
 load_skb_byte: Final = Pseudo(
     "load_skb_byte", "skb, offset", "A byte of the packet. Where the packet is too short, the program ends with 0."
 )
-load_skb_short: Final = Pseudo("load_skb_short", "skb, offset", "A 16-bit number of the packet, in host order; else as load_skb_byte.")
-load_skb_word: Final = Pseudo("load_skb_word", "skb, offset", "A 32-bit number of the packet, in host order; else as load_skb_byte.")
-deref_u8: Final = Pseudo("deref_u8", "address", "The byte at an address of the kernel (0 if it can't be read) or of an object.")
+load_skb_short: Final = Pseudo(
+    "load_skb_short", "skb, offset", "A 16-bit number of the packet, in host order; else as load_skb_byte."
+)
+load_skb_word: Final = Pseudo(
+    "load_skb_word", "skb, offset", "A 32-bit number of the packet, in host order; else as load_skb_byte."
+)
+deref_u8: Final = Pseudo(
+    "deref_u8", "address", "The byte at an address of the kernel (0 if it can't be read) or of an object."
+)
 deref_u16: Final = Pseudo("deref_u16", "address", "The 16-bit number at an address; see deref_u8.")
 deref_u32: Final = Pseudo("deref_u32", "address", "The 32-bit number at an address; see deref_u8.")
 deref_u64: Final = Pseudo("deref_u64", "address", "The 64-bit number at an address; see deref_u8.")

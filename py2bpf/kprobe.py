@@ -74,7 +74,7 @@ class Probe:
         self.fn, self.targets, self.exit_probe = fn, targets, exit_probe
 
     def __call__(self) -> Kprobe:
-        """Raises TranslationError, NotSupported, KernelError (with the nearest names when no such function is there)."""
+        """Raises TranslationError, NotSupported, KernelError (with the nearest names when there is no such one)."""
         return Kprobe(self.fn, self.targets, self.exit_probe)
 
 
@@ -86,6 +86,8 @@ def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Ca
     result in ``pt_regs.ret``. Raises ValueError for what can't be a name.
     """
     targets = (symbol,) if isinstance(symbol, str) else tuple(symbol)
+    if exit_probe and any(_split(target).offset for target in targets):
+        raise ValueError("a function has one begin and one return: an exit probe takes no offset")
     for target in targets:
         _split(target)
     if not targets:
@@ -128,14 +130,12 @@ def _open_first(targets: Sequence[str], is_return: bool) -> tuple[KprobeEvent, s
 
 def _explained(targets: Sequence[str], refusals: list[KernelError]) -> KernelError:
     """One error for all: a refusal other than "no such symbol" tells more than that one."""
-    telling = next((error for error in refusals if error.errno != errno.ENOENT), refusals[0])
+    telling = next((error.errno for error in refusals if error.errno != errno.ENOENT), errno.ENOENT)
     symbols = Symbols.of_kernel()
-    reasons = [symbols.explain(_present(_split(target).symbol, symbols)) for target in targets]
-    if telling.errno == errno.EADDRNOTAVAIL:
-        reasons.append("several functions have that name, and the kernel won't choose")
-    elif any(_split(target).offset for target in targets) and telling.errno != errno.ENOENT:
-        reasons.append("an offset must be that of an instruction inside of the function")
-    return KernelError(telling.errno or errno.ENOENT, f"can't probe {', '.join(targets)}: {'; '.join(reasons)}")
+    reasons = [symbols.explain(_present(place.symbol, symbols), place.offset) for place in map(_split, targets)]
+    if telling == errno.EILSEQ:  # how kernels call an offset inside of an instruction, but strerror() nonsense
+        telling = errno.EINVAL
+    return KernelError(telling or errno.ENOENT, f"can't probe {', '.join(targets)}: {'; '.join(reasons)}")
 
 
 def _present(symbol: str, symbols: Symbols) -> str:

@@ -1,8 +1,8 @@
 """Programs: a Python function, compiled and loaded.
 
-    with create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn) as prog:
-        print(prog.pretty)
-        print(prog.test_run(packet).retval)
+with create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn) as prog:
+    print(prog.pretty)
+    print(prog.test_run(packet).retval)
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ Format: Documentation/bpf/btf.rst. Nothing here needs privileges.
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
@@ -35,7 +34,7 @@ class BtfError(Py2BpfError):
 class Btf:
     """A set of types. ``data`` is a whole BTF blob in either byte order."""
 
-    def __init__(self, data: bytes | mmap.mmap) -> None:
+    def __init__(self, data: bytes) -> None:
         if len(data) < 24:
             raise BtfError(f"BTF of {len(data)} bytes has no room for its header")
         self._order = "<" if data[:2] == _MAGIC.to_bytes(2, "little") else ">"
@@ -60,12 +59,8 @@ class Btf:
 
     @staticmethod
     def from_file(path: Path) -> Btf:
-        """The types of a file that holds raw BTF; mapped where the kernel allows (sysfs: since Linux 6.16)."""
-        with open(path, "rb") as file:
-            try:
-                return Btf(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE))
-            except (OSError, ValueError):
-                return Btf(file.read())
+        """The types of a file that holds raw BTF."""
+        return Btf(path.read_bytes())
 
     @cached_property
     def _offsets(self) -> list[int]:
@@ -186,7 +181,7 @@ class Btf:
         return self._decode(self._offsets[number])
 
     def _words(self, position: int, count: int, each: int) -> Iterator[tuple[int, ...]]:
-        data = bytes(self._data[position : position + 4 * count * each])
+        data = self._data[position : position + 4 * count * each]
         return struct.iter_unpack(f"{self._order}{each}I", data)
 
     def _decode(self, position: int) -> Type:
@@ -232,8 +227,7 @@ class Btf:
             (Kind.ENUM64, True): "IIi",
         }
         layout = struct.Struct(self._order + form[kind, signed])
-        data = bytes(self._data[body : body + layout.size * count])
-        rows = layout.iter_unpack(data)
+        rows = layout.iter_unpack(self._data[body : body + layout.size * count])
         if kind is Kind.ENUM:
             return {self._string(name): value for name, value in rows}
         return {self._string(name): high << 32 | low for name, low, high in rows}

@@ -1,9 +1,9 @@
 """Error messages that point at the user's own code.
 
-    count.py:12: can't iterate over a map
-       12 |     for key in counts:
-          |                ^^^^^^
-      help: programs can't iterate over maps; user space can, with m.items()
+count.py:12: can't iterate over a map
+   12 |     for key in counts:
+      |                ^^^^^^
+  help: programs can't iterate over maps; user space can, with m.items()
 """
 
 from __future__ import annotations

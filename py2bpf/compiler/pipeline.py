@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..exception import InternalCompilerError, Py2BpfError, UnsupportedSyntax
+from ..exception import InternalCompilerError, Py2BpfError, Span, UnsupportedSyntax
 from ..spec import ContextSpec, HookSpec, ProgramSpec
 from . import codegen
 from .bytecode import decode
@@ -40,7 +39,13 @@ checking = False
 
 
 def compile_function(
-    fn: Any, context: ContextSpec, hook: HookSpec, *, name: str | None = None, license: str = "GPL", dump: Dump | None = None
+    fn: Any,
+    context: ContextSpec,
+    hook: HookSpec,
+    *,
+    name: str | None = None,
+    license: str = "GPL",
+    dump: Dump | None = None,
 ) -> ProgramSpec:
     """Compiles a Python function of one argument, the hook's context.
 
@@ -66,10 +71,8 @@ def compile_function(
     except (Py2BpfError, RecursionError):
         raise
     except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        code = fn.__code__
-        from ..exception import Span
-
-        raise InternalCompilerError(stage, f"{type(error).__name__}: {error}", Span(code.co_filename, code.co_firstlineno)) from error
+        span = Span(fn.__code__.co_filename, fn.__code__.co_firstlineno)
+        raise InternalCompilerError(stage, f"{type(error).__name__}: {error}", span) from error
     if dump is not None:
         dump("asm", "".join(f"{insn}\n" for insn in spec.code))
     return ProgramSpec(name or spec.name, hook, spec.code, spec.lines, spec.maps, spec.captures, license)
@@ -83,17 +86,16 @@ def _done(ir: Function, stage: str, dump: Dump | None, lowered: bool) -> None:
 
 
 def _plain(fn: Any) -> types.FunctionType:
-    """The function under partials and wrappers; a partial's arguments become those of a wrapper."""
+    """A function that calls ``fn``, where that is a method, a partial or another callable object."""
     if isinstance(fn, types.FunctionType):
         return fn
-    if isinstance(fn, (functools.partial, types.MethodType)) or (callable(fn) and not isinstance(fn, type)):
+    if not callable(fn) or isinstance(fn, type):
+        raise UnsupportedSyntax(0, f"a Python function is needed, not {fn!r}")
+    return types.FunctionType(_call.__code__, {"fn": fn}, getattr(getattr(fn, "func", fn), "__name__", "program"))
 
-        def program(context: Any) -> Any:
-            return fn(context)
 
-        program.__name__ = getattr(getattr(fn, "func", fn), "__name__", "program")
-        return program
-    raise UnsupportedSyntax(0, f"a Python function is needed, not {fn!r}")
+def _call(context: Any) -> Any:
+    return fn(context)  # type: ignore[name-defined]  # noqa: F821 - a global of the function that _plain makes of this
 
 
 def _verbose() -> Dump | None:

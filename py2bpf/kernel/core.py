@@ -49,15 +49,16 @@ def checked(result: int, what: str) -> int:
 
 
 def _not_permitted() -> str:
-    text = (
-        f"{os.strerror(errno.EPERM)}. BPF needs root, or CAP_BPF with CAP_PERFMON for tracing and CAP_NET_ADMIN for "
-        "networking"
-    )
+    text = os.strerror(errno.EPERM)
+    if os.geteuid():
+        text += ". BPF needs root, or CAP_BPF with CAP_PERFMON for tracing and CAP_NET_ADMIN for networking"
+    else:
+        text += " for this root: a container, a locked-down kernel or a read-only object forbids it"
     # Bytes: a process that gave up its privileges may be unable to import a codec.
     with contextlib.suppress(OSError), open("/proc/sys/kernel/unprivileged_bpf_disabled", "rb") as state:
         text += f"; kernel.unprivileged_bpf_disabled is {state.read().strip().decode()}"
     limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
-    if os.geteuid() == 0 and limit != resource.RLIM_INFINITY:
+    if limit != resource.RLIM_INFINITY:
         text += f"; RLIMIT_MEMLOCK is {limit} bytes, which kernels before 5.11 charge maps and programs to"
     return text
 

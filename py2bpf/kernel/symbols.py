@@ -10,7 +10,8 @@ import difflib
 import heapq
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,28 +27,35 @@ BLACKLIST: Final = Path("/sys/kernel/debug/kprobes/blacklist")
 _SHOWN: Final = 5
 _PRESELECTED: Final = 300
 _PARTS: Final = re.compile(r"\.(isra|part|constprop|cold|llvm)\b")
-_NO_FUNCTIONS: Final = ("__pfx_", "__cfi_", "__probestub_", "__SCT__", "__SCK__")  # padding, stubs
+_NO_FUNCTION: Final = re.compile(r"^(__pfx_|__cfi_|__probestub_|__SC[TK]__)|\.cold$")  # padding, stubs, pieces
 _EXPORTED: Final = re.compile(r"^alias symbol:(\S+) (\S+)$", re.M)
 
 
 @dataclass(frozen=True)
 class Symbols:
-    """What is known of a kernel's functions; ``modules`` names the unloaded module of each symbol that one exports."""
+    """What is known of a kernel's functions.
+
+    ``shared`` are the names that several functions have. ``compiled`` tells whether the kernel's BTF has a function,
+    ``modules`` names the unloaded module of each symbol that one exports.
+    """
 
     functions: frozenset[str]
     blacklist: frozenset[str] = frozenset()
-    compiled: frozenset[str] = frozenset()
+    compiled: Callable[[str], bool] = frozenset().__contains__
+    shared: frozenset[str] = frozenset()
     modules: tuple[tuple[str, str], ...] = ()
 
     @staticmethod
     def of_kernel() -> Symbols:
         """Of the running kernel, as far as it lets the caller look."""
-        functions = frozenset(read_kallsyms(_text(KALLSYMS).splitlines()))
+        counts = Counter(read_kallsyms(_text(KALLSYMS).splitlines()))
+        functions = frozenset(counts)
         modules = _text(Path("/lib/modules") / os.uname().release / "modules.symbols")
         return Symbols(
             functions=functions,
             blacklist=frozenset(line.split("\t")[-1] for line in _text(BLACKLIST).splitlines()),
-            compiled=frozenset(_btf_functions()),
+            compiled=_in_btf,
+            shared=frozenset(name for name, count in counts.items() if count > 1),
             modules=tuple((name, module) for name, module in _EXPORTED.findall(modules) if name not in functions),
         )
 
@@ -59,15 +67,19 @@ class Symbols:
         """What the compiler made of a function that is not there under its own name: name.isra.0 and the like."""
         return sorted(other for other in self.functions if other.startswith(f"{name}.") and _PARTS.search(other))
 
-    def explain(self, name: str) -> str:
-        """Why ``name`` can't be probed, in one line, with the nearest names."""
+    def explain(self, name: str, offset: int = 0) -> str:
+        """Why ``name`` can't be probed, ``offset`` bytes from its begin, in one line, with the nearest names."""
         if name in self.blacklist:
             return f"{name} is on the kernel's kprobe blacklist: probing it could crash the kernel"
+        if name in self.shared:
+            return f"several functions are called {name}, and the kernel does not choose between them"
+        if name in self.functions and offset:
+            return f"{name} is there, but {offset:#x} bytes from its begin is no instruction that can be probed"
         if name in self.functions:
             return f"{name} is there, but the kernel refuses to probe it"
         if variants := self.variants(name):
             return f"the compiler kept of {name} only {', '.join(variants)}: probe those, or a caller"
-        if name in self.compiled:
+        if self.compiled(name):
             return f"{name} is inlined: it has no address of its own; probe one of its callers"
         if module := self.module_of.get(name):
             return f"{name} is in the module {module}, which is not loaded: `modprobe {module}`"
@@ -78,8 +90,9 @@ class Symbols:
     def nearest(self, name: str) -> list[str]:
         """Functions with similar names, the most similar first; system calls under the names users give them."""
         pairs = _pairs(name)
-        names = {common_name(function) for function in self.functions if not function.startswith(_NO_FUNCTIONS)}
-        likely = heapq.nlargest(_PRESELECTED, names, key=lambda other: _likeness(pairs, other))
+        names = {common_name(function) for function in self.functions if not _NO_FUNCTION.search(function)}
+        similar_length = (other for other in names if 3 * max(len(name), len(other)) <= 7 * min(len(name), len(other)))
+        likely = heapq.nlargest(_PRESELECTED, similar_length, key=lambda other: _likeness(pairs, other))
         return difflib.get_close_matches(name, likely, _SHOWN)
 
 
@@ -109,11 +122,11 @@ def _likeness(pairs: set[str], other: str) -> float:
     return len(pairs & others) / (len(pairs | others) or 1)
 
 
-def _btf_functions() -> list[str]:
+def _in_btf(name: str) -> bool:
     try:
-        return list(Btf.kernel().names(Kind.FUNC))
+        return Btf.kernel().number(Kind.FUNC, name) is not None
     except KernelError:
-        return []
+        return False
 
 
 def _text(file: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ... import asm
-from ...asm import Alu, Class, Insn, Jump, Kind, Source
+from ...asm import Alu, Insn, Jump, Kind, Source
 from ...exception import LimitExceeded, Span
 from ..ir.values import Block
 from .frame import SIZE, Frame
@@ -60,7 +60,12 @@ class Emitter:
         kept = []
         for block in self.code.blocks:
             block.code = [instruction for instruction in block.code if not self._is_nop(instruction)]
-            if not block.code and block.next is not None and block.label is not None and block is not self.code.blocks[0]:
+            if (
+                not block.code
+                and block.next is not None
+                and block.label is not None
+                and block is not self.code.blocks[0]
+            ):
                 onward[block.label] = block.next
             else:
                 kept.append(block)
@@ -131,7 +136,9 @@ class Emitter:
             self._add(asm.alu_imm(Alu.ADD, dst, off), i.span)
         elif i.kind == Kind.JUMP:
             assert i.target is not None
-            self._add(Insn(Kind.JUMP, i.code, dst, src if i.code & Source.X else 0, 0, i.imm, self._number(i.target)), i.span)
+            self._add(
+                Insn(Kind.JUMP, i.code, dst, src if i.code & Source.X else 0, 0, i.imm, self._number(i.target)), i.span
+            )
         else:
             self._add(Insn(i.kind, i.code, dst, src, off, i.imm, i.ref), i.span)
 
@@ -142,7 +149,9 @@ class Emitter:
             if leave == asm.exit_() and load == asm.mov_imm(0, self.safe) and self._numbered_before(at):
                 label = self.insns[at - 1].ref
                 number = self._number(EXIT_LABEL)
-                self.insns = [i._replace(ref=label) if i.kind == Kind.JUMP and i.ref == number else i for i in self.insns]
+                self.insns = [
+                    i._replace(ref=label) if i.kind == Kind.JUMP and i.ref == number else i for i in self.insns
+                ]
                 return
         self._label(EXIT_LABEL)
         self._add(asm.mov_imm(0, self.safe), None)
@@ -168,6 +177,3 @@ class Emitter:
             insns.append(insn)
             lines.append(line)
         return tuple(insns), tuple(lines)
-
-
-__all__ = ["Class", "Emitter"]

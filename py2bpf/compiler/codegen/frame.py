@@ -67,8 +67,8 @@ def _first_gap(taken: list[tuple[int, int]], size: int) -> int:
 def _conflicts(fn: Function, slots: dict[Value, int]) -> list[int]:
     """For each object the bit mask of those that are alive with it."""
     derived = _derived(fn, slots)
-    uses = {block: 0 for block in fn.blocks}
-    kills = {block: 0 for block in fn.blocks}
+    uses = dict.fromkeys(fn.blocks, 0)
+    kills = dict.fromkeys(fn.blocks, 0)
     for block in fn.blocks:
         for value in reversed(block.body):
             if value in slots:

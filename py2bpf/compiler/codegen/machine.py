@@ -24,7 +24,21 @@ class Machine:
     """One instruction. ``target`` is the block a jump leads to, or a local label's number; ``slot`` the stack
     object that ``off`` is relative to."""
 
-    __slots__ = ("clobbers", "code", "dst", "imm", "kind", "off", "reads", "ref", "slot", "span", "src", "target", "writes")
+    __slots__ = (
+        "clobbers",
+        "code",
+        "dst",
+        "imm",
+        "kind",
+        "off",
+        "reads",
+        "ref",
+        "slot",
+        "span",
+        "src",
+        "target",
+        "writes",
+    )
 
     def __init__(
         self, kind: int, code: int = 0, dst: int = 0, src: int = 0, off: int = 0, imm: int = 0, ref: int = 0,
@@ -51,7 +65,7 @@ class Machine:
 
     def rematerialises(self) -> bool:
         """Whether doing it again elsewhere gives the same and needs no register."""
-        return not self.reads and self.kind in (Kind.LD64, Kind.LD_MAP, LEA) or (
+        return (not self.reads and self.kind in (Kind.LD64, Kind.LD_MAP, LEA)) or (
             self.code in (MOVE_IMM, MOVE_IMM32) and self.kind == Kind.PLAIN and not self.reads
         )
 

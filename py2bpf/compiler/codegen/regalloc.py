@@ -12,8 +12,7 @@ from typing import Final
 from ...asm import SIZES, Class, Kind, Mode
 from ...exception import InternalCompilerError
 from ..ir.values import Block
-from . import machine as m
-from .machine import FRAME, LEA, VIRTUAL, Machine, MachineBlock
+from .machine import FRAME, VIRTUAL, Machine, MachineBlock
 from .select import Selection
 
 _ALLOCATABLE: Final = 0x3FF
@@ -368,6 +367,3 @@ def _rename(instruction: Machine, old: int, new: int) -> None:
         instruction.src = new
     instruction.reads = tuple(new if r == old else r for r in instruction.reads)
     instruction.writes = tuple(new if r == old else r for r in instruction.writes)
-
-
-__all__ = ["FIRST_SPILL", "LEA", "Allocation", "allocate", "m"]

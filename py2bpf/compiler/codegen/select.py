@@ -88,7 +88,9 @@ class Selector:
 
     def _is_condition(self, value: Value) -> bool:
         """A conjunction or disjunction of comparisons, which a branch can take apart."""
-        return value.op in (Op.AND, Op.OR) and all(INFO[arg.op].compare or self._is_condition(arg) for arg in value.args)
+        return value.op in (Op.AND, Op.OR) and all(
+            INFO[arg.op].compare or self._is_condition(arg) for arg in value.args
+        )
 
     def run(self) -> Selection:
         for block in self.fn.blocks:
@@ -431,7 +433,7 @@ class Selector:
 
     @staticmethod
     def _folds(value: Value) -> bool:
-        return -0x2000 < value.args[1].attr < 0x2000
+        return bool(-0x2000 < value.args[1].attr < 0x2000)
 
     # calls
 

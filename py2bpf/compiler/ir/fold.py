@@ -119,6 +119,8 @@ def _identity(op: Op, args: list[Value], type: Int) -> Value | None:
             return left
     if left.op is Op.CONST and left.attr == 0 and op in (Op.ADD, Op.OR, Op.XOR) and right.type == type:
         return right
+    if op is Op.NE and right.op is Op.CONST and right.attr == 0 and INFO[left.op].compare:
+        return left
     if op in (Op.AND, Op.MUL) and any(arg.op is Op.CONST and arg.attr == 0 for arg in args):
         return _zero(type)
     return None

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 class Op(Enum):
     """Every IR operation; the value is its printed name."""
 
+    __hash__ = object.__hash__  # Enum's own is a Python function, and the passes look operations up all the time
+
     CONST = "const"  # attr: int
     CTX = "ctx"  # the program's context pointer
     PHI = "phi"  # one argument per predecessor

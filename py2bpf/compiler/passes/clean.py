@@ -1,10 +1,10 @@
 """Tidies the flow graph: trivial phis, blocks in a row, jumps to jumps, branches whose outcome an edge knows.
 
-    b1: jump b2              b1: ...
-    b2: ...             ->       (b2's body)
+b1: jump b2              b1: ...
+b2: ...             ->       (b2's body)
 
-    b3: %1 = phi 1, 0        b1: jump b4
-        branch %1 b4, b5  -> b2: jump b5
+b3: %1 = phi 1, 0        b1: jump b4
+    branch %1 b4, b5  -> b2: jump b5
 """
 
 from __future__ import annotations
@@ -154,7 +154,12 @@ def _merge_rows(fn: Function) -> bool:
             continue
         while block.end.op is Op.JUMP:
             (succ,) = block.succs
-            if len(succ.preds) != 1 or succ is block or succ is fn.blocks[0] or not block.preds and block is not fn.blocks[0]:
+            if (
+                len(succ.preds) != 1
+                or succ is block
+                or succ is fn.blocks[0]
+                or (not block.preds and block is not fn.blocks[0])
+            ):
                 break
             _take(block, succ, fn)
             gone.add(succ)

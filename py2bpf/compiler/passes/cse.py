@@ -1,7 +1,7 @@
 """Common subexpressions: a pure operation that a dominating block has done already is not done again.
 
-    %1 = and %0, 15          %1 = and %0, 15
-    %2 = and %0, 15     ->   (uses of %2 become %1)
+%1 = and %0, 15          %1 = and %0, 15
+%2 = and %0, 15     ->   (uses of %2 become %1)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Replaces exact operations by raw ones, as cheap as the value ranges allow, and drops guards that can't fail.
 
-    %2 = floordiv i64 %1, 8      ->   %2 = ashr i64 %1, 3       (an arithmetic shift floors)
-    %3 = lt i64 %1, %2           ->   %3 = slt i64 %1, %2       (both fit i64)
-    guard ne %4, 0               ->                             (%4 in [1, 9])
+%2 = floordiv i64 %1, 8      ->   %2 = ashr i64 %1, 3       (an arithmetic shift floors)
+%3 = lt i64 %1, %2           ->   %3 = slt i64 %1, %2       (both fit i64)
+guard ne %4, 0               ->                             (%4 in [1, 9])
 """
 
 from __future__ import annotations
@@ -350,9 +350,7 @@ class _Lowering:
 _RULES: Final[dict[Op, Callable[[_Lowering, Block, Value], Value | None]]] = {
     **dict.fromkeys((Op.LT, Op.LE, Op.GT, Op.GE), _Lowering.order),
     **dict.fromkeys((Op.EQ, Op.NE), _Lowering.equality),
-    **dict.fromkeys(
-        (Op.ULT, Op.ULE, Op.UGT, Op.UGE, Op.SLT, Op.SLE, Op.SGT, Op.SGE), _Lowering.raw_order
-    ),
+    **dict.fromkeys((Op.ULT, Op.ULE, Op.UGT, Op.UGE, Op.SLT, Op.SLE, Op.SGT, Op.SGE), _Lowering.raw_order),
     Op.FLOORDIV: _Lowering.floordiv,
     Op.MOD: _Lowering.mod,
     Op.LSHIFT: _Lowering.lshift,

@@ -85,7 +85,7 @@ class Ranges:
             self._narrow(condition, 0, 0)
 
     def _truths(self, condition: Value) -> bool:
-        return all(0 <= self.of(arg)[0] and self.of(arg)[1] <= 1 for arg in condition.args)
+        return all(self.of(arg)[0] >= 0 and self.of(arg)[1] <= 1 for arg in condition.args)
 
     def _assume_comparison(self, condition: Value, holds: bool, depth: int) -> None:
         left, right = condition.args
@@ -242,7 +242,7 @@ def _lshift(value: Value, args: list[Range]) -> Range | None:
 
 
 def _rshift(value: Value, args: list[Range]) -> Range | None:
-    (low, high), (least, most) = args
+    (low, _), (least, most) = args
     if least < 0 or (value.op is not Op.RSHIFT and most > 63) or (value.op is Op.LSHR and low < 0):
         return None
     counts = min(least, 64), min(most, 64)

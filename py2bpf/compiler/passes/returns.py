@@ -1,8 +1,8 @@
 """One exit for each constant result, and no phi just to return.
 
-    b3: %5 = phi 0, 0, %4            b1: jump r0
-        return %5             ->     b2: return %4
-                                     r0: return 0
+b3: %5 = phi 0, 0, %4            b1: jump r0
+    return %5             ->     b2: return %4
+                                 r0: return 0
 """
 
 from __future__ import annotations

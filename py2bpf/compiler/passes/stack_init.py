@@ -1,12 +1,13 @@
 """Zeroes only those bytes of a stack object that nothing overwrites before the object is used.
 
-    zero %0 (0, 16)                     zero %0 (12, 4)
-    store %0 (0, 8) ...            ->   store %0 (0, 8) ...
-    store %0 (8, 4) ...                 store %0 (8, 4) ...
+zero %0 (0, 16)                     zero %0 (12, 4)
+store %0 (0, 8) ...            ->   store %0 (0, 8) ...
+store %0 (8, 4) ...                 store %0 (8, 4) ...
 """
 
 from __future__ import annotations
 
+from ...uapi.helpers import Arg
 from ..ir.ops import Op
 from ..ir.types import VOID
 from ..ir.values import Block, Function, Value
@@ -22,26 +23,51 @@ def run(fn: Function) -> None:
 
 
 def _overwritten(block: Block, zero: Value) -> set[int]:
-    """The bytes that later stores of the block write before anything can read them."""
+    """The bytes that the rest of the block overwrites before anything can read them."""
     base = zero.args[0]
     covered: set[int] = set()
     if base.op is not Op.ALLOCA:
         return covered
+    pointers = {base: 0}  # the object's address and constant offsets from it
     for value in block.body[block.body.index(zero) + 1 :]:
-        if base not in value.args:
+        if not any(arg in pointers for arg in value.args):
             continue
-        if value.op is Op.STORE and value.args[1] is not base:
-            offset, size = value.attr
-        elif value.op is Op.COPY and value.args[1] is not base:
-            offset, _, size = value.attr
-        elif value.op is Op.LOAD:
-            if not covered.issuperset(range(value.attr[0], value.attr[0] + value.attr[1])):
+        if value.op is Op.PTRADD and value.args[1].op is Op.CONST:
+            pointers[value] = pointers[value.args[0]] + value.args[1].attr
+            continue
+        if value.op is Op.LOAD:
+            start = pointers[value.args[0]] + value.attr[0]
+            if not covered.issuperset(range(start, start + value.attr[1])):
                 break
             continue
-        else:
+        written = _written(value, pointers)
+        if written is None:
             break
-        covered.update(range(offset, offset + size))
+        covered.update(written)
     return covered
+
+
+def _written(value: Value, pointers: dict[Value, int]) -> range | None:
+    """The bytes of the object that an operation overwrites without reading any; None if it may read some."""
+    places = [i for i, arg in enumerate(value.args) if arg in pointers]
+    if len(places) != 1:
+        return None
+    at = places[0]
+    start = pointers[value.args[at]]
+    if at == 0 and value.op in (Op.STORE, Op.COPY):
+        return range(start + value.attr[0], start + value.attr[0] + value.attr[-1])
+    if value.op is Op.CALL:
+        return _filled(value, at, start)
+    return None
+
+
+def _filled(call: Value, at: int, start: int) -> range | None:
+    """What a helper's output buffer covers: helpers fill all of it, also when they fail."""
+    kinds = call.attr.args
+    sized = at + 1 < len(call.args) and kinds[at + 1] is Arg.SIZE and call.args[at + 1].op is Op.CONST
+    if kinds[at] is not Arg.OUT or at in call.attr.reads or not sized:
+        return None
+    return range(start, start + call.args[at + 1].attr)
 
 
 def _shrink(block: Block, zero: Value, covered: set[int]) -> None:

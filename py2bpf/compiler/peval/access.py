@@ -41,7 +41,7 @@ from .values import (
 if TYPE_CHECKING:
     from .evaluator import Evaluator
 
-_MUTATORS: Final = {
+_MUTATORS: Final[dict[Any, set[str]]] = {
     list: {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"},
     dict: {"update", "pop", "popitem", "clear", "setdefault"},
     set: {"add", "update", "remove", "discard", "pop", "clear"},
@@ -70,7 +70,7 @@ def _constant_attr(ev: Evaluator, obj: Any, name: str) -> Abstract:
     if obj is None:
         ev.b.exit()  # AttributeError
     for kind, names in _MUTATORS.items():
-        if isinstance(obj, kind) and name in names:
+        if name in names and isinstance(obj, kind):
             raise UnsupportedSyntax(0, f"can't call .{name}() of a captured {kind.__name__}: captures are constants")
     try:
         return dispatch.wrap(getattr(obj, name))
@@ -181,7 +181,11 @@ def store_attr(ev: Evaluator, owner: Abstract, name: str, value: Abstract) -> No
         return
     if isinstance(owner, Const) and owner.obj is None:
         ev.b.exit()  # AttributeError
-    hints = ("what a program captures is constant; make the object inside the function",) if isinstance(owner, Const) else ()
+    hints = (
+        ("what a program captures is constant; make the object inside the function",)
+        if isinstance(owner, Const)
+        else ()
+    )
     raise UnsupportedSyntax(0, f"can't assign to an attribute of {describe(owner)}", hints=hints)
 
 

@@ -16,23 +16,59 @@ from .describe import describe, short
 from .values import FALSE, TRUE, Abstract, Const, Option, Ref, Run
 
 PYTHON: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
-    "%": operator.mod, "**": operator.pow, "<<": operator.lshift, ">>": operator.rshift, "&": operator.and_,
-    "|": operator.or_, "^": operator.xor, "@": operator.matmul,
-    "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+    "<<": operator.lshift,
+    ">>": operator.rshift,
+    "&": operator.and_,
+    "|": operator.or_,
+    "^": operator.xor,
+    "@": operator.matmul,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 INPLACE: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "+": operator.iadd, "-": operator.isub, "*": operator.imul, "/": operator.itruediv, "//": operator.ifloordiv,
-    "%": operator.imod, "**": operator.ipow, "<<": operator.ilshift, ">>": operator.irshift, "&": operator.iand,
-    "|": operator.ior, "^": operator.ixor, "@": operator.imatmul,
-}  # fmt: skip
+    "+": operator.iadd,
+    "-": operator.isub,
+    "*": operator.imul,
+    "/": operator.itruediv,
+    "//": operator.ifloordiv,
+    "%": operator.imod,
+    "**": operator.ipow,
+    "<<": operator.ilshift,
+    ">>": operator.irshift,
+    "&": operator.iand,
+    "|": operator.ior,
+    "^": operator.ixor,
+    "@": operator.imatmul,
+}
 UNARY: Final[dict[str, Callable[[Any], Any]]] = {
-    "-": operator.neg, "+": operator.pos, "~": operator.invert, "not": operator.not_,
-}  # fmt: skip
+    "-": operator.neg,
+    "+": operator.pos,
+    "~": operator.invert,
+    "not": operator.not_,
+}
 _OPS: Final = {
-    "+": Op.ADD, "-": Op.SUB, "*": Op.MUL, "//": Op.FLOORDIV, "%": Op.MOD, "<<": Op.LSHIFT, ">>": Op.RSHIFT,
-    "&": Op.AND, "|": Op.OR, "^": Op.XOR,
-}  # fmt: skip
+    "+": Op.ADD,
+    "-": Op.SUB,
+    "*": Op.MUL,
+    "//": Op.FLOORDIV,
+    "%": Op.MOD,
+    "<<": Op.LSHIFT,
+    ">>": Op.RSHIFT,
+    "&": Op.AND,
+    "|": Op.OR,
+    "^": Op.XOR,
+}
 _COMPARE: Final = {"<": Op.LT, "<=": Op.LE, "==": Op.EQ, "!=": Op.NE, ">": Op.GT, ">=": Op.GE}
 _MIN, _MAX = -(1 << 63), (1 << 64) - 1
 
@@ -44,8 +80,11 @@ def is_int(value: Abstract) -> bool:
 
 def constant(number: int) -> Value:
     if not _MIN <= number <= _MAX:
-        raise TypeMismatch(0, f"the integer {short(number)} does not fit 64 bits",
-                           hints=("compiled functions compute with 64-bit integers; reduce it with & first",))  # fmt: skip
+        raise TypeMismatch(
+            0,
+            f"the integer {short(number)} does not fit 64 bits",
+            hints=("compiled functions compute with 64-bit integers; reduce it with & first",),
+        )
     return const(int(number))
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
+import inspect
 import types
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import Py2BpfError, TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
-from ..ir.ops import Op as IrOp
-from ..ir.values import const
 from . import arith, dispatch, functions, iteration, maps, memory
 from .describe import describe
 from .frames import Frame
 from .layout import is_ctype
 from .state import State
 from .values import (
+    FALSE,
     NONE,
     Abstract,
     Bound,
@@ -29,8 +27,8 @@ from .values import (
     Method,
     Ref,
     Run,
-    Text,
     TupleOf,
+    map_spec_of,
 )
 
 if TYPE_CHECKING:
@@ -78,7 +76,7 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
     constants = _constants(state, args, kwargs)
     if isinstance(fn, types.FunctionType) and (constants is None or touches_kernel(fn)):
         return _inline(ev, state, fn, args, kwargs, unit)
-    method = getattr(type(fn), "__call__", None)
+    method = inspect.getattr_static(type(fn), "__call__", None)
     if constants is None and isinstance(method, types.FunctionType) and not isinstance(fn, type):
         return _inline(ev, state, method, (Const(fn), *args), kwargs, unit)
     if constants is None:
@@ -103,9 +101,11 @@ def call_now(fn: Any, args: list[Any], kwargs: dict[str, Any]) -> Abstract:
         return dispatch.wrap(fn(*args, **kwargs))
     except Py2BpfError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever the user's own function raises is reported at its call
+    except Exception as error:
         name = getattr(fn, "__qualname__", repr(fn))
-        raise TypeMismatch(0, f"{name}() was called while compiling and raised {type(error).__name__}: {error}") from error
+        raise TypeMismatch(
+            0, f"{name}() was called while compiling and raised {type(error).__name__}: {error}"
+        ) from error
 
 
 def _constants(state: State, args: Args, kwargs: Kwargs) -> tuple[list[Any], dict[str, Any]] | None:
@@ -155,7 +155,9 @@ def _path(ev: Evaluator, unit: int) -> tuple[Any, ...]:
     return (ev.frame.path, ev.frame.context, unit)
 
 
-def _run(ev: Evaluator, state: State, frame: Frame, args: Args, kwargs: Kwargs, defaults: Args, keywords: Kwargs) -> Abstract:
+def _run(
+    ev: Evaluator, state: State, frame: Frame, args: Args, kwargs: Kwargs, defaults: Args, keywords: Kwargs
+) -> Abstract:
     span = ev.b.span
     _refuse_recursion(ev, frame, args, kwargs)
     names = bind(ev, state, frame, args, kwargs, defaults, keywords)
@@ -236,7 +238,7 @@ def _chars_method(ev: Evaluator, owner: Ref, args: Args) -> Abstract:
         raise TypeMismatch(0, "startswith() of a char array takes constant bytes")
     prefix = args[0].obj
     if b"\0" in prefix or len(prefix) > owner.ctype._length_:
-        return dispatch.FALSE
+        return FALSE
     return arith.from_bool(memory.equal_bytes(ev.b, owner, prefix))
 
 
@@ -308,13 +310,10 @@ def _touches(fn: types.FunctionType, seen: set[types.CodeType]) -> bool:
 
 
 def _is_kernel_side(obj: Any, seen: set[types.CodeType]) -> bool:
-    if isinstance(obj, (Helper, Pseudo)) or getattr(type(obj), "map_spec", None) is not None:
+    if isinstance(obj, (Helper, Pseudo)) or map_spec_of(obj) is not None:
         return True
     if isinstance(obj, types.MethodType):
         return _is_kernel_side(obj.__func__, seen) or _is_kernel_side(obj.__self__, seen)
     if isinstance(obj, types.FunctionType):
         return _touches(obj, seen)
     return isinstance(obj, types.ModuleType) and obj.__name__ == "py2bpf.funcs"
-
-
-__all__ = ["Callable", "IrOp", "Text", "bind", "call", "const", "ctypes"]

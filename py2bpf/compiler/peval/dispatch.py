@@ -8,14 +8,12 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from ...exception import TranslationError, TypeMismatch, UnsupportedSyntax
-from ...spec import MapSpec
+from ...exception import TypeMismatch, UnsupportedSyntax
 from ..bytecode.canonical import Instr, Op
 from ..ir.ops import Op as IrOp
-from ..ir.types import I64
 from ..ir.values import Value, const
 from . import access, arith, calls, compare, iteration, maps
-from .describe import describe, short
+from .describe import describe
 from .frames import Frame
 from .layout import is_array, is_chars, scalar
 from .state import State
@@ -44,6 +42,7 @@ from .values import (
     TupleOf,
     Unbound,
     Update,
+    map_spec_of,
 )
 
 if TYPE_CHECKING:
@@ -67,11 +66,9 @@ def alternatives(construct: Any) -> tuple[str, ...]:
 
 def wrap(obj: Any) -> Abstract:
     """A Python object from the environment as an abstract value."""
-    spec = getattr(type(obj), "map_spec", None)
+    spec = map_spec_of(obj)
     if spec is not None:
-        spec = obj.map_spec
-        if isinstance(spec, MapSpec):
-            return Map(obj, spec)
+        return Map(obj, spec)
     return Const(obj)
 
 
@@ -431,15 +428,18 @@ def _list_to_tuple(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> N
 # strings
 
 
+_CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {"": lambda obj: obj, "s": str, "r": repr, "a": ascii}
+
+
 def _format_value(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     conversion, has_spec = instr.arg
     spec = state.stack.pop() if has_spec else Const("")
     value = state.stack.pop()
     if not isinstance(spec, Const):
         raise UnsupportedSyntax(0, "a format specification must be a constant")
-    if isinstance(value, Const) and not isinstance(value.obj, Text):
-        text = {"": lambda o: o, "s": str, "r": repr, "a": ascii}[conversion](value.obj)
-        state.stack.append(constant_operation(ev, "formatting", format, text, spec.obj))
+    if isinstance(value, Const):
+        converted = _CONVERSIONS[conversion](value.obj)
+        state.stack.append(constant_operation(ev, "formatting", format, converted, spec.obj))
     else:
         state.stack.append(Text(((value, conversion, spec.obj),)))
 
@@ -602,7 +602,9 @@ def _make_function(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> N
     keywords: dict[str, Abstract] = {}
     if isinstance(kwdefaults, DictRef):
         keywords = iteration.heap_object(state, kwdefaults)
-    idents = tuple(cell.ident for cell in cells.items if isinstance(cell, CellRef)) if isinstance(cells, TupleOf) else ()
+    idents = (
+        tuple(cell.ident for cell in cells.items if isinstance(cell, CellRef)) if isinstance(cells, TupleOf) else ()
+    )
     items = iteration.known_items(ev.b, state, defaults) if defaults is not None else ()
     state.stack.append(Closure(code.obj, frame.globals, items or (), tuple(keywords.items()), idents))
 
@@ -616,7 +618,9 @@ def _load_assertion_error(ev: Evaluator, frame: Frame, state: State, instr: Inst
 
 def _match_sequence(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     subject = state.stack[-1]
-    sequence = isinstance(subject, (TupleOf, ListRef)) or (isinstance(subject, Const) and isinstance(subject.obj, (tuple, list)))
+    sequence = isinstance(subject, (TupleOf, ListRef)) or (
+        isinstance(subject, Const) and isinstance(subject.obj, (tuple, list))
+    )
     sequence = sequence or (isinstance(subject, Ref) and is_array(subject.ctype) and not is_chars(subject.ctype))
     state.stack.append(TRUE if sequence else FALSE)
 
@@ -699,5 +703,3 @@ QUIET: Final = frozenset((
     Op.LOAD_CONST, Op.LOAD_FAST, Op.STORE_FAST, Op.COPY, Op.SWAP, Op.POP_TOP, Op.PUSH_NULL, Op.BUILD_TUPLE,
 ))  # fmt: skip
 """Operations that emit nothing and fail on nothing: no need to note their place."""
-
-__all__ = ["HANDLERS", "I64", "QUIET", "TranslationError", "alternatives", "is_none", "short", "truth", "wrap"]

@@ -22,9 +22,18 @@ from ..ir.values import Block, Function, Value, connect, const
 from . import arith, dispatch, iteration
 from .builder import Builder, PathEnds
 from .describe import describe
-from .frames import UNROLL_INSTRUCTIONS, UNROLL_ITERATIONS, Context, Frame, LoopPlan, Restart, RunTimeLoop, counter_items
+from .frames import (
+    UNROLL_INSTRUCTIONS,
+    UNROLL_ITERATIONS,
+    Context,
+    Frame,
+    LoopPlan,
+    Restart,
+    RunTimeLoop,
+    counter_items,
+)
 from .state import Merger, State, cast_at, join_pointers, point_at, same
-from .values import NONE, UNASSIGNED, Abstract, CellRef, Const, Counter, Items, Ref, Run, TupleOf, Unbound
+from .values import UNASSIGNED, Abstract, CellRef, Const, Counter, Items, Ref, Run, TupleOf, Unbound
 from .values import Context as ContextValue
 
 MAX_RESTARTS = 200
@@ -161,12 +170,14 @@ class Evaluator:
             loop = frame.fn.loops[to[-1]]
             if (loop.header, iterations) in frame.run_time_loops:
                 return iterations
-            iterations = iterations[:-1] + (iterations[-1] + 1,)
+            iterations = (*iterations[:-1], iterations[-1] + 1)
             if iterations[-1] > MAX_ITERATIONS:
                 raise LimitExceeded(0, f"the loop has more than {MAX_ITERATIONS} iterations to unroll")
         return iterations
 
-    def _goto(self, frame: Frame, context: Context, source: int, target: int, state: State) -> tuple[int, Context] | None:
+    def _goto(
+        self, frame: Frame, context: Context, source: int, target: int, state: State
+    ) -> tuple[int, Context] | None:
         """Ends the current block with a jump to ``target``; the node to evaluate, None for a closed loop."""
         block, node = self._enter(frame, context, source, target, state)
         self.b.jump(block)
@@ -241,7 +252,9 @@ class Evaluator:
             condition = dispatch.is_none(self, value)
             holds = instr.arg == "none"
         if condition.op is IrOp.CONST:
-            return self._nodes(self._goto(frame, context, index, succ[0 if bool(condition.attr) == holds else 1], state))
+            return self._nodes(
+                self._goto(frame, context, index, succ[0 if bool(condition.attr) == holds else 1], state)
+            )
         self._run_time_test(frame, index, context, succ)
         return self._split(frame, index, context, condition, succ if holds else succ[::-1], state, state.copy())
 
@@ -263,7 +276,9 @@ class Evaluator:
     ) -> list[tuple[int, Context]]:
         iterator = state.stack[-1]
         done, body = succ
-        if isinstance(iterator, Counter) and counter_items(iterator) is None or self._is_run_time(frame, index, context):
+        if (isinstance(iterator, Counter) and counter_items(iterator) is None) or self._is_run_time(
+            frame, index, context
+        ):
             assert isinstance(iterator, Counter)
             current = arith.to_ir(self.b, iterator.current)
             stop = arith.to_ir(self.b, iterator.stop, "range() needs integers")
@@ -335,9 +350,7 @@ class Evaluator:
             frame = frame.parent
         return False
 
-    def _open(
-        self, frame: Frame, loop: Loop, index: int, context: Context, block: Block, state: State
-    ) -> State:
+    def _open(self, frame: Frame, loop: Loop, index: int, context: Context, block: Block, state: State) -> State:
         """Makes phis of whatever the loop's body may change."""
         plan = self.plans[frame.path, loop.header, context[:-1]]
         state = state.copy()
@@ -378,7 +391,7 @@ class Evaluator:
     def _header_phi(self, loop: RunTimeLoop, value: Abstract, wanted: Any) -> Abstract:
         pred = loop.block.preds[0]
         if arith.is_int(value) and isinstance(value, (Run, Const)):
-            ir = value.ir if isinstance(value, Run) else arith.constant(int(value.obj))  # type: ignore[call-overload]
+            ir = value.ir if isinstance(value, Run) else arith.constant(int(value.obj))
             kind = wanted if isinstance(wanted, Int) else arith.int_type(ir)
             return Run(self._phi(loop, cast_at(pred, ir, kind)))
         if isinstance(value, Ref) or (isinstance(value, Const) and value.obj is None and isinstance(wanted, Ref)):
@@ -423,7 +436,7 @@ class Evaluator:
 
     def _back(self, loop: RunTimeLoop, slot: Any, header: Abstract, back: Abstract, pred: Block) -> None:
         if isinstance(header, Run) and arith.is_int(back) and isinstance(back, (Run, Const)):
-            ir = back.ir if isinstance(back, Run) else arith.constant(int(back.obj))  # type: ignore[call-overload]
+            ir = back.ir if isinstance(back, Run) else arith.constant(int(back.obj))
             kind = arith.int_type(header.ir)
             if kind == I64 and arith.int_type(ir) == U64:
                 self._replan(loop, slot, U64)
@@ -483,6 +496,3 @@ def TranslationErrorFor(value: Unbound, what: str) -> TranslationError:  # noqa:
     """The error for using a variable that has no single value."""
     return UnsupportedSyntax(0, f"{what} can't be used here: {value.why}",
                              hints=("give it one value of one type on every path",))  # fmt: skip
-
-
-__all__ = ["NONE", "Evaluator", "evaluate"]

@@ -58,12 +58,30 @@ class Frame:
     """One activation of a function: its code, its names, where it was called from."""
 
     __slots__ = (
-        "cell_ids", "code", "constants", "context", "exits", "fn", "globals", "loop_chains", "parent", "path", "pending",
-        "return_block", "run_time_loops", "site",
-    )  # fmt: skip
+        "cell_ids",
+        "code",
+        "constants",
+        "context",
+        "exits",
+        "fn",
+        "globals",
+        "loop_chains",
+        "parent",
+        "path",
+        "pending",
+        "return_block",
+        "run_time_loops",
+        "site",
+    )
 
-    def __init__(self, code: types.CodeType, globals: dict[str, Any], parent: Frame | None, path: tuple[Any, ...],
-                 site: Span | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        code: types.CodeType,
+        globals: dict[str, Any],
+        parent: Frame | None,
+        path: tuple[Any, ...],
+        site: Span | None,
+    ) -> None:
         self.code = code
         self.fn: Function = bytecode.decode(code)
         self.globals = globals

@@ -11,9 +11,8 @@ from ..ir.ops import Op
 from ..ir.values import const
 from . import arith, dispatch, iteration, text
 from .describe import describe
-from .layout import is_ctype
 from .state import State
-from .values import FALSE, TRUE, Abstract, Const, Context, Map, RangeOf, Ref, Run, Text
+from .values import Abstract, Const, Context, Map, RangeOf, Ref, Run, Text
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -204,6 +203,3 @@ def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abs
     if not fewest <= len(args) <= most:
         raise TypeMismatch(0, f"{fn.__name__}() takes {fewest} to {most} arguments, but {len(args)} are given")
     return handler(ev, state, args)
-
-
-__all__ = ["FALSE", "TRUE", "call", "is_ctype", "is_special"]

@@ -14,7 +14,7 @@ from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
 from . import access, arith, maps, memory, text
 from .describe import describe, type_name
-from .layout import is_chars, scalar
+from .layout import scalar
 from .state import State
 from .values import NONE, Abstract, Const, Context, Map, Option, Ref, Run, TupleOf
 
@@ -148,7 +148,9 @@ class _Marshal:
             assert self.map is not None
             return Ref(value, 0, self.map.spec.value_type)
         if ret is Ret.MEM:
-            raise TypeMismatch(0, f"{self.info.name}() is not available as a plain function", hints=("use the map's methods",))
+            raise TypeMismatch(
+                0, f"{self.info.name}() is not available as a plain function", hints=("use the map's methods",)
+            )
         return Run(value)
 
 
@@ -224,7 +226,9 @@ def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
     sizes = ctypes.sizeof(ref.ctype), ctypes.sizeof(other.ctype)
     size = _size("mem_eq", args[2]) if len(args) == 3 else sizes[0]
     if len(args) == 2 and sizes[0] != sizes[1]:
-        raise TypeMismatch(0, f"mem_eq() of objects of {sizes[0]} and {sizes[1]} bytes needs the number of bytes to compare")
+        raise TypeMismatch(
+            0, f"mem_eq() of objects of {sizes[0]} and {sizes[1]} bytes needs the number of bytes to compare"
+        )
     _fits("mem_eq", ref, size)
     _fits("mem_eq", other, size)
     return arith.from_bool(memory.equal(ev.b, ref, other, size))
@@ -246,9 +250,13 @@ def _load_skb(size: int) -> Callable[[Evaluator, Args], Abstract]:
     def handler(ev: Evaluator, args: Args) -> Abstract:
         _expect(name, args, 1, 2)
         if len(args) == 2 and not isinstance(args[0], Context):
-            raise TypeMismatch(0, f"the first argument of {name}() must be the program's context, not {describe(args[0])}")
+            raise TypeMismatch(
+                0, f"the first argument of {name}() must be the program's context, not {describe(args[0])}"
+            )
         if not ev.hook.packet_loads:
-            raise TypeMismatch(0, f"{name}() works in socket filters and traffic control, not in a {ev.hook.name} program")
+            raise TypeMismatch(
+                0, f"{name}() works in socket filters and traffic control, not in a {ev.hook.name} program"
+            )
         offset = args[-1]
         if isinstance(offset, Const) and isinstance(offset.obj, int):
             if not -(1 << 31) <= offset.obj < 1 << 31:
@@ -299,5 +307,3 @@ _PSEUDO: Final[dict[str, Callable[[Evaluator, Args], Abstract]]] = {
     "bswap32": _bswap(4),
     "bswap64": _bswap(8),
 }
-
-__all__ = ["call", "is_chars"]

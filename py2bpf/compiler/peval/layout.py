@@ -46,7 +46,7 @@ def scalar(ctype: Any) -> Scalar | None:
     """The scalar that a ctypes type is, or None (a struct, an array, a float)."""
     found = SCALARS.get(ctype)
     if found is None and isinstance(ctype, type):
-        if issubclass(ctype, (ctypes._Pointer, ctypes._CFuncPtr)):
+        if issubclass(ctype, (ctypes._Pointer, ctypes.CFUNCTYPE(None).__mro__[1])):
             return POINTER
         if issubclass(ctype, ctypes._SimpleCData):  # a user's subclass of c_int and the like
             return next((SCALARS[base] for base in ctype.__mro__[1:] if base in SCALARS), None)

@@ -11,7 +11,7 @@ from ...spec import MapSpec
 from ...uapi.helpers import HELPERS
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
-from ..ir.types import I64, U64, Ptr, Region
+from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
 from . import arith, memory
 from .builder import Builder
@@ -22,7 +22,13 @@ from .values import NONE, Abstract, Const, Map, Option, Ref
 _ANY, _NOEXIST = 0, 1
 _CURRENT_CPU: Final = 0xFFFFFFFF
 _ARRAYS: Final = {MapType.ARRAY, MapType.PERCPU_ARRAY}
-_KEYED: Final = _ARRAYS | {MapType.HASH, MapType.PERCPU_HASH, MapType.LRU_HASH, MapType.LRU_PERCPU_HASH, MapType.LPM_TRIE}
+_KEYED: Final = _ARRAYS | {
+    MapType.HASH,
+    MapType.PERCPU_HASH,
+    MapType.LRU_HASH,
+    MapType.LRU_PERCPU_HASH,
+    MapType.LPM_TRIE,
+}
 _MAP: Final = Ptr(Region.MAP)
 ATOMIC: Final = {"+": Op.ADD, "-": Op.SUB, "&": Op.AND, "|": Op.OR, "^": Op.XOR}
 
@@ -84,7 +90,7 @@ def _present_or(b: Builder, map: Map, found: Value, missing: Callable[[], Value]
     b.jump(done)
     b.start(absent)
     other = missing()
-    type = arith.join_ints(arith.int_type(value), arith.int_type(other))
+    type = join_ints(arith.int_type(value), arith.int_type(other))
     if value.type != type:
         from .state import cast_at
 

@@ -161,8 +161,6 @@ def _store_bits(b: Builder, base: Value, offset: int, kind: Scalar, bits: tuple[
     store_scalar(b, base, offset, unit, b.emit(Op.OR, [kept, new_bits], U64))
 
 
-
-
 def store(b: Builder, ref: Ref, value: Abstract) -> None:
     """Assigns as ctypes does: numbers are truncated, arrays and structs are copied, bytes fill char arrays."""
     kind = scalar(ref.ctype)
@@ -302,8 +300,11 @@ def equal(b: Builder, left: Ref, right: Ref, size: int) -> Value:
     different: Value | None = None
     done = 0
     while done < size:
-        piece = next(s for s in (8, 4, 2, 1)
-                     if (left.offset + done) % s == 0 and (right.offset + done) % s == 0 and done + s <= size)  # fmt: skip
+        piece = next(
+            s
+            for s in (8, 4, 2, 1)
+            if (left.offset + done) % s == 0 and (right.offset + done) % s == 0 and done + s <= size
+        )
         x = b.load(left.base, left.offset + done, piece, False)
         y = b.load(right.base, right.offset + done, piece, False)
         delta = b.emit(Op.XOR, [x, y], U64)

@@ -63,13 +63,17 @@ def same(a: Abstract, b: Abstract) -> bool:
         if type(a.obj) is not type(b.obj):
             return False
         if isinstance(a.obj, tuple):
-            return len(a.obj) == len(b.obj) and all(
-                same(Const(x), Const(y)) for x, y in zip(a.obj, b.obj, strict=True)
-            )
+            return len(a.obj) == len(b.obj) and all(same(Const(x), Const(y)) for x, y in zip(a.obj, b.obj, strict=True))
         return isinstance(a.obj, _SIMPLE) and bool(a.obj == b.obj)
     if isinstance(a, Map):
-        return a.obj is b.obj  # type: ignore[attr-defined]
-    return all(_same_field(getattr(a, name), getattr(b, name)) for name in a.__slots__)
+        assert isinstance(b, Map)
+        return a.obj is b.obj
+    return all(_same_field(getattr(a, name), getattr(b, name)) for name in _fields(a))
+
+
+def _fields(value: Abstract) -> tuple[str, ...]:
+    names: tuple[str, ...] = type(value).__slots__
+    return names
 
 
 def _same_field(a: Any, b: Any) -> bool:
@@ -152,7 +156,7 @@ class Merger:
     def _ints(self, values: list[Abstract]) -> Abstract | None:
         if not all(isinstance(v, Run) or (isinstance(v, Const) and isinstance(v.obj, int)) for v in values):
             return None
-        return Run(self.phi([v.ir if isinstance(v, Run) else arith.constant(v.obj) for v in values]))  # type: ignore[attr-defined]
+        return Run(self.phi([_ir(v) for v in values]))
 
     def phi(self, args: list[Value]) -> Value:
         """A phi of integers, u64 if one of them is."""
@@ -197,7 +201,7 @@ class Merger:
         if any(type(value) is not type(first) for value in values):
             return None
         fields: list[Any] = []
-        for name in first.__slots__:
+        for name in _fields(first):
             parts = [getattr(value, name) for value in values]
             if isinstance(parts[0], Abstract):
                 merged = self.values(parts)
@@ -209,6 +213,13 @@ class Merger:
             else:
                 return None
         return type(first)(*fields)
+
+
+def _ir(value: Abstract) -> Value:
+    if isinstance(value, Run):
+        return value.ir
+    assert isinstance(value, Const)
+    return arith.constant(value.obj)
 
 
 def _is_none(value: Abstract) -> bool:

@@ -64,8 +64,11 @@ def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tu
     ir = arith.to_ir(ev.b, value)
     match = _SPEC.fullmatch(spec)
     if match is None or (match[1] and not match[3]):
-        raise UnsupportedSyntax(0, f"the kernel can't format an integer with {spec!r}",
-                                hints=("d, x and X with a width, as in {n:08x}, work",))  # fmt: skip
+        raise UnsupportedSyntax(
+            0,
+            f"the kernel can't format an integer with {spec!r}",
+            hints=("d, x and X with a width, as in {n:08x}, work",),
+        )
     letter = match[3] if match[3] in ("x", "X") else ("d" if arith.int_type(ir).signed else "u")
     return f"%{match[1]}{match[2]}ll{letter}", ir
 
@@ -73,8 +76,11 @@ def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tu
 def printk(ev: Evaluator, pattern: str, values: list[Value]) -> Abstract:
     """The helper call itself."""
     if len(values) > MAX_VALUES:
-        raise UnsupportedSyntax(0, f"the kernel prints at most {MAX_VALUES} values at once, but there are {len(values)}",
-                                hints=("print in several lines, or send a record through a queue",))  # fmt: skip
+        raise UnsupportedSyntax(
+            0,
+            f"the kernel prints at most {MAX_VALUES} values at once, but there are {len(values)}",
+            hints=("print in several lines, or send a record through a queue",),
+        )
     data = pattern.encode() + b"\0"
     if b"\0" in data[:-1] or not data.isascii():
         raise TypeMismatch(0, f"the kernel prints ASCII only, but the text is {short(pattern)}")

@@ -222,3 +222,11 @@ UNASSIGNED: Final = Unbound("it is not assigned yet")
 NONE: Final = Const(None)
 TRUE: Final = Const(True)
 FALSE: Final = Const(False)
+
+
+def map_spec_of(obj: Any) -> MapSpec | None:
+    """The spec of a live map, None for any other object."""
+    if isinstance(obj, (type, types.ModuleType)):
+        return None
+    spec = getattr(obj, "map_spec", None)
+    return spec if isinstance(spec, MapSpec) else None
