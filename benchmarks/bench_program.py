@@ -20,6 +20,8 @@ from harness import Results, arguments, pin, report
 from peers import Clang, find_clang
 from programs import Case, count_by_protocol, empty, flow_counter, raw_table, tc_blacklist, tp_nanosleep
 
+from py2bpf.kernel.program import encode
+
 STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
 OURS = "py2bpf"
 
@@ -38,7 +40,7 @@ def check_ours(case: Case) -> None:
     answer = case.hook.prog.test_run(case.frame)
     if answer.retval != case.retval:
         sys.exit(f"{case.name} returned {answer.retval}, not {case.retval}")
-    check_tables(case, {name: raw_table(bpf_map) for name, bpf_map in case.maps.items()}, OURS)
+    check_tables(case, {name: raw_table(case.maps[name]) for name in case.tables}, OURS)
 
 
 def check_tables(case: Case, found: dict[str, dict[str, str]], who: str) -> None:
@@ -77,7 +79,7 @@ def measure_frames(results: Results, clang: Clang | None, rounds: int, repeat: i
 
 def instructions(case: Case) -> int:
     """How many 8-byte slots the program has, as the kernel was given it."""
-    return len(case.hook.prog.code) // 8
+    return len(encode(case.hook.prog.spec).slots) // 8
 
 
 @contextmanager
@@ -90,27 +92,21 @@ def statistics() -> Iterator[None]:
         STATISTICS.write_text(before)
 
 
-def run_time(fd: int) -> tuple[int, int]:
-    """The kernel's count for a program: ns and runs, see proc(5) on fdinfo."""
-    text = Path(f"/proc/self/fdinfo/{fd}").read_text()
-    fields = dict(line.split(":", 1) for line in text.splitlines())
-    return int(fields["run_time_ns"]), int(fields["run_cnt"])
-
-
 def live_round(case: Case, count: int) -> float:
     """ns a run over ``count`` sleeps of this process, its events read in between as the C program does."""
     usleep = ctypes.CDLL(None).usleep
     with statistics():
-        ns, runs = run_time(case.hook.prog.fd)
+        before = case.hook.prog.info
         events = 0
         for done in range(1, count + 1):
             usleep(0)
             if done % 1000 == 0:
                 events += len(case.queue.poll(0))
-        after_ns, after_runs = run_time(case.hook.prog.fd)
-    if after_runs - runs < count or events < count - 1000:
-        sys.exit(f"{case.name}: {count} sleeps made {after_runs - runs} runs and {events} events")
-    return (after_ns - ns) / (after_runs - runs)
+        after = case.hook.prog.info
+    runs = after.run_cnt - before.run_cnt
+    if runs < count or events < count:
+        sys.exit(f"{case.name}: {count} sleeps made {runs} runs and {events} events")
+    return (after.run_time_ns - before.run_time_ns) / runs
 
 
 def measure_live(results: Results, clang: Clang | None, rounds: int, count: int) -> None:
