@@ -14,6 +14,7 @@ from py2bpf.uapi import contexts
 SYMBOLS = Symbols(
     functions=frozenset({"vfs_read", "__x64_sys_close", "__arm64_sys_close", "twice", "notify_die", "vfs_open.isra.0"}),
     blacklist=frozenset({"notify_die"}),
+    shared=frozenset({"twice"}),
 )
 
 
@@ -26,6 +27,8 @@ class Kernel:
 
     def open(self, symbol, offset, is_return):
         self.tried.append((symbol, offset, is_return))
+        if offset == 3:
+            raise KernelError(errno.EILSEQ, f"probing {symbol}")
         if symbol in self.refusals:
             raise KernelError(self.refusals[symbol], f"probing {symbol}")
         if symbol not in SYMBOLS.functions:
@@ -75,7 +78,8 @@ def test_offsets(kernel):
         (["sys_clos"], errno.ENOENT, "nearest are sys_close"),
         (["vfs_open"], errno.ENOENT, r"kept of vfs_open only vfs_open\.isra\.0"),
         (["notify_die"], errno.EINVAL, "notify_die is on the kernel's kprobe blacklist"),
-        (["twice"], errno.EADDRNOTAVAIL, "several functions have that name"),
+        (["vfs_read+3"], errno.EINVAL, "vfs_read is there, but 0x3 bytes from its begin is no instruction"),
+        (["twice"], errno.EADDRNOTAVAIL, "several functions are called twice"),
         (["vfs_raed", "notify_die"], errno.EINVAL, "can't probe vfs_raed, notify_die: .*vfs_read.*; .*blacklist"),
     ],
 )
@@ -109,6 +113,11 @@ def test_the_context_fits_the_symbol(kernel):
 def test_no_names(name):
     with pytest.raises(ValueError, match="is no function of the kernel"):
         kprobe.probe(["fine", name])
+
+
+def test_exit_probes_take_no_offset():
+    with pytest.raises(ValueError, match="an exit probe takes no offset"):
+        kprobe.probe("vfs_read+4", exit_probe=True)
 
 
 def test_no_name_at_all():

@@ -133,7 +133,7 @@ def test_tracefs_probes_are_removed(monkeypatch):
     assert file.read_text() == before
 
 
-def test_missing_functions(pmu_or_tracefs):
+def test_missing_functions():
     with pytest.raises(KernelError, match=r"no function vfs_raed.*nearest are vfs_read"):
         kprobe.probe("vfs_raed")(lambda pt_regs: 0)()
 
@@ -150,7 +150,7 @@ def test_offsets_inside_of_instructions():
         break
     else:
         pytest.fail("every offset was taken for the begin of an instruction")
-    with pytest.raises(KernelError, match="an offset must be that of an instruction"):
+    with pytest.raises(KernelError, match="no instruction that can be probed"):
         kprobe.probe(f"vfs_read+{offset}")(lambda pt_regs: 0)()
 
 

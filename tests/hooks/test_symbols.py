@@ -17,11 +17,12 @@ SYMBOLS = Symbols(
     functions=frozenset(
         {
             *("do_exit", "vfs_read", "vfs_readv", "vfs_write", "__x64_sys_close", "__x64_sys_clone", "__pfx_vfs_read"),
-            *("tcp_probe.isra.0", "tcp_probe.isra.0.cold", "tcp_probe_timer", "notify_die", "a.b"),
+            *("tcp_probe.isra.0", "tcp_probe.isra.0.cold", "tcp_probe_timer", "notify_die", "vfs_rea.cold"),
         }
     ),
     blacklist=frozenset({"notify_die"}),
-    compiled=frozenset({"vfs_read", "tiny_inline"}),
+    compiled=frozenset({"vfs_read", "tiny_inline"}).__contains__,
+    shared=frozenset({"vfs_write"}),
     modules=(("nf_conntrack_in", "nf_conntrack"),),
 )
 
@@ -35,6 +36,7 @@ def test_kallsyms_gives_functions_only():
     ("name", "reason"),
     [
         ("notify_die", "notify_die is on the kernel's kprobe blacklist: probing it could crash the kernel"),
+        ("vfs_write", "several functions are called vfs_write, and the kernel does not choose between them"),
         ("do_exit", "do_exit is there, but the kernel refuses to probe it"),
         (
             "tcp_probe",
@@ -50,6 +52,12 @@ def test_kallsyms_gives_functions_only():
 )
 def test_reason(name, reason):
     assert SYMBOLS.explain(name) == reason
+
+
+def test_an_offset_is_named():
+    assert SYMBOLS.explain("do_exit", 3) == (
+        "do_exit is there, but 0x3 bytes from its begin is no instruction that can be probed"
+    )
 
 
 def test_nearest_names():
@@ -74,5 +82,5 @@ def test_common_name():
 def test_the_running_kernel():
     symbols = Symbols.of_kernel()
     assert {"do_exit", "vfs_read"} <= symbols.functions
-    assert "do_exit" in symbols.compiled
+    assert symbols.compiled("do_exit") and not symbols.compiled("no_such_function")
     assert "vfs_read" in symbols.nearest("vfs_raed")
