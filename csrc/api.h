@@ -70,7 +70,7 @@ struct p2b_load {
 struct p2b_log {
 	char *text;
 	uint32_t length;        /* without the NUL */
-	uint32_t truncated;     /* 1: longer than the kernel or memory allows; text is the log's beginning */
+	uint32_t truncated;     /* 1: longer than the kernel or memory allows; text is its beginning, or its end since 6.4 */
 };
 
 /*

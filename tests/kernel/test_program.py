@@ -187,6 +187,13 @@ def test_messages_say_what_was_tried_and_why_not(error: int) -> None:
     assert str(failure).count(os.strerror(error)) == 1
 
 
+def test_root_is_told_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "a locked-down kernel" in str(core.failure(errno.EPERM, "cannot do it"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "needs root" in str(core.failure(errno.EPERM, "cannot do it"))
+
+
 def test_the_kernels_own_not_supported() -> None:
     assert core.failure(524, "cannot do it").errno == errno.EOPNOTSUPP
 
