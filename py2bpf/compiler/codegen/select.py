@@ -64,27 +64,43 @@ class Selector:
         self.labels = 0
         self.uses: dict[Value, int] = {}
         self.plain_uses: dict[Value, int] = {}
+        self.tested: set[Value] = set()  # conjunctions that a select tests bit by bit
         self._count_uses()
 
     def _count_uses(self) -> None:
-        """All uses, and those that need the value in a register (not fused into a branch or an address)."""
+        """All uses, and those that need the value in a register (not fused into a branch or an address).
+
+        Users are met before what they use, but for phis, whose uses are always plain.
+        """
         for block in self.fn.blocks:
-            for value in block.values():
-                for position, arg in enumerate(value.args):
-                    self.uses[arg] = self.uses.get(arg, 0) + 1
-                    if not self._fused(value, position, arg):
-                        self.plain_uses[arg] = self.plain_uses.get(arg, 0) + 1
+            for phi in block.phis:
+                self._count(phi)
+        for block in reversed(self.fn.blocks):
+            for value in reversed(block.body):
+                self._count(value)
+
+    def _count(self, user: Value) -> None:
+        for position, arg in enumerate(user.args):
+            self.uses[arg] = self.uses.get(arg, 0) + 1
+            if not self._fused(user, position, arg):
+                self.plain_uses[arg] = self.plain_uses.get(arg, 0) + 1
+            elif user.op is Op.SELECT and arg.op is Op.AND:
+                self.tested.add(arg)
 
     def _fused(self, user: Value, position: int, arg: Value) -> bool:
         steers = user.op in (Op.BRANCH, Op.GUARD) or (user.op is Op.SELECT and position == 0)
         if INFO[arg.op].compare:
-            return steers or self._is_condition(user)
-        if arg.op in (Op.AND, Op.OR) and (steers or self._is_condition(user)):
+            return steers or self._taken_apart(user)
+        if arg.op in (Op.AND, Op.OR) and (steers or self._taken_apart(user)):
             testable = arg.op is Op.AND and user.op in (Op.BRANCH, Op.SELECT)
             return testable or (self._is_condition(arg) and user.op is not Op.SELECT)
         if arg.op in (Op.ALLOCA, Op.PTRADD):
             return user.op in (Op.LOAD, Op.STORE, Op.ZERO, Op.COPY, Op.ATOMIC) and (position == 0 or user.op is Op.COPY)
         return False
+
+    def _taken_apart(self, value: Value) -> bool:
+        """Whether only branches use the condition, so that its parts are needed in no register."""
+        return self._is_condition(value) and not self.plain_uses.get(value) and value not in self.tested
 
     def _is_condition(self, value: Value) -> bool:
         """A conjunction or disjunction of comparisons, which a branch can take apart."""

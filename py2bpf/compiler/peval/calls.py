@@ -74,7 +74,7 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
         if handled is not None:
             return handled
     constants = _constants(state, args, kwargs)
-    if isinstance(fn, types.FunctionType) and (constants is None or touches_kernel(fn)):
+    if isinstance(fn, types.FunctionType) and (constants is None or touches_kernel(fn, constants)):
         return _inline(ev, state, fn, args, kwargs, unit)
     method = inspect.getattr_static(type(fn), "__call__", None)
     if constants is None and isinstance(method, types.FunctionType) and not isinstance(fn, type):
@@ -287,10 +287,19 @@ def _mentions(code: types.CodeType) -> frozenset[str]:
     return frozenset(names)
 
 
-def touches_kernel(fn: types.FunctionType) -> bool:
-    """Whether the function, or one that it names, uses maps, helpers or ctypes objects: it belongs into the
-    program then, even if all its arguments are constants."""
-    return _touches(fn, set())
+def touches_kernel(fn: types.FunctionType, constants: tuple[list[Any], dict[str, Any]]) -> bool:
+    """Whether the function, one that it names, or an argument has to do with maps or helpers: the call belongs
+    into the program then, even if all its arguments are constants."""
+    args, kwargs = constants
+    return _touches(fn, set()) or any(_holds_maps(arg) for arg in (*args, *kwargs.values()))
+
+
+def _holds_maps(obj: Any) -> bool:
+    """Whether an argument is an object with maps among its attributes, or a callable of the kernel's side."""
+    if isinstance(obj, type):
+        return any(map_spec_of(value) is not None for value in vars(obj).values())
+    held = getattr(obj, "__dict__", {})
+    return _is_kernel_side(obj, set()) or any(_is_kernel_side(value, set()) for value in held.values())
 
 
 def _touches(fn: types.FunctionType, seen: set[types.CodeType]) -> bool:
