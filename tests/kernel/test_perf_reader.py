@@ -153,15 +153,15 @@ def test_each_cpu_has_its_ring(sender: Sender) -> None:
     assert caught.value.errno == errno.ENOENT
 
 
-@pytest.mark.skipif(len(CPUS) < 2, reason="one CPU can't crowd out another")
 def test_a_busy_cpu_does_not_starve_the_others(sender: Sender) -> None:
+    """The last CPU's few records come with the first drain (where there is but one, they are behind the others)."""
     reader = sender.reader(pages=16)
     sender.send(1000, cpu=CPUS[0])
-    sender.send(20, cpu=CPUS[1])
-    room = sender.cpus * 20 * 24
-    records = drain(reader, room)
-    assert numbers([r for r in records if r[0] == CPUS[1]]) == list(range(1000, 1020))
+    sender.send(20, cpu=CPUS[-1])
+    records = drain(reader, room=sender.cpus * 20 * 24)
     assert numbers([r for r in records if r[0] == CPUS[0]])[:20] == list(range(20))
+    if len(CPUS) > 1:
+        assert numbers([r for r in records if r[0] == CPUS[-1]]) == list(range(1000, 1020))
 
 
 def test_room_for_some_of_them(sender: Sender) -> None:
