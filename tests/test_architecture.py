@@ -41,6 +41,7 @@ EDGES: dict[str, set[str]] = {
     # What holds a file descriptor never looks back at the compiler.
     "py2bpf.kernel": BASE | {"py2bpf.uapi", "py2bpf.btf", "py2bpf.disasm"},
     "py2bpf.datastructures": BASE | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs"},
+    "py2bpf.funcs": BASE | {"py2bpf.uapi", "py2bpf.intrinsics"},
     # Tools use what every user has: the package and its public modules.
     "py2bpf.examples": {"py2bpf.*"},
     # The other modules at the top are the public face: programs and hooks.

@@ -1,0 +1,81 @@
+"""The benchmarks run and check what they measure; the harness computes what it shows."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+
+MOST_INSTRUCTIONS = {"count_by_protocol": 30, "flow_counter": 100}
+MOST_MEGABYTES = 40
+
+
+def run(script: str, tmp_path: Path) -> dict[tuple[str, str], float]:
+    """Median by measurement and contestant."""
+    out = tmp_path / "out.json"
+    command = [sys.executable, str(FOLDER / script), "--quick", "--json", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    series: list[dict[str, Any]] = json.loads(out.read_text())["series"]
+    assert all(f"{one['measurement']} " in done.stdout for one in series)
+    return {(one["measurement"], one["contestant"]): one["median"] for one in series}
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_programs_do_in_python_what_they_do_in_c(tmp_path: Path) -> None:
+    found = run("bench_program.py", tmp_path)
+    for program, most in MOST_INSTRUCTIONS.items():
+        assert 0 < found[f"{program}, instructions", "py2bpf"] <= most
+    assert found["tp_nanosleep, live", "py2bpf"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_compiling_is_light(tmp_path: Path) -> None:
+    found = run("bench_compile.py", tmp_path)
+    assert found["warm compile and load, flow_counter", "py2bpf"] > 0
+    assert found["peak memory, count_by_protocol", "py2bpf"] <= MOST_MEGABYTES
+
+
+@pytest.fixture
+def harness(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import harness
+
+    return harness
+
+
+def test_rounds_are_interleaved(harness: Any) -> None:
+    order: list[str] = []
+
+    def contestant(name: str, value: float) -> Any:
+        return lambda: order.append(name) or value
+
+    results = harness.Results("title")
+    series = results.compete("m", "ns", {"a": contestant("a", 2.0), "b": contestant("b", 5.0)}, rounds=3)
+    assert order == ["a", "b"] * 3
+    assert [series[name].median for name in "ab"] == [2.0, 5.0]
+
+
+def test_ratios_are_to_the_first_contestant_of_a_measurement(harness: Any) -> None:
+    results = harness.Results("title")
+    for measurement, contestant, value in [("m", "a", 4.0), ("m", "b", 10.0), ("n", "b", 3.0), ("z", "a", 0.0)]:
+        results.record(measurement, contestant, "ns", value)
+    title, _header, *rows = results.table().splitlines()
+    assert title == "title"
+    assert [row.split()[-1] for row in rows] == ["1.00", "2.50", "1.00", "-"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), (0.0, "0"), (12.0, "12"), (3.14159, "3.142"), (0.00123456, "0.001235"), (123456.7, "123457")],
+)
+def test_numbers_keep_four_digits(harness: Any, value: float | None, text: str) -> None:
+    assert harness.number(value) == text
