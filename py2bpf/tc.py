@@ -219,4 +219,4 @@ def _remove_clsact(index: int, side: _Side, wanted: Callable[[int, str], bool]) 
         if tcx_query(index, side.tcx) is None:
             raise
         return 0  # without pyroute2 and with tcx nothing of ours can have been installed this way
-    return sum(clsact.remove(index, side.parent, each.handle) for each in found if wanted(each.prog_id, each.name))
+    return sum(clsact.remove(index, side.parent, each) for each in found if wanted(each.prog_id, each.name))

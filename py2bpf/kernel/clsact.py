@@ -6,25 +6,26 @@ Others' filters and the qdisc itself, which others may use, are never removed. S
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from ..exception import KernelError
 from ..uapi.tc import CLSACT_HANDLE, CLSACT_PARENT
 from . import core
 
-PRIORITY: Final = 0xB9F
-"""The preference of all our filters; the kernel gives each its handle below it."""
+PRIORITIES: Final = range(0xB900, 0xBA00)
+"""The preferences of our filters, the kernel's order: one each, since among equals it would ask the newest first."""
 
 _ETH_P_ALL: Final = 0x0003
 
 
 class Filter(NamedTuple):
-    """A filter of ours: its handle, its name and the id of its program.
+    """A filter of ours: its preference and handle, its name, the id of its program.
 
     pyroute2 doesn't tell a filter's program, so the kernel is given ``name#id`` as the filter's name.
     """
 
+    priority: int
     handle: int
     name: str
     prog_id: int
@@ -51,6 +52,7 @@ def add(ifindex: int, parent: int, prog_fd: int, name: str, prog_id: int) -> Non
     """Adds a direct-action filter behind those of ours that are there; makes the qdisc where there is none."""
     with _route() as route:
         _ensure_qdisc(route, ifindex)
+        priority = _next_priority(_ours(route, ifindex, parent))
         try:
             route.tc(
                 "add-filter",
@@ -59,13 +61,21 @@ def add(ifindex: int, parent: int, prog_fd: int, name: str, prog_id: int) -> Non
                 fd=prog_fd,
                 name=f"{name}#{prog_id}",
                 parent=parent,
-                prio=PRIORITY,
+                prio=priority,
                 protocol=_ETH_P_ALL,
                 classid=1,
                 direct_action=True,
             )
         except _netlink_error() as error:
             raise _failure(error, f"adding a filter to device {ifindex}") from error
+
+
+def _next_priority(ours: Iterable[Filter]) -> int:
+    """Behind the last of ours."""
+    priority = max((each.priority for each in ours), default=PRIORITIES.start - 1) + 1
+    if priority not in PRIORITIES:
+        raise KernelError(errno.ENOSPC, f"py2bpf's {len(PRIORITIES)} places for filters are taken: clear some of them")
+    return priority
 
 
 def _ensure_qdisc(route: Any, ifindex: int) -> None:
@@ -83,16 +93,21 @@ def filters(ifindex: int, parent: int) -> list[Filter]:
 
 
 def _ours(route: Any, ifindex: int, parent: int) -> Iterator[Filter]:
-    for message in route.get_filters(index=ifindex, parent=parent):
+    try:
+        messages = list(route.get_filters(index=ifindex, parent=parent))
+    except _netlink_error() as error:
+        raise _failure(error, f"asking for the filters of device {ifindex}") from error
+    for message in messages:
         options = message.get_attr("TCA_OPTIONS")
-        if message["info"] >> 16 != PRIORITY or message.get_attr("TCA_KIND") != "bpf" or not message["handle"]:
+        priority = message["info"] >> 16
+        if priority not in PRIORITIES or message.get_attr("TCA_KIND") != "bpf" or not message["handle"]:
             continue
         name, _, prog_id = (options.get_attr("TCA_BPF_NAME") or "").partition("#")
         if prog_id.isdecimal():
-            yield Filter(message["handle"], name, int(prog_id))
+            yield Filter(priority, message["handle"], name, int(prog_id))
 
 
-def remove(ifindex: int, parent: int, handle: int) -> bool:
+def remove(ifindex: int, parent: int, found: Filter) -> bool:
     """Removes one filter of ours; False when it is gone already."""
     with _route() as route:
         try:
@@ -100,9 +115,9 @@ def remove(ifindex: int, parent: int, handle: int) -> bool:
                 "del-filter",
                 "bpf",
                 ifindex,
-                handle,
+                found.handle,
                 parent=parent,
-                prio=PRIORITY,
+                prio=found.priority,
                 protocol=_ETH_P_ALL,
             )
         except _netlink_error() as error:

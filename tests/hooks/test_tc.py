@@ -186,7 +186,7 @@ def test_clearing_leaves_the_filters_and_qdiscs_of_others(wire, traffic):
     _left, right = wire
     right.run("tc", "qdisc", "add", "dev", right.device, "clsact")
     accept = ["bpf", "bytecode", "1,6 0 0 4294967295"]
-    for side, prio in (("egress", "5"), ("egress", str(clsact.PRIORITY)), ("ingress", "7")):
+    for side, prio in (("egress", "5"), ("egress", str(clsact.PRIORITIES.start)), ("ingress", "7")):
         right.run("tc", "filter", "add", "dev", right.device, side, "prio", prio, "protocol", "all", *accept)
     before = [right.run("tc", "filter", "show", "dev", right.device, side) for side in ("ingress", "egress")]
     with right.inside(), tc.IngressFilter(drop_ipv4) as filter:
@@ -228,6 +228,16 @@ def test_a_failing_filter_leaves_the_decision_to_others(wire, traffic, mechanism
         assert traffic.passes()
         drop.install(right.device, mechanism=mechanism)
         assert traffic.is_dropped()
+
+
+def test_places_on_the_qdisc_end(monkeypatch, wire):
+    pytest.importorskip("pyroute2")
+    monkeypatch.setattr(clsact, "PRIORITIES", clsact.PRIORITIES[:1])
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_b) as first, tc.IngressFilter(drop_b) as second:
+        first.install(right.device, mechanism="clsact")
+        with pytest.raises(KernelError, match="1 places for filters are taken"):
+            second.install(right.device, mechanism="clsact")
 
 
 def test_unknown_devices_are_named(wire):
