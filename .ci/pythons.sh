@@ -66,7 +66,7 @@ run() { # VERSION PYTEST-ARGUMENTS...
     if [ ! -e "$venv/.complete" ]; then
         # shellcheck disable=SC2086
         "${enter[@]}" "$python" -m venv --clear "$venv" &&
-            "${enter[@]}" "$venv/bin/python" -m pip install --quiet $packages &&
+            "${enter[@]}" "$venv/bin/python" -m pip install -qq $packages &&
             touch "$venv/.complete" || return
     fi
     "${enter[@]}" env -C "$repo" PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -p no:cacheprovider "$@"
