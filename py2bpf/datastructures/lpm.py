@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import ipaddress
 import struct
 from typing import Any, ClassVar, Final
@@ -121,6 +123,10 @@ class LpmTrieMap(Map):
         Asked for the key after a prefix that isn't there, the kernel answers with the first key of all, which
         comes after no key.
         """
+        if not _tells_absent_prefixes():
+            size = self._keys.size
+            return any(raw == keys[at : at + size] for keys, _, n in self._storage.walk()
+                       for at in range(0, n * size, size))
         first = self._storage.next_key(None)
         return first == raw or self._storage.next_key(raw) != first
 
@@ -129,3 +135,16 @@ class LpmTrieMap(Map):
         if self._storage.lookup(raw) is not None and self._has_entry(raw):
             return False  # kernels before 6.13 would replace it
         return self._storage.update(raw, data, Update.NOEXIST)
+
+
+@functools.cache
+def _tells_absent_prefixes() -> bool:
+    """Whether the kernel tells a prefix that isn't there from another of the same length that is.
+
+    Before 6.12 and its contemporary stable releases it compared the lengths alone. There is no other command to ask, so
+    such kernels need a look at all keys.
+    """
+    with LpmTrieMap(ctypes.c_uint32, ctypes.c_uint8, 2) as trie:
+        trie.update({"0.0.0.0/4": 0, "2.0.0.0/7": 0})
+        storage = trie._storage
+        return storage.next_key(trie._key("0.0.0.0/7")) == storage.next_key(None)
