@@ -12,6 +12,19 @@
 
 #include "api.h"
 
+/* The kernel's own "not supported", which no header for programs names. */
+enum { P2B_ENOTSUPP = 524 };
+
+/* struct bpf_insn without bit fields, and what encoding and relocation know of 64-bit immediates. */
+struct slot {
+	uint8_t code;
+	uint8_t regs;
+	int16_t off;
+	int32_t imm;
+};
+
+enum { CODE_LD64 = 0x18, PSEUDO_MAP_FD = 1, PSEUDO_MAP_VALUE = 2 };
+
 /* A pointer as the kernel's 64-bit attributes want it. */
 static inline uint64_t p2b_ptr(const void *p)
 {

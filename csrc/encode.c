@@ -6,21 +6,11 @@
 #include "core.h"
 
 enum {
-	CODE_LD64 = 0x18,
 	CODE_CALL = 0x85,
 	CODE_GOTO = 0x05,       /* JMP | JA, 16-bit offset */
 	CODE_GOTO_FAR = 0x06,   /* JMP32 | JA, offset in imm */
-	PSEUDO_MAP_FD = 1,
-	PSEUDO_MAP_VALUE = 2,
 	PSEUDO_CALL = 1,
 	LAST_REGISTER = 10,
-};
-
-struct slot {
-	uint8_t code;
-	uint8_t regs;
-	int16_t off;
-	int32_t imm;
 };
 
 struct label {

@@ -3,8 +3,6 @@
 
 #include <linux/bpf.h>
 
-enum { ENOTSUPP_KERNEL = 524 };    /* the kernel's own "not supported", in no header for programs */
-
 static int element(int cmd, int fd, const void *key, const void *value, uint64_t flags)
 {
 	union bpf_attr attr;
@@ -50,7 +48,7 @@ static const void *at(const void *base, uint64_t index, uint32_t size)
 /* No batch here: an old kernel (EINVAL), a kind without batches, flags that batches don't take. */
 static int no_batch(int err)
 {
-	return err == -EINVAL || err == -ENOTSUPP_KERNEL;
+	return err == -EINVAL || err == -P2B_ENOTSUPP;
 }
 
 /* A batch update or delete; *done grows by the entries dealt with. */

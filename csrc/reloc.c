@@ -1,15 +1,6 @@
 /* Puts map descriptors into encoded map loads: RFC 9669, section 5.4 (64-bit immediate instructions). */
 #include "core.h"
 
-enum { CODE_LD64 = 0x18, PSEUDO_MAP_FD = 1, PSEUDO_MAP_VALUE = 2 };
-
-struct slot {
-	uint8_t code;
-	uint8_t regs;
-	int16_t off;
-	int32_t imm;
-};
-
 static uint8_t pseudo_of(const struct slot *s)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__

@@ -10,7 +10,6 @@
 #include <linux/bpf.h>
 
 enum {
-	ENOTSUPP_KERNEL = 524,
 	SEEN_FIRST = 1 << 10,   /* places in the smallest table of seen keys */
 	ROUNDS = 32,            /* a walk by keys gives up after that many times max_entries steps */
 	STEPS_MIN = 4096,
@@ -176,7 +175,7 @@ static int take(struct p2b_walk *w, const void *key, void *value)
 	if (!(w->flags & P2B_WALK_DELETE))
 		return p2b_map_lookup(w->fd, key, value, 0);
 	err = p2b_map_lookup_and_delete(w->fd, key, value, 0);
-	if (err != -EINVAL && err != -ENOTSUPP_KERNEL)
+	if (err != -EINVAL && err != -P2B_ENOTSUPP)
 		return err;
 	err = p2b_map_lookup(w->fd, key, value, 0);     /* hashes have the joint command since 5.14 */
 	return err ? err : p2b_map_delete(w->fd, key);
@@ -284,7 +283,7 @@ static int start(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
 
 	if (!(w->flags & P2B_WALK_KEYS)) {
 		r = batch_next(w, keys, values, cap);
-		if (r != -EINVAL && r != -ENOTSUPP_KERNEL)
+		if (r != -EINVAL && r != -P2B_ENOTSUPP)
 			return r;
 	}
 	r = p2b_map_next_key(w->fd, NULL, w->cursor);
