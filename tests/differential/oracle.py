@@ -1,0 +1,174 @@
+"""What a compiled function must answer: the same source run by CPython over integers that know their 64-bit type.
+
+An ``Int`` computes as Python's int does and follows the language's typing: loads of narrower fields and of signed
+ones are i64, of 64-bit unsigned ones u64, and u64 with anything is u64 (a right shift keeps its left operand's
+type). A result that does not fit its type raises LeavesType: there the language promises nothing, and the sample
+is no test.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import operator
+from collections.abc import Callable, Iterable
+from typing import Any
+
+SIGNED = (-(1 << 63), (1 << 63) - 1)
+UNSIGNED = (0, (1 << 64) - 1)
+MASK = (1 << 64) - 1
+MAX_SHIFT = 4096
+"""Larger shift counts make numbers that no machine holds; they leave any type."""
+
+
+class LeavesType(Exception):  # noqa: N818 - no error of the program
+    """An integer was computed that its type can't hold."""
+
+
+class Int(int):
+    """An integer with its run-time type."""
+
+    signed: bool
+
+    def __new__(cls, value: int, signed: bool) -> Int:
+        low, high = SIGNED if signed else UNSIGNED
+        if not low <= value <= high:
+            raise LeavesType(f"{value} is no {'i64' if signed else 'u64'}")
+        self = super().__new__(cls, value)
+        self.signed = signed
+        return self
+
+    def __repr__(self) -> str:
+        return f"{int(self)}{'i' if self.signed else 'u'}"
+
+    __str__ = __repr__
+
+    def __neg__(self) -> Int:
+        return Int(-int(self), self.signed)
+
+    def __pos__(self) -> Int:
+        return self
+
+    def __abs__(self) -> Int:
+        return Int(abs(int(self)), self.signed)
+
+    def __invert__(self) -> Int:
+        return Int(~int(self), self.signed)
+
+    def __hash__(self) -> int:
+        return hash(int(self))
+
+    def __divmod__(self, other: int) -> tuple[Int, Int]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: int) -> tuple[Int, Int]:
+        return typed(other) // self, typed(other) % self
+
+    def __pow__(self, exponent: int, modulus: int | None = None) -> Int:
+        power = _power(self, exponent)
+        return power if modulus is None else power % modulus
+
+    def __rpow__(self, base: int, modulus: int | None = None) -> Int:
+        return _power(typed(base), self)
+
+
+def typed(number: int) -> Int:
+    """A constant as the program sees it: i64, unless only u64 can hold it."""
+    return number if isinstance(number, Int) else Int(int(number), number < 1 << 63)
+
+
+def joined(a: int, b: int) -> bool:
+    """Whether the type of an operation on the two is signed."""
+    return typed(a).signed and typed(b).signed
+
+
+def _power(base: Int, exponent: int) -> Int:
+    if exponent < 0:
+        raise ValueError("a negative power is a float")
+    if exponent > 64 and abs(base) > 1:
+        raise LeavesType("a power beyond 64 bits")
+    return Int(int(base) ** int(exponent), base.signed)
+
+
+def _arithmetic(name: str, operation: Callable[[int, int], int]) -> None:
+    def forward(self: Int, other: int) -> Int:
+        return Int(operation(int(self), int(other)), joined(self, other))
+
+    def reflected(self: Int, other: int) -> Int:
+        return Int(operation(int(other), int(self)), joined(self, other))
+
+    setattr(Int, f"__{name}__", forward)
+    setattr(Int, f"__r{name}__", reflected)
+
+
+def _left_shift(left: int, count: int) -> Int:
+    if count > MAX_SHIFT and left:
+        raise LeavesType("a shift beyond 64 bits")
+    shifted = int(left) << int(count) if left or count < 0 else 0
+    return Int(shifted, joined(left, count))
+
+
+def _right_shift(left: int, count: int) -> Int:
+    return Int(int(left) >> int(count), typed(left).signed)
+
+
+for _name, _operation in {
+    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "floordiv": operator.floordiv, "mod": operator.mod,
+    "and": operator.and_, "or": operator.or_, "xor": operator.xor,
+}.items():  # fmt: skip
+    _arithmetic(_name, _operation)
+for _name, _shift in {"lshift": _left_shift, "rshift": _right_shift}.items():
+    setattr(Int, f"__{_name}__", lambda self, other, _shift=_shift: _shift(self, other))
+    setattr(Int, f"__r{_name}__", lambda self, other, _shift=_shift: _shift(other, self))
+
+
+def _extreme(choose: Callable[..., int]) -> Callable[..., int]:
+    def function(*args: Any) -> int:
+        items = list(args[0] if len(args) == 1 else args)
+        best = choose(items)
+        return Int(int(best), all(typed(item).signed for item in items))
+
+    return function
+
+
+def _int(value: Any = 0) -> int:
+    return value if isinstance(value, Int) else int(value)
+
+
+BUILTINS: dict[str, Any] = {"min": _extreme(min), "max": _extreme(max), "int": _int}
+"""Stand-ins for built-ins that forget the type of an integer."""
+
+
+class SimulatedMap:
+    """A map of scalars as a program sees it: missing keys read as the default, stores truncate to the value's type.
+
+    ``indices`` are the keys of an array, which always exist.
+    """
+
+    def __init__(self, value_type: Any, indices: int | None = None, default: int = 0) -> None:
+        self.value_type = value_type
+        self.indices = indices
+        self.default = default
+        self.items: dict[int, int] = dict.fromkeys(range(indices or 0), 0)
+
+    def _load(self, number: int) -> Int:
+        return Int(number, ctypes.sizeof(self.value_type) < 8 or self.value_type(-1).value < 0)
+
+    def __getitem__(self, key: int) -> Int:
+        return self._load(self.items.get(int(key), self.default))
+
+    def __setitem__(self, key: int, value: int) -> None:
+        if self.indices is None or 0 <= key < self.indices:
+            self.items[int(key)] = self.value_type(int(value)).value
+
+    def __contains__(self, key: int) -> bool:
+        return int(key) in self.items
+
+    def __delitem__(self, key: int) -> None:
+        self.items.pop(int(key), None)
+
+    def get(self, key: int, default: int | None = None) -> int | None:
+        return self[key] if key in self else default
+
+    def fill(self, values: Iterable[int]) -> None:
+        """Sets the first entries of an array."""
+        self.items.update(enumerate(values))
