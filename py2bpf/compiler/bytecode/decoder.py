@@ -148,6 +148,8 @@ class Decoder:
                 handler(self, arg, unit)
                 if self.succ is not None:
                     return Draft(out, self.succ)
+        if end == len(self.ops):
+            raise InternalCompilerError("bytecode", "the code has no end", source.span(end - 1))
         self.end(Op.JUMP, None, end - 1, end)
         return Draft(out, (end,))
 

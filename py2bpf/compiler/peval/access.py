@@ -15,7 +15,7 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op as IrOp
 from ..ir.types import I64
 from ..ir.values import Value, const
-from . import arith, calls, dispatch, iteration, maps, memory
+from . import arith, calls, iteration, maps, memory, semantics
 from .describe import describe, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
 from .state import State
@@ -34,8 +34,8 @@ from .values import (
     Ref,
     Run,
     SliceOf,
-    TupleOf,
     Update,
+    wrap,
 )
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _constant_attr(ev: Evaluator, obj: Any, name: str) -> Abstract:
         if name in names and isinstance(obj, kind):
             raise UnsupportedSyntax(0, f"can't call .{name}() of a captured {kind.__name__}: captures are constants")
     try:
-        return dispatch.wrap(getattr(obj, name))
+        return wrap(getattr(obj, name))
     except AttributeError as error:
         near = difflib.get_close_matches(name, dir(obj), 3)
         hints = (f"did you mean {' or '.join(near)}?",) if near else ()
@@ -102,14 +102,14 @@ def _class_attr(ev: Evaluator, state: State, ref: Ref, name: str, found: Any) ->
         return Bound(Const(found), (ref,))
     if isinstance(found, property):
         return calls.call(ev, state, Const(found.fget), (ref,), {}, 0)
-    return dispatch.wrap(getattr(ref.ctype, name))
+    return wrap(getattr(ref.ctype, name))
 
 
 def _map_attr(owner: Map, name: str) -> Abstract:
     if name in maps.METHODS or callable(getattr(type(owner.obj), name, None)):
         return Method(owner, name)
     try:
-        return dispatch.wrap(getattr(owner.obj, name))
+        return wrap(getattr(owner.obj, name))
     except AttributeError as error:
         raise TypeMismatch(0, f"a map has no attribute {name!r}") from error
 
@@ -199,7 +199,7 @@ def get_item(ev: Evaluator, state: State, container: Abstract, key: Abstract) ->
     if isinstance(container, ContextFields):
         return _context_item(ev, container, key)
     if isinstance(container, Const) and isinstance(key, Const):
-        return dispatch.constant_operation(ev, "the subscript", lambda: container.obj[key.obj])
+        return semantics.constant_operation(ev, "the subscript", lambda: container.obj[key.obj])
     if isinstance(container, DictRef):
         return _dict_item(ev, state, container, key)
     if isinstance(container, Ref) and is_array(container.ctype):
@@ -242,7 +242,7 @@ def _sequence_item(
 ) -> Abstract:
     if isinstance(key, Const) and isinstance(key.obj, slice):
         chosen = items[key.obj]
-        return dispatch.new_list(ev, state, chosen) if isinstance(container, ListRef) else dispatch.tuple_of(chosen)
+        return semantics.new_list(ev, state, chosen) if isinstance(container, ListRef) else semantics.tuple_of(chosen)
     if isinstance(key, Const):
         return _known_item(ev, items, key.obj)
     if isinstance(key, SliceOf):
@@ -304,17 +304,6 @@ def extend(ev: Evaluator, state: State, target: Abstract, iterable: Abstract) ->
     state.heap[target.ident] = iteration.heap_object(state, target) + items
 
 
-def concatenate(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Abstract | None:
-    """``left + right`` of two sequences of the same kind."""
-    if isinstance(left, ListRef) and isinstance(right, ListRef):
-        return dispatch.new_list(ev, state, iteration.heap_object(state, left) + iteration.heap_object(state, right))
-    tuples = [v for v in (left, right) if isinstance(v, TupleOf) or (isinstance(v, Const) and isinstance(v.obj, tuple))]
-    if len(tuples) < 2:
-        return None
-    first, second = (iteration.known_items(ev.b, state, v) or () for v in tuples)
-    return dispatch.tuple_of(first + second)
-
-
 # augmented assignment
 
 
@@ -341,6 +330,15 @@ def item_updates_in_place(container: Abstract) -> bool:
         return False
     kind = scalar(container.ctype._type_)
     return kind is not None and kind.kind == "int"
+
+
+def settled(ev: Evaluator, state: State, value: Abstract) -> Abstract:
+    """The value itself: a pending read of an augmented assignment is made now."""
+    if isinstance(value, AugmentedItem):
+        return get_item(ev, state, value.container, value.key)
+    if isinstance(value, AugmentedAttr):
+        return load_attr(ev, state, value.owner, value.name)
+    return value
 
 
 def update(ev: Evaluator, state: State, change: Update) -> None:

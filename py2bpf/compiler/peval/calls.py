@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import Py2BpfError, TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
-from . import arith, dispatch, functions, iteration, maps, memory
+from . import arith, functions, iteration, maps, memory, semantics
 from .describe import describe
 from .frames import Frame
 from .layout import is_ctype
@@ -29,6 +29,7 @@ from .values import (
     Run,
     TupleOf,
     map_spec_of,
+    wrap,
 )
 
 if TYPE_CHECKING:
@@ -64,11 +65,11 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
     if is_ctype(fn):
         return memory.construct(ev.b, fn, args, kwargs)
     if isinstance(fn, functools.partial):
-        bound = tuple(dispatch.wrap(arg) for arg in fn.args)
-        named = {key: dispatch.wrap(value) for key, value in fn.keywords.items()}
+        bound = tuple(wrap(arg) for arg in fn.args)
+        named = {key: wrap(value) for key, value in fn.keywords.items()}
         return call(ev, state, Const(fn.func), bound + args, named | kwargs, unit)
     if isinstance(fn, types.MethodType):
-        return call(ev, state, Const(fn.__func__), (dispatch.wrap(fn.__self__), *args), kwargs, unit)
+        return call(ev, state, Const(fn.__func__), (wrap(fn.__self__), *args), kwargs, unit)
     if functions.is_special(fn):
         handled = functions.call(ev, state, fn, args, kwargs)
         if handled is not None:
@@ -98,7 +99,7 @@ def _refuse(fn: Any, args: Args, kwargs: Kwargs) -> None:
 def call_now(fn: Any, args: list[Any], kwargs: dict[str, Any]) -> Abstract:
     """Calls a Python function while compiling."""
     try:
-        return dispatch.wrap(fn(*args, **kwargs))
+        return wrap(fn(*args, **kwargs))
     except Py2BpfError:
         raise
     except Exception as error:
@@ -139,8 +140,8 @@ def _constant(state: State, value: Abstract) -> Any:
 
 def _inline(ev: Evaluator, state: State, fn: types.FunctionType, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     frame = ev.real_frame(fn, _path(ev, unit), ev.b.span)
-    defaults = tuple(dispatch.wrap(value) for value in fn.__defaults__ or ())
-    keywords = {key: dispatch.wrap(value) for key, value in (fn.__kwdefaults__ or {}).items()}
+    defaults = tuple(wrap(value) for value in fn.__defaults__ or ())
+    keywords = {key: wrap(value) for key, value in (fn.__kwdefaults__ or {}).items()}
     return _run(ev, state, frame, args, kwargs, defaults, keywords)
 
 
@@ -163,7 +164,7 @@ def _run(
     names = bind(ev, state, frame, args, kwargs, defaults, keywords)
     result = ev.run(frame, names, state)
     ev.b.span = span
-    return dispatch.use(result, f"the result of {frame.fn.name}()")
+    return semantics.use(result, f"the result of {frame.fn.name}()")
 
 
 def _refuse_recursion(ev: Evaluator, frame: Frame, args: Args, kwargs: Kwargs) -> None:
@@ -185,7 +186,7 @@ def bind(
     names = dict(zip(fn.argnames, args, strict=False))
     extra = args[len(fn.argnames) :]
     if fn.varargs is not None:
-        names[fn.varargs] = dispatch.tuple_of(extra)
+        names[fn.varargs] = semantics.tuple_of(extra)
     elif extra:
         raise TypeMismatch(0, f"{fn.name}() takes {len(fn.argnames)} positional arguments, but {len(args)} are given")
     for name in (*fn.argnames[fn.posonly :], *fn.kwonly):
@@ -267,11 +268,11 @@ def _dict_method(ev: Evaluator, state: State, owner: DictRef, name: str, args: A
         found: Abstract = items.get(args[0].obj, args[1] if len(args) > 1 else NONE)
         return found
     if name == "keys" and not args:
-        return dispatch.tuple_of([Const(key) for key in items])
+        return semantics.tuple_of([Const(key) for key in items])
     if name == "values" and not args:
-        return dispatch.tuple_of(list(items.values()))
+        return semantics.tuple_of(list(items.values()))
     if name == "items" and not args:
-        return dispatch.tuple_of([dispatch.tuple_of([Const(key), value]) for key, value in items.items()])
+        return semantics.tuple_of([semantics.tuple_of([Const(key), value]) for key, value in items.items()])
     raise UnsupportedSyntax(0, f"dict.{name}() is not supported in compiled functions")
 
 

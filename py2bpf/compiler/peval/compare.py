@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.values import Value, const
-from . import arith, dispatch, iteration, maps, memory
+from . import arith, iteration, maps, memory, semantics
 from .describe import describe
 from .layout import is_chars
 from .state import State, same
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def compare(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
     """``left op right``."""
     if isinstance(left, Const) and isinstance(right, Const):
-        return dispatch.constant_operation(ev, f"the comparison {op}", arith.PYTHON[op], left.obj, right.obj)
+        return semantics.constant_operation(ev, f"the comparison {op}", arith.PYTHON[op], left.obj, right.obj)
     if op in ("==", "!="):
         equal = _equal(ev, state, left, right)
         return arith.from_bool(equal if op == "==" else arith.negate(ev.b, equal))
@@ -31,7 +31,7 @@ def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Valu
     b = ev.b
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Const) and other.obj is None:
-            return dispatch.is_none(ev, one)
+            return semantics.is_none(ev, one)
         if isinstance(one, Ref) and is_chars(one.ctype):
             return _equal_chars(ev, one, other)
     if isinstance(left, Option) or isinstance(right, Option):
@@ -96,7 +96,7 @@ def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
     """``left is right``."""
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Const) and other.obj is None:
-            return dispatch.is_none(ev, one)
+            return semantics.is_none(ev, one)
     if isinstance(left, Const) and isinstance(right, Const):
         return const(int(left.obj is right.obj))
     if same(left, right) and not isinstance(left, Run):
@@ -114,7 +114,7 @@ def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -
         found = maps.contains(ev.b, container, item)
         return arith.to_ir(ev.b, found)
     if isinstance(container, Const) and isinstance(item, Const):
-        found = dispatch.constant_operation(ev, "in", lambda: item.obj in container.obj)
+        found = semantics.constant_operation(ev, "in", lambda: item.obj in container.obj)
         return arith.to_ir(ev.b, found)
     if isinstance(container, RangeOf) or (isinstance(container, Const) and isinstance(container.obj, range)):
         return _in_range(ev, container, item)

@@ -17,9 +17,8 @@ from ...exception import InternalCompilerError, LimitExceeded, Span, Translation
 from ...spec import ContextSpec, HookSpec
 from ..bytecode.canonical import Instr, Loop, Op
 from ..ir.ops import Op as IrOp
-from ..ir.types import I64, U64, Int
-from ..ir.values import Block, Function, Value, connect, const
-from . import arith, dispatch, iteration
+from ..ir.values import Block, Function, Value, const
+from . import arith, handlers, iteration, semantics
 from .builder import Builder, PathEnds
 from .describe import describe
 from .frames import (
@@ -29,11 +28,11 @@ from .frames import (
     Frame,
     LoopPlan,
     Restart,
-    RunTimeLoop,
     counter_items,
 )
-from .state import Merger, State, cast_at, join_pointers, point_at, same
-from .values import UNASSIGNED, Abstract, CellRef, Const, Counter, Items, Ref, Run, TupleOf, Unbound
+from .loops import RunTimeLoop
+from .state import Merger, State
+from .values import UNASSIGNED, Abstract, CellRef, Const, Counter, Items, Run, Unbound, wrap
 from .values import Context as ContextValue
 
 MAX_RESTARTS = 200
@@ -90,7 +89,7 @@ class Evaluator:
                 hints=("give every further parameter a default: it is a constant of the program",),
                 span=Span(code.co_filename, code.co_firstlineno, function=code.co_qualname),
             )
-        args = [ContextValue(self.b.context, context), *(dispatch.wrap(value) for value in fn.__defaults__ or ())]
+        args = [ContextValue(self.b.context, context), *(wrap(value) for value in fn.__defaults__ or ())]
         names = dict(zip(code.co_varnames, args, strict=False))
         state = State([], {}, {}, {})
         try:
@@ -182,7 +181,7 @@ class Evaluator:
         block, node = self._enter(frame, context, source, target, state)
         self.b.jump(block)
         if node is None:
-            self._close(frame.run_time_loops[target, self._context(frame, context, source, target)], state)
+            frame.run_time_loops[target, self._context(frame, context, source, target)].close(state)
         return node
 
     def _enter(
@@ -205,12 +204,14 @@ class Evaluator:
         state = Merger(block).states(states) if len(states) > 1 else states[0]
         loop = frame.header_loop(index)
         if loop is not None and not self._plan(frame, loop, context, state).unroll:
-            state = self._open(frame, loop, index, context, block, state)
+            opened = RunTimeLoop(block, self.plans[frame.path, index, context[:-1]], self.b.span)
+            frame.run_time_loops[index, context] = opened
+            state = opened.open(self.b.fn, frame, loop, state)
         try:
             for instr in code.instrs[:-1]:
-                if instr.op not in dispatch.QUIET:
+                if instr.op not in handlers.QUIET:
                     self.b.span = instr.span
-                dispatch.HANDLERS[instr.op](self, frame, state, instr)
+                handlers.HANDLERS[instr.op](self, frame, state, instr)
             return self._end(frame, index, context, code.instrs[-1], code.succ, state)
         except PathEnds:
             return []
@@ -235,7 +236,7 @@ class Evaluator:
         if instr.op is Op.RAISE:
             self.b.exit()
         raise UnsupportedSyntax(0, f"{instr.arg} is not supported in compiled functions",
-                                hints=dispatch.alternatives(instr.arg))  # fmt: skip
+                                hints=handlers.alternatives(instr.arg))  # fmt: skip
 
     @staticmethod
     def _nodes(*nodes: tuple[int, Context] | None) -> list[tuple[int, Context]]:
@@ -246,10 +247,10 @@ class Evaluator:
     ) -> list[tuple[int, Context]]:
         value = state.stack.pop()
         if instr.arg in ("true", "false"):
-            condition = dispatch.truth(self, state, value)
+            condition = semantics.truth(self, state, value)
             holds = instr.arg == "true"
         else:
-            condition = dispatch.is_none(self, value)
+            condition = semantics.is_none(self, value)
             holds = instr.arg == "none"
         if condition.op is IrOp.CONST:
             return self._nodes(
@@ -350,119 +351,6 @@ class Evaluator:
             frame = frame.parent
         return False
 
-    def _open(self, frame: Frame, loop: Loop, index: int, context: Context, block: Block, state: State) -> State:
-        """Makes phis of whatever the loop's body may change."""
-        plan = self.plans[frame.path, loop.header, context[:-1]]
-        state = state.copy()
-        opened = RunTimeLoop(block, state, plan)
-        frame.run_time_loops[index, context] = opened
-        if len(block.preds) > 1:  # one entry edge, so that a phi has one initial value
-            entry = Block()
-            self._funnel(block, entry)
-        for name in sorted(loop.stored & state.locals.keys()):
-            state.locals[name] = self._slot(opened, ("local", name), state.locals[name])
-        for ident in sorted(state.cells):
-            state.cells[ident] = self._slot(opened, ("cell", ident), state.cells[ident])
-        for depth, value in enumerate(state.stack):
-            if isinstance(value, Counter) and depth == len(state.stack) - 1 and frame.is_for(loop):
-                current = self._slot(opened, ("stack", depth), value.current)
-                state.stack[depth] = Counter(current, value.stop, value.step)
-        opened.state = state.copy()
-        return state
-
-    def _funnel(self, block: Block, entry: Block) -> None:
-        entry.preds, entry.phis = block.preds, block.phis
-        block.preds, block.phis = [], []
-        for pred in entry.preds:
-            end = pred.end
-            end.attr = tuple(entry if target is block else target for target in end.attr)
-        self.b.fn.blocks.insert(len(self.b.fn.blocks) - 1, entry)
-        connect(entry, IrOp.JUMP, [], (block,), self.b.span)
-
-    def _slot(self, loop: RunTimeLoop, slot: Any, value: Abstract) -> Abstract:
-        """The value at the loop's header: a phi for what may change, if a phi can hold it."""
-        wanted = loop.plan.types.get(slot)
-        if isinstance(wanted, str):
-            return Unbound(wanted)
-        phi = self._header_phi(loop, value, wanted)
-        loop.slots.append((slot, phi))
-        return phi
-
-    def _header_phi(self, loop: RunTimeLoop, value: Abstract, wanted: Any) -> Abstract:
-        pred = loop.block.preds[0]
-        if arith.is_int(value) and isinstance(value, (Run, Const)):
-            ir = value.ir if isinstance(value, Run) else arith.constant(int(value.obj))
-            kind = wanted if isinstance(wanted, Int) else arith.int_type(ir)
-            return Run(self._phi(loop, cast_at(pred, ir, kind)))
-        if isinstance(value, Ref) or (isinstance(value, Const) and value.obj is None and isinstance(wanted, Ref)):
-            model = wanted if isinstance(wanted, Ref) else value
-            assert isinstance(model, Ref)
-            phi = self._phi(loop, point_at(pred, value))
-            phi.type = model.ptr if isinstance(wanted, Ref) else join_pointers([model], False)
-            return Ref(phi, 0, model.ctype)
-        if isinstance(value, TupleOf):
-            return TupleOf(tuple(self._header_phi(loop, item, None) for item in value.items))
-        return value
-
-    def _phi(self, loop: RunTimeLoop, initial: Value) -> Value:
-        phi = Value(IrOp.PHI, [initial], initial.type, None, self.b.span)
-        loop.block.phis.append(phi)
-        return phi
-
-    def _close(self, loop: RunTimeLoop, state: State) -> None:
-        """A back edge: gives every phi its argument, or changes the plan where none fits."""
-        block = loop.block
-        pred = block.preds[-1]
-        for slot, header in loop.slots:
-            back = self._slot_value(state, slot)
-            self._back(loop, slot, header, back, pred)
-        for ident, items in loop.state.heap.items():
-            if state.heap.get(ident) is not items:
-                raise UnsupportedSyntax(0, "a list or dict changes in a loop that runs at run time")
-        for phi in block.phis:
-            if len(phi.args) != len(block.preds):
-                raise InternalCompilerError("peval", "a loop's phi has no value on a back edge", self.b.span)
-
-    @staticmethod
-    def _slot_value(state: State, slot: Any) -> Abstract:
-        kind, name = slot
-        if kind == "local":
-            return state.locals.get(name, UNASSIGNED)
-        if kind == "cell":
-            return state.cells.get(name, UNASSIGNED)
-        value = state.stack[name]
-        assert isinstance(value, Counter)
-        return value.current
-
-    def _back(self, loop: RunTimeLoop, slot: Any, header: Abstract, back: Abstract, pred: Block) -> None:
-        if isinstance(header, Run) and arith.is_int(back) and isinstance(back, (Run, Const)):
-            ir = back.ir if isinstance(back, Run) else arith.constant(int(back.obj))
-            kind = arith.int_type(header.ir)
-            if kind == I64 and arith.int_type(ir) == U64:
-                self._replan(loop, slot, U64)
-            header.ir.args.append(cast_at(pred, ir, kind))
-        elif isinstance(header, Ref) and (isinstance(back, Ref) or (isinstance(back, Const) and back.obj is None)):
-            if isinstance(back, Ref) and back.ctype is not header.ctype:
-                self._replan(loop, slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
-            refs = [header, back] if isinstance(back, Ref) else [header]
-            kind_ = join_pointers(refs, nullable=not isinstance(back, Ref))
-            if kind_ != header.ptr:
-                model = Value(IrOp.PHI, [], kind_)
-                self._replan(loop, slot, Ref(model, 0, header.ctype))
-            header.base.args.append(point_at(pred, back))
-        elif isinstance(header, TupleOf) and isinstance(back, TupleOf) and len(header.items) == len(back.items):
-            for mine, theirs in zip(header.items, back.items, strict=True):
-                self._back(loop, slot, mine, theirs, pred)
-        elif isinstance(header, Const) and header.obj is None and isinstance(back, Ref):
-            kind_ = join_pointers([back], nullable=True)
-            self._replan(loop, slot, Ref(Value(IrOp.PHI, [], kind_), 0, back.ctype))
-        elif not same(header, back) and not isinstance(header, Unbound):
-            self._replan(loop, slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
-
-    def _replan(self, loop: RunTimeLoop, slot: Any, wanted: Any) -> None:
-        loop.plan.types[slot] = wanted
-        raise Restart
-
     # errors
 
     def locate(self, error: TranslationError) -> None:
@@ -484,7 +372,7 @@ class Evaluator:
         if name in frame.cell_ids:
             return state.cells.get(frame.cell_ids[name], UNASSIGNED)
         try:
-            return dispatch.wrap(frame.constants[name].cell_contents)
+            return wrap(frame.constants[name].cell_contents)
         except ValueError:
             return Unbound("the enclosing function has not assigned it yet")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...exception import Span
 from .. import bytecode
@@ -12,6 +12,9 @@ from ..ir.types import Int
 from ..ir.values import Block
 from .state import State
 from .values import Abstract, Const, Counter, Ref
+
+if TYPE_CHECKING:
+    from .loops import RunTimeLoop
 
 Context = tuple[int, ...]
 """For each loop around a block, from the outermost: the iteration of an unrolled one, 0 of a run-time one."""
@@ -40,18 +43,6 @@ class LoopPlan:
         self.can_unroll = True
         self.forced = False
         self.types: dict[Any, Int | Ref | str] = {}
-
-
-class RunTimeLoop:
-    """A loop header with phis, until its back edges are known."""
-
-    __slots__ = ("block", "plan", "slots", "state")
-
-    def __init__(self, block: Block, state: State, plan: LoopPlan) -> None:
-        self.block = block
-        self.state = state
-        self.plan = plan
-        self.slots: list[tuple[Any, Abstract]] = []
 
 
 class Frame:

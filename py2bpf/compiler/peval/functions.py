@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.values import const
-from . import arith, dispatch, iteration, text
+from . import arith, iteration, semantics, text
 from .describe import describe
 from .state import State
 from .values import Abstract, Const, Context, Map, RangeOf, Ref, Run, Text
@@ -35,12 +35,12 @@ def _extreme(op: Op) -> Callable[[Evaluator, State, Args], Abstract]:
 
 
 def _divmod(ev: Evaluator, state: State, args: Args) -> Abstract:
-    return dispatch.tuple_of([dispatch.operate(ev, state, op, args[0], args[1]) for op in ("//", "%")])
+    return semantics.tuple_of([semantics.operate(ev, state, op, args[0], args[1]) for op in ("//", "%")])
 
 
 def _pow(ev: Evaluator, state: State, args: Args) -> Abstract:
-    power = dispatch.operate(ev, state, "**", args[0], args[1])
-    return power if len(args) == 2 else dispatch.operate(ev, state, "%", power, args[2])
+    power = semantics.operate(ev, state, "**", args[0], args[1])
+    return power if len(args) == 2 else semantics.operate(ev, state, "%", power, args[2])
 
 
 def _int(ev: Evaluator, state: State, args: Args) -> Abstract:
@@ -50,7 +50,7 @@ def _int(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 
 def _bool(ev: Evaluator, state: State, args: Args) -> Abstract:
-    return arith.from_bool(arith.to_bool(ev.b, dispatch.truth(ev, state, args[0])))
+    return arith.from_bool(arith.to_bool(ev.b, semantics.truth(ev, state, args[0])))
 
 
 def _len(ev: Evaluator, state: State, args: Args) -> Abstract:
@@ -67,7 +67,7 @@ def _sum(ev: Evaluator, state: State, args: Args) -> Abstract:
         raise TypeMismatch(0, f"can't add up {describe(args[0])}")
     total: Abstract = args[1] if len(args) > 1 else Const(0)
     for item in items:
-        total = dispatch.operate(ev, state, "+", total, item)
+        total = semantics.operate(ev, state, "+", total, item)
     return total
 
 
@@ -78,7 +78,7 @@ def _any_all(is_any: bool) -> Callable[[Evaluator, State, Args], Abstract]:
             raise TypeMismatch(0, f"can't iterate over {describe(args[0])}")
         result = const(int(not is_any))
         for item in items:
-            condition = arith.to_bool(ev.b, dispatch.truth(ev, state, item))
+            condition = arith.to_bool(ev.b, semantics.truth(ev, state, item))
             result = ev.b.emit(Op.OR if is_any else Op.AND, [result, condition], condition.type)
         return arith.from_bool(result)
 
@@ -106,25 +106,25 @@ def _enumerate(ev: Evaluator, state: State, args: Args) -> Abstract:
     start = args[1] if len(args) > 1 else Const(0)
     pairs = []
     for i, item in enumerate(_items(ev, state, args[0])):
-        pairs.append(dispatch.tuple_of([dispatch.operate(ev, state, "+", start, Const(i)), item]))
-    return dispatch.tuple_of(pairs)
+        pairs.append(semantics.tuple_of([semantics.operate(ev, state, "+", start, Const(i)), item]))
+    return semantics.tuple_of(pairs)
 
 
 def _zip(ev: Evaluator, state: State, args: Args) -> Abstract:
     rows = zip(*(_items(ev, state, arg) for arg in args), strict=False)
-    return dispatch.tuple_of([dispatch.tuple_of(row) for row in rows])
+    return semantics.tuple_of([semantics.tuple_of(row) for row in rows])
 
 
 def _reversed(ev: Evaluator, state: State, args: Args) -> Abstract:
-    return dispatch.tuple_of(_items(ev, state, args[0])[::-1])
+    return semantics.tuple_of(_items(ev, state, args[0])[::-1])
 
 
 def _tuple(ev: Evaluator, state: State, args: Args) -> Abstract:
-    return dispatch.tuple_of(_items(ev, state, args[0]) if args else ())
+    return semantics.tuple_of(_items(ev, state, args[0]) if args else ())
 
 
 def _list(ev: Evaluator, state: State, args: Args) -> Abstract:
-    return dispatch.new_list(ev, state, _items(ev, state, args[0]) if args else ())
+    return semantics.new_list(ev, state, _items(ev, state, args[0]) if args else ())
 
 
 def _isinstance(ev: Evaluator, state: State, args: Args) -> Abstract:

@@ -12,7 +12,7 @@ from .builder import Builder
 from .describe import describe
 from .layout import is_array, is_chars
 from .state import State
-from .values import Abstract, Const, Counter, DictRef, Items, ListRef, Map, RangeOf, Ref, TupleOf, Unbound
+from .values import Abstract, Const, Counter, DictRef, Items, ListRef, Map, RangeOf, Ref, TupleOf, Unbound, wrap
 
 MAX_ITEMS = 65536
 
@@ -34,8 +34,6 @@ def known_items(b: Builder, state: State, value: Abstract) -> tuple[Abstract, ..
 
 
 def _constants(obj: Any) -> tuple[Abstract, ...]:
-    from .dispatch import wrap
-
     found: list[Abstract] = []
     for item in obj:
         found.append(wrap(item))

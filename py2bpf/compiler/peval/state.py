@@ -43,6 +43,14 @@ class State:
         self.cells = cells
         self.heap = heap
 
+    def pop(self, count: int) -> list[Abstract]:
+        """Takes the top ``count`` values off the stack."""
+        if not count:
+            return []
+        items = self.stack[-count:]
+        del self.stack[-count:]
+        return items
+
     def copy(self) -> State:
         return State(self.stack.copy(), self.locals.copy(), self.cells.copy(), self.heap.copy())
 

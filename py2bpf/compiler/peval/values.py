@@ -230,3 +230,11 @@ def map_spec_of(obj: Any) -> MapSpec | None:
         return None
     spec = getattr(obj, "map_spec", None)
     return spec if isinstance(spec, MapSpec) else None
+
+
+def wrap(obj: Any) -> Abstract:
+    """A Python object from the environment as an abstract value."""
+    spec = map_spec_of(obj)
+    if spec is not None:
+        return Map(obj, spec)
+    return Const(obj)

@@ -1,0 +1,31 @@
+"""One handler for each canonical operation: together they are the evaluator's instruction set."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...bytecode.canonical import Op
+from . import calls, data, names, operators
+from .table import Table
+
+HANDLERS: Final[Table] = {**names.TABLE, **data.TABLE, **operators.TABLE, **calls.TABLE}
+
+QUIET: Final = frozenset((
+    Op.LOAD_CONST, Op.LOAD_FAST, Op.STORE_FAST, Op.COPY, Op.SWAP, Op.POP_TOP, Op.PUSH_NULL, Op.BUILD_TUPLE,
+))  # fmt: skip
+"""Operations that emit nothing and fail on nothing: no need to note their place."""
+
+_HINTS: Final = {
+    "try": "errors of helpers are negative results: test them with if",
+    "with": "call the functions directly",
+    "yield": "return one value, or send records with a queue's output()",
+    "await": "programs never wait",
+    "import": "import outside of the function: globals are constants",
+    "class": "define the class outside of the function",
+    "global": "keep changing values in a map",
+}
+
+
+def alternatives(construct: Any) -> tuple[str, ...]:
+    """What to write instead of an unsupported construct."""
+    return tuple(hint for word, hint in _HINTS.items() if word in str(construct))

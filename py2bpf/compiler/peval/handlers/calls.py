@@ -1,0 +1,89 @@
+"""Instructions that call and make functions."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Final
+
+from ....exception import TypeMismatch
+from ...bytecode.canonical import Instr, Op
+from .. import calls, iteration
+from ..describe import describe
+from ..frames import Frame
+from ..state import State
+from ..values import (
+    Abstract,
+    CellRef,
+    Closure,
+    Const,
+    DictRef,
+    Null,
+    TupleOf,
+    wrap,
+)
+from .table import Table
+
+if TYPE_CHECKING:
+    from ..evaluator import Evaluator
+
+
+def _callee(state: State) -> tuple[Abstract, list[Abstract]]:
+    slots = [slot for slot in state.pop(2) if not isinstance(slot, Null)]
+    return slots[0], slots[1:]
+
+
+def _call(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    count, names = instr.arg
+    values = state.pop(len(names))
+    args = state.pop(count)
+    callee, leading = _callee(state)
+    kwargs = dict(zip(names, values, strict=True))
+    state.stack.append(calls.call(ev, state, callee, tuple(leading + args), kwargs, instr.unit))
+
+
+def _call_ex(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    kwargs: dict[str, Abstract] = {}
+    if instr.arg:
+        named = state.stack.pop()
+        if isinstance(named, DictRef):
+            kwargs = dict(iteration.heap_object(state, named))
+        elif isinstance(named, Const):
+            kwargs = {key: wrap(value) for key, value in named.obj.items()}
+        else:
+            raise TypeMismatch(0, f"** needs a dict, but this is {describe(named)}")
+    packed = state.stack.pop()
+    args = iteration.known_items(ev.b, state, packed)
+    if args is None:
+        raise TypeMismatch(0, f"* needs a sequence of known length, but this is {describe(packed)}")
+    callee, leading = _callee(state)
+    state.stack.append(calls.call(ev, state, callee, (*leading, *args), kwargs, instr.unit))
+
+
+def _make_function(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    code = state.stack.pop()
+    assert isinstance(code, Const) and isinstance(code.obj, types.CodeType)
+    cells = state.stack.pop() if "closure" in instr.arg else None
+    if "annotations" in instr.arg:
+        state.stack.pop()
+    kwdefaults = state.stack.pop() if "kwdefaults" in instr.arg else None
+    defaults = state.stack.pop() if "defaults" in instr.arg else None
+    keywords: dict[str, Abstract] = {}
+    if isinstance(kwdefaults, DictRef):
+        keywords = iteration.heap_object(state, kwdefaults)
+    idents = (
+        tuple(cell.ident for cell in cells.items if isinstance(cell, CellRef)) if isinstance(cells, TupleOf) else ()
+    )
+    items = iteration.known_items(ev.b, state, defaults) if defaults is not None else ()
+    state.stack.append(Closure(code.obj, frame.globals, items or (), tuple(keywords.items()), idents))
+
+
+def _load_assertion_error(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    state.stack.append(Const(AssertionError))
+
+
+TABLE: Final[Table] = {
+    Op.CALL: _call,
+    Op.CALL_FUNCTION_EX: _call_ex,
+    Op.MAKE_FUNCTION: _make_function,
+    Op.LOAD_ASSERTION_ERROR: _load_assertion_error,
+}

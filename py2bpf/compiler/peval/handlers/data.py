@@ -1,0 +1,214 @@
+"""Instructions on attributes, items and collections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ....exception import TypeMismatch, UnsupportedSyntax
+from ...bytecode.canonical import Instr, Op
+from .. import access, iteration, maps, semantics
+from ..describe import describe
+from ..frames import Frame
+from ..state import State
+from ..values import (
+    NONE,
+    NULL,
+    Abstract,
+    AugmentedAttr,
+    AugmentedItem,
+    Const,
+    DictRef,
+    ListRef,
+    Map,
+    SliceOf,
+    Update,
+    wrap,
+)
+from .table import Table
+
+if TYPE_CHECKING:
+    from ..evaluator import Evaluator
+
+
+def _load_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    state.stack.append(access.load_attr(ev, state, state.stack.pop(), instr.arg))
+
+
+def _load_method(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    owner = state.stack.pop()
+    state.stack += [NULL, access.load_attr(ev, state, owner, instr.arg)]
+
+
+def _aug_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    owner = state.stack[-1]
+    if access.updates_in_place(owner, instr.arg):
+        state.stack.append(AugmentedAttr(owner, instr.arg))
+    else:
+        state.stack.append(access.load_attr(ev, state, owner, instr.arg))
+
+
+def _store_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    owner, value = state.stack.pop(), state.stack.pop()
+    if isinstance(value, Update):
+        access.update(ev, state, value)
+    else:
+        access.store_attr(ev, owner, instr.arg, access.settled(ev, state, value))
+
+
+def _delete_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    raise UnsupportedSyntax(0, "attributes can't be deleted in compiled functions")
+
+
+def _load_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    key, container = state.stack.pop(), state.stack.pop()
+    state.stack.append(access.get_item(ev, state, container, key))
+
+
+def _aug_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    container, key = state.stack[-2:]
+    if access.item_updates_in_place(container):
+        state.stack.append(AugmentedItem(container, key))
+    else:
+        state.stack.append(access.get_item(ev, state, container, key))
+
+
+def _store_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    key, container, value = state.stack.pop(), state.stack.pop(), state.stack.pop()
+    if isinstance(value, Update):
+        access.update(ev, state, value)
+    else:
+        access.set_item(ev, state, container, key, access.settled(ev, state, value))
+
+
+def _delete_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    key, container = state.stack.pop(), state.stack.pop()
+    if not isinstance(container, Map):
+        raise TypeMismatch(0, f"can't delete items of {describe(container)}")
+    maps.delete_item(ev.b, container, key)
+
+
+def _build_tuple(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    state.stack.append(semantics.tuple_of(state.pop(instr.arg)))
+
+
+def _build_list(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    state.stack.append(semantics.new_list(ev, state, state.pop(instr.arg)))
+
+
+def _build_set(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    items = state.pop(instr.arg)
+    if not all(isinstance(item, Const) for item in items):
+        raise UnsupportedSyntax(0, "a set in a compiled function holds constants only", hints=("use a tuple",))
+    state.stack.append(Const({item.obj for item in items if isinstance(item, Const)}))
+
+
+def _new_dict(ev: Evaluator, state: State, keys: list[Abstract], values: list[Abstract]) -> None:
+    for key in keys:
+        if not isinstance(key, Const):
+            raise UnsupportedSyntax(0, "a dict in a compiled function has constant keys only", hints=("use a map",))
+    ref = DictRef(ev.ident())
+    state.heap[ref.ident] = {key.obj: value for key, value in zip(keys, values, strict=True) if isinstance(key, Const)}
+    state.stack.append(ref)
+
+
+def _build_map(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    items = state.pop(2 * instr.arg)
+    _new_dict(ev, state, items[::2], items[1::2])
+
+
+def _build_const_key_map(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    keys = state.stack.pop()
+    assert isinstance(keys, Const)
+    _new_dict(ev, state, [Const(key) for key in keys.obj], state.pop(instr.arg))
+
+
+def _build_slice(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    parts = state.pop(instr.arg)
+    if all(isinstance(part, Const) for part in parts):
+        state.stack.append(Const(slice(*(part.obj for part in parts if isinstance(part, Const)))))
+    else:
+        state.stack.append(SliceOf(parts[0], parts[1], parts[2] if len(parts) > 2 else NONE))
+
+
+def _list_extend(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    iterable = state.stack.pop()
+    target = state.stack[-instr.arg]
+    access.extend(ev, state, target, iterable)
+
+
+def _list_append(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    value = state.stack.pop()
+    target = state.stack[-instr.arg]
+    assert isinstance(target, ListRef)
+    state.heap[target.ident] = (*iteration.heap_object(state, target), value)
+
+
+def _set_add(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    value = state.stack.pop()
+    target = state.stack[-instr.arg]
+    if not isinstance(value, Const) or not isinstance(target, Const):
+        raise UnsupportedSyntax(0, "a set in a compiled function holds constants only", hints=("use a tuple",))
+    state.stack[-instr.arg] = Const(target.obj | {value.obj})
+
+
+def _set_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    value = state.stack.pop()
+    target = state.stack[-instr.arg]
+    if not isinstance(value, Const) or not isinstance(target, Const):
+        raise UnsupportedSyntax(0, "a set in a compiled function holds constants only", hints=("use a tuple",))
+    state.stack[-instr.arg] = Const(target.obj | set(value.obj))
+
+
+def _map_add(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    value, key = state.stack.pop(), state.stack.pop()
+    target = state.stack[-instr.arg]
+    assert isinstance(target, DictRef)
+    if not isinstance(key, Const):
+        raise UnsupportedSyntax(0, "a dict in a compiled function has constant keys only", hints=("use a map",))
+    state.heap[target.ident] = {**iteration.heap_object(state, target), key.obj: value}
+
+
+def _dict_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    other = state.stack.pop()
+    target = state.stack[-instr.arg]
+    assert isinstance(target, DictRef)
+    if isinstance(other, DictRef):
+        items = iteration.heap_object(state, other)
+    elif isinstance(other, Const) and isinstance(other.obj, dict):
+        items = {key: wrap(value) for key, value in other.obj.items()}
+    else:
+        raise TypeMismatch(0, f"a dict is needed here, but this is {describe(other)}")
+    state.heap[target.ident] = {**iteration.heap_object(state, target), **items}
+
+
+def _list_to_tuple(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    value = state.stack.pop()
+    assert isinstance(value, ListRef)
+    state.stack.append(semantics.tuple_of(iteration.heap_object(state, value)))
+
+
+TABLE: Final[Table] = {
+    Op.LOAD_ATTR: _load_attr,
+    Op.LOAD_METHOD: _load_method,
+    Op.AUG_ATTR: _aug_attr,
+    Op.STORE_ATTR: _store_attr,
+    Op.DELETE_ATTR: _delete_attr,
+    Op.LOAD_SUBSCR: _load_subscr,
+    Op.AUG_SUBSCR: _aug_subscr,
+    Op.STORE_SUBSCR: _store_subscr,
+    Op.DELETE_SUBSCR: _delete_subscr,
+    Op.BUILD_TUPLE: _build_tuple,
+    Op.BUILD_LIST: _build_list,
+    Op.BUILD_SET: _build_set,
+    Op.BUILD_MAP: _build_map,
+    Op.BUILD_CONST_KEY_MAP: _build_const_key_map,
+    Op.BUILD_SLICE: _build_slice,
+    Op.LIST_EXTEND: _list_extend,
+    Op.LIST_APPEND: _list_append,
+    Op.SET_ADD: _set_add,
+    Op.SET_UPDATE: _set_update,
+    Op.MAP_ADD: _map_add,
+    Op.DICT_UPDATE: _dict_update,
+    Op.DICT_MERGE: _dict_update,
+    Op.LIST_TO_TUPLE: _list_to_tuple,
+}

@@ -1,0 +1,183 @@
+"""Instructions on constants, variables and the stack."""
+
+from __future__ import annotations
+
+import builtins
+import difflib
+from typing import TYPE_CHECKING, Final
+
+from ....exception import TypeMismatch, UnsupportedSyntax
+from ...bytecode.canonical import Instr, Op
+from .. import iteration, semantics
+from ..describe import describe
+from ..frames import Frame
+from ..state import State
+from ..values import (
+    NULL,
+    UNASSIGNED,
+    Abstract,
+    CellRef,
+    Const,
+    Null,
+    Unbound,
+    wrap,
+)
+from .table import Table
+
+if TYPE_CHECKING:
+    from ..evaluator import Evaluator
+
+
+def _load_const(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    state.stack.append(Const(instr.arg))
+
+
+def _load_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    value = state.locals.get(instr.arg, UNASSIGNED)
+    if isinstance(value, Unbound):
+        ev.b.span = instr.span
+        semantics.use(value, instr.arg)
+    state.stack.append(value)
+
+
+def _store_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    value = state.stack.pop()
+    if instr.arg in frame.cell_ids:  # what LOAD_FAST_AND_CLEAR saved of a cell variable
+        ident = frame.cell_ids[instr.arg]
+        if isinstance(value, (Null, Unbound)):
+            state.cells.pop(ident, None)
+        else:
+            state.cells[ident] = value
+    elif isinstance(value, (Null, Unbound)):
+        state.locals.pop(instr.arg, None)
+    else:
+        state.locals[instr.arg] = value
+
+
+def _delete_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    semantics.use(state.locals.get(instr.arg, UNASSIGNED), instr.arg)
+    del state.locals[instr.arg]
+
+
+def _load_and_clear(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    if instr.arg in frame.cell_ids:
+        state.stack.append(state.cells.pop(frame.cell_ids[instr.arg], NULL))
+    else:
+        state.stack.append(state.locals.pop(instr.arg, NULL))
+
+
+def _make_cell(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    frame.cell_ids.setdefault(instr.arg, ev.ident())
+
+
+def _load_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    name = instr.arg
+    if name in frame.globals:
+        state.stack.append(wrap(frame.globals[name]))
+        return
+    found = getattr(builtins, name, ev)
+    if found is ev:
+        near = difflib.get_close_matches(name, [*frame.globals, *dir(builtins)], 2)
+        hint = f"did you mean {' or '.join(near)}?" if near else "define it before compiling the function"
+        raise UnsupportedSyntax(0, f"the name {name!r} is not defined", hints=(hint,))
+    state.stack.append(Const(found))
+
+
+def _store_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    raise UnsupportedSyntax(0, f"can't assign to the global {instr.arg!r}: globals are constants of a program",
+                            hints=("keep changing values in a map",))  # fmt: skip
+
+
+def _load_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    state.stack.append(semantics.use(ev.cell(frame, state, instr.arg), instr.arg))
+
+
+def _store_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    if instr.arg not in frame.cell_ids:
+        raise UnsupportedSyntax(
+            0, f"can't assign to {instr.arg!r} of the enclosing function: closures are constants of a program",
+            hints=("keep changing values in a map",),
+        )  # fmt: skip
+    state.cells[frame.cell_ids[instr.arg]] = state.stack.pop()
+
+
+def _delete_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    semantics.use(ev.cell(frame, state, instr.arg), instr.arg)
+    state.cells.pop(frame.cell_ids.get(instr.arg, -1), None)
+
+
+def _load_closure(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    if instr.arg in frame.cell_ids:
+        state.stack.append(ev.cell_ref(frame, instr.arg))
+        return
+    ident = frame.cell_ids[instr.arg] = ev.ident()  # a constant of the enclosing real function, passed inwards
+    state.cells[ident] = semantics.use(_constant_cell(frame, instr.arg), instr.arg)
+    state.stack.append(CellRef(ident))
+
+
+def _constant_cell(frame: Frame, name: str) -> Abstract:
+    """The contents of a real function's cell."""
+    try:
+        return wrap(frame.constants[name].cell_contents)
+    except ValueError:
+        return Unbound("the enclosing function has not assigned it yet")
+
+
+def _copy(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    state.stack.append(state.stack[-instr.arg])
+
+
+def _swap(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    stack = state.stack
+    stack[-1], stack[-instr.arg] = stack[-instr.arg], stack[-1]
+
+
+def _pop_top(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    state.stack.pop()
+
+
+def _push_null(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    state.stack.append(NULL)
+
+
+def _unpack_sequence(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    items = iteration.unpack(ev.b, state, state.stack.pop(), instr.arg)
+    state.stack += items[::-1]
+
+
+def _unpack_ex(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    before, after = instr.arg
+    value = state.stack.pop()
+    items = iteration.known_items(ev.b, state, value)
+    if items is None or len(items) < before + after:
+        raise TypeMismatch(0, f"can't unpack {describe(value)} into {before + after} names and a starred one")
+    end = len(items) - after
+    middle = semantics.new_list(ev, state, items[before:end])
+    state.stack += [*items[end:][::-1], middle, *items[:before][::-1]]
+
+
+def _get_iter(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    state.stack.append(iteration.make_iterator(ev.b, state, state.stack.pop()))
+
+
+TABLE: Final[Table] = {
+    Op.LOAD_CONST: _load_const,
+    Op.LOAD_FAST: _load_fast,
+    Op.STORE_FAST: _store_fast,
+    Op.DELETE_FAST: _delete_fast,
+    Op.LOAD_FAST_AND_CLEAR: _load_and_clear,
+    Op.MAKE_CELL: _make_cell,
+    Op.LOAD_GLOBAL: _load_global,
+    Op.STORE_GLOBAL: _store_global,
+    Op.LOAD_DEREF: _load_deref,
+    Op.STORE_DEREF: _store_deref,
+    Op.DELETE_DEREF: _delete_deref,
+    Op.LOAD_CLOSURE: _load_closure,
+    Op.COPY: _copy,
+    Op.SWAP: _swap,
+    Op.POP_TOP: _pop_top,
+    Op.PUSH_NULL: _push_null,
+    Op.UNPACK_SEQUENCE: _unpack_sequence,
+    Op.UNPACK_EX: _unpack_ex,
+    Op.GET_ITER: _get_iter,
+}

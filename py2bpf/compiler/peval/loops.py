@@ -1,0 +1,146 @@
+"""Loops that run at run time: which variables become phis at the header, and what the back edges give them."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from ...exception import InternalCompilerError, Span, UnsupportedSyntax
+from ..bytecode.canonical import Loop
+from ..ir.ops import Op as IrOp
+from ..ir.types import I64, U64, Int
+from ..ir.values import Block, Function, Value, connect
+from . import arith
+from .describe import describe
+from .frames import Frame, LoopPlan, Restart
+from .state import State, cast_at, join_pointers, point_at, same
+from .values import UNASSIGNED, Abstract, Const, Counter, Ref, Run, TupleOf, Unbound
+
+
+class RunTimeLoop:
+    """A loop's header with a phi for whatever the body may change.
+
+    The phis' types are those of the values on entry, unless the plan knows better from an earlier attempt; a
+    back edge that does not fit changes the plan and restarts the evaluation.
+    """
+
+    __slots__ = ("block", "plan", "slots", "span", "state")
+
+    def __init__(self, block: Block, plan: LoopPlan, span: Span | None) -> None:
+        self.block = block
+        self.plan = plan
+        self.span = span
+        self.slots: list[tuple[Any, Abstract]] = []
+        self.state = State([], {}, {}, {})
+
+    def open(self, fn: Function, frame: Frame, loop: Loop, state: State) -> State:
+        """The state at the header, made from the one on entry."""
+        state = state.copy()
+        if len(self.block.preds) > 1:
+            self._funnel(fn)
+        for name in sorted(loop.stored & state.locals.keys()):
+            state.locals[name] = self._slot(("local", name), state.locals[name])
+        for name in loop.stored - state.locals.keys():
+            state.locals[name] = Unbound("only the loop assigns it, and the loop may run zero times")
+        for ident in sorted(state.cells):
+            state.cells[ident] = self._slot(("cell", ident), state.cells[ident])
+        if frame.is_for(loop):
+            counter = state.stack[-1]
+            assert isinstance(counter, Counter)
+            current = self._slot(("stack", len(state.stack) - 1), counter.current)
+            state.stack[-1] = Counter(current, counter.stop, counter.step)
+        self.state = state.copy()
+        return state
+
+    def _funnel(self, fn: Function) -> None:
+        """Gives the loop one entry edge, so that a phi has one initial value."""
+        entry, block = Block(), self.block
+        entry.preds, entry.phis = block.preds, block.phis
+        block.preds, block.phis = [], []
+        for pred in entry.preds:
+            pred.end.attr = tuple(entry if target is block else target for target in pred.end.attr)
+        fn.blocks.insert(len(fn.blocks) - 1, entry)
+        connect(entry, IrOp.JUMP, [], (block,), self.span)
+
+    def _slot(self, slot: Any, value: Abstract) -> Abstract:
+        """The value at the loop's header: a phi for what may change, if a phi can hold it."""
+        wanted = self.plan.types.get(slot)
+        if isinstance(wanted, str):
+            return Unbound(wanted)
+        phi = self._header_phi(value, wanted)
+        self.slots.append((slot, phi))
+        return phi
+
+    def _header_phi(self, value: Abstract, wanted: Any) -> Abstract:
+        pred = self.block.preds[0]
+        if arith.is_int(value) and isinstance(value, (Run, Const)):
+            ir = value.ir if isinstance(value, Run) else arith.constant(int(value.obj))
+            kind = wanted if isinstance(wanted, Int) else arith.int_type(ir)
+            return Run(self._phi(cast_at(pred, ir, kind)))
+        if isinstance(value, Ref) or (isinstance(value, Const) and value.obj is None and isinstance(wanted, Ref)):
+            model = wanted if isinstance(wanted, Ref) else value
+            assert isinstance(model, Ref)
+            phi = self._phi(point_at(pred, value))
+            phi.type = model.ptr if isinstance(wanted, Ref) else join_pointers([model], False)
+            return Ref(phi, 0, model.ctype)
+        if isinstance(value, TupleOf):
+            return TupleOf(tuple(self._header_phi(item, None) for item in value.items))
+        return value
+
+    def _phi(self, initial: Value) -> Value:
+        phi = Value(IrOp.PHI, [initial], initial.type, None, self.span)
+        self.block.phis.append(phi)
+        return phi
+
+    def close(self, state: State) -> None:
+        """A back edge: gives every phi its argument, or changes the plan where none fits."""
+        block = self.block
+        pred = block.preds[-1]
+        for slot, header in self.slots:
+            back = self._slot_value(state, slot)
+            self._back(slot, header, back, pred)
+        for ident, items in self.state.heap.items():
+            if state.heap.get(ident) is not items:
+                raise UnsupportedSyntax(0, "a list or dict changes in a loop that runs at run time")
+        for phi in block.phis:
+            if len(phi.args) != len(block.preds):
+                raise InternalCompilerError("peval", "a loop's phi has no value on a back edge", self.span)
+
+    @staticmethod
+    def _slot_value(state: State, slot: Any) -> Abstract:
+        kind, name = slot
+        if kind == "local":
+            return state.locals.get(name, UNASSIGNED)
+        if kind == "cell":
+            return state.cells.get(name, UNASSIGNED)
+        value = state.stack[name]
+        assert isinstance(value, Counter)
+        return value.current
+
+    def _back(self, slot: Any, header: Abstract, back: Abstract, pred: Block) -> None:
+        if isinstance(header, Run) and arith.is_int(back) and isinstance(back, (Run, Const)):
+            ir = back.ir if isinstance(back, Run) else arith.constant(int(back.obj))
+            kind = arith.int_type(header.ir)
+            if kind == I64 and arith.int_type(ir) == U64:
+                self._replan(slot, U64)
+            header.ir.args.append(cast_at(pred, ir, kind))
+        elif isinstance(header, Ref) and (isinstance(back, Ref) or (isinstance(back, Const) and back.obj is None)):
+            if isinstance(back, Ref) and back.ctype is not header.ctype:
+                self._replan(slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
+            refs = [header, back] if isinstance(back, Ref) else [header]
+            kind_ = join_pointers(refs, nullable=not isinstance(back, Ref))
+            if kind_ != header.ptr:
+                model = Value(IrOp.PHI, [], kind_)
+                self._replan(slot, Ref(model, 0, header.ctype))
+            header.base.args.append(point_at(pred, back))
+        elif isinstance(header, TupleOf) and isinstance(back, TupleOf) and len(header.items) == len(back.items):
+            for mine, theirs in zip(header.items, back.items, strict=True):
+                self._back(slot, mine, theirs, pred)
+        elif isinstance(header, Const) and header.obj is None and isinstance(back, Ref):
+            kind_ = join_pointers([back], nullable=True)
+            self._replan(slot, Ref(Value(IrOp.PHI, [], kind_), 0, back.ctype))
+        elif not same(header, back) and not isinstance(header, Unbound):
+            self._replan(slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
+
+    def _replan(self, slot: Any, wanted: Int | Ref | str) -> NoReturn:
+        self.plan.types[slot] = wanted
+        raise Restart
