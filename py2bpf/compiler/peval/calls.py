@@ -68,6 +68,8 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
         bound = tuple(wrap(arg) for arg in fn.args)
         named = {key: wrap(value) for key, value in fn.keywords.items()}
         return call(ev, state, Const(fn.func), bound + args, named | kwargs, unit)
+    if fn is functools.partial and args and _constants(state, args, kwargs) is None:
+        return Bound(args[0], args[1:], tuple(kwargs.items()))
     if isinstance(fn, types.MethodType):
         return call(ev, state, Const(fn.__func__), (wrap(fn.__self__), *args), kwargs, unit)
     if functions.is_special(fn):
@@ -146,7 +148,7 @@ def _inline(ev: Evaluator, state: State, fn: types.FunctionType, args: Args, kwa
 
 
 def _inline_closure(ev: Evaluator, state: State, fn: Closure, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
-    frame = Frame(fn.code, fn.globals, ev.frame, _path(ev, unit), ev.b.span)
+    frame = Frame(fn.code, ev.decode(fn.code), fn.globals, ev.frame, _path(ev, unit), ev.b.span)
     frame.cell_ids = dict(zip(fn.code.co_freevars, fn.cells, strict=True))
     return _run(ev, state, frame, args, kwargs, fn.defaults, dict(fn.kwdefaults))
 
