@@ -59,7 +59,7 @@ def compile_function(
     stage = "peval"
     ir: Function | None = None
     try:
-        ir = evaluate(fn, context, hook)
+        ir = evaluate(fn, context, hook, decode)
         _done(ir, stage, dump, lowered=False)
         lowered = False
         for stage, run in PASSES:

@@ -35,8 +35,10 @@ class Decoder:
         raw = code.co_code  # without specialised and instrumented opcodes, unlike _co_code_adaptive
         self.code = code
         self.version = version
-        self.source = Source(code.co_filename, code.co_qualname, code.co_firstlineno, list(code.co_positions()))
         self.ops = raw[::2]
+        positions = list(code.co_positions())
+        positions += [(None,) * 4] * (len(self.ops) - len(positions))  # generated code may have no line table
+        self.source = Source(code.co_filename, code.co_qualname, code.co_firstlineno, positions)
         self.args: Sequence[int] = raw[1::2]
         if version.extended in self.ops:
             self.args = _widen(self.ops, self.args, version.extended)

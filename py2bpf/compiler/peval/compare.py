@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
+from ..ir.types import U64
 from ..ir.values import Value, const
 from . import arith, iteration, maps, memory, semantics
 from .describe import describe
@@ -141,8 +142,9 @@ def _in_range(ev: Evaluator, container: Abstract, item: Abstract) -> Value:
     ir, least, most = (arith.to_ir(b, value) for value in (item, low, high))
     inside = (Op.GE, Op.LT) if step > 0 else (Op.GT, Op.LE)
     result = arith.both(b, b.compare(inside[0], ir, least), b.compare(inside[1], ir, most))
-    if abs(step) != 1:
-        distance = b.emit(Op.SUB, [ir, arith.to_ir(b, start)], ir.type)
+    if abs(step) != 1:  # inside of the range the distance from its start is a u64
+        first = arith.to_ir(b, start)
+        distance = b.emit(Op.SUB, [ir, first] if step > 0 else [first, ir], U64)
         rest = arith.emit_binary(b, Op.MOD, distance, const(abs(step)))
         result = arith.both(b, result, b.compare(Op.EQ, rest, const(0)))
     return result

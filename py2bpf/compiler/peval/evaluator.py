@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import heapq
 import types
+from collections.abc import Callable
 from typing import Any
 
 from ...exception import InternalCompilerError, LimitExceeded, Span, TranslationError, UnsupportedSyntax
 from ...spec import ContextSpec, HookSpec
+from ..bytecode.canonical import Function as Code
 from ..bytecode.canonical import Instr, Loop, Op
 from ..ir.ops import Op as IrOp
 from ..ir.values import Block, Function, Value, const
@@ -41,15 +43,18 @@ MAX_INSTRUCTIONS = 400_000
 MAX_DEPTH = 64
 
 
-def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec) -> Function:
-    """The residual program of ``fn`` as IR.
+Decode = Callable[[types.CodeType], Code]
+
+
+def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec, decode: Decode) -> Function:
+    """The residual program of ``fn`` as IR. ``decode`` gives the canonical code of a function and its callees.
 
     Raises TranslationError with the user's line for what has no meaning in BPF.
     """
     plans: dict[Any, LoopPlan] = {}
     first_error: TranslationError | None = None
     for _ in range(MAX_RESTARTS):
-        evaluator = Evaluator(fn.__name__, hook, plans)
+        evaluator = Evaluator(fn.__name__, hook, decode, plans)
         try:
             return evaluator.program(fn, context)
         except Restart:
@@ -65,9 +70,10 @@ def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec) -> Fu
 class Evaluator:
     """One attempt. ``b`` emits; ``frame`` is the activation that runs now."""
 
-    def __init__(self, name: str, hook: HookSpec, plans: dict[Any, LoopPlan]) -> None:
+    def __init__(self, name: str, hook: HookSpec, decode: Decode, plans: dict[Any, LoopPlan]) -> None:
         self.b = Builder(name, hook)
         self.hook = hook
+        self.decode = decode
         self.plans = plans
         self.frame: Frame | None = None
         self.idents = 0
@@ -109,7 +115,7 @@ class Evaluator:
     # frames
 
     def real_frame(self, fn: types.FunctionType, path: tuple[Any, ...], site: Span | None) -> Frame:
-        frame = Frame(fn.__code__, fn.__globals__, self.frame, path, site)
+        frame = Frame(fn.__code__, self.decode(fn.__code__), fn.__globals__, self.frame, path, site)
         frame.constants = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
         return frame
 

@@ -6,7 +6,6 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ...exception import Span
-from .. import bytecode
 from ..bytecode.canonical import Function, Loop, Op
 from ..ir.types import Int
 from ..ir.values import Block
@@ -68,13 +67,14 @@ class Frame:
     def __init__(
         self,
         code: types.CodeType,
+        fn: Function,
         globals: dict[str, Any],
         parent: Frame | None,
         path: tuple[Any, ...],
         site: Span | None,
     ) -> None:
         self.code = code
-        self.fn: Function = bytecode.decode(code)
+        self.fn = fn
         self.globals = globals
         self.parent = parent
         self.path = path
