@@ -5,7 +5,7 @@ from __future__ import annotations
 from ctypes import c_uint32
 from typing import Any, Final
 
-from ..exception import DataRangeError, DataTypeError
+from ..exception import DataRangeError, DataTypeError, Py2BpfError
 from ..kernel.codec import checked_int, codec_for, type_name
 from ..kernel.cpus import possible_cpus
 from ..spec import MapSpec
@@ -62,6 +62,13 @@ class BpfQueue(Reader):
     def fd(self) -> int:
         """The map's file descriptor. Raises ClosedError after close()."""
         return self._storage.fd
+
+    def output(self, context: Any, record: Any) -> int:
+        """In a program: writes a record to the buffer of the CPU that it runs on.
+
+        ``context`` is the program's argument. Gives 0, or a negative error number when the record was lost.
+        """
+        raise Py2BpfError(f"output() of {self!r} runs inside BPF programs only")
 
     def close(self) -> None:
         super().close()

@@ -346,3 +346,8 @@ def test_a_queue_beside_a_map_in_an_exit_stack() -> None:
         q = stack.enter_context(BpfQueue(Two, 9))
         m = stack.enter_context(HashMap(c_uint32, Two, 4))
     assert q.closed and m.closed
+
+
+def test_output_is_for_programs() -> None:
+    with BpfQueue(c_uint32) as q, pytest.raises(Py2BpfError, match="runs inside BPF programs only"):
+        q.output(None, 1)
