@@ -1,0 +1,94 @@
+"""Shows who connects to where: connect(2) to IPv4, IPv6 and Unix addresses.
+
+RESULT is 0, or what the call failed with: "Operation now in progress" is normal for sockets that don't block.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+from contextlib import ExitStack
+from ctypes import c_int32, c_uint8, c_uint32
+from typing import Any
+
+from py2bpf import funcs, kprobe, tracepoint
+from py2bpf.datastructures import BpfQueue, LruHashMap
+from py2bpf.examples import common
+from py2bpf.util import ensure_resources
+
+ADDRESS_SIZE = 110
+"""Of sockaddr_un, the largest of the addresses that are shown."""
+
+
+class Connect(common.Task):
+    _fields_ = (("result", c_int32), ("size", c_uint32), ("address", c_uint8 * ADDRESS_SIZE))
+
+
+def watch(stack: ExitStack, queue: BpfQueue, pid: int | None, use_kprobe: bool) -> None:
+    """Attaches to both ends of the system call."""
+    pending = stack.enter_context(LruHashMap(c_uint32, Connect, 10240))
+
+    def begin(address: int, size: int) -> None:
+        if common.ignores(pid) or size < 2:
+            return
+        connect = Connect(size=min(size, ADDRESS_SIZE))
+        common.fill_task(connect)
+        funcs.probe_read_user(connect.address, min(size, ADDRESS_SIZE), address)
+        pending[connect.tid] = connect
+
+    def end(context: Any, result: int) -> None:
+        connect = pending[common.thread_id()]
+        if connect:
+            connect.result = result
+            queue.output(context, connect)
+            del pending[common.thread_id()]
+
+    on_enter: kprobe.Probe | tracepoint.Probe
+    on_exit: kprobe.Probe | tracepoint.Probe
+    if use_kprobe:
+        on_enter = kprobe.probe("sys_connect")(lambda regs: begin(regs.args[1], regs.args[2] & 0xFFFFFFFF))
+        on_exit = kprobe.probe("sys_connect", exit_probe=True)(lambda regs: end(regs, regs.ret))
+    else:
+        on_enter = tracepoint.probe("syscalls:sys_enter_connect")(lambda event: begin(event.uservaddr, event.addrlen))
+        on_exit = tracepoint.probe("syscalls:sys_exit_connect")(lambda event: end(event, event.ret))
+    stack.enter_context(on_enter())
+    stack.enter_context(on_exit())
+
+
+def parse(data: bytes) -> tuple[str, str]:
+    """A sockaddr as its family and its address in text."""
+    (family,) = struct.unpack_from("=H", data)
+    if family == socket.AF_INET and len(data) >= 8:
+        port, address = struct.unpack_from("!H4s", data, 2)
+        return "ipv4", f"{ipaddress.IPv4Address(address)}:{port}"
+    if family == socket.AF_INET6 and len(data) >= 24:
+        port, address = struct.unpack_from("!H4x16s", data, 2)
+        return "ipv6", f"[{ipaddress.IPv6Address(address)}]:{port}"
+    if family == socket.AF_UNIX:
+        path = data[2:]
+        return "unix", common.text(b"@" + path[1:] if path.startswith(b"\0") else path.partition(b"\0")[0])
+    return str(family), data[2:].hex()
+
+
+def main() -> None:
+    parser = common.event_parser("connect_watcher", __doc__)
+    parser.add_argument("--kprobe", action="store_true", help="use kernel probes instead of tracepoints")
+    parser.add_argument("-f", "--family", choices=("ipv4", "ipv6", "unix"), help="only addresses of this kind")
+    options = parser.parse_args()
+    if not options.kprobe:
+        ensure_resources()
+    with ExitStack() as stack, BpfQueue(Connect, num_pages=64) as queue:
+        watch(stack, queue, options.pid, options.kprobe)
+        common.ready("Watching connects.")
+        printer = common.Printer(options.json, {"pid": -8, "comm": 16, "result": -26, "family": 6, "address": 0})
+        for connect in common.events(queue, options):
+            family, address = parse(bytes(connect.address[: connect.size]))
+            if options.family in (None, family):
+                result = common.error_name(connect.result)
+                comm = common.text(connect.comm)
+                printer.show(pid=connect.pid, comm=comm, result=result, family=family, address=address)
+
+
+if __name__ == "__main__":
+    common.run(main)

@@ -1,0 +1,76 @@
+"""Shows which files are opened, by whom, and whether that works: open, openat and openat2.
+
+PATH is what the program passed: it counts from the folder it works in when it doesn't begin with a slash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from ctypes import c_char, c_int32, c_uint32, c_uint64
+from typing import Any
+
+from py2bpf import funcs
+from py2bpf.datastructures import BpfQueue, LruHashMap
+from py2bpf.examples import common
+from py2bpf.util import ensure_resources
+
+CALLS = ("open", "openat", "openat2")
+
+
+class Open(common.Task):
+    _fields_ = (("flags", c_uint64), ("result", c_int32), ("path", c_char * 256))
+
+
+def watch(stack: ExitStack, queue: BpfQueue, pid: int | None, failed_only: bool) -> None:
+    """Attaches to both ends of each system call. The path is read when the call begins, the result when it ends."""
+    pending = stack.enter_context(LruHashMap(c_uint32, Open, 10240))
+
+    def enter_of(call: str) -> Callable[[Any], None]:
+        def on_enter(event: Any) -> None:
+            if common.ignores(pid):
+                return
+            opened = Open()
+            common.fill_task(opened)
+            if call == "openat2":  # its flags begin a structure in the caller's memory
+                flags = c_uint64()
+                funcs.probe_read_user(flags, event.how)
+                opened.flags = flags.value
+            else:
+                opened.flags = event.flags
+            funcs.probe_read_user_str(opened.path, event.filename)
+            pending[opened.tid] = opened
+
+        return on_enter
+
+    def on_exit(event: Any) -> None:
+        opened = pending[common.thread_id()]
+        if not opened:
+            return
+        if event.ret < 0 or not failed_only:
+            opened.result = event.ret
+            queue.output(event, opened)
+        del pending[common.thread_id()]
+
+    for call in CALLS:
+        common.attach_call(stack, call, enter_of(call), on_exit)
+
+
+def main() -> None:
+    parser = common.event_parser("opensnoop", __doc__)
+    parser.add_argument("-x", "--failed", action="store_true", help="only opens that fail")
+    options = parser.parse_args()
+    ensure_resources()
+    with ExitStack() as stack, BpfQueue(Open, num_pages=64) as queue:
+        watch(stack, queue, options.pid, options.failed)
+        common.ready("Watching opens.")
+        printer = common.Printer(options.json, {"pid": -8, "comm": 16, "flags": -10, "result": -26, "path": 0})
+        for opened in common.events(queue, options):
+            printer.show(
+                pid=opened.pid, comm=common.text(opened.comm), flags=f"{opened.flags:#x}",
+                result=common.error_name(opened.result), path=common.text(opened.path),
+            )  # fmt: skip
+
+
+if __name__ == "__main__":
+    common.run(main)
