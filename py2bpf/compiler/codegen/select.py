@@ -6,6 +6,7 @@ addresses; maps and stack addresses are made where they are used unless that is 
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from ...asm import SIZES, Alu, Class, Jump, Kind, Mode, Size, Source
 from ...exception import InternalCompilerError, Span
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
-from ..ir.types import Void
+from ..ir.types import Ptr, Region, Void
 from ..ir.values import Block, Function, Value
 from . import machine as m
 from .machine import FRAME, LEA, VIRTUAL, Machine, MachineBlock
@@ -26,6 +27,8 @@ _JUMP: Final = {
     Op.EQ: Jump.JEQ, Op.NE: Jump.JNE, Op.ULT: Jump.JLT, Op.ULE: Jump.JLE, Op.UGT: Jump.JGT, Op.UGE: Jump.JGE,
     Op.SLT: Jump.JSLT, Op.SLE: Jump.JSLE, Op.SGT: Jump.JSGT, Op.SGE: Jump.JSGE,
 }  # fmt: skip
+_UNALIGNED: Final = platform.machine() in ("x86_64", "aarch64", "ppc64le", "s390x")
+"""The processors on which the kernel has CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS."""
 _SHARE: Final = 3
 """From so many uses on, a map or stack address gets a register of its own: 2 + n slots instead of 2 n."""
 
@@ -142,7 +145,7 @@ class Selector:
             arg = phi.args[edge]
             while arg.op is Op.CAST:
                 arg = arg.args[0]
-            if arg.op in (Op.CONST, Op.MAP, Op.ALLOCA):
+            if arg.op is Op.CONST or self._is_light(arg):
                 others.append((self.define(phi), arg))
             elif self.define(phi) != self.define(arg):
                 pending[self.define(phi)] = self.define(arg)
@@ -182,7 +185,7 @@ class Selector:
             return number
         if value.op is Op.CAST:
             return self.reg(value.args[0])
-        if value.op in (Op.MAP, Op.ALLOCA) and not self._shared(value):
+        if self._is_light(value) and not self._shared(value):
             number = self.fresh()
             self.put(self._make(value, number))
             return number
@@ -194,7 +197,7 @@ class Selector:
             value = value.args[0]
         if value.op is Op.CONST:
             self.put(m.load_constant(register, signed(value.attr)))
-        elif value.op in (Op.MAP, Op.ALLOCA) and not self._shared(value):
+        elif self._is_light(value) and not self._shared(value):
             self.put(self._make(value, register))
         else:
             self.put(m.move(register, self.define(value)))
@@ -202,10 +205,23 @@ class Selector:
     def _shared(self, value: Value) -> bool:
         return self.plain_uses.get(value, 0) >= _SHARE
 
+    @staticmethod
+    def _is_light(value: Value) -> bool:
+        """A map, or a place on the stack: made from nothing wherever it is needed."""
+        while value.op is Op.PTRADD and value.args[1].op is Op.CONST:
+            value = value.args[0]
+            if value.op is Op.ALLOCA:
+                return True
+        return value.op in (Op.MAP, Op.ALLOCA)
+
     def _make(self, value: Value, register: int) -> Machine:
         if value.op is Op.MAP:
             return Machine(Kind.LD_MAP, Class.LD | Mode.IMM | Size.DW, register, ref=value.attr, writes=(register,))
-        return Machine(LEA, 0, register, slot=self.slots[value], writes=(register,))
+        offset = 0
+        while value.op is Op.PTRADD:
+            offset += value.args[1].attr
+            value = value.args[0]
+        return Machine(LEA, 0, register, off=offset, slot=self.slots[value], writes=(register,))
 
     def immediate(self, value: Value) -> int | None:
         """The value as an immediate operand, if it is one."""
@@ -422,7 +438,8 @@ class Selector:
         to, source, size = value.attr
         to_base, to_offset, to_slot = self.address(value.args[0], to)
         base, offset, slot = self.address(value.args[1], source)
-        for at, piece in pieces(to, source, size):
+        strict = [_is_strict(pointer) for pointer in value.args]
+        for at, piece in pieces(to if strict[0] else 0, source if strict[1] else 0, size):
             register = self.fresh()
             self._load(register, piece, base, offset + at, slot)
             self._store(piece, register, to_base, to_offset + at, to_slot)
@@ -435,6 +452,9 @@ class Selector:
         self.put(Machine(Kind.PLAIN, code, base, register, offset, _ALU[op], reads=(base, register), slot=slot))
 
     def pointer(self, value: Value) -> None:
+        if self._is_light(value):
+            self.shareable(value)
+            return
         if not self.plain_uses.get(value) and value.args[1].op is Op.CONST and self._folds(value):
             return
         dst = self.define(value)
@@ -492,6 +512,16 @@ class Selector:
 
 EXIT_LABEL: Final = 0
 """The local label of the stub that returns the hook's safe value."""
+
+
+def _is_strict(pointer: Value) -> bool:
+    """Whether the verifier wants accesses aligned: on the stack and in contexts, elsewhere as the processor does."""
+    while pointer.op is Op.PTRADD:
+        pointer = pointer.args[0]
+    if pointer.op is Op.PHI:  # it may be on the stack on one of the paths
+        return True
+    known = isinstance(pointer.type, Ptr) and pointer.type.region in (Region.VALUE, Region.MEM)
+    return not (known and _UNALIGNED)
 
 
 def pieces(first: int, second: int, size: int) -> list[tuple[int, int]]:
