@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy
 
 _MISSING: Final[Any] = object()
+_CLEAR_PASSES: Final = 8
+"""A pass that goes key by key may leave entries out when others change the map."""
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")
 
 
@@ -212,8 +214,11 @@ class Map(MutableMapping[Any, Any]):
 
     def clear(self) -> None:
         """Deletes every entry that is there when it passes; entries that programs add meanwhile may stay."""
-        for _ in self._storage.walk(delete=True):
-            pass
+        for _ in range(_CLEAR_PASSES):
+            for _ in self._storage.walk(delete=True):
+                pass
+            if KINDS[self.kind].batch or self._storage.next_key(None) is None:
+                return
 
     def arrays(self) -> tuple[numpy.ndarray[Any, Any], numpy.ndarray[Any, Any]]:
         """A snapshot as numpy arrays (keys, values) of one row an entry; structures become structured arrays.
