@@ -23,7 +23,7 @@ from typing import Any
 import numpy
 import pytest
 from ctypes_strategies import plain, types, values
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from py2bpf.exception import DataRangeError, DataTypeError, Py2BpfError
@@ -58,6 +58,7 @@ def typed_values(draw: st.DrawFn) -> tuple[Any, Any]:
     return ctype, draw(values(ctype))
 
 
+@settings(deadline=None)
 @given(typed_values())
 def test_round_trip_of_any_type(case: tuple[Any, Any]) -> None:
     ctype, value = case
@@ -69,6 +70,7 @@ def test_round_trip_of_any_type(case: tuple[Any, Any]) -> None:
     assert codec.encode(back) == data
 
 
+@settings(deadline=None)
 @given(typed_values(), st.data())
 def test_padding_is_zero_whatever_an_instance_holds(case: tuple[Any, Any], data: st.DataObject) -> None:
     ctype, value = case
@@ -81,6 +83,7 @@ def test_padding_is_zero_whatever_an_instance_holds(case: tuple[Any, Any], data:
     assert codec.encode(ctype.from_buffer_copy(dirty)) == wanted
 
 
+@settings(deadline=None)
 @given(types, st.integers(0, 5), st.data())
 def test_many_equals_one_by_one(ctype: Any, count: int, data: st.DataObject) -> None:
     codec = codec_for(ctype)

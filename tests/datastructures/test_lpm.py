@@ -43,6 +43,7 @@ def test_keys(ctype: Any, key: Any, raw: bytes) -> None:
     assert PrefixCodec(ctype).encode(key) == raw
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(), st.integers(0, 128), st.sampled_from([c_uint8 * 16, c_uint32 * 4, Address6]))
 def test_networks_round_trip(ip: Any, length: int, sixteen: Any) -> None:
     net = ipaddress.ip_network((ip, min(length, ip.max_prefixlen)), strict=False)
