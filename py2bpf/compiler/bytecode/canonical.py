@@ -172,6 +172,12 @@ STORES = frozenset(
 """The operations that change the local (or cell) variable which their ``arg`` names."""
 
 
+def _nowhere(position: Position) -> bool:
+    """Whether there is no source text at the position, as for the return of a lambda."""
+    line, end_line, column, end_column = position
+    return line is None or (line == end_line and column == end_column and column is not None)
+
+
 class Source:
     """Where a function's instructions come from; makes their spans when they are asked for."""
 
@@ -187,7 +193,7 @@ class Source:
     def span(self, unit: int) -> Span:
         """The span of the code unit ``unit`` (byte offset / 2)."""
         position = self._positions[unit]
-        while position[0] is None and unit > 0:  # CPython gives some of its own additions no place: take what precedes
+        while unit > 0 and _nowhere(position):  # an addition of CPython's own: it belongs to what precedes it
             unit -= 1
             position = self._positions[unit]
         span = self._spans.get(position)
