@@ -73,6 +73,12 @@ class Probe:
         functools.update_wrapper(self, fn)
         self.fn, self.targets, self.exit_probe = fn, targets, exit_probe
 
+    @property
+    def context(self) -> ContextSpec:
+        """The type of the function's argument: for a system call, its own arguments."""
+        symbol = _present(_split(self.targets[0]).symbol, Symbols.of_kernel())
+        return _context(symbol, self.exit_probe)
+
     def __call__(self) -> Kprobe:
         """Raises TranslationError, NotSupported, KernelError (with the nearest names when there is no such one)."""
         return Kprobe(self.fn, self.targets, self.exit_probe)

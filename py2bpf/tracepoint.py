@@ -63,6 +63,12 @@ class Probe:
         functools.update_wrapper(self, fn)
         self.fn, self.event = fn, event
 
+    @property
+    def context(self) -> ContextSpec:
+        """The type of the function's argument. Raises KernelError for unknown events."""
+        category, name = _split(self.event)
+        return context(event_format(category, name), name)
+
     def __call__(self) -> Tracepoint:
         """Raises TranslationError, and KernelError: with the nearest names when the kernel has no such event."""
         return Tracepoint(self.fn, self.event)
