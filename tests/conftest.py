@@ -14,6 +14,10 @@ REQUIRED = os.environ.get("PY2BPF_REQUIRE_KERNEL") == "1"
 """Whether a test that can't run is a failure: CI sets it."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-cases", action="store_true", help="rewrite the golden sections of tests/cases")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests marked ``qemu`` run in a guest only; tests/qemu/test_guests.py starts them there."""
     if os.environ.get("PY2BPF_GUEST") == "1":

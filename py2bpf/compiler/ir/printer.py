@@ -11,25 +11,32 @@ from .values import Block, Function, Value
 
 
 def to_text(fn: Function) -> str:
-    """One line a value, ``%3 = add i64 %1, 5``; constants stand where they are used."""
+    """One line a value, ``%3 = add i64 %1, 5``; constants stand where they are used.
+
+    Predecessors, and phis' arguments with them, are in the order of the blocks: how they came to be there differs
+    between versions of CPython.
+    """
     names: dict[Value, str] = {}
     labels: dict[Block, str] = {block: f"b{i}" for i, block in enumerate(fn.blocks)}
     for block in fn.blocks:
         for value in block.values():
             if not isinstance(value.type, Void):
                 names[value] = f"%{len(names)}"
+    places = {block: i for i, block in enumerate(fn.blocks)}
     lines = [f"program {fn.name} ({fn.hook.name})"]
     for block in fn.blocks:
-        preds = ", ".join(labels.get(pred, "?") for pred in block.preds)
+        order = sorted(range(len(block.preds)), key=[places.get(pred, -1) for pred in block.preds].__getitem__)
+        preds = ", ".join(labels.get(block.preds[i], "?") for i in order)
         lines.append(f"{labels[block]}:" + (f"  ; from {preds}" if preds else ""))
-        lines += ["  " + _line(value, names, labels) for value in block.values()]
+        lines += ["  " + _line(phi, [phi.args[i] for i in order], names, labels) for phi in block.phis]
+        lines += ["  " + _line(value, value.args, names, labels) for value in block.body]
     return "\n".join(lines) + "\n"
 
 
-def _line(value: Value, names: dict[Value, str], labels: dict[Block, str]) -> str:
+def _line(value: Value, operands: list[Value], names: dict[Value, str], labels: dict[Block, str]) -> str:
     result = f"{names[value]} = " if value in names else ""
     kind = f" {value.type}" if value in names else ""
-    args = [_name(arg, names) for arg in value.args]
+    args = [_name(arg, names) for arg in operands]
     args += [_attr(item, labels) for item in _attrs(value)]
     return f"{result}{value.op.value}{kind}" + (" " + ", ".join(args) if args else "")
 

@@ -1,0 +1,94 @@
+"""The golden files of tests/cases: every stage as text, and the programs run in the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from case_files import (
+    CONTEXTS,
+    GOLDEN,
+    PACKET,
+    Case,
+    check_run,
+    live_maps,
+    namespace,
+    parse,
+    pure_maps,
+    translate,
+    write,
+)
+
+from py2bpf.compiler import pipeline
+from py2bpf.prog import create_prog
+from py2bpf.uapi.prog_types import KEEP_PACKET
+
+CASES = Path(__file__).parent.parent / "cases"
+ALL = [parse(path) for path in sorted(CASES.rglob("*.case"))]
+RUN = [case for case in ALL if "run" in case.sections]
+PURE = [case for case in ALL if any(name in case.sections for name in GOLDEN)]
+
+
+def name_of(case: Case) -> str:
+    return str(case.path.relative_to(CASES).with_suffix(""))
+
+
+@pytest.fixture(autouse=True)
+def _checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The IR checker runs after every pass."""
+    monkeypatch.setattr(pipeline, "checking", True)
+
+
+def test_there_are_cases() -> None:
+    assert len(PURE) >= 80 and len(RUN) >= 60
+
+
+@pytest.mark.parametrize("case", PURE, ids=name_of)
+def test_stages(case: Case, request: pytest.FixtureRequest) -> None:
+    found = translate(case, namespace(case, pure_maps()))
+    wanted = {name: case.sections[name].rstrip() for name in GOLDEN if name in case.sections}
+    if request.config.getoption("--update-cases"):
+        refused = wanted.keys() - found.keys()
+        assert not refused, f"no {', '.join(refused)} to write: {found.get('error', 'the program compiles')}"
+        case.sections |= {name: found[name] for name in wanted}
+        write(case)
+        return
+    assert {name: found.get(name, found.get("error", "the program compiles")).rstrip() for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("case", PURE, ids=name_of)
+def test_compiling_twice_gives_the_same(case: Case) -> None:
+    names = namespace(case, pure_maps())
+    assert translate(case, names) == translate(case, names)
+
+
+@pytest.fixture
+def maps() -> Iterator[dict[str, Any]]:
+    """The constructors of maps; what they make is closed afterwards."""
+    made: list[Any] = []
+
+    def keeping(make: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            made.append(make(*args, **kwargs))
+            return made[-1]
+
+        return call
+
+    yield {name: keeping(make) for name, make in live_maps().items()}
+    for made_map in made:
+        made_map.close()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("case", RUN, ids=name_of)
+def test_runs(case: Case, maps: dict[str, Any], trace_lines: Any) -> None:
+    names = namespace(case, maps)
+    with create_prog(case.prog_type, CONTEXTS[case.prog_type](), names["prog"]) as prog:
+
+        def run(packet: bytes = PACKET, repeat: int = 1) -> int:
+            return prog.test_run(packet, repeat=repeat).retval
+
+        names |= {"run": run, "PACKET": PACKET, "KEEP_PACKET": KEEP_PACKET, "traced": trace_lines, "loaded": prog}
+        check_run(case.sections["run"], names, f"{case.path.stem}.run")
