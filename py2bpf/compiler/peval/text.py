@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from .evaluator import Evaluator
 
 MAX_VALUES: Final = 3
-_DIRECTIVE: Final = re.compile(r"%(%|[-+ #0]*\d*(?:l|ll)?[diuxXsp]|p[a-zA-Z0-9]*)")
+_DIRECTIVE: Final = re.compile(r"%(%|[-+ 0]*\d*(?:(?:l|ll)?[diuxX]|[sc]|p[a-zA-Z0-9]*)|)")
 _FORMATS: Final = {"": "", "d": "", "x": "x", "X": "X"}
-_SPEC: Final = re.compile(r"(#?)(0?\d*)([dxX]?)")
+_SPEC: Final = re.compile(r"(#?)(0?)(\d*)([dxX]?)")
 
 
 def print_values(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
@@ -63,14 +63,18 @@ def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tu
         raise TypeMismatch(0, f"can't print {describe(value)}", hints=("integers and char arrays can be printed",))
     ir = arith.to_ir(ev.b, value)
     match = _SPEC.fullmatch(spec)
-    if match is None or (match[1] and not match[3]):
+    if match is None or (match[1] and (match[4] not in ("x", "X") or (match[3] and not match[2]))):
         raise UnsupportedSyntax(
             0,
             f"the kernel can't format an integer with {spec!r}",
             hints=("d, x and X with a width, as in {n:08x}, work",),
         )
-    letter = match[3] if match[3] in ("x", "X") else ("d" if arith.int_type(ir).signed else "u")
-    return f"%{match[1]}{match[2]}ll{letter}", ir
+    prefix, zeros, width, letter = match.groups()
+    if prefix:  # the kernel has no #: the digits' prefix is text
+        prefix, width = f"0{letter}", str(max(int(width) - 2, 1)) if width else ""
+    if letter not in ("x", "X"):
+        letter = "d" if arith.int_type(ir).signed else "u"
+    return f"{prefix}%{zeros}{width}ll{letter}", ir
 
 
 def printk(ev: Evaluator, pattern: str, values: list[Value]) -> Abstract:
@@ -104,6 +108,13 @@ def call_trace_printk(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
     if not isinstance(pattern, Const) or not isinstance(pattern.obj, str):
         raise TypeMismatch(0, f"the format must be a constant string, but this is {describe(pattern)}")
     directives = [found for found in _DIRECTIVE.findall(pattern.obj) if found != "%"]
+    if "" in directives:
+        at = next(found.start() for found in _DIRECTIVE.finditer(pattern.obj) if not found[1])
+        raise UnsupportedSyntax(
+            0,
+            f"the kernel's trace_printk does not know the directive {pattern.obj[at : at + 4]!r}",
+            hints=("it knows %d %u %x with l or ll, %s, %c, %p and %%, with a width",),
+        )
     if len(directives) != len(rest):
         raise TypeMismatch(0, f"the format has {len(directives)} directives, but {len(rest)} values are given")
     values = [_argument(ev, found, value) for found, value in zip(directives, rest, strict=True)]
