@@ -11,7 +11,7 @@ import ctypes
 from typing import TYPE_CHECKING, Any, Self
 
 from .exception import Py2BpfError
-from .spec import ContextSpec, HookSpec, ProgramSpec
+from .spec import ContextSpec, HookSpec, ProgramSpec, Target
 from .uapi.prog_types import HOOKS, ProgType
 
 if TYPE_CHECKING:
@@ -87,17 +87,19 @@ def create_prog(
     of return values. Raises TranslationError for what can't be compiled, VerifierError where the kernel
     refuses the program, KernelError without the privileges (CAP_BPF, or root).
     """
-    spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook)
+    from .kernel.features import target
     from .kernel.program import load
 
+    spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=target())
     return Prog(load(spec, [capture.fd for capture in spec.captures]))
 
 
 def compile_prog(
     prog_type: ProgType, ctx_type: type[ctypes.Structure] | ContextSpec, fn: Any, *,
-    name: str | None = None, license: str = "GPL", hook: HookSpec | None = None,
+    name: str | None = None, license: str = "GPL", hook: HookSpec | None = None, target: Target | None = None,
 ) -> ProgramSpec:  # fmt: skip
-    """Compiles ``fn`` without loading it: needs no privileges."""
+    """Compiles ``fn`` without loading it: needs no privileges. ``target`` says what the kernel has that it is for;
+    left out, all that Linux 5.12 has."""
     from .compiler.pipeline import compile_function
 
     if hook is None:
@@ -105,7 +107,7 @@ def compile_prog(
         if hook is None:
             raise Py2BpfError(f"programs of type {ProgType(prog_type).name} are not supported; pass hook=HookSpec(...)")
     context = ctx_type if isinstance(ctx_type, ContextSpec) else ContextSpec(ctx_type)
-    return compile_function(fn, context, hook, name=name, license=license)
+    return compile_function(fn, context, hook, name=name, license=license, target=target)
 
 
 def listing(spec: ProgramSpec) -> str:

@@ -84,7 +84,7 @@ class HookSpec:
 
 @dataclass(frozen=True)
 class Target:
-    """What the compiler may use of the kernel it compiles for; the default suits Linux 5.10 and later."""
+    """What the compiler may use of the kernel it compiles for; the default has it all, as Linux 5.12 does."""
 
     atomic_alu: bool = True
     probe_read_kernel: bool = True

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..exception import InternalCompilerError, Py2BpfError, Span, UnsupportedSyntax
-from ..spec import ContextSpec, HookSpec, ProgramSpec
+from ..spec import ContextSpec, HookSpec, ProgramSpec, Target
 from . import codegen
 from .bytecode import decode
 from .bytecode.text import render as bytecode_text
@@ -45,6 +45,7 @@ def compile_function(
     *,
     name: str | None = None,
     license: str = "GPL",
+    target: Target | None = None,
     dump: Dump | None = None,
 ) -> ProgramSpec:
     """Compiles a Python function of one argument, the hook's context.
@@ -59,7 +60,7 @@ def compile_function(
     stage = "peval"
     ir: Function | None = None
     try:
-        ir = evaluate(fn, context, hook, decode)
+        ir = evaluate(fn, context, hook, target or Target(), decode)
         _done(ir, stage, dump, lowered=False)
         lowered = False
         for stage, run in PASSES:

@@ -13,7 +13,15 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, Self
 
 from .. import asm
-from ..exception import InternalCompilerError, KernelError, LimitExceeded, NotSupported, Span, VerifierError
+from ..exception import (
+    ClosedError,
+    InternalCompilerError,
+    KernelError,
+    LimitExceeded,
+    NotSupported,
+    Span,
+    VerifierError,
+)
 from ..spec import ProgramSpec
 from . import core, syscalls, verifier
 
@@ -142,9 +150,9 @@ class LoadedProgram:
         return self._fd < 0
 
     def fileno(self) -> int:
-        """The descriptor. Raises ValueError once closed."""
+        """The descriptor. Raises ClosedError once closed."""
         if self._fd < 0:
-            raise ValueError(f"program {self.spec.name} is closed")
+            raise ClosedError(f"program {self.spec.name} is closed")
         return self._fd
 
     def close(self) -> None:

@@ -150,7 +150,12 @@ def read_kernel(ev: Evaluator, address: Value, ctype: Any) -> Abstract:
     """The object of ``ctype`` at a kernel address; zero where the address can't be read."""
     size = ctypes.sizeof(ctype)
     place = memory.new(ev.b, ctype)
-    ev.b.emit(IrOp.CALL, [place.base, const(size), address], I64, HELPERS["probe_read_kernel"])
+    ev.b.emit(
+        IrOp.CALL,
+        [place.base, const(size), address],
+        I64,
+        HELPERS["probe_read_kernel" if ev.b.target.probe_read_kernel else "probe_read"],
+    )
     return memory.load(ev.b, place)
 
 

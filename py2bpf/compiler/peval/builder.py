@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...exception import Span
-from ...spec import HookSpec, MapSpec
+from ...spec import HookSpec, MapSpec, Target
 from ..ir.fold import fold
 from ..ir.ops import INFO, Op
 from ..ir.types import CTX, I64, STACK, U64, VOID, Int, Ptr, Type
@@ -21,7 +21,8 @@ class PathEnds(Exception):  # noqa: N818 - no error: control flow of the evaluat
 class Builder:
     """A cursor into a function under construction. ``span`` is the source of what is emitted next."""
 
-    def __init__(self, name: str, hook: HookSpec) -> None:
+    def __init__(self, name: str, hook: HookSpec, target: Target) -> None:
+        self.target = target
         self.fn = Function(name, hook)
         self.span: Span | None = None
         self.map_numbers: dict[int, int] = {}

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...exception import InternalCompilerError, LimitExceeded, Span, TranslationError, UnsupportedSyntax
-from ...spec import ContextSpec, HookSpec
+from ...spec import ContextSpec, HookSpec, Target
 from ..bytecode.canonical import Function as Code
 from ..bytecode.canonical import Instr, Loop, Op
 from ..ir.ops import Op as IrOp
@@ -46,7 +46,7 @@ MAX_DEPTH = 64
 Decode = Callable[[types.CodeType], Code]
 
 
-def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec, decode: Decode) -> Function:
+def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec, target: Target, decode: Decode) -> Function:
     """The residual program of ``fn`` as IR. ``decode`` gives the canonical code of a function and its callees.
 
     Raises TranslationError with the user's line for what has no meaning in BPF.
@@ -54,7 +54,7 @@ def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec, decod
     plans: dict[Any, LoopPlan] = {}
     first_error: TranslationError | None = None
     for _ in range(MAX_RESTARTS):
-        evaluator = Evaluator(fn.__name__, hook, decode, plans)
+        evaluator = Evaluator(Builder(fn.__name__, hook, target), decode, plans)
         try:
             return evaluator.program(fn, context)
         except Restart:
@@ -70,9 +70,9 @@ def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec, decod
 class Evaluator:
     """One attempt. ``b`` emits; ``frame`` is the activation that runs now."""
 
-    def __init__(self, name: str, hook: HookSpec, decode: Decode, plans: dict[Any, LoopPlan]) -> None:
-        self.b = Builder(name, hook)
-        self.hook = hook
+    def __init__(self, b: Builder, decode: Decode, plans: dict[Any, LoopPlan]) -> None:
+        self.b = b
+        self.hook = b.fn.hook
         self.decode = decode
         self.plans = plans
         self.frame: Frame | None = None

@@ -177,6 +177,12 @@ def update_in_place(b: Builder, ref: Ref, op: str, operand: Abstract) -> None:
             0, f"{op}= on a shared {type_name(ref.ctype)} can't be made atomic",
             hints=("BPF adds atomically to 32 and 64 bits in host order: use c_uint32 or c_uint64, or a per-CPU map",),
         )  # fmt: skip
+    if op not in "+-" and not b.target.atomic_alu:
+        raise UnsupportedSyntax(
+            0,
+            f"{op}= on a shared map value needs a kernel with atomic {ATOMIC[op].value} (Linux 5.12)",
+            hints=("use a per-CPU map, or += and -=",),
+        )
     if op == "-":
         ir = b.emit(Op.NEG, [ir], ir.type)
     b.guard_not_null(ref.base)
