@@ -21,6 +21,9 @@ from kernels import ROOT, Kernel, fetch
 DIED = 255
 """The exit status of vng when the guest died before its command ended."""
 
+BOOT_SECONDS = 150
+"""A guest that isn't up by then hangs; 15 seconds are usual."""
+
 PACKAGES = "qemu-system-x86 busybox-static kmod udev"
 
 PROGRAMS = {
@@ -66,10 +69,11 @@ def run_tests(kernel: Kernel, selection: list[str], timeout: int = 600) -> Outco
 
 def _boot(kernel: Kernel, selection: list[str], timeout: int) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="py2bpf-guest-") as shared:
-        report = Path(shared) / "report.xml"
-        command = ["timeout", "-k", "5", str(timeout), "vng", *_vng_options(kernel, shared)]
-        done = subprocess.run(
-            [*command, "--", _script(kernel, selection, report)],
+        report, script, begun = (Path(shared) / name for name in ("report.xml", "run.sh", "begun"))
+        # A file, because a kernel's command line holds 2048 bytes at most.
+        script.write_text(f"touch {begun}\n{_script(kernel, selection, report)}\n")
+        guest = subprocess.Popen(
+            ["timeout", "-k", "5", str(timeout), "vng", *_vng_options(kernel, shared), "--", f"sh {script}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,  # vng loses the output when it's no pipe
             stderr=subprocess.STDOUT,
@@ -77,7 +81,14 @@ def _boot(kernel: Kernel, selection: list[str], timeout: int) -> Outcome:
             text=True,
             errors="replace",
         )
-        return Outcome(done.returncode, *_count(report), output=done.stdout)
+        try:
+            output, _ = guest.communicate(timeout=BOOT_SECONDS)
+        except subprocess.TimeoutExpired:
+            if not begun.exists():
+                guest.terminate()
+            output, _ = guest.communicate()
+        status = guest.returncode if begun.exists() else DIED
+        return Outcome(status, *_count(report), output=output)
 
 
 def _vng_options(kernel: Kernel, shared: str) -> list[str]:
@@ -93,7 +104,7 @@ def _vng_options(kernel: Kernel, shared: str) -> list[str]:
 
 
 def _script(kernel: Kernel, selection: list[str], report: Path) -> str:
-    """The guest's shell command: PATH is reset there, and bpffs isn't mounted."""
+    """What the guest's shell runs: PATH is reset there, and bpffs isn't mounted."""
     environment = {
         "PY2BPF_GUEST": "1",
         "PY2BPF_GUEST_KERNEL": kernel.name,
