@@ -89,7 +89,7 @@ def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Ca
 
     ``symbol`` is a function's name, perhaps with an offset (``name+0x10``), or a list of names of which the first
     that the kernel can probe is taken. With ``exit_probe`` the function runs when the kernel's returns, and has its
-    result in ``pt_regs.ret``. Raises ValueError for what can't be a name.
+    result in ``pt_regs.ret`` (``pt_regs.ret32`` when that is a C int). Raises ValueError for what can't be a name.
     """
     targets = (symbol,) if isinstance(symbol, str) else tuple(symbol)
     if exit_probe and any(_split(target).offset for target in targets):

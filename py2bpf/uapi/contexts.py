@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from ctypes import c_uint8, c_uint32, c_uint64
+from ctypes import c_int32, c_int64, c_uint8, c_uint32, c_uint64
 from typing import Final
 
 from ..exception import NotSupported
@@ -85,16 +85,19 @@ _X86_REGISTERS: Final = (
 _ARM_REGISTERS: Final = (*(f"x{number}" for number in range(31)), "sp", "pc", "pstate")
 
 
-class PtRegsX86(ctypes.Structure):
-    """The processor's registers, ``struct pt_regs`` of x86-64, with user space's names."""
+def _registers(names: tuple[str, ...], result: str) -> dict[str, object]:
+    """The body of a structure of 64-bit registers; the one that results come in is signed and narrow as well."""
+    views = (result, c_uint64), (f"{result}_i64", c_int64), (f"{result}_i32", c_int32)
+    union = type("Result", (ctypes.Union,), {"_fields_": views})
+    fields = tuple(("_result", union) if name == result else (name, c_uint64) for name in names)
+    return {"_anonymous_": ("_result",), "_fields_": fields}
 
-    _fields_ = tuple((name, c_uint64) for name in _X86_REGISTERS)
 
+PtRegsX86: Final = type("PtRegsX86", (ctypes.Structure,), _registers(_X86_REGISTERS, "rax"))
+"""The processor's registers, ``struct pt_regs`` of x86-64, with user space's names."""
 
-class PtRegsArm64(ctypes.Structure):
-    """The processor's registers, ``struct user_pt_regs`` of arm64; x0 stands for regs[0] and so on."""
-
-    _fields_ = tuple((name, c_uint64) for name in _ARM_REGISTERS)
+PtRegsArm64: Final = type("PtRegsArm64", (ctypes.Structure,), _registers(_ARM_REGISTERS, "x0"))
+"""The processor's registers, ``struct user_pt_regs`` of arm64; x0 stands for regs[0] and so on."""
 
 
 class _Abi:
@@ -121,15 +124,16 @@ def _abi(machine: str) -> _Abi:
 def pt_regs(machine: str | None = None, *, entry: bool = True, exit: bool = True) -> ContextSpec:
     """The registers of a probed function.
 
-    ``args[0]`` to ``args[5]`` are its integer arguments, which only its entry knows; ``ret`` is its result, which
-    only its exit knows; ``ip`` and ``sp`` are always there. Raises NotSupported on unknown machines.
+    ``args[0]`` to ``args[5]`` are its integer arguments, which only its entry knows; ``ret`` is its result, a signed
+    number, which only its exit knows; ``ip`` and ``sp`` are always there. Of functions that return C's int the upper
+    half of the register means nothing: ``ret32`` is their result. Raises NotSupported on unknown machines.
     """
     abi = _abi(machine or platform.machine())
     fields: dict[str, Field | tuple[Field, ...]] = {"ip": Field(abi.ip), "sp": Field(abi.sp)}
     if entry:
         fields["args"] = tuple(map(Field, abi.args))
     if exit:
-        fields["ret"] = Field(abi.ret)
+        fields |= {"ret": Field(f"{abi.ret}_i64"), "ret32": Field(f"{abi.ret}_i32")}
     return ContextSpec(abi.struct, fields)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import platform
 
@@ -88,6 +89,19 @@ def test_results(counts, pmu_or_tracefs):
     with on_exit():
         os.getppid()
         assert os.getppid() in counts
+
+
+def test_failures_are_negative(counts):
+    @kprobe.probe("sys_close", exit_probe=True)
+    def on_exit(pt_regs):
+        if pt_regs.ret < 0:
+            counts[-pt_regs.ret] += 1
+            counts[1000 - pt_regs.ret32] += 1
+        return 0
+
+    with on_exit():
+        close_999()
+    assert counts[errno.EBADF] == counts[1000 + errno.EBADF] == 1
 
 
 def test_an_ordinary_function(counts):

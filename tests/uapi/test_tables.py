@@ -70,9 +70,17 @@ def test_x86_registers_are_laid_out_as_the_kernels():
     kernel = Btf.kernel().layout("pt_regs")
     if "r15" not in kernel:
         pytest.skip("this kernel isn't x86-64's")
-    for field, _ctype in contexts.PtRegsX86._fields_:
+    for field in contexts._X86_REGISTERS:
         assert getattr(contexts.PtRegsX86, field).offset * 8 == kernel[X86_NAMES.get(field, field)].bit_offset, field
     assert ctypes.sizeof(contexts.PtRegsX86) == Btf.kernel().struct("pt_regs").size
+
+
+@pytest.mark.parametrize("struct", [contexts.PtRegsX86, contexts.PtRegsArm64])
+def test_results_have_a_sign(struct):
+    name = "rax" if hasattr(struct, "rax") else "x0"
+    registers = struct(**{name: (1 << 64) - 2})
+    assert getattr(registers, f"{name}_i64") == getattr(registers, f"{name}_i32") == -2
+    assert getattr(struct, f"{name}_i64").offset == getattr(struct, name).offset
 
 
 def test_arm_registers():
@@ -107,7 +115,7 @@ def test_every_name_leads_to_a_member(machine, make):
 
 def test_entry_has_no_result_and_exit_no_arguments():
     assert set(contexts.pt_regs("x86_64", exit=False).fields) == {"args", "ip", "sp"}
-    assert set(contexts.pt_regs("x86_64", entry=False).fields) == {"ret", "ip", "sp"}
+    assert set(contexts.pt_regs("x86_64", entry=False).fields) == {"ret", "ret32", "ip", "sp"}
 
 
 def test_syscall_arguments_are_the_calls_own():
