@@ -37,7 +37,7 @@ def _instruction(instr: Instr, block: Block) -> str:
     if isinstance(arg, CodeType):
         operand = f" code {arg.co_name}"
     elif isinstance(arg, frozenset):
-        operand = " " + " ".join(sorted(map(str, arg)))
+        operand = "".join(f" {flag}" for flag in sorted(arg))
     elif instr.op.name == "LOAD_CONST":
         operand = f" {arg!r}"
     else:

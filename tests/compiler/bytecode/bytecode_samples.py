@@ -1,5 +1,7 @@
 """Functions of every kind that can be compiled, each with the arguments that it is run on."""
 
+# ruff: noqa: C4, E731, UP031  what users write, however it might be improved
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -80,7 +82,7 @@ def chained(a, b):
 
 @on(*NUMBERS)
 def and_or(a, b):
-    x = a and b or a
+    x = (a and b) or a
     y = (a or b) and not (a and b)
     if (a and b) or (b and not a) or a == 7:
         x += 1
@@ -297,13 +299,28 @@ def slices(items, a, b):
 @on((Point(1, 2),), (Point(-1, 5),))
 def methods(p):
     f = p.total
-    return p.total(), p.total(1, 2, scale=3), f(*[1, 2]), f(4, scale=2), p.total(*(1,), **{"scale": 2}), str(p.x).zfill(3)
+    return (
+        p.total(),
+        p.total(1, 2, scale=3),
+        f(*[1, 2]),
+        f(4, scale=2),
+        p.total(*(1,), **{"scale": 2}),
+        str(p.x).zfill(3),
+    )
 
 
 @on((1, 2), (0, 0))
 def calls(a, b):
     args = [a, b]
-    return max(a, b), max(*args), dict(x=a, **{"y": b}), dict(**{"p": 1}, q=a), print(end=""), int("12", base=8), max(a, *args, key=abs)
+    return (
+        max(a, b),
+        max(*args),
+        dict(x=a, **{"y": b}),
+        dict(**{"p": 1}, q=a),
+        print(end=""),
+        int("12", base=8),
+        max(a, *args, key=abs),
+    )
 
 
 @on((1, 2), (0, 0))
@@ -354,10 +371,53 @@ def unpacking(pair, items):
     a, b = b, a
     a, b, c = c, a, b
     (x, y), z = (a, b), [c, d]
-    return a, b, c, d, first, middle, last, most, final, x, y, z, (*pair, *items), [*pair, 0, *items], {*pair}, {**{1: 2}, 3: 4}
+    return (
+        a,
+        b,
+        c,
+        d,
+        first,
+        middle,
+        last,
+        most,
+        final,
+        x,
+        y,
+        z,
+        (*pair, *items),
+        [*pair, 0, *items],
+        {*pair},
+        {**{1: 2}, 3: 4},
+    )
 
 
-@on(*[(v,) for v in (0, 1, 2, 3, None, True, "a", "bc", (), (1,), [1, 2], (1, [2, 3]), (1, 2, 3, 4), {"k": 1}, {"k": 2, "j": 3}, {}, Point(1, 2), Point(0, 9), 2.5, b"x")])
+@on(
+    *[
+        (v,)
+        for v in (
+            0,
+            1,
+            2,
+            3,
+            None,
+            True,
+            "a",
+            "bc",
+            (),
+            (1,),
+            [1, 2],
+            (1, [2, 3]),
+            (1, 2, 3, 4),
+            {"k": 1},
+            {"k": 2, "j": 3},
+            {},
+            Point(1, 2),
+            Point(0, 9),
+            2.5,
+            b"x",
+        )
+    ]
+)
 def matching(v):
     match v:
         case None | True:
@@ -444,7 +504,7 @@ class Base:
 
 class Derived(Base):
     def name(self, n):
-        return super().name(n), super(Derived, self).name(n), "derived"
+        return super().name(n), super().name(n), "derived"
 
 
 @on((2,))

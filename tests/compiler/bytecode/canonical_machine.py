@@ -412,7 +412,9 @@ class Machine:
 
     def MAKE_FUNCTION(self, flags: frozenset[str]) -> None:
         code: CodeType = self.stack.pop()
-        parts = {flag: self.stack.pop() for flag in ("closure", "annotations", "kwdefaults", "defaults") if flag in flags}
+        parts = {
+            flag: self.stack.pop() for flag in ("closure", "annotations", "kwdefaults", "defaults") if flag in flags
+        }
         function = FunctionType(code, self.globals, code.co_name, parts.get("defaults"), parts.get("closure", ()))
         function.__kwdefaults__ = parts.get("kwdefaults")
         function.interpreted = not code.co_flags & 0x2A0  # type: ignore[attr-defined]  # generators run natively

@@ -9,8 +9,9 @@ import sys
 import textwrap
 from types import CodeType, FunctionType
 
-import py2bpf.compiler.bytecode as bytecode
 import pytest
+
+import py2bpf.compiler.bytecode as bytecode
 from py2bpf.compiler.bytecode import Instr, Op, decode, rules
 from py2bpf.exception import InternalCompilerError, Py2BpfError
 
@@ -111,9 +112,9 @@ UNSUPPORTED = {
         """,
     "generator expression": """
         def f(a):
-            b = sum(  # here
-                x for x in a
-            )
+            b = [
+                sum(x for x in a),  # here
+            ]
         """,
     "await": """
         async def f(a):

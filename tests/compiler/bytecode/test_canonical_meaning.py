@@ -17,7 +17,16 @@ def outcome(call: Callable[..., Any], *arguments: Any) -> tuple[Any, ...]:
     arguments = copy.deepcopy(arguments)
     try:
         result = call(*arguments)
-    except (ArithmeticError, LookupError, NameError, TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as error:
+    except (
+        ArithmeticError,
+        LookupError,
+        NameError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        AttributeError,
+        AssertionError,
+    ) as error:
         if str(error).startswith("the stack"):
             raise
         return type(error), error.args if type(error) in (ValueError, AssertionError) else (), arguments

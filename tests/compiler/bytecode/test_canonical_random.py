@@ -26,7 +26,7 @@ def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.builds("({} < {} <= {})".format, inner, inner, inner),
         st.builds(binary, inner, st.sampled_from(["and", "or"]), inner),
         st.builds("({} if {} else {})".format, inner, inner, inner),
-        st.builds("({}{})".format, st.sampled_from(["-", "~", "not "]), inner),
+        st.builds("({}{})".format, st.sampled_from(["-", "~+", "not "]), inner),
         st.builds("({} := {})".format, NAMES, inner),
         st.builds("len(f'{{{}}}:{{{}!r:>5}}')".format, NAMES, NAMES),
         st.builds("sum([{} + i for i in range(3) if {}])".format, inner, inner),

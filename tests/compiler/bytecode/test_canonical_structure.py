@@ -9,14 +9,15 @@ from types import CodeType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from py2bpf.compiler.bytecode import Function, Instr, Op, decode
 from py2bpf.compiler.bytecode.canonical import STORES, TERMINATORS
 from py2bpf.compiler.bytecode.graph import Graph, IrreducibleError, _by_level, arrange, depth_first, find_loops
 from py2bpf.compiler.bytecode.stack import effect
 
 MODULES = (
-    "argparse ast calendar configparser csv dataclasses _pydecimal difflib fractions heapq inspect ipaddress json.decoder "
-    "json.encoder logging pickle random shlex statistics string subprocess tarfile textwrap threading "
+    "argparse ast calendar configparser csv dataclasses _pydecimal difflib fractions heapq inspect ipaddress "
+    "json.decoder json.encoder logging pickle random shlex statistics string subprocess tarfile textwrap threading "
     "tokenize traceback typing urllib.parse uuid zipfile"
 ).split()
 
