@@ -6,6 +6,7 @@ import ctypes
 import difflib
 import inspect
 import types
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
@@ -209,7 +210,10 @@ def get_item(ev: Evaluator, state: State, container: Abstract, key: Abstract) ->
         return _dict_item(ev, state, container, key)
     if isinstance(container, Ref) and is_array(container.ctype):
         return _array_item(ev, container, key)
-    items = iteration.known_items(ev.b, state, container)
+    if isinstance(container, Const) and isinstance(container.obj, Mapping):
+        raise TypeMismatch(0, "the key of a dict must be a constant", hints=("use a map for run-time keys",))
+    unordered = isinstance(container, Const) and not isinstance(container.obj, Sequence)
+    items = None if unordered else iteration.known_items(ev.b, state, container)
     if items is None:
         raise TypeMismatch(0, f"{describe(container)} has no items")
     return _sequence_item(ev, state, container, items, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import types
@@ -72,6 +73,7 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
         return Bound(args[0], args[1:], tuple(kwargs.items()))
     if isinstance(fn, types.MethodType):
         return call(ev, state, Const(fn.__func__), (wrap(fn.__self__), *args), kwargs, unit)
+    _refuse_frames(fn, args)
     if functions.is_special(fn):
         handled = functions.call(ev, state, fn, args, kwargs)
         if handled is not None:
@@ -85,7 +87,47 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
     if constants is None:
         _refuse(fn, args, kwargs)
     assert constants is not None
-    return call_now(fn, *constants)
+    given = zip((*args, *kwargs.values()), (*constants[0], *constants[1].values()), strict=True)
+    before = [(value, obj, copy.copy(obj)) for value, obj in given if type(obj) in _CONTAINERS]
+    result = call_now(fn, *constants)
+    changed = [(value, obj) for value, obj, old in before if obj != old]
+    if changed and isinstance(fn, types.FunctionType) and not any(isinstance(value, Const) for value, _ in changed):
+        return _inline(ev, state, fn, args, kwargs, unit)  # what it changed was a copy of the program's own
+    if changed:
+        raise UnsupportedSyntax(
+            0,
+            f"{_name(fn)}() is called while compiling, and changes a {type(changed[0][1]).__name__} that it is given",
+            hints=("let it return a new one",),
+        )
+    return result
+
+
+_CONTAINERS: Final = frozenset({list, dict, set, bytearray})
+_FRAMES: Final[dict[Any, str]] = {
+    eval: "programs are compiled before they run: write the expression itself",
+    exec: "programs are compiled before they run: write the statements themselves",
+    compile: "programs are compiled before they run",
+    locals: "name the variables",
+    globals: "name the variables: globals are constants of the program",
+    super: "name the base class: Base.method(self)",
+    input: "keep what changes in a map",
+    breakpoint: "print() shows values in the kernel's trace pipe",
+}
+"""Functions that would see the compiler's own frame, or run code that nobody compiled."""
+_NEED_ARGUMENT: Final = frozenset({vars, dir})
+
+
+def _refuse_frames(fn: Any, args: Args) -> None:
+    try:
+        hint = _FRAMES.get(fn) or ("pass an object" if fn in _NEED_ARGUMENT and not args else "")
+    except TypeError:  # unhashable
+        return
+    if hint:
+        raise UnsupportedSyntax(0, f"{_name(fn)}() is not supported in compiled functions", hints=(hint,))
+
+
+def _name(fn: Any) -> str:
+    return str(getattr(fn, "__qualname__", None) or repr(fn))
 
 
 def _refuse(fn: Any, args: Args, kwargs: Kwargs) -> None:

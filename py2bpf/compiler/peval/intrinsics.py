@@ -216,7 +216,7 @@ def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
         left, right = right, left
     ref = _memory("mem_eq", left)
     if isinstance(right, Const):
-        data = right.obj if isinstance(right.obj, bytes) else bytes(right.obj)
+        data = _constant_bytes(right)
         size = _size("mem_eq", args[2]) if len(args) == 3 else len(data)
         if size > len(data):
             raise TypeMismatch(0, f"mem_eq() of {size} bytes exceeds the constant of {len(data)} bytes")
@@ -232,6 +232,14 @@ def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
     _fits("mem_eq", ref, size)
     _fits("mem_eq", other, size)
     return arith.from_bool(memory.equal(ev.b, ref, other, size))
+
+
+def _constant_bytes(value: Const) -> bytes:
+    """The bytes of constant bytes, or of a captured ctypes object."""
+    if isinstance(value.obj, (bytes, bytearray, ctypes.Structure, ctypes.Union, ctypes.Array, ctypes._SimpleCData)):
+        return bytes(value.obj)
+    what = f"mem_eq() compares ctypes objects and constant bytes, but this is {describe(value)}"
+    raise TypeMismatch(0, what, hints=("write bytes as b'...'",))
 
 
 def _packet_copy(ev: Evaluator, args: Args) -> Abstract:
