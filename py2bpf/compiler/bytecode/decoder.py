@@ -44,7 +44,9 @@ class Decoder:
             self.args = _widen(self.ops, self.args, version.extended)
         self.cells = frozenset(code.co_cellvars + code.co_freevars)
         self.locals = _fast_locals(code)
-        self.tables = (_INTEGERS, code.co_consts, code.co_names, self.locals, *version.tables)
+        self.names = code.co_names
+        self.constants = code.co_consts
+        self.tables = (_INTEGERS, self.constants, self.names, self.locals, *version.tables)
         self.keywords: tuple[str, ...] = ()
         self.out: list[Instr] = []
         self.succ: tuple[int, ...] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .canonical import Op
+from .canonical import Instr, Op
 from .decoder import Decoder
 from .rules import ANY, CONST, FLAG, LOCAL, NAME, RAW, SKIP, Jump, Plain, Rules, Suspending, Unsupported, Version
 
@@ -16,9 +16,10 @@ _CALL, _LOAD_ATTR, _LOAD_GLOBAL, _PUSH_NULL = Op.CALL, Op.LOAD_ATTR, Op.LOAD_GLO
 
 
 def load_global(decoder: Decoder, arg: int, unit: int) -> None:
+    out, source = decoder.out, decoder.source  # the commonest of all handlers: emit() by hand
     if arg & 1:
-        decoder.emit(_PUSH_NULL, None, unit)
-    decoder.emit(_LOAD_GLOBAL, decoder.code.co_names[arg >> 1], unit)
+        out.append(Instr(_PUSH_NULL, None, unit, source))
+    out.append(Instr(_LOAD_GLOBAL, decoder.names[arg >> 1], unit, source))
 
 
 def load_attr(decoder: Decoder, arg: int, unit: int) -> None:
@@ -27,7 +28,7 @@ def load_attr(decoder: Decoder, arg: int, unit: int) -> None:
     if decoder.copies(1):
         decoder.out.pop()
         op = Op.AUG_ATTR
-    decoder.emit(op, decoder.code.co_names[arg], unit)
+    decoder.emit(op, decoder.names[arg], unit)
 
 
 def binary_subscr(decoder: Decoder, arg: int, unit: int) -> None:
@@ -52,7 +53,7 @@ def format_value(decoder: Decoder, arg: int, unit: int) -> None:
 
 
 def kw_names(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.keywords = decoder.code.co_consts[arg]
+    decoder.keywords = decoder.constants[arg]
 
 
 def super_arguments(decoder: Decoder, unit: int) -> int:

@@ -27,7 +27,7 @@ INTRINSICS_1: dict[int, tuple[Op, str | None]] = {
 
 def load_attr(decoder: Decoder, arg: int, unit: int) -> None:
     if arg & 1:
-        decoder.emit(Op.LOAD_METHOD, decoder.code.co_names[arg >> 1], unit)
+        decoder.emit(Op.LOAD_METHOD, decoder.names[arg >> 1], unit)
     else:
         v311.load_attr(decoder, arg >> 1, unit)
 
@@ -38,7 +38,7 @@ def load_super_attr(decoder: Decoder, arg: int, unit: int) -> None:
     for depth in (4, 3, 2):
         decoder.emit(Op.SWAP, depth, unit)
     decoder.emit(Op.CALL, (2, ()), unit)
-    decoder.emit(Op.LOAD_METHOD if arg & 1 else Op.LOAD_ATTR, decoder.code.co_names[arg >> 2], unit)
+    decoder.emit(Op.LOAD_METHOD if arg & 1 else Op.LOAD_ATTR, decoder.names[arg >> 2], unit)
 
 
 def make_cell(decoder: Decoder, arg: int, unit: int) -> None:
@@ -65,7 +65,7 @@ def store_slice(decoder: Decoder, arg: int, unit: int) -> None:
 
 
 def return_const(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.emit(Op.LOAD_CONST, decoder.code.co_consts[arg], unit)
+    decoder.emit(Op.LOAD_CONST, decoder.constants[arg], unit)
     decoder.end(Op.RETURN, None, unit)
 
 

@@ -1,6 +1,6 @@
 """Functions of every kind that can be compiled, each with the arguments that it is run on."""
 
-# ruff: noqa: C4, E731, UP031  what users write, however it might be improved
+# ruff: noqa: C416, E731, UP031  what users write, however it might be improved
 
 from __future__ import annotations
 
