@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import time
 from contextlib import ExitStack
 from ctypes import Structure, c_uint8, c_uint64
 from pathlib import Path
@@ -98,8 +97,8 @@ def main() -> None:
             return
         stack.callback(filter.remove, options.interface)
         common.ready(f"Dropping packets from {len(networks)} networks.")
-        for _ in common.seconds(options.duration):
-            time.sleep(0.1)
+        for _ in common.ticks(options.duration, 60):
+            pass
         printer = common.Printer(options.json, {"network": 44, "packets": -12, "bytes": -14})
         for each, dropped in [*v4.items(), *v6.items()]:
             printer.show(network=str(each), packets=dropped.packets, bytes=dropped.bytes)

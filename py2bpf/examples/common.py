@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import itertools
 import json
 import math
 import os
@@ -61,7 +62,13 @@ _CONTROL: Final = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
 
 def error_name(result: int) -> str:
     """A system call's result: the number, or the error in words."""
+    if -result in _RESTARTS:
+        return "interrupted by a signal"
     return str(result) if result >= 0 else os.strerror(-result)
+
+
+_RESTARTS: Final = (512, 513, 514, 516)
+"""ERESTARTSYS and the like, include/linux/errno.h: the call is made again, or fails, once the signal is handled."""
 
 
 # Options
@@ -142,40 +149,35 @@ def attach_call(stack: ExitStack, call: str, on_enter: Callable[[Any], Any], on_
             raise
 
 
-def seconds(duration: float | None) -> Iterator[float]:
-    """Yields the remaining time until it is over or Ctrl-C comes; None is forever."""
+def remaining(duration: float | None) -> Iterator[float]:
+    """Yields the seconds that are left until the time is over; None is forever."""
     end = math.inf if duration is None else time.monotonic() + duration
-    with contextlib.suppress(KeyboardInterrupt):
-        while (left := end - time.monotonic()) > 0:
-            yield left
+    while (left := end - time.monotonic()) > 0:
+        yield left
 
 
 def ticks(duration: float | None, interval: float) -> Iterator[None]:
     """Yields after every interval, and at the end: after ``duration`` or Ctrl-C."""
-    for left in seconds(duration):
-        time.sleep(min(left, interval))
-        if left > interval:
-            yield
+    with contextlib.suppress(KeyboardInterrupt):
+        for left in remaining(duration):
+            time.sleep(min(left, interval))
+            if left > interval:
+                yield
     yield
 
 
 def events(queue: BpfQueue, options: argparse.Namespace) -> Iterator[Any]:
     """The queue's records until --duration or --count is reached or Ctrl-C comes; then tells what was lost."""
-    left_to_show = math.inf if options.count is None else options.count
     with contextlib.suppress(KeyboardInterrupt):
-        for left in seconds(options.duration):
-            for record in queue.poll(min(left, 1.0)):
-                yield record
-                left_to_show -= 1
-                if not left_to_show:
-                    return warn_of_loss(queue)
-    warn_of_loss(queue)
-
-
-def warn_of_loss(queue: BpfQueue) -> None:
-    """Tells when events came faster than they were read."""
+        yield from itertools.islice(records(queue, options.duration), options.count)
     if queue.lost:
         print(f"{queue.lost} events were lost: they came faster than they were read", file=sys.stderr)
+
+
+def records(queue: BpfQueue, duration: float | None) -> Iterator[Any]:
+    """The queue's records until the time is over."""
+    for left in remaining(duration):
+        yield from queue.poll(min(left, 1.0))
 
 
 class Printer:

@@ -69,8 +69,8 @@ def main() -> None:
     ensure_resources()
     with ExitStack() as stack, BpfQueue(Exec, num_pages=64) as queue:
         watch(stack, queue, options.pid)
-        common.ready("Watching programs that start.")
         printer = common.Printer(options.json, {"pid": -8, "comm": 16, "result": -26, "command": 0})
+        common.ready("Watching programs that start.")
         for started in common.events(queue, options):
             result = common.error_name(started.result)
             printer.show(pid=started.pid, comm=common.text(started.comm), result=result, command=command(started))

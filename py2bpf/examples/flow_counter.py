@@ -109,9 +109,9 @@ def main() -> None:
     options = parser.parse_args()
     with ExitStack() as stack, LruHashMap(Flow, Traffic, options.flows) as flows:
         packets.watch(stack, counter(flows, options.direction), options.interface)
-        common.ready(f"Counting flows of {options.interface or 'all interfaces'}.")
         columns = {"time": 8, "protocol": 8, "source": 32, "destination": 32, "packets": -10, "bytes": -14}
         printer = common.Printer(options.json, columns)
+        common.ready(f"Counting flows of {options.interface or 'all interfaces'}.")
         for _ in common.ticks(options.duration, options.interval):
             for flow, traffic in sorted(flows.items(), key=lambda item: -item[1].bytes)[: options.top]:
                 printer.show(

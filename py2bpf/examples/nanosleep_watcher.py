@@ -49,8 +49,8 @@ def main() -> None:
     ensure_resources()
     with ExitStack() as stack, BpfQueue(Sleep, num_pages=16) as queue:
         watch(stack, queue, options.pid)
-        common.ready("Watching sleeps.")
         printer = common.Printer(options.json, {"pid": -8, "comm": 16, "call": 16, "ms": -10, "result": 0})
+        common.ready("Watching sleeps.")
         for sleep in common.events(queue, options):
             ms = round(sleep.nanoseconds / 1e6, 3)
             result = common.error_name(sleep.result)

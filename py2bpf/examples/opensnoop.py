@@ -63,8 +63,8 @@ def main() -> None:
     ensure_resources()
     with ExitStack() as stack, BpfQueue(Open, num_pages=64) as queue:
         watch(stack, queue, options.pid, options.failed)
-        common.ready("Watching opens.")
         printer = common.Printer(options.json, {"pid": -8, "comm": 16, "flags": -10, "result": -26, "path": 0})
+        common.ready("Watching opens.")
         for opened in common.events(queue, options):
             printer.show(
                 pid=opened.pid, comm=common.text(opened.comm), flags=f"{opened.flags:#x}",

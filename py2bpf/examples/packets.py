@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
+from py2bpf.examples import common
 from py2bpf.socket_filter import SocketFilter
 
 ETH_P_ALL: Final = 0x0003
@@ -49,10 +50,18 @@ def skips(skb: Any, direction: str) -> bool:
 def watch(stack: ExitStack, count: Callable[[Any], Any], interface: str | None) -> None:
     """Runs ``count`` for each packet of an interface, or of all. Packets begin with their network header.
 
-    The socket gets what the filter lets through: nothing. Raises OSError for interfaces that don't exist.
+    The socket gets what the filter lets through: nothing.
     """
-    if interface is not None:
-        socket.if_nametoindex(interface)
-    sock = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM))
+    everywhere = socket.htons(ETH_P_ALL) if interface is None else 0
+    sock = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, everywhere))
     stack.enter_context(SocketFilter(count)).attach(sock)
-    sock.bind((interface or "", ETH_P_ALL))
+    if interface is not None:
+        sock.bind((known(interface), ETH_P_ALL))
+
+
+def known(interface: str) -> str:
+    """The interface's name, if there is such a one; else the tool ends with an error."""
+    names = [name for _index, name in socket.if_nameindex()]
+    if interface not in names:
+        common.fail(f"no network interface {interface!r}; there are {', '.join(names)}")
+    return interface

@@ -60,8 +60,8 @@ def main() -> None:
     ensure_resources()
     with ExitStack() as stack, BpfQueue(Sync, num_pages=16) as queue:
         watch(stack, queue, options.pid)
-        common.ready("Watching syncs.")
         printer = common.Printer(options.json, {"pid": -8, "comm": 16, "call": 16, "fd": -5, "ms": -10, "result": 0})
+        common.ready("Watching syncs.")
         for sync in common.events(queue, options):
             printer.show(
                 pid=sync.pid, comm=common.text(sync.comm), call=CALLS[sync.call],

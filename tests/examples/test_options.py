@@ -1,0 +1,102 @@
+"""What all tools have in common: help, options, ends, errors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+from conftest import PATIENCE, Run, command
+
+TRACING = ("nanosleep_watcher", "sync_watcher", "opensnoop", "unlinkers", "execsnoop", "connect_watcher")
+PACKETS = ("count_by_protocol", "flow_counter")
+TOOLS = (*TRACING, *PACKETS, "blacklist_ingress_ips", "demo")
+
+
+def call(name: str, *options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(name, *options), capture_output=True, text=True, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_help(name: str) -> None:
+    done = call(name, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: python -m py2bpf.examples.{name}")
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_without_privileges(name: str, powerless: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    done = powerless(name, *(["-i", "lo", "10.0.0.1"] if name.startswith("blacklist") else []))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "root" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("opensnoop", ["--duration", "0"], "0 is not above 0"),
+        ("opensnoop", ["--duration", "inf"], "inf is not above 0"),
+        ("opensnoop", ["--count", "0"], "0 is not 1 or more"),
+        ("opensnoop", ["--pid", "me"], "invalid"),
+        ("count_by_protocol", ["--direction", "up"], "invalid choice"),
+        ("blacklist_ingress_ips", [], "give the addresses"),
+        ("blacklist_ingress_ips", ["10.0.0.1/8"], "invalid network value"),
+    ],
+)
+def test_wrong_options(name: str, options: list[str], told: str) -> None:
+    done = call(name, *options)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", TRACING)
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it(run: Run, name: str, by: signal.Signals) -> None:
+    with run(name, "--pid", os.getpid()) as tool:
+        assert tool.end(by) == 0
+    assert tool.lines[0].split()[:2] == ["PID", "COMM"]
+    assert "Traceback" not in tool.errors
+
+
+@pytest.mark.kernel
+def test_it_ends_in_time(run: Run) -> None:
+    with run("nanosleep_watcher", "--duration", 1, "--pid", os.getpid()) as tool:
+        begin = time.monotonic()
+        assert tool.end(by=None) == 0
+        assert 0.5 < time.monotonic() - begin < PATIENCE / 2
+
+
+@pytest.mark.kernel
+def test_as_a_table(run: Run) -> None:
+    with run("nanosleep_watcher", "--pid", os.getpid(), "--count", 1) as tool:
+        time.sleep(0.01)
+        assert tool.end(by=None) == 0
+    head, row = tool.lines
+    assert head.split() == ["PID", "COMM", "CALL", "MS", "RESULT"]
+    assert row.split()[0] == str(os.getpid()) and row.split()[2] == "clock_nanosleep"
+    assert head.index("CALL") == row.index("clock_nanosleep")
+
+
+@pytest.mark.kernel
+def test_a_reader_that_goes_is_no_error(run: Run) -> None:
+    with run("nanosleep_watcher", "--pid", os.getpid()) as tool:
+        assert tool.process.stdout is not None
+        tool.process.stdout.readline()
+        tool.process.stdout.close()
+        tool.process.stdout = None
+        time.sleep(0.01)
+        assert tool.process.wait(PATIENCE) == 0
+    assert "Traceback" not in tool.errors
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", [*PACKETS, "blacklist_ingress_ips"])
+def test_an_unknown_interface(name: str) -> None:
+    done = call(name, "-i", "nosuch", *(["10.0.0.1"] if name.startswith("blacklist") else []))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and "'nosuch'; there are" in done.stderr

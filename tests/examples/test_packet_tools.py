@@ -1,0 +1,134 @@
+"""The tools that look at packets, in a network namespace without other packets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Namespace
+
+pytestmark = pytest.mark.kernel
+
+PACKETS = """
+import socket
+for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        for _ in range(5):
+            sock.sendto(b"x", (address, 9))
+"""
+"""To a port that nobody listens on: ICMP answers each."""
+
+FLOWS = """
+import socket
+with socket.create_server(("127.0.0.1", 5000)) as server:
+    with socket.create_connection(("127.0.0.1", 5000), source_address=("127.0.0.1", 5001)) as client:
+        peer, _ = server.accept()
+        client.sendall(bytes(3000))
+        peer.recv(3000, socket.MSG_WAITALL)
+        peer.close()
+for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.bind((address, 6000))
+        for _ in range(3):
+            sock.sendto(bytes(100), (address, 6001))
+"""
+
+
+@pytest.mark.parametrize(("direction", "times"), [("both", 2), ("in", 1), ("out", 1)])
+def test_count_by_protocol(namespace: Namespace, direction: str, times: int) -> None:
+    options = ("-i", "lo", "--json", "--direction", direction, "--interval", 60)
+    with namespace.run("count_by_protocol", *options) as tool:
+        namespace.python(PACKETS)
+        assert tool.end() == 0
+    counts = {row["protocol"]: row["packets"] for row in tool.rows}
+    expected = dict.fromkeys(("IPv4 UDP", "IPv4 ICMP", "IPv6 UDP", "IPv6 ICMPv6"), 5 * times)
+    assert expected.items() <= counts.items()
+
+
+def test_count_by_protocol_again_and_again(namespace: Namespace) -> None:
+    with namespace.run("count_by_protocol", "--interval", 0.2, "--duration", 2) as tool:
+        namespace.python(PACKETS)
+        assert tool.end(by=None) == 0
+    assert tool.lines[0].split() == ["TIME", "PROTOCOL", "PACKETS"]
+    assert sum(line.split()[1:] == ["IPv4", "UDP", "10"] for line in tool.lines) > 1
+
+
+def test_flow_counter(namespace: Namespace) -> None:
+    with namespace.run("flow_counter", "-i", "lo", "--json", "--direction", "in", "--interval", 60) as tool:
+        namespace.python(FLOWS)
+        assert tool.end() == 0
+    flows = {(row["protocol"], row["source"], row["destination"]): row for row in tool.rows}
+    data = flows["TCP", "127.0.0.1:5001", "127.0.0.1:5000"]
+    assert data["bytes"] > 3000 and data["packets"] >= 4
+    assert flows["TCP", "127.0.0.1:5000", "127.0.0.1:5001"]["bytes"] < 1000
+    for source, destination, header in (("127.0.0.1:6000", "127.0.0.1:6001", 20), ("[::1]:6000", "[::1]:6001", 40)):
+        row = flows["UDP", source, destination]
+        assert (row["packets"], row["bytes"]) == (3, 3 * (header + 8 + 100))
+    assert tool.rows[0] == data, "the largest comes first"
+
+
+def test_flow_counter_shows_the_top(namespace: Namespace) -> None:
+    with namespace.run("flow_counter", "-i", "lo", "--json", "--interval", 60, "--top", 1) as tool:
+        namespace.python(FLOWS)
+        assert tool.end() == 0
+    assert [row["destination"] for row in tool.rows] == ["127.0.0.1:5000"]
+
+
+RECEIVED = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+    receiver.bind(("127.0.0.1", 0))
+    for address in ("127.0.0.1", "127.0.0.9", "127.5.0.1", "127.5.255.1"):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.bind((address, 0))
+            for _ in range(3):
+                sender.sendto(address.encode(), receiver.getsockname())
+    receiver.settimeout(0.3)
+    came = set()
+    while True:
+        try:
+            came.add(receiver.recv(100).decode())
+        except TimeoutError:
+            break
+with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as receiver:
+    receiver.bind(("::1", 0))
+    receiver.settimeout(0.3)
+    receiver.sendto(b"::1", receiver.getsockname())
+    try:
+        came.add(receiver.recv(100).decode())
+    except TimeoutError:
+        pass
+print(*sorted(came))
+"""
+ALL = "127.0.0.1 127.0.0.9 127.5.0.1 127.5.255.1 ::1\n"
+
+
+def test_blacklist(namespace: Namespace) -> None:
+    assert namespace.python(RECEIVED) == ALL
+    addresses = ("127.0.0.9", "127.5.0.0/24", "10.0.0.0/8", "::/0")
+    with namespace.run("blacklist_ingress_ips", "-i", "lo", "--json", *addresses) as tool:
+        assert namespace.python(RECEIVED) == "127.0.0.1 127.5.255.1\n"
+        assert tool.end() == 0
+    assert {row["network"]: row["packets"] for row in tool.rows} == {
+        "127.0.0.9/32": 3,
+        "127.5.0.0/24": 3,
+        "10.0.0.0/8": 0,
+        "::/0": 1,
+    }
+    assert namespace.python(RECEIVED) == ALL, "the filter has gone with the tool"
+
+
+def test_a_blacklist_that_stays(namespace: Namespace, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("# hosts\n127.0.0.9  # one\n\n")
+    assert namespace.call("blacklist_ingress_ips", "-i", "lo", "--file", tmp_path / "list", "--keep").returncode == 0
+    assert namespace.python(RECEIVED) == ALL.replace("127.0.0.9 ", "")
+    done = namespace.call("blacklist_ingress_ips", "-i", "lo", "--clear")
+    assert (done.returncode, done.stdout) == (0, "1 filters removed\n")
+    assert namespace.python(RECEIVED) == ALL
+
+
+def test_a_wrong_line_is_named(namespace: Namespace, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("127.0.0.9\n127.0.0.999\n")
+    done = namespace.call("blacklist_ingress_ips", "-i", "lo", "--file", tmp_path / "list")
+    assert done.returncode == 2
+    assert f"{tmp_path / 'list'}, line 2: '127.0.0.999'" in done.stderr
