@@ -134,8 +134,21 @@ def _int(value: Any = 0) -> int:
     return value if isinstance(value, Int) else int(value)
 
 
-BUILTINS: dict[str, Any] = {"min": _extreme(min), "max": _extreme(max), "int": _int}
-"""Stand-ins for built-ins that forget the type of an integer."""
+class _Range:
+    """range(), whose ``in`` would walk through all numbers to look for one of a subclass of int."""
+
+    def __init__(self, *args: int) -> None:
+        self.numbers = range(*map(int, args))
+
+    def __iter__(self) -> Any:
+        return iter(self.numbers)
+
+    def __contains__(self, number: int) -> bool:
+        return int(number) in self.numbers
+
+
+BUILTINS: dict[str, Any] = {"min": _extreme(min), "max": _extreme(max), "int": _int, "range": _Range}
+"""Stand-ins for built-ins that forget the type of an integer, or are slow with it."""
 
 
 class SimulatedMap:

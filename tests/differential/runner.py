@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import linecache
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -55,7 +56,9 @@ class Case:
                 name: stack.enter_context(ArrayMap(TYPES[kind], 1)) for name, kind in self.inputs.items()
             }
             self.out = stack.enter_context(ArrayMap(ctypes.c_uint64, outputs))
-            self.hash = stack.enter_context(HashMap(ctypes.c_uint32, ctypes.c_int64, HASH_ENTRIES)) if "H[" in source else None
+            self.hash = None
+            if re.search(r"\bH\b", source):
+                self.hash = stack.enter_context(HashMap(ctypes.c_uint32, ctypes.c_int64, HASH_ENTRIES))
             code = _compile(source)
             self.code = code
             compiled = _define(code, {**self.maps, "OUT": self.out, "H": self.hash})

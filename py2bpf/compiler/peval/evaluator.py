@@ -34,7 +34,7 @@ from .frames import (
 )
 from .loops import RunTimeLoop
 from .state import Merger, State
-from .values import UNASSIGNED, Abstract, CellRef, Const, Counter, Items, Run, Unbound, wrap
+from .values import UNASSIGNED, Abstract, CellRef, Const, Counter, Items, Option, Run, Unbound, wrap
 from .values import Context as ContextValue
 
 MAX_RESTARTS = 200
@@ -110,6 +110,8 @@ class Evaluator:
             return const(self.hook.neutral)
         if isinstance(value, Unbound):
             raise TranslationErrorFor(value, "the program's result")
+        if isinstance(value, Option):
+            return self.b.emit(IrOp.SELECT, [value.present, value.value, const(self.hook.neutral)], value.value.type)
         return arith.to_ir(self.b, value, "a program returns an integer")
 
     # frames
@@ -236,7 +238,10 @@ class Evaluator:
         if instr.op is Op.FOR_ITER:
             return self._for(frame, index, context, succ, state)
         if instr.op is Op.RETURN:
-            frame.exits.append((state, state.stack.pop()))
+            value = state.stack.pop()
+            if frame.parent is None and isinstance(value, Const) and value.obj is None:
+                value = Const(self.hook.neutral)
+            frame.exits.append((state, value))
             self.b.jump(frame.return_block)
             return []
         if instr.op is Op.RAISE:

@@ -1,0 +1,28 @@
+"""Functions that were once compiled wrongly, each as small as it can be."""
+
+from __future__ import annotations
+
+import pytest
+from runner import Case
+
+pytestmark = pytest.mark.kernel
+NUMBERS = [0, 1, 2, 5, 7, 63, 64, 255, 1 << 32, (1 << 63) - 1, -1, -5, -(1 << 63)]
+UNSIGNED = [number % (1 << 64) for number in NUMBERS]
+
+CASES = {
+    "comparisons as numbers": "OUT[0] = (a < b) & (b < 5)\nOUT[1] = (a < 3) | (a > 60)\nreturn 1 if (a < b) & (a < 9) else 2",
+    "return nothing, or a number": "if a < 3:\n    return\nreturn 5",
+    "return what may be None": "return H.get(a & 7)",
+    "far ranges": "return 1 if b in range(200, -300, -3) else 2",
+    "ranges beyond i64": "return 1 if a in range(-(1 << 63), (1 << 63) - 1, 5) else 2",
+}
+
+
+@pytest.mark.parametrize("body", CASES.values(), ids=list(CASES))
+def test_agrees(body: str) -> None:
+    lines = ["a = A[0]", "b = B[0]", *body.splitlines()]
+    source = "def program(ctx):\n" + "".join(f"    {line}\n" for line in lines)
+    with Case(source, {"A": "i64", "B": "u64"}, 2) as case:
+        for a in NUMBERS:
+            for b in UNSIGNED:
+                assert case.check({"A": a, "B": b})
