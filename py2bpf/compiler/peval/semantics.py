@@ -87,7 +87,21 @@ def operate(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstrac
         joined = concatenate(ev, state, left, right)
         if joined is not None:
             return joined
+    if op == "*":
+        for sequence, count in ((left, right), (right, left)):
+            if isinstance(sequence, (ListRef, TupleOf)) and isinstance(count, Const) and isinstance(count.obj, int):
+                return repeat(ev, state, sequence, count.obj)
     return arith.binary(ev.b, op, left, right)
+
+
+def repeat(ev: Evaluator, state: State, sequence: ListRef | TupleOf, count: int) -> Abstract:
+    """``sequence * count``."""
+    if isinstance(sequence, TupleOf):
+        return tuple_of(sequence.items * count)
+    items: tuple[Abstract, ...] = iteration.heap_object(state, sequence)
+    if len(items) * count > iteration.MAX_ITEMS:
+        raise TypeMismatch(0, f"a list of more than {iteration.MAX_ITEMS} items", hints=("use an array map",))
+    return new_list(ev, state, items * count)
 
 
 def concatenate(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Abstract | None:
