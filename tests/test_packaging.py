@@ -73,5 +73,22 @@ def test_a_fresh_venv_runs_the_wheel(wheel: Path, tmp_path: Path) -> None:
     venv.create(home, with_pip=True)
     python = home / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", wheel, cwd=tmp_path)
-    where = run(python, "-c", "import py2bpf._core as core; print(core.__file__)", cwd=tmp_path).strip()
+    (tmp_path / "user.py").write_text(USER)
+    where, returned = run(python, "user.py", cwd=tmp_path).split("\n")[:2]
     assert Path(where).is_relative_to(home)
+    assert returned == "exit"
+
+
+USER = """
+import py2bpf._core
+from py2bpf.prog import ProgType, compile_prog
+from py2bpf.socket_filter import SkBuffContext
+
+
+def keep_short(skb):
+    return skb.len if skb.len < 100 else 0
+
+
+print(py2bpf._core.__file__)
+print(compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, keep_short).code[-1])
+"""
