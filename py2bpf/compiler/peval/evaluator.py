@@ -88,7 +88,8 @@ class Evaluator:
 
     def program(self, fn: types.FunctionType, context: ContextSpec) -> Function:
         code = fn.__code__
-        if code.co_argcount != 1 + len(fn.__defaults__ or ()) or code.co_kwonlyargcount:
+        keywords = len(fn.__kwdefaults__ or ())
+        if code.co_argcount != 1 + len(fn.__defaults__ or ()) or code.co_kwonlyargcount != keywords:
             raise UnsupportedSyntax(
                 code.co_firstlineno,
                 f"{fn.__name__}() must take one argument, the hook's context",
@@ -97,6 +98,7 @@ class Evaluator:
             )
         args = [ContextValue(self.b.context, context), *(wrap(value) for value in fn.__defaults__ or ())]
         names = dict(zip(code.co_varnames, args, strict=False))
+        names |= {name: wrap(value) for name, value in (fn.__kwdefaults__ or {}).items()}
         state = State([], {}, {}, {})
         try:
             result = self.run(self.real_frame(fn, ("program",), None), names, state)
@@ -130,7 +132,7 @@ class Evaluator:
         caller, self.frame = self.frame, frame
         cells = state.cells.copy()
         for name in frame.fn.cellvars:
-            frame.cell_ids[name] = self.ident()
+            frame.cell_ids[name] = (frame.path, name)
             if name in names:
                 cells[frame.cell_ids[name]] = names.pop(name)
         self._goto(frame, (), -1, 0, State([], names, cells, state.heap.copy()))
@@ -179,7 +181,11 @@ class Evaluator:
                 return iterations
             iterations = (*iterations[:-1], iterations[-1] + 1)
             if iterations[-1] > MAX_ITERATIONS:
-                raise LimitExceeded(0, f"the loop has more than {MAX_ITERATIONS} iterations to unroll")
+                raise LimitExceeded(
+                    0,
+                    f"the loop has more than {MAX_ITERATIONS} iterations to unroll",
+                    hints=("a loop over range() runs at run time if its body needs no constant",),
+                )
         return iterations
 
     def _goto(
@@ -229,7 +235,11 @@ class Evaluator:
     ) -> list[tuple[int, Context]]:
         self.instructions += 1
         if self.instructions > MAX_INSTRUCTIONS // 8:
-            raise LimitExceeded(0, "the program grows without end while its loops are unrolled")
+            raise LimitExceeded(
+                0,
+                "the program grows without end while its loops are unrolled",
+                hints=("a loop over range() runs at run time if its body needs no constant",),
+            )
         self.b.span = instr.span
         if instr.op is Op.JUMP:
             return self._nodes(self._goto(frame, context, index, succ[0], state))
@@ -372,11 +382,12 @@ class Evaluator:
         frame = self.frame
         notes = []
         while frame is not None and frame.parent is not None:
-            if frame.site is not None:
+            comprehension = frame.fn.name.startswith("<") and frame.fn.name != "<lambda>"
+            if frame.site is not None and not comprehension:
                 notes.append((frame.site, f"{frame.fn.name}() is called here"))
             frame = frame.parent
         if not error.notes:
-            error.notes = tuple(notes)
+            error.notes = tuple(dict.fromkeys(notes))  # recursion comes from one place again and again
 
     def cell(self, frame: Frame, state: State, name: str) -> Abstract:
         """A cell or free variable's value."""

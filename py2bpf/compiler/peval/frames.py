@@ -10,7 +10,7 @@ from ..bytecode.canonical import Function, Loop, Op
 from ..ir.types import Int
 from ..ir.values import Block
 from .state import State
-from .values import Abstract, Const, Counter, Ref
+from .values import Abstract, CellId, Const, Counter, Ref
 
 if TYPE_CHECKING:
     from .loops import RunTimeLoop
@@ -32,16 +32,18 @@ class LoopPlan:
     """How one loop, reached on one path of calls and iterations, is evaluated.
 
     ``forced``: unrolled because its body failed otherwise. ``types`` says what the phi of a variable must hold:
-    an integer type, a model Ref, or (a str) why it can't hold the variable at all.
+    an integer type, a model Ref, or (a str) why it can't hold the variable at all. ``cells`` are the variables
+    that functions called in the loop change.
     """
 
-    __slots__ = ("can_unroll", "forced", "types", "unroll")
+    __slots__ = ("can_unroll", "cells", "forced", "types", "unroll")
 
     def __init__(self) -> None:
         self.unroll = True
         self.can_unroll = True
         self.forced = False
         self.types: dict[Any, Int | Ref | str] = {}
+        self.cells: set[CellId] = set()
 
 
 class Frame:
@@ -79,7 +81,7 @@ class Frame:
         self.parent = parent
         self.path = path
         self.site = site
-        self.cell_ids: dict[str, int] = {}
+        self.cell_ids: dict[str, CellId] = {}
         self.constants: dict[str, types.CellType] = {}  # free variables of a real function
         self.pending: dict[tuple[int, Context], tuple[Block, list[State]]] = {}
         self.run_time_loops: dict[tuple[int, Context], RunTimeLoop] = {}

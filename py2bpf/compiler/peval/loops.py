@@ -41,7 +41,8 @@ class RunTimeLoop:
             state.locals[name] = self._slot(("local", name), state.locals[name])
         for name in loop.stored - state.locals.keys():
             state.locals[name] = Unbound("only the loop assigns it, and the loop may run zero times")
-        for ident in sorted(state.cells):
+        stored = {frame.cell_ids[name] for name in loop.stored if name in frame.cell_ids}
+        for ident in state.cells.keys() & (stored | self.plan.cells):
             state.cells[ident] = self._slot(("cell", ident), state.cells[ident])
         if frame.is_for(loop):
             counter = state.stack[-1]
@@ -98,12 +99,23 @@ class RunTimeLoop:
         for slot, header in self.slots:
             back = self._slot_value(state, slot)
             self._back(slot, header, back, pred)
+        self._check_cells(state)
         for ident, items in self.state.heap.items():
             if state.heap.get(ident) is not items:
                 raise UnsupportedSyntax(0, "a list or dict changes in a loop that runs at run time")
         for phi in block.phis:
             if len(phi.args) != len(block.preds):
                 raise InternalCompilerError("peval", "a loop's phi has no value on a back edge", self.span)
+
+    def _check_cells(self, state: State) -> None:
+        """A function called in the loop may change variables of ours."""
+        slots = {slot for slot, _ in self.slots}
+        for ident, value in self.state.cells.items():
+            if ("cell", ident) not in slots and not same(value, state.cells.get(ident, UNASSIGNED)):
+                if ident in self.plan.cells:
+                    continue  # no phi can hold it: it is unusable from the header on
+                self.plan.cells.add(ident)
+                raise Restart
 
     @staticmethod
     def _slot_value(state: State, slot: Any) -> Abstract:

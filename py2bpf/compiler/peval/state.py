@@ -14,6 +14,7 @@ from .values import (
     Abstract,
     AugmentedAttr,
     AugmentedItem,
+    CellId,
     Const,
     Counter,
     Items,
@@ -36,7 +37,7 @@ class State:
     __slots__ = ("cells", "heap", "locals", "stack")
 
     def __init__(
-        self, stack: list[Abstract], locals: dict[str, Abstract], cells: dict[int, Abstract], heap: Heap
+        self, stack: list[Abstract], locals: dict[str, Abstract], cells: dict[CellId, Abstract], heap: Heap
     ) -> None:
         self.stack = stack
         self.locals = locals

@@ -16,6 +16,11 @@ from ..ir.types import Ptr
 from ..ir.values import Value
 
 
+CellId = tuple[Any, str]
+"""A variable that functions share: the path of calls to the function that has it, and its name. The same in every
+attempt at evaluating a program."""
+
+
 class Abstract:
     """The base of all abstract values. They are immutable; two may be the same value without being equal."""
 
@@ -170,14 +175,14 @@ class Closure(Abstract):
     globals: dict[str, Any]
     defaults: tuple[Abstract, ...]
     kwdefaults: tuple[tuple[str, Abstract], ...]
-    cells: tuple[int, ...]
+    cells: tuple[CellId, ...]
 
 
 @dataclass(slots=True, eq=False)
 class CellRef(Abstract):
     """The cell itself of a variable, on its way into a closure."""
 
-    ident: int
+    ident: CellId
 
 
 @dataclass(slots=True, eq=False)

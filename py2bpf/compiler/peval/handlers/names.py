@@ -67,7 +67,7 @@ def _load_and_clear(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> 
 
 
 def _make_cell(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
-    frame.cell_ids.setdefault(instr.arg, ev.ident())
+    frame.cell_ids.setdefault(instr.arg, (frame.path, instr.arg))
 
 
 def _load_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -93,24 +93,30 @@ def _load_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
 
 
 def _store_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
-    if instr.arg not in frame.cell_ids:
-        raise UnsupportedSyntax(
-            0, f"can't assign to {instr.arg!r} of the enclosing function: closures are constants of a program",
-            hints=("keep changing values in a map",),
-        )  # fmt: skip
+    _own_cell(frame, instr)
     state.cells[frame.cell_ids[instr.arg]] = state.stack.pop()
 
 
+def _own_cell(frame: Frame, instr: Instr) -> None:
+    """Refuses to change a variable that the program only captured."""
+    if instr.arg not in frame.cell_ids:
+        raise UnsupportedSyntax(
+            0, f"can't change {instr.arg!r} of the enclosing function: closures are constants of a program",
+            hints=("keep changing values in a map",),
+        )  # fmt: skip
+
+
 def _delete_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    _own_cell(frame, instr)
     semantics.use(ev.cell(frame, state, instr.arg), instr.arg)
-    state.cells.pop(frame.cell_ids.get(instr.arg, -1), None)
+    state.cells.pop(frame.cell_ids[instr.arg], None)
 
 
 def _load_closure(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     if instr.arg in frame.cell_ids:
         state.stack.append(ev.cell_ref(frame, instr.arg))
         return
-    ident = frame.cell_ids[instr.arg] = ev.ident()  # a constant of the enclosing real function, passed inwards
+    ident = frame.cell_ids[instr.arg] = (frame.path, instr.arg)  # a constant of the enclosing real function, passed inwards
     state.cells[ident] = semantics.use(_constant_cell(frame, instr.arg), instr.arg)
     state.stack.append(CellRef(ident))
 
