@@ -1,0 +1,197 @@
+"""README.md and docs: every block of code is run, every command, name and link that they mention exists."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown import ROOT, Block, blocks
+
+from py2bpf import datastructures, exception, kprobe
+from py2bpf.prog import ProgType, create_prog
+from py2bpf.util import ensure_resources
+
+FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [block for file in FILES for block in blocks(file)]
+OTHERS = ["CONTRIBUTING.md", "CHANGELOG.md"]
+IN_TIME = 300 if os.environ.get("PY2BPF_GUEST") == "1" else 30
+"""Seconds after which a block that doesn't end by itself is interrupted, unless it said something before."""
+
+
+def ids(block: Block) -> str:
+    return str(block)
+
+
+@pytest.fixture
+def activity() -> Iterator[None]:
+    """Packets on loopback, files that are opened, sleeps: what the blocks watch."""
+    ensure_resources()
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, contextlib.suppress(ConnectionRefusedError):
+                sock.connect(("127.0.0.1", 9))
+                sock.send(b"hello")
+                sock.send(b"again")
+            with open("/dev/null"):
+                time.sleep(0.01)
+            with contextlib.suppress(OSError):
+                os.close(9999)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        worker.join()
+
+
+def run(block: Block) -> None:
+    """Runs the block to its end, or to the error that it announces."""
+    names = block.namespace()
+    code = block.compiled()
+    if block.error is None:
+        exec(code, names)
+        return
+    with pytest.raises(getattr(exception, block.error)) as caught:
+        exec(code, names)
+    if block.expected is not None:
+        assert str(caught.value) == block.expected.rstrip("\n")
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("block", [block for block in BLOCKS if not block.is_kprobe], ids=ids)
+def test_block(block: Block, activity: None, capsys: pytest.CaptureFixture[str]) -> None:
+    run(block)
+    if "prints" in block.directives:
+        assert capsys.readouterr().out == block.expected
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.is_kprobe], ids=ids)
+def test_kprobe_block_loads(block: Block) -> None:
+    """Kernels without kernel probes can load the programs all the same."""
+    names = block.namespace()
+    exec(block.without_withs(), names)
+    probes = [each for each in names.values() if isinstance(each, kprobe.Probe)]
+    assert probes
+    for probe in probes:
+        symbol = probe.targets[0].replace("sys_", "__x64_sys_", 1)
+        context = kprobe._context(symbol, probe.exit_probe)
+        with create_prog(ProgType.KPROBE, context, probe.fn) as prog:
+            assert prog.info.id
+
+
+@pytest.mark.qemu
+@pytest.mark.kernel
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.is_kprobe], ids=ids)
+def test_kprobe_block(block: Block, activity: None, capsys: pytest.CaptureFixture[str]) -> None:
+    with interrupted_when_it_prints(capsys) as printed:
+        run(block)
+    assert "print(" not in block.source or printed
+
+
+@contextlib.contextmanager
+def interrupted_when_it_prints(capsys: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
+    """Sends this process Ctrl-C when there is output, for loops that don't end."""
+    printed: list[str] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        end = time.monotonic() + IN_TIME
+        while not done.wait(0.2):
+            if text := capsys.readouterr().out:
+                printed.append(text)
+            if printed or time.monotonic() > end:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            yield printed
+        finally:
+            done.set()
+            watcher.join()
+            printed += filter(None, [capsys.readouterr().out])
+
+
+# What isn't code
+
+
+@pytest.mark.parametrize("file", [*(str(file.relative_to(ROOT)) for file in FILES), *OTHERS])
+def test_links_lead_somewhere(file: str) -> None:
+    path = ROOT / file
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text())
+    missing = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("file", [*(str(file.relative_to(ROOT)) for file in FILES), *OTHERS])
+def test_names_exist(file: str) -> None:
+    """Dotted names of ours, in prose too."""
+    names = set(re.findall(r"`(py2bpf(?:\.[A-Za-z_]\w*)+)", (ROOT / file).read_text()))
+    assert [name for name in sorted(names) if not exists(name)] == []
+
+
+def exists(name: str) -> bool:
+    parts = name.split(".")
+    thing: Any = importlib.import_module(parts[0])
+    for at, part in enumerate(parts[1:], 2):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(".".join(parts[:at]))
+        if not hasattr(thing, part):
+            return False
+        thing = getattr(thing, part)
+    return True
+
+
+@pytest.mark.parametrize("file", [*(str(file.relative_to(ROOT)) for file in FILES), *OTHERS])
+def test_paths_exist(file: str) -> None:
+    paths = re.findall(r"`((?:py2bpf|csrc|tests|docs|benchmarks|\.ci)/[\w./]*)", (ROOT / file).read_text())
+    assert [path for path in paths if "NNN" not in path and not (ROOT / path).exists()] == []
+
+
+def commands(pattern: str) -> list[Any]:
+    text = "\n".join((ROOT / file).read_text() for file in [*FILES, *OTHERS])
+    return sorted(set(re.findall(pattern, text)))
+
+
+@pytest.mark.parametrize("target", commands(r"(?:`|^    |^)make ([\w-]+)"))
+def test_make_targets_exist(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
+
+
+@pytest.mark.parametrize(("tool", "options"), commands(r"-m (py2bpf\.examples\.[a-z]\w*)([^`#\n]*)"))
+def test_tools_have_the_options(tool: str, options: str) -> None:
+    told = subprocess.run([sys.executable, "-m", tool, "--help"], capture_output=True, text=True, check=True).stdout
+    assert [option for option in re.findall(r"(?<!\S)--?[a-z]\w*", options) if option not in told] == []
+
+
+def test_all_examples_are_listed() -> None:
+    told = (ROOT / "docs" / "quickstart.md").read_text()
+    shared = {"__init__", "common", "packets"}
+    names = {file.stem for file in Path(ROOT, "py2bpf", "examples").glob("*.py")} - shared
+    assert [name for name in sorted(names) if f"`{name}`" not in told] == []
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/maps-and-queues.md"])
+def test_all_kinds_of_maps_are_listed(file: str) -> None:
+    told = (ROOT / file).read_text()
+    kinds = set(datastructures.__all__) - {"Map", "PerCpuValues"}
+    assert [kind for kind in sorted(kinds) if f"`{kind}" not in told] == []
