@@ -15,6 +15,8 @@ SIGNED_INPUTS = ["a", "c", "d", "e", "f"]
 UNSIGNED_INPUTS = ["b"]
 OUTPUTS = 4
 CONSTANTS = [0, 1, 2, 3, 5, 7, 8, 10, 15, 16, 31, 63, 64, 100, 255, 256, 1000, 65535, 1 << 31, (1 << 32) - 1, 1 << 40, (1 << 63) - 1]
+NESTED_TRIPS = 24
+"""How often the body of a nested loop may run: the verifier follows every path through every iteration."""
 COMPARISONS = ["<", "<=", "==", "!=", ">", ">="]
 
 HELPERS = '''
@@ -238,7 +240,7 @@ class Statements:
             self.block(depth + 1, level - 1)
 
     def _loop(self, depth: int, level: int, head: str, trips: int, first: str = "") -> None:
-        if self.trips * trips > 120:
+        if self.trips > 1 and self.trips * trips > NESTED_TRIPS:
             return self._assign(depth, level)
         self.add(depth, head)
         if first:

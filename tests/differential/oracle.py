@@ -20,7 +20,7 @@ MAX_SHIFT = 4096
 """Larger shift counts make numbers that no machine holds; they leave any type."""
 
 
-class LeavesType(Exception):  # noqa: N818 - no error of the program
+class LeavesType(Exception):
     """An integer was computed that its type can't hold."""
 
 

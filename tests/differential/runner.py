@@ -16,12 +16,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
 
+from oracle import BUILTINS, MASK, LeavesType, SimulatedMap
+
 from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.uapi.prog_types import HOOKS
-
-from oracle import BUILTINS, MASK, LeavesType, SimulatedMap
 
 SAFE = HOOKS[ProgType.SOCKET_FILTER].safe
 NEUTRAL = HOOKS[ProgType.SOCKET_FILTER].neutral

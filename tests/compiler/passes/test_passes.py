@@ -1,0 +1,173 @@
+"""Each pass by IR before and after: where it fires, and where it must not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ir_text import parse
+
+from py2bpf.compiler.ir.checker import check
+from py2bpf.compiler.ir.printer import to_text
+from py2bpf.compiler.passes import clean, cse, dce, lower, returns, stack_init
+
+PASSES = {"clean": clean.run, "lower": lower.run, "cse": cse.run, "dce": dce.run, "returns": returns.run, "stack_init": stack_init.run}
+
+BYTE = "%1 = load i64 %0, #0, #1, unsigned"
+WORD = "%1 = load i64 %0, #0, #4, unsigned"
+SIGNED = "%1 = load i64 %0, #0, #4, signed"
+LONG = "%1 = load u64 %0, #0, #8, unsigned"
+
+
+def row(*lines: str) -> str:
+    """A function of one block over the context %0."""
+    return "b0:\n  %0 = ctx ctx*\n" + "".join(f"  {line}\n" for line in lines)
+
+
+FIRES: dict[str, tuple[str, str, str]] = {
+    "lower: divides by shifting, with the sign": (
+        "lower", row(SIGNED, "%2 = floordiv i64 %1, 8", "return %2"), row(SIGNED, "%2 = ashr i64 %1, 3", "return %2")),
+    "lower: divides what is not negative": (
+        "lower", row(WORD, "%2 = floordiv i64 %1, 7", "return %2"), row(WORD, "%2 = udiv i64 %1, 7", "return %2")),
+    "lower: masks for a remainder": (
+        "lower", row(SIGNED, "%2 = mod i64 %1, 16", "return %2"), row(SIGNED, "%2 = and i64 %1, 15", "return %2")),
+    "lower: a product becomes a shift": (
+        "lower", row(WORD, "%2 = mul i64 %1, 8", "return %2"), row(WORD, "%2 = shl i64 %1, 3", "return %2")),
+    "lower: a mask that keeps all": (
+        "lower", row(BYTE, "%2 = and i64 %1, 255", "return %2"), row(BYTE, "return %1")),
+    "lower: a comparison that the range decides": (
+        "lower", row(BYTE, "%2 = lt i64 %1, 256", "return %2"), row(BYTE, "return 1")),
+    "lower: -1 is no u64": (
+        "lower", row(LONG, "%2 = eq i64 %1, -1", "return %2"), row(LONG, "return 0")),
+    "lower: a guard that holds": (
+        "lower", row(BYTE, "%2 = ge i64 %1, 0", "guard %2", "return %1"), row(BYTE, "return %1")),
+    "lower: a guard that fails": (
+        "lower", row(BYTE, "%2 = gt i64 %1, 300", "guard %2", "return %1"), row(BYTE, "exit")),
+    "lower: a store cuts off by itself": (
+        "lower",
+        row(WORD, "%2 = alloca stack* #8", "%3 = and i64 %1, 65535", "store %2, %3, #0, #2", "return 0"),
+        row(WORD, "%2 = alloca stack* #8", "%3 = and i64 %1, 65535", "store %2, %1, #0, #2", "return 0")),
+    "ranges: a branch narrows what it dominates": (
+        "lower",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = lt i64 %1, 10\n branch %2, b1, b2\n"
+        "b1:  ; from b0\n %3 = gt i64 %1, 9\n return %3\nb2:  ; from b0\n %4 = ge i64 %1, 10\n return %4\n",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = slt i64 %1, 10\n branch %2, b1, b2\n"
+        "b1:  ; from b0\n return 0\nb2:  ; from b0\n return 1\n"),
+    "ranges: a guard narrows what follows": (
+        "lower",
+        row(SIGNED, "%2 = gt i64 %1, 0", "guard %2", "%3 = ne i64 %1, 0", "guard %3", "return %1"),
+        row(SIGNED, "%2 = sgt i64 %1, 0", "guard %2", "return %1")),
+    "cse: the same operation": (
+        "cse", row(WORD, "%2 = and i64 %1, 15", "%3 = and i64 %1, 15", "%4 = add i64 %2, %3", "return %4"),
+        row(WORD, "%2 = and i64 %1, 15", "%3 = add i64 %2, %2", "return %3")),
+    "cse: operands that may be exchanged": (
+        "cse", row(WORD, "%2 = neg i64 %1", "%3 = add i64 %1, %2", "%4 = add i64 %2, %1", "%5 = mul i64 %3, %4", "return %5"),
+        row(WORD, "%2 = neg i64 %1", "%3 = add i64 %1, %2", "%4 = mul i64 %3, %3", "return %4")),
+    "dce: what nobody uses": (
+        "dce", row(WORD, "%2 = mul i64 %1, 3", "%3 = load i64 %0, #8, #4, unsigned", "return %1"), row(WORD, "return %1")),
+    "dce: an object that nobody reads": (
+        "dce", row(WORD, "%2 = alloca stack* #8", "zero %2, #0, #8", "store %2, %1, #0, #4", "return %1"), row(WORD, "return %1")),
+    "clean: a branch that an edge decides": (
+        "clean",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n jump b3\nb2:  ; from b0\n jump b3\n"
+        "b3:  ; from b1, b2\n %2 = phi i64 1, 0\n branch %2, b4, b5\nb4:  ; from b3\n return 5\nb5:  ; from b3\n return 6\n",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n return 5\nb2:  ; from b0\n return 6\n"),
+    "clean: blocks in a row": (
+        "clean", "b0:\n %0 = ctx ctx*\n jump b1\nb1:  ; from b0\n jump b2\nb2:  ; from b1\n %1 = phi i64 4\n return %1\n",
+        "b0:\n %0 = ctx ctx*\n return 4\n"),
+    "returns: each path its own": (
+        "returns",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n jump b3\n"
+        "b2:  ; from b0\n jump b3\nb3:  ; from b1, b2\n %3 = phi i64 %2, 9\n return %3\n",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n return %2\n"
+        "b2:  ; from b0\n return 9\n"),
+    "returns: equal constants share one": (
+        "returns",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n return 9\nb2:  ; from b0\n return 9\n",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n jump b3\nb2:  ; from b0\n jump b3\n"
+        "b3:  ; from b1, b2\n return 9\n"),
+    "returns: an exit gives the safe value": (
+        "returns", row(WORD, "exit"), row(WORD, "return 2147483647")),
+    "stack_init: bytes that are overwritten": (
+        "stack_init",
+        row(WORD, "%2 = alloca stack* #16", "zero %2, #0, #16", "store %2, %1, #0, #8", "store %2, %1, #8, #4",
+            "%3 = load i64 %2, #12, #4, unsigned", "return %3"),
+        row(WORD, "%2 = alloca stack* #16", "zero %2, #12, #4", "store %2, %1, #0, #8", "store %2, %1, #8, #4",
+            "%3 = load i64 %2, #12, #4, unsigned", "return %3")),
+}  # fmt: skip
+
+MUST_NOT: dict[str, tuple[str, str]] = {
+    "lower: a comparison that the range leaves open": ("lower", row(BYTE, "%2 = slt i64 %1, 255", "return %2")),
+    "lower: a mask that cuts": ("lower", row(WORD, "%2 = and i64 %1, 255", "return %2")),
+    "lower: a sign that a mask takes away": ("lower", row(SIGNED, "%2 = and i64 %1, 4294967295", "return %2")),
+    "lower: a guard that may fail": ("lower", row(SIGNED, "guard %1", "return %1")),
+    "lower: a store of masked bits that it keeps": (
+        "lower", row(WORD, "%2 = alloca stack* #8", "%3 = and i64 %1, 255", "store %2, %3, #0, #2", "return 0")),
+    "ranges: nothing of one branch holds in the other, or after them": (
+        "lower",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = slt i64 %1, 10\n branch %2, b1, b2\n"
+        "b1:  ; from b0\n %3 = mul i64 %1, 3\n jump b2\nb2:  ; from b0, b1\n %4 = slt i64 %1, 10\n return %4\n"),
+    "ranges: bits of unlike types are no numbers": (
+        "lower",
+        row(SIGNED, "%2 = cast u64 %1", "%3 = ult i64 %2, 4294967296", "guard %3", "%4 = sge i64 %1, 1", "return %4")),
+    "cse: loads may see different memory": (
+        "cse", row(WORD, "%2 = load i64 %0, #0, #4, unsigned", "%3 = sub i64 %1, %2", "return %3")),
+    "cse: the order of a difference": (
+        "cse", row(WORD, "%2 = neg i64 %1", "%3 = sub i64 %1, %2", "%4 = sub i64 %2, %1", "%5 = mul i64 %3, %4", "return %5")),
+    "cse: the same operation with another type": (
+        "cse", row(WORD, "%2 = ashr i64 %1, 3", "%3 = ashr u64 %1, 3", "%4 = add u64 %2, %3", "return %4")),
+    "cse: what another path has computed": (
+        "cse",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n return %2\n"
+        "b2:  ; from b0\n %3 = neg i64 %1\n return %3\n"),
+    "dce: an object that is read": (
+        "dce", row(WORD, "%2 = alloca stack* #8", "store %2, %1, #0, #4", "%3 = load i64 %2, #0, #4, unsigned", "return %3")),
+    "dce: a guard": ("dce", row(WORD, "guard %1", "return 0")),
+    "dce: a store to a map's value": ("dce", row("%1 = load value* %0, #0, #8, unsigned", "store %1, 5, #0, #4", "return 0")),
+    "clean: a phi that the block's successors use": (
+        "clean",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n jump b2\n"
+        "b2:  ; from b0, b1\n %3 = phi i64 1, %2\n branch %3, b3, b4\nb3:  ; from b2\n return %3\nb4:  ; from b2\n return 6\n"),
+    "clean: equal arguments of unlike types": (
+        "clean",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n store %0, %2, #0, #4\n"
+        " jump b2\nb2:  ; from b0, b1\n %3 = phi u64 7, 7\n return %3\n"),
+    "returns: a computed result": ("returns", row(WORD, "%2 = neg i64 %1", "return %2")),
+    "stack_init: a read comes before the store": (
+        "stack_init",
+        row(WORD, "%2 = alloca stack* #8", "zero %2, #0, #8", "%3 = load i64 %2, #0, #8, unsigned", "store %2, %1, #0, #8",
+            "return %3")),
+    "stack_init: the address goes elsewhere": (
+        "stack_init",
+        row(WORD, "%2 = alloca stack* #8", "zero %2, #0, #8", "%3 = ptradd stack* %2, %1", "%4 = load i64 %3, #0, #1, unsigned",
+            "store %2, %1, #0, #8", "return %4")),
+    "stack_init: the store is on one path only": (
+        "stack_init",
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = alloca stack* #8\n zero %2, #0, #8\n branch %1, b1, b2\n"
+        "b1:  ; from b0\n store %2, %1, #0, #8\n jump b2\nb2:  ; from b0, b1\n %3 = load i64 %2, #0, #8, unsigned\n return %3\n"),
+}  # fmt: skip
+
+
+def tidy(text: str) -> str:
+    """Without the program line and with the printer's indentation."""
+    lines = [line.strip() for line in text.strip().splitlines() if not line.startswith("program")]
+    return "\n".join(line if re.match(r"b\d+:", line) else f"  {line}" for line in lines)
+
+
+def passed(name: str, text: str) -> str:
+    fn = parse(text)
+    check(fn, "the test")
+    assert tidy(to_text(fn)) == tidy(text)
+    PASSES[name](fn)
+    check(fn, name, lowered=name == "lower")
+    return tidy(to_text(fn))
+
+
+@pytest.mark.parametrize(("name", "before", "after"), FIRES.values(), ids=list(FIRES))
+def test_fires(name: str, before: str, after: str) -> None:
+    assert passed(name, before) == tidy(after)
+
+
+@pytest.mark.parametrize(("name", "text"), MUST_NOT.values(), ids=list(MUST_NOT))
+def test_must_not(name: str, text: str) -> None:
+    assert passed(name, text) == tidy(text)
