@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import PATIENCE, Run, command
+from tool_runs import PATIENCE, Run, command
 
 pytestmark = pytest.mark.kernel
 SUMMARY = re.compile(r"In all: (\d+) packets of (\d+) protocols, (\d+) events, \d+ lost\.")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import PATIENCE, Run, command
+from tool_runs import PATIENCE, Run, command
 
 TRACING = ("nanosleep_watcher", "sync_watcher", "opensnoop", "unlinkers", "execsnoop", "connect_watcher")
 PACKETS = ("count_by_protocol", "flow_counter")

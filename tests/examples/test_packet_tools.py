@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Namespace
+from tool_runs import Namespace
 
 pytestmark = pytest.mark.kernel
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from tool_runs import Run
 
 pytestmark = pytest.mark.kernel
 
