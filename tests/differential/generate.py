@@ -5,6 +5,7 @@ Everything is drawn from a hypothesis ``draw`` function; the text is a whole sou
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ SIGNED_INPUTS = ["a", "c", "d", "e", "f"]
 UNSIGNED_INPUTS = ["b"]
 OUTPUTS = 4
 CONSTANTS = [0, 1, 2, 3, 5, 7, 8, 10, 15, 16, 31, 63, 64, 100, 255, 256, 1000, 65535, 1 << 31, (1 << 32) - 1, 1 << 40, (1 << 63) - 1]
+FUZZING = "PY2BPF_FUZZ" in os.environ
 NESTED_TRIPS = 24
 """How often the body of a nested loop may run: the verifier follows every path through every iteration."""
 COMPARISONS = ["<", "<=", "==", "!=", ">", ">="]
@@ -130,7 +132,8 @@ _SIGNED_FORMS: list[Callable[[Expressions, int], str]] = [
     lambda e, depth: f"({e.int(depth)} if {e.condition(depth)} else {e.int(depth)})",
     lambda e, depth: f"({e.int(depth)} and {e.int(depth)})",
     lambda e, depth: f"({e.int(depth)} or {e.int(depth)})",
-    lambda e, depth: f"int({e.condition(depth)})" if False else f"bool({e.condition(depth)})",
+    lambda e, depth: f"bool({e.condition(depth)})",
+    lambda e, depth: f"({e.int(depth)} >> ({e.unsigned_int(depth)} & 63))",
     lambda e, depth: f"({e.any_int(depth)}).bit_length()",
     lambda e, depth: f"({e.any_int(depth)}).bit_count()",
     lambda e, depth: f"(({e.int(depth)} & 15) ** {e.pick([0, 1, 2, 3, 5])})",
@@ -152,6 +155,7 @@ _UNSIGNED_FORMS: list[Callable[[Expressions, int], str]] = [
     lambda e, depth: f"(({e.int(depth)} & 0xfff) + {e.unsigned_int(depth)})",
     lambda e, depth: f"({e.unsigned_int(depth)} >> {e.small(depth)})",
     lambda e, depth: f"(({e.unsigned_int(depth)} & 0xffff) << {e.small(depth)})",
+    lambda e, depth: f"(({e.int(depth)} & 0xff) << ({e.unsigned_int(depth)} & 63))",
     lambda e, depth: f"({e.unsigned_int(depth)} if {e.condition(depth)} else {e.unsigned_int(depth)})",
     lambda e, depth: f"min({e.unsigned_int(depth)}, {e.any_int(depth)})",
     lambda e, depth: f"max({e.any_int(depth)}, {e.unsigned_int(depth)})",
@@ -247,7 +251,7 @@ class Statements:
             self.add(depth + 1, first)
         self.trips *= trips
         self.breakable += 1
-        self.block(depth + 1, level - 1)
+        self.block(depth + 1, level - 1 if trips <= 16 or FUZZING else 0)
         self.breakable -= 1
         self.trips //= trips
         if self.draw(st.integers(0, 3)) == 0:

@@ -13,6 +13,8 @@ CASES = {
     "comparisons as numbers": "OUT[0] = (a < b) & (b < 5)\nOUT[1] = (a < 3) | (a > 60)\nreturn 1 if (a < b) & (a < 9) else 2",
     "return nothing, or a number": "if a < 3:\n    return\nreturn 5",
     "return what may be None": "return H.get(a & 7)",
+    "a shift by u64 is u64": "if a < 0:\n    return 3\nreturn 1 if (1 << (b & 63)) > 5 else 2",
+    "a right shift keeps its type": "return 1 if a >> (b & 63) < 0 else 2",
     "far ranges": "return 1 if b in range(200, -300, -3) else 2",
     "ranges beyond i64": "return 1 if a in range(-(1 << 63), (1 << 63) - 1, 5) else 2",
 }

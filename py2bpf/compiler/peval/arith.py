@@ -139,7 +139,8 @@ def emit_binary(b: Builder, op: Op, a: Value, c: Value) -> Value:
     if op is Op.FLOORDIV or op is Op.MOD:
         b.guard(b.compare(Op.NE, c, const(0)))
     elif op is Op.LSHIFT or op is Op.RSHIFT:
-        type = a.type
+        if op is Op.RSHIFT:  # whatever the count's type, the result is one of the left operand's
+            type = a.type
         if int_type(c).signed:
             b.guard(b.compare(Op.GE, c, const(0)))
     return b.emit(op, [a, c], type)
