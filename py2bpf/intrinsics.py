@@ -44,4 +44,5 @@ class Pseudo(Intrinsic):
     """A function that the compiler expands in place, ``params`` naming its parameters."""
 
     def __init__(self, name: str, params: str, doc: str) -> None:
-        super().__init__(name, f"{name}({params})\n\n{doc}")
+        self.signature = f"{name}({params})"
+        super().__init__(name, f"{self.signature}\n\n{doc}")

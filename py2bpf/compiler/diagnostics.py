@@ -34,6 +34,8 @@ def excerpt(span: Span) -> list[str]:
             end = _characters(text, span.end_column)
         pad = "".join("\t" if c == "\t" else " " for c in text[:start])
         lines.append(f"{' ' * len(number)} | {pad}{'^' * max(1, end - start)}")
+    else:
+        lines.append(f"{' ' * len(number)} | {' ' * (len(text) - len(text.lstrip()))}{'^' * len(text.strip())}")
     return lines
 
 

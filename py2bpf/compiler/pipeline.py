@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import sys
 import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..exception import InternalCompilerError, Py2BpfError, Span, UnsupportedSyntax
+from ..exception import InternalCompilerError, Py2BpfError, Span, TranslationError, UnsupportedSyntax
 from ..spec import ContextSpec, HookSpec, ProgramSpec, Target
 from . import codegen
 from .bytecode import decode
@@ -53,7 +55,7 @@ def compile_function(
     Raises TranslationError, with the user's line, for what has no meaning in BPF; InternalCompilerError for a
     bug of the compiler.
     """
-    fn = _plain(fn)
+    given, fn = fn, _plain(fn)
     dump = dump or _verbose()
     if dump is not None:
         dump("bytecode", bytecode_text(decode(fn.__code__)))
@@ -69,6 +71,9 @@ def compile_function(
             _done(ir, stage, dump, lowered)
         stage = "codegen"
         spec = codegen.generate(ir)
+    except TranslationError as error:
+        _blame(error, given)
+        raise
     except (Py2BpfError, RecursionError):
         raise
     except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -90,9 +95,28 @@ def _plain(fn: Any) -> types.FunctionType:
     """A function that calls ``fn``, where that is a method, a partial or another callable object."""
     if isinstance(fn, types.FunctionType):
         return fn
-    if not callable(fn) or isinstance(fn, type):
-        raise UnsupportedSyntax(0, f"a Python function is needed, not {fn!r}")
+    if not isinstance(_underlying(fn), types.FunctionType):
+        hint = "give a function of one argument, the hook's context"
+        raise UnsupportedSyntax(0, f"a Python function is needed, not {fn!r}", hints=(hint,))
     return types.FunctionType(_call.__code__, {"fn": fn}, getattr(getattr(fn, "func", fn), "__name__", "program"))
+
+
+def _underlying(fn: Any) -> Any:
+    """The function that a method, partial or callable object ends up in."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    if isinstance(fn, types.MethodType):
+        return fn.__func__
+    return fn if isinstance(fn, (type, types.FunctionType)) else inspect.getattr_static(type(fn), "__call__", None)
+
+
+def _blame(error: TranslationError, fn: Any) -> None:
+    """Points at the user's function instead of the one that calls it."""
+    error.notes = tuple(note for note in error.notes if note[0].filename != __file__)
+    if error.span is not None and error.span.filename == __file__:
+        code = _underlying(fn).__code__
+        error.span = Span(code.co_filename, code.co_firstlineno, function=code.co_qualname)
+        error.line = code.co_firstlineno
 
 
 def _call(context: Any) -> Any:

@@ -87,6 +87,10 @@ def unpack_ex(decoder: Decoder, arg: int, unit: int) -> None:
     decoder.emit(Op.UNPACK_EX, (arg & 255, arg >> 8), unit)
 
 
+def get_iter(decoder: Decoder, arg: int, unit: int) -> None:
+    decoder.emit(Op.GET_ITER, None, max(unit - 1, 0))  # before 3.13 its own place is the whole statement
+
+
 def return_value(decoder: Decoder, arg: int, unit: int) -> None:
     decoder.end(Op.RETURN, None, unit)
 
@@ -124,7 +128,7 @@ RULES: Rules = {
     "DICT_MERGE": Plain(Op.DICT_MERGE, RAW),
     "DICT_UPDATE": Plain(Op.DICT_UPDATE, RAW),
     "FORMAT_VALUE": format_value,
-    "GET_ITER": Plain(Op.GET_ITER),
+    "GET_ITER": get_iter,
     "GET_LEN": Plain(Op.GET_LEN),
     "IS_OP": Plain(Op.IS, FLAG),
     "KW_NAMES": kw_names,

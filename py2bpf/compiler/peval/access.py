@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import difflib
 import inspect
 import types
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op as IrOp
 from ..ir.types import I64
 from ..ir.values import Value, const
-from . import arith, calls, iteration, maps, memory, semantics
+from . import arith, calls, hints, iteration, maps, memory, semantics
 from .describe import describe, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
 from .state import State
@@ -64,7 +63,7 @@ def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstra
         return Method(owner, name)
     if isinstance(owner, (ListRef, DictRef)):
         return Method(owner, name)
-    raise TypeMismatch(0, f"{describe(owner)} has no attribute {name!r}")
+    raise TypeMismatch(0, f"{describe(owner)} has no attribute {name!r}", hints=hints.for_number(owner))
 
 
 def _constant_attr(ev: Evaluator, obj: Any, name: str) -> Abstract:
@@ -72,13 +71,16 @@ def _constant_attr(ev: Evaluator, obj: Any, name: str) -> Abstract:
         ev.b.exit()  # AttributeError
     for kind, names in _MUTATORS.items():
         if name in names and isinstance(obj, kind):
-            raise UnsupportedSyntax(0, f"can't call .{name}() of a captured {kind.__name__}: captures are constants")
+            raise UnsupportedSyntax(
+                0,
+                f"can't call .{name}() of a captured {kind.__name__}: what a program captures is constant",
+                hints=("keep changing values in a map, or make the object inside the function",),
+            )
     try:
         return wrap(getattr(obj, name))
     except AttributeError as error:
-        near = difflib.get_close_matches(name, dir(obj), 3)
-        hints = (f"did you mean {' or '.join(near)}?",) if near else ()
-        raise TypeMismatch(0, f"{describe(Const(obj))} has no attribute {name!r}", hints=hints) from error
+        near = hints.near(name, dir(obj), "help() shows what it has")
+        raise TypeMismatch(0, f"{describe(Const(obj))} has no attribute {name!r}", hints=near) from error
 
 
 def _ref_attr(ev: Evaluator, state: State, ref: Ref, name: str) -> Abstract:
@@ -93,8 +95,7 @@ def _ref_attr(ev: Evaluator, state: State, ref: Ref, name: str) -> Abstract:
         return ref
     if is_chars(ref.ctype) and name in calls.CHARS_METHODS:
         return Method(ref, name)
-    hints = ("items of an array are read with [i]",) if is_array(ref.ctype) else ()
-    raise TypeMismatch(0, f"a {type_name(ref.ctype)} has no attribute {name!r}", hints=hints)
+    raise TypeMismatch(0, f"a {type_name(ref.ctype)} has no attribute {name!r}", hints=hints.for_number(ref))
 
 
 def _class_attr(ev: Evaluator, state: State, ref: Ref, name: str, found: Any) -> Abstract:
@@ -107,12 +108,13 @@ def _class_attr(ev: Evaluator, state: State, ref: Ref, name: str, found: Any) ->
 
 
 def _map_attr(owner: Map, name: str) -> Abstract:
-    if name in maps.METHODS or callable(getattr(type(owner.obj), name, None)):
+    if name in maps.METHODS:
         return Method(owner, name)
-    try:
-        return wrap(getattr(owner.obj, name))
-    except AttributeError as error:
-        raise TypeMismatch(0, f"a map has no attribute {name!r}") from error
+    found = inspect.getattr_static(owner.obj, name, None)
+    if found is None or callable(found):
+        known = hints.near(name, maps.METHODS, f"they can use {', '.join(maps.METHODS)}, and m[key], in and del")
+        raise UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=known)
+    return wrap(getattr(owner.obj, name))
 
 
 # the context
@@ -126,9 +128,8 @@ def _context_attr(ev: Evaluator, context: Context, name: str) -> Abstract:
         return _context_field(ev, context, extra)
     if name not in members(context.spec.struct) and name not in context.spec.fields:
         known = [*members(context.spec.struct), *context.spec.fields]
-        near = difflib.get_close_matches(name, known, 3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(known)}"
-        raise TypeMismatch(0, f"the context ({type_name(context.spec.struct)}) has no field {name!r}", hints=(hint,))
+        near = hints.near(name, known, f"it has {', '.join(known)}")
+        raise TypeMismatch(0, f"the context ({type_name(context.spec.struct)}) has no field {name!r}", hints=near)
     return memory.load_member(ev.b, Ref(context.base, 0, context.spec.struct), name)
 
 
@@ -164,9 +165,15 @@ def _context_item(ev: Evaluator, fields: ContextFields, key: Abstract) -> Abstra
     table = fields.context.spec.fields[fields.name]
     assert isinstance(table, tuple)
     if not isinstance(key, Const) or not isinstance(key.obj, int):
-        raise TypeMismatch(0, f"the index of .{fields.name}[] must be a constant")
+        raise TypeMismatch(
+            0, f"the index of .{fields.name}[] must be a constant", hints=("a loop over constants gives some",)
+        )
     if not 0 <= key.obj < len(table):
-        raise TypeMismatch(0, f".{fields.name}[{key.obj}] does not exist: there are {len(table)}")
+        raise TypeMismatch(
+            0,
+            f".{fields.name}[{key.obj}] does not exist",
+            hints=(f"there are .{fields.name}[0] to [{len(table) - 1}]",),
+        )
     return _context_field(ev, fields.context, table[key.obj])
 
 
@@ -179,20 +186,24 @@ def store_attr(ev: Evaluator, owner: Abstract, name: str, value: Abstract) -> No
         if name in ("value", "raw") and (scalar(owner.ctype) is not None or is_chars(owner.ctype)):
             memory.store(ev.b, owner, value)
             return
-        raise TypeMismatch(0, f"a {type_name(owner.ctype)} has no attribute {name!r} to assign to")
+        raise TypeMismatch(
+            0, f"a {type_name(owner.ctype)} has no attribute {name!r} to assign to", hints=hints.for_number(owner)
+        )
     if isinstance(owner, Context):
         if name in owner.spec.fields:
-            raise UnsupportedSyntax(0, f"the context's {name!r} is read-only")
+            raise UnsupportedSyntax(
+                0, f"the context's {name!r} is read-only", hints=("copy it to a variable, and change that",)
+            )
         memory.store_member(ev.b, Ref(owner.base, 0, owner.spec.struct), name, value)
         return
     if isinstance(owner, Const) and owner.obj is None:
         ev.b.exit()  # AttributeError
-    hints = (
-        ("what a program captures is constant; make the object inside the function",)
-        if isinstance(owner, Const)
-        else ()
+    captured = ("what a program captures is constant: keep changing values in a map, or make it inside the function",)
+    raise UnsupportedSyntax(
+        0,
+        f"can't assign to an attribute of {describe(owner)}",
+        hints=captured if isinstance(owner, Const) else hints.for_number(owner),
     )
-    raise UnsupportedSyntax(0, f"can't assign to an attribute of {describe(owner)}", hints=hints)
 
 
 # items
@@ -215,7 +226,11 @@ def get_item(ev: Evaluator, state: State, container: Abstract, key: Abstract) ->
     unordered = isinstance(container, Const) and not isinstance(container.obj, Sequence)
     items = None if unordered else iteration.known_items(ev.b, state, container)
     if items is None:
-        raise TypeMismatch(0, f"{describe(container)} has no items")
+        raise TypeMismatch(
+            0,
+            f"{describe(container)} has no items that [] reads",
+            hints=("tuples, lists, ctypes arrays and maps have",),
+        )
     return _sequence_item(ev, state, container, items, key)
 
 
@@ -232,6 +247,8 @@ def _dict_item(ev: Evaluator, state: State, container: DictRef, key: Abstract) -
 def _array_item(ev: Evaluator, ref: Ref, key: Abstract) -> Abstract:
     if isinstance(key, Const) and isinstance(key.obj, slice):
         return _array_slice(ref, key.obj)
+    if isinstance(key, SliceOf):
+        raise TypeMismatch(0, "the bounds of a slice must be constants", hints=("read the items one by one: a[i]",))
     found = memory.index(ev.b, ref, key)
     if is_chars(ref.ctype):  # bytes give numbers
         return arith.from_ir(ev.b.load(found.base, found.offset, 1, False))
@@ -241,7 +258,7 @@ def _array_item(ev: Evaluator, ref: Ref, key: Abstract) -> Abstract:
 def _array_slice(ref: Ref, key: slice) -> Abstract:
     chosen = range(ref.ctype._length_)[key]
     if chosen.step != 1:
-        raise UnsupportedSyntax(0, "a slice of an array must have step 1")
+        raise UnsupportedSyntax(0, "a slice of an array must have step 1", hints=("copy the items in a loop",))
     start = memory.element(ref, chosen.start).offset
     return Ref(ref.base, start, ref.ctype._type_ * len(chosen))
 
@@ -255,7 +272,7 @@ def _sequence_item(
     if isinstance(key, Const):
         return _known_item(ev, items, key.obj)
     if isinstance(key, SliceOf):
-        raise TypeMismatch(0, "the bounds of a slice must be constants")
+        raise TypeMismatch(0, "the bounds of a slice must be constants", hints=("read the items one by one: a[i]",))
     if items and all(isinstance(item, Const) and isinstance(item.obj, int) for item in items):
         return _table_item(ev, [int(item.obj) for item in items if isinstance(item, Const)], key)
     raise TypeMismatch(0, f"the index into {describe(container)} must be a constant",
@@ -301,15 +318,19 @@ def set_item(ev: Evaluator, state: State, container: Abstract, key: Abstract, va
     elif isinstance(container, DictRef) and isinstance(key, Const):
         state.heap[container.ident] = {**iteration.heap_object(state, container), key.obj: value}
     else:
-        hints = ("what a program captures is constant",) if isinstance(container, Const) else ()
-        raise UnsupportedSyntax(0, f"can't assign to an item of {describe(container)}", hints=hints)
+        captured = "what a program captures is constant: keep changing values in a map, or make it inside the function"
+        own = "lists and dicts of a program take constant keys only: use a ctypes array or a map"
+        hint = (captured if isinstance(container, Const) else own,)
+        raise UnsupportedSyntax(0, f"can't assign to an item of {describe(container)}", hints=hint)
 
 
 def extend(ev: Evaluator, state: State, target: Abstract, iterable: Abstract) -> None:
     """``target.extend(iterable)`` on a list made in the program."""
     items = iteration.known_items(ev.b, state, iterable)
     if not isinstance(target, ListRef) or items is None:
-        raise TypeMismatch(0, f"can't extend {describe(target)} by {describe(iterable)}")
+        raise TypeMismatch(
+            0, f"can't extend {describe(target)} by {describe(iterable)}", hints=("the length must be known",)
+        )
     state.heap[target.ident] = iteration.heap_object(state, target) + items
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import operator
 from collections.abc import Callable
 from typing import Any, Final
@@ -11,9 +10,10 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Int, Type, join_ints
 from ..ir.values import Value, const
+from . import hints
 from .builder import Builder
 from .describe import describe, short
-from .values import FALSE, TRUE, Abstract, Const, Option, Ref, Run
+from .values import FALSE, TRUE, Abstract, Const, Option, Run
 
 PYTHON: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
@@ -97,12 +97,7 @@ def to_ir(b: Builder, value: Abstract, what: str = "an integer is needed here") 
     if isinstance(value, Option):
         b.guard(b.compare(Op.NE, value.present, const(0)))
         return value.value
-    hints: tuple[str, ...] = ()
-    if isinstance(value, Ref) and issubclass(value.ctype, ctypes._SimpleCData):
-        hints = ("a ctypes object's number is its .value",)
-    elif isinstance(value, Const) and isinstance(value.obj, float):
-        hints = ("BPF has no floating point; use integers, with // for division",)
-    raise TypeMismatch(0, f"{what}, but this is {describe(value)}", hints=hints)
+    raise TypeMismatch(0, f"{what}, but this is {describe(value)}", hints=hints.for_number(value))
 
 
 def from_ir(ir: Value) -> Abstract:
@@ -127,7 +122,9 @@ def binary(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
     if op == "**":
         return _power(b, left, right)
     if op not in _OPS:
-        raise UnsupportedSyntax(0, f"the operator {op} does not work on integers")
+        raise UnsupportedSyntax(
+            0, f"the operator {op} does not work on integers", hints=("+ - * // % ** << >> & | ^ do",)
+        )
     what = f"the operator {op} needs integers"
     a, c = to_ir(b, left, what), to_ir(b, right, what)
     return from_ir(emit_binary(b, _OPS[op], a, c))
@@ -149,7 +146,7 @@ def emit_binary(b: Builder, op: Op, a: Value, c: Value) -> Value:
 def _power(b: Builder, left: Abstract, right: Abstract) -> Abstract:
     if isinstance(right, Const) and isinstance(right.obj, int):
         if right.obj < 0:
-            raise UnsupportedSyntax(0, "a negative power is a float, and BPF has none")
+            raise UnsupportedSyntax(0, "a negative power is a float, and BPF has none", hints=("use //",))
         base = to_ir(b, left, "the operator ** needs integers")
         return from_ir(_square_and_multiply(b, base, right.obj))
     return from_ir(_power_at_run_time(b, to_ir(b, left), to_ir(b, right)))

@@ -53,9 +53,11 @@ def call(ev: Evaluator, state: State, callee: Abstract, args: Args, kwargs: Kwar
         return call(ev, state, callee.fn, callee.args + args, dict(callee.kwargs) | kwargs, unit)
     if isinstance(callee, Method):
         if kwargs:
-            raise TypeMismatch(0, f".{callee.name}() takes no keyword arguments here")
+            raise TypeMismatch(
+                0, f".{callee.name}() takes no keyword arguments here", hints=("give the values without names",)
+            )
         return _call_method(ev, state, callee, args)
-    raise TypeMismatch(0, f"{describe(callee)} can't be called")
+    raise TypeMismatch(0, f"{describe(callee)} can't be called", hints=("only functions and ctypes types can",))
 
 
 def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
@@ -73,6 +75,10 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
         return Bound(args[0], args[1:], tuple(kwargs.items()))
     if isinstance(fn, types.MethodType):
         return call(ev, state, Const(fn.__func__), (wrap(fn.__self__), *args), kwargs, unit)
+    if not callable(fn):
+        raise TypeMismatch(
+            0, f"{describe(Const(fn))} can't be called", hints=("only functions and ctypes types can",)
+        )
     _refuse_frames(fn, args)
     if functions.is_special(fn):
         handled = functions.call(ev, state, fn, args, kwargs)
@@ -133,11 +139,24 @@ def _name(fn: Any) -> str:
 def _refuse(fn: Any, args: Args, kwargs: Kwargs) -> None:
     name = getattr(fn, "__qualname__", repr(fn))
     value = next(v for v in (*args, *kwargs.values()) if not isinstance(v, Const))
-    hints = ["call it on constants, and compare the run-time value with the result"]
+    hints = [_INSTEAD.get(name, "call it on constants, and compare the run-time value with the result")]
     if name in ("ntohs", "htons", "ntohl", "htonl"):
         hints.append(f"or swap at run time with py2bpf.funcs.bswap{16 if name.endswith('s') else 32}")
     raise TypeMismatch(0, f"{name}() runs while compiling and needs constants, but an argument is {describe(value)}",
                        hints=tuple(hints))  # fmt: skip
+
+
+_STRINGS: Final = "strings exist while compiling: print run-time values with f-strings"
+_INSTEAD: Final = {
+    "map": "write a list comprehension: [f(item) for item in items]",
+    "filter": "write a list comprehension: [item for item in items if ...]",
+    "float": "BPF has no floating point; use integers, with // for division",
+    "round": "integers need no rounding",
+    **dict.fromkeys(("hex", "oct", "bin", "repr", "format", "ascii", "str.format", "str.join"), _STRINGS),
+    "sorted": "compare the values with if, or min() and max()",
+    "type": "isinstance() works on run-time values",
+}
+"""What to write instead of a function that only CPython can call."""
 
 
 def call_now(fn: Any, args: list[Any], kwargs: dict[str, Any]) -> Abstract:
@@ -149,7 +168,9 @@ def call_now(fn: Any, args: list[Any], kwargs: dict[str, Any]) -> Abstract:
     except Exception as error:
         name = getattr(fn, "__qualname__", repr(fn))
         raise TypeMismatch(
-            0, f"{name}() was called while compiling and raised {type(error).__name__}: {error}"
+            0,
+            f"{name}() was called while compiling and raised {type(error).__name__}: {error}",
+            hints=("calls on constants are made by CPython while compiling",),
         ) from error
 
 
@@ -232,25 +253,32 @@ def bind(
     if fn.varargs is not None:
         names[fn.varargs] = semantics.tuple_of(extra)
     elif extra:
-        raise TypeMismatch(0, f"{fn.name}() takes {len(fn.argnames)} positional arguments, but {len(args)} are given")
+        raise _misfit(frame, f"takes {len(fn.argnames)} positional arguments, but {len(args)} are given")
     for name in (*fn.argnames[fn.posonly :], *fn.kwonly):
         if name in kwargs:
             if name in names:
-                raise TypeMismatch(0, f"{fn.name}() gets two values for {name!r}")
+                raise _misfit(frame, f"gets two values for {name!r}")
             names[name] = kwargs.pop(name)
     if fn.varkw is not None:
         ref = DictRef(ev.ident())
         state.heap[ref.ident] = kwargs
         names[fn.varkw] = ref
     elif kwargs:
-        raise TypeMismatch(0, f"{fn.name}() has no parameter {next(iter(kwargs))!r}")
+        raise _misfit(frame, f"has no parameter {next(iter(kwargs))!r}")
     fallback = dict(zip(fn.argnames[len(fn.argnames) - len(defaults) :], defaults, strict=True)) | keywords
     for name in (*fn.argnames, *fn.kwonly):
         if name not in names:
             if name not in fallback:
-                raise TypeMismatch(0, f"{fn.name}() is called without {name!r}")
+                raise _misfit(frame, f"is called without {name!r}")
             names[name] = fallback[name]
     return names
+
+
+def _misfit(frame: Frame, what: str) -> TypeMismatch:
+    fn = frame.fn
+    stars = ["*" + fn.varargs] if fn.varargs else ["*"] if fn.kwonly else []
+    parameters = [*fn.argnames, *stars, *fn.kwonly, *(["**" + fn.varkw] if fn.varkw else [])]
+    return TypeMismatch(0, f"{fn.name}() {what}", hints=(f"its parameters are ({', '.join(parameters)})",))
 
 
 # methods of run-time values
@@ -280,7 +308,7 @@ def _int_method(ev: Evaluator, owner: Run, name: str) -> Abstract:
 
 def _chars_method(ev: Evaluator, owner: Ref, args: Args) -> Abstract:
     if len(args) != 1 or not isinstance(args[0], Const) or not isinstance(args[0].obj, bytes):
-        raise TypeMismatch(0, "startswith() of a char array takes constant bytes")
+        raise TypeMismatch(0, "startswith() of a char array takes constant bytes", hints=("write b'...'",))
     prefix = args[0].obj
     if b"\0" in prefix or len(prefix) > owner.ctype._length_:
         return FALSE
@@ -317,7 +345,11 @@ def _dict_method(ev: Evaluator, state: State, owner: DictRef, name: str, args: A
         return semantics.tuple_of(list(items.values()))
     if name == "items" and not args:
         return semantics.tuple_of([semantics.tuple_of([Const(key), value]) for key, value in items.items()])
-    raise UnsupportedSyntax(0, f"dict.{name}() is not supported in compiled functions")
+    raise UnsupportedSyntax(
+        0,
+        f"dict.{name}() is not supported in compiled functions",
+        hints=("get, keys, values and items are, and d[key] = value with constant keys",),
+    )
 
 
 # which functions must not be called while compiling

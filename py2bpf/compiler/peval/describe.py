@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any
 
 from .values import (
@@ -59,6 +60,10 @@ def describe(value: Abstract) -> str:
             return "None"
         if isinstance(value.obj, type):
             return f"the type {value.obj.__name__}"
+        if isinstance(value.obj, types.ModuleType):
+            return f"the module {value.obj.__name__}"
+        if "0x" in repr(value.obj) and " at 0x" in repr(value.obj):  # says nothing to users
+            return f"a captured {type(value.obj).__name__}"
         return f"the {type(value.obj).__name__} {short(value.obj)}"
     if isinstance(value, Ref):
         return f"a {type_name(value.ctype)}" + (" or None" if value.ptr.nullable else "")

@@ -56,7 +56,11 @@ def _bool(ev: Evaluator, state: State, args: Args) -> Abstract:
 def _len(ev: Evaluator, state: State, args: Args) -> Abstract:
     known = iteration.length(state, args[0])
     if known is None:
-        hint = ("programs can't count a map's items; user space can",) if isinstance(args[0], Map) else ()
+        hint = ("user space can count a map's items; programs can keep a count in another map",)
+        if isinstance(args[0], Text):
+            hint = ("strings exist while compiling: print run-time values with f-strings",)
+        elif not isinstance(args[0], Map):
+            hint = ("tuples, lists and ctypes arrays have one",)
         raise TypeMismatch(0, f"{describe(args[0])} has no length that a program knows", hints=hint)
     return Const(known)
 
@@ -89,7 +93,9 @@ def _range(ev: Evaluator, state: State, args: Args) -> Abstract:
     start, stop = (Const(0), args[0]) if len(args) == 1 else args[:2]
     step = args[2] if len(args) > 2 else Const(1)
     if not isinstance(step, Const) or not isinstance(step.obj, int) or step.obj == 0:
-        raise UnsupportedSyntax(0, "the step of range() must be a constant other than 0")
+        raise UnsupportedSyntax(
+            0, "the step of range() must be a constant other than 0", hints=("multiply the loop variable by the step",)
+        )
     for bound in (start, stop):
         arith.to_ir(ev.b, bound, "range() needs integers")
     return RangeOf(start, stop, step.obj)
@@ -199,7 +205,15 @@ def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abs
     if fn is enumerate and "start" in kwargs:
         args = (*args, kwargs.pop("start"))
     if kwargs:
-        raise UnsupportedSyntax(0, f"{fn.__name__}() takes no keyword arguments in a compiled function")
+        raise UnsupportedSyntax(
+            0,
+            f"{fn.__name__}() takes no keyword argument {next(iter(kwargs))!r} in a compiled function",
+            hints=("leave it out",),
+        )
     if not fewest <= len(args) <= most:
-        raise TypeMismatch(0, f"{fn.__name__}() takes {fewest} to {most} arguments, but {len(args)} are given")
+        raise TypeMismatch(
+            0,
+            f"{fn.__name__}() takes {fewest} to {most} arguments, but {len(args)} are given",
+            hints=(f"help({fn.__name__}) shows them",),
+        )
     return handler(ev, state, args)

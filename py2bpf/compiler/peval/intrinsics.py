@@ -12,7 +12,7 @@ from ...uapi.helpers import HELPERS, Arg, HelperInfo, Ret
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
-from . import access, arith, maps, memory, text
+from . import access, arith, hints, maps, memory, text
 from .describe import describe, type_name
 from .layout import scalar
 from .state import State
@@ -23,18 +23,43 @@ if TYPE_CHECKING:
 
 Args = tuple[Abstract, ...]
 _POINTERS: Final = frozenset({Arg.MEM, Arg.OUT, Arg.FMT})
+_PARAMETERS: Final = {
+    Arg.CTX: "context",
+    Arg.MAP: "map",
+    Arg.KEY: "key",
+    Arg.VALUE: "value",
+    Arg.MEM: "object",
+    Arg.OUT: "object to fill",
+    Arg.FMT: "string",
+    Arg.INT: "integer",
+    Arg.ADDR: "address",
+}
 
 
 def call(ev: Evaluator, state: State, fn: Intrinsic, args: Args, kwargs: dict[str, Abstract]) -> Abstract:
     """Translates a call of a helper or pseudo function."""
     if kwargs:
-        raise TypeMismatch(0, f"{fn.__name__}() takes no keyword arguments")
+        raise TypeMismatch(
+            0, f"{fn.__name__}() takes no keyword arguments", hints=("give the values without names",)
+        )
     if isinstance(fn, Pseudo):
-        return _PSEUDO[fn.__name__](ev, args)
+        return _call_pseudo(ev, fn, args)
     assert isinstance(fn, Helper)
     if fn.info.name == "trace_printk":
         return text.call_trace_printk(ev, args)
     return _Marshal(ev, fn.info).call(args)
+
+
+def _call_pseudo(ev: Evaluator, fn: Pseudo, args: Args) -> Abstract:
+    handler, counts = _PSEUDO[fn.__name__]
+    if len(args) not in counts:
+        wanted = hints.count(counts[-1], "argument") if len(counts) == 1 else f"{counts[0]} or {counts[1]} arguments"
+        raise TypeMismatch(
+            0,
+            f"{fn.__name__}() takes {wanted}, but {len(args)} are given",
+            hints=(f"call it as {fn.signature}",),
+        )
+    return handler(ev, args)
 
 
 class _Marshal:
@@ -71,9 +96,15 @@ class _Marshal:
                 rest = iter(args)
                 return [(kind, None if kind is Arg.SIZE else next(rest)) for kind in wanted]
         raise TypeMismatch(
-            0, f"{self.info.name}() takes {len(kinds) - sizes} arguments"
+            0,
+            f"{self.info.name}() takes {hints.count(len(kinds) - sizes, 'argument')}"
             f"{f' (or {len(kinds)} with sizes)' if sizes else ''}, but {len(args)} are given",
-        )  # fmt: skip
+            hints=(self._signature(),),
+        )
+
+    def _signature(self) -> str:
+        names = [_PARAMETERS[kind] for kind in self.info.args if kind is not Arg.SIZE]
+        return f"call it as {self.info.name}({', '.join(names)})"
 
     def _argument(self, position: int, kind: Arg, arg: Abstract) -> tuple[Value, int | None]:
         if kind is Arg.CTX:
@@ -129,7 +160,11 @@ class _Marshal:
         return memory.address_of(self.b, place), ctypes.sizeof(map.spec.data_type)
 
     def _wrong(self, position: int, wanted: str, arg: Abstract) -> TypeMismatch:
-        return TypeMismatch(0, f"argument {position + 1} of {self.info.name}() must be {wanted}, not {describe(arg)}")
+        return TypeMismatch(
+            0,
+            f"argument {position + 1} of {self.info.name}() must be {wanted}, not {describe(arg)}",
+            hints=(self._signature(),),
+        )
 
     def _type(self) -> Type:
         ret = self.info.ret
@@ -157,33 +192,37 @@ class _Marshal:
 # pseudo functions
 
 
-def _expect(name: str, args: Args, *counts: int) -> None:
-    if len(args) not in counts:
-        wanted = " or ".join(str(count) for count in counts)
-        raise TypeMismatch(0, f"{name}() takes {wanted} arguments, but {len(args)} are given")
-
-
 def _memory(name: str, arg: Abstract) -> Ref:
     if not isinstance(arg, Ref):
-        raise TypeMismatch(0, f"{name}() needs a ctypes object, but this is {describe(arg)}")
+        raise TypeMismatch(
+            0,
+            f"{name}() needs a ctypes object, but this is {describe(arg)}",
+            hints=("make one: a struct, an array, or a scalar as in c_uint32(n)",),
+        )
     return arg
 
 
 def _size(name: str, arg: Abstract) -> int:
     if not isinstance(arg, Const) or not isinstance(arg.obj, int) or arg.obj < 0:
-        raise TypeMismatch(0, f"the size given to {name}() must be a constant, but this is {describe(arg)}")
+        raise TypeMismatch(
+            0,
+            f"the size given to {name}() must be a constant, but this is {describe(arg)}",
+            hints=("copy the whole object, or byte by byte in a loop",),
+        )
     return int(arg.obj)
 
 
 def _fits(name: str, ref: Ref, size: int) -> None:
     if size > ctypes.sizeof(ref.ctype):
-        raise TypeMismatch(0, f"{name}() of {size} bytes exceeds a {type_name(ref.ctype)} "
-                              f"of {ctypes.sizeof(ref.ctype)} bytes")  # fmt: skip
+        raise TypeMismatch(
+            0,
+            f"{name}() of {size} bytes exceeds a {type_name(ref.ctype)}",
+            hints=(f"it has {hints.count(ctypes.sizeof(ref.ctype), 'byte')}",),
+        )
 
 
 def _addrof(ev: Evaluator, args: Args) -> Abstract:
     """An object's address: the object itself; a number gets a place of its own."""
-    _expect("addrof", args, 1)
     value = args[0]
     if isinstance(value, Ref):
         return value
@@ -193,13 +232,18 @@ def _addrof(ev: Evaluator, args: Args) -> Abstract:
         ev.b.store(place.base, 0, 8, ir)
         return place
     if isinstance(value, (TupleOf, Context, Map)):
-        raise TypeMismatch(0, f"addrof() needs a number or ctypes object, but this is {describe(value)}")
-    raise TypeMismatch(0, f"{describe(value)} has no address in a program")
+        raise TypeMismatch(
+            0,
+            f"addrof() needs a number or ctypes object, but this is {describe(value)}",
+            hints=hints.for_number(value) if isinstance(value, TupleOf) else ("helpers take it as it is",),
+        )
+    raise TypeMismatch(
+        0, f"{describe(value)} has no address in a program", hints=("helpers take constant strings as they are",)
+    )
 
 
 def _memcpy(ev: Evaluator, args: Args) -> Abstract:
     """memcpy(source, destination, size)."""
-    _expect("memcpy", args, 3)
     source, destination = _memory("memcpy", args[0]), _memory("memcpy", args[1])
     size = _size("memcpy", args[2])
     _fits("memcpy", source, size)
@@ -210,7 +254,6 @@ def _memcpy(ev: Evaluator, args: Args) -> Abstract:
 
 def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
     """Whether two objects have the same bytes; one may be constant bytes or a constant ctypes array."""
-    _expect("mem_eq", args, 2, 3)
     left, right = args[0], args[1]
     if isinstance(left, Const):
         left, right = right, left
@@ -219,7 +262,9 @@ def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
         data = _constant_bytes(right)
         size = _size("mem_eq", args[2]) if len(args) == 3 else len(data)
         if size > len(data):
-            raise TypeMismatch(0, f"mem_eq() of {size} bytes exceeds the constant of {len(data)} bytes")
+            raise TypeMismatch(
+                0, f"mem_eq() of {size} bytes exceeds the constant", hints=(f"it has {hints.count(len(data), 'byte')}",)
+            )
         _fits("mem_eq", ref, size)
         return arith.from_bool(memory.equal_bytes(ev.b, ref, data[:size]))
     other = _memory("mem_eq", right)
@@ -227,7 +272,9 @@ def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
     size = _size("mem_eq", args[2]) if len(args) == 3 else sizes[0]
     if len(args) == 2 and sizes[0] != sizes[1]:
         raise TypeMismatch(
-            0, f"mem_eq() of objects of {sizes[0]} and {sizes[1]} bytes needs the number of bytes to compare"
+            0,
+            f"mem_eq() of objects of {sizes[0]} and {sizes[1]} bytes needs the number of bytes to compare",
+            hints=("give it third: mem_eq(a, b, size)",),
         )
     _fits("mem_eq", ref, size)
     _fits("mem_eq", other, size)
@@ -244,7 +291,6 @@ def _constant_bytes(value: Const) -> bytes:
 
 def _packet_copy(ev: Evaluator, args: Args) -> Abstract:
     """packet_copy(skb, offset, destination, size): True if the packet has the bytes."""
-    _expect("packet_copy", args, 3, 4)
     destination = _memory("packet_copy", args[2])
     size = _size("packet_copy", args[3]) if len(args) == 4 else ctypes.sizeof(destination.ctype)
     _fits("packet_copy", destination, size)
@@ -256,10 +302,11 @@ def _load_skb(size: int) -> Callable[[Evaluator, Args], Abstract]:
     name = {1: "load_skb_byte", 2: "load_skb_short", 4: "load_skb_word"}[size]
 
     def handler(ev: Evaluator, args: Args) -> Abstract:
-        _expect(name, args, 1, 2)
         if len(args) == 2 and not isinstance(args[0], Context):
             raise TypeMismatch(
-                0, f"the first argument of {name}() must be the program's context, not {describe(args[0])}"
+                0,
+                f"the first argument of {name}() must be the program's context, not {describe(args[0])}",
+                hints=("it is the program's own argument; or give the offset alone",),
             )
         if not ev.hook.packet_loads:
             raise TypeMismatch(
@@ -268,7 +315,9 @@ def _load_skb(size: int) -> Callable[[Evaluator, Args], Abstract]:
         offset = args[-1]
         if isinstance(offset, Const) and isinstance(offset.obj, int):
             if not -(1 << 31) <= offset.obj < 1 << 31:
-                raise TypeMismatch(0, f"no packet has an offset of {offset.obj}")
+                raise TypeMismatch(
+                    0, f"no packet has an offset of {offset.obj}", hints=("offsets have 32 bits, with a sign",)
+                )
             return Run(ev.b.emit(Op.PACKET, [ev.b.context], I64, (size, int(offset.obj))))
         index = arith.to_ir(ev.b, offset, f"the offset of {name}() is an integer")
         return Run(ev.b.emit(Op.PACKET, [ev.b.context, index], I64, (size, 0)))
@@ -279,7 +328,6 @@ def _load_skb(size: int) -> Callable[[Evaluator, Args], Abstract]:
 def _deref(ctype: Any) -> Callable[[Evaluator, Args], Abstract]:
     def handler(ev: Evaluator, args: Args) -> Abstract:
         """The number at an address: of the program's own memory directly, of the kernel's by probe_read_kernel."""
-        _expect("deref", args, 1)
         if isinstance(args[0], Ref):
             size = ctypes.sizeof(ctype)
             _fits("deref", args[0], size)
@@ -292,26 +340,25 @@ def _deref(ctype: Any) -> Callable[[Evaluator, Args], Abstract]:
 
 def _bswap(size: int) -> Callable[[Evaluator, Args], Abstract]:
     def handler(ev: Evaluator, args: Args) -> Abstract:
-        _expect(f"bswap{8 * size}", args, 1)
         ir = arith.to_ir(ev.b, args[0])
         return arith.from_ir(ev.b.emit(Op.BSWAP, [ir], U64 if size == 8 else I64, size))
 
     return handler
 
 
-_PSEUDO: Final[dict[str, Callable[[Evaluator, Args], Abstract]]] = {
-    "addrof": _addrof,
-    "memcpy": _memcpy,
-    "mem_eq": _mem_eq,
-    "packet_copy": _packet_copy,
-    "load_skb_byte": _load_skb(1),
-    "load_skb_short": _load_skb(2),
-    "load_skb_word": _load_skb(4),
-    "deref_u8": _deref(ctypes.c_uint8),
-    "deref_u16": _deref(ctypes.c_uint16),
-    "deref_u32": _deref(ctypes.c_uint32),
-    "deref_u64": _deref(ctypes.c_uint64),
-    "bswap16": _bswap(2),
-    "bswap32": _bswap(4),
-    "bswap64": _bswap(8),
+_PSEUDO: Final[dict[str, tuple[Callable[[Evaluator, Args], Abstract], tuple[int, ...]]]] = {
+    "addrof": (_addrof, (1,)),
+    "memcpy": (_memcpy, (3,)),
+    "mem_eq": (_mem_eq, (2, 3)),
+    "packet_copy": (_packet_copy, (3, 4)),
+    "load_skb_byte": (_load_skb(1), (1, 2)),
+    "load_skb_short": (_load_skb(2), (1, 2)),
+    "load_skb_word": (_load_skb(4), (1, 2)),
+    "deref_u8": (_deref(ctypes.c_uint8), (1,)),
+    "deref_u16": (_deref(ctypes.c_uint16), (1,)),
+    "deref_u32": (_deref(ctypes.c_uint32), (1,)),
+    "deref_u64": (_deref(ctypes.c_uint64), (1,)),
+    "bswap16": (_bswap(2), (1,)),
+    "bswap32": (_bswap(4), (1,)),
+    "bswap64": (_bswap(8), (1,)),
 }

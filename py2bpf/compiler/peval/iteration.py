@@ -6,13 +6,13 @@ import ctypes
 from collections.abc import Iterable
 from typing import Any
 
-from ...exception import TypeMismatch, UnsupportedSyntax
+from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
 from . import memory
 from .builder import Builder
 from .describe import describe
 from .layout import is_array, is_chars
 from .state import State
-from .values import Abstract, Const, Counter, DictRef, Items, ListRef, Map, RangeOf, Ref, TupleOf, Unbound, wrap
+from .values import Abstract, Const, Counter, DictRef, Items, ListRef, Map, RangeOf, Ref, Run, TupleOf, Unbound, wrap
 
 MAX_ITEMS = 65536
 
@@ -38,7 +38,11 @@ def _constants(obj: Any) -> tuple[Abstract, ...]:
     for item in obj:
         found.append(wrap(item))
         if len(found) > MAX_ITEMS:
-            raise UnsupportedSyntax(0, f"more than {MAX_ITEMS} items to iterate over while compiling")
+            raise LimitExceeded(
+                0,
+                f"more than {MAX_ITEMS} items to iterate over while compiling",
+                hints=("a loop over range() runs at run time; keep large tables in an array map",),
+            )
     return tuple(found)
 
 
@@ -65,6 +69,8 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
     hints: tuple[str, ...] = ()
     if isinstance(value, Map):
         hints = ("programs can't iterate over maps; user space can, with m.items()",)
+    elif isinstance(value, Run):
+        hints = ("to count up to it, iterate over range(n)",)
     elif isinstance(value, Ref) and is_chars(value.ctype):
         hints = ("index its bytes with a constant range instead",)
     raise TypeMismatch(0, f"can't iterate over {describe(value)}", hints=hints)
@@ -89,9 +95,15 @@ def unpack(b: Builder, state: State, value: Abstract, count: int) -> tuple[Abstr
     """The items for ``a, b, c = value``."""
     items = known_items(b, state, value)
     if items is None:
-        raise TypeMismatch(0, f"can't unpack {describe(value)}")
+        raise TypeMismatch(
+            0, f"can't unpack {describe(value)}", hints=("only tuples, lists and arrays of known length unpack",)
+        )
     if len(items) != count:
-        raise TypeMismatch(0, f"{count} names to unpack into, but there are {len(items)} values")
+        raise TypeMismatch(
+            0,
+            f"{count} names to unpack into, but there are {len(items)} values",
+            hints=("a starred name takes any number: a, *rest = ...",),
+        )
     return items
 
 

@@ -35,6 +35,8 @@ ATOMIC: Final = {"+": Op.ADD, "-": Op.SUB, "&": Op.AND, "|": Op.OR, "^": Op.XOR}
 
 def pointer(b: Builder, map: Map) -> Value:
     """The map as a helper's argument."""
+    if getattr(map.obj, "closed", False):
+        raise TypeMismatch(0, "this map is closed", hints=("keep it open until the program is loaded",))
     return b.emit(Op.MAP, [], _MAP, b.map_number(map.obj, map.spec))
 
 
@@ -46,7 +48,11 @@ def key_address(b: Builder, map: Map, key: Abstract) -> Value:
     """The key in memory; an LPM trie's is the address under a full prefix length."""
     spec = map.spec
     if spec.kind not in _KEYED:
-        raise TypeMismatch(0, f"this map ({MapType(spec.kind).name}) has no items that a program can read or write")
+        raise TypeMismatch(
+            0,
+            f"this map ({MapType(spec.kind).name}) has no items that a program can read or write",
+            hints=("a queue's records are written by output()",) if spec.data_type is not None else (),
+        )
     if spec.kind == MapType.LPM_TRIE:
         return _prefix(b, spec, key)
     return memory.address_of(b, memory.materialise(b, spec.key_type, key))
@@ -198,7 +204,9 @@ def _get(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     none = isinstance(default, Const) and default.obj is None
     if not _is_number(map):
         if not none:
-            raise UnsupportedSyntax(0, "get() with a default works for numbers; test the struct for None instead")
+            raise UnsupportedSyntax(
+                0, "get() with a default works for numbers", hints=("test what get(key) gives for None instead",)
+            )
         return Ref(found, 0, map.spec.value_type)
     if none:
         value = _present_or(b, map, found, lambda: const(0))
@@ -219,7 +227,7 @@ def _pop(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     if not _is_number(map):
         raise UnsupportedSyntax(0, "pop() works for numbers", hints=("read the struct with m[k], then del m[k]",))
     if map.spec.kind in _ARRAYS:
-        raise UnsupportedSyntax(0, "items of an array map can't be deleted")
+        raise UnsupportedSyntax(0, "items of an array map can't be deleted", hints=("read it, then assign 0",))
     address = key_address(b, map, args[0])
     missing = args[1] if len(args) > 1 else Const(_default(map))
     value = _present_or(b, map, lookup(b, map, address), lambda: arith.to_ir(b, missing))
@@ -236,9 +244,13 @@ def _output(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     from .values import Context
 
     if map.spec.kind != MapType.PERF_EVENT_ARRAY:
-        raise TypeMismatch(0, "output() is a method of BpfQueue")
+        raise TypeMismatch(0, "this map takes no records", hints=("output() is a method of BpfQueue",))
     if not isinstance(args[0], Context):
-        raise TypeMismatch(0, f"output() takes the program's context first, but this is {describe(args[0])}")
+        raise TypeMismatch(
+            0,
+            f"output() takes the program's context first, but this is {describe(args[0])}",
+            hints=("call it as queue.output(context, record)",),
+        )
     record = memory.materialise(b, map.spec.data_type, args[1])
     size = const(ctypes.sizeof(map.spec.data_type))
     cpu = const(_CURRENT_CPU)
@@ -256,13 +268,22 @@ METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Ab
 }
 """Methods that programs may call: handler, fewest and most arguments."""
 
+SIGNATURES: Final = {
+    "get": "m.get(key) or m.get(key, default)",
+    "setdefault": "m.setdefault(key, value)",
+    "pop": "m.pop(key) or m.pop(key, default)",
+    "add": "m.add(key, value)",
+    "output": "queue.output(context, record)",
+}
+
 
 def call_method(b: Builder, map: Map, name: str, args: tuple[Abstract, ...]) -> Abstract:
-    if name not in METHODS:
-        raise UnsupportedSyntax(
-            0, f"programs can't call .{name}() of a map", hints=(f"they can call {', '.join(METHODS)}",)
-        )
     handler, fewest, most = METHODS[name]
     if not fewest <= len(args) <= most:
-        raise TypeMismatch(0, f".{name}() takes {fewest} to {most} arguments, but {len(args)} are given")
+        wanted = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        raise TypeMismatch(
+            0,
+            f".{name}() takes {wanted} arguments, but {len(args)} are given",
+            hints=(f"call it as {SIGNATURES[name]}",),
+        )
     return handler(b, map, args)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import difflib
 from typing import Any
 
 from ...exception import TypeMismatch
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Value, const
-from . import arith
+from . import arith, hints
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import Member, Scalar, has_padding, is_aggregate, is_array, is_chars, is_record, members, scalar
@@ -32,11 +31,15 @@ def construct(b: Builder, ctype: Any, args: tuple[Abstract, ...], kwargs: dict[s
     if is_record(ctype):
         names = [name for cls in reversed(ctype.__mro__) for name, *_ in cls.__dict__.get("_fields_", ())]
         if len(args) > len(names):
-            raise TypeMismatch(0, f"{type_name(ctype)} has {len(names)} fields, but {len(args)} values are given")
+            raise TypeMismatch(
+                0,
+                f"{type_name(ctype)} has {hints.count(len(names), 'field')}, but {len(args)} values are given",
+                hints=(f"its fields are {', '.join(names)}",),
+            )
         for name, value in [*zip(names, args, strict=False), *kwargs.items()]:
             store_member(b, ref, name, value)
     elif kwargs:
-        raise TypeMismatch(0, f"{type_name(ctype)}() takes no keyword arguments")
+        raise TypeMismatch(0, f"{type_name(ctype)}() takes no keyword arguments", hints=("give the values alone",))
     elif is_array(ctype):
         if is_chars(ctype) and len(args) == 1:
             store(b, ref, args[0])
@@ -44,7 +47,11 @@ def construct(b: Builder, ctype: Any, args: tuple[Abstract, ...], kwargs: dict[s
             _store_items(b, ref, args)
     elif args:
         if len(args) > 1:
-            raise TypeMismatch(0, f"{type_name(ctype)}() takes one value, but {len(args)} are given")
+            raise TypeMismatch(
+                0,
+                f"{type_name(ctype)}() takes one value, but {len(args)} are given",
+                hints=(f"an array of {len(args)} is made by ({type_name(ctype)} * {len(args)})(...)",),
+            )
         store(b, ref, args[0])
     return ref
 
@@ -53,9 +60,8 @@ def member(ctype: Any, name: str) -> Member:
     """The field of that name; the error names the nearest ones."""
     table = members(ctype)
     if name not in table:
-        near = difflib.get_close_matches(name, table, 3)
-        known = f"did you mean {' or '.join(near)}?" if near else f"its fields are {', '.join(table) or 'none'}"
-        raise TypeMismatch(0, f"{type_name(ctype)} has no field {name!r}", hints=(known,))
+        known = hints.near(name, table, f"its fields are {', '.join(table) or 'none'}")
+        raise TypeMismatch(0, f"{type_name(ctype)} has no field {name!r}", hints=known)
     return table[name]
 
 
@@ -86,7 +92,7 @@ def load(b: Builder, ref: Ref) -> Abstract:
         if is_aggregate(ref.ctype):
             b.guard_not_null(ref.base)
             return ref
-        raise TypeMismatch(0, f"{type_name(ref.ctype)} is not a type that BPF programs can compute with")
+        raise _no_number(ref.ctype)
     if kind.kind == "char":
         return Ref(ref.base, ref.offset, ctypes.c_char * 1)
     ir = load_scalar(b, ref.base, ref.offset, kind)
@@ -96,8 +102,14 @@ def load(b: Builder, ref: Ref) -> Abstract:
 def _scalar_of(ctype: Any) -> Scalar:
     kind = scalar(ctype)
     if kind is None:
-        raise TypeMismatch(0, f"{type_name(ctype)} is not a type that BPF programs can compute with")
+        raise _no_number(ctype)
     return kind
+
+
+def _no_number(ctype: Any) -> TypeMismatch:
+    return TypeMismatch(
+        0, f"{type_name(ctype)} is not a type that BPF programs can compute with", hints=hints.no_number(ctype)
+    )
 
 
 def load_scalar(b: Builder, base: Value, offset: int, kind: Scalar) -> Value:
@@ -175,7 +187,15 @@ def store(b: Builder, ref: Ref, value: Abstract) -> None:
     elif isinstance(value, Const) and isinstance(value.obj, ref.ctype):
         store_bytes(b, ref.base, ref.offset, bytes(value.obj))
     else:
-        raise TypeMismatch(0, f"a {type_name(ref.ctype)} is needed here, but this is {describe(value)}")
+        raise _needed(ref.ctype, value)
+
+
+def _needed(ctype: Any, value: Abstract) -> TypeMismatch:
+    return TypeMismatch(
+        0,
+        f"a {type_name(ctype)} is needed here, but this is {describe(value)}",
+        hints=hints.for_object(ctype, value),
+    )
 
 
 def _store_number(b: Builder, ref: Ref, kind: Scalar, value: Abstract) -> None:
@@ -196,7 +216,7 @@ def _store_object(b: Builder, ref: Ref, value: Ref) -> None:
     if value.ctype is not ref.ctype:
         same = is_array(ref.ctype) and is_array(value.ctype) and value.ctype._type_ is ref.ctype._type_
         if not same or ctypes.sizeof(value.ctype) > size:
-            raise TypeMismatch(0, f"a {type_name(ref.ctype)} is needed here, but this is {describe(value)}")
+            raise _needed(ref.ctype, value)
         size = ctypes.sizeof(value.ctype)
     b.copy(ref.base, ref.offset, value.base, value.offset, size)
 
@@ -204,7 +224,11 @@ def _store_object(b: Builder, ref: Ref, value: Ref) -> None:
 def _store_chars(b: Builder, ref: Ref, data: bytes) -> None:
     size = ctypes.sizeof(ref.ctype)
     if len(data) > size:
-        raise TypeMismatch(0, f"{len(data)} bytes do not fit a {type_name(ref.ctype)}")
+        raise TypeMismatch(
+            0,
+            f"{len(data)} bytes do not fit a {type_name(ref.ctype)}",
+            hints=(f"it holds {hints.count(size, 'byte')}: cut the constant, or use a longer array",),
+        )
     store_bytes(b, ref.base, ref.offset, data + b"\0" if len(data) < size else data)
 
 
@@ -215,7 +239,11 @@ def _store_tuple(b: Builder, ref: Ref, value: Abstract) -> None:
         return
     names = list(members(ref.ctype)) if is_record(ref.ctype) else []
     if len(names) != len(items):
-        raise TypeMismatch(0, f"{type_name(ref.ctype)} has {len(names)} fields, but the tuple has {len(items)} items")
+        raise TypeMismatch(
+            0,
+            f"{type_name(ref.ctype)} has {hints.count(len(names), 'field')}, but the tuple has {len(items)} items",
+            hints=hints.for_object(ref.ctype, value),
+        )
     for name, item in zip(names, items, strict=True):
         store_member(b, ref, name, item)
 
@@ -227,7 +255,11 @@ def _tuple_of(value: Abstract) -> tuple[Any, ...]:
 
 def _store_items(b: Builder, ref: Ref, items: tuple[Abstract, ...]) -> None:
     if len(items) > ref.ctype._length_:
-        raise TypeMismatch(0, f"{len(items)} items do not fit a {type_name(ref.ctype)}")
+        raise TypeMismatch(
+            0,
+            f"{hints.count(len(items), 'item')} do not fit a {type_name(ref.ctype)}",
+            hints=(f"it has {ref.ctype._length_}",),
+        )
     for i, item in enumerate(items):
         store(b, element(ref, i), item)
 
@@ -243,7 +275,11 @@ def index(b: Builder, ref: Ref, key: Abstract) -> Ref:
     if isinstance(key, Const) and isinstance(key.obj, int):
         number = int(key.obj)
         if not -length <= number < length:
-            raise TypeMismatch(0, f"index {number} is out of the bounds of a {type_name(ref.ctype)}")
+            raise TypeMismatch(
+                0,
+                f"index {number} is out of the bounds of a {type_name(ref.ctype)}",
+                hints=(f"its indices are 0 to {length - 1}, or {-length} to -1 from the end",),
+            )
         return element(ref, number % length)
     ir = arith.to_ir(b, key, "an array index must be an integer")
     if arith.int_type(ir).signed:

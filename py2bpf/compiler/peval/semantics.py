@@ -44,7 +44,9 @@ def truth(ev: Evaluator, state: State, value: Abstract) -> Value:
         op = IrOp.LT if value.step > 0 else IrOp.GT
         return b.compare(op, arith.to_ir(b, value.start), arith.to_ir(b, value.stop))
     if isinstance(value, Map):
-        raise UnsupportedSyntax(0, "programs can't count a map's items")
+        raise UnsupportedSyntax(
+            0, "programs can't count a map's items", hints=("whether a key is in it, they can ask: key in m",)
+        )
     known = iteration.length(state, value)
     if known is not None:
         return const(int(known > 0))

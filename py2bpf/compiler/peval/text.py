@@ -57,7 +57,9 @@ def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tu
         return format(value.obj, spec).replace("%", "%%"), None
     if isinstance(value, Ref) and is_chars(value.ctype):
         if spec:
-            raise UnsupportedSyntax(0, f"the kernel can't format a string with {spec!r}")
+            raise UnsupportedSyntax(
+                0, f"the kernel can't format a string with {spec!r}", hints=("write {name} without a format",)
+            )
         return "%s", memory.address_of(ev.b, value)
     if not isinstance(value, (Run, Option)) or conversion not in ("", "s", "r"):
         raise TypeMismatch(0, f"can't print {describe(value)}", hints=("integers and char arrays can be printed",))
@@ -87,7 +89,9 @@ def printk(ev: Evaluator, pattern: str, values: list[Value]) -> Abstract:
         )
     data = pattern.encode() + b"\0"
     if b"\0" in data[:-1] or not data.isascii():
-        raise TypeMismatch(0, f"the kernel prints ASCII only, but the text is {short(pattern)}")
+        raise TypeMismatch(
+            0, f"the kernel prints ASCII only, but the text is {short(pattern)}", hints=("leave other characters out",)
+        )
     place = ev.b.alloca(len(data))
     memory.store_bytes(ev.b, place, 0, data)
     args = [place, const(len(data)), *values]
@@ -97,16 +101,22 @@ def printk(ev: Evaluator, pattern: str, values: list[Value]) -> Abstract:
 def call_trace_printk(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
     """``trace_printk(format, *values)`` with the kernel's directives, or with an f-string."""
     if not args:
-        raise TypeMismatch(0, "trace_printk() needs a format")
+        raise TypeMismatch(0, "trace_printk() needs a format", hints=('write trace_printk("n is %d", n)',))
     pattern, rest = args[0], args[1:]
     if isinstance(pattern, Text):
         if rest:
-            raise TypeMismatch(0, "trace_printk() of an f-string takes no further values")
+            raise TypeMismatch(
+                0, "trace_printk() of an f-string takes no further values", hints=("put them into the f-string",)
+            )
         return trace(ev, pattern.parts)
     if isinstance(pattern, Const) and isinstance(pattern.obj, bytes):
         pattern = Const(pattern.obj.decode("ascii", "replace"))
     if not isinstance(pattern, Const) or not isinstance(pattern.obj, str):
-        raise TypeMismatch(0, f"the format must be a constant string, but this is {describe(pattern)}")
+        raise TypeMismatch(
+            0,
+            f"the format must be a constant string, but this is {describe(pattern)}",
+            hints=('write trace_printk("%d", n)',),
+        )
     directives = [found for found in _DIRECTIVE.findall(pattern.obj) if found != "%"]
     if "" in directives:
         at = next(found.start() for found in _DIRECTIVE.finditer(pattern.obj) if not found[1])
@@ -116,7 +126,11 @@ def call_trace_printk(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
             hints=("it knows %d %u %x with l or ll, %s, %c, %p and %%, with a width",),
         )
     if len(directives) != len(rest):
-        raise TypeMismatch(0, f"the format has {len(directives)} directives, but {len(rest)} values are given")
+        raise TypeMismatch(
+            0,
+            f"the format has {len(directives)} directives, but {len(rest)} values are given",
+            hints=("each of %d, %u, %x, %s ... takes one value; %% prints a %",),
+        )
     values = [_argument(ev, found, value) for found, value in zip(directives, rest, strict=True)]
     return printk(ev, pattern.obj, values)
 
@@ -130,5 +144,7 @@ def _argument(ev: Evaluator, directive: str, value: Abstract) -> Value:
             place = ev.b.alloca(len(data))
             memory.store_bytes(ev.b, place, 0, data)
             return place
-        raise TypeMismatch(0, f"%s needs a char array, but this is {describe(value)}")
+        raise TypeMismatch(
+            0, f"%s needs a char array, but this is {describe(value)}", hints=("integers are printed by %d, %u and %x",)
+        )
     return arith.to_ir(ev.b, value, f"%{directive} needs an integer")

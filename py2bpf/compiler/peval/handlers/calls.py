@@ -50,11 +50,15 @@ def _call_ex(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
         elif isinstance(named, Const):
             kwargs = {key: wrap(value) for key, value in named.obj.items()}
         else:
-            raise TypeMismatch(0, f"** needs a dict, but this is {describe(named)}")
+            raise TypeMismatch(0, f"** needs a dict, but this is {describe(named)}", hints=("name the arguments",))
     packed = state.stack.pop()
     args = iteration.known_items(ev.b, state, packed)
     if args is None:
-        raise TypeMismatch(0, f"* needs a sequence of known length, but this is {describe(packed)}")
+        raise TypeMismatch(
+            0,
+            f"* needs a sequence of known length, but this is {describe(packed)}",
+            hints=("give a tuple, a list or a ctypes array, or the arguments one by one",),
+        )
     callee, leading = _callee(state)
     state.stack.append(calls.call(ev, state, callee, (*leading, *args), kwargs, instr.unit))
 

@@ -56,7 +56,7 @@ def _store_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
 
 
 def _delete_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
-    raise UnsupportedSyntax(0, "attributes can't be deleted in compiled functions")
+    raise UnsupportedSyntax(0, "attributes can't be deleted in compiled functions", hints=("assign 0 instead",))
 
 
 def _load_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -83,7 +83,9 @@ def _store_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> No
 def _delete_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     key, container = state.stack.pop(), state.stack.pop()
     if not isinstance(container, Map):
-        raise TypeMismatch(0, f"can't delete items of {describe(container)}")
+        raise TypeMismatch(
+            0, f"can't delete items of {describe(container)}", hints=("items of maps can be deleted; lists have pop()",)
+        )
     maps.delete_item(ev.b, container, key)
 
 
@@ -177,7 +179,9 @@ def _dict_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
     elif isinstance(other, Const) and isinstance(other.obj, dict):
         items = {key: wrap(value) for key, value in other.obj.items()}
     else:
-        raise TypeMismatch(0, f"a dict is needed here, but this is {describe(other)}")
+        raise TypeMismatch(
+            0, f"a dict is needed here, but this is {describe(other)}", hints=("name its keys and values: {'a': 1}",)
+        )
     state.heap[target.ident] = {**iteration.heap_object(state, target), **items}
 
 

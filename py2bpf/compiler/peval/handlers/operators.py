@@ -59,7 +59,11 @@ def _inplace(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
         state.stack.append(left)
         return
     if isinstance(left, Const) and isinstance(left.obj, (list, dict, set, bytearray)):
-        raise UnsupportedSyntax(0, f"can't change {describe(left)}: what a program captures is constant")
+        raise UnsupportedSyntax(
+            0,
+            f"can't change {describe(left)}: what a program captures is constant",
+            hints=("keep changing values in a map, or make the object inside the function",),
+        )
     state.stack.append(semantics.operate(ev, state, op, left, right))
 
 
@@ -88,7 +92,7 @@ def _format_value(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> No
     spec = state.stack.pop() if has_spec else Const("")
     value = state.stack.pop()
     if not isinstance(spec, Const):
-        raise UnsupportedSyntax(0, "a format specification must be a constant")
+        raise UnsupportedSyntax(0, "a format specification must be a constant", hints=("write a number: {n:8x}",))
     if isinstance(value, Const):
         converted = _CONVERSIONS[conversion](value.obj)
         state.stack.append(semantics.constant_operation(ev, "formatting", format, converted, spec.obj))
