@@ -19,6 +19,7 @@ CONSTANTS = [0, 1, 2, 3, 5, 7, 8, 10, 15, 16, 31, 63, 64, 100, 255, 256, 1000, 6
 FUZZING = "PY2BPF_FUZZ" in os.environ
 NESTED_TRIPS = 24
 """How often the body of a nested loop may run: the verifier follows every path through every iteration."""
+FIELDS = ["i8", "u16", "i32", "u64", "b3", "s5", "i64", "u8", "i16", "row", "u32"]
 COMPARISONS = ["<", "<=", "==", "!=", ">", ">="]
 
 HELPERS = '''
@@ -185,7 +186,7 @@ class Statements:
             self.statement(depth, level)
 
     def statement(self, depth: int, level: int) -> None:
-        kinds = ["assign", "assign", "augment", "augment", "swap", "unsigned", "output", "walrus"]
+        kinds = ["assign", "assign", "augment", "augment", "swap", "unsigned", "output", "walrus", "record", "record"]
         if level > 0:
             kinds += ["if", "if", "if", "for", "for", "items", "while", "while", "hash", "return", "assert"]
         if self.breakable:
@@ -232,6 +233,20 @@ class Statements:
             self.block(depth + 1, 0)
         else:
             self.add(depth, f"del H[{key}]")
+
+    def _record(self, depth: int, level: int) -> None:
+        field = "r." + self.expr.pick(FIELDS)
+        if field == "r.row":
+            field += f"[{self.expr.pick(['0', '3', 'x & 3', 'd & 1'])}]"
+        form = self.draw(st.integers(0, 3))
+        if form == 0 and field != "r.u64":
+            self.add(depth, f"{self._name()} = {field}")
+        elif form == 1:
+            self.add(depth, f"{field} {self.expr.pick(['+', '-', '|', '^', '*'])}= {self.expr.int(0)}")
+        elif form == 2 and field == "r.u64":
+            self.add(depth, f"u = {field}")
+        else:
+            self.add(depth, f"{field} = {self.expr.any_int(1)}")
 
     def _if(self, depth: int, level: int) -> None:
         self.add(depth, f"if {self.expr.condition(2)}:")
@@ -322,6 +337,7 @@ def statement_programs(draw: Callable[[Any], Any]) -> str:
     for name in s.VARIABLES:
         s.add(1, f"{name} = {draw(st.sampled_from(SIGNED_INPUTS))}")
     s.add(1, "u = b")
+    s.add(1, "r = Rec(i8=a, u32=c)")
     for _ in range(draw(st.integers(2, 5))):
         s.statement(1, 2)
     s.lines += [f"    OUT[{i}] = {name}" for i, name in enumerate(("x", "y", "z", "u"))]

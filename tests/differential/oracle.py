@@ -143,12 +143,53 @@ class _Range:
     def __iter__(self) -> Any:
         return iter(self.numbers)
 
+    def __reversed__(self) -> Any:
+        return reversed(self.numbers)
+
     def __contains__(self, number: int) -> bool:
         return int(number) in self.numbers
 
 
 BUILTINS: dict[str, Any] = {"min": _extreme(min), "max": _extreme(max), "int": _int, "range": _Range}
 """Stand-ins for built-ins that forget the type of an integer, or are slow with it."""
+
+
+def is_signed(field_type: Any) -> bool:
+    """Whether a load of the ctypes integer is i64: of anything but 64 unsigned bits."""
+    return ctypes.sizeof(field_type) < 8 or field_type(-1).value < 0
+
+
+class SimulatedArray:
+    """An array of integers within a struct."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+
+    def __getitem__(self, index: int) -> Int:
+        return Int(self.raw[int(index)], is_signed(self.raw._type_))
+
+    def __setitem__(self, index: int, value: int) -> None:
+        self.raw[int(index)] = self.raw._type_(int(value)).value
+
+
+def simulated_struct(struct: type[ctypes.Structure]) -> type:
+    """A class as the ctypes structure, whose fields read as typed integers."""
+    types = {name: kind for name, kind, *_ in struct._fields_}
+
+    class Simulated:
+        def __init__(self, **values: int) -> None:
+            object.__setattr__(self, "raw", struct())
+            for name, value in values.items():
+                setattr(self, name, value)
+
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(self.raw, name)
+            return Int(found, is_signed(types[name])) if isinstance(found, int) else SimulatedArray(found)
+
+        def __setattr__(self, name: str, value: int) -> None:
+            setattr(self.raw, name, types[name](int(value)).value)
+
+    return Simulated
 
 
 class SimulatedMap:
@@ -164,7 +205,7 @@ class SimulatedMap:
         self.items: dict[int, int] = dict.fromkeys(range(indices or 0), 0)
 
     def _load(self, number: int) -> Int:
-        return Int(number, ctypes.sizeof(self.value_type) < 8 or self.value_type(-1).value < 0)
+        return Int(number, is_signed(self.value_type))
 
     def __getitem__(self, key: int) -> Int:
         return self._load(self.items.get(int(key), self.default))

@@ -2,7 +2,7 @@
 
 The source defines ``program(ctx)`` and perhaps helper functions. Inputs are arrays of one entry (``A[0]``),
 results go to ``OUT[i]`` (unsigned 64 bits, all of them compared) and into the return value; ``H`` is a hash map of
-signed 64-bit numbers that begins empty.
+signed 64-bit numbers that begins empty, ``Rec`` a struct.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
 
-from oracle import BUILTINS, MASK, LeavesType, SimulatedMap
+from oracle import BUILTINS, MASK, LeavesType, SimulatedMap, simulated_struct
 
 from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.prog import Prog, ProgType, create_prog
@@ -33,6 +33,19 @@ TYPES: dict[str, Any] = {
     "u8": ctypes.c_uint8, "u16": ctypes.c_uint16, "u32": ctypes.c_uint32, "u64": ctypes.c_uint64,
 }  # fmt: skip
 _numbers = itertools.count()
+
+
+class Record(ctypes.Structure):
+    """``Rec()`` in the sources: a struct on the program's stack."""
+
+    _fields_ = [
+        ("i8", ctypes.c_int8), ("u16", ctypes.c_uint16), ("i32", ctypes.c_int32), ("u64", ctypes.c_uint64),
+        ("b3", ctypes.c_uint32, 3), ("s5", ctypes.c_int32, 5), ("i64", ctypes.c_int64), ("u8", ctypes.c_uint8),
+        ("i16", ctypes.c_int16), ("row", ctypes.c_uint16 * 4), ("u32", ctypes.c_uint32),
+    ]  # fmt: skip
+
+
+SimulatedRecord = simulated_struct(Record)
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ class Case:
                 self.hash = stack.enter_context(HashMap(ctypes.c_uint32, ctypes.c_int64, HASH_ENTRIES))
             code = _compile(source)
             self.code = code
-            compiled = _define(code, {**self.maps, "OUT": self.out, "H": self.hash})
+            compiled = _define(code, {**self.maps, "OUT": self.out, "H": self.hash, "Rec": Record})
             self.prog: Prog = stack.enter_context(create_prog(ProgType.SOCKET_FILTER, SkBuffContext, compiled))
             self.out.update(dict.fromkeys(range(outputs), UNWRITTEN))
             self._stack = stack.pop_all()
@@ -124,7 +137,7 @@ def simulate(code: Any, inputs: Mapping[str, str], values: Mapping[str, int], ou
         maps[name].fill([value])
     out, table = SimulatedMap(ctypes.c_uint64, outputs), SimulatedMap(ctypes.c_int64)
     out.fill([UNWRITTEN] * outputs)
-    program = _define(code, {**BUILTINS, **maps, "OUT": out, "H": table})
+    program = _define(code, {**BUILTINS, **maps, "OUT": out, "H": table, "Rec": SimulatedRecord})
     try:
         result = program(None)
         retval = NEUTRAL if result is None else int(result)

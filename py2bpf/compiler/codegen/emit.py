@@ -67,13 +67,14 @@ class Emitter:
                 and block is not self.code.blocks[0]
             ):
                 onward[block.label] = block.next
+                if self._leads_back(onward, block.label):  # an endless loop, which stays for the verifier to refuse
+                    del onward[block.label]
+                    kept.append(block)
             else:
                 kept.append(block)
 
         def final(target: Block) -> Block:
-            seen = set()
-            while target in onward and target not in seen:
-                seen.add(target)
+            while target in onward:
                 target = onward[target]
             return target
 
@@ -85,6 +86,13 @@ class Emitter:
                     instruction.target = final(instruction.target)
         return kept
 
+    @staticmethod
+    def _leads_back(onward: dict[Block, Block], start: Block) -> bool:
+        target = onward[start]
+        while target is not start and target in onward:
+            target = onward[target]
+        return target is start
+
     def _block(self, block: MachineBlock, following: Block | None) -> None:
         assert block.label is not None
         self._label(block.label)
@@ -94,7 +102,7 @@ class Emitter:
         for instruction in code:
             self._instruction(instruction)
         if block.next is not None and block.next is not following:
-            span = code[-1].span if code else None
+            span = code[-1].span if code else block.label.end.span
             self._add(asm.jump(self._number(block.next)), span)
 
     @staticmethod

@@ -308,7 +308,8 @@ class Evaluator:
             state.stack.pop()
             looping = state.copy()
             following = self.b.emit(IrOp.ADD, [current, const(iterator.step)], current.type)
-            looping.stack += [Counter(Run(following), iterator.stop, iterator.step), arith.from_ir(current)]
+            item = self.b.add(arith.to_ir(self.b, iterator.base), current)
+            looping.stack += [Counter(Run(following), iterator.stop, iterator.step, iterator.base), arith.from_ir(item)]
             return self._split(frame, index, context, more, (body, done), looping, state)
         step = iteration.advance(iterator)
         state.stack.pop()

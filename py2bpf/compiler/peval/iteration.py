@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
-from . import memory
+from ..ir.ops import Op
+from ..ir.types import I64, U64
+from ..ir.values import const
+from . import arith, memory
 from .builder import Builder
 from .describe import describe
 from .layout import is_array, is_chars
@@ -60,7 +63,7 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
     if isinstance(value, (Items, Counter)):
         return value
     if isinstance(value, RangeOf):
-        return Counter(value.start, value.stop, value.step)
+        return _counter(b, value)
     if isinstance(value, Const) and isinstance(value.obj, range):
         return Counter(Const(value.obj.start), Const(value.obj.stop), value.obj.step)
     items = known_items(b, state, value)
@@ -74,6 +77,17 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
     elif isinstance(value, Ref) and is_chars(value.ctype):
         hints = ("index its bytes with a constant range instead",)
     raise TypeMismatch(0, f"can't iterate over {describe(value)}", hints=hints)
+
+
+def _counter(b: Builder, numbers: RangeOf) -> Counter:
+    """Counts through a range. Downwards from a u64 the distance to the end is counted, since a u64 that passes
+    zero is large again and would never end."""
+    start, stop = arith.to_ir(b, numbers.start), arith.to_ir(b, numbers.stop)
+    if numbers.step > 0 or start.type != U64:
+        return Counter(numbers.start, numbers.stop, numbers.step)
+    distance = b.emit(Op.SUB, [start, stop], I64)
+    left = b.emit(Op.SELECT, [b.compare(Op.GT, start, stop), distance, const(0)], I64)
+    return Counter(arith.from_ir(left), Const(0), numbers.step, Run(arith.cast(b, stop, U64)))
 
 
 def advance(iterator: Abstract) -> list[Abstract] | None:

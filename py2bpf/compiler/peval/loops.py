@@ -48,7 +48,7 @@ class RunTimeLoop:
             counter = state.stack[-1]
             assert isinstance(counter, Counter)
             current = self._slot(("stack", len(state.stack) - 1), counter.current)
-            state.stack[-1] = Counter(current, counter.stop, counter.step)
+            state.stack[-1] = Counter(current, counter.stop, counter.step, counter.base)
         self.state = state.copy()
         return state
 

@@ -8,7 +8,7 @@ compiling: each either vanishes, or is an error with the user's line where a run
 from __future__ import annotations
 
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...spec import ContextSpec, MapSpec
@@ -160,11 +160,13 @@ class Items(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Counter(Abstract):
-    """An iterator over a range at run time: the next number, the bound, a constant step."""
+    """An iterator over a range at run time: the next number, the bound, a constant step. The item is the number
+    plus ``base``."""
 
     current: Abstract
     stop: Abstract
     step: int
+    base: Abstract = field(default_factory=lambda: Const(0))
 
 
 @dataclass(slots=True, eq=False)
