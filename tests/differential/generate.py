@@ -15,7 +15,8 @@ INPUTS = {"A": "i64", "B": "u64", "C": "i32", "D": "u8", "E": "u32", "F": "i16"}
 SIGNED_INPUTS = ["a", "c", "d", "e", "f"]
 UNSIGNED_INPUTS = ["b"]
 OUTPUTS = 4
-CONSTANTS = [0, 1, 2, 3, 5, 7, 8, 10, 15, 16, 31, 63, 64, 100, 255, 256, 1000, 65535, 1 << 31, (1 << 32) - 1, 1 << 40, (1 << 63) - 1]
+CONSTANTS = [0, 1, 2, 3, 5, 7, 8, 10, 15, 16, 31, 63, 64, 100, 255, 256, 1000, 65535]
+CONSTANTS += [1 << 31, (1 << 32) - 1, 1 << 40, (1 << 63) - 1]
 FUZZING = "PY2BPF_FUZZ" in os.environ
 NESTED_TRIPS = 24
 """How often the body of a nested loop may run: the verifier follows every path through every iteration."""

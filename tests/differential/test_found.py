@@ -1,5 +1,7 @@
 """Functions that were once compiled wrongly, each as small as it can be."""
 
+# ruff: noqa: E501 - a table of programs
+
 from __future__ import annotations
 
 import pytest

@@ -15,7 +15,7 @@ from py2bpf.exception import KernelError, TypeMismatch
 
 pytestmark = pytest.mark.kernel
 
-FUNCTIONS = int(os.environ.get("PY2BPF_FUZZ", "150"))
+FUNCTIONS = int(os.environ.get("PY2BPF_FUZZ", "300"))
 SAMPLES = 24
 REFUSED: list[str] = []
 """Functions that the verifier gave up on after a million steps, as it may with loops in loops full of branches."""

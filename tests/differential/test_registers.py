@@ -1,5 +1,7 @@
 """Functions that need more registers than there are: spills, calls, loops that permute, checked by running them."""
 
+# ruff: noqa: E501 - a table of programs
+
 from __future__ import annotations
 
 import pytest
@@ -25,7 +27,7 @@ def many(count: int, between: str = "") -> list[str]:
 
 def rotating(count: int, trips: str) -> list[str]:
     """A loop whose phis exchange their values in a cycle of ``count``."""
-    left, right = ", ".join(names(count)), ", ".join(names(count)[1:] + ["v0"])
+    left, right = ", ".join(names(count)), ", ".join([*names(count)[1:], "v0"])
     return [
         *(f"v{i} = a + {i * 11}" for i in range(count)),
         f"for k in range({trips}):", f"    {left} = {right}", "    v0 ^= k",

@@ -15,7 +15,6 @@ from ...spec import ContextSpec, MapSpec
 from ..ir.types import Ptr
 from ..ir.values import Value
 
-
 CellId = tuple[Any, str]
 """A variable that functions share: the path of calls to the function that has it, and its name. The same in every
 attempt at evaluating a program."""

@@ -9,7 +9,10 @@ from py2bpf.compiler.ir.types import CTX, I64, STACK, U64, VOID, Ptr, Region
 from py2bpf.compiler.ir.values import Block, Function, Value, const
 from py2bpf.uapi.prog_types import HOOKS, ProgType
 
-_TYPES = {"i64": I64, "u64": U64, "ctx*": CTX, "stack*": STACK, "value*": Ptr(Region.VALUE), "value*?": Ptr(Region.VALUE, True)}
+_TYPES = {
+    "i64": I64, "u64": U64, "ctx*": CTX, "stack*": STACK,
+    "value*": Ptr(Region.VALUE), "value*?": Ptr(Region.VALUE, True),
+}  # fmt: skip
 _OPS = {op.value: op for op in Op}
 
 

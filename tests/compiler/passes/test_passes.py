@@ -1,5 +1,7 @@
 """Each pass by IR before and after: where it fires, and where it must not."""
 
+# ruff: noqa: E501 - a block of IR reads best in one line
+
 from __future__ import annotations
 
 import re
@@ -49,10 +51,10 @@ FIRES: dict[str, tuple[str, str, str]] = {
         row(WORD, "%2 = alloca stack* #8", "%3 = and i64 %1, 65535", "store %2, %1, #0, #2", "return 0")),
     "ranges: a branch narrows what it dominates": (
         "lower",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = lt i64 %1, 10\n branch %2, b1, b2\n"
-        "b1:  ; from b0\n %3 = gt i64 %1, 9\n return %3\nb2:  ; from b0\n %4 = ge i64 %1, 10\n return %4\n",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = slt i64 %1, 10\n branch %2, b1, b2\n"
-        "b1:  ; from b0\n return 0\nb2:  ; from b0\n return 1\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = lt i64 %1, 10\n branch %2, b1, b2\n"
+        "b1:  ; from b0\n %3 = gt i64 %1, 9\n return %3\nb2:  ; from b0\n %4 = ge i64 %1, 10\n return %4\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = slt i64 %1, 10\n branch %2, b1, b2\n"
+        "b1:  ; from b0\n return 0\nb2:  ; from b0\n return 1\n")),
     "ranges: a guard narrows what follows": (
         "lower",
         row(SIGNED, "%2 = gt i64 %1, 0", "guard %2", "%3 = ne i64 %1, 0", "guard %3", "return %1"),
@@ -69,23 +71,23 @@ FIRES: dict[str, tuple[str, str, str]] = {
         "dce", row(WORD, "%2 = alloca stack* #8", "zero %2, #0, #8", "store %2, %1, #0, #4", "return %1"), row(WORD, "return %1")),
     "clean: a branch that an edge decides": (
         "clean",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n jump b3\nb2:  ; from b0\n jump b3\n"
-        "b3:  ; from b1, b2\n %2 = phi i64 1, 0\n branch %2, b4, b5\nb4:  ; from b3\n return 5\nb5:  ; from b3\n return 6\n",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n jump b3\nb2:  ; from b0\n jump b3\n"
+        "b3:  ; from b1, b2\n %2 = phi i64 1, 0\n branch %2, b4, b5\nb4:  ; from b3\n return 5\nb5:  ; from b3\n return 6\n"),
         "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n return 5\nb2:  ; from b0\n return 6\n"),
     "clean: blocks in a row": (
         "clean", "b0:\n %0 = ctx ctx*\n jump b1\nb1:  ; from b0\n jump b2\nb2:  ; from b1\n %1 = phi i64 4\n return %1\n",
         "b0:\n %0 = ctx ctx*\n return 4\n"),
     "returns: each path its own": (
         "returns",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n jump b3\n"
-        "b2:  ; from b0\n jump b3\nb3:  ; from b1, b2\n %3 = phi i64 %2, 9\n return %3\n",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n return %2\n"
-        "b2:  ; from b0\n return 9\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n jump b3\n"
+        "b2:  ; from b0\n jump b3\nb3:  ; from b1, b2\n %3 = phi i64 %2, 9\n return %3\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n return %2\n"
+        "b2:  ; from b0\n return 9\n")),
     "returns: equal constants share one": (
         "returns",
         "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n return 9\nb2:  ; from b0\n return 9\n",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n jump b3\nb2:  ; from b0\n jump b3\n"
-        "b3:  ; from b1, b2\n return 9\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n jump b3\nb2:  ; from b0\n jump b3\n"
+        "b3:  ; from b1, b2\n return 9\n")),
     "returns: an exit gives the safe value": (
         "returns", row(WORD, "exit"), row(WORD, "return 2147483647")),
     "stack_init: bytes that are overwritten": (
@@ -105,8 +107,8 @@ MUST_NOT: dict[str, tuple[str, str]] = {
         "lower", row(WORD, "%2 = alloca stack* #8", "%3 = and i64 %1, 255", "store %2, %3, #0, #2", "return 0")),
     "ranges: nothing of one branch holds in the other, or after them": (
         "lower",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = slt i64 %1, 10\n branch %2, b1, b2\n"
-        "b1:  ; from b0\n %3 = mul i64 %1, 3\n jump b2\nb2:  ; from b0, b1\n %4 = slt i64 %1, 10\n return %4\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = slt i64 %1, 10\n branch %2, b1, b2\n"
+        "b1:  ; from b0\n %3 = mul i64 %1, 3\n jump b2\nb2:  ; from b0, b1\n %4 = slt i64 %1, 10\n return %4\n")),
     "ranges: bits of unlike types are no numbers": (
         "lower",
         row(SIGNED, "%2 = cast u64 %1", "%3 = ult i64 %2, 4294967296", "guard %3", "%4 = sge i64 %1, 1", "return %4")),
@@ -118,20 +120,20 @@ MUST_NOT: dict[str, tuple[str, str]] = {
         "cse", row(WORD, "%2 = ashr i64 %1, 3", "%3 = ashr u64 %1, 3", "%4 = add u64 %2, %3", "return %4")),
     "cse: what another path has computed": (
         "cse",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n return %2\n"
-        "b2:  ; from b0\n %3 = neg i64 %1\n return %3\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n return %2\n"
+        "b2:  ; from b0\n %3 = neg i64 %1\n return %3\n")),
     "dce: an object that is read": (
         "dce", row(WORD, "%2 = alloca stack* #8", "store %2, %1, #0, #4", "%3 = load i64 %2, #0, #4, unsigned", "return %3")),
     "dce: a guard": ("dce", row(WORD, "guard %1", "return 0")),
     "dce: a store to a map's value": ("dce", row("%1 = load value* %0, #0, #8, unsigned", "store %1, 5, #0, #4", "return 0")),
     "clean: a phi that the block's successors use": (
         "clean",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n jump b2\n"
-        "b2:  ; from b0, b1\n %3 = phi i64 1, %2\n branch %3, b3, b4\nb3:  ; from b2\n return %3\nb4:  ; from b2\n return 6\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n jump b2\n"
+        "b2:  ; from b0, b1\n %3 = phi i64 1, %2\n branch %3, b3, b4\nb3:  ; from b2\n return %3\nb4:  ; from b2\n return 6\n")),
     "clean: equal arguments of unlike types": (
         "clean",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n store %0, %2, #0, #4\n"
-        " jump b2\nb2:  ; from b0, b1\n %3 = phi u64 7, 7\n return %3\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n store %0, %2, #0, #4\n"
+        " jump b2\nb2:  ; from b0, b1\n %3 = phi u64 7, 7\n return %3\n")),
     "returns: a computed result": ("returns", row(WORD, "%2 = neg i64 %1", "return %2")),
     "stack_init: a read comes before the store": (
         "stack_init",
@@ -143,8 +145,8 @@ MUST_NOT: dict[str, tuple[str, str]] = {
             "store %2, %1, #0, #8", "return %4")),
     "stack_init: the store is on one path only": (
         "stack_init",
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = alloca stack* #8\n zero %2, #0, #8\n branch %1, b1, b2\n"
-        "b1:  ; from b0\n store %2, %1, #0, #8\n jump b2\nb2:  ; from b0, b1\n %3 = load i64 %2, #0, #8, unsigned\n return %3\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = alloca stack* #8\n zero %2, #0, #8\n branch %1, b1, b2\n"
+        "b1:  ; from b0\n store %2, %1, #0, #8\n jump b2\nb2:  ; from b0, b1\n %3 = load i64 %2, #0, #8, unsigned\n return %3\n")),
 }  # fmt: skip
 
 
