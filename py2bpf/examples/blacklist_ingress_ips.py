@@ -96,8 +96,7 @@ def main() -> None:
         if options.keep:
             return
         stack.callback(filter.remove, options.interface)
-        common.ready(f"Dropping packets from {len(networks)} networks.")
-        for _ in common.ticks(options.duration, 60):
+        for _ in common.ticks(options.duration, 60, f"Dropping packets from {len(networks)} networks."):
             pass
         printer = common.Printer(options.json, {"network": 44, "packets": -12, "bytes": -14})
         for each, dropped in [*v4.items(), *v6.items()]:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Final, NoReturn
 
 from py2bpf import funcs, tracepoint
 from py2bpf.datastructures import BpfQueue
-from py2bpf.exception import KernelError, Py2BpfError
+from py2bpf.exception import ClosedError, KernelError, Py2BpfError
 
 COMM_SIZE: Final = 16
 """TASK_COMM_LEN: the kernel keeps this much of a program's name."""
@@ -156,9 +156,11 @@ def remaining(duration: float | None) -> Iterator[float]:
         yield left
 
 
-def ticks(duration: float | None, interval: float) -> Iterator[None]:
-    """Yields after every interval, and at the end: after ``duration`` or Ctrl-C."""
+def ticks(duration: float | None, interval: float, what: str = "") -> Iterator[None]:
+    """Says ``what`` goes on, then yields after every interval, and at the end: after ``duration`` or Ctrl-C."""
     with contextlib.suppress(KeyboardInterrupt):
+        if what:
+            ready(what)
         for left in remaining(duration):
             time.sleep(min(left, interval))
             if left > interval:
@@ -166,18 +168,37 @@ def ticks(duration: float | None, interval: float) -> Iterator[None]:
     yield
 
 
-def events(queue: BpfQueue, options: argparse.Namespace) -> Iterator[Any]:
-    """The queue's records until --duration or --count is reached or Ctrl-C comes; then tells what was lost."""
-    with contextlib.suppress(KeyboardInterrupt):
+def events(queue: BpfQueue, options: argparse.Namespace, what: str) -> Iterator[Any]:
+    """Says ``what`` goes on, then yields the queue's records until --duration or --count is reached or Ctrl-C comes;
+    then tells what was lost."""
+    with ended_by_signals(queue):
+        ready(what)
         yield from itertools.islice(records(queue, options.duration), options.count)
     if queue.lost:
         print(f"{queue.lost} events were lost: they came faster than they were read", file=sys.stderr)
 
 
 def records(queue: BpfQueue, duration: float | None) -> Iterator[Any]:
-    """The queue's records until the time is over."""
-    for left in remaining(duration):
-        yield from queue.poll(min(left, 1.0))
+    """The queue's records until the time is over, or it is closed."""
+    with contextlib.suppress(ClosedError):
+        for left in remaining(duration):
+            yield from queue.poll(min(left, 1.0))
+
+
+@contextlib.contextmanager
+def ended_by_signals(queue: BpfQueue) -> Iterator[None]:
+    """The first Ctrl-C closes the queue, whose records until then are still delivered; a second one ends at once."""
+
+    def close(number: int, _frame: object) -> None:
+        signal.signal(number, signal.default_int_handler)
+        queue.close()
+
+    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Printer:

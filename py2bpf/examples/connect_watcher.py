@@ -81,8 +81,7 @@ def main() -> None:
     with ExitStack() as stack, BpfQueue(Connect, num_pages=64) as queue:
         watch(stack, queue, options.pid, options.kprobe)
         printer = common.Printer(options.json, {"pid": -8, "comm": 16, "result": -26, "family": 6, "address": 0})
-        common.ready("Watching connects.")
-        for connect in common.events(queue, options):
+        for connect in common.events(queue, options, "Watching connects."):
             family, address = parse(bytes(connect.address[: connect.size]))
             if options.family in (None, family):
                 result = common.error_name(connect.result)

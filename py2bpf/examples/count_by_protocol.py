@@ -55,8 +55,9 @@ def main() -> None:
     with ExitStack() as stack, create_map(c_uint32, c_uint64, 4096) as counts:
         packets.watch(stack, counter(counts, options.direction), options.interface)
         printer = common.Printer(options.json, {"time": 8, "protocol": 20, "packets": -12})
-        common.ready(f"Counting packets of {options.interface or 'all interfaces'}.")
-        for _ in common.ticks(options.duration, options.interval):
+        for _ in common.ticks(
+            options.duration, options.interval, f"Counting packets of {options.interface or 'all interfaces'}."
+        ):
             for protocol, number in most_first(counts):
                 printer.show(time=time.strftime("%H:%M:%S"), protocol=protocol, packets=number)
 

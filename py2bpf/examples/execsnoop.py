@@ -70,8 +70,7 @@ def main() -> None:
     with ExitStack() as stack, BpfQueue(Exec, num_pages=64) as queue:
         watch(stack, queue, options.pid)
         printer = common.Printer(options.json, {"pid": -8, "comm": 16, "result": -26, "command": 0})
-        common.ready("Watching programs that start.")
-        for started in common.events(queue, options):
+        for started in common.events(queue, options, "Watching programs that start."):
             result = common.error_name(started.result)
             printer.show(pid=started.pid, comm=common.text(started.comm), result=result, command=command(started))
 

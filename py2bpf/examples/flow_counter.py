@@ -111,8 +111,9 @@ def main() -> None:
         packets.watch(stack, counter(flows, options.direction), options.interface)
         columns = {"time": 8, "protocol": 8, "source": 32, "destination": 32, "packets": -10, "bytes": -14}
         printer = common.Printer(options.json, columns)
-        common.ready(f"Counting flows of {options.interface or 'all interfaces'}.")
-        for _ in common.ticks(options.duration, options.interval):
+        for _ in common.ticks(
+            options.duration, options.interval, f"Counting flows of {options.interface or 'all interfaces'}."
+        ):
             for flow, traffic in sorted(flows.items(), key=lambda item: -item[1].bytes)[: options.top]:
                 printer.show(
                     time=time.strftime("%H:%M:%S"), protocol=packets.ip_protocol(flow.protocol),

@@ -50,8 +50,7 @@ def main() -> None:
     with ExitStack() as stack, BpfQueue(Sleep, num_pages=16) as queue:
         watch(stack, queue, options.pid)
         printer = common.Printer(options.json, {"pid": -8, "comm": 16, "call": 16, "ms": -10, "result": 0})
-        common.ready("Watching sleeps.")
-        for sleep in common.events(queue, options):
+        for sleep in common.events(queue, options, "Watching sleeps."):
             ms = round(sleep.nanoseconds / 1e6, 3)
             result = common.error_name(sleep.result)
             printer.show(pid=sleep.pid, comm=common.text(sleep.comm), call=CALLS[sleep.call], ms=ms, result=result)

@@ -64,8 +64,7 @@ def main() -> None:
     with ExitStack() as stack, BpfQueue(Open, num_pages=64) as queue:
         watch(stack, queue, options.pid, options.failed)
         printer = common.Printer(options.json, {"pid": -8, "comm": 16, "flags": -10, "result": -26, "path": 0})
-        common.ready("Watching opens.")
-        for opened in common.events(queue, options):
+        for opened in common.events(queue, options, "Watching opens."):
             printer.show(
                 pid=opened.pid, comm=common.text(opened.comm), flags=f"{opened.flags:#x}",
                 result=common.error_name(opened.result), path=common.text(opened.path),

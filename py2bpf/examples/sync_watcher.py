@@ -61,8 +61,7 @@ def main() -> None:
     with ExitStack() as stack, BpfQueue(Sync, num_pages=16) as queue:
         watch(stack, queue, options.pid)
         printer = common.Printer(options.json, {"pid": -8, "comm": 16, "call": 16, "fd": -5, "ms": -10, "result": 0})
-        common.ready("Watching syncs.")
-        for sync in common.events(queue, options):
+        for sync in common.events(queue, options, "Watching syncs."):
             printer.show(
                 pid=sync.pid, comm=common.text(sync.comm), call=CALLS[sync.call],
                 fd=sync.fd if sync.fd >= 0 else "-",

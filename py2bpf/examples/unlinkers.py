@@ -49,8 +49,7 @@ def main() -> None:
     with ExitStack() as stack, BpfQueue(Unlink, num_pages=64) as queue:
         watch(stack, queue, options.pid)
         printer = common.Printer(options.json, {"pid": -8, "comm": 16, "result": -26, "path": 0})
-        common.ready("Watching deletions.")
-        for unlink in common.events(queue, options):
+        for unlink in common.events(queue, options, "Watching deletions."):
             result = common.error_name(unlink.result)
             printer.show(pid=unlink.pid, comm=common.text(unlink.comm), result=result, path=common.text(unlink.path))
 

@@ -64,6 +64,15 @@ def test_a_signal_ends_it(run: Run, name: str, by: signal.Signals) -> None:
 
 
 @pytest.mark.kernel
+def test_what_came_before_the_signal_is_shown(run: Run) -> None:
+    with run("nanosleep_watcher", "--json", "--pid", os.getpid()) as tool:
+        for _ in range(20):
+            time.sleep(0.001)
+        assert tool.end() == 0
+    assert len(tool.rows) == 20
+
+
+@pytest.mark.kernel
 def test_it_ends_in_time(run: Run) -> None:
     with run("nanosleep_watcher", "--duration", 1, "--pid", os.getpid()) as tool:
         begin = time.monotonic()

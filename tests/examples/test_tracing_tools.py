@@ -39,7 +39,6 @@ def test_a_sleep_that_began_before_is_not_told(run: Run) -> None:
         with run("nanosleep_watcher", "--json", "--pid", sleeper.pid) as tool:
             sleeper.kill()
             sleeper.wait()
-            time.sleep(0.5)
             assert tool.end() == 0
     assert tool.rows == []
 
@@ -49,7 +48,6 @@ def test_an_interrupted_sleep_is_told(run: Run) -> None:
     with run("nanosleep_watcher", "--json") as tool:
         with subprocess.Popen([sys.executable, "-c", code]) as sleeper:
             assert sleeper.wait() == -signal.SIGALRM
-        time.sleep(0.5)
         assert tool.end() == 0
     (row,) = [row for row in tool.rows if row["pid"] == sleeper.pid]
     assert row["result"] == "interrupted by a signal" and row["ms"] < 20000
@@ -105,7 +103,6 @@ def test_opensnoop_shows_failures_alone(run: Run) -> None:
         os.close(os.open("/", os.O_RDONLY))
         with pytest.raises(FileNotFoundError):
             os.open("/nonesuch", os.O_RDONLY)
-        time.sleep(0.5)
         assert tool.end() == 0
     assert [row["path"] for row in tool.rows] == ["/nonesuch"]
 
@@ -136,7 +133,6 @@ def test_execsnoop(run: Run) -> None:
         subprocess.run(["/bin/true", mark, *map(str, range(19))], check=True)
         with pytest.raises(FileNotFoundError):
             subprocess.run(["/nonesuch", mark], check=True)
-        time.sleep(0.5)
         assert tool.end() == 0
     rows = [row for row in tool.rows if mark in row["command"]]
     assert [row["command"] for row in rows] == [
@@ -181,7 +177,6 @@ def test_connect_watcher(run: Run, tmp_path: Path) -> None:
 def test_connect_watcher_of_one_family(run: Run, tmp_path: Path) -> None:
     with run("connect_watcher", "--json", "--pid", PID, "--family", "ipv6") as tool:
         make_connects(tmp_path)
-        time.sleep(0.5)
         assert tool.end() == 0
     assert [row["address"] for row in tool.rows] == ["[::1]:9"]
 
