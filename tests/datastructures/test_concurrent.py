@@ -63,7 +63,7 @@ def test_snapshots_have_every_stable_key_once(make: Any, name: Callable[[int], A
         wanted = sorted(map(str, stable))
         with other_process(change):
             deadline, rounds = time.monotonic() + 1.0, 0
-            while time.monotonic() < deadline:
+            while rounds < 4 or time.monotonic() < deadline:  # a slow machine takes longer
                 for snapshot in (list(m), [k for k, _ in m.items()]):
                     seen = [str(key) for key in snapshot]
                     assert len(seen) == len(set(seen)), "a key came twice"
@@ -71,7 +71,6 @@ def test_snapshots_have_every_stable_key_once(make: Any, name: Callable[[int], A
                     assert [key for key in wanted if key in found] == wanted
                 assert STABLE <= len(m) <= STABLE + CHURN
                 rounds += 1
-            assert rounds > 3
 
 
 def test_deleting_while_iterating() -> None:
