@@ -8,8 +8,10 @@ is no test.
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import operator
+import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -74,6 +76,33 @@ class Int(int):
 def typed(number: int) -> Int:
     """A constant as the program sees it: i64, unless only u64 can hold it."""
     return number if isinstance(number, Int) else Int(int(number), number < 1 << 63)
+
+
+class _TypedConstants(ast.NodeTransformer):
+    """Gives the integers of a source their type: where paths meet, a constant becomes a number at run time.
+
+    Operations on constants alone are made while compiling, at any width; only their result is typed.
+    """
+
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, (ast.Constant, ast.UnaryOp, ast.BinOp)):
+            try:
+                value = eval(compile(ast.Expression(node), "<constant>", "eval"), {"__builtins__": {}})
+            except (NameError, TypeError, ArithmeticError, ValueError):
+                return self.generic_visit(node)
+            if isinstance(value, int) and not isinstance(value, bool):
+                call = ast.Call(ast.Name("_typed", ast.Load()), [node], [])
+                return ast.fix_missing_locations(ast.copy_location(call, node))
+        return self.generic_visit(node)
+
+    def visit_match_case(self, node: ast.match_case) -> ast.match_case:
+        node.body = [self.visit(statement) for statement in node.body]
+        return node
+
+
+def typed_source(source: str, filename: str) -> types.CodeType:
+    """The source's code for CPython, with typed constants."""
+    return compile(_TypedConstants().visit(ast.parse(source, filename)), filename, "exec")
 
 
 def joined(a: int, b: int) -> bool:
@@ -150,7 +179,7 @@ class _Range:
         return int(number) in self.numbers
 
 
-BUILTINS: dict[str, Any] = {"min": _extreme(min), "max": _extreme(max), "int": _int, "range": _Range}
+BUILTINS: dict[str, Any] = {"_typed": typed, "min": _extreme(min), "max": _extreme(max), "int": _int, "range": _Range}
 """Stand-ins for built-ins that forget the type of an integer, or are slow with it."""
 
 

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
 
-from oracle import BUILTINS, MASK, LeavesType, SimulatedMap, simulated_struct
+from oracle import BUILTINS, MASK, LeavesType, SimulatedMap, simulated_struct, typed_source
 
 from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.prog import Prog, ProgType, create_prog
@@ -72,9 +72,10 @@ class Case:
             self.hash = None
             if re.search(r"\bH\b", source):
                 self.hash = stack.enter_context(HashMap(ctypes.c_uint32, ctypes.c_int64, HASH_ENTRIES))
-            code = _compile(source)
-            self.code = code
-            compiled = _define(code, {**self.maps, "OUT": self.out, "H": self.hash, "Rec": Record})
+            name = _register(source)
+            self.code = typed_source(source, name)
+            names = {**self.maps, "OUT": self.out, "H": self.hash, "Rec": Record}
+            compiled = _define(compile(source, name, "exec"), names)
             self.prog: Prog = stack.enter_context(create_prog(ProgType.SOCKET_FILTER, SkBuffContext, compiled))
             self.out.update(dict.fromkeys(range(outputs), UNWRITTEN))
             self._stack = stack.pop_all()
@@ -117,10 +118,11 @@ class Case:
         return f"\n{self.source}\ninput    {dict(values)}\nCPython  {expected}\nkernel   {got}"
 
 
-def _compile(source: str) -> Any:
+def _register(source: str) -> str:
+    """A file name by which diagnostics find the source."""
     name = f"<differential {next(_numbers)}>"
     linecache.cache[name] = (len(source), None, source.splitlines(True), name)
-    return compile(source, name, "exec")
+    return name
 
 
 def _define(code: Any, names: dict[str, Any]) -> Callable[[Any], Any]:
