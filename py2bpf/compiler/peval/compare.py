@@ -10,7 +10,7 @@ from ..ir.types import U64
 from ..ir.values import Value, const
 from . import arith, iteration, maps, memory, semantics
 from .describe import describe
-from .layout import is_chars
+from .layout import is_char, is_chars
 from .state import State, same
 from .values import Abstract, Const, Map, Option, RangeOf, Ref, Run, TupleOf
 
@@ -33,7 +33,7 @@ def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Valu
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Const) and other.obj is None:
             return semantics.is_none(ev, one)
-        if isinstance(one, Ref) and is_chars(one.ctype):
+        if isinstance(one, Ref) and (is_chars(one.ctype) or is_char(one.ctype)):
             return _equal_chars(ev, one, other)
     if isinstance(left, Option) or isinstance(right, Option):
         return _equal_options(ev, left, right)
@@ -54,7 +54,11 @@ def _equal_chars(ev: Evaluator, chars: Ref, other: Abstract) -> Value:
         if isinstance(other.obj, str):
             raise TypeMismatch(0, "a char array holds bytes, and bytes never equal a str",
                                hints=(f"write b{other.obj!r}",))  # fmt: skip
-        return memory.equals_text(ev.b, chars, other.obj) if isinstance(other.obj, bytes) else const(0)
+        if not isinstance(other.obj, bytes):
+            return const(0)
+        if is_char(chars.ctype):
+            return memory.equal_bytes(ev.b, chars, other.obj) if len(other.obj) == 1 else const(0)
+        return memory.equals_text(ev.b, chars, other.obj)
     raise TypeMismatch(0, f"a char array can be compared with constant bytes, but this is {describe(other)}",
                        hints=("compare two arrays' bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
 

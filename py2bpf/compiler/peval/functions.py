@@ -11,6 +11,7 @@ from ..ir.ops import Op
 from ..ir.values import const
 from . import arith, iteration, semantics, text
 from .describe import describe
+from .layout import is_char
 from .state import State
 from .values import Abstract, Const, Context, Map, RangeOf, Ref, Run, Text
 
@@ -163,6 +164,16 @@ def _str(ev: Evaluator, state: State, args: Args) -> Abstract:
     return Text(((args[0], "", ""),))
 
 
+def _ord(ev: Evaluator, state: State, args: Args) -> Abstract:
+    if not isinstance(args[0], Ref) or not is_char(args[0].ctype):
+        raise TypeMismatch(
+            0,
+            f"ord() of a run-time value takes a c_char, but this is {describe(args[0])}",
+            hints=("the items of a char array are integers",),
+        )
+    return arith.from_ir(ev.b.load(args[0].base, args[0].offset, 1, False))
+
+
 _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], int, int]]] = {
     abs: (_abs, 1, 1),
     min: (_extreme(Op.LT), 1, 255),
@@ -184,6 +195,7 @@ _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], i
     isinstance: (_isinstance, 2, 2),
     print: (_print, 0, 255),
     str: (_str, 1, 1),
+    ord: (_ord, 1, 1),
     ctypes.sizeof: (_sizeof, 1, 1),
 }
 _ALWAYS: Final = {print, list, enumerate, zip, reversed}

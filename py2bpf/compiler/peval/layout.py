@@ -75,6 +75,12 @@ def is_chars(ctype: Any) -> bool:
     return is_array(ctype) and ctype._type_ is ctypes.c_char
 
 
+def is_char(ctype: Any) -> bool:
+    """A c_char, whose value in CPython is bytes of length 1."""
+    kind = scalar(ctype)
+    return kind is not None and kind.kind == "char"
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """A field of a struct or union: ``bits`` is (lowest bit, width) of a bit field in its storage unit."""

@@ -94,7 +94,8 @@ def load(b: Builder, ref: Ref) -> Abstract:
             return ref
         raise _no_number(ref.ctype)
     if kind.kind == "char":
-        return Ref(ref.base, ref.offset, ctypes.c_char * 1)
+        b.guard_not_null(ref.base)
+        return Ref(ref.base, ref.offset, ctypes.c_char)  # bytes of length 1
     ir = load_scalar(b, ref.base, ref.offset, kind)
     return arith.from_bool(arith.to_bool(b, ir)) if kind.kind == "bool" else arith.from_ir(ir)
 
@@ -204,7 +205,7 @@ def _store_number(b: Builder, ref: Ref, kind: Scalar, value: Abstract) -> None:
     elif isinstance(value, Const) and isinstance(value.obj, ctypes._SimpleCData):
         value = Const(value.obj.value)
     elif isinstance(value, Ref) and scalar(value.ctype) == kind:
-        value = load(b, value)
+        value = arith.from_ir(load_scalar(b, value.base, value.offset, kind))
     if kind.kind == "pointer" and isinstance(value, Const) and value.obj is None:
         value = Const(0)
     ir = arith.to_ir(b, value, f"a {type_name(ref.ctype)} holds an integer")

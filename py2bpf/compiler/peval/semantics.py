@@ -9,7 +9,7 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op as IrOp
 from ..ir.values import Value, const
 from . import arith, iteration, memory
-from .layout import is_chars, scalar
+from .layout import is_char, is_chars, scalar
 from .state import State
 from .values import Abstract, Const, ListRef, Map, Option, RangeOf, Ref, Run, Text, TupleOf, Unbound, wrap
 
@@ -37,6 +37,8 @@ def truth(ev: Evaluator, state: State, value: Abstract) -> Value:
     if isinstance(value, Ref):
         if is_chars(value.ctype):
             return b.load(value.base, value.offset, 1, False)
+        if is_char(value.ctype):
+            return const(1)  # bytes of length 1, b"\0" too
         if scalar(value.ctype) is not None:
             return arith.to_ir(b, memory.load(b, value))
         return b.compare(IrOp.NE, value.base, const(0)) if value.ptr.nullable else const(1)
