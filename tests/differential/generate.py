@@ -267,7 +267,7 @@ class Statements:
             self.add(depth + 1, first)
         self.trips *= trips
         self.breakable += 1
-        self.block(depth + 1, level - 1 if trips <= 16 or FUZZING else 0)
+        self.block(depth + 1, level - 1 if trips <= 8 or FUZZING else 0)
         self.breakable -= 1
         self.trips //= trips
         if self.draw(st.integers(0, 3)) == 0:
@@ -303,7 +303,8 @@ class Statements:
             ("0", "{} < 6", "{} += 1"), ("c & 7", "{}", "{} -= 1"), ("0", "{} < 50", "{} += 3"),
         ])  # fmt: skip
         self.add(depth, f"{name} = {start}")
-        self._loop(depth, level, f"while {test.format(name)}:", 16, step.format(name))
+        trips = 8 if "7" in start or "6" in test else 16
+        self._loop(depth, level, f"while {test.format(name)}:", trips, step.format(name))
 
     def _leave(self, depth: int, level: int) -> None:
         self.add(depth, f"if {self.expr.condition(1)}:")
