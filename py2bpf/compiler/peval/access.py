@@ -354,8 +354,14 @@ def updates_in_place(owner: Abstract, name: str) -> bool:
 def item_updates_in_place(container: Abstract) -> bool:
     """Whether ``container[key] op= v`` must be one atomic step."""
     if isinstance(container, Map):
+        if container.spec.kind == MapType.LPM_TRIE:
+            raise UnsupportedSyntax(
+                0,
+                "an augmented assignment would read the longest prefix, but write the whole address",
+                hints=("make the values structs: entry = m[address]; if entry: entry.packets += 1",),
+            )
         kind = scalar(container.spec.value_type)
-        return kind is not None and kind.kind == "int" and container.spec.kind != MapType.LPM_TRIE
+        return kind is not None and kind.kind == "int"
     if not isinstance(container, Ref) or not maps.is_shared(container) or not is_array(container.ctype):
         return False
     kind = scalar(container.ctype._type_)

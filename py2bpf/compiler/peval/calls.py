@@ -76,9 +76,7 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
     if isinstance(fn, types.MethodType):
         return call(ev, state, Const(fn.__func__), (wrap(fn.__self__), *args), kwargs, unit)
     if not callable(fn):
-        raise TypeMismatch(
-            0, f"{describe(Const(fn))} can't be called", hints=("only functions and ctypes types can",)
-        )
+        raise TypeMismatch(0, f"{describe(Const(fn))} can't be called", hints=("only functions and ctypes types can",))
     _refuse_frames(fn, args)
     if functions.is_special(fn):
         handled = functions.call(ev, state, fn, args, kwargs)
@@ -211,7 +209,9 @@ def _inline(ev: Evaluator, state: State, fn: types.FunctionType, args: Args, kwa
 
 
 def _inline_closure(ev: Evaluator, state: State, fn: Closure, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
-    frame = Frame(fn.code, ev.decode(fn.code), fn.globals, ev.frame, _path(ev, unit), ev.b.span)
+    frame = Frame(
+        fn.code, ev.decode(fn.code), fn.globals, ev.frame, _path(ev, unit), ev.b.span, _path(ev, unit) in ev.apart
+    )
     frame.cell_ids = dict(zip(fn.code.co_freevars, fn.cells, strict=True))
     return _run(ev, state, frame, args, kwargs, fn.defaults, dict(fn.kwdefaults))
 

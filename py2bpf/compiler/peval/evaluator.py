@@ -52,9 +52,10 @@ def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec, targe
     Raises TranslationError with the user's line for what has no meaning in BPF.
     """
     plans: dict[Any, LoopPlan] = {}
+    apart: set[Any] = set()
     first_error: TranslationError | None = None
     for _ in range(MAX_RESTARTS):
-        evaluator = Evaluator(Builder(fn.__name__, hook, target), decode, plans)
+        evaluator = Evaluator(Builder(fn.__name__, hook, target), decode, plans, apart)
         try:
             return evaluator.program(fn, context)
         except Restart:
@@ -62,7 +63,7 @@ def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec, targe
         except TranslationError as error:
             evaluator.locate(error)
             first_error = first_error or error
-            if not evaluator.unroll_instead(error):
+            if not evaluator.unroll_instead() and not evaluator.keep_apart():
                 raise first_error from error.__cause__
     raise first_error or InternalCompilerError("peval", "loops do not settle", evaluator.b.span)
 
@@ -70,11 +71,12 @@ def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec, targe
 class Evaluator:
     """One attempt. ``b`` emits; ``frame`` is the activation that runs now."""
 
-    def __init__(self, b: Builder, decode: Decode, plans: dict[Any, LoopPlan]) -> None:
+    def __init__(self, b: Builder, decode: Decode, plans: dict[Any, LoopPlan], apart: set[Any]) -> None:
         self.b = b
         self.hook = b.fn.hook
         self.decode = decode
         self.plans = plans
+        self.apart = apart
         self.frame: Frame | None = None
         self.idents = 0
         self.instructions = 0
@@ -119,7 +121,7 @@ class Evaluator:
     # frames
 
     def real_frame(self, fn: types.FunctionType, path: tuple[Any, ...], site: Span | None) -> Frame:
-        frame = Frame(fn.__code__, self.decode(fn.__code__), fn.__globals__, self.frame, path, site)
+        frame = Frame(fn.__code__, self.decode(fn.__code__), fn.__globals__, self.frame, path, site, path in self.apart)
         frame.constants = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
         return frame
 
@@ -357,7 +359,18 @@ class Evaluator:
                     plan.unroll = False
                     raise Restart
 
-    def unroll_instead(self, error: TranslationError) -> bool:
+    def keep_apart(self) -> bool:
+        """After an error on a way out of a loop: whether it helps to evaluate it for each iteration by itself."""
+        frame = self.frame
+        while frame is not None:
+            index = frame.context[0]
+            if frame.path not in self.apart and frame.exit_chains()[index] != frame.loop_chains[index]:
+                self.apart.add(frame.path)
+                return True
+            frame = frame.parent
+        return False
+
+    def unroll_instead(self) -> bool:
         """After an error inside a run-time loop: whether unrolling the innermost one is worth a try."""
         frame = self.frame
         while frame is not None:

@@ -74,6 +74,7 @@ class Frame:
         parent: Frame | None,
         path: tuple[Any, ...],
         site: Span | None,
+        apart: bool = False,
     ) -> None:
         self.code = code
         self.fn = fn
@@ -88,6 +89,8 @@ class Frame:
         self.exits: list[tuple[State, Abstract]] = []
         self.return_block = Block()
         self.loop_chains: list[tuple[int, ...]] = [self._chain(loop) for loop in self.fn.loop_of]
+        if apart:
+            self.loop_chains = self.exit_chains()
         self.context: tuple[int, Context] = (0, ())
 
     def _chain(self, loop: int) -> tuple[int, ...]:
@@ -96,6 +99,27 @@ class Frame:
             chain.append(loop)
             loop = self.fn.loops[loop].parent
         return tuple(reversed(chain))
+
+    def exit_chains(self) -> list[tuple[int, ...]]:
+        """The loops around each block, if the way out of a loop by ``return`` or ``break`` counts as part of it
+        as long as only the loop's body leads there."""
+        preds: list[list[int]] = [[] for _ in self.fn.blocks]
+        for block in self.fn.blocks:
+            for succ in block.succ:
+                preds[succ].append(block.index)
+        chains = list(self.loop_chains)
+        for index in range(1, len(chains)):
+            if self.header_loop(index) is None:
+                common = _common_prefix([self._way_out(chains, pred, index) for pred in preds[index] if pred < index])
+                if common[: len(chains[index])] == chains[index]:
+                    chains[index] = common
+        return chains
+
+    def _way_out(self, chains: list[tuple[int, ...]], pred: int, index: int) -> tuple[int, ...]:
+        """The loops that control is still in when it goes from ``pred`` to ``index``: not one that has ended."""
+        loop = self.header_loop(pred)
+        ended = loop is not None and self.is_for(loop) and self.fn.blocks[pred].succ[0] == index
+        return chains[pred][:-1] if ended else chains[pred]
 
     def depth(self) -> int:
         frame, count = self.parent, 1
@@ -128,6 +152,15 @@ class Frame:
             loop.header in self.fn.blocks[index].succ and self.fn.blocks[index].instrs[-1].op is Op.BRANCH
             for index in loop.body
         )
+
+
+def _common_prefix(chains: list[tuple[int, ...]]) -> tuple[int, ...]:
+    first, *others = chains
+    length = len(first)
+    for other in others:
+        while first[:length] != other[:length]:
+            length -= 1
+    return first[:length]
 
 
 def counter_items(counter: Counter) -> int | None:

@@ -116,7 +116,8 @@ def _load_closure(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> No
     if instr.arg in frame.cell_ids:
         state.stack.append(ev.cell_ref(frame, instr.arg))
         return
-    ident = frame.cell_ids[instr.arg] = (frame.path, instr.arg)  # a constant of the enclosing real function, passed inwards
+    # A constant of the enclosing real function, passed inwards.
+    ident = frame.cell_ids[instr.arg] = (frame.path, instr.arg)
     state.cells[ident] = semantics.use(_constant_cell(frame, instr.arg), instr.arg)
     state.stack.append(CellRef(ident))
 
