@@ -11,7 +11,7 @@ from ..ir.ops import Op
 from ..ir.values import const
 from . import arith, iteration, semantics, text
 from .describe import describe
-from .layout import is_char
+from .layout import is_char, members
 from .state import State
 from .values import Abstract, Const, Context, Map, RangeOf, Ref, Run, Text
 
@@ -174,6 +174,42 @@ def _ord(ev: Evaluator, state: State, args: Args) -> Abstract:
     return arith.from_ir(ev.b.load(args[0].base, args[0].offset, 1, False))
 
 
+def _attribute_name(value: Abstract) -> str:
+    if not isinstance(value, Const) or not isinstance(value.obj, str):
+        raise TypeMismatch(0, f"an attribute's name is a constant str, not {describe(value)}", hints=("write it out",))
+    return value.obj
+
+
+def _has(value: Abstract, name: str) -> bool:
+    if isinstance(value, Const):
+        return hasattr(value.obj, name)
+    if isinstance(value, Context):
+        return name in value.spec.fields or name in members(value.spec.struct)
+    if isinstance(value, Ref):
+        return hasattr(value.ctype, name)
+    raise TypeMismatch(0, f"{describe(value)} has no attributes", hints=("structs and the context have",))
+
+
+def _hasattr(ev: Evaluator, state: State, args: Args) -> Abstract:
+    return Const(_has(args[0], _attribute_name(args[1])))
+
+
+def _getattr(ev: Evaluator, state: State, args: Args) -> Abstract:
+    from . import access
+
+    name = _attribute_name(args[1])
+    if len(args) > 2 and not _has(args[0], name):
+        return args[2]
+    return access.load_attr(ev, state, args[0], name)
+
+
+def _setattr(ev: Evaluator, state: State, args: Args) -> Abstract:
+    from . import access
+
+    access.store_attr(ev, args[0], _attribute_name(args[1]), args[2])
+    return Const(None)
+
+
 _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], int, int]]] = {
     abs: (_abs, 1, 1),
     min: (_extreme(Op.LT), 1, 255),
@@ -196,6 +232,9 @@ _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], i
     print: (_print, 0, 255),
     str: (_str, 1, 1),
     ord: (_ord, 1, 1),
+    getattr: (_getattr, 2, 3),
+    setattr: (_setattr, 3, 3),
+    hasattr: (_hasattr, 2, 2),
     ctypes.sizeof: (_sizeof, 1, 1),
 }
 _ALWAYS: Final = {print, list, enumerate, zip, reversed}

@@ -219,7 +219,24 @@ def _store_object(b: Builder, ref: Ref, value: Ref) -> None:
         if not same or ctypes.sizeof(value.ctype) > size:
             raise _needed(ref.ctype, value)
         size = ctypes.sizeof(value.ctype)
-    b.copy(ref.base, ref.offset, value.base, value.offset, size)
+    if Region.CTX in (ref.ptr.region, value.ptr.region):
+        _copy_numbers(b, ref, value)
+    else:
+        b.copy(ref.base, ref.offset, value.base, value.offset, size)
+
+
+def _copy_numbers(b: Builder, ref: Ref, value: Ref) -> None:
+    """Copies number by number: the verifier allows accesses of a context by whole fields and items only."""
+    if is_array(value.ctype):
+        for i in range(value.ctype._length_):
+            _copy_numbers(b, element(ref, i), element(value, i))
+    elif is_record(value.ctype):
+        for field in members(value.ctype).values():
+            source = Ref(value.base, value.offset + field.offset, field.ctype)
+            _copy_numbers(b, Ref(ref.base, ref.offset + field.offset, field.ctype), source)
+    else:
+        kind = _scalar_of(value.ctype)
+        store_scalar(b, ref.base, ref.offset, kind, load_scalar(b, value.base, value.offset, kind))
 
 
 def _store_chars(b: Builder, ref: Ref, data: bytes) -> None:
@@ -311,7 +328,11 @@ def store_bytes(b: Builder, base: Value, offset: int, data: bytes) -> None:
 
 
 def address_of(b: Builder, ref: Ref) -> Value:
-    """The object's address as one pointer value."""
+    """The object's address as one pointer value; of a part of the context, which helpers don't take, a copy's."""
+    if ref.ptr.region is Region.CTX:
+        copy = new(b, ref.ctype, zero=has_padding(ref.ctype))
+        _copy_numbers(b, copy, ref)
+        return copy.base
     return b.address(ref.base, ref.offset)
 
 
