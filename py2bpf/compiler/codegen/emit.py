@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from ... import asm
-from ...asm import Alu, Insn, Jump, Kind, Source
+from ...asm import Alu, Insn, Jump, Source
 from ...exception import LimitExceeded, Span
 from ..ir.values import Block
 from .frame import SIZE, Frame
-from .machine import FRAME, LEA, Machine, MachineBlock
+from .machine import FRAME, JUMP, LABEL, LEA, Machine, MachineBlock
 from .regalloc import FIRST_SPILL, Allocation
 from .select import EXIT_LABEL, Selection
 
@@ -17,6 +17,9 @@ _INVERSE: Final = {
     Jump.JEQ: Jump.JNE, Jump.JNE: Jump.JEQ, Jump.JGT: Jump.JLE, Jump.JLE: Jump.JGT, Jump.JGE: Jump.JLT,
     Jump.JLT: Jump.JGE, Jump.JSGT: Jump.JSLE, Jump.JSLE: Jump.JSGT, Jump.JSGE: Jump.JSLT, Jump.JSLT: Jump.JSGE,
 }  # fmt: skip
+
+
+_REGISTER: Final = int(Source.X)
 
 
 class Emitter:
@@ -109,7 +112,7 @@ class Emitter:
     def _invert(block: MachineBlock, following: Block | None) -> None:
         """``if c goto next block; goto other`` becomes ``if not c goto other``."""
         last = block.code[-1]
-        if last.kind != Kind.JUMP or last.target is not following or block.next is following:
+        if last.kind != JUMP or last.target is not following or block.next is following:
             return
         operation = Jump(last.code & 0xF0)
         if operation in _INVERSE and block.next is not None:
@@ -132,7 +135,7 @@ class Emitter:
         self.lines.append(span)
 
     def _instruction(self, i: Machine) -> None:
-        if i.kind == Kind.LABEL:
+        if i.kind == LABEL:
             assert i.target is not None
             self._label(i.target)
             return
@@ -142,10 +145,10 @@ class Emitter:
         if i.kind == LEA:
             self._add(asm.mov(dst, FRAME), i.span)
             self._add(asm.alu_imm(Alu.ADD, dst, off), i.span)
-        elif i.kind == Kind.JUMP:
+        elif i.kind == JUMP:
             assert i.target is not None
             self._add(
-                Insn(Kind.JUMP, i.code, dst, src if i.code & Source.X else 0, 0, i.imm, self._number(i.target)), i.span
+                Insn(JUMP, i.code, dst, src if i.code & _REGISTER else 0, 0, i.imm, self._number(i.target)), i.span
             )
         else:
             self._add(Insn(i.kind, i.code, dst, src, off, i.imm, i.ref), i.span)
@@ -157,30 +160,28 @@ class Emitter:
             if leave == asm.exit_() and load == asm.mov_imm(0, self.safe) and self._numbered_before(at):
                 label = self.insns[at - 1].ref
                 number = self._number(EXIT_LABEL)
-                self.insns = [
-                    i._replace(ref=label) if i.kind == Kind.JUMP and i.ref == number else i for i in self.insns
-                ]
+                self.insns = [i._replace(ref=label) if i.kind == JUMP and i.ref == number else i for i in self.insns]
                 return
         self._label(EXIT_LABEL)
         self._add(asm.mov_imm(0, self.safe), None)
         self._add(asm.exit_(), None)
 
     def _numbered_before(self, at: int) -> bool:
-        return at > 0 and self.insns[at - 1].kind == Kind.LABEL
+        return at > 0 and self.insns[at - 1].kind == LABEL
 
     def _referenced(self) -> tuple[tuple[Insn, ...], tuple[Span | None, ...]]:
         """Without the labels that nobody jumps to; the others numbered in the order of their places."""
-        used = {i.ref for i in self.insns if i.kind == Kind.JUMP}
+        used = {i.ref for i in self.insns if i.kind == JUMP}
         names: dict[int, int] = {}
         for insn in self.insns:
-            if insn.kind == Kind.LABEL and insn.ref in used:
+            if insn.kind == LABEL and insn.ref in used:
                 names[insn.ref] = len(names)
         insns: list[Insn] = []
         lines: list[Span | None] = []
         for insn, line in zip(self.insns, self.lines, strict=True):
-            if insn.kind == Kind.LABEL and insn.ref not in used:
+            if insn.kind == LABEL and insn.ref not in used:
                 continue
-            if insn.kind in (Kind.LABEL, Kind.JUMP):
+            if insn.kind in (LABEL, JUMP):
                 insn = insn._replace(ref=names[insn.ref])
             insns.append(insn)
             lines.append(line)

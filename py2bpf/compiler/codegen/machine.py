@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...asm import Alu, Class, Jump, Kind, Mode, Size, Source
+from ...asm import SIZES, Alu, Class, Jump, Kind, Mode, Size, Source
 from ...exception import Span
 from ..ir.values import Block
 
@@ -18,6 +18,29 @@ CALLER_SAVED: Final = 0b111111
 
 LEA: Final = 100
 """A kind beside asm.Kind: dst = frame pointer + offset of the stack object ``slot`` + off."""
+
+
+# Opcodes as plain numbers: looking members of an enumeration up costs more than all else that is done with them.
+PLAIN: Final = int(Kind.PLAIN)
+LABEL: Final = int(Kind.LABEL)
+JUMP: Final = int(Kind.JUMP)
+LD64: Final = int(Kind.LD64)
+LD_MAP: Final = int(Kind.LD_MAP)
+LOAD: Final = {size: Class.LDX | Mode.MEM | width for size, width in SIZES.items()}
+STORE: Final = {size: Class.STX | Mode.MEM | width for size, width in SIZES.items()}
+STORE_IMM: Final = {size: Class.ST | Mode.MEM | width for size, width in SIZES.items()}
+ATOMIC: Final = {size: Class.STX | Mode.ATOMIC | width for size, width in SIZES.items()}
+WIDE_IMM: Final = Class.LD | Mode.IMM | Size.DW
+ALU_X: Final = {op: Class.ALU64 | op | Source.X for op in Alu}
+ALU_K: Final = {op: Class.ALU64 | op | Source.K for op in Alu}
+JUMP_X: Final = {op: Class.JMP | op | Source.X for op in Jump}
+JUMP_K: Final = {op: Class.JMP | op | Source.K for op in Jump}
+MOVE: Final = ALU_X[Alu.MOV]
+MOVE_IMM: Final = ALU_K[Alu.MOV]
+MOVE_IMM32: Final = Class.ALU | Alu.MOV | Source.K
+ZERO_EXTEND: Final = Class.ALU | Alu.MOV | Source.X
+EXIT: Final = JUMP_K[Jump.EXIT]
+CALL: Final = JUMP_K[Jump.CALL]
 
 
 class Machine:
@@ -61,18 +84,13 @@ class Machine:
 
     @property
     def is_move(self) -> bool:
-        return self.code == MOVE and self.kind == Kind.PLAIN
+        return self.code == MOVE and self.kind == PLAIN
 
     def rematerialises(self) -> bool:
         """Whether doing it again elsewhere gives the same and needs no register."""
-        return (not self.reads and self.kind in (Kind.LD64, Kind.LD_MAP, LEA)) or (
-            self.code in (MOVE_IMM, MOVE_IMM32) and self.kind == Kind.PLAIN and not self.reads
+        return (not self.reads and self.kind in (LD64, LD_MAP, LEA)) or (
+            self.code in (MOVE_IMM, MOVE_IMM32) and self.kind == PLAIN and not self.reads
         )
-
-
-MOVE: Final = Class.ALU64 | Alu.MOV | Source.X
-MOVE_IMM: Final = Class.ALU64 | Alu.MOV | Source.K
-MOVE_IMM32: Final = Class.ALU | Alu.MOV | Source.K
 
 
 class MachineBlock:
@@ -89,47 +107,47 @@ class MachineBlock:
 
 
 def move(dst: int, src: int) -> Machine:
-    return Machine(Kind.PLAIN, MOVE, dst, src, reads=(src,), writes=(dst,))
+    return Machine(PLAIN, MOVE, dst, src, reads=(src,), writes=(dst,))
 
 
 def load_constant(dst: int, number: int) -> Machine:
     """dst = any 64-bit number, in the shortest form."""
     if -(1 << 31) <= number < 1 << 31:
-        return Machine(Kind.PLAIN, MOVE_IMM, dst, imm=number, writes=(dst,))
+        return Machine(PLAIN, MOVE_IMM, dst, imm=number, writes=(dst,))
     if 0 <= number < 1 << 32:
-        return Machine(Kind.PLAIN, MOVE_IMM32, dst, imm=number - (1 << 32), writes=(dst,))
-    return Machine(Kind.LD64, Class.LD | Mode.IMM | Size.DW, dst, imm=number, writes=(dst,))
+        return Machine(PLAIN, MOVE_IMM32, dst, imm=number - (1 << 32), writes=(dst,))
+    return Machine(LD64, WIDE_IMM, dst, imm=number, writes=(dst,))
 
 
 def alu(op: Alu, dst: int, src: int) -> Machine:
-    return Machine(Kind.PLAIN, Class.ALU64 | op | Source.X, dst, src, reads=(dst, src), writes=(dst,))
+    return Machine(PLAIN, ALU_X[op], dst, src, reads=(dst, src), writes=(dst,))
 
 
 def alu_imm(op: Alu, dst: int, imm: int) -> Machine:
-    return Machine(Kind.PLAIN, Class.ALU64 | op | Source.K, dst, imm=imm, reads=(dst,), writes=(dst,))
+    return Machine(PLAIN, ALU_K[op], dst, imm=imm, reads=(dst,), writes=(dst,))
 
 
 def zero_extend(dst: int, src: int) -> Machine:
     """dst = the low 32 bits of src."""
-    return Machine(Kind.PLAIN, Class.ALU | Alu.MOV | Source.X, dst, src, reads=(src,), writes=(dst,))
+    return Machine(PLAIN, ZERO_EXTEND, dst, src, reads=(src,), writes=(dst,))
 
 
 def branch(op: Jump, dst: int, src: int, target: Block | int) -> Machine:
-    return Machine(Kind.JUMP, Class.JMP | op | Source.X, dst, src, reads=(dst, src), target=target)
+    return Machine(JUMP, JUMP_X[op], dst, src, reads=(dst, src), target=target)
 
 
 def branch_imm(op: Jump, dst: int, imm: int, target: Block | int) -> Machine:
-    return Machine(Kind.JUMP, Class.JMP | op | Source.K, dst, imm=imm, reads=(dst,), target=target)
+    return Machine(JUMP, JUMP_K[op], dst, imm=imm, reads=(dst,), target=target)
 
 
 def label(number: int) -> Machine:
-    return Machine(Kind.LABEL, target=number)
+    return Machine(LABEL, target=number)
 
 
 def exit_() -> Machine:
-    return Machine(Kind.PLAIN, Class.JMP | Jump.EXIT, reads=(0,))
+    return Machine(PLAIN, EXIT, reads=(0,))
 
 
 def call(helper: int, args: int) -> Machine:
     reads = tuple(range(1, 1 + args))
-    return Machine(Kind.PLAIN, Class.JMP | Jump.CALL, imm=helper, reads=reads, writes=(0,), clobbers=CALLER_SAVED)
+    return Machine(PLAIN, CALL, imm=helper, reads=reads, writes=(0,), clobbers=CALLER_SAVED)

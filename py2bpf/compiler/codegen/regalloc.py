@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...asm import SIZES, Class, Kind, Mode
 from ...exception import InternalCompilerError
 from ..ir.values import Block
-from .machine import FRAME, VIRTUAL, Machine, MachineBlock
+from .machine import FRAME, LOAD, PLAIN, STORE, VIRTUAL, Machine, MachineBlock
 from .select import Selection
 
 _ALLOCATABLE: Final = 0x3FF
@@ -333,7 +332,7 @@ def _rewrite(code: Selection, old: list[Machine], chosen: set[int], again: dict[
             if register in instruction.reads:
                 out.append(_reload(register, fresh, again, places, instruction))
             if register in instruction.writes:
-                after.append(_slot_access(Class.STX, places[register], fresh, instruction))
+                after.append(_slot_access(False, places[register], fresh, instruction))
             _rename(instruction, register, fresh)
         out.append(instruction)
         out += after
@@ -342,7 +341,7 @@ def _rewrite(code: Selection, old: list[Machine], chosen: set[int], again: dict[
 
 def _reload(register: int, fresh: int, again: dict[int, Machine], places: dict[int, int], at: Machine) -> Machine:
     if register not in again:
-        return _slot_access(Class.LDX, places[register], fresh, at)
+        return _slot_access(True, places[register], fresh, at)
     model = again[register]
     copy = Machine(model.kind, model.code, fresh, model.src, model.off, model.imm, model.ref, (), (fresh,), 0,
                    model.target, model.slot)  # fmt: skip
@@ -350,12 +349,11 @@ def _reload(register: int, fresh: int, again: dict[int, Machine], places: dict[i
     return copy
 
 
-def _slot_access(kind: Class, place: int, register: int, at: Machine) -> Machine:
-    code = kind | Mode.MEM | SIZES[8]
-    if kind is Class.LDX:
-        access = Machine(Kind.PLAIN, code, register, FRAME, 0, reads=(FRAME,), writes=(register,), slot=place)
+def _slot_access(load: bool, place: int, register: int, at: Machine) -> Machine:
+    if load:
+        access = Machine(PLAIN, LOAD[8], register, FRAME, 0, reads=(FRAME,), writes=(register,), slot=place)
     else:
-        access = Machine(Kind.PLAIN, code, FRAME, register, 0, reads=(FRAME, register), slot=place)
+        access = Machine(PLAIN, STORE[8], FRAME, register, 0, reads=(FRAME, register), slot=place)
     access.span = at.span
     return access
 

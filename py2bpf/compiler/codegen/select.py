@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from ...asm import SIZES, Alu, Class, Jump, Kind, Mode, Size, Source
+from ...asm import SIZES, Alu, Class, Jump, Mode, Source
 from ...exception import InternalCompilerError, Span
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import Ptr, Region, Void
@@ -216,7 +216,7 @@ class Selector:
 
     def _make(self, value: Value, register: int) -> Machine:
         if value.op is Op.MAP:
-            return Machine(Kind.LD_MAP, Class.LD | Mode.IMM | Size.DW, register, ref=value.attr, writes=(register,))
+            return Machine(m.LD_MAP, m.WIDE_IMM, register, ref=value.attr, writes=(register,))
         offset = 0
         while value.op is Op.PTRADD:
             offset += value.args[1].attr
@@ -272,14 +272,14 @@ class Selector:
     def negative(self, value: Value) -> None:
         dst = self.define(value)
         self.into(dst, value.args[0])
-        self.put(Machine(Kind.PLAIN, Class.ALU64 | Alu.NEG, dst, reads=(dst,), writes=(dst,)))
+        self.put(Machine(m.PLAIN, Class.ALU64 | Alu.NEG, dst, reads=(dst,), writes=(dst,)))
 
     def swap(self, value: Value) -> None:
         dst = self.define(value)
         self.into(dst, value.args[0])
         order = Source.X if sys.byteorder == "little" else Source.K
         bits = 8 * value.attr
-        self.put(Machine(Kind.PLAIN, Class.ALU | Alu.END | order, dst, imm=bits, reads=(dst,), writes=(dst,)))
+        self.put(Machine(m.PLAIN, Class.ALU | Alu.END | order, dst, imm=bits, reads=(dst,), writes=(dst,)))
 
     def cast(self, value: Value) -> None:
         """The same register: nothing to do."""
@@ -402,8 +402,7 @@ class Selector:
             self.put(m.alu_imm(Alu.ARSH, dst, shift))
 
     def _load(self, dst: int, size: int, base: int, offset: int, slot: int | None) -> None:
-        code = Class.LDX | Mode.MEM | SIZES[size]
-        self.put(Machine(Kind.PLAIN, code, dst, base, offset, reads=(base,), writes=(dst,), slot=slot))
+        self.put(Machine(m.PLAIN, m.LOAD[size], dst, base, offset, reads=(base,), writes=(dst,), slot=slot))
 
     def store(self, value: Value) -> None:
         offset, size = value.attr
@@ -421,12 +420,10 @@ class Selector:
         self._store(size, register, *self.address(value.args[0], offset))
 
     def _store(self, size: int, register: int, base: int, offset: int, slot: int | None) -> None:
-        code = Class.STX | Mode.MEM | SIZES[size]
-        self.put(Machine(Kind.PLAIN, code, base, register, offset, reads=(base, register), slot=slot))
+        self.put(Machine(m.PLAIN, m.STORE[size], base, register, offset, reads=(base, register), slot=slot))
 
     def _store_imm(self, size: int, number: int, base: int, offset: int, slot: int | None) -> None:
-        code = Class.ST | Mode.MEM | SIZES[size]
-        self.put(Machine(Kind.PLAIN, code, base, 0, offset, number, reads=(base,), slot=slot))
+        self.put(Machine(m.PLAIN, m.STORE_IMM[size], base, 0, offset, number, reads=(base,), slot=slot))
 
     def zero(self, value: Value) -> None:
         offset, size = value.attr
@@ -448,8 +445,8 @@ class Selector:
         offset, size, op = value.attr
         register = self.reg(value.args[1])
         base, offset, slot = self.address(value.args[0], offset)
-        code = Class.STX | Mode.ATOMIC | SIZES[size]
-        self.put(Machine(Kind.PLAIN, code, base, register, offset, _ALU[op], reads=(base, register), slot=slot))
+        code = m.ATOMIC[size]
+        self.put(Machine(m.PLAIN, code, base, register, offset, _ALU[op], reads=(base, register), slot=slot))
 
     def pointer(self, value: Value) -> None:
         if self._is_light(value):
@@ -485,7 +482,7 @@ class Selector:
         self.into(6, value.args[0])
         mode = Mode.ABS if index is None else Mode.IND
         reads = (6,) if index is None else (6, index)
-        self.put(Machine(Kind.PLAIN, Class.LD | mode | SIZES[size], 0, index or 0, imm=offset, reads=reads,
+        self.put(Machine(m.PLAIN, Class.LD | mode | SIZES[size], 0, index or 0, imm=offset, reads=reads,
                          writes=(0,), clobbers=m.CALLER_SAVED))  # fmt: skip
         self._take_result(value)
 
