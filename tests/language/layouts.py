@@ -56,7 +56,14 @@ def _usable(ctype: Any) -> bool:
         codec_for(ctype)
     except DataTypeError:
         return False
-    return True
+    return all(_inside(ctype, *field) for field in ctype._fields_)
+
+
+def _inside(ctype: Any, name: str, field: Any, width: int = 0) -> bool:
+    """Whether a bit field lies within its own type, which mixed types in one unit break before 3.14."""
+    descriptor = getattr(ctype, name)
+    low = getattr(descriptor, "bit_offset", descriptor.size & 0xFFFF)
+    return not width or low + width <= 8 * ctypes.sizeof(field)
 
 
 def layouts() -> st.SearchStrategy[Any]:

@@ -152,7 +152,18 @@ def _load_bytes(b: Builder, base: Value, offset: int, kind: Scalar) -> Value:
     return b.emit(Op.TRUNC, [ir], I64, (kind.size, True)) if kind.signed and not kind.swapped else ir
 
 
+def _check_bits(kind: Scalar, bits: tuple[int, int]) -> None:
+    """Before 3.14 ctypes gives some bit fields of mixed types a place outside of their own type."""
+    if sum(bits) > 8 * kind.size:
+        raise TypeMismatch(
+            0,
+            "this Python's ctypes puts the bit field outside of its type",
+            hints=("give neighbouring bit fields the same type",),
+        )
+
+
 def _load_bits(b: Builder, base: Value, offset: int, kind: Scalar, bits: tuple[int, int]) -> Value:
+    _check_bits(kind, bits)
     low, width = bits
     unit = Scalar(kind.size, False, "int", kind.swapped)
     ir = arith.as_u64(b, load_scalar(b, base, offset, unit))
@@ -164,6 +175,7 @@ def _load_bits(b: Builder, base: Value, offset: int, kind: Scalar, bits: tuple[i
 
 
 def _store_bits(b: Builder, base: Value, offset: int, kind: Scalar, bits: tuple[int, int], ir: Value) -> None:
+    _check_bits(kind, bits)
     low, width = bits
     mask = ((1 << width) - 1) << low
     unit = Scalar(kind.size, False, "int", kind.swapped)
