@@ -14,25 +14,35 @@ TRACEFS = "/sys/kernel/tracing"
 
 
 @pytest.fixture
-def trace_lines(request: pytest.FixtureRequest) -> Iterator[Callable[..., list[str]]]:
-    """``traced(action)``: what this thread's programs print by trace_printk while ``action()`` runs."""
-    opened: list[int] = []
+def trace_lines() -> Iterator[Callable[..., list[str]]]:
+    """``traced(action)``: what this thread's programs print by trace_printk while ``action()`` runs.
+
+    An instance of its own, so that no other reader takes the lines and nobody else's settings matter.
+    """
+    instance = f"{TRACEFS}/instances/py2bpf-{os.getpid()}"
+    pipes: list[int] = []
 
     def traced(action: Callable[[], object]) -> list[str]:
-        if not os.path.exists(f"{TRACEFS}/trace_pipe"):
-            subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACEFS], check=True)
-        pipe = os.open(f"{TRACEFS}/trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
-        opened.append(pipe)
-        _drain(pipe)
+        if not pipes:
+            pipes.append(_open_instance(instance))
         action()
-        text = _drain(pipe, patience=0.5)
         mine = f"-{threading.get_native_id()} "
-        return [line.split("bpf_trace_printk: ", 1)[1] for line in text.splitlines()
+        return [line.split("bpf_trace_printk: ", 1)[1] for line in _drain(pipes[0], patience=0.5).splitlines()
                 if mine in line.split("[", 1)[0] + " " and "bpf_trace_printk: " in line]  # fmt: skip
 
     yield traced
-    for fd in opened:
-        os.close(fd)
+    for pipe in pipes:
+        os.close(pipe)
+        os.rmdir(instance)
+
+
+def _open_instance(instance: str) -> int:
+    if not os.path.exists(f"{TRACEFS}/trace_pipe"):
+        subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACEFS], check=True)
+    os.mkdir(instance)
+    with open(f"{instance}/events/bpf_trace/bpf_trace_printk/enable", "w") as switch:
+        switch.write("1")
+    return os.open(f"{instance}/trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
 
 
 def _drain(pipe: int, patience: float = 0.0) -> str:
