@@ -44,11 +44,11 @@ def _store_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
     value = state.stack.pop()
     if instr.arg in frame.cell_ids:  # what LOAD_FAST_AND_CLEAR saved of a cell variable
         ident = frame.cell_ids[instr.arg]
-        if isinstance(value, (Null, Unbound)):
+        if isinstance(value, Null):
             state.cells.pop(ident, None)
         else:
             state.cells[ident] = value
-    elif isinstance(value, (Null, Unbound)):
+    elif isinstance(value, Null):
         state.locals.pop(instr.arg, None)
     else:
         state.locals[instr.arg] = value
