@@ -155,6 +155,9 @@ int64_t p2b_ring_walk(const void *data, uint64_t size, uint64_t *tail, uint64_t 
  * A reader of a perf event array: a ring of pages (a power of two) data pages for every online CPU below n_cpus, in
  * the map at the CPU's index. The reader is woken after wakeup_events records of a CPU, or, when watermark is not 0,
  * after that many bytes.
+ *
+ * A reader belongs to the process that made it. In a child that fork(2) made, destroying closes the child's descriptors
+ * and leaves the parent's reader alone, cancelling does nothing, and everything else returns -ECHILD.
  */
 struct p2b_perfbuf;
 int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wakeup_events, uint32_t watermark,
@@ -190,5 +193,5 @@ int p2b_perfbuf_fd(const struct p2b_perfbuf *buf);
 int p2b_perfbuf_tick(struct p2b_perfbuf *buf, uint32_t ms);
 
 /* Sums over all CPUs, or of one CPU (-ENOENT where it has no ring). */
-void p2b_perfbuf_stats(const struct p2b_perfbuf *buf, struct p2b_ring_stats *ret);
+int p2b_perfbuf_stats(const struct p2b_perfbuf *buf, struct p2b_ring_stats *ret);
 int p2b_perfbuf_cpu_stats(const struct p2b_perfbuf *buf, uint32_t cpu, struct p2b_ring_stats *ret);

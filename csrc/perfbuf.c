@@ -32,10 +32,20 @@ struct p2b_perfbuf {
 	int map_fd, epoll_fd, cancel_fd, tick_fd;
 	int cancelled, more;    /* more: the last drain left records that the kernel won't announce again */
 	uint32_t n, first;      /* first: the ring whose turn it is */
+	pid_t owner;            /* who made it: fork(2) copies this structure, but no mapping of a perf event */
 	size_t page_size;
 	uint64_t size;
 	struct cpu_ring rings[];
 };
+
+/*
+ * In a forked child the rings aren't mapped (something else may be, at their addresses), while the descriptors are the
+ * parent's own: the map's elements, the eventfd and the timer must stay as they are.
+ */
+static int forked(const struct p2b_perfbuf *b)
+{
+	return b->owner != getpid();
+}
 
 static int ring_open(struct p2b_perfbuf *b, struct cpu_ring *r, struct perf_event_attr *attr)
 {
@@ -64,8 +74,10 @@ static int ring_open(struct p2b_perfbuf *b, struct cpu_ring *r, struct perf_even
 
 static void ring_close(const struct p2b_perfbuf *b, const struct cpu_ring *r)
 {
-	p2b_map_delete(b->map_fd, &r->cpu);
-	munmap(r->page, b->page_size + b->size);
+	if (!forked(b)) {
+		p2b_map_delete(b->map_fd, &r->cpu);
+		munmap(r->page, b->page_size + b->size);
+	}
 	close(r->fd);
 }
 
@@ -127,6 +139,7 @@ int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wak
 	b = calloc(1, sizeof(*b) + n_cpus * sizeof(b->rings[0]));
 	if (!b)
 		return -ENOMEM;
+	b->owner = getpid();
 	b->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	b->size = (uint64_t)pages * b->page_size;
 	b->epoll_fd = b->cancel_fd = b->tick_fd = -1;
@@ -216,6 +229,8 @@ int64_t p2b_perfbuf_drain(struct p2b_perfbuf *b, void *out, uint64_t cap, uint64
 {
 	struct drain d = { .out = out, .cap = cap, .records = max_records };
 
+	if (forked(b))
+		return -ECHILD;
 	__atomic_store_n(&b->more, 0, __ATOMIC_RELAXED);
 	tick_reset(b);
 	if (cap > INT64_MAX)
@@ -236,6 +251,8 @@ int p2b_perfbuf_wait(struct p2b_perfbuf *b, int timeout_ms)
 	struct epoll_event events[EVENTS];
 	int n = 0, err = 0;
 
+	if (forked(b))
+		return -ECHILD;
 	if (!__atomic_load_n(&b->cancelled, __ATOMIC_ACQUIRE) && !__atomic_load_n(&b->more, __ATOMIC_RELAXED)) {
 		n = epoll_wait(b->epoll_fd, events, EVENTS, timeout_ms);
 		err = n < 0 ? -errno : 0;
@@ -252,6 +269,8 @@ void p2b_perfbuf_cancel(struct p2b_perfbuf *b)
 	uint64_t one = 1;
 	int saved = errno;
 
+	if (forked(b))
+		return;
 	__atomic_store_n(&b->cancelled, 1, __ATOMIC_RELEASE);
 	/* Fails only when the counter is full, and then the waiters are awake already. */
 	if (write(b->cancel_fd, &one, sizeof(one)) < 0)
@@ -260,7 +279,7 @@ void p2b_perfbuf_cancel(struct p2b_perfbuf *b)
 
 int p2b_perfbuf_fd(const struct p2b_perfbuf *b)
 {
-	return b->epoll_fd;
+	return forked(b) ? -ECHILD : b->epoll_fd;
 }
 
 int p2b_perfbuf_tick(struct p2b_perfbuf *b, uint32_t ms)
@@ -268,6 +287,8 @@ int p2b_perfbuf_tick(struct p2b_perfbuf *b, uint32_t ms)
 	struct timespec every = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
 	struct itimerspec timer = { .it_interval = every, .it_value = every };
 
+	if (forked(b))
+		return -ECHILD;
 	if (b->tick_fd < 0) {
 		int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 		int err = fd < 0 ? -errno : watch(b, fd);
@@ -302,16 +323,21 @@ static void add(struct p2b_ring_stats *sum, const struct cpu_ring *r)
 	sum->corrupt += r->stats.corrupt;
 }
 
-void p2b_perfbuf_stats(const struct p2b_perfbuf *b, struct p2b_ring_stats *ret)
+int p2b_perfbuf_stats(const struct p2b_perfbuf *b, struct p2b_ring_stats *ret)
 {
 	*ret = (struct p2b_ring_stats){ 0 };
+	if (forked(b))
+		return -ECHILD;
 	for (uint32_t i = 0; i < b->n; i++)
 		add(ret, &b->rings[i]);
+	return 0;
 }
 
 int p2b_perfbuf_cpu_stats(const struct p2b_perfbuf *b, uint32_t cpu, struct p2b_ring_stats *ret)
 {
 	*ret = (struct p2b_ring_stats){ 0 };
+	if (forked(b))
+		return -ECHILD;
 	for (uint32_t i = 0; i < b->n; i++) {
 		if (b->rings[i].cpu == cpu) {
 			add(ret, &b->rings[i]);

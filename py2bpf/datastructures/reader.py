@@ -27,6 +27,10 @@ class RecordSource(Protocol):
     def lost(self) -> int:
         """How many records could not be delivered."""
 
+    @property
+    def forked(self) -> bool:
+        """Whether this process is a forked child of the one whose records these are, and can't read them."""
+
     def cancel(self) -> None:
         """Ends every wait, now and later."""
 
@@ -40,6 +44,9 @@ class Reader:
     Iterating blocks until a record comes, and ends after close() (from any thread, or a signal handler) once the
     records that were there are delivered. Ctrl-C interrupts a wait at once. Several threads may read: each record
     goes to one of them. Leaving a loop early loses nothing, the next loop or poll() goes on.
+
+    A reader belongs to the process that made it: in a forked child reading raises KernelError (ECHILD), and close()
+    leaves the parent's reader alone.
     """
 
     def __init__(self, source: RecordSource) -> None:
@@ -50,6 +57,7 @@ class Reader:
         self._lost_in_all = 0
 
     def __iter__(self) -> Iterator[Any]:
+        self._drop_copies()
         while self._pending or self._fill(None):
             try:
                 record = self._pending.popleft()
@@ -65,11 +73,17 @@ class Reader:
         a closed queue.
         """
         deadline = None if timeout is None else time.monotonic() + _checked_timeout(timeout)
+        self._drop_copies()
         if not self._pending:
             if self._closed.is_set():
                 raise ClosedError(f"{self!r} is closed")
             self._fill(deadline)
         return self._take()
+
+    def _drop_copies(self) -> None:
+        """What was pending when the process forked is the parent's to deliver."""
+        if self._source.forked:
+            self._pending.clear()
 
     def _take(self) -> list[Any]:
         taken: list[Any] = []
@@ -129,8 +143,10 @@ class Reader:
         self._closing = True
         try:
             self._source.cancel()
-            self._lost_in_all = self._source.lost()
-            self._pending.extend(self._last_records())
+            self._drop_copies()
+            if not self._source.forked:
+                self._lost_in_all = self._source.lost()
+                self._pending.extend(self._last_records())
         finally:
             self._source.close()
             self._closed.set()

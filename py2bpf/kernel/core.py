@@ -316,7 +316,8 @@ class PerfReader:
 
     ``pages`` is the number of data pages of each CPU's ring, a power of two. A reader that waits is woken after
     ``wakeup_events`` records of one CPU, or after ``watermark`` bytes when that isn't 0. Every method may be called
-    from any thread, close() too; drains take turns.
+    from any thread, close() too; drains take turns. In a forked child only close() and cancel() can be, which leave
+    the parent's reader as it is; the others raise KernelError ECHILD.
     """
 
     def __init__(self, map_fd: int, n_cpus: int, pages: int, wakeup_events: int = 1, watermark: int = 0) -> None:
@@ -326,12 +327,24 @@ class PerfReader:
         # Collected when the last call that uses it is over, so closing never frees what a waiting thread uses.
         self._handle = ffi.gc(ret[0], lib.p2b_perfbuf_destroy)
         self._turn = threading.RLock()
+        self._owner = os.getpid()
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is the copy of a reader that a forked child has: the kernel gives it no rings."""
+        return os.getpid() != self._owner
 
     def _open(self) -> Any:
         handle = self._handle
         if handle is None:
             raise ClosedError("the perf reader is closed")
+        self._check_owner()
         return handle
+
+    def _check_owner(self) -> None:
+        if self.forked:  # before the lock, which a thread that the child doesn't have may hold
+            raise KernelError(errno.ECHILD, f"this queue belongs to process {self._owner}, its forked child "
+                              f"{os.getpid()} can't read it: make a queue and load its program in the child")
 
     def drain(self, out: bytearray | memoryview, max_records: int = (1 << 64) - 1) -> int:
         """Takes waiting records into frames (FRAME_HEADER, data, zeros to 8 bytes) at out; bytes written.
@@ -348,6 +361,7 @@ class PerfReader:
         cancelled or closed. Python's signal handlers have run when it returns.
         """
         handle = self._handle
+        self._check_owner()
         result: int = -errno.ECANCELED if handle is None else lib.p2b_perfbuf_wait(handle, timeout_ms)
         if result == -errno.ECANCELED:
             return None
@@ -372,7 +386,7 @@ class PerfReader:
         """Counters of all CPUs' rings, or of one; KernelError ENOENT where a CPU has none."""
         ret = ffi.new("struct p2b_ring_stats *")
         if cpu is None:
-            lib.p2b_perfbuf_stats(self._open(), ret)
+            checked(lib.p2b_perfbuf_stats(self._open(), ret), "cannot count the records")
         else:
             checked(lib.p2b_perfbuf_cpu_stats(self._open(), cpu, ret), f"CPU {cpu} has no perf buffer")
         return RingStats(ret.records, ret.lost, ret.corrupt)

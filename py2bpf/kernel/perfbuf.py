@@ -85,6 +85,10 @@ class PerfSource:
         stats = self._reader.stats()
         return stats.lost + stats.corrupt
 
+    @property
+    def forked(self) -> bool:
+        return self._reader.forked
+
     def cancel(self) -> None:
         self._reader.cancel()
 

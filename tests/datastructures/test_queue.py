@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import select
 import signal
@@ -10,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from ctypes import Structure, c_char, c_uint32, c_uint64
 from typing import Any
@@ -19,7 +22,7 @@ import pytest
 from programs import PACKET, Event, emitting, run_on
 
 from py2bpf.datastructures import BpfQueue, HashMap
-from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, Py2BpfError
+from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError
 from py2bpf.kernel.cpus import possible_cpus
 from py2bpf.kernel.perfbuf import ShortRecordError
 from py2bpf.uapi.map_types import MapType
@@ -351,3 +354,70 @@ def test_a_queue_beside_a_map_in_an_exit_stack() -> None:
 def test_output_is_for_programs() -> None:
     with BpfQueue(c_uint32) as q, pytest.raises(Py2BpfError, match="runs inside BPF programs only"):
         q.output(None, 1)
+
+
+def in_child(body: Callable[[], None]) -> None:
+    """Runs body in a forked child, which must not run on into pytest's own frames."""
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            body()
+            status = 0
+        finally:
+            if status:
+                traceback.print_exc()
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def refused(call: Callable[[], Any], parent: int) -> None:
+    with pytest.raises(KernelError, match=f"belongs to process {parent}.*in the child") as caught:
+        call()
+    assert caught.value.errno == errno.ECHILD
+
+
+def test_a_forked_child_cannot_read_and_does_no_harm() -> None:
+    def child() -> None:
+        refused(lambda: q.poll(0), parent)
+        refused(lambda: next(iter(q)), parent)
+        refused(lambda: q.lost, parent)
+        refused(q.fileno, parent)
+        q.close()
+        q.close()
+        assert q.closed
+
+    parent = os.getpid()
+    with BpfQueue(Event, latency=0.02) as q, emitting(q) as program:
+        run_on(CPUS[0], program, 1)
+        in_child(child)
+        run_on(CPUS[0], program, 2)
+        assert [event.seq for event in q.poll(1)] == [0, 1, 2]
+        assert q.poll(0.05) == [] and q.lost == 0
+
+
+def test_a_forked_child_may_make_a_queue_of_its_own() -> None:
+    def child() -> None:
+        with BpfQueue(Event, latency=0.02) as own, emitting(own) as program:
+            run_on(CPUS[0], program, 3)
+            assert [event.seq for event in own.poll(1)] == [0, 1, 2]
+
+    with BpfQueue(Event):
+        in_child(child)
+
+
+def test_the_end_of_a_forked_child_leaves_the_queue_alone() -> None:
+    """In a process of its own, so that the child ends by sys.exit() with all that follows."""
+    code = (
+        "import os, sys; sys.path.insert(0, 'tests/datastructures')\n"
+        "from programs import Event, emitting, run_on\n"
+        "from py2bpf.datastructures import BpfQueue\n"
+        "q = BpfQueue(Event, latency=0.02); making = emitting(q); program = making.__enter__()\n"
+        "pid = os.fork()\n"
+        "if not pid: sys.exit(0)\n"
+        "status = os.waitpid(pid, 0)[1]\n"
+        f"run_on({CPUS[0]}, program, 3)\n"
+        "print(status, [event.seq for event in q.poll(1)], q.lost)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("0 [0, 1, 2] 0\n", "")

@@ -19,6 +19,7 @@ class Source:
         self.batches = list(batches)
         self.cancelled = threading.Event()
         self.closed = 0
+        self.forked = False
 
     def read(self) -> list[Any]:
         if self.closed:
@@ -52,6 +53,16 @@ def test_poll_takes_what_is_there() -> None:
     assert reader.poll(0) == []
     assert reader.poll() == [3]
     assert reader.fileno() == 7 and reader.lost == 3
+
+
+def test_a_forked_child_delivers_nothing_of_its_parents() -> None:
+    source = Source([1, 2, 3], [4])
+    reader = Reader(source)
+    assert next(iter(reader)) == 1
+    source.forked = True
+    assert reader.poll(0) == [4], "the source says what the child gets, not what was pending"
+    reader.close()
+    assert source.closed == 1 and reader.lost == 0
 
 
 def test_leaving_a_loop_early_loses_nothing() -> None:
