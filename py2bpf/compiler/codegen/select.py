@@ -13,6 +13,8 @@ from typing import Final
 
 from ...asm import SIZES, Alu, Class, Jump, Mode, Source
 from ...exception import InternalCompilerError, Span
+from ..ir.alignment import alignment
+from ..ir.fold import signed
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import Ptr, Region, Void
 from ..ir.values import Block, Function, Value
@@ -31,12 +33,6 @@ _UNALIGNED: Final = platform.machine() in ("x86_64", "aarch64", "ppc64le", "s390
 """The processors on which the kernel has CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS."""
 _SHARE: Final = 3
 """From so many uses on, a map or stack address gets a register of its own: 2 + n slots instead of 2 n."""
-
-
-def signed(number: int) -> int:
-    """The 64 bits as a signed number, which immediates are."""
-    number &= (1 << 64) - 1
-    return number - (1 << 64) if number >> 63 else number
 
 
 def fits(number: int) -> bool:
@@ -427,16 +423,17 @@ class Selector:
 
     def zero(self, value: Value) -> None:
         offset, size = value.attr
-        base, _, slot = self.address(value.args[0], 0)
-        for at, piece in pieces(offset, offset, size):
-            self._store_imm(piece, 0, base, offset + at, slot)
+        base, start, slot = self.address(value.args[0], offset)
+        for at, piece in pieces(offset, offset, size, alignment(value.args[0])):
+            self._store_imm(piece, 0, base, start + at, slot)
 
     def copy(self, value: Value) -> None:
         to, source, size = value.attr
         to_base, to_offset, to_slot = self.address(value.args[0], to)
         base, offset, slot = self.address(value.args[1], source)
         strict = [_is_strict(pointer) for pointer in value.args]
-        for at, piece in pieces(to if strict[0] else 0, source if strict[1] else 0, size):
+        widest = min([alignment(pointer) for pointer, rule in zip(value.args, strict, strict=True) if rule], default=8)
+        for at, piece in pieces(to if strict[0] else 0, source if strict[1] else 0, size, widest):
             register = self.fresh()
             self._load(register, piece, base, offset + at, slot)
             self._store(piece, register, to_base, to_offset + at, to_slot)
@@ -521,12 +518,16 @@ def _is_strict(pointer: Value) -> bool:
     return not (known and _UNALIGNED)
 
 
-def pieces(first: int, second: int, size: int) -> list[tuple[int, int]]:
-    """(offset, bytes) of the widest accesses that are aligned at both places."""
+def pieces(first: int, second: int, size: int, widest: int = 8) -> list[tuple[int, int]]:
+    """(offset, bytes) of the widest accesses that are aligned at both places, and no wider than ``widest``."""
     found = []
     at = 0
     while at < size:
-        width = next(w for w in (8, 4, 2, 1) if (first + at) % w == 0 and (second + at) % w == 0 and at + w <= size)
+        width = next(
+            w
+            for w in (8, 4, 2, 1)
+            if w <= widest and (first + at) % w == 0 and (second + at) % w == 0 and at + w <= size
+        )
         found.append((at, width))
         at += width
     return found

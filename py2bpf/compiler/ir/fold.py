@@ -30,7 +30,8 @@ def _bswap(number: int, size: int) -> int:
     return int.from_bytes(low.to_bytes(size, "little"), "big")
 
 
-def _s(number: int) -> int:
+def signed(number: int) -> int:
+    """The 64 bits as a signed number."""
     number &= MASK
     return number - (1 << 64) if number >> 63 else number
 
@@ -56,15 +57,15 @@ _BINARY: Final[dict[Op, Callable[[int, int], int | None]]] = {
     Op.UMOD: lambda a, b: (a & MASK) % (b & MASK) if b else a,
     Op.SHL: lambda a, b: a << (b & 63),
     Op.LSHR: lambda a, b: (a & MASK) >> (b & 63),
-    Op.ASHR: lambda a, b: _s(a) >> (b & 63),
+    Op.ASHR: lambda a, b: signed(a) >> (b & 63),
     Op.ULT: lambda a, b: a & MASK < b & MASK,
     Op.ULE: lambda a, b: a & MASK <= b & MASK,
     Op.UGT: lambda a, b: a & MASK > b & MASK,
     Op.UGE: lambda a, b: a & MASK >= b & MASK,
-    Op.SLT: lambda a, b: _s(a) < _s(b),
-    Op.SLE: lambda a, b: _s(a) <= _s(b),
-    Op.SGT: lambda a, b: _s(a) > _s(b),
-    Op.SGE: lambda a, b: _s(a) >= _s(b),
+    Op.SLT: lambda a, b: signed(a) < signed(b),
+    Op.SLE: lambda a, b: signed(a) <= signed(b),
+    Op.SGT: lambda a, b: signed(a) > signed(b),
+    Op.SGE: lambda a, b: signed(a) >= signed(b),
 }
 _RIGHT_ZERO: Final = {Op.ADD, Op.SUB, Op.OR, Op.XOR, Op.SHL, Op.LSHR, Op.ASHR, Op.LSHIFT, Op.RSHIFT}
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Final
 
 from ..ir.dominators import dominators
-from ..ir.fold import fold, wrap
+from ..ir.fold import fold, signed, wrap
 from ..ir.ops import INFO, MIRRORED, Op
 from ..ir.types import I64, U64, Int, Ptr, Type
 from ..ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
-from .ranges import FULL, Ranges, field_range
+from .ranges import FULL, Ranges, field_range, verifier_sees
 
 _SIGNED: Final = {Op.LT: Op.SLT, Op.LE: Op.SLE, Op.GT: Op.SGT, Op.GE: Op.SGE}
 _UNSIGNED: Final = {Op.LT: Op.ULT, Op.LE: Op.ULE, Op.GT: Op.UGT, Op.GE: Op.UGE}
@@ -161,7 +161,7 @@ class _Lowering:
             table = _UNSIGNED if value.op in _UNSIGNED.values() else _SIGNED
             exact = next(op for op, raw in table.items() if raw is value.op)
             decided = self._decide(exact, left, right)
-            if decided is not None:
+            if decided is not None and (value.op is not Op.ULT or decided is False or verifier_sees(left)):
                 return const(int(decided))
         return value
 
@@ -182,7 +182,8 @@ class _Lowering:
             return self.emit(Op.XOR, [quotient, mask], I64)
         top, bottom = self._magnitude(left), self._magnitude(right)
         mask = self.emit(Op.ASHR, [self.emit(Op.XOR, [left, right], I64), const(63)], I64)
-        less = self.emit(Op.AND, [self.emit(Op.SUB, [bottom, const(1)], U64), mask], U64)
+        negative = self.emit(Op.LSHR, [self.emit(Op.XOR, [left, right], I64), const(63)], U64)
+        less = self.emit(Op.MUL, [self.emit(Op.SUB, [bottom, const(1)], U64), negative], U64)
         quotient = self.emit(Op.UDIV, [self.emit(Op.ADD, [top, less], U64), bottom], U64)
         return self._negate_if(quotient, mask)
 
@@ -197,7 +198,8 @@ class _Lowering:
             mask = self.emit(Op.ASHR, [left, const(63)], I64)
             rest = self.emit(Op.UMOD, [self.emit(Op.XOR, [left, mask], kind), right], kind)
             turned = self.emit(Op.XOR, [rest, mask], kind)
-            return self.emit(Op.ADD, [turned, self.emit(Op.AND, [right, mask], kind)], kind)
+            negative = self.emit(Op.LSHR, [left, const(63)], kind)
+            return self.emit(Op.ADD, [turned, self.emit(Op.MUL, [negative, right], kind)], kind)
         top, bottom = self._magnitude(left), self._magnitude(right)
         rest = self.emit(Op.UMOD, [top, bottom], U64)
         if kind == U64:  # of a negative divisor only the remainder 0 is a u64
@@ -273,11 +275,29 @@ class _Lowering:
         if folded is not None:
             return folded
         left, right = value.args
+        if right.op is Op.CONST and self._is_sign(left):
+            return self.emit(Op.MUL, [self.emit(Op.NEG, [left], left.type), right], value.type)
         if right.op is Op.CONST and right.attr >= 0 and right.attr & (right.attr + 1) == 0:
             low, high = self.ranges.of(left)
             if low >= 0 and high <= right.attr and left.type == value.type:
                 return left
         return value
+
+    def union(self, block: Block, value: Value) -> Value:
+        """``sign | constant`` without an instruction that forks the verifier's state."""
+        folded = fold(Op.OR, value.args, value.type, None)
+        if folded is not None:
+            return folded
+        left, right = value.args
+        if right.op is Op.CONST and self._is_sign(left):
+            rest = self.emit(Op.MUL, [self.emit(Op.NEG, [left], left.type), const(~signed(right.attr))], value.type)
+            return self.emit(Op.XOR, [rest, right], value.type)
+        return value
+
+    def _is_sign(self, value: Value) -> bool:
+        """Whether a value is known as 0 or -1. From such a one ANDed or ORed with a constant the verifier goes on
+        twice, once for each; in a long loop that exhausts it, and Linux 6.18 crashes where it can't fork any more."""
+        return value.op is not Op.CONST and self.ranges.of(value) == (-1, 0)
 
     def store(self, block: Block, value: Value) -> Value:
         """What a store cuts off needs no masking before."""
@@ -358,6 +378,7 @@ _RULES: Final[dict[Op, Callable[[_Lowering, Block, Value], Value | None]]] = {
     Op.MUL: _Lowering.mul,
     Op.TRUNC: _Lowering.trunc,
     Op.AND: _Lowering.mask,
+    Op.OR: _Lowering.union,
     Op.STORE: _Lowering.store,
     Op.GUARD: _Lowering.guard,
     Op.BRANCH: _Lowering.branch,

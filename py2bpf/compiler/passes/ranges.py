@@ -281,3 +281,22 @@ _RULES: Final[dict[Op, Callable[[Value, list[Range]], Range | None]]] = {
     Op.TRUNC: _trunc,
     Op.BSWAP: lambda value, args: field_range(value.attr, False),
 }
+
+
+_HIDDEN: Final = frozenset({Op.UDIV, Op.UMOD, Op.FLOORDIV, Op.MOD, Op.NEG, Op.BSWAP, Op.CALL, Op.PACKET})
+"""Operations of whose results the verifier knows nothing."""
+_MAX_STEPS: Final = 32
+
+
+def verifier_sees(value: Value) -> bool:
+    """Whether the kernel's verifier can come to the same range: a check that protects memory goes only then."""
+    work, steps = [value], 0
+    while work:
+        current = work.pop()
+        steps += 1
+        if current.op in _HIDDEN or steps > _MAX_STEPS:
+            return False
+        masked = current.op is Op.AND and any(arg.op is Op.CONST and arg.attr >= 0 for arg in current.args)
+        if not masked and current.op is not Op.LOAD and not INFO[current.op].compare:
+            work += [arg for arg in current.args if arg is not current and isinstance(arg.type, Int)]
+    return True

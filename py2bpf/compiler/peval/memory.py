@@ -6,6 +6,7 @@ import ctypes
 from typing import Any
 
 from ...exception import TypeMismatch
+from ..ir.alignment import alignment
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Value, const
@@ -140,7 +141,8 @@ def store_scalar(b: Builder, base: Value, offset: int, kind: Scalar, ir: Value) 
 
 def _misaligned(base: Value, offset: int, size: int) -> bool:
     """The verifier wants natural alignment on the stack, whatever the processor."""
-    return offset % size != 0 and isinstance(base.type, Ptr) and base.type.region is Region.STACK
+    on_stack = isinstance(base.type, Ptr) and base.type.region is Region.STACK
+    return on_stack and (offset % size != 0 or alignment(base) < size)
 
 
 def _load_bytes(b: Builder, base: Value, offset: int, kind: Scalar) -> Value:
