@@ -27,7 +27,7 @@ from typing import Any, Final, Literal, NamedTuple
 from .exception import KernelError, NotSupported
 from .kernel import clsact
 from .kernel.links import Resources, prog_by_id, prog_info, tcx_attach, tcx_detach, tcx_query
-from .kernel.netdev import ifindex
+from .kernel.netdev import device_name, ifindex
 from .prog import create_prog
 from .uapi.contexts import SK_BUFF
 from .uapi.prog_types import HOOKS, AttachType, ProgType
@@ -95,6 +95,7 @@ class _Program(Resources):
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
         self._name = _program_name(fn)
+        self._places: dict[int, Mechanism] = {}
         hook = dataclasses.replace(HOOKS[ProgType.SCHED_CLS], neutral=self._undecided, safe=self._undecided)
         verdict = self._verdict(fn)
         with ExitStack() as stack:
@@ -111,21 +112,49 @@ class _Program(Resources):
 
         ``dev`` is a device's name or number, None the default route's. ``mechanism`` forces tcx or the clsact qdisc.
         It stays until remove() or the module's clear functions, also after close() and the end of the process.
-        Raises KernelError (EEXIST when it is installed there already), NotSupported, ImportError without pyroute2
-        where that is needed.
+        Raises KernelError (EEXIST when it is installed there already), DataTypeError for what names no device,
+        ClosedError, NotSupported, ImportError without pyroute2 where that is needed.
         """
-        index = ifindex(dev)
-        if (mechanism or _mechanism(index)) == "tcx":
+        fd, index = self.prog.fd, ifindex(dev)
+        how = mechanism or _mechanism(index)
+        if how == "tcx":
             _need_tcx(index)
-            tcx_attach(index, self._side.tcx, self.prog.fd)
-        elif any(found.prog_id == self._id for found in clsact.filters(index, self._side.parent)):
-            raise KernelError(errno.EEXIST, f"this filter is installed on device {index} already")
+        if self._is_on(index, how):
+            raise KernelError(errno.EEXIST, f"{self._name} is installed on device {device_name(index)} already: "
+                              "remove() it first, or make another object of the function")
+        if how == "tcx":
+            tcx_attach(index, self._side.tcx, fd)
         else:
-            clsact.add(index, self._side.parent, self.prog.fd, self._name, self._id)
+            clsact.add(index, self._side.parent, fd, self._name, self._id)
+        self._places[index] = how
+
+    def _is_on(self, index: int, how: Mechanism) -> bool:
+        if any(entry.prog_id == self._id for entry in tcx_query(index, self._side.tcx) or ()):
+            return True
+        if "clsact" not in (how, self._places.get(index)):
+            return False  # nothing to load pyroute2 for
+        return any(found.prog_id == self._id for found in clsact.filters(index, self._side.parent))
 
     def remove(self, dev: str | int | None = None) -> bool:
-        """Takes this program, and no other, off the device; False when it isn't there. Works after close() too."""
-        return _remove(ifindex(dev), self._side, lambda number, _name: number == self._id) > 0
+        """Takes this program, and no other, off the device; False when it isn't there. Works after close() too.
+
+        Without ``dev``: off every device that this object was installed on (of the caller's network namespace, as far
+        as they still exist); False when it is on none of them. Raises KernelError.
+        """
+        if dev is not None:
+            return self._take_off(ifindex(dev))
+        return sum([self._take_off(index) for index in list(self._places)]) > 0
+
+    def _take_off(self, index: int) -> bool:
+        try:
+            removed = _remove(index, self._side, lambda number, _name: number == self._id) > 0
+        except KernelError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return False  # the device went, and the program with it
+        if removed:
+            self._places.pop(index, None)
+        return removed
 
 
 class _Filter(_Program):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ..exception import KernelError
+from ..exception import DataTypeError, KernelError
 
 _IPV4_ROUTES: Final = Path("/proc/thread-self/net/route")
 _IPV6_ROUTES: Final = Path("/proc/thread-self/net/ipv6_route")
@@ -17,9 +17,14 @@ _RTF_REJECT: Final = 0x200
 
 
 def ifindex(dev: str | int | None) -> int:
-    """The number of a device given by name or number; None is the default route's. Raises KernelError."""
+    """The number of a device given by name or number; None is the default route's.
+
+    Raises KernelError where there is none, DataTypeError for what is neither.
+    """
     if dev is None:
         dev = default_device()
+    if isinstance(dev, bool) or not isinstance(dev, (str, int)):
+        raise DataTypeError(f"a network device is given by its name (a str, as 'lo') or its number, not {dev!r}")
     try:
         if isinstance(dev, str):
             return socket.if_nametoindex(dev)
@@ -28,6 +33,14 @@ def ifindex(dev: str | int | None) -> int:
     except (OSError, OverflowError):
         names = ", ".join(name for _number, name in socket.if_nameindex())
         raise KernelError(errno.ENODEV, f"no network device {dev!r}; there are: {names}") from None
+
+
+def device_name(index: int) -> str:
+    """A device's name for people, or its number where it is gone."""
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return str(index)
 
 
 def default_device() -> str:

@@ -179,6 +179,54 @@ def test_installing_twice_is_refused(wire, mechanism):
         with pytest.raises(KernelError) as caught:
             filter.install(right.device, mechanism=mechanism)
         assert caught.value.errno == errno.EEXIST
+        assert f"py2bpf_drop_b is installed on device {right.device} already" in str(caught.value)
+        assert filter.remove()
+        filter.install(right.device, mechanism=mechanism)
+
+
+def test_installing_by_the_other_mechanism_is_refused_too(wire, mechanism):
+    pytest.importorskip("pyroute2")
+    other = {"tcx": "clsact", "clsact": "tcx"}[mechanism]
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_b) as filter:
+        if links.tcx_query(ifindex(right.device), AttachType.TCX_INGRESS) is None:
+            pytest.skip("this kernel has no tcx")
+        filter.install(right.device, mechanism=mechanism)
+        with pytest.raises(KernelError, match="already"):
+            filter.install(right.device, mechanism=other)
+
+
+def test_removing_without_a_device_is_from_where_it_was_installed(wire, traffic, mechanism):
+    """Also where no default route leads anywhere: the right namespace has none."""
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_ipv4) as filter:
+        assert filter.remove() is False
+        filter.install(right.device, mechanism=mechanism)
+        filter.install("lo", mechanism=mechanism)
+        assert traffic.is_dropped()
+        assert filter.remove() is True
+        assert traffic.passes()
+        assert filter.remove() is False
+        assert tc.clear_ingress_filter("lo") == 0
+
+
+def test_removing_from_a_device_that_is_gone(wire, mechanism):
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_ipv4) as filter:
+        right.run("ip", "link", "add", "p2bgone", "type", "veth", "peer", "p2bpeer")
+        filter.install("p2bgone", mechanism=mechanism)
+        filter.install(right.device, mechanism=mechanism)
+        right.run("ip", "link", "del", "p2bgone")
+        assert filter.remove() is True
+        assert filter.remove() is False
+
+
+@pytest.mark.parametrize("dev", [b"lo", 1.0, True, ["lo"]])
+def test_what_is_no_device(dev):
+    with tc.IngressFilter(drop_b) as filter:
+        for call in (filter.install, filter.remove, tc.clear_ingress_filter):
+            with pytest.raises(TypeError, match="a network device is given by its name"):
+                call(dev)
 
 
 def test_clearing_leaves_the_filters_and_qdiscs_of_others(wire, traffic):
