@@ -23,6 +23,7 @@ from .values import (
     Closure,
     Const,
     DictRef,
+    ExceptionOf,
     ListRef,
     Map,
     Method,
@@ -88,6 +89,8 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
     method = inspect.getattr_static(type(fn), "__call__", None)
     if constants is None and isinstance(method, types.FunctionType) and not isinstance(fn, type):
         return _inline(ev, state, method, (Const(fn), *args), kwargs, unit)
+    if constants is None and isinstance(fn, type) and issubclass(fn, BaseException):
+        return ExceptionOf(fn)
     if constants is None:
         _refuse(fn, args, kwargs)
     assert constants is not None
@@ -137,6 +140,9 @@ def _name(fn: Any) -> str:
 def _refuse(fn: Any, args: Args, kwargs: Kwargs) -> None:
     name = getattr(fn, "__qualname__", repr(fn))
     value = next(v for v in (*args, *kwargs.values()) if not isinstance(v, Const))
+    semantics.use(value, f"the argument of {name}()")
+    if name == "dict.get":
+        raise no_constant_key()
     hints = [_INSTEAD.get(name, "call it on constants, and compare the run-time value with the result")]
     if name in ("ntohs", "htons", "ntohl", "htonl"):
         hints.append(f"or swap at run time with py2bpf.funcs.bswap{16 if name.endswith('s') else 32}")
@@ -148,6 +154,7 @@ _STRINGS: Final = "strings exist while compiling: print run-time values with f-s
 _INSTEAD: Final = {
     "map": "write a list comprehension: [f(item) for item in items]",
     "filter": "write a list comprehension: [item for item in items if ...]",
+    "reduce": "write a loop: for item in items: total = ...",
     "float": "BPF has no floating point; use integers, with // for division",
     "round": "integers need no rounding",
     **dict.fromkeys(("hex", "oct", "bin", "repr", "format", "ascii", "str.format", "str.join"), _STRINGS),
@@ -203,9 +210,19 @@ def _constant(state: State, value: Abstract) -> Any:
 
 def _inline(ev: Evaluator, state: State, fn: types.FunctionType, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     frame = ev.real_frame(fn, _path(ev, unit), ev.b.span)
-    defaults = tuple(wrap(value) for value in fn.__defaults__ or ())
+    return _run(ev, state, frame, args, kwargs, *_defaults(fn))
+
+
+def _defaults(fn: types.FunctionType) -> tuple[Args, Kwargs]:
     keywords = {key: wrap(value) for key, value in (fn.__kwdefaults__ or {}).items()}
-    return _run(ev, state, frame, args, kwargs, defaults, keywords)
+    return tuple(wrap(value) for value in fn.__defaults__ or ()), keywords
+
+
+def bind_real(
+    ev: Evaluator, state: State, frame: Frame, fn: types.FunctionType, args: Args, kwargs: Kwargs
+) -> dict[str, Abstract]:
+    """The parameters of a function that Python made, as it starts."""
+    return bind(ev, state, frame, args, kwargs, *_defaults(fn))
 
 
 def _inline_closure(ev: Evaluator, state: State, fn: Closure, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
@@ -334,9 +351,16 @@ def _list_method(ev: Evaluator, state: State, owner: ListRef, name: str, args: A
                             hints=("append, extend and pop are",))  # fmt: skip
 
 
+def no_constant_key() -> TypeMismatch:
+    return TypeMismatch(0, "the key of a dict must be a constant", hints=("use a map for run-time keys",))
+
+
 def _dict_method(ev: Evaluator, state: State, owner: DictRef, name: str, args: Args) -> Abstract:
     items = iteration.heap_object(state, owner)
-    if name == "get" and args and isinstance(args[0], Const):
+    if name == "get" and args and not isinstance(args[0], Const):
+        raise no_constant_key()
+    if name == "get" and args:
+        assert isinstance(args[0], Const)
         found: Abstract = items.get(args[0].obj, args[1] if len(args) > 1 else NONE)
         return found
     if name == "keys" and not args:

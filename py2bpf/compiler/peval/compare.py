@@ -107,10 +107,15 @@ def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
     if same(left, right) and not isinstance(left, Run):
         return const(1)
     if isinstance(left, Run) or isinstance(right, Run):
-        raise UnsupportedSyntax(0, "'is' compares objects, and run-time integers are none", hints=("use ==",))
+        hint = "use ==, and in match a number: case 1" if _is_bool(left) or _is_bool(right) else "use =="
+        raise UnsupportedSyntax(0, "'is' compares objects, and run-time integers are none", hints=(hint,))
     if isinstance(left, Ref) and isinstance(right, Ref):
         raise UnsupportedSyntax(0, "'is' can't compare two ctypes objects in a program")
     return const(0)
+
+
+def _is_bool(value: Abstract) -> bool:
+    return isinstance(value, Const) and isinstance(value.obj, bool)
 
 
 def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -> Value:

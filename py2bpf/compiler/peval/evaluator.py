@@ -10,6 +10,7 @@ decision changes a bounded number of times.
 from __future__ import annotations
 
 import heapq
+import inspect
 import types
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +21,7 @@ from ..bytecode.canonical import Function as Code
 from ..bytecode.canonical import Instr, Loop, Op
 from ..ir.ops import Op as IrOp
 from ..ir.values import Block, Function, Value, const
-from . import arith, handlers, iteration, semantics
+from . import arith, calls, handlers, iteration, semantics
 from .builder import Builder, PathEnds
 from .describe import describe
 from .frames import (
@@ -91,19 +92,20 @@ class Evaluator:
     def program(self, fn: types.FunctionType, context: ContextSpec) -> Function:
         code = fn.__code__
         keywords = len(fn.__kwdefaults__ or ())
-        if code.co_argcount != 1 + len(fn.__defaults__ or ()) or code.co_kwonlyargcount != keywords:
+        needed = code.co_argcount - len(fn.__defaults__ or ())
+        starred = code.co_argcount == 0 and code.co_flags & inspect.CO_VARARGS
+        if (needed != 1 and not starred) or code.co_kwonlyargcount != keywords:
             raise UnsupportedSyntax(
                 code.co_firstlineno,
                 f"{fn.__name__}() must take one argument, the hook's context",
                 hints=("give every further parameter a default: it is a constant of the program",),
                 span=Span(code.co_filename, code.co_firstlineno, function=code.co_qualname),
             )
-        args = [ContextValue(self.b.context, context), *(wrap(value) for value in fn.__defaults__ or ())]
-        names = dict(zip(code.co_varnames, args, strict=False))
-        names |= {name: wrap(value) for name, value in (fn.__kwdefaults__ or {}).items()}
         state = State([], {}, {}, {})
+        frame = self.real_frame(fn, ("program",), None)
+        names = calls.bind_real(self, state, frame, fn, (ContextValue(self.b.context, context),), {})
         try:
-            result = self.run(self.real_frame(fn, ("program",), None), names, state)
+            result = self.run(frame, names, state)
             self.b.ret(self.result(result))
         except PathEnds:
             pass

@@ -253,6 +253,8 @@ def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abs
     if fn not in _ALWAYS and all(isinstance(arg, Const) for arg in (*args, *kwargs.values())):
         return None
     handler, fewest, most = _HANDLERS[fn]
+    for arg in (*args, *kwargs.values()):
+        semantics.use(arg, f"the argument of {fn.__name__}()")
     if fn is enumerate and "start" in kwargs:
         args = (*args, kwargs.pop("start"))
     if kwargs:

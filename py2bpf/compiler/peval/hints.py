@@ -18,6 +18,7 @@ from .values import (
     Context,
     ContextFields,
     DictRef,
+    ExceptionOf,
     ListRef,
     Map,
     Method,
@@ -43,6 +44,8 @@ def for_number(value: Abstract) -> tuple[str, ...]:
         return _for_object(value.ctype)
     if isinstance(value, Text):
         return (_STRINGS,)
+    if isinstance(value, ExceptionOf):
+        return ("raise ends the program",)
     if isinstance(value, Map):
         return ("read one of its items: m[key]",)
     if isinstance(value, (TupleOf, ListRef, DictRef, ContextFields)):
@@ -61,6 +64,8 @@ def _for_constant(obj: Any) -> tuple[str, ...]:
         return (_STRINGS,)
     if obj is None:
         return ("test it for None first",)
+    if isinstance(obj, type) and issubclass(obj, (ctypes._SimpleCData, ctypes.Structure, ctypes.Union, ctypes.Array)):
+        return (f"the length of an array must be a constant, as in {type_name(obj)} * 64",)
     if isinstance(obj, (tuple, list, dict)):
         return ("name one of its items",)
     if isinstance(obj, (types.FunctionType, types.BuiltinFunctionType)):
@@ -103,4 +108,3 @@ def no_number(ctype: Any) -> tuple[str, ...]:
 def count(number: int, what: str) -> str:
     """``1 value``, ``2 values``."""
     return f"{number} {what}{'' if number == 1 else 's'}"
-

@@ -141,6 +141,13 @@ class Text(Abstract):
 
 
 @dataclass(slots=True, eq=False)
+class ExceptionOf(Abstract):
+    """An exception made of run-time values: it can only be raised, which ends the program."""
+
+    kind: type[BaseException]
+
+
+@dataclass(slots=True, eq=False)
 class RangeOf(Abstract):
     """A range() with a run-time bound."""
 
