@@ -57,6 +57,9 @@ class Kprobe(Resources):
             self._attachment = stack.enter_context(Attachment(event.fd, self.prog.fd))
             super().__init__(stack.pop_all())
 
+    def __repr__(self) -> str:
+        return f"<Kprobe at {self.symbol} of {self.prog!r}>"
+
     @property
     def missed(self) -> int:
         """How often the probe was hit without the program running, as far as the kernel tells (since Linux 5.12).

@@ -22,7 +22,7 @@ __all__ = ["Prog", "ProgType", "create_prog"]
 
 class Prog:
     """A program in the kernel. It stays while this object is open, and as long as something it is attached to
-    holds it. A context manager; ``close()`` may be called again.
+    holds it. A context manager; ``close()`` may be called again, what needs the program raises ClosedError after it.
     """
 
     def __init__(self, loaded: LoadedProgram) -> None:
@@ -30,8 +30,12 @@ class Prog:
 
     @property
     def fd(self) -> int:
-        """The file descriptor. Raises Py2BpfError after close()."""
+        """The file descriptor. Raises ClosedError after close()."""
         return self._loaded.fd
+
+    @property
+    def closed(self) -> bool:
+        return self._loaded.closed
 
     def fileno(self) -> int:
         return self._loaded.fileno()
@@ -67,13 +71,14 @@ class Prog:
         self._loaded.close()
 
     def __enter__(self) -> Self:
+        self._loaded.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Prog {self.spec.name} ({self.spec.hook.name})>"
+        return f"<Prog {self.spec.name} ({self.spec.hook.name}), {'closed' if self.closed else f'fd {self.fd}'}>"
 
 
 def create_prog(

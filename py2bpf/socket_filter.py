@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
+from .exception import DataTypeError
 from .kernel import core
 from .kernel.links import Resources
 from .prog import create_prog
@@ -46,11 +47,15 @@ class SocketFilter(Resources):
             self.prog = stack.enter_context(create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn))
             super().__init__(stack.pop_all())
 
+    def __repr__(self) -> str:
+        return f"<SocketFilter of {self.prog!r}>"
+
     def attach(self, sock: _HasFileno | int) -> None:
         """Filters what arrives at ``sock`` from now on, instead of any filter that was there.
 
         The socket keeps the filter until it is closed or detached, also when this object is closed.
-        Raises KernelError: EPERM when the socket's filter is locked (SO_LOCK_FILTER).
+        Raises KernelError: EPERM when the socket's filter is locked (SO_LOCK_FILTER). DataTypeError for what is no
+        socket, ClosedError when this filter is closed.
         """
         _set(sock, _SO_ATTACH_BPF, self.prog.fd, "attaching a filter to the socket")
 
@@ -65,8 +70,11 @@ class SocketFilter(Resources):
 
 def _set(sock: _HasFileno | int, option: int, value: int, what: str) -> None:
     """setsockopt(2) on anything that has a descriptor, through a socket object of our own."""
+    number = sock if isinstance(sock, int) else getattr(sock, "fileno", None)
+    if number is None or isinstance(sock, bool):
+        raise DataTypeError(f"{what} needs a socket, or the number of its descriptor, not {sock!r}")
     try:
-        fd = os.dup(sock if isinstance(sock, int) else sock.fileno())
+        fd = os.dup(number if isinstance(number, int) else number())
         with _borrowed(fd) as own:
             own.setsockopt(socket.SOL_SOCKET, option, value)
     except OSError as error:

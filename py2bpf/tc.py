@@ -104,6 +104,9 @@ class _Program(Resources):
             self._id = prog_info(self.prog.fd).id
             super().__init__(stack.pop_all())
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.prog!r}>"
+
     def _verdict(self, fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return fn
 

@@ -50,6 +50,9 @@ class Tracepoint(Resources):
             stack.enter_context(Attachment(opened.fd, self.prog.fd))
             super().__init__(stack.pop_all())
 
+    def __repr__(self) -> str:
+        return f"<Tracepoint at {self.event} of {self.prog!r}>"
+
     @property
     def missed(self) -> int:
         """How often the program was not run since it was running on that CPU (kernels since Linux 5.12 tell)."""

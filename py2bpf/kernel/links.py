@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, NamedTuple, Protocol, Self
 
-from ..exception import KernelError
+from ..exception import ClosedError, KernelError
 from ..uapi.prog_types import AttachType
 from . import core, syscalls
 
@@ -63,12 +63,20 @@ class Resources:
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     def close(self) -> None:
         """Detaches and closes everything; again is harmless."""
+        self._closed = True
         self._stack.close()
 
     def __enter__(self) -> Self:
+        if self._closed:
+            raise ClosedError(f"{self!r} is closed")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

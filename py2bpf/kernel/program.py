@@ -133,7 +133,7 @@ def _span_at(spec: ProgramSpec, slot_of: array[int], slot: int) -> Span | None:
 class LoadedProgram:
     """A program in the kernel, which lives until close() unless something else holds it: a link, a pin.
 
-    A context manager. ``fd`` is -1 after close(), which may be called again.
+    A context manager. close() may be called again, any use after it raises ClosedError.
     """
 
     def __init__(self, fd: int, spec: ProgramSpec) -> None:
@@ -142,7 +142,9 @@ class LoadedProgram:
 
     @property
     def fd(self) -> int:
-        """The descriptor, for the lifetime of this object."""
+        """The descriptor, until close(). Raises ClosedError then."""
+        if self._fd < 0:
+            raise ClosedError(f"program {self.spec.name} is closed")
         return self._fd
 
     @property
@@ -150,10 +152,7 @@ class LoadedProgram:
         return self._fd < 0
 
     def fileno(self) -> int:
-        """The descriptor. Raises ClosedError once closed."""
-        if self._fd < 0:
-            raise ClosedError(f"program {self.spec.name} is closed")
-        return self._fd
+        return self.fd
 
     def close(self) -> None:
         """Gives the descriptor back. Attached programs stay loaded until they are detached."""
@@ -162,6 +161,7 @@ class LoadedProgram:
             os.close(fd)
 
     def __enter__(self) -> Self:
+        self.fd  # noqa: B018  raises when closed
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from py2bpf import funcs
 from py2bpf.datastructures import create_map
-from py2bpf.exception import KernelError
+from py2bpf.exception import ClosedError, KernelError
 from py2bpf.socket_filter import SkBuffContext, SocketFilter
 
 ETH_P_ALL = 0x0003
@@ -140,6 +140,34 @@ def test_the_socket_keeps_the_filter_when_it_is_closed(pair):
     filter.close()
     sender.send(b"x")
     assert received(receiver) is None
+
+
+def test_a_closed_filter_says_so(pair):
+    filter = SocketFilter(drop_all)
+    assert f"fd {filter.prog.fd}" in repr(filter) and not filter.closed
+    filter.close()
+    assert filter.closed and filter.prog.closed
+    assert repr(filter) == "<SocketFilter of <Prog drop_all (socket_filter), closed>>"
+    assert repr(filter.prog) == "<Prog drop_all (socket_filter), closed>"
+    for use in (
+        lambda: filter.attach(pair[1]),
+        lambda: filter.prog.fd,
+        filter.prog.fileno,
+        filter.prog.test_run,
+        filter.prog.__enter__,
+        filter.__enter__,
+        lambda: filter.prog.info,
+    ):
+        with pytest.raises(ClosedError, match=r"drop_all.* is closed"):
+            use()
+
+
+@pytest.mark.parametrize("sock", ["x", None, True, b"1", 1.5])
+def test_what_is_no_socket_at_all(sock):
+    with SocketFilter(drop_all) as filter:
+        for call in (filter.attach, filter.detach):
+            with pytest.raises(TypeError, match="needs a socket"):
+                call(sock)
 
 
 def test_detaching_where_nothing_is(pair):

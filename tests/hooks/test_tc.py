@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from py2bpf import funcs, tc
-from py2bpf.exception import KernelError, NotSupported
+from py2bpf.exception import ClosedError, KernelError, NotSupported
 from py2bpf.kernel import clsact, links
 from py2bpf.kernel.netdev import ifindex
 from py2bpf.prog import create_prog
@@ -208,6 +208,17 @@ def test_removing_without_a_device_is_from_where_it_was_installed(wire, traffic,
         assert traffic.passes()
         assert filter.remove() is False
         assert tc.clear_ingress_filter("lo") == 0
+
+
+def test_a_closed_filter_is_not_installed(wire, mechanism):
+    _left, right = wire
+    with right.inside():
+        filter = tc.IngressFilter(drop_ipv4)
+        filter.close()
+        assert repr(filter).startswith("<IngressFilter of ") and "closed" in repr(filter)
+        with pytest.raises(ClosedError, match="closed"):
+            filter.install(right.device, mechanism=mechanism)
+        assert filter.remove() is False
 
 
 def test_removing_from_a_device_that_is_gone(wire, mechanism):

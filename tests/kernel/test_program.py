@@ -18,7 +18,15 @@ from assembled import COUNTER, FIRST_LINE, PACKET, counting, returning, spec
 
 from py2bpf import asm
 from py2bpf.asm import FRAME, Alu, Insn, Jump
-from py2bpf.exception import InternalCompilerError, KernelError, LimitExceeded, NotSupported, Span, VerifierError
+from py2bpf.exception import (
+    ClosedError,
+    InternalCompilerError,
+    KernelError,
+    LimitExceeded,
+    NotSupported,
+    Span,
+    VerifierError,
+)
 from py2bpf.kernel import core, program, syscalls
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import AttachType, ProgType
@@ -262,7 +270,11 @@ def test_closing_twice() -> None:
         assert loaded.fileno() == fd
     assert loaded.closed
     loaded.close()
-    assert loaded.fd == -1
+    assert repr(loaded) == "<LoadedProgram assembled closed>"
+    with pytest.raises(ClosedError, match="program assembled is closed"):
+        _ = loaded.fd
+    with pytest.raises(ClosedError, match="program assembled is closed"), loaded:
+        pass
     with pytest.raises(ValueError, match="program assembled is closed"):
         loaded.test_run(PACKET)
     with pytest.raises(ValueError, match="closed"):
