@@ -13,7 +13,7 @@ from typing import Final
 
 from ...asm import SIZES, Alu, Class, Jump, Mode, Source
 from ...exception import InternalCompilerError, Span
-from ..ir.alignment import alignment
+from ..ir.alignment import alignment, pieces
 from ..ir.fold import signed
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import Ptr, Region, Void
@@ -516,21 +516,6 @@ def _is_strict(pointer: Value) -> bool:
         return True
     known = isinstance(pointer.type, Ptr) and pointer.type.region in (Region.VALUE, Region.MEM)
     return not (known and _UNALIGNED)
-
-
-def pieces(first: int, second: int, size: int, widest: int = 8) -> list[tuple[int, int]]:
-    """(offset, bytes) of the widest accesses that are aligned at both places, and no wider than ``widest``."""
-    found = []
-    at = 0
-    while at < size:
-        width = next(
-            w
-            for w in (8, 4, 2, 1)
-            if w <= widest and (first + at) % w == 0 and (second + at) % w == 0 and at + w <= size
-        )
-        found.append((at, width))
-        at += width
-    return found
 
 
 _HANDLERS: Final[dict[Op, Callable[[Selector, Value], None]]] = {

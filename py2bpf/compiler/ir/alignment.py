@@ -36,3 +36,15 @@ def _factor(value: Value) -> int:
     if value.op is Op.SHL and value.args[1].op is Op.CONST:
         return min(1 << int(value.args[1].attr), WIDEST)
     return 1
+
+
+def pieces(first: int, second: int, size: int, widest: int = WIDEST) -> list[tuple[int, int]]:
+    """(offset, bytes) of the widest accesses that are aligned at both places, and no wider than ``widest``."""
+    found = []
+    at = 0
+    while at < size:
+        step = min(widest, size - at)
+        width = next(w for w in (8, 4, 2, 1) if w <= step and (first + at) % w == 0 and (second + at) % w == 0)
+        found.append((at, width))
+        at += width
+    return found

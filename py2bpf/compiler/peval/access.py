@@ -92,7 +92,9 @@ def _ref_attr(ev: Evaluator, state: State, ref: Ref, name: str) -> Abstract:
     if name == "value" and (scalar(ref.ctype) is not None or is_chars(ref.ctype)):
         return memory.load(ev.b, ref)
     if is_chars(ref.ctype) and name == "raw":
-        return ref
+        raise UnsupportedSyntax(
+            0, ".raw can't be read in a program", hints=("py2bpf.funcs.mem_eq(chars, b'...') compares all bytes",)
+        )
     if is_chars(ref.ctype) and name in calls.CHARS_METHODS:
         return Method(ref, name)
     raise TypeMismatch(0, f"a {type_name(ref.ctype)} has no attribute {name!r}", hints=hints.for_number(ref))

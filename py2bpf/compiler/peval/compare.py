@@ -43,6 +43,12 @@ def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Valu
     if first is not None and second is not None:
         return _equal_tuples(ev, state, first, second)
     for one, other in ((left, right), (right, left)):
+        if isinstance(one, Run) and isinstance(other, Const) and isinstance(other.obj, (bytes, str)):
+            raise TypeMismatch(
+                0,
+                f"an integer never equals {describe(other)}",
+                hints=("an item of bytes is a number: compare with b'x'[0], or with ord('x')",),
+            )
         if isinstance(one, (Run, TupleOf)) and isinstance(other, Const):
             return const(0)  # 5 == 'a' is False in Python
     raise TypeMismatch(0, f"can't compare {describe(left)} with {describe(right)}",

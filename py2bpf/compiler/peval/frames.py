@@ -146,6 +146,15 @@ class Frame:
     def is_for(self, loop: Loop) -> bool:
         return self.fn.blocks[loop.header].instrs[-1].op is Op.FOR_ITER
 
+    def loop_variable(self, loop: Loop, state: State) -> str | None:
+        """The variable of a ``for`` over a range that surely has numbers: after the loop it has the last one."""
+        if not self.is_for(loop):
+            return None
+        counter = state.stack[-1]
+        first = self.fn.blocks[self.fn.blocks[loop.header].succ[1]].instrs[0]
+        certain = isinstance(counter, Counter) and bool(counter_items(counter))
+        return first.arg if certain and first.op is Op.STORE_FAST else None
+
     def ends_by_test(self, loop: Loop) -> bool:
         """Whether a branch (the test of ``while``) leads back to the header: unrolling may then find an end."""
         return any(

@@ -39,6 +39,9 @@ class RunTimeLoop:
             self._funnel(fn)
         for name in sorted(loop.stored & state.locals.keys()):
             state.locals[name] = self._slot(("local", name), state.locals[name])
+        variable = frame.loop_variable(loop, state)
+        if variable is not None and variable not in state.locals:
+            state.locals[variable] = self._slot(("local", variable), Const(0))
         for name in loop.stored - state.locals.keys():
             state.locals[name] = Unbound("only the loop assigns it, and the loop may run zero times")
         stored = {frame.cell_ids[name] for name in loop.stored if name in frame.cell_ids}

@@ -53,9 +53,36 @@ def key_address(b: Builder, map: Map, key: Abstract) -> Value:
             f"this map ({MapType(spec.kind).name}) has no items that a program can read or write",
             hints=("a queue's records are written by output()",) if spec.data_type is not None else (),
         )
+    _check_constant(spec, key)
     if spec.kind == MapType.LPM_TRIE:
         return _prefix(b, spec, key)
     return memory.address_of(b, memory.materialise(b, spec.key_type, key))
+
+
+def _check_constant(spec: MapSpec, key: Abstract) -> None:
+    """A constant key that its type can't hold would be another key."""
+    kind = scalar(spec.key_type)
+    if kind is None or kind.kind != "int" or not isinstance(key, Const) or not isinstance(key.obj, int):
+        return
+    bits = 8 * kind.size
+    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if kind.signed else (0, (1 << bits) - 1)
+    if not low <= key.obj <= high:
+        raise TypeMismatch(
+            0,
+            f"the key {key.obj} does not fit a {type_name(spec.key_type)}",
+            hints=(f"keys of this map are {low} to {high}",),
+        )
+
+
+def _check_index(map: Map, key: Abstract) -> None:
+    """Writing behind the end of an array map would do nothing, without a word."""
+    constant = key.obj if isinstance(key, Const) and isinstance(key.obj, int) else 0
+    if map.spec.kind in _ARRAYS and constant >= map.spec.max_entries:
+        raise TypeMismatch(
+            0,
+            f"index {constant} is out of the bounds of this array map",
+            hints=(f"its indices are 0 to {map.spec.max_entries - 1}",),
+        )
 
 
 def _prefix(b: Builder, spec: MapSpec, address: Abstract) -> Value:
@@ -117,6 +144,7 @@ def get_item(b: Builder, map: Map, key: Abstract) -> Abstract:
 
 def set_item(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
     """``m[k] = v``."""
+    _check_index(map, key)
     _update(b, map, key_address(b, map, key), value, _ANY)
 
 
@@ -135,6 +163,7 @@ def contains(b: Builder, map: Map, key: Abstract) -> Abstract:
 def update_item(b: Builder, map: Map, key: Abstract, op: str, operand: Abstract) -> None:
     """``m[k] op= v`` without losing an update: atomically on the entry, which is inserted first where it is
     missing. (Whoever inserts it, the second look-up finds it.)"""
+    _check_index(map, key)
     address = key_address(b, map, key)
     found = lookup(b, map, address)
     change, done = Block(), Block()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
 from ...exception import TypeMismatch
-from ..ir.alignment import alignment
+from ..ir.alignment import alignment, pieces
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Value, const
@@ -19,7 +20,12 @@ from .values import Abstract, Const, Ref, TupleOf
 
 def new(b: Builder, ctype: Any, zero: bool = True) -> Ref:
     """A fresh object on the stack, all its bytes zero unless the caller writes each."""
-    size = ctypes.sizeof(ctype)
+    try:
+        size = ctypes.sizeof(ctype)
+    except TypeError as error:  # Structure and Array themselves
+        raise TypeMismatch(
+            0, f"{type_name(ctype)} has no fields or items", hints=("make a class of its own with _fields_",)
+        ) from error
     base = b.alloca(size)
     if zero:
         b.zero(base, 0, size)
@@ -323,6 +329,12 @@ def index(b: Builder, ref: Ref, key: Abstract) -> Ref:
 
 def at(b: Builder, ref: Ref, ir: Value) -> Ref:
     """Array element at a run-time index that was checked."""
+    if ref.ptr.region is Region.CTX:
+        raise TypeMismatch(
+            0,
+            "the index into an array of the context must be a constant",
+            hints=("copy the array first: a = ArrayType(); a[:] = ctx.array",),
+        )
     size = ctypes.sizeof(ref.ctype._type_)
     scaled = b.emit(Op.MUL, [ir, const(size)], U64)
     b.guard_not_null(ref.base)
@@ -332,13 +344,9 @@ def at(b: Builder, ref: Ref, ir: Value) -> Ref:
 
 
 def store_bytes(b: Builder, base: Value, offset: int, data: bytes) -> None:
-    """Writes constant bytes, the widest aligned pieces first."""
-    done = 0
-    while done < len(data):
-        size = next(s for s in (4, 2, 1) if (offset + done) % s == 0 and done + s <= len(data))
-        number = int.from_bytes(data[done : done + size], "little")
-        b.store(base, offset + done, size, const(number))
-        done += size
+    """Writes constant bytes, in the widest pieces that are aligned and fit an immediate."""
+    for at, size in pieces(offset, offset, len(data), min(4, alignment(base))):
+        b.store(base, offset + at, size, const(int.from_bytes(data[at : at + size], sys.byteorder)))
 
 
 def address_of(b: Builder, ref: Ref) -> Value:
@@ -369,34 +377,29 @@ def _partial(ctype: Any, value: Abstract) -> bool:
 
 def equal(b: Builder, left: Ref, right: Ref, size: int) -> Value:
     """Whether ``size`` bytes are the same: 1 or 0."""
-    different: Value | None = None
-    done = 0
-    while done < size:
-        piece = next(
-            s
-            for s in (8, 4, 2, 1)
-            if (left.offset + done) % s == 0 and (right.offset + done) % s == 0 and done + s <= size
-        )
-        x = b.load(left.base, left.offset + done, piece, False)
-        y = b.load(right.base, right.offset + done, piece, False)
-        delta = b.emit(Op.XOR, [x, y], U64)
-        different = delta if different is None else b.emit(Op.OR, [different, delta], U64)
-        done += piece
-    return b.compare(Op.EQ, different or const(0), const(0))
+    widest = min(alignment(left.base), alignment(right.base))
+
+    def read(ref: Ref, at: int, piece: int) -> Value:
+        return b.load(ref.base, ref.offset + at, piece, False)
+
+    parts = pieces(left.offset, right.offset, size, widest)
+    return _all_equal(b, [(read(left, at, piece), read(right, at, piece)) for at, piece in parts])
 
 
 def equal_bytes(b: Builder, ref: Ref, data: bytes) -> Value:
     """Whether memory begins with these bytes."""
-    different: Value | None = None
-    done = 0
-    while done < len(data):
-        piece = next(s for s in (8, 4, 2, 1) if (ref.offset + done) % s == 0 and done + s <= len(data))
-        expected = const(int.from_bytes(data[done : done + piece], "little"))
-        x = b.load(ref.base, ref.offset + done, piece, False)
-        delta = b.emit(Op.XOR, [x, expected], U64)
-        different = delta if different is None else b.emit(Op.OR, [different, delta], U64)
-        done += piece
-    return b.compare(Op.EQ, different or const(0), const(0))
+    pairs = []
+    for at, piece in pieces(ref.offset, ref.offset, len(data), alignment(ref.base)):
+        expected = const(int.from_bytes(data[at : at + piece], sys.byteorder))
+        pairs.append((b.load(ref.base, ref.offset + at, piece, False), expected))
+    return _all_equal(b, pairs)
+
+
+def _all_equal(b: Builder, pairs: list[tuple[Value, Value]]) -> Value:
+    different = const(0)
+    for x, y in pairs:
+        different = b.emit(Op.OR, [different, b.emit(Op.XOR, [x, y], U64)], U64)
+    return b.compare(Op.EQ, different, const(0))
 
 
 def equals_text(b: Builder, ref: Ref, data: bytes) -> Value:
