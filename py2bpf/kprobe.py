@@ -15,17 +15,17 @@ passes arguments in, are then the call's own arguments, also where the kernel wr
 from __future__ import annotations
 
 import errno
-import functools
 import platform
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Final, NamedTuple
 
-from .exception import KernelError
+from .exception import DataTypeError, KernelError
 from .kernel.links import Resources, prog_info
 from .kernel.perf_event import Attachment, KprobeEvent, have_kprobes, no_kprobes
 from .kernel.symbols import Symbols
+from .probes import Unattached
 from .prog import create_prog
 from .spec import ContextSpec
 from .uapi import contexts
@@ -69,12 +69,12 @@ class Kprobe(Resources):
         return prog_info(self.prog.fd).misses + self._attachment.misses()
 
 
-class Probe:
+class Probe(Unattached):
     """A function that is to run at a probe; calling it compiles, loads and attaches, and gives a Kprobe."""
 
     def __init__(self, fn: Callable[[Any], Any], targets: tuple[str, ...], exit_probe: bool) -> None:
-        functools.update_wrapper(self, fn)
-        self.fn, self.targets, self.exit_probe = fn, targets, exit_probe
+        super().__init__(fn)
+        self.targets, self.exit_probe = targets, exit_probe
 
     @property
     def context(self) -> ContextSpec:
@@ -92,9 +92,10 @@ def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Ca
 
     ``symbol`` is a function's name, perhaps with an offset (``name+0x10``), or a list of names of which the first
     that the kernel can probe is taken. With ``exit_probe`` the function runs when the kernel's returns, and has its
-    result in ``pt_regs.ret`` (``pt_regs.ret32`` when that is a C int). Raises ValueError for what can't be a name.
+    result in ``pt_regs.ret`` (``pt_regs.ret32`` when that is a C int). Raises ValueError for what can't be a name, and
+    DataTypeError for what isn't even a str.
     """
-    targets = (symbol,) if isinstance(symbol, str) else tuple(symbol)
+    targets = _targets(symbol)
     if exit_probe and any(_split(target).offset for target in targets):
         raise ValueError("a function has one begin and one return: an exit probe takes no offset")
     for target in targets:
@@ -102,6 +103,14 @@ def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Ca
     if not targets:
         raise ValueError("probe() needs the name of at least one function of the kernel")
     return lambda fn: Probe(fn, targets, exit_probe)
+
+
+def _targets(symbol: str | Sequence[str]) -> tuple[str, ...]:
+    if isinstance(symbol, str):
+        return (symbol,)
+    if not isinstance(symbol, (list, tuple)) or not all(isinstance(name, str) for name in symbol):
+        raise DataTypeError(f"give the kernel's function: @kprobe.probe('name'), or a list of names, not {symbol!r}")
+    return tuple(symbol)
 
 
 class _Place(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any, Self
 
-from .exception import Py2BpfError
+from .exception import DataTypeError, Py2BpfError
 from .spec import ContextSpec, HookSpec, ProgramSpec, Target
 from .uapi.prog_types import HOOKS, ProgType
 
@@ -59,7 +59,8 @@ class Prog:
         """Runs the program once (or ``repeat`` times) on a packet, by BPF_PROG_TEST_RUN.
 
         Returns (retval, data, duration_ns): the unsigned 32-bit result, the packet afterwards, nanoseconds per
-        run. Raises NotSupported for program types without it, KernelError for a packet the kernel refuses.
+        run. Raises NotSupported for program types without it, KernelError for a packet the kernel refuses (network
+        programs: less than 14 bytes, or more than about a page), DataTypeError for what is no packet.
         """
         return self._loaded.test_run(data, ctx, repeat)
 
@@ -111,8 +112,16 @@ def compile_prog(
         hook = HOOKS.get(ProgType(prog_type))
         if hook is None:
             raise Py2BpfError(f"programs of type {ProgType(prog_type).name} are not supported; pass hook=HookSpec(...)")
-    context = ctx_type if isinstance(ctx_type, ContextSpec) else ContextSpec(ctx_type)
-    return compile_function(fn, context, hook, name=name, license=license, target=target)
+    return compile_function(fn, _context(ctx_type), hook, name=name, license=license, target=target)
+
+
+def _context(ctx_type: type[ctypes.Structure] | ContextSpec) -> ContextSpec:
+    if isinstance(ctx_type, ContextSpec):
+        return ctx_type
+    if isinstance(ctx_type, type) and issubclass(ctx_type, (ctypes.Structure, ctypes.Union)):
+        return ContextSpec(ctx_type)
+    raise DataTypeError("ctx_type is the type of the program's argument: a hook's context (tc.SkBuffContext, say), a "
+                        f"ctypes Structure or a ContextSpec, not {ctx_type!r}")
 
 
 def listing(spec: ProgramSpec) -> str:

@@ -15,16 +15,17 @@ that names the fields.
 from __future__ import annotations
 
 import ctypes
-import functools
 import re
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
+from .exception import DataTypeError
 from .kernel.links import Resources, prog_info
 from .kernel.perf_event import Attachment, open_tracepoint
 from .kernel.tracefs import EventField, EventFormat, event_format, is_unsigned, natural_size
+from .probes import Unattached
 from .prog import create_prog
 from .spec import ContextSpec
 from .uapi.prog_types import ProgType
@@ -59,12 +60,12 @@ class Tracepoint(Resources):
         return prog_info(self.prog.fd).misses
 
 
-class Probe:
+class Probe(Unattached):
     """A function that is to run at a tracepoint; calling it compiles, loads and attaches, and gives a Tracepoint."""
 
     def __init__(self, fn: Callable[[Any], Any], event: str) -> None:
-        functools.update_wrapper(self, fn)
-        self.fn, self.event = fn, event
+        super().__init__(fn)
+        self.event = event
 
     @property
     def context(self) -> ContextSpec:
@@ -82,8 +83,10 @@ def probe(event: str) -> Callable[[Callable[[Any], Any]], Probe]:
 
     The event's fields are those of its format file. Strings of variable length (``__data_loc``) are the number that
     the kernel has there: their offset from the event's begin in the low 16 bits, their length in the high ones.
-    Raises ValueError for names of another form.
+    Raises ValueError for names of another form, DataTypeError for what is no name.
     """
+    if not isinstance(event, str):
+        raise DataTypeError(f"give the event: @tracepoint.probe('category:event'), not {event!r}")
     _split(event)
     return lambda fn: Probe(fn, event)
 

@@ -351,17 +351,29 @@ def codec_for(ctype: Any) -> Codec:
 
 @functools.lru_cache(maxsize=1024)
 def _build(ctype: Any) -> Codec:
-    if issubclass(ctype, ctypes._SimpleCData):
+    if issubclass(ctype, ctypes._SimpleCData) and not _is_abstract(ctype):
         return _simple(ctype)
     if not issubclass(ctype, (ctypes.Array, ctypes.Structure, ctypes.Union)):
         hint = "; use ctypes.c_uint64 for an address" if issubclass(ctype, _POINTERS) else _python_hint(ctype)
         raise DataTypeError(f"{type_name(ctype)} can't be shared with the kernel{hint}")
+    if _is_abstract(ctype):
+        raise DataTypeError(f"{ctype.__name__} itself has no fields: "
+                            "give a class of your own that derives from it, or an array of a type (c_uint8 * 6)")
     if ctypes.sizeof(ctype) == 0:
         raise DataTypeError(f"{type_name(ctype)} has no bytes")
     if not issubclass(ctype, ctypes.Array):
         return RecordCodec(ctype)
     item: Any = ctype._type_
     return CharArrayCodec(ctype) if item is ctypes.c_char else ArrayCodec(ctype)
+
+
+def _is_abstract(ctype: Any) -> bool:
+    """Whether it's one of ctypes' own base classes, or one derived from them that says nothing of its data."""
+    try:
+        ctypes.sizeof(ctype)
+    except TypeError:
+        return True
+    return False
 
 
 def key_codec_for(ctype: Any) -> Codec:

@@ -10,11 +10,13 @@ import os
 import struct
 from array import array
 from collections.abc import Sequence
+from mmap import PAGESIZE
 from typing import Any, Final, NamedTuple, Self
 
 from .. import asm
 from ..exception import (
     ClosedError,
+    DataTypeError,
     InternalCompilerError,
     KernelError,
     LimitExceeded,
@@ -130,6 +132,22 @@ def _span_at(spec: ProgramSpec, slot_of: array[int], slot: int) -> Span | None:
     return found
 
 
+def _check_repeat(repeat: int) -> None:
+    if isinstance(repeat, bool) or not isinstance(repeat, int):
+        raise DataTypeError(f"repeat is the number of runs, an int, not {repeat!r}")
+    if repeat < 1:
+        raise ValueError(f"a test run takes place at least once, not {repeat} times")
+    if repeat > _REPEAT_MAX:
+        raise ValueError(f"a test run takes place at most {_REPEAT_MAX} times, not {repeat}")
+
+
+def _bytes_of(value: Any, what: str) -> bytes:
+    try:
+        return bytes(memoryview(value))
+    except TypeError:
+        raise DataTypeError(f"{what}, not {value!r}") from None
+
+
 class LoadedProgram:
     """A program in the kernel, which lives until close() unless something else holds it: a link, a pin.
 
@@ -179,16 +197,16 @@ class LoadedProgram:
 
         ``data`` is the packet; network programs need at least an Ethernet header's 14 bytes. ``ctx`` is the context's
         bytes, or a ctypes instance, for the hooks that take one. Raises NotSupported for program types that
-        can't be run (kprobes, tracepoints), KernelError otherwise.
+        can't be run (kprobes, tracepoints), DataTypeError and ValueError for wrong arguments, KernelError otherwise.
         """
-        if repeat < 1:
-            raise ValueError(f"a test run takes place at least once, not {repeat} times")
-        context = b"" if ctx is None else bytes(ctx)
+        _check_repeat(repeat)
+        packet = _bytes_of(data, "data is the packet's bytes")
+        context = b"" if ctx is None else _bytes_of(ctx, "ctx is the context's bytes or a ctypes structure")
         # The kernel counts 0 as 1, and the types that can't repeat take nothing else. The packet may grow.
-        room = len(data) + _GROWTH if data else 0
-        run = syscalls.prog_test_run(self.fileno(), bytes(data), context, repeat if repeat > 1 else 0, room)
+        room = len(packet) + _GROWTH if packet else 0
+        run = syscalls.prog_test_run(self.fileno(), packet, context, repeat if repeat > 1 else 0, room)
         if isinstance(run, int):
-            raise self._run_failure(run, len(data))
+            raise self._run_failure(run, len(packet))
         return TestRun(run.retval, run.data, run.duration)
 
     def _run_failure(self, error: int, size: int) -> KernelError:
@@ -198,6 +216,9 @@ class LoadedProgram:
         what = f"cannot run {self.spec.name}, a {hook} program, for a test"
         if error == errno.EINVAL and size < _ETHERNET_HEADER:
             what += f" on {size} bytes of data (network programs need {_ETHERNET_HEADER} at least, an Ethernet header)"
+        if error == errno.EINVAL and size > PAGESIZE - _PACKET_OVERHEAD:
+            what += (f" on {size} bytes of data (network programs take at most a page of {PAGESIZE} bytes, less what "
+                     "the kernel keeps around a packet: about 3.7 kB of 4 KiB, for XDP programs about 3.5)")
         if error == errno.EINTR:
             what += ": a signal came, and the program ran some of the times"
         return core.failure(error, what)
@@ -226,6 +247,10 @@ class LoadedProgram:
 
 _GROWTH: Final = 512  # XDP_PACKET_HEADROOM and more: what programs may add to a packet
 _ETHERNET_HEADER: Final = 14
+_REPEAT_MAX: Final = (1 << 32) - 1
+_PACKET_OVERHEAD: Final = 1024
+"""More than net/bpf/test_run.c keeps of the page: in front NET_SKB_PAD (64) or XDP_PACKET_HEADROOM (256), behind it
+struct skb_shared_info (320)."""
 
 # struct bpf_prog_info
 _INFO_HEAD: Final = struct.Struct("=II8s")

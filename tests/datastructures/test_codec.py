@@ -261,3 +261,10 @@ def test_dtypes() -> None:
     assert either[0]["byte"] == 7 and either[0]["padded"]["c"] == 3
     with pytest.raises(DataTypeError, match=r"Bits\.low"):
         _ = codec_for(Bits).dtype
+
+
+@pytest.mark.parametrize("base", [ctypes.Structure, ctypes.BigEndianStructure, ctypes.Union, ctypes.Array,
+                                  ctypes._SimpleCData])
+def test_ctypes_own_bases_are_no_types_of_data(base: Any) -> None:
+    with pytest.raises(DataTypeError, match=r"itself has no fields|has no bytes|can't be shared"):
+        codec_for(base)

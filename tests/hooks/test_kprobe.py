@@ -5,7 +5,7 @@ import platform
 
 import pytest
 
-from py2bpf import kprobe
+from py2bpf import kprobe, tracepoint
 from py2bpf.exception import KernelError, NotSupported
 from py2bpf.kernel import perf_event
 from py2bpf.kernel.symbols import Symbols
@@ -145,3 +145,48 @@ def test_a_kernel_without_kprobes_says_so():
         pytest.skip("this kernel has kprobes: tests/hooks/test_kprobe_live.py is for it")
     with pytest.raises(NotSupported, match="does not support kprobes: it was built without them"):
         kprobe.probe("sys_close")(lambda pt_regs: 0)()
+
+
+@pytest.mark.parametrize("make", [kprobe.probe, tracepoint.probe])
+@pytest.mark.parametrize("given", [lambda event: 0, None, 5, b"sched:sched_switch"])
+def test_the_place_is_missing(make, given):
+    with pytest.raises(TypeError, match=r"give the .*: @(kprobe|tracepoint)\.probe\('"):
+        make(given)
+
+
+def test_a_list_of_what_are_no_names():
+    with pytest.raises(TypeError, match="list of names"):
+        kprobe.probe(["vfs_read", 5])
+
+
+@pytest.fixture(params=[kprobe.probe("vfs_read"), tracepoint.probe("sched:sched_switch")])
+def decorate(request):
+    return request.param
+
+
+def test_a_probe_is_called_before_it_is_entered(decorate):
+    @decorate
+    def on_event(event):
+        return 0
+
+    with pytest.raises(TypeError, match=r"`with on_event\(\) as attached:`"), on_event:
+        pass
+
+
+def test_a_probe_is_no_method(decorate):
+    class Tool:
+        @decorate
+        def on_event(self, event):
+            return 0
+
+        plain = decorate(abs)
+        other = decorate(lambda event: 0)
+
+    with pytest.raises(TypeError, match=r"write probe\(\.\.\.\)\(obj\.on_event\)"):
+        Tool().on_event()
+    assert Tool().other is Tool.other and Tool().plain is Tool.plain
+
+
+def test_a_probe_of_something_else_than_a_function(decorate):
+    with pytest.raises(TypeError, match="decorates a function that takes the event, not 5"):
+        decorate(5)

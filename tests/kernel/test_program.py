@@ -8,10 +8,13 @@ import os
 import resource
 import socket
 import subprocess
+from array import array as array_of
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from mmap import PAGESIZE
 from pathlib import Path
+from typing import Any
 
 import pytest
 from assembled import COUNTER, FIRST_LINE, PACKET, counting, returning, spec
@@ -383,6 +386,40 @@ def test_repeating() -> None:
         assert 0 < result.duration_ns < 100_000
         with pytest.raises(ValueError, match="at least once"):
             loaded.test_run(PACKET, repeat=0)
+
+
+@kernel
+@any_kernel
+@pytest.mark.parametrize(("arguments", "error", "message"), [
+    ({"repeat": 2**40}, ValueError, "at most 4294967295 times"),
+    ({"repeat": "5"}, TypeError, "repeat is the number of runs, an int, not '5'"),
+    ({"repeat": True}, TypeError, "repeat is the number"),
+    ({"data": "abc"}, TypeError, "data is the packet's bytes, not 'abc'"),
+    ({"data": 64}, TypeError, "data is the packet's bytes, not 64"),
+    ({"data": None}, TypeError, "data is the packet's bytes, not None"),
+    ({"ctx": 64}, TypeError, "ctx is the context's bytes or a ctypes structure, not 64"),
+])  # fmt: skip
+def test_wrong_arguments_of_a_test_run(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+    with program.load(returning(0)) as loaded, pytest.raises(error, match=message):
+        loaded.test_run(**{"data": PACKET} | arguments)
+
+
+@kernel
+@any_kernel
+@pytest.mark.parametrize("data", [bytearray(20), memoryview(PACKET), (ctypes.c_uint8 * 20)(), array_of("B", bytes(20))])
+def test_packets_of_any_kind_of_bytes(data: Any) -> None:
+    with program.load(returning(5)) as loaded:
+        assert loaded.test_run(data).retval == 5
+
+
+@kernel
+@any_kernel
+@pytest.mark.parametrize("prog_type", [ProgType.SOCKET_FILTER, ProgType.SCHED_CLS])
+def test_a_packet_that_is_too_long(prog_type: ProgType) -> None:
+    with program.load(returning(0, prog_type)) as loaded:
+        assert loaded.test_run(bytes(PAGESIZE - 600)).retval == 0
+        with pytest.raises(KernelError, match=rf"on {2 * PAGESIZE} bytes.* at most a page of {PAGESIZE} bytes"):
+            loaded.test_run(bytes(2 * PAGESIZE))
 
 
 @kernel
