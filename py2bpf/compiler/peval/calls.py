@@ -157,7 +157,8 @@ _INSTEAD: Final = {
     "reduce": "write a loop: for item in items: total = ...",
     "float": "BPF has no floating point; use integers, with // for division",
     "round": "integers need no rounding",
-    **dict.fromkeys(("hex", "oct", "bin", "repr", "format", "ascii", "str.format", "str.join"), _STRINGS),
+    **dict.fromkeys(("hex", "oct", "bin", "repr", "format", "ascii", "str.join"), _STRINGS),
+    "str.format": "write an f-string: f'... {value}'",
     "sorted": "compare the values with if, or min() and max()",
     "type": "isinstance() works on run-time values",
 }

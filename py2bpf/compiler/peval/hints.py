@@ -61,7 +61,7 @@ def _for_constant(obj: Any) -> tuple[str, ...]:
     if isinstance(obj, float):
         return ("BPF has no floating point; use integers, with // for division",)
     if isinstance(obj, (str, bytes)):
-        return (_STRINGS,)
+        return (_STRINGS, f"or write its number: ord({obj!r})") if len(obj) == 1 else (_STRINGS,)
     if obj is None:
         return ("test it for None first",)
     if isinstance(obj, type) and issubclass(obj, (ctypes._SimpleCData, ctypes.Structure, ctypes.Union, ctypes.Array)):

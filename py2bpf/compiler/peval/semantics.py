@@ -87,6 +87,9 @@ def operate(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstrac
     """``left op right``."""
     if isinstance(left, Const) and isinstance(right, Const):
         return constant_operation(ev, f"the operator {op}", arith.PYTHON[op], left.obj, right.obj)
+    formats = op == "%" and isinstance(left, Const) and isinstance(left.obj, (str, bytes))
+    if formats or (op == "+" and (isinstance(left, Text) or isinstance(right, Text))):
+        raise TypeMismatch(0, f"{op} makes no string of run-time values", hints=("write an f-string: f'... {value}'",))
     if op == "+" and not (arith.is_int(left) and arith.is_int(right)):
         joined = concatenate(ev, state, left, right)
         if joined is not None:
