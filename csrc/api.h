@@ -75,7 +75,8 @@ struct p2b_log {
 
 /*
  * Loads a program: without a log first and, when the kernel refuses it, once more with a log that grows until it
- * fits. Returns a descriptor, or -errno of the refusal with *log filled; p2b_log_free(log) afterwards in any case.
+ * fits. The log names the instructions, unless the program was too much for the verifier (E2BIG): then it has only the
+ * complaint; and of a log of more than 8 MiB kernels since 6.4 give the end. Returns a descriptor, or -errno of the refusal with *log filled; p2b_log_free(log) afterwards in any case.
  */
 int p2b_prog_load(const struct p2b_load *load, struct p2b_log *log);
 void p2b_log_free(struct p2b_log *log);

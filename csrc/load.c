@@ -25,6 +25,9 @@ struct load_attr {
 enum {
 	LOG_FIRST = 64 << 10,
 	LOG_MAX = 256 << 20,
+	LOG_WHOLE = 8 << 20,    /* of a longer one its end will do, rather than verify a third time */
+	LEVEL_INSNS = 1,        /* BPF_LOG_LEVEL1: every instruction on the way, and the complaint */
+	LEVEL_STATS = 4,        /* BPF_LOG_STATS: the complaint, and statistics */
 	TRIES = 10,             /* the verifier gives EAGAIN when a signal is pending: it is not after the return */
 	SIZE_QUIET = offsetof(struct load_attr, expected_attach_type) + sizeof(uint32_t),
 };
@@ -55,7 +58,6 @@ static int try_logged(struct load_attr *attr, struct p2b_log *log, uint32_t size
 		return -ENOMEM;
 	text[0] = 0;
 	log->text = text;
-	attr->log_level = 1;
 	attr->log_size = size;
 	attr->log_buf = p2b_ptr(text);
 	attr->log_true_size = 0;
@@ -65,11 +67,15 @@ static int try_logged(struct load_attr *attr, struct p2b_log *log, uint32_t size
 	return r;
 }
 
-/* Loads again for the log's sake. refusal is what the load without a log gave. */
+/*
+ * Loads again for the log's sake. refusal is what the load without a log gave: E2BIG after a million instructions, a
+ * second or more of work, of which a log would take many times as long and tell nothing but rounds of a loop.
+ */
 static int load_for_log(struct load_attr *attr, struct p2b_log *log, int refusal)
 {
 	uint32_t size = LOG_FIRST;
 
+	attr->log_level = refusal == -E2BIG ? LEVEL_STATS : LEVEL_INSNS;
 	for (;;) {
 		int r = try_logged(attr, log, size);
 
@@ -77,7 +83,7 @@ static int load_for_log(struct load_attr *attr, struct p2b_log *log, int refusal
 			return r;
 		if (r == -ENOMEM && refusal == -ENOMEM)
 			return r;
-		if (r == -ENOMEM || size >= LOG_MAX) {
+		if (r == -ENOMEM || size >= LOG_MAX || attr->log_true_size > LOG_WHOLE) {
 			log->truncated = 1;
 			return refusal;
 		}

@@ -113,12 +113,30 @@ def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) ->
     error = -loaded.result
     what = f"the kernel refused to load {spec.name}, a {spec.hook.name} program"
     verdict = verifier.parse(loaded.log)
-    if not verdict.reason:
+    loop = _last_loop(spec)
+    gave_up = error in _GAVE_UP and loop is not None
+    if not verdict.reason and not gave_up:
         return core.failure(error, what)
-    span = None if verdict.insn is None else _span_at(spec, slot_of, verdict.insn)
-    advice = f" The kernel's advice: {verdict.suggestion}" if verdict.suggestion else ""
+    hint = verifier.hint(verdict.reason, loop is not None)
+    span = (loop if hint else None) if verdict.insn is None else _span_at(spec, slot_of, verdict.insn)
+    reason = verdict.reason or f"the verifier gave up ({os.strerror(error)})"
+    guess = " (the kernel names no instruction, shown is the last loop)" if loop and verdict.insn is None else ""
+    advice = f"{guess}. To help it, {hint}." if hint else ""
+    advice += f" The kernel's advice: {verdict.suggestion}" if verdict.suggestion else ""
     cut = " (the log was too long to be kept whole)" if loaded.truncated else ""
-    return VerifierError(error, f"{what}: {verdict.reason}{cut}{advice}", loaded.log, span)
+    return VerifierError(error, f"{what}: {reason.rstrip('.') if hint else reason}{cut}{advice}", loaded.log, span)
+
+
+def _last_loop(spec: ProgramSpec) -> Span | None:
+    """The source of the last jump backwards: where a complaint names no instruction, likely the loop it is about."""
+    labels: set[int] = set()
+    found = None
+    for insn, span in zip(spec.code, spec.lines, strict=True):
+        if insn.kind == asm.Kind.LABEL:
+            labels.add(insn.ref)
+        elif insn.kind == asm.Kind.JUMP and insn.ref in labels:
+            found = span or found
+    return found
 
 
 def _span_at(spec: ProgramSpec, slot_of: array[int], slot: int) -> Span | None:
@@ -245,6 +263,7 @@ class LoadedProgram:
         return True
 
 
+_GAVE_UP: Final = (errno.E2BIG, errno.ENOMEM)
 _GROWTH: Final = 512  # XDP_PACKET_HEADROOM and more: what programs may add to a packet
 _ETHERNET_HEADER: Final = 14
 _REPEAT_MAX: Final = (1 << 32) - 1

@@ -23,6 +23,19 @@ _REPORT: Final = "Verification failed: "
 _SECTION: Final = re.compile(r"^(Reason|At|Causal path|Suggestion):\s*$")
 _INSN: Final = re.compile(r"\binsn (\d+)\b")
 _OPERATION: Final = re.compile(r"(\d+): \([0-9a-f]{2}\) ")
+_GLUED: Final = re.compile(r"\d+: \([0-9a-f]{2}\) .*?\bgoto pc[+-]\d+ +(?P<complaint>\S.*)")
+"""Where the verifier gives up at a jump, the complaint stands behind the jump, on its line."""
+
+_ROUNDS: Final = re.compile(
+    r"program is too large\. Processed|infinite loop detected|sequence of \d+ jumps is too complex|back-edge from insn"
+)
+"""Complaints about running the program to its end: it takes too many steps, or comes to none."""
+
+_BOUND_HINT: Final = (
+    "give the loop a bound that the verifier can see: range() of a constant, or a limit made by min() or & with a mask"
+)
+_SHORTEN_HINT: Final = "make it smaller: unroll less, branch less, or go on in another program by a tail call"
+
 _NOISE: Final = re.compile(
     r"""\s*$
     | \s*\d+:\ | from\ \d+\ to\ \d+ | ;\ | \s+R\d+ | \s*R\d+(_\w+)?= | \s*frame\d+:\ | (cur|old)\ state:
@@ -51,6 +64,16 @@ def parse(log: str) -> Verdict:
     )
 
 
+def hint(reason: str, loops: bool) -> str:
+    """What to do about a program that was too long for the verifier, or "" for other complaints.
+
+    ``reason`` is "" when the kernel gave none; ``loops`` says whether the program jumps back anywhere.
+    """
+    if reason and not _ROUNDS.search(reason):
+        return ""
+    return _BOUND_HINT if loops else _SHORTEN_HINT
+
+
 def _complaint(lines: list[str]) -> tuple[str, int | None]:
     """The complaint behind the last instruction, and the instruction's number."""
     complaint: list[str] = []
@@ -59,6 +82,9 @@ def _complaint(lines: list[str]) -> tuple[str, int | None]:
         operation = _OPERATION.match(line)
         if operation:
             last = int(operation[1])
+            glued = _GLUED.match(line)
+            if glued and not _NOISE.match(glued["complaint"]):
+                complaint.insert(0, glued["complaint"].strip())
             break
         if not _NOISE.match(line):
             complaint.insert(0, line.strip())

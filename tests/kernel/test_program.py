@@ -171,6 +171,71 @@ def test_a_log_of_many_pages_is_whole() -> None:
     assert caught.value.line == FIRST_LINE + 9001
 
 
+def endless() -> list[Insn]:
+    """Counts until the context's length, which the verifier follows round by round; instruction 4 jumps back."""
+    code = [asm.mov_imm(0, 0), asm.label(1), asm.alu_imm(Alu.ADD, 0, 1), asm.load(4, 2, 1, 0)]
+    return [*code, asm.branch(Jump.JLT, 0, 2, 1), asm.exit_()]
+
+
+@kernel
+@any_kernel
+def test_a_loop_that_is_too_much_for_the_verifier() -> None:
+    with pytest.raises(VerifierError, match="BPF program is too large") as caught:
+        program.load(spec(endless()))
+    error = caught.value
+    assert (error.errno, error.line) == (errno.E2BIG, FIRST_LINE + 4)
+    assert "a bound that the verifier can see" in str(error) and "1000001 insn" in error.log
+    assert "shown is the last loop" in str(error) and ".. " not in str(error)
+    assert "goto" not in error.log and len(error.log) < 2000 and "too long to be kept" not in str(error)
+
+
+@kernel
+@any_kernel
+def test_a_loop_without_an_end() -> None:
+    code = [asm.label(1), asm.load(4, 0, 1, 0), asm.branch_imm(Jump.JLE, 0, 5, 1), asm.mov_imm(0, 4), asm.exit_()]
+    with pytest.raises(VerifierError, match="infinite loop detected at insn 0") as caught:
+        program.load(spec(code))
+    assert (caught.value.errno, caught.value.line) == (errno.EINVAL, FIRST_LINE + 1)
+    assert "a bound that the verifier can see" in str(caught.value)
+
+
+@kernel
+@any_kernel
+def test_a_loop_of_too_many_branches() -> None:
+    """Each round leaves a branch to look at later, and the verifier keeps 8192 of them."""
+    code = [asm.load(4, 2, 1, 0), asm.mov_imm(0, 0), asm.label(1), asm.branch(Jump.JGE, 0, 2, 2)]
+    code += [asm.load(4, 3, 1, 8), asm.alu_imm(Alu.ADD, 0, 1), asm.branch_imm(Jump.JSET, 3, 5, 3)]
+    code += [asm.label(3), asm.jump(1), asm.label(2), asm.exit_()]
+    with pytest.raises(VerifierError) as caught:
+        program.load(spec(code))
+    assert "a bound that the verifier can see" in str(caught.value)
+    assert FIRST_LINE + 2 <= caught.value.line <= FIRST_LINE + 8
+
+
+@kernel
+@any_kernel
+def test_of_a_very_long_log_the_end_is_kept() -> None:
+    """The fault comes after a hundred thousand steps of a loop."""
+    code = [asm.mov_imm(0, 0), asm.label(1), asm.alu_imm(Alu.ADD, 0, 1), asm.branch_imm(Jump.JLT, 0, 60_000, 1)]
+    code += [asm.mov_imm(3, 42), asm.load(8, 0, 3, 0), asm.exit_()]
+    with pytest.raises(VerifierError, match="R3 ") as caught:
+        program.load(spec(code))
+    assert caught.value.line == FIRST_LINE + 5
+
+
+@pytest.mark.parametrize(("error", "code", "expected"), [
+    (errno.E2BIG, endless(), VerifierError),
+    (errno.ENOMEM, endless(), VerifierError),
+    (errno.EPERM, endless(), KernelError),
+    (errno.E2BIG, [asm.mov_imm(0, 0), asm.exit_()], KernelError),
+])  # fmt: skip
+def test_refusals_without_a_reason(error: int, code: list[Insn], expected: type[KernelError]) -> None:
+    refused = program._refusal(spec(code), array_of("I", range(len(code))), core.LoadResult(-error, "", False))
+    assert type(refused) is expected and refused.errno == error
+    if isinstance(refused, VerifierError):
+        assert refused.line == FIRST_LINE + 4 and "a bound that" in str(refused) and os.strerror(error) in str(refused)
+
+
 @contextmanager
 def unprivileged() -> Iterator[None]:
     os.seteuid(65534)

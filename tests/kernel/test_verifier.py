@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from py2bpf.kernel.verifier import Verdict, parse
+from py2bpf.kernel.verifier import Verdict, hint, parse
 
 LOGS = Path(__file__).resolve().parent / "verifier_logs"
 KERNELS = sorted(path.stem for path in LOGS.glob("*.log"))
@@ -97,3 +97,34 @@ def test_a_program_that_is_too_large() -> None:
         "0: (b7) r0 = 0\n7: (05) goto pc-3\nBPF program is too large. Processed 1000001 insn\nprocessed 1000001 insns\n"
     )
     assert parse(log) == Verdict("BPF program is too large. Processed 1000001 insn", 7)
+
+
+@pytest.mark.parametrize("complaint", [
+    "BPF program is too large. Processed 1000001 insn",
+    "infinite loop detected at insn 8",
+])  # fmt: skip
+def test_a_complaint_on_the_line_of_a_jump(complaint: str) -> None:
+    log = (
+        "7: (61) r2 = *(u32 *)(r1 +0)          ; R1=ctx() R2=scalar()\n"
+        f"8: (cd) if r0 s< r2 goto pc-3 {complaint}\ncur state: R1=ctx()\nprocessed 9 insns (limit 1000000)\n"
+    )
+    assert parse(log) == Verdict(complaint, 8)
+
+
+def test_a_state_on_the_line_of_a_jump_is_no_complaint() -> None:
+    jump = "1: (d5) if r0 s<= 0x5 goto pc-2 "
+    for state in ("0: R0=scalar() R1=ctx() R10=fp0", "        ; R0=scalar()"):
+        assert parse(f"{jump}{state}\nR1 is bad\n") == Verdict("R1 is bad", 1)
+
+
+@pytest.mark.parametrize("reason", [
+    "", "BPF program is too large. Processed 1000001 insn", "infinite loop detected at insn 0",
+    "The sequence of 8193 jumps is too complex.", "back-edge from insn 5 to 2",
+])  # fmt: skip
+def test_advice_about_programs_that_take_too_long(reason: str) -> None:
+    assert "a bound that the verifier can see" in hint(reason, loops=True)
+    assert "smaller" in hint(reason, loops=False)
+
+
+def test_no_advice_about_other_complaints() -> None:
+    assert hint("R0 !read_ok", loops=True) == ""
