@@ -35,7 +35,17 @@ def rotating(count: int, trips: str) -> list[str]:
     ]  # fmt: skip
 
 
+def phases(count: int, values: int) -> list[str]:
+    """Many values alive over a call, one set after the other: without sharing their places would exceed the stack."""
+    lines = ["total = 0"]
+    for phase in range(count):
+        lines += [f"v{i} = (a & {phase * 31 + i + 7}) + b * {i + 1}" for i in range(values)]
+        lines += ["H[total & 7] = c", f"total += {' + '.join(f'(v{i} ^ {i})' for i in range(values))}"]
+    return [*lines, "OUT[0] = total", "return total & 0xffff"]
+
+
 PROGRAMS = {
+    "ten sets of values over calls": phases(10, 16),
     **{f"{n} values": many(n) for n in (5, 9, 10, 11, 16, 30, 45)},
     **{f"{n} values over calls": many(n, "H[a & 7] = c\nOUT[3] = H[b & 7]") for n in (4, 5, 6, 12, 30)},
     **{f"{n} values over a loop of calls": many(n, "for k in range(40):\n    H[k & 7] += k\nOUT[3] = H[3]") for n in (3, 6, 12, 25)},

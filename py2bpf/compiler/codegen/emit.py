@@ -8,9 +8,10 @@ from ... import asm
 from ...asm import Alu, Insn, Jump, Source
 from ...exception import LimitExceeded, Span
 from ..ir.values import Block
+from . import spills
 from .frame import SIZE, Frame
 from .machine import FRAME, JUMP, LABEL, LEA, Machine, MachineBlock
-from .regalloc import FIRST_SPILL, Allocation
+from .regalloc import Allocation
 from .select import EXIT_LABEL, Selection
 
 _INVERSE: Final = {
@@ -33,9 +34,10 @@ class Emitter:
         self.insns: list[Insn] = []
         self.lines: list[Span | None] = []
         self.labels: dict[Block | int, int] = {}
-        for number in range(allocation.spills):
-            frame.spill(FIRST_SPILL + number, 8 * (number + 1))
-        self.stack = frame.size + 8 * allocation.spills
+        places = spills.share(code, allocation.spills)
+        for number, place in enumerate(places):
+            frame.spill(spills.FIRST + number, 8 * (place + 1))
+        self.stack = frame.size + 8 * len(set(places))
 
     def run(self) -> tuple[tuple[Insn, ...], tuple[Span | None, ...]]:
         """Raises LimitExceeded if the spilled values do not fit the stack."""

@@ -13,13 +13,12 @@ from ...exception import InternalCompilerError
 from ..ir.values import Block
 from .machine import FRAME, LOAD, PLAIN, STORE, VIRTUAL, Machine, MachineBlock
 from .select import Selection
+from .spills import FIRST as FIRST_SPILL
 
 _ALLOCATABLE: Final = 0x3FF
 _PHYSICAL: Final = (1 << VIRTUAL) - 1
 _INFINITE: Final = float("inf")
 _ROUNDS: Final = 40
-FIRST_SPILL: Final = 1 << 20
-"""Stack objects from this number on are spill places."""
 
 
 class Allocation:

@@ -1,0 +1,76 @@
+"""Places for spilled values on the stack: those that are never alive together share one.
+
+A place is alive from a store to the last load that may see it, which liveness over the finished code tells.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..ir.values import Block
+from .machine import Machine
+from .select import Selection
+
+FIRST: Final = 1 << 20
+"""Slots from this number on are spilled values, below it stack objects."""
+
+
+def share(code: Selection, count: int) -> list[int]:
+    """For each of ``count`` spilled values the number of its place."""
+    conflicts = [0] * count
+    live_out = _live_out(code)
+    for block in code.blocks:
+        live = live_out[block.label]
+        for instruction in reversed(block.code):
+            slot = _slot(instruction)
+            if slot is None:
+                continue
+            if _is_load(instruction):
+                live |= 1 << slot
+            else:
+                live &= ~(1 << slot)
+                conflicts[slot] |= live
+                for other in range(count):
+                    if live >> other & 1:
+                        conflicts[other] |= 1 << slot
+    return _colour(conflicts)
+
+
+def _slot(instruction: Machine) -> int | None:
+    if instruction.slot is None or instruction.slot < FIRST:
+        return None
+    return instruction.slot - FIRST
+
+
+def _is_load(instruction: Machine) -> bool:
+    return bool(instruction.writes)
+
+
+def _live_out(code: Selection) -> dict[Block | None, int]:
+    """The spilled values that are still needed at the end of each block, as a mask."""
+    live_in: dict[Block | None, int] = {block.label: 0 for block in code.blocks}
+    live_out = live_in.copy()
+    changed = True
+    while changed:
+        changed = False
+        for block in reversed(code.blocks):
+            live = 0
+            for succ in block.succs:
+                live |= live_in[succ]
+            live_out[block.label] = live
+            for instruction in reversed(block.code):
+                slot = _slot(instruction)
+                if slot is not None:
+                    live = live | 1 << slot if _is_load(instruction) else live & ~(1 << slot)
+            if live != live_in[block.label]:
+                live_in[block.label] = live
+                changed = True
+    return live_out
+
+
+def _colour(conflicts: list[int]) -> list[int]:
+    places: list[int] = []
+    for slot, others in enumerate(conflicts):
+        taken = {places[other] for other in range(slot) if others >> other & 1}
+        places.append(next(place for place in range(len(conflicts)) if place not in taken))
+    return places
