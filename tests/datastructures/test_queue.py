@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from ctypes import Structure, c_char, c_uint32, c_uint64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -409,7 +410,7 @@ def test_a_forked_child_may_make_a_queue_of_its_own() -> None:
 def test_the_end_of_a_forked_child_leaves_the_queue_alone() -> None:
     """In a process of its own, so that the child ends by sys.exit() with all that follows."""
     code = (
-        "import os, sys; sys.path.insert(0, 'tests/datastructures')\n"
+        f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from programs import Event, emitting, run_on\n"
         "from py2bpf.datastructures import BpfQueue\n"
         "q = BpfQueue(Event, latency=0.02); making = emitting(q); program = making.__enter__()\n"

@@ -4,6 +4,7 @@ import errno
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_it_outlives_the_object_until_cleared(wire, traffic, mechanism):
 def test_it_outlives_the_process(wire, traffic, mechanism):
     _left, right = wire
     code = (
-        "import sys; sys.path.insert(0, 'tests/hooks'); import test_tc, py2bpf.tc\n"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_tc, py2bpf.tc\n"
         f"py2bpf.tc.IngressFilter(test_tc.drop_ipv4).install({right.device!r}, mechanism={mechanism!r})"
     )
     right.run(sys.executable, "-c", code)
