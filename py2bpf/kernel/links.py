@@ -11,7 +11,7 @@ import struct
 import weakref
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Self
 
 from ..exception import ClosedError, KernelError
 from ..uapi.prog_types import AttachType
@@ -47,15 +47,6 @@ class Descriptor:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-class Program(Protocol):
-    """What is known here of a loaded program."""
-
-    @property
-    def fd(self) -> int: ...
-
-    def close(self) -> None: ...
 
 
 class Resources:

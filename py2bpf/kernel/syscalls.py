@@ -38,10 +38,7 @@ _ATTACH: Final = struct.Struct("=4I")
 _TEST_RUN: Final = struct.Struct("=4I2Q4I2Q4I")
 _INFO: Final = struct.Struct("=2IQ")
 _QUERY: Final = struct.Struct("=4IQII")
-_RAW_TRACEPOINT: Final = struct.Struct("=QII")
 _LINK: Final = struct.Struct("=4I")
-_LINK_UPDATE: Final = struct.Struct("=4I")
-_LINK_DETACH: Final = struct.Struct("=I")
 
 
 def map_create(
@@ -145,13 +142,6 @@ def prog_query(target: int, attach_type: int, flags: int = 0, cap: int = 64) -> 
     return list(struct.unpack_from(f"={count}I", ids))
 
 
-def raw_tracepoint_open(name: str, prog_fd: int) -> int:
-    """Attaches to a raw tracepoint until the descriptor is closed."""
-    text = name.encode() + b"\0"
-    attr = bytearray(_RAW_TRACEPOINT.pack(core.address(text), prog_fd, 0))
-    return core.checked(core.bpf(Cmd.RAW_TRACEPOINT_OPEN, attr), f"cannot attach to the raw tracepoint {name!r}")
-
-
 def link_create(
     prog_fd: int, target: int, attach_type: int, flags: int = 0, extra: bytes = b"", what: str = "the link"
 ) -> int:
@@ -162,14 +152,3 @@ def link_create(
     """
     attr = bytearray(_LINK.pack(prog_fd, target, attach_type, flags) + extra)
     return core.checked(core.bpf(Cmd.LINK_CREATE, attr), f"cannot create {what}")
-
-
-def link_update(link_fd: int, prog_fd: int) -> None:
-    """Puts another program behind a link."""
-    attr = bytearray(_LINK_UPDATE.pack(link_fd, prog_fd, 0, 0))
-    core.checked(core.bpf(Cmd.LINK_UPDATE, attr), "cannot update the link")
-
-
-def link_detach(link_fd: int) -> None:
-    """Detaches a link's program, whoever holds descriptors of it or has it pinned."""
-    core.checked(core.bpf(Cmd.LINK_DETACH, bytearray(_LINK_DETACH.pack(link_fd))), "cannot detach the link")

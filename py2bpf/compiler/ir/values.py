@@ -7,7 +7,7 @@ from typing import Any
 
 from ...exception import Span
 from ...spec import HookSpec, MapSpec
-from .ops import INFO, Op
+from .ops import Op
 from .types import I64, U64, VOID, Type
 
 
@@ -124,6 +124,3 @@ def replace_all(fn: Function, new: dict[Value, Value]) -> None:
                     arg = new[arg]
                 args[i] = arg
 
-
-def is_terminator(value: Value) -> bool:
-    return INFO[value.op].terminator

@@ -40,7 +40,7 @@ from .values import Context as ContextValue
 
 MAX_RESTARTS = 200
 MAX_ITERATIONS = 4096
-MAX_INSTRUCTIONS = 400_000
+MAX_BLOCKS = 50_000
 MAX_DEPTH = 64
 
 
@@ -80,7 +80,7 @@ class Evaluator:
         self.apart = apart
         self.frame: Frame | None = None
         self.idents = 0
-        self.instructions = 0
+        self.blocks = 0
 
     def ident(self) -> int:
         """A fresh number for a cell or an object of the heap."""
@@ -139,8 +139,9 @@ class Evaluator:
             frame.cell_ids[name] = (frame.path, name)
             if name in names:
                 cells[frame.cell_ids[name]] = names.pop(name)
-        self._goto(frame, (), -1, 0, State([], names, cells, state.heap.copy()))
-        queue = [(frame.priority(0, self._context(frame, (), -1, 0)), 0)]
+        entry = self._goto(frame, (), -1, 0, State([], names, cells, state.heap.copy()))
+        assert entry is not None
+        queue = [(frame.priority(*entry), 0)]
         frame.context = (0, ())
         self._drain(frame, queue)
         self.frame = caller
@@ -196,21 +197,16 @@ class Evaluator:
         self, frame: Frame, context: Context, source: int, target: int, state: State
     ) -> tuple[int, Context] | None:
         """Ends the current block with a jump to ``target``; the node to evaluate, None for a closed loop."""
-        block, node = self._enter(frame, context, source, target, state)
-        self.b.jump(block)
-        if node is None:
-            frame.run_time_loops[target, self._context(frame, context, source, target)].close(state)
-        return node
-
-    def _enter(
-        self, frame: Frame, context: Context, source: int, target: int, state: State
-    ) -> tuple[Block, tuple[int, Context] | None]:
-        key = (target, self._context(frame, context, source, target))
-        if key in frame.run_time_loops:
-            return frame.run_time_loops[key].block, None
-        block, states = frame.pending.setdefault(key, (Block(), []))
+        node = (target, self._context(frame, context, source, target))
+        loop = frame.run_time_loops.get(node)
+        if loop is not None:
+            self.b.jump(loop.block)
+            loop.close(state)
+            return None
+        block, states = frame.pending.setdefault(node, (Block(), []))
         states.append(state)
-        return block, key
+        self.b.jump(block)
+        return node
 
     def _block(self, frame: Frame, index: int, context: Context) -> list[tuple[int, Context]]:
         """Evaluates one block; returns the nodes that it leads to."""
@@ -237,8 +233,8 @@ class Evaluator:
     def _end(
         self, frame: Frame, index: int, context: Context, instr: Instr, succ: tuple[int, ...], state: State
     ) -> list[tuple[int, Context]]:
-        self.instructions += 1
-        if self.instructions > MAX_INSTRUCTIONS // 8:
+        self.blocks += 1
+        if self.blocks > MAX_BLOCKS:
             raise LimitExceeded(
                 0,
                 "the program grows without end while its loops are unrolled",

@@ -17,7 +17,8 @@ from . import arith, memory
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import scalar
-from .values import NONE, Abstract, Const, Map, Option, Ref
+from .state import cast_at
+from .values import NONE, Abstract, Const, Context, Map, Option, Ref
 
 _ANY, _NOEXIST = 0, 1
 _CURRENT_CPU: Final = 0xFFFFFFFF
@@ -125,8 +126,6 @@ def _present_or(b: Builder, map: Map, found: Value, missing: Callable[[], Value]
     other = missing()
     type = join_ints(arith.int_type(value), arith.int_type(other))
     if value.type != type:
-        from .state import cast_at
-
         value = cast_at(there, value, type)
     other = arith.cast(b, other, type)
     b.jump(done)
@@ -270,8 +269,6 @@ def _add(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
 
 
 def _output(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
-    from .values import Context
-
     if map.spec.kind != MapType.PERF_EVENT_ARRAY:
         raise TypeMismatch(0, "this map takes no records", hints=("output() is a method of BpfQueue",))
     if not isinstance(args[0], Context):
