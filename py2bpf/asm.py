@@ -99,6 +99,8 @@ class Kind(IntEnum):
     LD_MAP = 4  # two slots: dst = map number ``ref``
     LD_MAP_VALUE = 5  # two slots: dst = address ``imm`` bytes into the value of array map ``ref``
     CALL_LOCAL = 6  # call of the subprogram at label ``ref``
+    LD_FUNC = 7  # two slots: dst = the subprogram at label ``ref``, for helpers that call it back
+    CALL_KFUNC = 8  # call of kernel function number ``ref``
 
 
 FRAME: Final = 10
@@ -235,6 +237,26 @@ def label(number: int) -> Insn:
 def call(helper: int) -> Insn:
     """r0 = helper(r1 ... r5)."""
     return Insn(Kind.PLAIN, Class.JMP | Jump.CALL, 0, 0, 0, helper)
+
+
+def call_local(number: int) -> Insn:
+    """r0 = the subprogram at a label (r1 ... r5)."""
+    return Insn(Kind.CALL_LOCAL, Class.JMP | Jump.CALL, 0, 0, 0, 0, number)
+
+
+def ld_func(dst: int, number: int) -> Insn:
+    """dst = the subprogram at a label, to be called back."""
+    return Insn(Kind.LD_FUNC, Class.LD | Mode.IMM | Size.DW, dst, 0, 0, 0, number)
+
+
+def call_kfunc(number: int) -> Insn:
+    """r0 = kernel function of that number (r1 ... r5)."""
+    return Insn(Kind.CALL_KFUNC, Class.JMP | Jump.CALL, 0, 0, 0, 0, number)
+
+
+def ld_map_value(dst: int, number: int, offset: int) -> Insn:
+    """dst = the address of byte ``offset`` of the first value of the program's array map of that number."""
+    return Insn(Kind.LD_MAP_VALUE, Class.LD | Mode.IMM | Size.DW, dst, 0, 0, offset, number)
 
 
 def exit_() -> Insn:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .asm import Insn
 from .exception import Span
@@ -71,7 +71,8 @@ class HookSpec:
     """What the compiler must know of a program type.
 
     ``neutral`` is what ``return`` and ``return None`` give, ``safe`` what the program returns where Python
-    would raise. ``packet_loads`` says that load_skb_* works (BPF_LD_ABS).
+    would raise. ``packet_loads`` says that load_skb_* works (BPF_LD_ABS), ``packet_access`` that ctx.packet() gives
+    views of the packet, ``packet_stores`` that they can be written.
     """
 
     prog_type: int
@@ -80,14 +81,43 @@ class HookSpec:
     safe: int = 0
     packet_loads: bool = False
     attach_type: int = 0
+    packet_access: bool = False
+    packet_stores: bool = False
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the compiler may use of the kernel it compiles for; the default has it all, as Linux 5.12 does."""
+    """What the compiler may use of the kernel it compiles for; the default has it all, as Linux 6.4 does.
+
+    ``iterators``: the open-coded iterator over numbers (kernel functions bpf_iter_num_*, Linux 6.4). ``bpf_loop``:
+    the helper of that name (Linux 5.17).
+    """
 
     atomic_alu: bool = True
     probe_read_kernel: bool = True
+    iterators: bool = True
+    bpf_loop: bool = True
+
+
+class ErrorSite(NamedTuple):
+    """A line of a program where Python would raise ``error``, the exception's name."""
+
+    filename: str
+    line: int
+    error: str
+
+    def __str__(self) -> str:
+        return f"{self.filename}:{self.line}: {self.error}"
+
+
+@dataclass(frozen=True)
+class FunctionSpec:
+    """A BPF subprogram: ``code[start]`` is the label that calls name. It takes ``args`` 64-bit numbers or pointers
+    and returns a 64-bit number. The program itself isn't listed."""
+
+    name: str
+    start: int
+    args: int
 
 
 @dataclass(frozen=True)
@@ -95,7 +125,12 @@ class ProgramSpec:
     """A compiled program: no file descriptor, no privileges, the same for the same function.
 
     ``lines[i]`` is the source of ``code[i]``. ``captures[i]`` is the live map that ``maps[i]`` describes,
-    opaque to the compiler.
+    opaque to the compiler. ``functions`` are the subprograms, ``kfuncs[i]`` the name of the kernel function that
+    Kind.CALL_KFUNC number i calls.
+
+    What Python would raise is counted: map number ``error_map`` (an array of one value, len(errors) 64-bit counters;
+    None where nothing can be raised) has the count of ``errors[i]`` at byte 8 * i. Whoever loads the program makes
+    that map; its place in ``captures`` is None.
     """
 
     name: str
@@ -105,3 +140,7 @@ class ProgramSpec:
     maps: tuple[MapSpec, ...]
     captures: tuple[Any, ...] = field(default=(), compare=False, repr=False)
     license: str = "GPL"
+    functions: tuple[FunctionSpec, ...] = ()
+    kfuncs: tuple[str, ...] = ()
+    errors: tuple[ErrorSite, ...] = ()
+    error_map: int | None = None
