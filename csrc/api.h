@@ -196,3 +196,16 @@ int p2b_perfbuf_tick(struct p2b_perfbuf *buf, uint32_t ms);
 /* Sums over all CPUs, or of one CPU (-ENOENT where it has no ring). */
 int p2b_perfbuf_stats(const struct p2b_perfbuf *buf, struct p2b_ring_stats *ret);
 int p2b_perfbuf_cpu_stats(const struct p2b_perfbuf *buf, uint32_t cpu, struct p2b_ring_stats *ret);
+
+/* ---- The embedded VM ------------------------------------------------------------------------------------------ */
+
+/*
+ * A machine: a lock, a current CPU, a clock, random numbers, the lines that programs printed. Maps (struct vm_map,
+ * next chapter) and programs belong to one machine, hold it, and may be destroyed before or after it.
+ */
+struct p2b_vm;
+struct p2b_vm_prog;
+struct vm_map;
+
+int p2b_vm_create(uint32_t n_cpus, struct p2b_vm **ret);
+void p2b_vm_destroy(struct p2b_vm *vm);

@@ -1,0 +1,108 @@
+/*
+ * The embedded VM, inside: what the machine (vm.c and its neighbours) and its maps (vmmap*.c) know of each other.
+ *
+ * Whoever calls a vm_map or vm_ring function holds the machine's lock (vm_lock). Each of them takes any kind of map,
+ * whatever a program hands over: what a kind can't do gives NULL or -EINVAL (-EOPNOTSUPP where the kernel says so).
+ */
+#ifndef P2B_VM_H
+#define P2B_VM_H
+
+#include "core.h"
+
+enum vm_map_kind {
+	VM_HASH = 1,
+	VM_ARRAY = 2,
+	VM_PROG_ARRAY = 3,
+	VM_PERF_EVENT_ARRAY = 4,
+	VM_PERCPU_HASH = 5,
+	VM_PERCPU_ARRAY = 6,
+	VM_STACK_TRACE = 7,
+	VM_LRU_HASH = 9,
+	VM_LRU_PERCPU_HASH = 10,
+	VM_LPM_TRIE = 11,
+	VM_QUEUE = 22,
+	VM_STACK = 23,
+	VM_RINGBUF = 27,
+};
+
+struct vm_map_private;
+
+/*
+ * A map. It is made with one reference, its user's; each program that uses it has another (vm_map_hold). A program
+ * array lets go of its programs when the user does, as the kernel's, or a program in its own array would never end.
+ *
+ * Programs may read and write all of the arena: it holds values and nothing that the map relies on.
+ */
+struct vm_map {
+	struct p2b_vm *vm;      /* the machine, which the map holds */
+	uint32_t refs;          /* change it with the atomic functions below */
+	uint32_t kind, key_size, value_size, max_entries, flags, n_cpus;
+	uint8_t *arena;         /* every value that a program can get a pointer to; allocated at creation, never moved */
+	size_t arena_size;
+	struct vm_map_private *private;
+};
+
+/* ---- Given by vmmap*.c ---------------------------------------------------------------------------------------- */
+
+/* Frees a map whose last reference is gone, also of the machine. */
+void vm_map_free(struct vm_map *map);
+
+/* What bpf_map_lookup_elem gives: a pointer to value_size bytes in the arena, or NULL. cpu counts for per-CPU kinds. */
+void *vm_map_find(struct vm_map *map, const void *key, uint32_t cpu);
+
+/* 0 or -errno, as the kernel's: -EEXIST, -ENOENT, -E2BIG, -EINVAL for flags. Of a per-CPU map one CPU's value. */
+int vm_map_put(struct vm_map *map, const void *key, const void *value, uint64_t flags, uint32_t cpu);
+int vm_map_del(struct vm_map *map, const void *key);
+
+/* Queues and stacks: value_size bytes in or out; 0 or -errno. */
+int vm_map_push(struct vm_map *map, const void *value, uint64_t flags);
+int vm_map_pop(struct vm_map *map, void *value);
+int vm_map_peek(struct vm_map *map, void *value);
+
+/* Queues a record for perf_event_output or ringbuf_output. 0, or -ENOSPC (perf), -EAGAIN (ring), which count a loss. */
+int vm_map_emit(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size);
+
+/*
+ * A record of a ring buffer: size bytes that stay where they are until the record is submitted or discarded, NULL
+ * when there is no room (which counts a loss). The machine calls submit exactly once, with what reserve gave.
+ */
+void *vm_ring_reserve(struct vm_map *map, uint64_t size);
+void vm_ring_submit(struct vm_map *map, void *record, int discard);
+
+/* What bpf_ringbuf_query gives for flags (BPF_RB_AVAIL_DATA ...), 0 for unknown ones. */
+uint64_t vm_ring_query(struct vm_map *map, uint64_t flags);
+
+/* The program at an index of a program array, or NULL. */
+struct p2b_vm_prog *vm_map_prog(struct vm_map *map, uint32_t index);
+
+/* ---- Given by vm*.c ------------------------------------------------------------------------------------------- */
+
+/* The machine's lock: held while a program runs and while a map is looked at or changed. Not recursive. */
+void vm_lock(struct p2b_vm *vm);
+void vm_unlock(struct p2b_vm *vm);
+
+/* References to the machine and to programs; letting go of the last frees. Never let go with the lock held. */
+void vm_hold(struct p2b_vm *vm);
+void vm_release(struct p2b_vm *vm);
+void vm_prog_hold(struct p2b_vm_prog *prog);
+void vm_prog_release(struct p2b_vm_prog *prog);
+
+/* The machine's clock (CLOCK_MONOTONIC in nanoseconds unless it was set) and random numbers. Under the lock. */
+uint64_t vm_now(struct p2b_vm *vm);
+uint32_t vm_random(struct p2b_vm *vm);
+
+/* The program's type, for program arrays: all of theirs are of one type. */
+uint32_t vm_prog_type(const struct p2b_vm_prog *prog);
+
+static inline void vm_map_hold(struct vm_map *map)
+{
+	__atomic_add_fetch(&map->refs, 1, __ATOMIC_RELAXED);
+}
+
+static inline void vm_map_release(struct vm_map *map)
+{
+	if (__atomic_sub_fetch(&map->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		vm_map_free(map);
+}
+
+#endif
