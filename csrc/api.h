@@ -14,6 +14,8 @@ enum p2b_kind {
 	P2B_LD_MAP = 4,
 	P2B_LD_MAP_VALUE = 5,
 	P2B_CALL_LOCAL = 6,
+	P2B_LD_FUNC = 7,
+	P2B_CALL_KFUNC = 8,
 };
 
 /* A symbolic instruction; py2bpf/asm.py packs the same 24 bytes. */
@@ -29,20 +31,31 @@ struct p2b_sym {
 /* Where and why encoding failed. */
 struct p2b_fault {
 	uint32_t index;    /* of the symbolic instruction */
-	int64_t value;     /* the number that did not fit, or the unknown label or map */
+	int64_t value;     /* the number that did not fit, or the unknown label, map or kernel function */
 	const char *what;  /* static text */
 };
 
 /*
  * Encodes n symbolic instructions into out (8 bytes a slot, room for cap slots) and resolves jumps.
- * slot_of[i] (n entries, may be NULL) receives the slot where instruction i begins. Map loads get the map's
- * number as their imm; p2b_relocate then puts file descriptors in. Returns the number of slots.
+ * slot_of[i] (n entries, may be NULL) receives the slot where instruction i begins. Map loads and calls of
+ * kernel functions get the map's or function's number as their imm; p2b_relocate then puts in what the kernel wants.
+ * Returns the number of slots.
  */
 int p2b_encode(const struct p2b_sym *syms, uint32_t n, void *out, uint32_t cap, uint32_t *slot_of,
 	       struct p2b_fault *fault);
 
-/* Puts fds[number] into every map load of n_slots encoded slots. */
-int p2b_relocate(void *slots, uint32_t n_slots, const int *fds, uint32_t n_fds, struct p2b_fault *fault);
+/*
+ * Puts fds[number] into every map load of n_slots encoded slots, and kfuncs[number], the number of a function in the BTF
+ * of vmlinux, into every call of a kernel function.
+ */
+int p2b_relocate(void *slots, uint32_t n_slots, const int *fds, uint32_t n_fds, const uint32_t *kfuncs,
+		 uint32_t n_kfuncs, struct p2b_fault *fault);
+
+/*
+ * The number of the first type of that kind and name in a whole BTF blob of the host's byte order, in one pass over
+ * its headers. -ENOENT without one, -EINVAL for what is no BTF of version 1 or has kinds unknown here.
+ */
+int p2b_btf_find(const void *btf, uint64_t size, uint32_t kind, const char *name);
 
 /*
  * bpf(2); attr is a union bpf_attr of size bytes. Returns the call's non-negative result or -errno. Not retried:

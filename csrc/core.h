@@ -15,7 +15,7 @@
 /* The kernel's own "not supported", which no header for programs names. */
 enum { P2B_ENOTSUPP = 524 };
 
-/* struct bpf_insn without bit fields, and what encoding and relocation know of 64-bit immediates. */
+/* struct bpf_insn without bit fields, and what encoding and relocation know of 64-bit immediates and calls. */
 struct slot {
 	uint8_t code;
 	uint8_t regs;
@@ -23,7 +23,15 @@ struct slot {
 	int32_t imm;
 };
 
-enum { CODE_LD64 = 0x18, PSEUDO_MAP_FD = 1, PSEUDO_MAP_VALUE = 2 };
+enum {
+	CODE_LD64 = 0x18,
+	PSEUDO_MAP_FD = 1,
+	PSEUDO_MAP_VALUE = 2,
+	PSEUDO_FUNC = 4,
+	CODE_CALL = 0x85,
+	PSEUDO_CALL = 1,
+	PSEUDO_KFUNC_CALL = 2,
+};
 
 /* A pointer as the kernel's 64-bit attributes want it. */
 static inline uint64_t p2b_ptr(const void *p)

@@ -6,10 +6,8 @@
 #include "core.h"
 
 enum {
-	CODE_CALL = 0x85,
 	CODE_GOTO = 0x05,       /* JMP | JA, 16-bit offset */
 	CODE_GOTO_FAR = 0x06,   /* JMP32 | JA, offset in imm */
-	PSEUDO_CALL = 1,
 	LAST_REGISTER = 10,
 };
 
@@ -41,6 +39,7 @@ static uint32_t width(const struct p2b_sym *s)
 	case P2B_LD64:
 	case P2B_LD_MAP:
 	case P2B_LD_MAP_VALUE:
+	case P2B_LD_FUNC:
 		return 2;
 	default:
 		return 1;
@@ -60,7 +59,7 @@ static int place(struct encoder *e, uint32_t cap, uint32_t *slot_of)
 	for (uint32_t i = 0; i < e->n; i++) {
 		const struct p2b_sym *s = &e->syms[i];
 
-		if (s->kind > P2B_CALL_LOCAL)
+		if (s->kind > P2B_CALL_KFUNC)
 			return fail(e, EINVAL, i, s->kind, "unknown kind of instruction");
 		if (slot_of)
 			slot_of[i] = e->n_slots;
@@ -149,6 +148,28 @@ static void write_wide(struct slot *out, const struct p2b_sym *s, uint8_t pseudo
 	out[1] = (struct slot){ .imm = (int32_t)(uint32_t)(value >> 32) };
 }
 
+/* A reference to a function for helpers: the distance is that of a call from the first slot. */
+static int write_function(struct encoder *e, const struct p2b_sym *s, uint32_t at)
+{
+	int32_t far;
+	int err = distance(e, s, at, &far);
+
+	if (err)
+		return err;
+	write_wide(&e->out[at], s, PSEUDO_FUNC, (uint32_t)far);
+	return 0;
+}
+
+static int write_kfunc(struct encoder *e, const struct p2b_sym *s, uint32_t at)
+{
+	struct p2b_sym call = { .code = CODE_CALL, .src = PSEUDO_KFUNC_CALL, .imm = s->ref };
+
+	if (s->ref < 0)
+		return fail(e, EINVAL, (uint32_t)(s - e->syms), s->ref, "negative number of a kernel function");
+	e->out[at] = basic(&call);
+	return 0;
+}
+
 static int write_plain(struct encoder *e, const struct p2b_sym *s, uint32_t at)
 {
 	uint32_t index = (uint32_t)(s - e->syms);
@@ -174,6 +195,10 @@ static int write_one(struct encoder *e, const struct p2b_sym *s, uint32_t at)
 		return write_jump(e, s, at);
 	case P2B_CALL_LOCAL:
 		return write_call(e, s, at);
+	case P2B_LD_FUNC:
+		return write_function(e, s, at);
+	case P2B_CALL_KFUNC:
+		return write_kfunc(e, s, at);
 	case P2B_LD64:
 		write_wide(&e->out[at], s, 0, (uint64_t)s->imm);
 		return 0;

@@ -46,6 +46,7 @@ _JUMP: Final = {
 _ATOMIC: Final = {Alu.ADD: "add", Alu.AND: "and", Alu.OR: "or", Alu.XOR: "xor"}
 _HELPER_NAMES: Final = {helper.id: helper.name for helper in HELPERS.values()}
 _PSEUDO_CALL: Final = 1
+_PSEUDO_KFUNC_CALL: Final = 2
 
 
 def text(insn: Insn) -> str:
@@ -61,6 +62,10 @@ def text(insn: Insn) -> str:
         return f"r{insn.dst} = map {insn.ref} value {_signed(insn.imm)} ll"
     if kind == Kind.CALL_LOCAL:
         return f"call L{insn.ref}"
+    if kind == Kind.LD_FUNC:
+        return f"r{insn.dst} = function L{insn.ref} ll"
+    if kind == Kind.CALL_KFUNC:
+        return f"call kfunc {insn.ref}"
     try:
         return _BY_CLASS[Class(insn.code & 7)](insn)
     except (KeyError, ValueError):
@@ -130,6 +135,8 @@ def _jump(insn: Insn) -> str:
 def _call(insn: Insn) -> str:
     if insn.src == _PSEUDO_CALL:
         return f"call pc{insn.imm:+}"
+    if insn.src == _PSEUDO_KFUNC_CALL:
+        return f"call kfunc {insn.imm}"
     return f"call {_HELPER_NAMES.get(insn.imm, insn.imm)}"
 
 

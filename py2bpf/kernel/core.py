@@ -159,12 +159,25 @@ def encode(syms: bytes) -> tuple[bytearray, array[int]]:
     return slots[: 8 * n], slot_of
 
 
-def relocate(slots: bytearray, fds: tuple[int, ...]) -> None:
-    """Puts the maps' descriptors into freshly encoded slots. Raises EncodingError, ``index`` being a slot."""
+def relocate(slots: bytearray, fds: tuple[int, ...], kfuncs: tuple[int, ...] = ()) -> None:
+    """Puts the maps' descriptors and the kernel functions' BTF numbers into freshly encoded slots.
+
+    Raises EncodingError, ``index`` being a slot.
+    """
     fault = ffi.new("struct p2b_fault *")
-    result: int = lib.p2b_relocate(ffi.from_buffer(slots), len(slots) // 8, fds, len(fds), fault)
+    result: int = lib.p2b_relocate(ffi.from_buffer(slots), len(slots) // 8, fds, len(fds), kfuncs, len(kfuncs), fault)
     if result < 0:
         raise _fault(result, fault)
+
+
+def btf_find(btf: Buffer, kind: int, name: str) -> int | None:
+    """The number of the first type of that kind and name in a BTF blob of this machine's byte order, or None.
+
+    Takes a millisecond or so for the kernel's own. Raises KernelError for what is no BTF, or is newer than this code.
+    """
+    data = ffi.from_buffer(btf)
+    number: int = lib.p2b_btf_find(data, len(data), kind, name.encode())
+    return None if number == -errno.ENOENT else checked(number, f"cannot find {name} in BTF")
 
 
 class LoadResult(NamedTuple):

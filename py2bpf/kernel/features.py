@@ -19,7 +19,7 @@ from ..exception import KernelError, NotSupported
 from ..spec import Target
 from ..uapi.map_types import KINDS, MapFlags, MapType
 from ..uapi.prog_types import AttachType, ProgType
-from . import core, syscalls
+from . import core, kfuncs, syscalls
 
 
 class Outcome(Enum):
@@ -65,6 +65,8 @@ class Feature(StrEnum):
     INSN_ATOMICS = "insn.atomics"
     INSN_V4 = "insn.v4"
     HELPER_PROBE_READ_KERNEL = "helper.probe_read_kernel"
+    HELPER_LOOP = "helper.loop"
+    KFUNC_ITER_NUM = "kfunc.iter_num"
     PMU_KPROBE = "pmu.kprobe"
     PMU_UPROBE = "pmu.uprobe"
     BTF_VMLINUX = "btf.vmlinux"
@@ -99,12 +101,36 @@ def require(feature: Feature) -> None:
         raise NotSupported(errno.EOPNOTSUPP, row.title, row.since)
 
 
+def _unless_no(feature: Feature) -> bool:
+    return probe(feature).outcome is not Outcome.NO
+
+
+class KernelTarget(Target):
+    """What the compiler may use of this kernel, probed when it asks. Where a probe can't tell, it may."""
+
+    def __init__(self) -> None:
+        """Nothing is known beforehand."""
+
+    @property
+    def atomic_alu(self) -> bool:
+        return _unless_no(Feature.INSN_ATOMICS)
+
+    @property
+    def probe_read_kernel(self) -> bool:
+        return _unless_no(Feature.HELPER_PROBE_READ_KERNEL)
+
+    @property
+    def iterators(self) -> bool:
+        return _unless_no(Feature.KFUNC_ITER_NUM)
+
+    @property
+    def bpf_loop(self) -> bool:
+        return _unless_no(Feature.HELPER_LOOP)
+
+
 def target() -> Target:
-    """What the compiler may use of this kernel. Where a probe can't tell, the default holds."""
-    return Target(
-        atomic_alu=probe(Feature.INSN_ATOMICS).outcome is not Outcome.NO,
-        probe_read_kernel=probe(Feature.HELPER_PROBE_READ_KERNEL).outcome is not Outcome.NO,
-    )
+    """What the compiler may use of this kernel. Costs nothing until the compiler asks."""
+    return KernelTarget()
 
 
 def _judge(result: int, no: frozenset[int], yes: frozenset[int] = frozenset()) -> Finding:
@@ -169,8 +195,9 @@ def _batch() -> Finding:
     return _judge(result, _REFUSED, yes=frozenset({errno.ENOENT}))
 
 
-def _load(prog_type: ProgType, code: list[asm.Insn]) -> int:
+def _load(prog_type: ProgType, code: list[asm.Insn], ids: tuple[int, ...] = ()) -> int:
     slots, _ = core.encode(asm.pack([*code, asm.mov_imm(0, 0), asm.exit_()]))
+    core.relocate(slots, (), ids)
     return core.prog_load(prog_type, slots, "GPL", "probe").result
 
 
@@ -215,8 +242,38 @@ _PROBE_READ_KERNEL: Final = [
     asm.mov_imm(3, 0),
     asm.call(113),
 ]
+_LOOP_OVER_NO_FUNCTION: Final = [
+    *(asm.mov_imm(argument, 0) for argument in range(1, 5)),
+    asm.call(181),
+]
+_ITERATOR: Final = [asm.mov(1, asm.FRAME), asm.alu_imm(asm.Alu.ADD, 1, -8)]
+_ITERATE: Final = [
+    *_ITERATOR,
+    asm.mov_imm(2, 0),
+    asm.mov_imm(3, 1),
+    asm.call_kfunc(0),
+    *_ITERATOR,
+    asm.call_kfunc(1),
+]
 _NO_INTERFACE: Final = 0x7FFFFFFF
 _NO_DESCRIPTOR: Final = 0xFFFFFFFF
+
+
+def _loop() -> Finding:
+    """A callback needs BTF; a kernel that knows the helper misses the function among its arguments (EACCES)."""
+    result = _closing(_load(ProgType.SOCKET_FILTER, _LOOP_OVER_NO_FUNCTION))
+    return _judge(result, frozenset({errno.EINVAL}), yes=frozenset({errno.EACCES}))
+
+
+def _iterators() -> Finding:
+    names = ("bpf_iter_num_new", "bpf_iter_num_destroy")
+    try:
+        ids = kfuncs.numbers(names)
+    except NotSupported as error:
+        return Finding(Outcome.NO, str(error))
+    except OSError as error:
+        return Finding(Outcome.UNKNOWN, str(error))
+    return _judge(_closing(_load(ProgType.SOCKET_FILTER, _ITERATE, ids)), _UNVERIFIED)
 
 
 def _pmu(name: str) -> Finding:
@@ -262,6 +319,8 @@ PROBES: Final[dict[Feature, Probe]] = {
     Feature.HELPER_PROBE_READ_KERNEL: Probe(
         "the helper probe_read_kernel", "5.5", partial(_program, ProgType.TRACEPOINT, _PROBE_READ_KERNEL)
     ),
+    Feature.HELPER_LOOP: Probe("the helper loop", "5.17", _loop),
+    Feature.KFUNC_ITER_NUM: Probe("open-coded iterators over numbers (bpf_iter_num_new)", "6.4", _iterators),
     Feature.PMU_KPROBE: Probe("kprobes as perf events", "4.17", partial(_pmu, "kprobe")),
     Feature.PMU_UPROBE: Probe("uprobes as perf events", "4.17", partial(_pmu, "uprobe")),
     Feature.BTF_VMLINUX: Probe(

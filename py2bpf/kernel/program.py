@@ -25,7 +25,7 @@ from ..exception import (
     VerifierError,
 )
 from ..spec import ProgramSpec
-from . import core, syscalls, verifier
+from . import core, kfuncs, syscalls, verifier
 
 
 class Encoded(NamedTuple):
@@ -92,15 +92,16 @@ def _unencodable(spec: ProgramSpec, error: core.EncodingError) -> Exception:
 def load(spec: ProgramSpec, fds: Sequence[int] = ()) -> LoadedProgram:
     """Loads a program; ``fds[i]`` is the descriptor of the map that ``spec.maps[i]`` describes.
 
-    Raises VerifierError when the verifier refuses it, KernelError for want of privileges or memory.
+    Raises VerifierError when the verifier refuses it, NotSupported where the kernel lacks a function that the program
+    calls, KernelError for want of privileges or memory.
     """
     if len(fds) != len(spec.maps):
         raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(fds)} descriptors are given")
     encoded = encode(spec)
     try:
-        core.relocate(encoded.slots, tuple(fds))
+        core.relocate(encoded.slots, tuple(fds), kfuncs.numbers(spec.kfuncs))
     except core.EncodingError as error:
-        raise InternalCompilerError("map relocation", f"{spec.name}: {error}") from error
+        raise InternalCompilerError("relocation", f"{spec.name}: {error}") from error
     name = syscalls.object_name(spec.name).decode()
     hook = spec.hook
     loaded = core.prog_load(hook.prog_type, encoded.slots, spec.license, name, hook.attach_type)

@@ -34,7 +34,7 @@ static struct p2b_sym random_sym(uint64_t *seed)
 	uint64_t bits = random_u64(seed);
 
 	s = (struct p2b_sym){
-		.kind = bits % 9 == 8 ? (uint8_t)(bits >> 8) : bits % 8,
+		.kind = bits % 11 == 10 ? (uint8_t)(bits >> 8) : bits % 9,
 		.code = (uint8_t)(bits >> 16),
 		.dst = (bits >> 24) % 12,
 		.src = (bits >> 32) % 12,
@@ -49,6 +49,7 @@ static void random_programs(void)
 {
 	uint64_t seed = 42, encoded = 0;
 	int fds[4] = { 3, 4, 5, 6 };
+	uint32_t kfuncs[2] = { 100, 200 };
 
 	for (int round = 0; round < 200000; round++) {
 		uint32_t n = random_u64(&seed) % 6, cap = random_u64(&seed) % 12;
@@ -65,7 +66,7 @@ static void random_programs(void)
 		CHECK(slots >= 0 || fault.index < n);
 		if (slots >= 0) {
 			encoded++;
-			p2b_relocate(out, (uint32_t)slots, fds, 4, &fault);
+			p2b_relocate(out, (uint32_t)slots, fds, 4, kfuncs, 2, &fault);
 		}
 		free(syms);
 		free(out);
@@ -75,8 +76,10 @@ static void random_programs(void)
 
 static void random_slots(void)
 {
+	static const uint8_t codes[3] = { 0x18, 0x85, 0xb7 };
 	uint64_t seed = 7;
 	int fds[2] = { 3, 4 };
+	uint32_t kfuncs[1] = { 100 };
 
 	for (int round = 0; round < 100000; round++) {
 		uint32_t n = random_u64(&seed) % 5;
@@ -84,8 +87,8 @@ static void random_slots(void)
 		struct p2b_fault fault;
 
 		for (uint32_t i = 0; i < n; i++)
-			slots[i] = (random_u64(&seed) & ~0xffull) | (random_u64(&seed) % 2 ? 0x18 : 0xb7);
-		p2b_relocate(slots, n, fds, 2, &fault);
+			slots[i] = (random_u64(&seed) & ~0xffull) | codes[random_u64(&seed) % 3];
+		p2b_relocate(slots, n, fds, 2, kfuncs, 1, &fault);
 		free(slots);
 	}
 }
@@ -95,7 +98,7 @@ static void cut_off(void)
 	uint64_t slot = 0x18;
 	struct p2b_fault fault;
 
-	CHECK(p2b_relocate(&slot, 1, NULL, 0, &fault) == -EINVAL);
+	CHECK(p2b_relocate(&slot, 1, NULL, 0, NULL, 0, &fault) == -EINVAL);
 	CHECK(strstr(fault.what, "cut off"));
 }
 

@@ -179,6 +179,36 @@ def test_map_loads() -> None:
     assert slots == first + second + encode_alone(asm.exit_())
 
 
+@pytest.mark.parametrize(("before", "distance"), [(0, 2), (3, 2)])
+def test_a_function_for_a_helper(before: int, distance: int) -> None:
+    """The distance counts from behind the first of the two slots, as the kernel does."""
+    code = [*[asm.mov_imm(0, 0)] * before, asm.ld_func(2, 3), asm.exit_(), asm.label(3), asm.exit_()]
+    slots, _ = core.encode(asm.pack(code))
+    core.relocate(slots, ())
+    assert slots[8 * before :][:16] == struct.pack("<BBhi8x", 0x18, 4 << 4 | 2, 0, distance)
+
+
+def test_a_function_that_stands_before() -> None:
+    code = [asm.label(3), asm.mov_imm(0, 0), asm.exit_(), asm.ld_func(2, 3), asm.exit_()]
+    slots, _ = core.encode(asm.pack(code))
+    assert slots[16:24] == struct.pack("<BBhi", 0x18, 4 << 4 | 2, 0, -3)
+
+
+def test_kernel_functions() -> None:
+    slots, _ = core.encode(asm.pack([asm.call_kfunc(1), asm.call(1), asm.call_kfunc(0), asm.exit_()]))
+    core.relocate(slots, (), (4000, 1 << 20))
+    first = struct.pack("<BBhi", 0x85, 2 << 4, 0, 1 << 20)
+    assert slots == first + encode_alone(asm.call(1)) + struct.pack("<BBhi", 0x85, 2 << 4, 0, 4000) + slots[-8:]
+
+
+@pytest.mark.parametrize("numbers", [(), (5,)])
+def test_a_kernel_function_without_a_number(numbers: tuple[int, ...]) -> None:
+    slots, _ = core.encode(asm.pack([asm.exit_(), asm.call_kfunc(1)]))
+    with pytest.raises(core.EncodingError, match="kernel function that is not given") as caught:
+        core.relocate(slots, (), numbers)
+    assert (caught.value.index, caught.value.value) == (1, 1)
+
+
 def test_a_number_that_looks_like_a_map_load_stays() -> None:
     slots, _ = core.encode(asm.pack([asm.mov_imm(1, 0x1118 << 32), asm.exit_()]))
     before = bytes(slots)
@@ -200,6 +230,8 @@ def test_a_number_that_looks_like_a_map_load_stays() -> None:
         ([asm.branch_imm(Jump.JEQ, 1, 1 << 40, 0), asm.label(0), asm.exit_()], 0, 1 << 40, "32 bits"),
         ([asm.ld_map(1, -1)], 0, -1, "negative map"),
         ([Insn(Kind.LD_MAP_VALUE, 0x18, 1, imm=1 << 31)], 0, 1 << 31, "32 bits"),
+        ([asm.exit_(), asm.ld_func(1, 4)], 1, 4, "not defined"),
+        ([asm.call_kfunc(-1)], 0, -1, "negative number of a kernel function"),
         ([Insn(9)], 0, 9, "unknown kind"),
         ([Insn(Kind.PLAIN, 0x18, 1)], 0, 0x18, "one-slot"),
         ([Insn(Kind.CALL_LOCAL, ref=8)], 0, 8, "not defined"),

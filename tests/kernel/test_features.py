@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from py2bpf.exception import KernelError, NotSupported
-from py2bpf.kernel import core, features, syscalls
+from py2bpf.kernel import core, features, kfuncs, syscalls
 from py2bpf.kernel.features import PROBES, Feature, Finding, Outcome, Probe
 from py2bpf.spec import Target
 
@@ -67,7 +68,37 @@ def test_root_can_tell(feature: Feature) -> None:
 def test_this_kernel() -> None:
     for feature in (Feature.LINK_TCX, Feature.LINK_PERF_EVENT, Feature.INSN_ATOMICS, Feature.INSN_V4):
         assert features.probe(feature)
-    assert features.target() == Target(atomic_alu=True, probe_read_kernel=True)
+    assert permitted(features.target()) == permitted(Target())
+
+
+def permitted(target: Target) -> dict[str, bool]:
+    return {field.name: getattr(target, field.name) for field in dataclasses.fields(Target)}
+
+
+def test_the_target_probes_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Feature] = []
+    monkeypatch.setattr(features, "probe", lambda feature: asked.append(feature) or Finding(Outcome.NO, "EINVAL"))
+    target = features.target()
+    assert asked == []
+    assert permitted(target) == dict.fromkeys(permitted(Target()), False)
+    assert len(set(asked)) == len(asked) == len(dataclasses.fields(Target))
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome"), [(errno.EACCES, Outcome.YES), (errno.EINVAL, Outcome.NO), (errno.EPERM, Outcome.UNKNOWN)]
+)
+def test_what_a_call_without_its_function_tells(
+    monkeypatch: pytest.MonkeyPatch, number: int, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(core, "prog_load", lambda *args: core.LoadResult(-number, "", False))
+    assert features.probe(Feature.HELPER_LOOP).outcome is outcome
+
+
+def test_a_kernel_without_iterators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kfuncs, "_numbers", {"bpf_iter_num_new": None, "bpf_iter_num_destroy": 5})
+    found = features.probe(Feature.KFUNC_ITER_NUM)
+    assert found.outcome is Outcome.NO
+    assert "bpf_iter_num_new" in found.why
 
 
 @kernel
@@ -147,4 +178,4 @@ def test_a_refused_program_tells_no(monkeypatch: pytest.MonkeyPatch, error: int)
 
 def test_the_target_keeps_its_defaults_where_nobody_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core, "prog_load", lambda *args: core.LoadResult(-errno.EPERM, "", False))
-    assert features.target() == Target()
+    assert permitted(features.target()) == permitted(Target())

@@ -563,7 +563,7 @@ def test_a_malformed_spec_is_ours() -> None:
 
 
 def test_a_map_number_without_a_map_is_ours() -> None:
-    with pytest.raises(InternalCompilerError, match=r"map relocation.*without a descriptor"):
+    with pytest.raises(InternalCompilerError, match=r"relocation.*without a descriptor"):
         program.load(spec([asm.ld_map(1, 0), asm.exit_()]))
 
 
