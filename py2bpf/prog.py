@@ -7,14 +7,18 @@ with create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn) as prog:
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import struct
 from typing import TYPE_CHECKING, Any, Self
 
+from .asm import Kind
 from .exception import DataTypeError, Py2BpfError
-from .spec import ContextSpec, HookSpec, ProgramSpec, Target
+from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
 from .uapi.prog_types import HOOKS, ProgType
 
 if TYPE_CHECKING:
+    from .datastructures.storage import MapStorage
     from .kernel.program import LoadedProgram, ProgInfo, TestRun
 
 __all__ = ["Prog", "ProgType", "create_prog"]
@@ -25,8 +29,9 @@ class Prog:
     holds it. A context manager; ``close()`` may be called again, what needs the program raises ClosedError after it.
     """
 
-    def __init__(self, loaded: LoadedProgram) -> None:
+    def __init__(self, loaded: LoadedProgram, counters: MapStorage | None = None) -> None:
         self._loaded = loaded
+        self._counters = counters
 
     @property
     def fd(self) -> int:
@@ -55,6 +60,20 @@ class Prog:
         """What the kernel knows of the program: id, tag, run counts."""
         return self._loaded.info()
 
+    @property
+    def errors(self) -> dict[ErrorSite, int]:
+        """Where the program's runs so far ended since Python would have raised: how often, by line and exception.
+
+        Each run ends at its first error, with the hook's safe value. Lines where nothing went wrong are left
+        out; ``str(site)`` is ``file:line: ZeroDivisionError``. Raises ClosedError after close().
+        """
+        if self._counters is None:
+            self.fd  # noqa: B018  raises when closed
+            return {}
+        data = self._counters.lookup(bytes(4)) or b""
+        counts = struct.unpack(f"={len(self.spec.errors)}Q", data)
+        return {site: count for site, count in zip(self.spec.errors, counts, strict=True) if count}
+
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
         """Runs the program once (or ``repeat`` times) on a packet, by BPF_PROG_TEST_RUN.
 
@@ -70,6 +89,8 @@ class Prog:
 
     def close(self) -> None:
         self._loaded.close()
+        if self._counters is not None:
+            self._counters.close()
 
     def __enter__(self) -> Self:
         self._loaded.__enter__()
@@ -97,7 +118,22 @@ def create_prog(
     from .kernel.program import load
 
     spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=target())
-    return Prog(load(spec, [capture.fd for capture in spec.captures]))
+    with contextlib.ExitStack() as stack:
+        counters = None
+        fds = [capture.fd for capture in spec.captures if capture is not None]
+        if spec.error_map is not None:
+            counters = _open_counters(spec.maps[spec.error_map])
+            stack.callback(counters.close)
+            fds.insert(spec.error_map, counters.fd)
+        prog = Prog(load(spec, fds), counters)
+        stack.pop_all()
+    return prog
+
+
+def _open_counters(spec: MapSpec) -> MapStorage:
+    from .datastructures.storage import open_storage
+
+    return open_storage(spec, spec.key_size, spec.value_size)
 
 
 def compile_prog(
@@ -134,5 +170,7 @@ def listing(spec: ProgramSpec) -> str:
         if span is not None and (span.filename, span.line) != last:
             last = span.filename, span.line
             lines.append(f"; {span.line}: {source_line(span).strip()}")
+        if insn.kind == Kind.LD_MAP_VALUE and insn.ref == spec.error_map:
+            lines.append(f"; counts {spec.errors[insn.imm // 8].error}")
         lines.append(f"    {insn}" if not str(insn).endswith(":") else str(insn))
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import os
@@ -81,7 +82,7 @@ def compile_function(
         raise InternalCompilerError(stage, f"{type(error).__name__}: {error}", span) from error
     if dump is not None:
         dump("asm", "".join(f"{insn}\n" for insn in spec.code))
-    return ProgramSpec(name or spec.name, hook, spec.code, spec.lines, spec.maps, spec.captures, license)
+    return dataclasses.replace(spec, name=name or spec.name, license=license)
 
 
 def _done(ir: Function, stage: str, dump: Dump | None, lowered: bool) -> None:

@@ -141,7 +141,8 @@ def translate(case: Case, names: dict[str, Any]) -> dict[str, str]:
 
 
 def assembly(spec: ProgramSpec) -> str:
-    return "".join(f"{'' if str(insn).endswith(':') else '    '}{insn}\n" for insn in spec.code)
+    code = "".join(f"{'' if str(insn).endswith(':') else '    '}{insn}\n" for insn in spec.code)
+    return code + "".join(f"; error {i} at line {site.line}: {site.error}\n" for i, site in enumerate(spec.errors))
 
 
 def check_run(source: str, names: dict[str, Any], filename: str) -> None:

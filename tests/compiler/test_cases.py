@@ -90,5 +90,9 @@ def test_runs(case: Case, maps: dict[str, Any], trace_lines: Any) -> None:
         def run(packet: bytes = PACKET, repeat: int = 1) -> int:
             return prog.test_run(packet, repeat=repeat).retval
 
+        def errors() -> dict[str, int]:
+            return {str(site): count for site, count in prog.errors.items()}
+
         names |= {"run": run, "PACKET": PACKET, "KEEP_PACKET": KEEP_PACKET, "traced": trace_lines, "loaded": prog}
+        names["errors"] = errors
         check_run(case.sections["run"], names, f"{case.path.stem}.run")

@@ -12,7 +12,7 @@ from . import spills
 from .frame import SIZE, Frame
 from .machine import FRAME, JUMP, LABEL, LEA, Machine, MachineBlock
 from .regalloc import Allocation
-from .select import EXIT_LABEL, Selection
+from .select import COUNT_LABEL, EXIT_LABEL, Selection, error_label
 
 _INVERSE: Final = {
     Jump.JEQ: Jump.JNE, Jump.JNE: Jump.JEQ, Jump.JGT: Jump.JLE, Jump.JLE: Jump.JGT, Jump.JGE: Jump.JLT,
@@ -21,16 +21,18 @@ _INVERSE: Final = {
 
 
 _REGISTER: Final = int(Source.X)
+_GOTO: Final = asm.jump(0).code
 
 
 class Emitter:
     """Turns allocated machine code into symbolic instructions and their source lines."""
 
-    def __init__(self, code: Selection, allocation: Allocation, frame: Frame, safe: int) -> None:
+    def __init__(self, code: Selection, allocation: Allocation, frame: Frame) -> None:
         self.code = code
         self.registers = allocation.registers
         self.frame = frame
-        self.safe = safe
+        self.safe = code.fn.hook.safe
+        self.error_map = len(code.fn.maps)
         self.insns: list[Insn] = []
         self.lines: list[Span | None] = []
         self.labels: dict[Block | int, int] = {}
@@ -51,7 +53,7 @@ class Emitter:
         for i, block in enumerate(blocks):
             self._block(block, blocks[i + 1].label if i + 1 < len(blocks) else None)
         if self.code.exit_used:
-            self._exit_stub()
+            self._exit_stubs()
         return self._referenced()
 
     # layout
@@ -61,7 +63,7 @@ class Emitter:
 
     def _without_empty(self) -> list[MachineBlock]:
         """Drops blocks that only lead on; whoever went there goes on at once."""
-        onward: dict[Block, Block] = {}
+        onward: dict[Block, Block | int] = {}
         kept = []
         for block in self.code.blocks:
             block.code = [instruction for instruction in block.code if not self._is_nop(instruction)]
@@ -78,8 +80,8 @@ class Emitter:
             else:
                 kept.append(block)
 
-        def final(target: Block) -> Block:
-            while target in onward:
+        def final(target: Block | int) -> Block | int:
+            while isinstance(target, Block) and target in onward:
                 target = onward[target]
             return target
 
@@ -92,9 +94,9 @@ class Emitter:
         return kept
 
     @staticmethod
-    def _leads_back(onward: dict[Block, Block], start: Block) -> bool:
+    def _leads_back(onward: dict[Block, Block | int], start: Block) -> bool:
         target = onward[start]
-        while target is not start and target in onward:
+        while target is not start and isinstance(target, Block) and target in onward:
             target = onward[target]
         return target is start
 
@@ -102,6 +104,8 @@ class Emitter:
         assert block.label is not None
         self._label(block.label)
         code = block.code
+        if code and code[-1].kind == JUMP and code[-1].target == block.next:
+            del code[-1]
         if block.next is not None and code:
             self._invert(block, following)
         for instruction in code:
@@ -155,14 +159,35 @@ class Emitter:
         else:
             self._add(Insn(i.kind, i.code, dst, src, off, i.imm, i.ref), i.span)
 
-    def _exit_stub(self) -> None:
-        """Where guards go: on to a return of the safe value if there is one, else to one made here."""
+    def _exit_stubs(self) -> None:
+        """Where guards go: a piece for each error that addresses its counter, and one that counts and returns."""
+        sites = list(enumerate(self.code.errors.values()))
+        if self.insns[-1].code == _GOTO:  # the error that the code before ends in comes first, and needs no jump to it
+            sites.sort(key=lambda site: self._number(error_label(site[0])) != self.insns[-1].ref)
+            if sites and self._number(error_label(sites[0][0])) == self.insns[-1].ref:
+                del self.insns[-1], self.lines[-1]
+        common = self._number(COUNT_LABEL)
+        for number, span in sites:
+            self._label(error_label(number))
+            self._add(asm.ld_map_value(1, self.error_map, 8 * number), span)
+            if number != sites[-1][0]:
+                self._add(asm.jump(common), span)
+        if sites:
+            self._label(COUNT_LABEL)
+            self._add(asm.mov_imm(2, 1), None)
+            self._add(asm.atomic(8, Alu.ADD, 1, 0, 2), None)
+        self._safe_return()
+
+    def _safe_return(self) -> None:
+        """On to a return of the safe value if there is one, else one made here."""
         for at in range(len(self.insns) - 1):
             load, leave = self.insns[at], self.insns[at + 1]
             if leave == asm.exit_() and load == asm.mov_imm(0, self.safe) and self._numbered_before(at):
                 label = self.insns[at - 1].ref
                 number = self._number(EXIT_LABEL)
                 self.insns = [i._replace(ref=label) if i.kind == JUMP and i.ref == number else i for i in self.insns]
+                if self.code.errors:
+                    self._add(asm.jump(label), None)
                 return
         self._label(EXIT_LABEL)
         self._add(asm.mov_imm(0, self.safe), None)

@@ -94,7 +94,7 @@ class Machine:
 
 
 class MachineBlock:
-    """The code of one basic block; afterwards control goes to ``next`` (None after an exit)."""
+    """The code of one basic block; afterwards control goes to ``next`` (a local label; None after an exit)."""
 
     __slots__ = ("code", "depth", "label", "next", "succs")
 
@@ -102,7 +102,7 @@ class MachineBlock:
         self.label = label
         self.depth = depth
         self.code: list[Machine] = []
-        self.next: Block | None = None
+        self.next: Block | int | None = None
         self.succs: list[Block] = []
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from ...asm import SIZES, Alu, Class, Jump, Mode, Source
 from ...exception import InternalCompilerError, Span
+from ...spec import ErrorSite
 from ..ir.alignment import alignment, pieces
 from ..ir.fold import signed
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
@@ -47,6 +48,7 @@ class Selection:
         self.blocks: list[MachineBlock] = []
         self.registers = VIRTUAL
         self.exit_used = False
+        self.errors: dict[ErrorSite, Span | None] = {}
 
 
 class Selector:
@@ -132,6 +134,8 @@ class Selector:
             code.next = end.attr[0]
         elif end.op is Op.BRANCH:
             code.next = end.attr[1]
+        elif end.op is Op.EXIT:
+            code.next = self._exit_label(end)
 
     def _copies(self, target: Block, edge: int) -> None:
         """The arguments of the target's phis into the phis' registers, all at once."""
@@ -490,8 +494,20 @@ class Selector:
     # control
 
     def guard(self, value: Value) -> None:
+        self.jump_unless(value.args[0], self._exit_label(value))
+
+    def leave(self, value: Value) -> None:
+        """The block's ``next`` says it."""
+
+    def _exit_label(self, value: Value) -> int:
+        """The local label of the code that counts what a guard or exit raises."""
         self.result.exit_used = True
-        self.jump_unless(value.args[0], EXIT_LABEL)
+        if not value.attr.error:
+            return EXIT_LABEL
+        span = value.span
+        site = ErrorSite(span.filename if span else "", span.line if span else 0, value.attr.error)
+        self.result.errors.setdefault(site, span)
+        return error_label(list(self.result.errors).index(site))
 
     def jump(self, value: Value) -> None:
         """The block's ``next`` says it."""
@@ -506,6 +522,13 @@ class Selector:
 
 EXIT_LABEL: Final = 0
 """The local label of the stub that returns the hook's safe value."""
+COUNT_LABEL: Final = -1
+"""The local label of the stub that counts an error at the address in r1, and returns the safe value."""
+
+
+def error_label(number: int) -> int:
+    """The local label of the stub that counts error number ``number``."""
+    return -2 - number
 
 
 def _is_strict(pointer: Value) -> bool:
@@ -540,4 +563,5 @@ _HANDLERS: Final[dict[Op, Callable[[Selector, Value], None]]] = {
     Op.JUMP: Selector.jump,
     Op.BRANCH: Selector.branch,
     Op.RETURN: Selector.ret,
+    Op.EXIT: Selector.leave,
 }

@@ -67,11 +67,24 @@ class Op(Enum):
     CALL = "call"  # attr: HelperInfo
     PACKET = "packet"  # context [, index]; attr: (bytes, offset): a load from the packet
     # control
-    GUARD = "guard"  # condition: where it is 0 the program ends with its safe value
+    GUARD = "guard"  # condition; attr: Raise: where it is 0 the program ends with its safe value
     JUMP = "jump"  # attr: (block,)
     BRANCH = "branch"  # condition; attr: (block if not 0, block if 0)
     RETURN = "return"  # value
-    EXIT = "exit"  # ends the program with its safe value
+    EXIT = "exit"  # attr: Raise: ends the program with its safe value
+
+
+class Raise(NamedTuple):
+    """What Python would raise where a guard fails: the exception's name, and whether it is for a use of None.
+
+    Without a name it can't happen, and only the kernel's verifier wants the check.
+    """
+
+    error: str
+    none: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.error or 'impossible'}{' on None' if self.none else ''}"
 
 
 class Info(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from .ops import Op
+from .ops import Op, Raise
 from .types import Void
 from .values import Block, Function, Value
 
@@ -50,12 +50,14 @@ def _attrs(value: Value) -> tuple[Any, ...]:
         return ()
     if value.op is Op.CALL:
         return (value.attr.name,)
-    return value.attr if isinstance(value.attr, tuple) else (value.attr,)
+    return value.attr if not isinstance(value.attr, Raise) and isinstance(value.attr, tuple) else (value.attr,)
 
 
 def _attr(item: Any, labels: dict[Block, str]) -> str:
     if isinstance(item, Block):
         return labels.get(item, "?")
+    if isinstance(item, Raise):
+        return str(item)
     if isinstance(item, bool):
         return "signed" if item else "unsigned"
     return str(item.value) if isinstance(item, Enum) else f"#{item}"

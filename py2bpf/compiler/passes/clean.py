@@ -9,7 +9,7 @@ b3: %1 = phi 1, 0        b1: jump b4
 
 from __future__ import annotations
 
-from ..ir.ops import Op
+from ..ir.ops import Op, Raise
 from ..ir.types import VOID
 from ..ir.values import Block, Function, Value, prune, replace_all
 
@@ -173,4 +173,4 @@ def _take(block: Block, succ: Block, fn: Function) -> None:
     block.body = block.body[:-1] + succ.body
     for target in succ.succs:
         target.preds[target.preds.index(succ)] = block
-    succ.body = [Value(Op.EXIT, [], VOID)]
+    succ.body = [Value(Op.EXIT, [], VOID, Raise(""))]

@@ -39,7 +39,7 @@ def _share(fn: Function) -> None:
     returns: dict[int, list[Block]] = {}
     for block in fn.blocks:
         end = block.end
-        if end.op is Op.EXIT:
+        if end.op is Op.EXIT and not (end.attr and end.attr.error):
             end.op, end.args = Op.RETURN, [const(fn.hook.safe)]
         if end.op is Op.RETURN and end.args[0].op is Op.CONST:
             returns.setdefault(end.args[0].attr & 0xFFFFFFFF, []).append(block)

@@ -68,7 +68,7 @@ def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstra
 
 def _constant_attr(ev: Evaluator, obj: Any, name: str) -> Abstract:
     if obj is None:
-        ev.b.exit()  # AttributeError
+        ev.b.exit("AttributeError")
     for kind, names in _MUTATORS.items():
         if name in names and isinstance(obj, kind):
             raise UnsupportedSyntax(
@@ -199,7 +199,7 @@ def store_attr(ev: Evaluator, owner: Abstract, name: str, value: Abstract) -> No
         memory.store_member(ev.b, Ref(owner.base, 0, owner.spec.struct), name, value)
         return
     if isinstance(owner, Const) and owner.obj is None:
-        ev.b.exit()  # AttributeError
+        ev.b.exit("AttributeError")
     captured = ("what a program captures is constant: keep changing values in a map, or make it inside the function",)
     raise UnsupportedSyntax(
         0,
@@ -241,7 +241,7 @@ def _dict_item(ev: Evaluator, state: State, container: DictRef, key: Abstract) -
     if not isinstance(key, Const):
         raise TypeMismatch(0, "the key of a dict must be a constant", hints=("use a map for run-time keys",))
     if key.obj not in items:
-        ev.b.exit()  # KeyError
+        ev.b.exit("KeyError")
     found: Abstract = items[key.obj]
     return found
 
@@ -285,7 +285,7 @@ def _known_item(ev: Evaluator, items: tuple[Abstract, ...], index: Any) -> Abstr
     if not isinstance(index, int):
         raise TypeMismatch(0, f"a sequence is indexed with integers, not {describe(Const(index))}")
     if not -len(items) <= index < len(items):
-        ev.b.exit()  # IndexError
+        ev.b.exit("IndexError")
     return items[index]
 
 
@@ -314,7 +314,7 @@ def set_item(ev: Evaluator, state: State, container: Abstract, key: Abstract, va
     elif isinstance(container, ListRef) and isinstance(key, Const) and isinstance(key.obj, int):
         items = list(iteration.heap_object(state, container))
         if not -len(items) <= key.obj < len(items):
-            ev.b.exit()  # IndexError
+            ev.b.exit("IndexError")
         items[key.obj] = value
         state.heap[container.ident] = tuple(items)
     elif isinstance(container, DictRef) and isinstance(key, Const):

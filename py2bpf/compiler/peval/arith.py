@@ -95,7 +95,7 @@ def to_ir(b: Builder, value: Abstract, what: str = "an integer is needed here") 
     if isinstance(value, Const) and isinstance(value.obj, int):
         return constant(value.obj)
     if isinstance(value, Option):
-        b.guard(b.compare(Op.NE, value.present, const(0)))
+        b.guard(b.compare(Op.NE, value.present, const(0)), "TypeError", none=True)
         return value.value
     raise TypeMismatch(0, f"{what}, but this is {describe(value)}", hints=hints.for_number(value))
 
@@ -134,12 +134,12 @@ def emit_binary(b: Builder, op: Op, a: Value, c: Value) -> Value:
     """One exact operation; what Python would raise is guarded."""
     type: Type = join_ints(int_type(a), int_type(c))
     if op is Op.FLOORDIV or op is Op.MOD:
-        b.guard(b.compare(Op.NE, c, const(0)))
+        b.guard(b.compare(Op.NE, c, const(0)), "ZeroDivisionError")
     elif op is Op.LSHIFT or op is Op.RSHIFT:
         if op is Op.RSHIFT:  # whatever the count's type, the result is one of the left operand's
             type = a.type
         if int_type(c).signed:
-            b.guard(b.compare(Op.GE, c, const(0)))
+            b.guard(b.compare(Op.GE, c, const(0)), "ValueError")
     return b.emit(op, [a, c], type)
 
 
@@ -166,7 +166,7 @@ def _square_and_multiply(b: Builder, base: Value, exponent: int) -> Value:
 def _power_at_run_time(b: Builder, base: Value, exponent: Value) -> Value:
     """Six squarings reach every exponent below 64. Beyond, only 0, 1 and -1 don't leave 64 bits: their powers
     repeat with period 2, and so (modulo 2**64) 62 or 63 stands for every larger exponent."""
-    b.guard(b.compare(Op.GE, exponent, const(0)))
+    b.guard(b.compare(Op.GE, exponent, const(0)), "ValueError")
     large = b.compare(Op.GT, exponent, const(63))
     parity = b.emit(Op.OR, [b.emit(Op.AND, [exponent, const(1)], I64), const(62)], I64)
     exponent = b.emit(Op.SELECT, [large, parity, exponent], I64)

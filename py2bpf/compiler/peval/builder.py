@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from ...exception import Span
 from ...spec import HookSpec, MapSpec, Target
 from ..ir.fold import fold
-from ..ir.ops import INFO, Op
+from ..ir.ops import INFO, Op, Raise
 from ..ir.types import CTX, I64, STACK, U64, VOID, Int, Ptr, Type
 from ..ir.values import Block, Function, Value, append, connect, const
 
@@ -47,23 +47,23 @@ class Builder:
     def ret(self, value: Value) -> None:
         append(self.block, Op.RETURN, [value], VOID, None, self.span)
 
-    def exit(self) -> None:
-        """Python would raise here, whatever the input: end this path with the hook's safe value."""
-        append(self.block, Op.EXIT, [], VOID, None, self.span)
+    def exit(self, error: str) -> NoReturn:
+        """Python would raise ``error`` here, whatever the input: end this path with the hook's safe value."""
+        append(self.block, Op.EXIT, [], VOID, Raise(error), self.span)
         raise PathEnds
 
-    def guard(self, condition: Value) -> None:
-        """Python would raise unless ``condition``."""
+    def guard(self, condition: Value, error: str, none: bool = False) -> None:
+        """Python would raise ``error`` unless ``condition``; ``none``: since a value is None."""
         if condition.op is Op.CONST:
             if not condition.attr:
-                self.exit()
+                self.exit(error)
             return
-        append(self.block, Op.GUARD, [condition], VOID, None, self.span)
+        append(self.block, Op.GUARD, [condition], VOID, Raise(error, none), self.span)
 
-    def guard_not_null(self, pointer: Value) -> None:
-        """Python would raise an AttributeError on None."""
+    def guard_not_null(self, pointer: Value, error: str = "AttributeError") -> None:
+        """Python would raise an AttributeError on None (``error``, where it isn't an attribute that is asked for)."""
         if isinstance(pointer.type, Ptr) and pointer.type.nullable and pointer not in self.checked:
-            self.guard(self.compare(Op.NE, pointer, const(0)))
+            self.guard(self.compare(Op.NE, pointer, const(0)), error, none=True)
             self.checked.add(pointer)
 
     # values

@@ -35,7 +35,7 @@ from .frames import (
 )
 from .loops import RunTimeLoop
 from .state import Merger, State
-from .values import UNASSIGNED, Abstract, CellRef, Const, Counter, Items, Option, Run, Unbound, wrap
+from .values import UNASSIGNED, Abstract, CellRef, Const, Counter, ExceptionOf, Items, Option, Run, Unbound, wrap
 from .values import Context as ContextValue
 
 MAX_RESTARTS = 200
@@ -255,7 +255,7 @@ class Evaluator:
             self.b.jump(frame.return_block)
             return []
         if instr.op is Op.RAISE:
-            self.b.exit()
+            self.b.exit(_raised(state.stack[-int(instr.arg) :] if instr.arg else []))
         raise UnsupportedSyntax(0, f"{instr.arg} is not supported in compiled functions",
                                 hints=handlers.alternatives(instr.arg))  # fmt: skip
 
@@ -412,6 +412,18 @@ class Evaluator:
 
     def cell_ref(self, frame: Frame, name: str) -> CellRef:
         return CellRef(frame.cell_ids[name])
+
+
+def _raised(values: list[Abstract]) -> str:
+    """The name of what ``raise`` (nothing), ``raise exception`` or ``raise exception from cause`` raises."""
+    if not values:
+        return "RuntimeError"  # there is no active exception to raise again
+    exception = values[0]
+    if isinstance(exception, ExceptionOf):
+        return exception.kind.__name__
+    raised = exception.obj if isinstance(exception, Const) else None
+    kind = raised if isinstance(raised, type) else type(raised)
+    return kind.__name__ if issubclass(kind, BaseException) else "TypeError"
 
 
 def TranslationErrorFor(value: Unbound, what: str) -> TranslationError:  # noqa: N802 - makes the exception

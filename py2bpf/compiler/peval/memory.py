@@ -311,6 +311,7 @@ def index(b: Builder, ref: Ref, key: Abstract) -> Ref:
     """Array element ``key``, counted from the end when negative; out of bounds, Python would raise IndexError."""
     length = ref.ctype._length_
     if isinstance(key, Const) and isinstance(key.obj, int):
+        b.guard_not_null(ref.base, "TypeError")
         number = int(key.obj)
         if not -length <= number < length:
             raise TypeMismatch(
@@ -319,11 +320,12 @@ def index(b: Builder, ref: Ref, key: Abstract) -> Ref:
                 hints=(f"its indices are 0 to {length - 1}, or {-length} to -1 from the end",),
             )
         return element(ref, number % length)
+    b.guard_not_null(ref.base, "TypeError")
     ir = arith.to_ir(b, key, "an array index must be an integer")
     if arith.int_type(ir).signed:
         ir = b.emit(Op.SELECT, [b.compare(Op.LT, ir, const(0)), b.add(ir, const(length)), ir], I64)
     ir = arith.as_u64(b, ir)
-    b.guard(b.compare(Op.ULT, ir, const(length)))
+    b.guard(b.compare(Op.ULT, ir, const(length)), "IndexError")
     return at(b, ref, ir)
 
 
@@ -361,7 +363,7 @@ def address_of(b: Builder, ref: Ref) -> Value:
 def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
     """The value as an object of ``ctype`` in memory that a helper may read: in place if it is one already."""
     if isinstance(value, Ref) and value.ctype is ctype and value.offset % 8 == 0:
-        b.guard_not_null(value.base)
+        b.guard_not_null(value.base, "TypeError")
         return value
     ref = new(b, ctype, zero=scalar(ctype) is None and (has_padding(ctype) or _partial(ctype, value)))
     store(b, ref, value)

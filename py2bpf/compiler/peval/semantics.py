@@ -72,15 +72,14 @@ def constant_operation(ev: Evaluator, what: str, operation: Callable[..., Any], 
     """Runs an operation on constants now. What the program itself would raise at run time ends the path."""
     try:
         return wrap(operation(*args))
-    except (ArithmeticError, IndexError, KeyError):
-        ev.b.exit()
+    except (ArithmeticError, IndexError, KeyError) as error:
+        ev.b.exit(type(error).__name__)
     except ValueError as error:
         if "shift" in str(error):
-            ev.b.exit()
+            ev.b.exit("ValueError")
         raise TypeMismatch(0, f"{what} fails while compiling: {error}") from error
     except TypeError as error:
         raise TypeMismatch(0, f"{what} fails while compiling: {error}") from error
-    raise AssertionError("exit() does not return")
 
 
 def operate(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:

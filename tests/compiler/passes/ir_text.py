@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from py2bpf.compiler.ir.ops import Op
+from py2bpf.compiler.ir.ops import Op, Raise
 from py2bpf.compiler.ir.types import CTX, I64, STACK, U64, VOID, Ptr, Region
 from py2bpf.compiler.ir.values import Block, Function, Value, const
 from py2bpf.uapi.prog_types import HOOKS, ProgType
@@ -36,7 +36,7 @@ def parse(text: str) -> Function:
         values[name] = value
         attrs = [_attr(word, blocks) for word in words if not re.match(r"%|-?\d", word)]
         if attrs:
-            single = value.op in (Op.ALLOCA, Op.BSWAP, Op.MAP)
+            single = value.op in (Op.ALLOCA, Op.BSWAP, Op.MAP, Op.GUARD, Op.EXIT)
             value.attr = attrs[0] if single else tuple(attrs)
         wanted.append((value, [word for word in words if re.match(r"%|-?\d", word)]))
         (block.phis if value.op is Op.PHI else block.body).append(value)
@@ -50,4 +50,6 @@ def _attr(word: str, blocks: dict[str, Block]) -> object:
         return blocks[word]
     if word in ("signed", "unsigned"):
         return word == "signed"
+    if word.endswith("Error"):
+        return Raise(word)
     return int(word.removeprefix("#"))

@@ -44,7 +44,7 @@ FIRES: dict[str, tuple[str, str, str]] = {
     "lower: a guard that holds": (
         "lower", row(BYTE, "%2 = ge i64 %1, 0", "guard %2", "return %1"), row(BYTE, "return %1")),
     "lower: a guard that fails": (
-        "lower", row(BYTE, "%2 = gt i64 %1, 300", "guard %2", "return %1"), row(BYTE, "exit")),
+        "lower", row(BYTE, "%2 = gt i64 %1, 300", "guard %2, IndexError", "return %1"), row(BYTE, "exit IndexError")),
     "lower: a store cuts off by itself": (
         "lower",
         row(WORD, "%2 = alloca stack* #8", "%3 = and i64 %1, 65535", "store %2, %3, #0, #2", "return 0"),
@@ -102,7 +102,8 @@ MUST_NOT: dict[str, tuple[str, str]] = {
     "lower: a comparison that the range leaves open": ("lower", row(BYTE, "%2 = slt i64 %1, 255", "return %2")),
     "lower: a mask that cuts": ("lower", row(WORD, "%2 = and i64 %1, 255", "return %2")),
     "lower: a sign that a mask takes away": ("lower", row(SIGNED, "%2 = and i64 %1, 4294967295", "return %2")),
-    "lower: a guard that may fail": ("lower", row(SIGNED, "guard %1", "return %1")),
+    "lower: a guard that may fail": ("lower", row(SIGNED, "guard %1, IndexError", "return %1")),
+    "returns: a counted exit stays": ("returns", row(WORD, "exit ValueError")),
     "lower: a store of masked bits that it keeps": (
         "lower", row(WORD, "%2 = alloca stack* #8", "%3 = and i64 %1, 255", "store %2, %3, #0, #2", "return 0")),
     "ranges: nothing of one branch holds in the other, or after them": (
