@@ -172,6 +172,9 @@ class _Range:
     def __iter__(self) -> Any:
         return iter(self.numbers)
 
+    def __len__(self) -> int:
+        return len(self.numbers)
+
     def __reversed__(self) -> Any:
         return reversed(self.numbers)
 

@@ -143,7 +143,7 @@ def simulate(code: Any, inputs: Mapping[str, str], values: Mapping[str, int], ou
     try:
         result = program(None)
         retval = NEUTRAL if result is None else int(result)
-    except (ArithmeticError, ValueError, AssertionError, IndexError):
+    except (ArithmeticError, ValueError, AssertionError, LookupError):
         retval = SAFE
     return Answer(retval & 0xFFFFFFFF, tuple(out.items[i] for i in range(outputs)), tuple(sorted(table.items.items())))
 

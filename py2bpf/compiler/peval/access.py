@@ -15,7 +15,7 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op as IrOp
 from ..ir.types import I64
 from ..ir.values import Value, const
-from . import arith, calls, hints, iteration, maps, memory, semantics
+from . import arith, calls, choice, hints, iteration, maps, memory, semantics
 from .describe import describe, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
 from .state import State
@@ -34,6 +34,7 @@ from .values import (
     Ref,
     Run,
     SliceOf,
+    TupleOf,
     Update,
     wrap,
 )
@@ -63,6 +64,8 @@ def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstra
         return Method(owner, name)
     if isinstance(owner, (ListRef, DictRef)):
         return Method(owner, name)
+    if isinstance(owner, TupleOf) and owner.cls is not tuple:
+        return _named_item(ev, state, owner, name)
     raise TypeMismatch(0, f"{describe(owner)} has no attribute {name!r}", hints=hints.for_number(owner))
 
 
@@ -107,6 +110,20 @@ def _class_attr(ev: Evaluator, state: State, ref: Ref, name: str, found: Any) ->
     if isinstance(found, property):
         return calls.call(ev, state, Const(found.fget), (ref,), {}, 0)
     return wrap(getattr(ref.ctype, name))
+
+
+def _named_item(ev: Evaluator, state: State, owner: TupleOf, name: str) -> Abstract:
+    """An item of a namedtuple by its name, or what its class defines besides."""
+    if name in owner.cls._fields:
+        item: Abstract = owner.items[owner.cls._fields.index(name)]
+        return item
+    found = inspect.getattr_static(owner.cls, name, None)
+    if isinstance(found, types.FunctionType) and not name.startswith("_"):
+        return Bound(Const(found), (owner,))
+    if isinstance(found, property):
+        return calls.call(ev, state, Const(found.fget), (owner,), {}, 0)
+    near = hints.near(name, owner.cls._fields, f"it has {', '.join(owner.cls._fields)}")
+    raise TypeMismatch(0, f"a {owner.cls.__name__} has no attribute {name!r}", hints=near)
 
 
 def _map_attr(owner: Map, name: str) -> Abstract:
@@ -224,7 +241,7 @@ def get_item(ev: Evaluator, state: State, container: Abstract, key: Abstract) ->
     if isinstance(container, Ref) and is_array(container.ctype):
         return _array_item(ev, container, key)
     if isinstance(container, Const) and isinstance(container.obj, Mapping):
-        raise TypeMismatch(0, "the key of a dict must be a constant", hints=("use a map for run-time keys",))
+        return choice.item(ev.b, container.obj, key)
     unordered = isinstance(container, Const) and not isinstance(container.obj, Sequence)
     items = None if unordered else iteration.known_items(ev.b, state, container)
     if items is None:
@@ -239,7 +256,7 @@ def get_item(ev: Evaluator, state: State, container: Abstract, key: Abstract) ->
 def _dict_item(ev: Evaluator, state: State, container: DictRef, key: Abstract) -> Abstract:
     items = iteration.heap_object(state, container)
     if not isinstance(key, Const):
-        raise TypeMismatch(0, "the key of a dict must be a constant", hints=("use a map for run-time keys",))
+        return choice.item(ev.b, items, key)
     if key.obj not in items:
         ev.b.exit("KeyError")
     found: Abstract = items[key.obj]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import Py2BpfError, TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
-from . import arith, functions, iteration, maps, memory, semantics
+from . import arith, choice, functions, iteration, maps, memory, semantics
 from .describe import describe
 from .frames import Frame
 from .layout import is_ctype
@@ -91,6 +91,10 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
         return _inline(ev, state, method, (Const(fn), *args), kwargs, unit)
     if constants is None and isinstance(fn, type) and issubclass(fn, BaseException):
         return ExceptionOf(fn)
+    if constants is None and _is_get(fn) and len(args) in (1, 2) and not kwargs:
+        return choice.get(ev.b, fn.__self__, *args)
+    if constants is None and isinstance(fn, type) and issubclass(fn, tuple) and hasattr(fn, "_fields"):
+        return _named_tuple(fn, args, kwargs)
     if constants is None:
         _refuse(fn, args, kwargs)
     assert constants is not None
@@ -107,6 +111,22 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
             hints=("let it return a new one",),
         )
     return result
+
+
+def _is_get(fn: Any) -> bool:
+    """Whether ``fn`` is the get() of a dict that is known while compiling."""
+    return getattr(fn, "__name__", "") == "get" and type(getattr(fn, "__self__", None)) is dict
+
+
+def _named_tuple(cls: Any, args: Args, kwargs: Kwargs) -> Abstract:
+    """A namedtuple of run-time values."""
+    names: tuple[str, ...] = cls._fields
+    given = dict(zip(names, args, strict=False)) | kwargs
+    given = {name: wrap(value) for name, value in cls._field_defaults.items()} | given
+    if len(args) + len(kwargs) > len(names) or set(given) != set(names) or set(names[: len(args)]) & set(kwargs):
+        raise TypeMismatch(0, f"{cls.__name__}() takes one value for each of its fields",
+                           hints=(f"they are {', '.join(names)}",))  # fmt: skip
+    return TupleOf(tuple(given[name] for name in names), cls)
 
 
 _CONTAINERS: Final = frozenset({list, dict, set, bytearray})
@@ -141,8 +161,6 @@ def _refuse(fn: Any, args: Args, kwargs: Kwargs) -> None:
     name = getattr(fn, "__qualname__", repr(fn))
     value = next(v for v in (*args, *kwargs.values()) if not isinstance(v, Const))
     semantics.use(value, f"the argument of {name}()")
-    if name == "dict.get":
-        raise no_constant_key()
     hints = [_INSTEAD.get(name, "call it on constants, and compare the run-time value with the result")]
     if name in ("ntohs", "htons", "ntohl", "htonl"):
         hints.append(f"or swap at run time with py2bpf.funcs.bswap{16 if name.endswith('s') else 32}")
@@ -156,7 +174,6 @@ _INSTEAD: Final = {
     "filter": "write a list comprehension: [item for item in items if ...]",
     "reduce": "write a loop: for item in items: total = ...",
     "float": "BPF has no floating point; use integers, with // for division",
-    "round": "integers need no rounding",
     **dict.fromkeys(("hex", "oct", "bin", "repr", "format", "ascii", "str.join"), _STRINGS),
     "str.format": "write an f-string: f'... {value}'",
     "sorted": "compare the values with if, or min() and max()",
@@ -199,7 +216,8 @@ def _constant(state: State, value: Abstract) -> Any:
     if isinstance(value, DictRef):
         return {key: _constant(state, item) for key, item in iteration.heap_object(state, value).items()}
     if isinstance(value, TupleOf):
-        return tuple(_constant(state, item) for item in value.items)
+        items = tuple(_constant(state, item) for item in value.items)
+        return items if value.cls is tuple else value.cls._make(items)
     if isinstance(value, Closure) and not value.cells and not value.kwdefaults:
         defaults = tuple(_constant(state, item) for item in value.defaults)
         return types.FunctionType(value.code, value.globals, value.code.co_name, defaults)
@@ -352,14 +370,10 @@ def _list_method(ev: Evaluator, state: State, owner: ListRef, name: str, args: A
                             hints=("append, extend and pop are",))  # fmt: skip
 
 
-def no_constant_key() -> TypeMismatch:
-    return TypeMismatch(0, "the key of a dict must be a constant", hints=("use a map for run-time keys",))
-
-
 def _dict_method(ev: Evaluator, state: State, owner: DictRef, name: str, args: Args) -> Abstract:
     items = iteration.heap_object(state, owner)
     if name == "get" and args and not isinstance(args[0], Const):
-        raise no_constant_key()
+        return choice.get(ev.b, items, *args)
     if name == "get" and args:
         assert isinstance(args[0], Const)
         found: Abstract = items.get(args[0].obj, args[1] if len(args) > 1 else NONE)

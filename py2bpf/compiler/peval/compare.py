@@ -25,6 +25,9 @@ def compare(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstrac
     if op in ("==", "!="):
         equal = _equal(ev, state, left, right)
         return arith.from_bool(equal if op == "==" else arith.negate(ev.b, equal))
+    first, second = (_tuple(ev, state, value) for value in (left, right))
+    if first is not None and second is not None:
+        return arith.from_bool(_order_tuples(ev, state, op, first, second))
     return arith.compare(ev.b, op, left, right)
 
 
@@ -95,6 +98,19 @@ def _equal_tuples(ev: Evaluator, state: State, left: tuple[Abstract, ...], right
     result = const(1)
     for a, c in zip(left, right, strict=True):
         result = arith.both(ev.b, result, condition(ev, compare(ev, state, "==", a, c)))
+    return result
+
+
+def _order_tuples(
+    ev: Evaluator, state: State, op: str, left: tuple[Abstract, ...], right: tuple[Abstract, ...]
+) -> Value:
+    """The first items that differ decide; where there are none, the lengths do."""
+    pairs = list(zip(left, right, strict=False))
+    result = const(int(arith.PYTHON[op](len(left), len(right))))
+    for a, c in reversed(pairs):
+        equal = condition(ev, compare(ev, state, "==", a, c))
+        decided = arith.both(ev.b, arith.negate(ev.b, equal), condition(ev, compare(ev, state, op, a, c)))
+        result = ev.b.emit(Op.OR, [decided, arith.both(ev.b, equal, result)], result.type)
     return result
 
 

@@ -10,7 +10,7 @@ from ..bytecode.canonical import Function, Loop, Op
 from ..ir.types import Int
 from ..ir.values import Block
 from .state import State
-from .values import Abstract, CellId, Const, Counter, Ref
+from .values import Abstract, CellId, Const, Counter, Ref, TupleOf
 
 if TYPE_CHECKING:
     from .loops import RunTimeLoop
@@ -42,7 +42,7 @@ class LoopPlan:
         self.unroll = True
         self.can_unroll = True
         self.forced = False
-        self.types: dict[Any, Int | Ref | str] = {}
+        self.types: dict[Any, Int | Ref | TupleOf | str] = {}
         self.cells: set[CellId] = set()
 
 

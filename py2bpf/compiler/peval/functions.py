@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.values import const
-from . import arith, iteration, semantics, text
+from . import arith, iteration, library, ranges, semantics, text
 from .describe import describe
 from .layout import is_char, members
 from .state import State
@@ -55,6 +55,8 @@ def _bool(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 
 def _len(ev: Evaluator, state: State, args: Args) -> Abstract:
+    if isinstance(args[0], RangeOf):
+        return arith.from_ir(ranges.count(ev.b, args[0]))
     known = iteration.length(state, args[0])
     if known is None:
         hint = ("user space can count a map's items; programs can keep a count in another map",)
@@ -67,10 +69,13 @@ def _len(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 
 def _sum(ev: Evaluator, state: State, args: Args) -> Abstract:
+    if isinstance(args[0], RangeOf):
+        total = arith.from_ir(ranges.total(ev.b, args[0]))
+        return semantics.operate(ev, state, "+", total, args[1]) if len(args) > 1 else total
     items = iteration.known_items(ev.b, state, args[0])
     if items is None:
         raise TypeMismatch(0, f"can't add up {describe(args[0])}")
-    total: Abstract = args[1] if len(args) > 1 else Const(0)
+    total = args[1] if len(args) > 1 else Const(0)
     for item in items:
         total = semantics.operate(ev, state, "+", total, item)
     return total
@@ -123,6 +128,8 @@ def _zip(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 
 def _reversed(ev: Evaluator, state: State, args: Args) -> Abstract:
+    if isinstance(args[0], RangeOf):
+        return ranges.backwards(ev.b, args[0])
     return semantics.tuple_of(_items(ev, state, args[0])[::-1])
 
 
@@ -236,6 +243,7 @@ _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], i
     setattr: (_setattr, 3, 3),
     hasattr: (_hasattr, 2, 2),
     ctypes.sizeof: (_sizeof, 1, 1),
+    **library.TABLE,
 }
 _ALWAYS: Final = {print, list, enumerate, zip, reversed}
 """Translated even with constant arguments: they print, or make iterators that must not outlive a path."""

@@ -13,7 +13,7 @@ from . import arith
 from .describe import describe
 from .frames import Frame, LoopPlan, Restart
 from .state import State, cast_at, join_pointers, point_at, same
-from .values import UNASSIGNED, Abstract, Const, Counter, Ref, Run, TupleOf, Unbound
+from .values import UNASSIGNED, Abstract, Const, Counter, Ref, Run, TupleOf, Unbound, wrap
 
 
 class RunTimeLoop:
@@ -67,15 +67,16 @@ class RunTimeLoop:
 
     def _slot(self, slot: Any, value: Abstract) -> Abstract:
         """The value at the loop's header: a phi for what may change, if a phi can hold it."""
+        phi = self._header_phi(slot, value)
+        if not isinstance(phi, Unbound) or phi is value:
+            self.slots.append((slot, phi))
+        return phi
+
+    def _header_phi(self, slot: Any, value: Abstract) -> Abstract:
+        pred = self.block.preds[0]
         wanted = self.plan.types.get(slot)
         if isinstance(wanted, str):
             return Unbound(wanted)
-        phi = self._header_phi(value, wanted)
-        self.slots.append((slot, phi))
-        return phi
-
-    def _header_phi(self, value: Abstract, wanted: Any) -> Abstract:
-        pred = self.block.preds[0]
         if arith.is_int(value) and isinstance(value, (Run, Const)):
             ir = value.ir if isinstance(value, Run) else arith.constant(int(value.obj))
             kind = wanted if isinstance(wanted, Int) else arith.int_type(ir)
@@ -86,8 +87,11 @@ class RunTimeLoop:
             phi = self._phi(point_at(pred, value))
             phi.type = model.ptr if isinstance(wanted, Ref) else join_pointers([model], False)
             return Ref(phi, 0, model.ctype)
+        if isinstance(value, Const) and isinstance(wanted, TupleOf):
+            value = TupleOf(tuple(wrap(item) for item in value.obj), type(value.obj))
         if isinstance(value, TupleOf):
-            return TupleOf(tuple(self._header_phi(item, None) for item in value.items))
+            items = tuple(self._header_phi((*slot, i), item) for i, item in enumerate(value.items))
+            return TupleOf(items, value.cls)
         return value
 
     def _phi(self, initial: Value) -> Value:
@@ -122,7 +126,7 @@ class RunTimeLoop:
 
     @staticmethod
     def _slot_value(state: State, slot: Any) -> Abstract:
-        kind, name = slot
+        kind, name, *_ = slot
         if kind == "local":
             return state.locals.get(name, UNASSIGNED)
         if kind == "cell":
@@ -147,15 +151,34 @@ class RunTimeLoop:
                 model = Value(IrOp.PHI, [], kind_)
                 self._replan(slot, Ref(model, 0, header.ctype))
             header.base.args.append(point_at(pred, back))
-        elif isinstance(header, TupleOf) and isinstance(back, TupleOf) and len(header.items) == len(back.items):
-            for mine, theirs in zip(header.items, back.items, strict=True):
-                self._back(slot, mine, theirs, pred)
+        elif isinstance(header, TupleOf) and _like(header, back):
+            for i, mine in enumerate(header.items):
+                self._back((*slot, i), mine, _items(back)[i], pred)
+        elif isinstance(header, Const) and _like(header, back) and not same(header, back):
+            self._replan(slot, TupleOf(()))
         elif isinstance(header, Const) and header.obj is None and isinstance(back, Ref):
             kind_ = join_pointers([back], nullable=True)
             self._replan(slot, Ref(Value(IrOp.PHI, [], kind_), 0, back.ctype))
         elif not same(header, back) and not isinstance(header, Unbound):
             self._replan(slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
 
-    def _replan(self, slot: Any, wanted: Int | Ref | str) -> NoReturn:
+    def _replan(self, slot: Any, wanted: Int | Ref | TupleOf | str) -> NoReturn:
         self.plan.types[slot] = wanted
         raise Restart
+
+
+def _items(value: Abstract) -> tuple[Abstract, ...]:
+    if isinstance(value, TupleOf):
+        return value.items
+    return tuple(wrap(item) for item in value.obj) if isinstance(value, Const) and isinstance(value.obj, tuple) else ()
+
+
+def _like(header: Abstract, back: Abstract) -> bool:
+    """Whether both are tuples of one class and length."""
+    if not isinstance(back, (Const, TupleOf)):
+        return False
+    return _class(header) is _class(back) and len(_items(header)) == len(_items(back)) > 0
+
+
+def _class(value: Abstract) -> Any:
+    return value.cls if isinstance(value, TupleOf) else type(value.obj) if isinstance(value, Const) else None

@@ -17,7 +17,7 @@ from . import arith, memory
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import scalar
-from .state import cast_at
+from .state import cast_at, join_pointers
 from .values import NONE, Abstract, Const, Context, Map, Option, Ref
 
 _ANY, _NOEXIST = 0, 1
@@ -231,15 +231,48 @@ def _get(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     default = args[1] if len(args) > 1 else NONE
     none = isinstance(default, Const) and default.obj is None
     if not _is_number(map):
-        if not none:
-            raise UnsupportedSyntax(
-                0, "get() with a default works for numbers", hints=("test what get(key) gives for None instead",)
-            )
-        return Ref(found, 0, map.spec.value_type)
+        ref = Ref(found, 0, map.spec.value_type)
+        return ref if none else _object_or(b, ref, lambda: memory.materialise(b, map.spec.value_type, default))
     if none:
         value = _present_or(b, map, found, lambda: const(0))
         return Option(b.compare(Op.NE, found, const(0)), value)
     return arith.from_ir(_present_or(b, map, found, lambda: arith.to_ir(b, default)))
+
+
+def _object_or(b: Builder, found: Ref, missing: Callable[[], Ref]) -> Ref:
+    """The object, or what ``missing()`` gives if ``found`` is null."""
+    there, absent, done = Block(), Block(), Block()
+    b.branch(found.base, there, absent)
+    b.start(there)
+    b.jump(done)
+    b.start(absent)
+    other = missing()
+    address = memory.address_of(b, other)
+    b.jump(done)
+    b.start(done)
+    phi = b.phi(done, [found.base, address], join_pointers([found, other], False))
+    return Ref(phi, 0, found.ctype)
+
+
+def _copy_of(b: Builder, found: Ref, missing: Abstract) -> Ref:
+    """A copy on the stack of an entry that is about to go; where there is none ``missing``, an object or None."""
+    copy = memory.new(b, found.ctype)
+    there, absent, done = Block(), Block(), Block()
+    b.branch(found.base, there, absent)
+    b.start(there)
+    b.checked.add(found.base)
+    memory.store(b, copy, found)
+    b.jump(done)
+    b.start(absent)
+    none = isinstance(missing, Const) and missing.obj is None
+    if not none:
+        memory.store(b, copy, missing)
+    b.jump(done)
+    b.start(done)
+    if not none:
+        return copy
+    phi = b.phi(done, [copy.base, const(0)], Ptr(Region.STACK, True))
+    return Ref(phi, 0, found.ctype)
 
 
 def _setdefault(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
@@ -252,11 +285,13 @@ def _setdefault(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
 
 
 def _pop(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
-    if not _is_number(map):
-        raise UnsupportedSyntax(0, "pop() works for numbers", hints=("read the struct with m[k], then del m[k]",))
     if map.spec.kind in _ARRAYS:
         raise UnsupportedSyntax(0, "items of an array map can't be deleted", hints=("read it, then assign 0",))
     address = key_address(b, map, args[0])
+    if not _is_number(map):
+        popped = _copy_of(b, Ref(lookup(b, map, address), 0, map.spec.value_type), args[1] if len(args) > 1 else NONE)
+        _call(b, "map_delete_elem", [pointer(b, map), address])
+        return popped
     missing = args[1] if len(args) > 1 else Const(_default(map))
     value = _present_or(b, map, lookup(b, map, address), lambda: arith.to_ir(b, missing))
     _call(b, "map_delete_elem", [pointer(b, map), address])

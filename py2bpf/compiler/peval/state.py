@@ -200,8 +200,9 @@ class Merger:
         sequences = [_items(value) for value in values]
         if any(items is None or len(items) != len(sequences[0] or ()) for items in sequences):
             return None
-        return TupleOf(tuple(self.values([items[i] for items in sequences if items])
-                             for i in range(len(sequences[0] or ()))))  # fmt: skip
+        classes = {_class(value) for value in values}
+        items = tuple(self.values([items[i] for items in sequences if items]) for i in range(len(sequences[0] or ())))
+        return TupleOf(items, classes.pop() if len(classes) == 1 else tuple)
 
     def _fields(self, values: list[Abstract]) -> Abstract | None:
         first = values[0]
@@ -249,6 +250,10 @@ def _option(value: Abstract) -> tuple[Value, Value] | None:
         if isinstance(value.obj, int):
             return const(1), arith.constant(value.obj)
     return None
+
+
+def _class(value: Abstract) -> Any:
+    return value.cls if isinstance(value, TupleOf) else type(value.obj) if isinstance(value, Const) else tuple
 
 
 def _items(value: Abstract) -> tuple[Abstract, ...] | None:

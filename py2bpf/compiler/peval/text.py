@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_VALUES: Final = 3
 _DIRECTIVE: Final = re.compile(r"%(%|[-+ 0]*\d*(?:(?:l|ll)?[diuxX]|[sc]|p[a-zA-Z0-9]*)|)")
 _FORMATS: Final = {"": "", "d": "", "x": "x", "X": "X"}
-_SPEC: Final = re.compile(r"(#?)(0?)(\d*)([dxX]?)")
+_SPEC: Final = re.compile(r"([<>]?)(#?)(0?)(\d*)([dxX]?)")
 
 
 def print_values(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
@@ -65,13 +65,17 @@ def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tu
         raise TypeMismatch(0, f"can't print {describe(value)}", hints=("integers and char arrays can be printed",))
     ir = arith.to_ir(ev.b, value)
     match = _SPEC.fullmatch(spec)
-    if match is None or (match[1] and (match[4] not in ("x", "X") or (match[3] and not match[2]))):
+    if match is None or (match[2] and (match[5] not in ("x", "X") or (match[4] and not match[3]))) or (
+        match[1] and (match[2] or match[3])
+    ):
         raise UnsupportedSyntax(
             0,
             f"the kernel can't format an integer with {spec!r}",
-            hints=("d, x and X with a width, as in {n:08x}, work",),
+            hints=("d, x and X with a width, as in {n:08x} and {n:<5}, work",),
         )
-    prefix, zeros, width, letter = match.groups()
+    side, prefix, zeros, width, letter = match.groups()
+    if side == "<":
+        zeros = "-" if width else ""
     if prefix:  # the kernel has no #: the digits' prefix is text
         prefix, width = f"0{letter}", str(max(int(width) - 2, 1)) if width else ""
     if letter not in ("x", "X"):

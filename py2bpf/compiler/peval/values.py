@@ -105,9 +105,10 @@ class Bound(Abstract):
 
 @dataclass(slots=True, eq=False)
 class TupleOf(Abstract):
-    """A tuple with run-time elements."""
+    """A tuple with run-time elements; of the class ``cls`` where that is a namedtuple."""
 
     items: tuple[Abstract, ...]
+    cls: Any = tuple
 
 
 @dataclass(slots=True, eq=False)

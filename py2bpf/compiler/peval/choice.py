@@ -1,0 +1,69 @@
+"""Dicts with constant keys and numbers as values, asked with a key of run time: a chain of comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ...exception import LimitExceeded, TypeMismatch
+from ..ir.ops import Op
+from ..ir.types import I64, join_ints
+from ..ir.values import Value, const
+from . import arith
+from .builder import Builder
+from .describe import describe
+from .values import NONE, Abstract, Const, Option, wrap
+
+MAX_KEYS: Final = 256
+_IN_A_MAP: Final = "use a map for run-time keys: create_map(c_uint32, c_uint64, 16)"
+
+
+def item(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Abstract:
+    """``d[key]``: a KeyError where the key is missing."""
+    present, value = _search(b, items, key)
+    b.guard(present)
+    return arith.from_ir(value)
+
+
+def get(b: Builder, items: Mapping[Any, Any], key: Abstract, default: Abstract = NONE) -> Abstract:
+    """``d.get(key, default)``."""
+    present, value = _search(b, items, key)
+    if isinstance(default, Const) and default.obj is None:
+        return Option(present, value) if present.op is not Op.CONST else NONE
+    other = arith.to_ir(b, default, "the default of a dict of numbers is a number")
+    kind = join_ints(arith.int_type(value), arith.int_type(other))
+    return arith.from_ir(b.emit(Op.SELECT, [present, arith.cast(b, value, kind), arith.cast(b, other, kind)], kind))
+
+
+def _search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> tuple[Value, Value]:
+    """Whether the key is there, and its value (any number where it isn't)."""
+    ir = arith.to_ir(b, key, "a dict that is made while compiling is asked with a number")
+    chosen = _numbers(b, items)
+    kind = I64
+    for _, value in chosen:
+        kind = join_ints(kind, arith.int_type(value))
+    present, result = const(0), arith.cast(b, const(0), kind)
+    for number, value in chosen:
+        equal = b.compare(Op.EQ, ir, arith.constant(number))
+        present = b.emit(Op.OR, [present, equal], I64)
+        result = b.emit(Op.SELECT, [equal, arith.cast(b, value, kind), result], kind)
+    return present, result
+
+
+def _numbers(b: Builder, items: Mapping[Any, Any]) -> list[tuple[int, Value]]:
+    """The entries whose keys a number can equal."""
+    found = [(int(k), v) for k, v in items.items() if isinstance(k, (int, float)) and int(k) == k and _in_range(int(k))]
+    if len(found) > MAX_KEYS:
+        raise LimitExceeded(0, f"a dict of {len(found)} keys is asked with a run-time key", hints=(_IN_A_MAP,))
+    values = []
+    for number, value in found:
+        value = value if isinstance(value, Abstract) else wrap(value)
+        if not arith.is_int(value) or isinstance(value, Option):
+            raise TypeMismatch(0, "a dict that is asked with a run-time key has numbers as values, but this has "
+                               f"{describe(value)}", hints=(_IN_A_MAP,))  # fmt: skip
+        values.append((number, arith.to_ir(b, value)))
+    return values
+
+
+def _in_range(number: int) -> bool:
+    return -(1 << 63) <= number < 1 << 64

@@ -1,0 +1,60 @@
+"""Functions of the standard library, tables and ranges on run-time values: CPython and the kernel agree."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from runner import Case
+
+pytestmark = pytest.mark.kernel
+
+EDGES = [0, 1, 2, 5, 6, 7, 49, 50, 51, 255, 256, 0xFFFF, 0x10000, 0xFFFFFFFF, 1 << 32, (1 << 63) - 1]
+SIGNED = [*EDGES, -1, -2, -5, -300, -(1 << 31), -(1 << 63)]
+
+CASES = {
+    "operators": "OUT[0] = operator.add(a & 255, 3) * operator.floordiv(a, 7)\n"
+    "return operator.lt(a, 5) + 2 * operator.not_(a) + 4 * operator.truth(a) + 8 * operator.contains((5, 50), a)",
+    "operators that raise": "return operator.mod(100, a)",
+    "round": "return round(a) == a",
+    "dict": "return {5: 7, 50: 8, -1: 9}[a]",
+    "dict with booleans and floats": "return {True: 7, 2.0: 8, 'x': 9, 2.5: 1}[a]",
+    "dict of large numbers": "OUT[0] = {0: (1 << 64) - 1, 1: 1 << 63}[a]\nreturn 1",
+    "dict.get": "OUT[0] = {5: 7, 50: 8}.get(a, -3)\nOUT[1] = TABLE.get(a, a)\nreturn 0 if TABLE.get(a) is None else 1",
+    "dict made in the program": "d = {1: a, 2: a * 3 & 255}\nd[5] = 9\nreturn d.get(a & 7, 100) + d.get(3, 1)",
+    "dict in a condition": "return 1 if a in TABLE else 2",
+    "tuples in order": "OUT[0] = ((a, 1) < (5, b)) + 2 * ((a, b) <= (5, b)) + 4 * ((1, a, b) > (1, b))\nOUT[1] = ((a,) >= (a, 1))\n"
+    "return 1 if (a, b) < (b, a) else 2",
+    "length of a range": "OUT[0] = len(range(a & 1023))\nOUT[1] = len(range(b & 63, a & 1023, 7))\n"
+    "return len(range(a & 63, b & 63, -3))",
+    "sum of a range": "OUT[0] = sum(range(a & 1023))\nOUT[1] = sum(range(b & 63, a & 1023, 7), 5)\n"
+    "return sum(range(a & 63, b & 63, -3))",
+    "sum of a wide range": "return 1 if sum(range(-(a & 0xffff) * 9, a & 0xffff, 11)) % 1000 == b & 511 else 2",
+    "range backwards": "n = 0\nfor i in reversed(range(a & 15, b & 15)):\n    n = n * 3 + i & 0xffffff\n"
+    "for i in reversed(range(a & 31)):\n    n += i * i\nreturn n",
+    "namedtuple": "p = Point(a, y=5)\nq = Point(1, 2) if a < 6 else p\nx, y = p\n"
+    "OUT[0] = p.x + q.y + len(p) + x\nreturn (p == (a, 5)) + 2 * (p == q) + p[1] + q.swapped().y",
+    "namedtuple in a loop": "p = Point(0, 1)\nfor i in range(a & 7):\n    p = Point(p.y, p.x + p.y)\nreturn p.x",
+}
+PRELUDE = """import operator
+from typing import NamedTuple
+TABLE = {5: 7, 50: 8, 7: 0}
+class Point(NamedTuple):
+    x: int
+    y: int = 3
+    def swapped(self):
+        return Point(self.y, self.x)
+"""
+
+
+@pytest.mark.parametrize("body", CASES.values(), ids=list(CASES))
+def test_agrees(body: str) -> None:
+    lines = ["a = A[0]", "b = B[0]", *body.splitlines()]
+    source = PRELUDE + "def program(ctx):\n" + "".join(f"    {line}\n" for line in lines)
+    checked = 0
+    pairs = list(itertools.product(SIGNED, SIGNED))
+    with Case(source, {"A": "i64", "B": "i64"}, 2) as case:
+        for a, b in [(5, 50), (50, 5), *random.Random(7).sample(pairs, 120)]:
+            checked += case.check({"A": a, "B": b})
+    assert checked > 30
