@@ -24,8 +24,8 @@ CASES = {
     "dict.get": "OUT[0] = {5: 7, 50: 8}.get(a, -3)\nOUT[1] = TABLE.get(a, a)\nreturn 0 if TABLE.get(a) is None else 1",
     "dict made in the program": "d = {1: a, 2: a * 3 & 255}\nd[5] = 9\nreturn d.get(a & 7, 100) + d.get(3, 1)",
     "dict in a condition": "return 1 if a in TABLE else 2",
-    "tuples in order": "OUT[0] = ((a, 1) < (5, b)) + 2 * ((a, b) <= (5, b)) + 4 * ((1, a, b) > (1, b))\nOUT[1] = ((a,) >= (a, 1))\n"
-    "return 1 if (a, b) < (b, a) else 2",
+    "tuples in order": "OUT[0] = ((a, 1) < (5, b)) + 2 * ((a, b) <= (5, b)) + 4 * ((1, a, b) > (1, b))\n"
+    "return (1 if (a, b) < (b, a) else 2) + 4 * ((a,) >= (a, 1))",
     "length of a range": "OUT[0] = len(range(a & 1023))\nOUT[1] = len(range(b & 63, a & 1023, 7))\n"
     "return len(range(a & 63, b & 63, -3))",
     "sum of a range": "OUT[0] = sum(range(a & 1023))\nOUT[1] = sum(range(b & 63, a & 1023, 7), 5)\n"

@@ -21,7 +21,7 @@ _IN_A_MAP: Final = "use a map for run-time keys: create_map(c_uint32, c_uint64, 
 def item(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Abstract:
     """``d[key]``: a KeyError where the key is missing."""
     present, value = _search(b, items, key)
-    b.guard(present)
+    b.guard(present, "KeyError")
     return arith.from_ir(value)
 
 
