@@ -77,6 +77,11 @@ struct p2b_load {
 	uint32_t prog_flags;
 	const char *license;
 	const char *name;       /* at most 15 of [A-Za-z0-9_.], or "" */
+	int btf_fd;             /* what the records below refer to; used where n_func_info isn't 0 */
+	uint32_t n_func_info;
+	const void *func_info;  /* struct bpf_func_info[] */
+	const void *line_info;  /* struct bpf_line_info[] */
+	uint32_t n_line_info;
 };
 
 /* A verifier log: text is NUL-terminated, owned by the log, NULL when the kernel wrote none. */

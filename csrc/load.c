@@ -29,7 +29,8 @@ enum {
 	LEVEL_INSNS = 1,        /* BPF_LOG_LEVEL1: every instruction on the way, and the complaint */
 	LEVEL_STATS = 4,        /* BPF_LOG_STATS: the complaint, and statistics */
 	TRIES = 10,             /* the verifier gives EAGAIN when a signal is pending: it is not after the return */
-	SIZE_QUIET = offsetof(struct load_attr, expected_attach_type) + sizeof(uint32_t),
+	SIZE_PLAIN = offsetof(struct load_attr, expected_attach_type) + sizeof(uint32_t),
+	SIZE_BTF = offsetof(struct load_attr, line_info_cnt) + sizeof(uint32_t),
 };
 
 static int try_load(struct load_attr *attr, uint32_t size)
@@ -91,6 +92,19 @@ static int load_for_log(struct load_attr *attr, struct p2b_log *log, int refusal
 	}
 }
 
+static void describe(struct load_attr *attr, const struct p2b_load *load)
+{
+	attr->prog_btf_fd = (uint32_t)load->btf_fd;
+	attr->func_info_rec_size = sizeof(struct bpf_func_info);
+	attr->func_info = p2b_ptr(load->func_info);
+	attr->func_info_cnt = load->n_func_info;
+	if (!load->n_line_info)
+		return;
+	attr->line_info_rec_size = sizeof(struct bpf_line_info);
+	attr->line_info = p2b_ptr(load->line_info);
+	attr->line_info_cnt = load->n_line_info;
+}
+
 int p2b_prog_load(const struct p2b_load *load, struct p2b_log *log)
 {
 	struct load_attr attr = {
@@ -106,7 +120,9 @@ int p2b_prog_load(const struct p2b_load *load, struct p2b_log *log)
 	*log = (struct p2b_log){ 0 };
 	if (load->name)
 		strncpy(attr.prog_name, load->name, sizeof(attr.prog_name) - 1);
-	r = try_load(&attr, SIZE_QUIET);
+	if (load->n_func_info)
+		describe(&attr, load);
+	r = try_load(&attr, load->n_func_info ? SIZE_BTF : SIZE_PLAIN);
 	return r >= 0 ? r : load_for_log(&attr, log, r);
 }
 

@@ -32,6 +32,7 @@ _COLUMN_BITS: Final = 10
 _COLUMN_MAX: Final = (1 << _COLUMN_BITS) - 1
 
 _LABEL: Final = InsnKind.LABEL
+_REFERENCES: Final = (InsnKind.CALL_LOCAL, InsnKind.LD_FUNC)
 
 _CONTEXTS: Final = {
     ProgType.SOCKET_FILTER: "__sk_buff",
@@ -40,12 +41,6 @@ _CONTEXTS: Final = {
     ProgType.XDP: "xdp_md",
 }
 """The kernel's names of program types' contexts, by which it knows them; the others are pointers to nothing known."""
-
-LINE_SIZE: Final = _LINE.size
-"""Bytes of ``struct bpf_line_info``."""
-
-FUNC_SIZE: Final = _PAIR.size
-"""Bytes of ``struct bpf_func_info``."""
 
 
 class Writer:
@@ -125,12 +120,20 @@ def program(spec: ProgramSpec, slot_of: Sequence[int]) -> ProgramBtf:
     argument = writer.pointer(writer.struct(context, 0) if context else 0)
     main = writer.function(identifier(spec.name), number, [("ctx", argument)], _GLOBAL)
     funcs = [(0, main)]
-    for fn in spec.functions:
-        params = [(f"arg{i}", number) for i in range(fn.args)]
-        funcs.append((slot_of[fn.start], writer.function(identifier(fn.name), number, params, _STATIC)))
+    known = {fn.start: fn for fn in spec.functions}
+    for start in _called(spec):
+        name, args = (known[start].name, known[start].args) if start in known else (f"{spec.name}_{start}", 0)
+        params = [(f"arg{i}", number) for i in range(args)]
+        funcs.append((slot_of[start], writer.function(identifier(name), number, params, _STATIC)))
     funcs.sort()
     lines = _lines(writer, spec, slot_of, {slot for slot, _ in funcs})
     return ProgramBtf(writer.blob(), b"".join([_PAIR.pack(*row) for row in funcs]), lines)
+
+
+def _called(spec: ProgramSpec) -> list[int]:
+    """Where the functions begin that the code refers to: those, and no others, have to be described."""
+    labels = {insn.ref for insn in spec.code if insn.kind in _REFERENCES}
+    return [i for i, insn in enumerate(spec.code) if insn.kind == _LABEL and insn.ref in labels] if labels else []
 
 
 def _lines(writer: Writer, spec: ProgramSpec, slot_of: Sequence[int], starts: set[int]) -> bytes:

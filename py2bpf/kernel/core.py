@@ -188,13 +188,26 @@ class LoadResult(NamedTuple):
     truncated: bool
 
 
+class Described(NamedTuple):
+    """A descriptor of BTF, and arrays of ``struct bpf_func_info`` and ``struct bpf_line_info`` that refer to it."""
+
+    btf_fd: int
+    func_info: bytes
+    line_info: bytes
+
+
 def prog_load(
-    prog_type: int, slots: Buffer, license: str, name: str, expected_attach_type: int = 0, flags: int = 0
-) -> LoadResult:
+    prog_type: int, slots: Buffer, license: str, name: str, expected_attach_type: int = 0, flags: int = 0,
+    described: Described | None = None,
+) -> LoadResult:  # fmt: skip
     """BPF_PROG_LOAD, one system call for a program that is accepted. Returns the error, if any."""
     # The structure borrows: these keep the bytes alive.
     code, terms, title = ffi.from_buffer(slots), ffi.new("char[]", license.encode()), ffi.new("char[]", name.encode())
     load = ffi.new("struct p2b_load *", (prog_type, expected_attach_type, code, len(slots) // 8, flags, terms, title))
+    if described is not None:
+        func_info, line_info = ffi.from_buffer(described.func_info), ffi.from_buffer(described.line_info)
+        load.btf_fd, load.func_info, load.line_info = described.btf_fd, func_info, line_info
+        load.n_func_info, load.n_line_info = len(func_info) // _FUNC_INFO, len(line_info) // _LINE_INFO
     log = ffi.new("struct p2b_log *")
     try:
         result = charged(lambda: _load(load, log))
@@ -202,6 +215,10 @@ def prog_load(
         return LoadResult(result, text, bool(log.truncated))
     finally:
         lib.p2b_log_free(log)
+
+
+_FUNC_INFO: Final = 8
+_LINE_INFO: Final = 16
 
 
 def _load(load: Any, log: Any) -> int:

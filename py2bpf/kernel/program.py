@@ -14,6 +14,7 @@ from mmap import PAGESIZE
 from typing import Any, Final, NamedTuple, Self
 
 from .. import asm
+from ..btf import writer
 from ..exception import (
     ClosedError,
     DataTypeError,
@@ -103,11 +104,31 @@ def load(spec: ProgramSpec, fds: Sequence[int] = ()) -> LoadedProgram:
     except core.EncodingError as error:
         raise InternalCompilerError("relocation", f"{spec.name}: {error}") from error
     name = syscalls.object_name(spec.name).decode()
-    hook = spec.hook
-    loaded = core.prog_load(hook.prog_type, encoded.slots, spec.license, name, hook.attach_type)
+    loaded = _load_described(spec, encoded, name)
+    if loaded.result < 0 and verifier.blames_btf(loaded.log):
+        loaded = _load(spec, encoded, name)
     if loaded.result < 0:
         raise _refusal(spec, encoded.slot_of, loaded)
     return LoadedProgram(loaded.result, spec)
+
+
+def _load_described(spec: ProgramSpec, encoded: Encoded, name: str) -> core.LoadResult:
+    """Loads with BTF: function names, source lines in listings and logs. Without it where the kernel takes none."""
+    btf = writer.program(spec, encoded.slot_of)
+    fd = syscalls.btf_load(btf.blob)
+    described = core.Described(fd, btf.func_info, btf.line_info) if fd >= 0 else None
+    try:
+        return _load(spec, encoded, name, described)
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def _load(
+    spec: ProgramSpec, encoded: Encoded, name: str, described: core.Described | None = None
+) -> core.LoadResult:
+    hook = spec.hook
+    return core.prog_load(hook.prog_type, encoded.slots, spec.license, name, hook.attach_type, 0, described)
 
 
 def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) -> KernelError:

@@ -27,12 +27,14 @@ class Cmd(IntEnum):
     OBJ_GET_INFO_BY_FD = 15
     PROG_QUERY = 16
     RAW_TRACEPOINT_OPEN = 17
+    BTF_LOAD = 18
     LINK_CREATE = 28
     LINK_UPDATE = 29
     LINK_DETACH = 34
 
 
 _MAP_CREATE: Final = struct.Struct("=7I16s")
+_BTF_LOAD: Final = struct.Struct("=2Q3I")
 _OBJ: Final = struct.Struct("=QII")
 _ATTACH: Final = struct.Struct("=4I")
 _TEST_RUN: Final = struct.Struct("=4I2Q4I2Q4I")
@@ -50,6 +52,12 @@ def map_create(
     return core.checked(
         core.charged(lambda: core.bpf(Cmd.MAP_CREATE, bytearray(attr))), what + f"{max_entries} entries)"
     )
+
+
+def btf_load(blob: bytes) -> int:
+    """A descriptor of BTF that the kernel has taken (BPF_BTF_LOAD), or -errno."""
+    attr = _BTF_LOAD.pack(core.address(blob), 0, len(blob), 0, 0)
+    return core.charged(lambda: core.bpf(Cmd.BTF_LOAD, bytearray(attr)))
 
 
 def object_name(name: str) -> bytes:

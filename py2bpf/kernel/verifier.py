@@ -31,6 +31,8 @@ _ROUNDS: Final = re.compile(
 )
 """Complaints about running the program to its end: it takes too many steps, or comes to none."""
 
+_TYPE_INFORMATION: Final = re.compile(r"func[_ ]info|line[_ ]info|linfo|\bBTF\b")
+
 _BOUND_HINT: Final = (
     "give the loop a bound that the verifier can see: range() of a constant, or a limit made by min() or & with a mask"
 )
@@ -62,6 +64,12 @@ def parse(log: str) -> Verdict:
         int(place[1]) if place else insn,
         _paragraph(sections.get("Suggestion", ())),
     )
+
+
+def blames_btf(log: str) -> bool:
+    """Whether a log says that the program's type information, not the program, is at fault."""
+    verdict = parse(log)
+    return verdict.insn is None and _TYPE_INFORMATION.search(verdict.reason) is not None
 
 
 def hint(reason: str, loops: bool) -> str:

@@ -55,6 +55,7 @@ def test_numbers_are_those_of_the_reader() -> None:
 
 
 @kernel
+@pytest.mark.any_kernel
 def test_a_program_that_iterates() -> None:
     if not features.probe(Feature.KFUNC_ITER_NUM):
         with pytest.raises(NotSupported, match=r"bpf_iter_num_new\(\); it came with Linux 6.4"):
