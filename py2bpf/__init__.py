@@ -3,6 +3,7 @@
     socket_filter, kprobe, tracepoint, tc   hooks: what a program is attached to
     datastructures                          maps and queues, shared with programs
     funcs                                   functions that programs call
+    sim                                     runs programs as Python, in a simulated kernel
     prog                                    create_prog: compile and load a function for any hook
     exception                               the errors
 
@@ -15,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from . import datastructures, exception, funcs, kprobe, prog, socket_filter, tc, tracepoint, util
+    from . import datastructures, exception, funcs, kprobe, prog, sim, socket_filter, tc, tracepoint, util
 
 __all__ = [
     "datastructures",
@@ -23,6 +24,7 @@ __all__ = [
     "funcs",
     "kprobe",
     "prog",
+    "sim",
     "socket_filter",
     "tc",
     "tracepoint",

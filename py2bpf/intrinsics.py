@@ -1,7 +1,8 @@
 """What a program may call besides Python functions: pure descriptions, told apart by the compiler.
 
 A Helper is a kernel function; a Pseudo is expanded by the compiler. Both are callable objects, so that they
-look like functions to users and editors; calling one outside a program is an error that says so.
+look like functions to users and editors. Calling one runs its simulation where Python runs the program
+(``py2bpf.sim``), and is an error that says so elsewhere.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any, NoReturn
 
 from .exception import Py2BpfError
 from .uapi.helpers import HelperInfo
+from .worlds import CURRENT
 
 
 class Intrinsic:
@@ -23,12 +25,15 @@ class Intrinsic:
         return f"<py2bpf.funcs.{self.__name__}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self._refuse()
+        world = CURRENT.get()
+        if world is None:
+            self._refuse()
+        return world.call(self, args, kwargs)
 
     def _refuse(self) -> NoReturn:
         raise Py2BpfError(
             f"{self.__name__}() runs inside BPF programs only; compile the function that calls it, "
-            "with py2bpf.prog.create_prog or a hook"
+            "with py2bpf.prog.create_prog or a hook, or let Python run it in a simulated kernel, with py2bpf.sim.run"
         )
 
 

@@ -26,7 +26,8 @@ EDGES: dict[str, set[str]] = {
     "py2bpf.spec": BASE,
     "py2bpf.disasm": BASE | {"py2bpf.uapi"},
     "py2bpf.uapi": BASE,
-    "py2bpf.intrinsics": BASE | {"py2bpf.uapi"},
+    "py2bpf.worlds": set(),
+    "py2bpf.intrinsics": BASE | {"py2bpf.uapi", "py2bpf.worlds"},
     # A compiler stage sees the data types of the stage before it, not its code.
     "py2bpf.compiler.diagnostics": BASE,
     "py2bpf.compiler.bytecode": BASE,
@@ -40,7 +41,11 @@ EDGES: dict[str, set[str]] = {
     "py2bpf.btf": BASE | {"py2bpf.uapi"},
     # What holds a file descriptor never looks back at the compiler.
     "py2bpf.kernel": BASE | {"py2bpf.uapi", "py2bpf.btf", "py2bpf.disasm"},
-    "py2bpf.datastructures": BASE | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs"},
+    "py2bpf.datastructures": BASE
+    | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds"},
+    # A program's Python side: sees maps and helpers as programs do, and no compiled program.
+    "py2bpf.sim": BASE
+    | {"py2bpf.uapi", "py2bpf.kernel.codec", "py2bpf.datastructures", "py2bpf.intrinsics", "py2bpf.worlds"},
     "py2bpf.funcs": BASE | {"py2bpf.uapi", "py2bpf.intrinsics"},
     # Tools use what every user has: the package and its public modules.
     "py2bpf.examples": {"py2bpf.*"},

@@ -10,6 +10,7 @@ from ..exception import ClosedError, DataRangeError, DataTypeError
 from ..kernel.codec import BoolCodec, Codec, IntCodec, checked_int, codec_for, key_codec_for, type_name
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
+from ..worlds import in_programs
 from .storage import MapStorage, open_storage
 from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
 
@@ -25,7 +26,7 @@ _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ
 class Map(MutableMapping[Any, Any]):
     """A map shared between programs and user space.
 
-    In user space it behaves as a dict with these rules:
+    In user space it behaves as a dict with these rules (where py2bpf.sim runs a program, as programs see it):
 
     - Keys and values are converted as py2bpf.kernel.codec says. What doesn't fit raises DataTypeError (a
       TypeError) or DataRangeError (an OverflowError), also in ``in`` and get(); a missing key raises KeyError.
@@ -124,30 +125,37 @@ class Map(MutableMapping[Any, Any]):
     def _find(self, key: Any) -> bytes | None:
         return self._storage.lookup(self._key(key))
 
+    @in_programs
     def __getitem__(self, key: Any) -> Any:
         data = self._find(key)
         if data is None:
             raise KeyError(key)
         return self._values.decode(data)
 
+    @in_programs
     def get(self, key: Any, default: Any = None) -> Any:
         data = self._find(key)
         return default if data is None else self._values.decode(data)
 
+    @in_programs
     def __contains__(self, key: object) -> bool:
         return self._find(key) is not None
 
+    @in_programs
     def __setitem__(self, key: Any, value: Any) -> None:
         self._storage.update(self._key(key), self._value(value))
 
+    @in_programs
     def __delitem__(self, key: Any) -> None:
         if not self._storage.delete(self._key(key)):
             raise KeyError(key)
 
+    @in_programs
     def add(self, key: Any, value: Any) -> bool:
         """Inserts; False, and no change, where the key is there already."""
         return self._storage.update(self._key(key), self._value(value), Update.NOEXIST)
 
+    @in_programs
     def setdefault(self, key: Any, default: Any = None) -> Any:
         """The key's value, after inserting ``default`` (None: the map's default, else zero) where it is missing."""
         raw = self._key(key)
@@ -159,6 +167,7 @@ class Map(MutableMapping[Any, Any]):
                 break
         return self._values.decode(data)
 
+    @in_programs
     def pop(self, key: Any, default: Any = _MISSING) -> Any:
         data = self._storage.take(self._key(key))
         if data is not None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 from ..exception import DataRangeError, DataTypeError
 from ..kernel.codec import Buffer, Codec, checked_int, key_codec_for
 from ..uapi.map_types import MAX_PREFIX_BYTES, MapFlags, MapType, Update
+from ..worlds import in_programs
 from .base import Map
 
 _IP_VERSIONS: Final = {4: 4, 16: 6}
@@ -130,6 +131,7 @@ class LpmTrieMap(Map):
         first = self._storage.next_key(None)
         return first == raw or self._storage.next_key(raw) != first
 
+    @in_programs
     def add(self, key: Any, value: Any) -> bool:
         raw, data = self._key(key), self._value(value)
         if self._storage.lookup(raw) is not None and self._has_entry(raw):

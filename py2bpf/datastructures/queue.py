@@ -10,6 +10,7 @@ from ..kernel.codec import checked_int, codec_for, type_name
 from ..kernel.cpus import possible_cpus
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
+from ..worlds import in_programs
 from .base import checked_name
 from .reader import Reader
 from .storage import open_perf_source, open_storage
@@ -63,12 +64,13 @@ class BpfQueue(Reader):
         """The map's file descriptor. Raises ClosedError after close()."""
         return self._storage.fd
 
+    @in_programs
     def output(self, context: Any, record: Any) -> int:
         """In a program: writes a record to the buffer of the CPU that it runs on.
 
         ``context`` is the program's argument. Gives 0, or a negative error number when the record was lost.
         """
-        raise Py2BpfError(f"output() of {self!r} runs inside BPF programs only")
+        raise Py2BpfError(f"output() of {self!r} runs inside BPF programs only, or where py2bpf.sim runs one")
 
     def close(self) -> None:
         super().close()

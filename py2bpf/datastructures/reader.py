@@ -113,6 +113,10 @@ class Reader:
         self._closed.wait()
         return bool(self._pending)
 
+    def deliver(self, record: Any) -> None:
+        """Puts a record behind those that wait for a reader: what a simulated program wrote, see py2bpf.sim."""
+        self._pending.append(record)
+
     @property
     def lost(self) -> int:
         """How many records programs could not write because their CPU's buffer was full."""

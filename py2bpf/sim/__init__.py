@@ -1,0 +1,30 @@
+"""Programs as Python: CPython runs the function that would be compiled, in a kernel that is simulated around it.
+
+    run = sim.run(count, packets.tcp(dport=443), hook="xdp")
+    assert run.retval == XDP_PASS and ports[443] == 1
+
+The function runs as it is: step through it in pdb, print, measure its coverage. Its maps behave as in programs, the
+helpers of ``py2bpf.funcs`` are answered by Python, what it raises ends it with its hook's safe value and is counted.
+It needs no privileges but those that the maps need; in ``py2bpf.vm.backend()`` they need none.
+"""
+
+from __future__ import annotations
+
+from .contexts import Context, context, registers
+from .environment import Environment, Memory
+from .errors import SimulationError
+from .runner import Runner, SimRun, run
+from .world import Event
+
+__all__ = [
+    "Context",
+    "Environment",
+    "Event",
+    "Memory",
+    "Runner",
+    "SimRun",
+    "SimulationError",
+    "context",
+    "registers",
+    "run",
+]

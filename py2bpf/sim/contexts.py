@@ -1,0 +1,224 @@
+"""The arguments of simulated programs: packets, registers, events."""
+
+from __future__ import annotations
+
+import ctypes
+import difflib
+import platform
+from functools import reduce
+from typing import Any, Final
+
+from ..spec import ContextSpec, Field, HookSpec
+from ..uapi import contexts
+from ..uapi.prog_types import HOOKS, ProgType
+from . import values
+from .errors import SimulationError
+from .packet import ETHERNET, Packet
+
+_SKB_TYPES: Final = {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB}
+_BEHIND_ETHERNET: Final = {ProgType.SOCKET_FILTER, ProgType.CGROUP_SKB}
+_WITH_VIEWS: Final = {ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.XDP}
+_LOOPBACK: Final = 1
+"""The device of test runs."""
+
+
+class Context:
+    """What a program gets, laid out as a ContextSpec says: fields truncate as the kernel's do.
+
+    ``struct`` is the ctypes structure underneath, ``pointed`` the structures that fields are read through.
+    """
+
+    def __init__(self, spec: ContextSpec, packet: Packet | None = None, hook: HookSpec | None = None) -> None:
+        self.__dict__.update(_spec=spec, struct=spec.struct(), pointed={}, _packet=packet, _hook=hook)
+        for extra in spec.fields.values():
+            for each in extra if isinstance(extra, tuple) else (extra,):
+                if each.through_pointer is not None:
+                    self.pointed.setdefault(each.through_pointer, spec.struct())
+
+    def __getattr__(self, name: str) -> Any:
+        extra = self._spec.fields.get(name)
+        if isinstance(extra, tuple):
+            return tuple(self._read(each) for each in extra)
+        if extra is not None:
+            return self._read(extra)
+        try:
+            return getattr(self.struct, name)
+        except AttributeError:
+            raise self._unknown(name) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        extra = self._spec.fields.get(name)
+        if isinstance(extra, tuple):
+            for each, number in zip(extra, value, strict=False):
+                self._write(each, number)
+        elif extra is not None:
+            self._write(extra, value)
+        elif name not in _names(self.struct):
+            raise self._unknown(name)
+        elif isinstance(value, (tuple, list)):
+            getattr(self.struct, name)[: len(value)] = value
+        else:
+            setattr(self.struct, name, value)
+
+    def __repr__(self) -> str:
+        packet = f", a packet of {len(self._packet)} bytes" if self._packet is not None else ""
+        return f"<simulated {self._spec.struct.__name__}{packet}>"
+
+    def packet(self, ctype: Any, offset: int = 0) -> Any:
+        """An object of a ctypes type that lives in the packet at an offset; None past its end, and before its begin."""
+        if self._packet is None or (self._hook is not None and self._hook.prog_type not in _WITH_VIEWS):
+            raise SimulationError("ctx.packet() is for xdp and tc programs; socket filters copy with "
+                                  "funcs.packet_copy(skb, offset, object)")  # fmt: skip
+        if offset < 0 or offset + ctypes.sizeof(ctype) > len(self._packet):
+            return None
+        return values.view(ctype, self._packet.buffer, self._packet.start + offset)
+
+    def _read(self, place: Field) -> Any:
+        *path, last = place.path.split(".")
+        return getattr(reduce(getattr, path, self._holder(place)), last)
+
+    def _write(self, place: Field, value: Any) -> None:
+        *path, last = place.path.split(".")
+        setattr(reduce(getattr, path, self._holder(place)), last, value)
+
+    def _holder(self, place: Field) -> Any:
+        return self.struct if place.through_pointer is None else self.pointed[place.through_pointer]
+
+    def _unknown(self, name: str) -> Exception:
+        if name.startswith("__"):
+            return AttributeError(name)
+        known = [*self._spec.fields, *_names(self.struct)]
+        near = difflib.get_close_matches(name, known) or known
+        return SimulationError(f"the context ({self._spec.struct.__name__}) has no field {name!r}; "
+                               f"there are {', '.join(near)}")  # fmt: skip
+
+
+def _names(struct: Any) -> set[str]:
+    """The fields of a structure, those of anonymous members among them."""
+    return {name for name in dir(type(struct)) if not name.startswith("_")}
+
+
+def packet_context(data: bytes | bytearray, hook: HookSpec, fields: dict[str, Any] | None = None) -> Context:
+    """A packet's context as a test run of the kernel gives it; ``fields`` replaces some of it.
+
+    ``data`` begins with the Ethernet header. A socket filter sees what is behind it.
+    """
+    kind = hook.prog_type
+    if kind == ProgType.XDP:
+        packet = Packet(data)
+        made = Context(contexts.XDP_MD, packet, hook)
+        made.struct.ingress_ifindex = _LOOPBACK
+        made.struct.data_end = len(packet)
+    elif kind in _SKB_TYPES:
+        packet = Packet(data, ETHERNET if kind in _BEHIND_ETHERNET else 0)
+        made = Context(contexts.SK_BUFF, packet, hook)
+        skb = made.struct
+        skb.len = skb.data_end = len(packet)
+        skb.protocol, skb.pkt_type, skb.ifindex = packet.protocol, packet.pkt_type, _LOOPBACK
+    else:
+        raise SimulationError(f"a {hook.name} program gets no packet; give the context that it gets: "
+                              "sim.registers(...) or sim.context(...)")  # fmt: skip
+    _fill(made, fields or {})
+    return made
+
+
+def refresh(context: Context) -> None:
+    """Tells the context of its packet's new length."""
+    packet = context._packet
+    if hasattr(context.struct, "len"):
+        context.struct.len = len(packet)
+    context.struct.data_end = len(packet)
+
+
+def context(of: Any, /, **fields: Any) -> Context:
+    """The context of a probe (what @kprobe.probe or @tracepoint.probe made), of a ContextSpec, or of any ctypes
+    Structure laid out as the kernel's, with the given fields; others are zero.
+
+    Raises KernelError where a tracepoint's format can't be read (it needs tracefs, and mostly root): give a
+    Structure with the fields that the program reads then. Raises SimulationError for unknown fields.
+    """
+    made = Context(spec_of(of))
+    _fill(made, fields)
+    return made
+
+
+def registers(
+    args: tuple[int, ...] = (), ret: int | None = None, *, syscall: bool = False, machine: str | None = None,
+    **fields: int,
+) -> Context:  # fmt: skip
+    """The registers that a kprobe's function gets: of a call with these arguments, or of one that returns ``ret``.
+
+    ``syscall``: the arguments are a system call's own. ``machine`` is another processor's (``"aarch64"``).
+    """
+    machine = machine or platform.machine()
+    if syscall:
+        spec = contexts.syscall_regs(machine)
+    else:
+        spec = contexts.pt_regs(machine, entry=ret is None, exit=ret is not None)
+    made = Context(spec)
+    if ret is not None:
+        made.ret = ret
+    elif args:
+        made.args = args
+    _fill(made, fields)
+    return made
+
+
+def _fill(made: Context, fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(made, name, value)
+
+
+def spec_of(of: Any) -> ContextSpec:
+    """The type of the argument: of a probe, a ContextSpec, or a structure."""
+    if isinstance(of, ContextSpec):
+        return of
+    if isinstance(of, type) and issubclass(of, ctypes.Structure):
+        return ContextSpec(of)
+    if hasattr(of, "targets"):
+        return _kprobe_spec(of)
+    found = getattr(of, "context", None)
+    if isinstance(found, ContextSpec):
+        return found
+    raise SimulationError(f"{of!r} tells no context: give a probe, a ContextSpec or a ctypes Structure")
+
+
+def _kprobe_spec(probe: Any) -> ContextSpec:
+    """As on the machine's own kernel, without asking it: ``sys_X`` stands for a system call's wrapper."""
+    if probe.exit_probe:
+        return contexts.pt_regs(entry=False)
+    if probe.targets[0].startswith(("sys_", "__x64_sys_", "__arm64_sys_")):
+        return contexts.syscall_regs()
+    return contexts.pt_regs(exit=False)
+
+
+def wrapped(given: ctypes.Structure) -> Context:
+    """A context around the user's own structure, which keeps what the program writes."""
+    made = Context(ContextSpec(type(given)))
+    made.__dict__["struct"] = given
+    return made
+
+
+ALIASES: Final = {"tc": ProgType.SCHED_CLS}
+
+
+def hook_of(hook: Any, fn: Any) -> HookSpec:
+    """The HookSpec that a name, a program type or a probe means; a plain function's is the socket filter."""
+    if isinstance(hook, HookSpec):
+        return hook
+    if hook is None:
+        return HOOKS[_type_of(fn)]
+    if isinstance(hook, str):
+        kind = ALIASES.get(hook.lower()) or ProgType.__members__.get(hook.upper())
+    else:
+        kind = ProgType(hook)
+    if kind not in HOOKS:
+        known = ", ".join([*ALIASES, *(each.name.lower() for each in HOOKS)])
+        raise SimulationError(f"there is no hook {hook!r}; there are {known}")
+    return HOOKS[kind]
+
+
+def _type_of(fn: Any) -> ProgType:
+    if hasattr(fn, "targets"):
+        return ProgType.KPROBE
+    return ProgType.TRACEPOINT if hasattr(fn, "event") else ProgType.SOCKET_FILTER

@@ -1,0 +1,105 @@
+"""What a simulated kernel tells programs of the machine: who runs, the time, chance, foreign memory."""
+
+from __future__ import annotations
+
+import bisect
+import ctypes
+import itertools
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+_PAGE: Final = 1 << 12
+_FIRST: Final = 0x7F00_0000_0000
+
+
+class Memory:
+    """Memory of the kernel or of a process, for programs that follow addresses: ``probe_read`` and ``deref``.
+
+    address = memory.put(b"/etc/passwd")             # bytes and str end with a NUL
+    address = memory.put(c_uint64(5))                # ctypes objects stay what they are: writes are seen
+    """
+
+    def __init__(self) -> None:
+        self._begins: list[int] = []
+        self._pieces: dict[int, memoryview] = {}
+        self._next = itertools.count(_FIRST, _PAGE)
+
+    def put(self, content: Any) -> int:
+        """Places bytes, a str or a ctypes object somewhere; gives the address."""
+        if isinstance(content, str):
+            content = content.encode()
+        piece = memoryview(bytearray(content) + b"\0" if isinstance(content, bytes) else content).cast("B")
+        address = next(self._next)
+        for _ in range(len(piece) // _PAGE):
+            next(self._next)
+        return self.put_at(address, piece)
+
+    def put_at(self, address: int, content: Any) -> int:
+        """Places bytes or a ctypes object at an address of yours."""
+        piece = memoryview(bytearray(content) if isinstance(content, bytes) else content).cast("B")
+        if address not in self._pieces:
+            bisect.insort(self._begins, address)
+        self._pieces[address] = piece
+        return address
+
+    def share(self, content: Any) -> int:
+        """The address of a program's own object, which it can be read by from now on."""
+        return self.put_at(ctypes.addressof(content), content)
+
+    def _find(self, address: int, size: int) -> memoryview | None:
+        at = bisect.bisect_right(self._begins, address) - 1
+        if at < 0:
+            return None
+        begin = self._begins[at]
+        piece = self._pieces[begin]
+        return piece[address - begin :] if address + size <= begin + len(piece) else None
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """size bytes, None where an address among them holds nothing."""
+        found = self._find(address, size)
+        return None if found is None else bytes(found[:size])
+
+    def read_text(self, address: int, size: int) -> bytes | None:
+        """At most size bytes up to a NUL, without it."""
+        found = self._find(address, 1)
+        return None if found is None else bytes(found[:size]).partition(b"\0")[0]
+
+    def write(self, address: int, data: bytes) -> bool:
+        """False where an address among them holds nothing."""
+        found = self._find(address, len(data))
+        if found is None:
+            return False
+        found[: len(data)] = data
+        return True
+
+
+def _comm() -> bytes:
+    return Path("/proc/thread-self/comm").read_bytes().rstrip(b"\n")
+
+
+@dataclass
+class Environment:
+    """What helpers answer; left out, it is the running thread's.
+
+    ``tgid`` is the process's number and ``pid`` the thread's, in the kernel's words. ``clock`` is a number of
+    nanoseconds, or a function that gives it. ``random`` gives get_prandom_u32() its numbers.
+    """
+
+    pid: int = field(default_factory=threading.get_native_id)
+    tgid: int = field(default_factory=os.getpid)
+    uid: int = field(default_factory=os.getuid)
+    gid: int = field(default_factory=os.getgid)
+    comm: bytes = field(default_factory=_comm)
+    cpu: int = 0
+    clock: int | Callable[[], int] = time.monotonic_ns
+    random: random.Random = field(default_factory=random.Random)
+    memory: Memory = field(default_factory=Memory)
+
+    def now(self) -> int:
+        return self.clock if isinstance(self.clock, int) else self.clock()

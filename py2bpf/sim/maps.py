@@ -1,0 +1,228 @@
+"""Maps as programs see them: missing keys read as the default or None, structs are references, stores truncate."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from ..exception import ClosedError, DataTypeError, KernelError
+from ..kernel.codec import codec_for
+from ..uapi.map_types import KINDS, MapType, Update
+from . import values
+from .errors import SimulationError
+from .overlay import Overlay
+
+if TYPE_CHECKING:
+    from .world import Simulation
+
+_MISSING: Final[Any] = object()
+_KEYED: Final = {
+    *(MapType.HASH, MapType.ARRAY, MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_HASH),
+    *(MapType.LRU_PERCPU_HASH, MapType.LPM_TRIE),
+}
+_RECORDS: Final = {MapType.PERF_EVENT_ARRAY, MapType.RINGBUF}
+
+
+class MapView:
+    """One map in one run of a program, on one CPU."""
+
+    def __init__(self, map: Any, cpu: int, isolated: bool) -> None:
+        if getattr(map, "closed", False):
+            raise ClosedError(f"{map!r} is closed")
+        self.map, self.spec = map, map.map_spec
+        self.kind = MapType(self.spec.kind)
+        self.isolated = isolated
+        self.indexed = KINDS[self.kind].indexed
+        if self.kind in _KEYED:
+            self.overlay = Overlay(map._storage, self.spec, isolated)
+            self._encode_key = values.encoder(self.spec.key_type)
+            self.encode_value = values.encoder(self.spec.value_type)
+            self.numbers = values.is_number(self.spec.value_type)
+            self._decode: Callable[..., Any] = codec_for(self.spec.value_type).decode
+            self._size = self.spec.value_size
+            self._stride = self._size + 7 & ~7 if self.spec.per_cpu else self._size
+            self._at = cpu * self._stride if self.spec.per_cpu else 0
+
+    @property
+    def default(self) -> int:
+        """What reading a missing number gives."""
+        return self.spec.default or 0
+
+    def key(self, key: Any) -> bytes:
+        """The key's bytes; of an LPM trie's address, with its whole length."""
+        if self.kind not in _KEYED:
+            raise SimulationError(f"{self.map!r} has no items that a program can read or write")
+        raw = self._encode_key(key)
+        return struct.pack("=I", 8 * len(raw)) + raw if self.kind == MapType.LPM_TRIE else raw
+
+    def number(self, raw: bytes) -> Any:
+        """The number at a key; None where there is none."""
+        data = self.overlay.lookup(raw) if self._inside(raw) else None
+        return None if data is None else self._decode(data, self._at)
+
+    def reference(self, raw: bytes) -> Any:
+        """An object that lives in the map; None where the key is missing."""
+        place = self.overlay.place(raw) if self._inside(raw) else None
+        return None if place is None else values.view(self.spec.value_type, place, self._at)
+
+    def find(self, raw: bytes) -> Any:
+        """What reading a key gives where it is there, else None."""
+        return self.number(raw) if self.numbers else self.reference(raw)
+
+    def _inside(self, raw: bytes) -> bool:
+        return not self.indexed or int.from_bytes(raw, sys.byteorder) < self.spec.max_entries
+
+    def store(self, raw: bytes, value: bytes, flags: int = 0) -> int:
+        """map_update_elem: 0 or a negative error number."""
+        if not self._inside(raw):
+            return -7  # E2BIG
+        if self.indexed and flags == Update.NOEXIST:
+            return -17  # EEXIST
+        try:
+            if self.overlay.update(raw, self._whole(raw, value), flags):
+                return 0
+        except KernelError as error:
+            return -(error.errno or 0)
+        return -17 if flags == Update.NOEXIST else -2
+
+    def _whole(self, raw: bytes, value: bytes) -> bytes:
+        """A per-CPU map's value: the other CPUs keep theirs, or get zeros."""
+        if not self.spec.per_cpu:
+            return value
+        whole = bytearray(self.overlay.lookup(raw) or bytes(self.map._values.size))
+        whole[self._at : self._at + self._size] = value
+        return bytes(whole)
+
+    def delete(self, raw: bytes) -> int:
+        """map_delete_elem: 0 or a negative error number."""
+        if self.indexed:
+            return -22  # EINVAL
+        return 0 if self.overlay.delete(raw) else -2
+
+    def flush(self) -> None:
+        """Gives the map what was written through references."""
+        if self.kind in _KEYED:
+            self.overlay.flush()
+
+    def items(self) -> list[tuple[Any, Any]]:
+        """(key, value) of all entries as the program left them, as the map's items() gives them."""
+        keys, content = self.map._keys, self.map._values
+        found = self.overlay.entries(keys.size, content.size)
+        return [(keys.decode(key), content.decode(value)) for key, value in found]
+
+
+# What map methods mean in programs: (simulation, view, arguments) -> value
+
+
+def _get_item(_: Simulation, view: MapView, key: Any) -> Any:
+    found = view.find(view.key(key))
+    return view.default if found is None and view.numbers else found
+
+
+def _set_item(_: Simulation, view: MapView, key: Any, value: Any) -> None:
+    view.store(view.key(key), view.encode_value(value))
+
+
+def _del_item(_: Simulation, view: MapView, key: Any) -> None:
+    _no_array(view, "assign 0 instead")
+    view.delete(view.key(key))
+
+
+def _contains(_: Simulation, view: MapView, key: Any) -> bool:
+    return view.find(view.key(key)) is not None
+
+
+def _get(_: Simulation, view: MapView, key: Any, default: Any = None) -> Any:
+    found = view.find(view.key(key))
+    return default if found is None else found
+
+
+def _setdefault(_: Simulation, view: MapView, key: Any, default: Any = None) -> Any:
+    raw = view.key(key)
+    if view.find(raw) is None:
+        value = view.default if default is None and view.numbers else default
+        view.store(raw, bytes(view.spec.value_size) if value is None else view.encode_value(value), Update.NOEXIST)
+    found = view.find(raw)
+    return view.default if found is None and view.numbers else found
+
+
+def _pop(_: Simulation, view: MapView, key: Any, default: Any = _MISSING) -> Any:
+    _no_array(view, "read it, then assign 0")
+    if not view.numbers:
+        raise SimulationError("pop() works for numbers: read the struct with m[k], then del m[k]")
+    raw = view.key(key)
+    found = view.number(raw)
+    if found is None:
+        return view.default if default is _MISSING else default
+    view.delete(raw)
+    return found
+
+
+def _add(_: Simulation, view: MapView, key: Any, value: Any) -> bool:
+    return view.store(view.key(key), view.encode_value(value), Update.NOEXIST) == 0
+
+
+def _no_array(view: MapView, instead: str) -> None:
+    if view.indexed:
+        raise SimulationError(f"items of an array map can't be deleted: {instead}")
+
+
+@contextlib.contextmanager
+def _locked(view: MapView, key: Any) -> Iterator[Any]:
+    yield view.find(view.key(key))
+
+
+def _lock(_: Simulation, view: MapView, key: Any) -> Any:
+    """One program runs at a time: nobody else wants the lock."""
+    return _locked(view, key)
+
+
+def _output(simulation: Simulation, view: MapView, *args: Any) -> int:
+    """queue.output(context, record) or ring.output(record)."""
+    wanted = 2 if view.kind == MapType.PERF_EVENT_ARRAY else 1
+    if len(args) != wanted:
+        raise SimulationError(f"output() of {view.map!r} takes {'the context and ' if wanted == 2 else ''}a record")
+    return simulation.emit(view, record_bytes(view, args[-1]))
+
+
+def _reserve(_: Simulation, view: MapView) -> Any:
+    return view.spec.data_type()
+
+
+def _submit(simulation: Simulation, view: MapView, record: Any) -> None:
+    simulation.emit(view, bytes(record))
+
+
+def _discard(_: Simulation, view: MapView, record: Any) -> None:
+    """The record goes nowhere."""
+
+
+def record_bytes(view: MapView, record: Any) -> bytes:
+    """A queue's record made of a value."""
+    if view.kind not in _RECORDS:
+        raise DataTypeError(f"{view.map!r} takes no records: output() is a method of queues and ring buffers")
+    ctype = view.spec.data_type
+    plain = record if isinstance(record, ctype) else values.plain(record)
+    return values.encoder(ctype)(plain)[: ctypes.sizeof(ctype)]
+
+
+OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
+    "__getitem__": _get_item,
+    "__setitem__": _set_item,
+    "__delitem__": _del_item,
+    "__contains__": _contains,
+    "get": _get,
+    "setdefault": _setdefault,
+    "pop": _pop,
+    "add": _add,
+    "lock": _lock,
+    "output": _output,
+    "reserve": _reserve,
+    "submit": _submit,
+    "discard": _discard,
+}
+"""The methods that programs may use."""

@@ -1,0 +1,120 @@
+"""A program's entries of a map between the program and where the map keeps them."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from typing import Any
+
+from ..datastructures.storage import MapStorage
+from ..exception import KernelError
+from ..uapi.map_types import KINDS, MapType, Update
+from .errors import SimulationError
+
+_LRU = {MapType.LRU_HASH, MapType.LRU_PERCPU_HASH}
+
+
+class Overlay:
+    """A map's entries in memory of this process, as far as a program refers to them.
+
+    Live, every change goes to the map: numbers at once, what is written through references when flush() is called.
+    Isolated, all changes stay here, and the map is only read.
+    """
+
+    def __init__(self, storage: MapStorage, spec: Any, isolated: bool) -> None:
+        self._storage = storage
+        self._isolated = isolated
+        self._kind = MapType(spec.kind)
+        self._room = spec.max_entries
+        self._entries: dict[bytes, bytearray] = {}
+        self._clean: dict[bytes, bytes] = {}
+        self._deleted: set[bytes] = set()
+        self._count: int | None = None
+
+    def lookup(self, key: bytes) -> bytes | bytearray | None:
+        """The value's bytes, which are a reference only if place() made one before."""
+        if (entry := self._entries.get(key)) is not None:
+            return entry
+        return None if key in self._deleted else self._storage.lookup(key)
+
+    def place(self, key: bytes) -> bytearray | None:
+        """The value's bytes, to be written in place until the program ends; None where the key is missing."""
+        entry = self._entries.get(key)
+        if entry is None:
+            data = None if key in self._deleted else self._storage.lookup(key)
+            if data is None:
+                return None
+            entry = self._entries[key] = bytearray(data)
+            if not self._isolated:
+                self._clean[key] = data
+        return entry
+
+    def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
+        """False where the flags forbid it. Raises KernelError: E2BIG in a full map."""
+        self.flush()
+        if self._isolated:
+            return self._keep(key, value, flags)
+        if not self._storage.update(key, value, flags):
+            return False
+        if (entry := self._entries.get(key)) is not None:
+            entry[:] = value
+            self._clean[key] = value
+        return True
+
+    def _keep(self, key: bytes, value: bytes, flags: int) -> bool:
+        entry = self.place(key)
+        if entry is not None:
+            if flags == Update.NOEXIST:
+                return False
+            entry[:] = value
+            return True
+        if flags == Update.EXIST:
+            return False
+        if self._kind not in _LRU and self._size() >= self._room:
+            raise KernelError(errno.E2BIG, "the map is full")
+        self._entries[key] = bytearray(value)
+        self._deleted.discard(key)
+        self._count = self._size() + 1
+        return True
+
+    def _size(self) -> int:
+        if self._count is None:
+            self._count = sum(count for _, _, count in self._storage.walk())
+        return self._count
+
+    def delete(self, key: bytes) -> bool:
+        """False where the key is missing."""
+        self.flush()
+        if not self._isolated:
+            self._entries.pop(key, None)
+            self._clean.pop(key, None)
+            return self._storage.delete(key)
+        if self._kind == MapType.LPM_TRIE:
+            raise SimulationError("a simulation apart from the map can't delete from an LPM trie: run it on the map")
+        if self.lookup(key) is None:
+            return False
+        self._count = self._size() - 1
+        self._entries.pop(key, None)
+        self._deleted.add(key)
+        return True
+
+    def flush(self) -> None:
+        """Gives the map what was written through references. Entries that are gone meanwhile stay gone."""
+        for key, clean in self._clean.items():
+            entry = bytes(self._entries[key])
+            if entry != clean and self._storage.update(key, entry, Update.EXIST):
+                self._clean[key] = entry
+
+    def entries(self, key_size: int, value_size: int) -> Iterator[tuple[bytes, bytes]]:
+        """All (key, value) as the program left them."""
+        seen = set()
+        for keys, values, count in self._storage.walk():
+            for at in range(count):
+                key = bytes(keys[at * key_size : (at + 1) * key_size])
+                if key not in self._deleted:
+                    seen.add(key)
+                    found = self._entries.get(key)
+                    yield key, bytes(values[at * value_size : (at + 1) * value_size]) if found is None else bytes(found)
+        for key, entry in self._entries.items():
+            if key not in seen and not KINDS[self._kind].indexed:
+                yield key, bytes(entry)

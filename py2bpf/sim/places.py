@@ -1,0 +1,104 @@
+"""Where the bytes that a program hands over lie.
+
+Of ``funcs.get_current_comm(event.comm)`` Python passes on the characters of the field, a copy: ctypes turns char arrays
+into bytes. A helper is to fill the field, so its place is found by the text of the call.
+"""
+
+from __future__ import annotations
+
+import ast
+import ctypes
+import functools
+import linecache
+import sys
+from types import CodeType, FrameType
+from typing import Any, Final
+
+from .errors import SimulationError
+
+_HERE: Final = __name__.rpartition(".")[0]
+_OURS: Final = (_HERE, "py2bpf.intrinsics", "py2bpf.worlds")
+
+
+def caller() -> FrameType:
+    """The frame of the program's function that is running."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name not in _OURS and not name.startswith(f"{_HERE}."):
+            return frame
+        frame = frame.f_back
+    raise SimulationError("a helper was called without a program around it")
+
+
+def argument(index: int) -> Any:
+    """The ctypes object that the program's running call has as its argument number ``index``: a char array in a
+    struct or array. None where the argument is something else, or the call's source text isn't known.
+    """
+    frame = caller()
+    arguments = _arguments(frame.f_code, frame.f_lasti)
+    if arguments is None or index >= len(arguments):
+        return None
+    return _place(arguments[index], frame)
+
+
+@functools.lru_cache(maxsize=4096)
+def _arguments(code: CodeType, at: int) -> tuple[ast.expr, ...] | None:
+    """The argument expressions of the call that the instruction at a byte offset makes."""
+    line, end_line, column, end_column = list(code.co_positions())[at // 2]
+    if line is None or end_line is None or column is None or end_column is None:
+        return None
+    lines = [linecache.getline(code.co_filename, number).encode() for number in range(line, end_line + 1)]
+    lines[-1] = lines[-1][:end_column]
+    lines[0] = lines[0][column:]
+    try:
+        found = ast.parse(b"(" + b"".join(lines) + b")", mode="eval").body
+    except SyntaxError:
+        return None
+    if not isinstance(found, ast.Call) or any(isinstance(each, ast.Starred) for each in found.args):
+        return None
+    return tuple(found.args)
+
+
+def _place(node: ast.expr, frame: FrameType) -> Any:
+    if not isinstance(node, (ast.Attribute, ast.Subscript)) or not _is_plain(node):
+        return None
+    owner = eval(compile(ast.Expression(node.value), "<place>", "eval"), frame.f_globals, frame.f_locals)
+    if isinstance(node, ast.Attribute):
+        return field(owner, node.attr)
+    index = eval(compile(ast.Expression(node.slice), "<place>", "eval"), frame.f_globals, frame.f_locals)
+    return item(owner, index)
+
+
+def _is_plain(node: ast.expr) -> bool:
+    """Whether evaluating it again changes nothing: no calls, no assignments."""
+    allowed = (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator,
+               ast.unaryop, ast.expr_context)  # fmt: skip
+    return all(isinstance(each, allowed) for each in ast.walk(node))
+
+
+def field(owner: Any, name: str) -> Any:
+    """A struct's or union's field as an object within it, also where ctypes would copy it."""
+    if not isinstance(owner, (ctypes.Structure, ctypes.Union)):
+        return None
+    for kind in type(owner).__mro__:
+        for member, ctype, *bits in kind.__dict__.get("_fields_", ()):
+            if member == name and not bits:
+                return _within(owner, ctype, getattr(kind, name).offset)
+    return None
+
+
+def item(owner: Any, index: int) -> Any:
+    """An array's item as an object within it."""
+    if not isinstance(owner, ctypes.Array) or not isinstance(index, int):
+        return None
+    size = ctypes.sizeof(owner._type_)
+    if not -len(owner) <= index < len(owner):
+        raise IndexError("invalid index")
+    return _within(owner, owner._type_, index % len(owner) * size)
+
+
+def _within(owner: Any, ctype: Any, offset: int) -> Any:
+    inner = ctype.from_address(ctypes.addressof(owner) + offset)
+    inner._py2bpf_owner = owner  # keeps the memory alive
+    return inner

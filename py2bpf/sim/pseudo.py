@@ -1,0 +1,151 @@
+"""The pseudo functions of ``py2bpf.funcs``, as CPython computes them."""
+
+from __future__ import annotations
+
+import ctypes
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from . import places, values
+from .errors import ProgramEnd, SimulationError
+
+if TYPE_CHECKING:
+    from .world import Simulation
+
+_SKF_NET_OFF, _SKF_LL_OFF = -0x100000, -0x200000
+"""Offsets that count from the network and the link header, include/uapi/linux/filter.h."""
+_OBJECTS: Final = (ctypes.Structure, ctypes.Union, ctypes.Array, ctypes._SimpleCData)
+
+
+def call(simulation: Simulation, function: Any, args: tuple[Any, ...]) -> Any:
+    handler, counts = PSEUDO[function.__name__]
+    if len(args) not in counts:
+        raise SimulationError(f"{function.signature} is called with {len(args)} arguments")
+    return handler(simulation, args)
+
+
+def target(args: tuple[Any, ...], index: int, name: str) -> Any:
+    """The ctypes object that an argument is; a char array's field, where ctypes gives a copy of its characters."""
+    value = args[index]
+    if isinstance(value, _OBJECTS):
+        return value
+    found = places.argument(index) if isinstance(value, bytes) else None
+    if found is None:
+        raise SimulationError(
+            f"argument {index + 1} of {name}() must be a ctypes object, not {value!r}"
+            + ("; write the struct and its field in the call itself, as in get_current_comm(event.comm)"
+               if isinstance(value, bytes) else "")
+        )  # fmt: skip
+    return found
+
+
+def raw(value: Any) -> memoryview:
+    """An object's bytes, to be read and written in place."""
+    return memoryview(value).cast("B")
+
+
+def _addrof(_: Simulation, args: tuple[Any, ...]) -> Any:
+    if isinstance(args[0], int):
+        return (ctypes.c_int64 if args[0] < 1 << 63 else ctypes.c_uint64)(args[0])
+    return target(args, 0, "addrof")
+
+
+def _memcpy(_: Simulation, args: tuple[Any, ...]) -> None:
+    source, destination = raw(target(args, 0, "memcpy")), raw(target(args, 1, "memcpy"))
+    size = _size(args[2], "memcpy", source, destination)
+    destination[:size] = bytes(source[:size])
+
+
+def _mem_eq(_: Simulation, args: tuple[Any, ...]) -> bool:
+    sides = [places.argument(index) or args[index] if isinstance(args[index], bytes) else args[index]
+             for index in (0, 1)]  # fmt: skip
+    data = [memoryview(side).cast("B") for side in sides]
+    constant = [len(memory) for memory, side in zip(data, sides, strict=True) if isinstance(side, bytes)]
+    if len(args) == 2 and not constant and len(data[0]) != len(data[1]):
+        raise SimulationError(f"mem_eq() of objects of {len(data[0])} and {len(data[1])} bytes needs a size")
+    size = _size(args[2] if len(args) == 3 else constant[0] if constant else len(data[0]), "mem_eq", *data)
+    return data[0][:size] == data[1][:size]
+
+
+def _size(given: Any, name: str, *objects: memoryview) -> int:
+    size = operator.index(values.plain(given))
+    if size < 0 or any(size > len(each) for each in objects):
+        raise SimulationError(f"{name}() of {size} bytes exceeds an object of {min(map(len, objects))}")
+    return size
+
+
+def packet_of(simulation: Simulation, name: str) -> Any:
+    """The program's packet."""
+    packet = simulation.context._packet
+    if packet is None:
+        raise SimulationError(f"{name}() needs a packet, and a {simulation.hook.name} program has none")
+    return packet
+
+
+def _packet_copy(simulation: Simulation, args: tuple[Any, ...]) -> bool:
+    destination = raw(target(args, 2, "packet_copy"))
+    size = _size(args[3] if len(args) == 4 else len(destination), "packet_copy", destination)
+    found = packet_of(simulation, "packet_copy").read(operator.index(args[1]), size)
+    destination[:size] = bytes(size) if found is None else found
+    return found is not None
+
+
+def _load_skb(size: int) -> Callable[[Simulation, tuple[Any, ...]], int]:
+    def load(simulation: Simulation, args: tuple[Any, ...]) -> int:
+        packet = packet_of(simulation, "load_skb_*")
+        if not simulation.hook.packet_loads:
+            raise SimulationError(f"load_skb_*() work in socket filters and traffic control, not in a "
+                                  f"{simulation.hook.name} program")  # fmt: skip
+        offset = ctypes.c_int32(args[-1]).value
+        if offset < 0:
+            begin, base = (14, _SKF_NET_OFF) if offset >= _SKF_NET_OFF else (0, _SKF_LL_OFF)
+            at = offset - base
+            found = bytes(packet.buffer[begin + at : begin + at + size]) if at >= 0 else b""
+        else:
+            found = packet.read(offset, size) or b""
+        if len(found) < size:
+            raise ProgramEnd(0)
+        return int.from_bytes(found, "big")
+
+    return load
+
+
+def _deref(ctype: Any) -> Callable[[Simulation, tuple[Any, ...]], int]:
+    size = ctypes.sizeof(ctype)
+
+    def deref(simulation: Simulation, args: tuple[Any, ...]) -> int:
+        if isinstance(args[0], (*_OBJECTS, bytes)):
+            found: bytes | None = bytes(raw(target(args, 0, "deref"))[:size])
+        else:
+            found = simulation.environment.memory.read(args[0] & (1 << 64) - 1, size)
+        return int(ctype.from_buffer_copy(found or bytes(size)).value)
+
+    return deref
+
+
+def _bswap(size: int) -> Callable[[Simulation, tuple[Any, ...]], int]:
+    mask = (1 << 8 * size) - 1
+
+    def bswap(_: Simulation, args: tuple[Any, ...]) -> int:
+        return int.from_bytes((operator.index(args[0]) & mask).to_bytes(size, "little"), "big")
+
+    return bswap
+
+
+PSEUDO: Final[dict[str, tuple[Callable[[Simulation, tuple[Any, ...]], Any], tuple[int, ...]]]] = {
+    "addrof": (_addrof, (1,)),
+    "memcpy": (_memcpy, (3,)),
+    "mem_eq": (_mem_eq, (2, 3)),
+    "packet_copy": (_packet_copy, (3, 4)),
+    "load_skb_byte": (_load_skb(1), (1, 2)),
+    "load_skb_short": (_load_skb(2), (1, 2)),
+    "load_skb_word": (_load_skb(4), (1, 2)),
+    "deref_u8": (_deref(ctypes.c_uint8), (1,)),
+    "deref_u16": (_deref(ctypes.c_uint16), (1,)),
+    "deref_u32": (_deref(ctypes.c_uint32), (1,)),
+    "deref_u64": (_deref(ctypes.c_uint64), (1,)),
+    "bswap16": (_bswap(2), (1,)),
+    "bswap32": (_bswap(4), (1,)),
+    "bswap64": (_bswap(8), (1,)),
+}

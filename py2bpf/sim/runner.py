@@ -1,0 +1,150 @@
+"""Runs functions in the simulated kernel."""
+
+from __future__ import annotations
+
+import ctypes
+import operator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final
+
+from ..exception import DataTypeError, Py2BpfError
+from ..spec import ErrorSite, HookSpec
+from ..worlds import CURRENT
+from . import contexts, world
+from .contexts import Context
+from .environment import Environment
+from .errors import ProgramEnd, SimulationError
+from .maps import MapView
+
+_OURS: Final = __name__.rpartition(".")[0]
+_U32: Final = (1 << 32) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SimRun:
+    """What a simulated run gave.
+
+    ``retval`` and ``data`` are what prog.test_run() gives: the result as an unsigned 32-bit number, and the packet
+    afterwards. ``exception`` is what ended the program, if something did, and ``errors`` counts it by its place, as
+    ``prog.errors`` does. ``events`` are the records that it wrote, ``trace`` the lines of trace_printk().
+    """
+
+    retval: int
+    data: bytes = b""
+    errors: dict[ErrorSite, int] = field(default_factory=dict)
+    exception: Exception | None = None
+    events: tuple[world.Event, ...] = ()
+    trace: tuple[str, ...] = ()
+    views: tuple[MapView, ...] = field(default=(), repr=False)
+
+    def items(self, map: Any) -> list[tuple[Any, Any]]:
+        """The (key, value) pairs that the run left in a map: of an isolated run only this tells them."""
+        return world.items(self.views, map)
+
+
+class Runner:
+    """Runs one function many times: ``runner(packet)`` is ``run(fn, packet, ...)`` with all else decided before.
+
+    See run() for the arguments.
+    """
+
+    def __init__(
+        self, fn: Any, *, hook: Any = None, isolated: bool = False, raise_errors: bool = False,
+        environment: Environment | None = None,
+    ) -> None:  # fmt: skip
+        self.hook: HookSpec = contexts.hook_of(hook, fn)
+        self._probe = fn if hasattr(fn, "fn") else None
+        self.fn = getattr(fn, "fn", fn)
+        if not callable(self.fn):
+            raise DataTypeError(f"give the function that would be compiled, not {fn!r}")
+        self.isolated, self.raise_errors = isolated, raise_errors
+        self.environment = environment or Environment()
+
+    def __call__(self, given: Any = None) -> SimRun:
+        context = self._context(given)
+        around = world.Simulation(self.hook, context, self.environment, self.isolated)
+        token = CURRENT.set(around)
+        problem: Exception | None = None
+        try:
+            value = self._result(self.fn(context))
+        except ProgramEnd as end:
+            value = end.value
+        except BaseException as error:
+            if self.raise_errors or not is_programs_own(error):
+                raise
+            assert isinstance(error, Exception)
+            value, problem = self.hook.safe, error
+        finally:
+            CURRENT.reset(token)
+            around.end()
+        packet = context._packet
+        return SimRun(
+            value & _U32,
+            b"" if packet is None else packet.linked(),
+            {} if problem is None else {site(problem): 1},
+            problem,
+            tuple(around.events),
+            tuple(around.trace),
+            tuple(around.views.values()),
+        )
+
+    def _context(self, given: Any) -> Context:
+        if isinstance(given, (bytes, bytearray)):
+            return contexts.packet_context(given, self.hook)
+        if isinstance(given, Context):
+            return given
+        if isinstance(given, ctypes.Structure):
+            return contexts.wrapped(given)
+        if self._probe is not None and (given is None or isinstance(given, dict)):
+            return contexts.context(self._probe, **(given or {}))
+        raise DataTypeError("give a packet (bytes, from its Ethernet header on) or a context "
+                            f"(sim.registers(...), sim.context(...)), not {given!r}")  # fmt: skip
+
+    def _result(self, value: Any) -> int:
+        if value is None:
+            return self.hook.neutral
+        if isinstance(value, ctypes._SimpleCData):
+            value = value.value
+        try:
+            return operator.index(value)
+        except TypeError:
+            raise SimulationError(f"the program returned {value!r}: programs return integers or None") from None
+
+
+def is_programs_own(error: BaseException) -> bool:
+    """Whether the program raised it: then the compiled one ends with its hook's safe value."""
+    return isinstance(error, Exception) and not isinstance(error, Py2BpfError)
+
+
+def site(error: Exception) -> ErrorSite:
+    """The line of the program where it was raised."""
+    at: TracebackType | None = error.__traceback__
+    filename, line = "<unknown>", 0
+    while at is not None:
+        module = at.tb_frame.f_globals.get("__name__", "")
+        if module not in ("py2bpf.intrinsics", "py2bpf.worlds") and not f"{module}.".startswith(f"{_OURS}."):
+            filename, line = at.tb_frame.f_code.co_filename, at.tb_lineno
+        at = at.tb_next
+    return ErrorSite(filename, line, type(error).__name__)
+
+
+def run(
+    fn: Any, given: Any = None, *, hook: Any = None, isolated: bool = False, raise_errors: bool = False,
+    environment: Environment | None = None,
+) -> SimRun:  # fmt: skip
+    """Runs a function in CPython as the kernel would run what it is compiled to.
+
+    ``fn`` is a plain function, or what @kprobe.probe or @tracepoint.probe made of one. ``given`` is a packet that
+    begins with its Ethernet header, a context (registers(), context(), any ctypes Structure), or a dict with the
+    fields of a probe's context. ``hook`` is the kind of program: ``"socket_filter"`` (of a plain function also when
+    left out), ``"tc"``, ``"xdp"``, a ProgType or a HookSpec; a probe knows its own.
+
+    Maps are changed as a program would change them; with ``isolated`` they stay as they are, and only the result's
+    items() tells what the program did. What the program raises is counted and gives the hook's safe value; with
+    ``raise_errors`` it is raised, for pdb. ``environment`` says who runs, what time it is, and what memory holds.
+
+    Raises SimulationError for what no simulation can do, DataTypeError for what programs can't store.
+    """
+    runner = Runner(fn, hook=hook, isolated=isolated, raise_errors=raise_errors, environment=environment)
+    return runner(given)

@@ -1,0 +1,75 @@
+"""One run of a program in CPython: what its maps and helpers answer, and what it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..intrinsics import Helper
+from ..kernel.codec import codec_for
+from ..spec import HookSpec
+from . import helpers, maps, pseudo
+from .contexts import Context
+from .environment import Environment
+from .errors import SimulationError
+from .maps import MapView
+
+
+class Event(NamedTuple):
+    """A record that the program wrote: to ``queue``, as the queue's reader gets it."""
+
+    queue: Any
+    record: Any
+
+
+class Simulation:
+    """The world around one run of a program."""
+
+    def __init__(self, hook: HookSpec, context: Context, environment: Environment, isolated: bool) -> None:
+        self.hook, self.context, self.environment = hook, context, environment
+        self.isolated = isolated
+        self.events: list[Event] = []
+        self.trace: list[str] = []
+        self.views: dict[int, MapView] = {}
+
+    def view(self, map: Any) -> MapView:
+        """A map as this program sees it."""
+        view = self.views.get(id(map))
+        if view is None:
+            if not hasattr(map, "map_spec"):
+                raise SimulationError(f"{map!r} is no map")
+            view = self.views[id(map)] = MapView(map, self.environment.cpu, self.isolated)
+        return view
+
+    def operate(self, map: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A map's method, called by the program."""
+        if kwargs:
+            raise SimulationError(f".{name}() of a map takes no keyword arguments in programs")
+        return maps.OPERATIONS[name](self, self.view(map), *args)
+
+    def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A helper or pseudo function, called by the program."""
+        if kwargs:
+            raise SimulationError(f"{function.__name__}() takes no keyword arguments in programs")
+        if isinstance(function, Helper):
+            return helpers.call(self, function.info, args)
+        return pseudo.call(self, function, args)
+
+    def emit(self, view: MapView, data: bytes) -> int:
+        """Delivers a record; its reader finds it in the queue, unless the run is isolated."""
+        codec = codec_for(view.spec.data_type)
+        self.events.append(Event(view.map, codec.decode(data.ljust(codec.size, b"\0"))))
+        if not self.isolated:
+            view.map.deliver(codec.decode(data.ljust(codec.size, b"\0")))
+        return 0
+
+    def end(self) -> None:
+        """Gives the maps what the program wrote through references."""
+        for view in self.views.values():
+            view.flush()
+
+
+def items(views: Sequence[MapView], map: Any) -> list[tuple[Any, Any]]:
+    """A map's entries after the run."""
+    found = next((view for view in views if view.map is map), None)
+    return found.items() if found is not None and found.isolated else list(map.items())

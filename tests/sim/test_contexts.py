@@ -1,0 +1,56 @@
+"""Simulated packets' contexts against those of the kernel's test runs."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from ctypes import c_uint64
+from typing import Any
+
+import pytest
+
+from py2bpf.datastructures import ArrayMap
+
+pytestmark = pytest.mark.kernel
+
+SKB = ("len", "pkt_type", "mark", "queue_mapping", "protocol", "vlan_present", "vlan_tci", "vlan_proto", "priority",
+       "ingress_ifindex", "ifindex", "tc_index", "hash", "napi_id", "gso_segs", "gso_size")  # fmt: skip
+FIELDS = [
+    *(("socket_filter", name) for name in SKB),
+    *(("tc", name) for name in (*SKB, "tc_classid", "tstamp", "wire_len")),
+    *(("xdp", name) for name in ("ingress_ifindex", "rx_queue_index")),
+]
+PACKETS = {
+    "IPv4 to us": bytes(12) + b"\x08\x00" + bytes(30),
+    "IPv6 broadcast": b"\xff" * 6 + bytes(6) + b"\x86\xdd" + bytes(60),
+    "VLAN multicast": b"\x01" + bytes(11) + b"\x81\x00\x00\x05\x08\x00" + bytes(20),
+    "802.2 to others": b"\x02" + bytes(11) + struct.pack("!H", 100) + bytes(range(30)),
+    "802.3": b"\x02" + bytes(11) + struct.pack("!H", 100) + b"\xff\xff" + bytes(30),
+    "header alone": bytes(12) + b"\x08\x06",
+}
+
+
+@pytest.mark.parametrize(("hook", "field"), FIELDS)
+def test_fields_are_those_of_test_runs(both: Callable[..., Any], hook: str, field: str) -> None:
+    with ArrayMap(c_uint64, 1) as seen:
+
+        def program(ctx: Any) -> int:
+            seen[0] = getattr(ctx, field)
+            return 0
+
+        for packet in PACKETS.values():
+            both(program, packet, hook, (seen,))
+
+
+@pytest.mark.parametrize("hook", ["socket_filter", "tc"])
+def test_loads_are_those_of_test_runs(both: Callable[..., Any], hook: str) -> None:
+    from py2bpf import funcs
+
+    packet = bytes(range(100, 112)) + b"\x08\x00" + bytes(range(20))
+    for offset in (0, 1, 3, 16, 17, 18, 19, 20, 30, 31, 33, 34, 1 << 30, -0x100000, -0x100000 + 18, -0x200000 + 4, -1):
+        for load in (funcs.load_skb_byte, funcs.load_skb_short, funcs.load_skb_word):
+
+            def program(skb: Any) -> int:
+                return load(skb, offset) + 1
+
+            both(program, packet, hook)

@@ -1,0 +1,241 @@
+"""Maps in simulated programs: as in the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ctypes import Structure, c_char, c_int16, c_uint8, c_uint16, c_uint32, c_uint64
+from typing import Any
+
+import pytest
+
+from py2bpf import funcs, sim
+from py2bpf.datastructures import (
+    ArrayMap,
+    BpfQueue,
+    HashMap,
+    LpmTrieMap,
+    LruHashMap,
+    PerCpuArrayMap,
+    PerCpuHashMap,
+)
+from py2bpf.exception import Py2BpfError
+
+pytestmark = pytest.mark.kernel
+PACKET = bytes(12) + b"\x08\x00" + bytes(50)
+
+
+class Entry(Structure):
+    _fields_ = [("count", c_uint64), ("last", c_int16), ("name", c_char * 6)]
+
+
+class Pair(Structure):
+    _fields_ = [("a", c_uint8), ("b", c_uint32)]
+
+
+@pytest.mark.parametrize("kind", [HashMap, LruHashMap])
+@pytest.mark.parametrize("default", [None, 7])
+def test_numbers(both: Callable[..., Any], kind: Any, default: int | None) -> None:
+    with kind(c_uint32, c_uint16, 64, default) as m, ArrayMap(c_uint64, 16) as out:
+        m.update({1: 10, 2: 20, 3: 30, 4: 65535})
+
+        def program(skb: Any) -> int:
+            n = skb.len - 50
+            out[0] = m[n + 1]
+            out[1] = m[n + 99]
+            out[2] = (n + 2) in m
+            out[3] = (n + 98) in m
+            out[4] = m.get(n + 97, 5)
+            out[5] = m.get(n + 96) is None
+            m[n + 5] = n - 1
+            out[6] = m[n + 5]
+            m[n + 6] = m[n + 6] + 3
+            out[7] = m.pop(n + 2)
+            out[8] = m.pop(n + 95, 8)
+            out[9] = m.add(n + 1, 4)
+            out[10] = m.add(n + 7, 4)
+            out[11] = m.setdefault(n + 1, 6)
+            out[12] = m.setdefault(n + 8, 6)
+            del m[n + 3]
+            del m[n + 94]
+            return m[n - 1]
+
+        both(program, PACKET, maps=(m, out))
+
+
+def test_increments_insert_and_wrap(both: Callable[..., Any]) -> None:
+    with HashMap(c_uint32, c_uint32, 64, 5) as m, ArrayMap(c_uint64, 2) as a:
+        m[1] = 0xFFFFFFFE
+        a[0] = 3
+
+        def program(skb: Any) -> int:
+            m[1] += skb.len
+            m[2] += skb.len
+            m[3] -= 6
+            m[1] |= 4
+            a[skb.len - 50] += 2
+            a[skb.len] += 2
+            return a[skb.len + 1]
+
+        both(program, PACKET, maps=(m, a))
+
+
+def test_struct_values_are_references(both: Callable[..., Any]) -> None:
+    with HashMap(c_uint32, Entry, 8) as m:
+        m[1] = Entry(5, -3, b"abc")
+
+        def program(skb: Any) -> int:
+            entry = m[1]
+            if not entry:
+                return 99
+            entry.count += skb.len
+            entry.last = 70000
+            again = m.get(1)
+            if again:
+                again.count += 1
+            if m[2]:
+                return 98
+            m[3] = Entry(count=entry.count)
+            new = m.setdefault(4, Entry(last=4))
+            if new:
+                new.count = 44
+            return entry.count + entry.last
+
+        both(program, PACKET, maps=(m,))
+
+
+def test_missing_structs_end_the_program(both: Callable[..., Any]) -> None:
+    with HashMap(c_uint32, Entry, 8) as m:
+
+        def program(skb: Any) -> int:
+            m[skb.len].count += 1
+            return 5
+
+        run = both(program, PACKET, maps=(m,))
+        assert isinstance(run.exception, AttributeError)
+
+
+def test_arrays_end_where_they_end(both: Callable[..., Any]) -> None:
+    with ArrayMap(Entry, 3) as m, ArrayMap(c_uint8, 3) as n:
+
+        def program(skb: Any) -> int:
+            at = skb.len - 50
+            entry = m[at + 1]
+            if entry:
+                entry.count = 9
+            n[at + 3] = 7
+            n[at - 1] = 7
+            n[at + 2] = 300
+            return (m[at + 3] is None) + 10 * n[at + 3] + 100 * n[at + 2] + ((at + 2) in n) + ((at + 3) in n)
+
+        both(program, PACKET, maps=(m, n))
+
+
+def test_struct_keys_and_tuples(both: Callable[..., Any]) -> None:
+    with HashMap(Pair, c_uint64, 8) as m:
+
+        def program(skb: Any) -> int:
+            m[Pair(1, 2)] = 5
+            m[3, skb.len] = 6
+            m[(1, 2)] += 1
+            key = Pair(a=3)
+            key.b = skb.len
+            return m[key] * 10 + m[1, 2]
+
+        both(program, PACKET, maps=(m,))
+
+
+def test_a_full_map_takes_nothing_more(both: Callable[..., Any]) -> None:
+    with HashMap(c_uint32, c_uint64, 2) as m:
+        m[1] = 1
+
+        def program(skb: Any) -> int:
+            for i in range(5):
+                m[i + skb.len] = i + 1
+            return m.add(77, 7) + 2 * m.setdefault(78, 8) + m[skb.len]
+
+        both(program, PACKET, maps=(m,))
+
+
+def test_networks_are_found_by_their_longest_prefix(both: Callable[..., Any]) -> None:
+    with LpmTrieMap(c_uint32, c_uint32, 8, 3) as m:
+        m.update({"10.0.0.0/8": 1, "10.1.0.0/16": 2})
+
+        def program(skb: Any) -> int:
+            n = skb.len - 50
+            m[0x0201010A + n] = 9
+            return m[0x0101010A + n] + 10 * m[0x0102020A + n] + 100 * m[0x0201010A + n] + 1000 * m[n + 1]
+
+        assert both(program, PACKET).retval == 2 + 10 + 900 + 3000
+
+
+def test_per_cpu_maps_have_this_cpus_value() -> None:
+    with PerCpuHashMap(c_uint32, c_uint64, 8) as m, PerCpuArrayMap(Entry, 2) as a:
+        m[1] = 5
+        cpus = len(m[1])
+
+        def program(skb: Any) -> int:
+            m[1] += 2
+            m[2] = 8
+            a[1].count += 3
+            return m[1]
+
+        environment = sim.Environment(cpu=cpus - 1)
+        assert sim.run(program, PACKET, environment=environment).retval == 7
+        assert list(m[1]) == [5] * (cpus - 1) + [7]
+        assert list(m[2]) == [0] * (cpus - 1) + [8]
+        assert [each.count for each in a[1]] == [0] * (cpus - 1) + [3]
+
+
+def test_a_run_changes_the_map_unless_it_is_isolated() -> None:
+    with HashMap(c_uint32, Entry, 8) as m, BpfQueue(c_uint32) as q:
+        m[1] = Entry(5)
+
+        def program(skb: Any) -> int:
+            entry = m[1]
+            entry.count += 1
+            m[2] = entry
+            del m[1]
+            entry.count += 1
+            return q.output(skb, entry.count)
+
+        alone = sim.run(program, PACKET, isolated=True)
+        assert [(key, value.count) for key, value in m.items()] == [(1, 5)]
+        assert [(key, value.count) for key, value in alone.items(m)] == [(2, 6)]
+        assert alone.events == ((q, 7),)
+        assert q.poll(0) == []
+        run = sim.run(program, PACKET)
+        assert [(key, value.count) for key, value in m.items()] == [(2, 6)]
+        assert [value.count for _, value in run.items(m)] == [6]
+        assert run.events == ((q, 7),)
+        assert q.poll(0) == [7]
+
+
+def test_references_are_written_when_the_program_ends_by_an_error() -> None:
+    with HashMap(c_uint32, Entry, 8) as m:
+        m[1] = Entry(5)
+
+        def program(skb: Any) -> int:
+            m[1].count += 1
+            raise ValueError
+
+        sim.run(program, PACKET)
+        assert m[1].count == 6
+
+
+def test_char_arrays_in_maps_compare_as_in_programs() -> None:
+    with ArrayMap(c_char * 8, 2) as m:
+        m[0] = b"bash"
+
+        def program(skb: Any) -> int:
+            name = m[0]
+            return (name == b"bash") + 2 * name.startswith(b"ba") + 4 * (name == "dash")
+
+        assert sim.run(program, PACKET).retval == 3
+
+
+def test_what_programs_cannot_do_is_no_counted_error() -> None:
+    with ArrayMap(c_uint32, 2) as m, BpfQueue(c_uint32) as q:
+        with pytest.raises(Py2BpfError, match="can't be deleted"):
+            sim.run(lambda skb: m.pop(1), PACKET)
+        with pytest.raises(sim.SimulationError, match="no items"):
+            sim.run(lambda skb: funcs.map_lookup_elem(q, 1), PACKET)
