@@ -33,6 +33,20 @@ CASES = {
     "sum of a wide range": "return 1 if sum(range(-(a & 0xffff) * 9, a & 0xffff, 11)) % 1000 == b & 511 else 2",
     "range backwards": "n = 0\nfor i in reversed(range(a & 15, b & 15)):\n    n = n * 3 + i & 0xffffff\n"
     "for i in reversed(range(a & 31)):\n    n += i * i\nreturn n",
+    "any and all": "OUT[0] = any(a == n for n in (1, 5, 50)) + 2 * all(a > n for n in (1, 5) if n < b)\n"
+    "OUT[1] = any(TABLE[n] == a & 7 for n in TABLE) + 2 * all(a & 1 << n for n in range(3))\n"
+    "return 1 if not any(n > 3 and n == a for n in (b & 7, 7)) else 2",
+    "generators over a loop at run time": "OUT[0] = sum(i * i for i in range(a & 63))\n"
+    "OUT[1] = sum((i for i in range(a & 63) if i & 2), b & 7)\n"
+    "return all(i < 40 for i in range(a & 63)) + 2 * any(i * 3 == b for i in range(a & 63))",
+    "min and max of generators": "OUT[0] = min(n * a & 255 for n in (3, 5, 7))\n"
+    "OUT[1] = max(n for n in (3, 50, 7) if n > a & 63)\nreturn max(i * 7 & 31 for i in range(a & 63))",
+    "tuples of generators": "x = a & 15\ny = b & 15\nreturn tuple(n * x for n in (1, y))[1]"
+    " + list(n for n in (5, 6, 7) if n > 5)[0]",
+    "generators of generators": "return sum(any(n == a for n in (m, 5)) for m in (5, 50, 1))",
+    "a generator sees late variables": "n = 1\ng = (n + i for i in (1, 2))\nn = a & 7\nreturn sum(g)",
+    "None in a loop": "best = None\nfor i in range(a & 63):\n    if best is None or i * 7 & 31 > best:\n"
+    "        best = i * 7 & 31\n    elif i == b & 63:\n        best = None\nreturn 99 if best is None else best",
     "namedtuple": "p = Point(a, y=5)\nq = Point(1, 2) if a < 6 else p\nx, y = p\n"
     "OUT[0] = p.x + q.y + len(p) + x\nreturn (p == (a, 5)) + 2 * (p == q) + p[1] + q.swapped().y",
     "namedtuple in a loop": "p = Point(0, 1)\nfor i in range(a & 7):\n    p = Point(p.y, p.x + p.y)\nreturn p.x",

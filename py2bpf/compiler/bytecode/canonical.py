@@ -63,6 +63,8 @@ TOS) and x and pushes z; an instruction without a ``->`` leaves the stack alone.
     CALL_FUNCTION_EX       has_kwargs: bool       [a, b, args(, kwargs)] -> [result]; a NULL among a, b is dropped
     MAKE_FUNCTION          frozenset of flags     [defaults][kwdefaults][annotations][closure], code -> [function];
                                                   only those which the flags name are there, in this order
+    YIELD                                         [value] -> [None]; in a generator expression only: hands the value to
+                                                  who consumes it, and goes on
     LOAD_ASSERTION_ERROR                          [] -> [AssertionError]
     MATCH_SEQUENCE         -                      [subject] -> [subject, bool]
     MATCH_MAPPING          -                      [subject] -> [subject, bool]
@@ -151,6 +153,7 @@ class Op(enum.IntEnum):
     CALL = enum.auto()
     CALL_FUNCTION_EX = enum.auto()
     MAKE_FUNCTION = enum.auto()
+    YIELD = enum.auto()
     LOAD_ASSERTION_ERROR = enum.auto()
     MATCH_SEQUENCE = enum.auto()
     MATCH_MAPPING = enum.auto()

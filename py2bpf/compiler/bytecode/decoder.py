@@ -159,7 +159,7 @@ class Decoder:
 
     def function(self) -> Function:
         """Decode the whole code object."""
-        if self.code.co_flags & _SUSPENDING:
+        if self.code.co_flags & _SUSPENDING and not self.is_generator_expression():
             return _function(self.code, {0: self.single(Op.UNSUPPORTED, *self.suspender())})
         drafts = self.drafts()
         if self.version.finish:
@@ -171,6 +171,10 @@ class Decoder:
         except IrreducibleError as error:
             unit = drafts[list(drafts)[error.node]].instrs[0].unit
             raise InternalCompilerError("bytecode", "a loop with two entries", self.source.span(unit)) from None
+
+    def is_generator_expression(self) -> bool:
+        """Whether the code is a plain ``(x for ...)``, which its consumer can run as a loop."""
+        return self.code.co_name == "<genexpr>" and self.code.co_flags & _SUSPENDING == inspect.CO_GENERATOR
 
     def suspender(self) -> tuple[str, int]:
         """What makes the code a generator or coroutine, and where."""

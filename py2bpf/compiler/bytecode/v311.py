@@ -99,6 +99,11 @@ def raise_varargs(decoder: Decoder, arg: int, unit: int) -> None:
     decoder.end(Op.RAISE, arg, unit)
 
 
+def return_generator(decoder: Decoder, arg: int, unit: int) -> None:
+    """A generator expression's code begins when its items are asked for; what is popped next is sent to it."""
+    decoder.emit(Op.LOAD_CONST, None, unit)
+
+
 RULES: Rules = {
     "CACHE": SKIP,
     "COPY_FREE_VARS": SKIP,
@@ -204,12 +209,12 @@ RULES: Rules = {
     "PRINT_EXPR": Unsupported("interactive code"),
     "PUSH_EXC_INFO": Unsupported("try/except"),
     "RERAISE": Unsupported("try/except"),
-    "RETURN_GENERATOR": Unsupported("yield"),
+    "RETURN_GENERATOR": return_generator,
     "SEND": Unsupported("await"),
     "SETUP_ANNOTATIONS": Unsupported("class"),
     "STORE_NAME": Unsupported("class"),
     "WITH_EXCEPT_START": Unsupported("with"),
-    "YIELD_VALUE": Unsupported("yield"),
+    "YIELD_VALUE": Plain(Op.YIELD),
 }
 
 SUSPENDING: Suspending = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import Py2BpfError, TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
-from . import arith, choice, functions, iteration, maps, memory, semantics
+from . import arith, choice, functions, generators, iteration, maps, memory, semantics
 from .describe import describe
 from .frames import Frame
 from .layout import is_ctype
@@ -24,6 +24,7 @@ from .values import (
     Const,
     DictRef,
     ExceptionOf,
+    GeneratorOf,
     ListRef,
     Map,
     Method,
@@ -49,6 +50,8 @@ def call(ev: Evaluator, state: State, callee: Abstract, args: Args, kwargs: Kwar
     if isinstance(callee, Const):
         return _call_constant(ev, state, callee.obj, args, kwargs, unit)
     if isinstance(callee, Closure):
+        if callee.code.co_name == generators.NAME and callee.code.co_flags & inspect.CO_GENERATOR:
+            return GeneratorOf(callee, args, _path(ev, unit))
         return _inline_closure(ev, state, callee, args, kwargs, unit)
     if isinstance(callee, Bound):
         return call(ev, state, callee.fn, callee.args + args, dict(callee.kwargs) | kwargs, unit)

@@ -249,6 +249,8 @@ class Evaluator:
             return self._for(frame, index, context, succ, state)
         if instr.op is Op.RETURN:
             value = state.stack.pop()
+            if frame.consumer is not None:
+                value = frame.consumer.result(self, frame, state)
             if frame.parent is None and isinstance(value, Const) and value.obj is None:
                 value = Const(self.hook.neutral)
             frame.exits.append((state, value))

@@ -10,9 +10,10 @@ from ..bytecode.canonical import Function, Loop, Op
 from ..ir.types import Int
 from ..ir.values import Block
 from .state import State
-from .values import Abstract, CellId, Const, Counter, Ref, TupleOf
+from .values import Abstract, CellId, Const, Counter, Option, Ref, TupleOf
 
 if TYPE_CHECKING:
+    from .evaluator import Evaluator
     from .loops import RunTimeLoop
 
 Context = tuple[int, ...]
@@ -42,8 +43,20 @@ class LoopPlan:
         self.unroll = True
         self.can_unroll = True
         self.forced = False
-        self.types: dict[Any, Int | Ref | TupleOf | str] = {}
+        self.types: dict[Any, Int | Ref | Option | TupleOf | str] = {}
         self.cells: set[CellId] = set()
+
+
+class Consumer:
+    """What takes the items of a generator expression; see generators.py."""
+
+    def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
+        """Takes one item, whose code may go on afterwards."""
+        raise NotImplementedError
+
+    def result(self, ev: Evaluator, frame: Frame, state: State) -> Abstract:
+        """The call's value after the last item."""
+        return state.cells[frame.path, "<found>"]
 
 
 class Frame:
@@ -53,6 +66,7 @@ class Frame:
         "cell_ids",
         "code",
         "constants",
+        "consumer",
         "context",
         "exits",
         "fn",
@@ -92,6 +106,7 @@ class Frame:
         if apart:
             self.loop_chains = self.exit_chains()
         self.context: tuple[int, Context] = (0, ())
+        self.consumer: Consumer | None = None  # of a generator expression's items
 
     def _chain(self, loop: int) -> tuple[int, ...]:
         chain: list[int] = []

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.values import const
-from . import arith, iteration, library, ranges, semantics, text
+from . import arith, generators, iteration, library, ranges, semantics, text
 from .describe import describe
 from .layout import is_char, members
 from .state import State
-from .values import Abstract, Const, Context, Map, RangeOf, Ref, Run, Text
+from .values import Abstract, Const, Context, GeneratorOf, Map, RangeOf, Ref, Run, Text
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -260,6 +260,8 @@ def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abs
     """Translates the call; None if all is constant and CPython can make it now."""
     if fn not in _ALWAYS and all(isinstance(arg, Const) for arg in (*args, *kwargs.values())):
         return None
+    if args and isinstance(args[0], GeneratorOf):
+        return generators.consume(ev, state, fn, args[0], args[1:], kwargs)
     handler, fewest, most = _HANDLERS[fn]
     for arg in (*args, *kwargs.values()):
         semantics.use(arg, f"the argument of {fn.__name__}()")

@@ -15,7 +15,22 @@ from .builder import Builder
 from .describe import describe
 from .layout import is_array, is_chars
 from .state import State
-from .values import Abstract, Const, Counter, DictRef, Items, ListRef, Map, RangeOf, Ref, Run, TupleOf, Unbound, wrap
+from .values import (
+    Abstract,
+    Const,
+    Counter,
+    DictRef,
+    GeneratorOf,
+    Items,
+    ListRef,
+    Map,
+    RangeOf,
+    Ref,
+    Run,
+    TupleOf,
+    Unbound,
+    wrap,
+)
 
 MAX_ITEMS = 65536
 
@@ -74,6 +89,8 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
         hints = ("programs can't iterate over maps; user space can, with m.items()",)
     elif isinstance(value, Run):
         hints = ("to count up to it, iterate over range(n)",)
+    elif isinstance(value, GeneratorOf):
+        hints = ("write a list comprehension, in brackets: [... for item in items]",)
     elif isinstance(value, Ref) and is_chars(value.ctype):
         hints = ("index its bytes with a constant range instead",)
     raise TypeMismatch(0, f"can't iterate over {describe(value)}", hints=hints)

@@ -8,12 +8,12 @@ from ...exception import InternalCompilerError, Span, UnsupportedSyntax
 from ..bytecode.canonical import Loop
 from ..ir.ops import Op as IrOp
 from ..ir.types import I64, U64, Int
-from ..ir.values import Block, Function, Value, connect
+from ..ir.values import Block, Function, Value, connect, const
 from . import arith
 from .describe import describe
 from .frames import Frame, LoopPlan, Restart
-from .state import State, cast_at, join_pointers, point_at, same
-from .values import UNASSIGNED, Abstract, Const, Counter, Ref, Run, TupleOf, Unbound, wrap
+from .state import State, cast_at, join_pointers, option, point_at, same
+from .values import UNASSIGNED, Abstract, Const, Counter, Option, Ref, Run, TupleOf, Unbound, wrap
 
 
 class RunTimeLoop:
@@ -87,12 +87,23 @@ class RunTimeLoop:
             phi = self._phi(point_at(pred, value))
             phi.type = model.ptr if isinstance(wanted, Ref) else join_pointers([model], False)
             return Ref(phi, 0, model.ctype)
+        if isinstance(value, Option) or isinstance(wanted, Option):
+            return self._option_phi(slot, value, pred)
         if isinstance(value, Const) and isinstance(wanted, TupleOf):
             value = TupleOf(tuple(wrap(item) for item in value.obj), type(value.obj))
         if isinstance(value, TupleOf):
             items = tuple(self._header_phi((*slot, i), item) for i, item in enumerate(value.items))
             return TupleOf(items, value.cls)
         return value
+
+    def _option_phi(self, slot: Any, value: Abstract, pred: Block) -> Abstract:
+        """An integer or None: whether it's there, and which."""
+        parts = option(value)
+        if parts is None:
+            return value
+        number = self._header_phi((*slot, "value"), arith.from_ir(parts[1]))
+        assert isinstance(number, Run)
+        return Option(self._phi(cast_at(pred, parts[0], I64)), number.ir)
 
     def _phi(self, initial: Value) -> Value:
         phi = Value(IrOp.PHI, [initial], initial.type, None, self.span)
@@ -154,6 +165,11 @@ class RunTimeLoop:
         elif isinstance(header, TupleOf) and _like(header, back):
             for i, mine in enumerate(header.items):
                 self._back((*slot, i), mine, _items(back)[i], pred)
+        elif isinstance(header, Option) and (parts := option(back)) is not None:
+            header.present.args.append(cast_at(pred, parts[0], I64))
+            self._back((*slot, "value"), Run(header.value), arith.from_ir(parts[1]), pred)
+        elif not same(header, back) and option(header) is not None and option(back) is not None:
+            self._replan(slot, Option(const(0), const(0)))
         elif isinstance(header, Const) and _like(header, back) and not same(header, back):
             self._replan(slot, TupleOf(()))
         elif isinstance(header, Const) and header.obj is None and isinstance(back, Ref):
@@ -162,7 +178,7 @@ class RunTimeLoop:
         elif not same(header, back) and not isinstance(header, Unbound):
             self._replan(slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
 
-    def _replan(self, slot: Any, wanted: Int | Ref | TupleOf | str) -> NoReturn:
+    def _replan(self, slot: Any, wanted: Int | Ref | Option | TupleOf | str) -> NoReturn:
         self.plan.types[slot] = wanted
         raise Restart
 

@@ -190,7 +190,7 @@ class Merger:
         return Ref(phi, 0, refs[0].ctype)
 
     def _options(self, values: list[Abstract]) -> Abstract | None:
-        parts = [_option(value) for value in values]
+        parts = [option(value) for value in values]
         if any(part is None for part in parts):
             return None
         present = self.phi([part[0] for part in parts if part])
@@ -236,7 +236,8 @@ def _is_none(value: Abstract) -> bool:
     return isinstance(value, Const) and value.obj is None
 
 
-def _option(value: Abstract) -> tuple[Value, Value] | None:
+def option(value: Abstract) -> tuple[Value, Value] | None:
+    """An integer or None as (whether it's there, the integer); None for anything else."""
     if isinstance(value, Option):
         present = value.present
         if isinstance(present.type, Ptr):

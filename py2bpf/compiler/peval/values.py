@@ -188,6 +188,15 @@ class Closure(Abstract):
 
 
 @dataclass(slots=True, eq=False)
+class GeneratorOf(Abstract):
+    """A generator expression that nobody has asked for items yet; ``path`` is where it was made."""
+
+    closure: Closure
+    args: tuple[Abstract, ...]
+    path: tuple[Any, ...]
+
+
+@dataclass(slots=True, eq=False)
 class CellRef(Abstract):
     """The cell itself of a variable, on its way into a closure."""
 

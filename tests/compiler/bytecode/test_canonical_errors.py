@@ -110,12 +110,6 @@ UNSUPPORTED = {
             b = a
             yield from b  # here
         """,
-    "generator expression": """
-        def f(a):
-            b = [
-                sum(x for x in a),  # here
-            ]
-        """,
     "await": """
         async def f(a):
             b = a

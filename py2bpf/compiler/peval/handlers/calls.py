@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Final
 
-from ....exception import TypeMismatch
+from ....exception import InternalCompilerError, TypeMismatch
 from ...bytecode.canonical import Instr, Op
 from .. import calls, iteration
 from ..describe import describe
@@ -85,9 +85,18 @@ def _load_assertion_error(ev: Evaluator, frame: Frame, state: State, instr: Inst
     state.stack.append(Const(AssertionError))
 
 
+def _yield(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    value = state.stack.pop()
+    if frame.consumer is None:
+        raise InternalCompilerError("peval", "a generator expression without a consumer", instr.span)
+    frame.consumer.step(ev, frame, state, value)
+    state.stack.append(Const(None))
+
+
 TABLE: Final[Table] = {
     Op.CALL: _call,
     Op.CALL_FUNCTION_EX: _call_ex,
     Op.MAKE_FUNCTION: _make_function,
+    Op.YIELD: _yield,
     Op.LOAD_ASSERTION_ERROR: _load_assertion_error,
 }

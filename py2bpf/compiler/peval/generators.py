@@ -1,0 +1,145 @@
+"""Generator expressions: ``any(f(x) for x in items)`` runs as the loop that it is, in the function that consumes it.
+
+Every item goes to the consumer's step(), which may end the loop; result() is the call's value after the last one. What
+a consumer has found so far is a variable like the user's own, so that it takes part in merges and loops.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ...exception import UnsupportedSyntax
+from ..ir.ops import Op
+from ..ir.types import Int, join_ints
+from ..ir.values import Block, Value
+from . import arith, semantics
+from .builder import PathEnds
+from .frames import Consumer, Frame
+from .state import State
+from .values import FALSE, NONE, TRUE, Abstract, CellId, Const, GeneratorOf, Option, TupleOf
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+NAME: Final = "<genexpr>"
+
+
+def _found(frame: Frame) -> CellId:
+    return (frame.path, "<found>")
+
+
+class _Sum(Consumer):
+    def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
+        state.cells[_found(frame)] = semantics.operate(ev, state, "+", state.cells[_found(frame)], value)
+
+
+class _Truth(Consumer):
+    """any() and all(): the first item that decides ends the loop."""
+
+    def __init__(self, ends: bool) -> None:
+        self.ends = ends
+
+    def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
+        condition = semantics.truth(ev, state, value)
+        if condition.op is Op.CONST:
+            if bool(condition.attr) == self.ends:
+                self._leave(ev, frame, state)
+                raise PathEnds
+            return
+        decided, further = Block(), Block()
+        ev.b.branch(condition, *((decided, further) if self.ends else (further, decided)))
+        ev.b.start(decided)
+        self._leave(ev, frame, state)
+        ev.b.start(further)
+
+    def _leave(self, ev: Evaluator, frame: Frame, state: State) -> None:
+        frame.exits.append((state.copy(), TRUE if self.ends else FALSE))
+        ev.b.jump(frame.return_block)
+
+    def result(self, ev: Evaluator, frame: Frame, state: State) -> Abstract:
+        return FALSE if self.ends else TRUE
+
+
+class _Extreme(Consumer):
+    """min() (op LT) and max() (op GT): nothing so far is None."""
+
+    def __init__(self, op: Op) -> None:
+        self.op = op
+
+    def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
+        best = state.cells[_found(frame)]
+        item = arith.to_ir(ev.b, value, "min() and max() need integers")
+        if isinstance(best, Option):
+            other = arith.extreme(ev.b, self.op, [best.value, item])
+            state.cells[_found(frame)] = arith.from_ir(_select(ev, best.present, other, item))
+        elif isinstance(best, Const) and best.obj is None:
+            state.cells[_found(frame)] = arith.from_ir(item)
+        else:
+            state.cells[_found(frame)] = arith.from_ir(arith.extreme(ev.b, self.op, [arith.to_ir(ev.b, best), item]))
+
+    def result(self, ev: Evaluator, frame: Frame, state: State) -> Abstract:
+        best = super().result(ev, frame, state)
+        if isinstance(best, Option):
+            ev.b.guard(best.present, "ValueError")
+            return arith.from_ir(best.value)
+        if isinstance(best, Const) and best.obj is None:
+            ev.b.exit("ValueError")
+        return best
+
+
+def _select(ev: Evaluator, condition: Value, yes: Value, no: Value) -> Value:
+    kind: Int = join_ints(arith.int_type(yes), arith.int_type(no))
+    return ev.b.emit(Op.SELECT, [condition, arith.cast(ev.b, yes, kind), arith.cast(ev.b, no, kind)], kind)
+
+
+class _Items(Consumer):
+    """tuple() and list()."""
+
+    def __init__(self, as_list: bool) -> None:
+        self.as_list = as_list
+
+    def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
+        found = semantics.use(state.cells[_found(frame)], "the items of a generator expression")
+        assert isinstance(found, TupleOf)
+        state.cells[_found(frame)] = TupleOf((*found.items, value))
+
+    def result(self, ev: Evaluator, frame: Frame, state: State) -> Abstract:
+        found = semantics.use(super().result(ev, frame, state), "the items of a generator expression")
+        assert isinstance(found, TupleOf)
+        return semantics.new_list(ev, state, found.items) if self.as_list else semantics.tuple_of(found.items)
+
+
+_CONSUMERS: Final[dict[Any, tuple[Consumer, Abstract]]] = {
+    sum: (_Sum(), Const(0)),
+    any: (_Truth(True), NONE),
+    all: (_Truth(False), NONE),
+    min: (_Extreme(Op.LT), NONE),
+    max: (_Extreme(Op.GT), NONE),
+    tuple: (_Items(False), TupleOf(())),
+    list: (_Items(True), TupleOf(())),
+}
+"""What takes a generator expression, and what it has found before the first item."""
+
+
+def consume(
+    ev: Evaluator, state: State, fn: Any, generator: GeneratorOf, args: tuple[Abstract, ...],
+    kwargs: dict[str, Abstract],
+) -> Abstract:  # fmt: skip
+    """``fn(x for ...)``."""
+    if fn not in _CONSUMERS or kwargs or len(args) > (fn is sum):
+        names = ", ".join(consumer.__name__ for consumer in _CONSUMERS)
+        raise UnsupportedSyntax(
+            0,
+            f"{fn.__name__}() can't take a generator expression like this in a compiled function",
+            hints=(f"{names} take one, alone", "or write a list comprehension, in brackets"),
+        )
+    consumer, found = _CONSUMERS[fn]
+    closure, span = generator.closure, ev.b.span
+    code, path = closure.code, generator.path
+    frame = Frame(code, ev.decode(code), closure.globals, ev.frame, path, span, path in ev.apart)
+    frame.cell_ids = dict(zip(code.co_freevars, closure.cells, strict=True))
+    frame.consumer = consumer
+    state.cells[_found(frame)] = args[0] if args else found
+    result = ev.run(frame, dict(zip(frame.fn.argnames, generator.args, strict=True)), state)
+    ev.b.span = span
+    return semantics.use(result, f"the result of {fn.__name__}()")
