@@ -227,3 +227,59 @@ struct vm_map;
 
 int p2b_vm_create(uint32_t n_cpus, struct p2b_vm **ret);
 void p2b_vm_destroy(struct p2b_vm *vm);
+
+/* ---- The embedded VM's maps ----------------------------------------------------------------------------------- */
+
+/* As BPF_MAP_CREATE takes it; kind is a number of enum bpf_map_type. n_cpus is how many values a per-CPU map has. */
+struct p2b_vm_map_spec {
+	uint32_t kind, key_size, value_size, max_entries, flags, n_cpus;
+};
+
+/*
+ * Makes a map: -EINVAL for kinds, sizes and flags that the kernel refuses too (or that the VM lacks), -E2BIG, -ENOMEM.
+ * Destroying lets go of it; programs that use it keep it, and a program array is emptied.
+ */
+int p2b_vm_map_create(struct p2b_vm *vm, const struct p2b_vm_map_spec *spec, struct vm_map **ret);
+void p2b_vm_map_destroy(struct vm_map *map);
+
+/*
+ * One element, as p2b_map_lookup and its neighbours with the kernel's errors; a per-CPU map's value is one value per
+ * CPU, each padded to 8 bytes. Queues and stacks have no keys: take pops, lookup peeks, update pushes. These wait while
+ * a program runs in the map's machine.
+ */
+int p2b_vm_map_lookup(struct vm_map *map, const void *key, void *value);
+int p2b_vm_map_take(struct vm_map *map, const void *key, void *value);
+int p2b_vm_map_update(struct vm_map *map, const void *key, const void *value, uint64_t flags);
+int p2b_vm_map_delete(struct vm_map *map, const void *key);
+int p2b_vm_map_update_many(struct vm_map *map, const void *keys, const void *values, uint32_t count, uint64_t flags,
+			   uint32_t *done);
+
+/* The key after key (NULL: the first), oldest first; after a key that isn't there, the first. -ENOENT: no more. */
+int p2b_vm_map_next_key(struct vm_map *map, const void *key, void *next);
+
+/* How many elements there are now. */
+int64_t p2b_vm_map_count(struct vm_map *map);
+
+/*
+ * All elements at one time, oldest first (arrays: by index), into keys[cap] and values[cap]; P2B_WALK_DELETE takes
+ * them out. Returns their number, or -ENOSPC when there are more than cap, and then does nothing.
+ */
+int64_t p2b_vm_map_walk(struct vm_map *map, void *keys, void *values, uint64_t cap, uint32_t flags);
+
+/*
+ * Puts a program into a program array, id being what looking it up gives; NULL takes it out. -E2BIG: no such index;
+ * -ENOENT: nothing to take out; -EINVAL: no program array, or one of programs of another type.
+ */
+int p2b_vm_map_set_prog(struct vm_map *map, uint32_t index, struct p2b_vm_prog *prog, uint32_t id);
+
+/*
+ * Reading a perf event array or a ring buffer. Open makes a perf event array's rings, pages (a power of two) for each
+ * CPU: before, programs that write to it get -ENOENT. Ring buffers are open from the start. The others are as those of
+ * p2b_perfbuf, also in a forked child (-ECHILD); a ring buffer's frames have CPU 0 and the record's own size.
+ */
+int p2b_vm_queue_open(struct vm_map *map, uint32_t pages);
+int64_t p2b_vm_queue_drain(struct vm_map *map, void *out, uint64_t cap, uint64_t max_records);
+int p2b_vm_queue_wait(struct vm_map *map, int timeout_ms);
+void p2b_vm_queue_cancel(struct vm_map *map);
+int p2b_vm_queue_fd(const struct vm_map *map);
+int p2b_vm_queue_stats(struct vm_map *map, struct p2b_ring_stats *ret);

@@ -1,0 +1,90 @@
+/*
+ * The VM's maps, inside: a table of operations for each family, over elements that are known by number.
+ *
+ * Element number n (from 1; 0 means none) has its values at arena + (n - 1) * element: one, or one per CPU, each
+ * padded to 8 bytes as bpf(2) gives them. Everything here runs under the machine's lock.
+ */
+#ifndef P2B_VMMAP_H
+#define P2B_VMMAP_H
+
+#include "vm.h"
+
+enum {
+	VM_ANY = 0, VM_NOEXIST = 1, VM_EXIST = 2, VM_F_LOCK = 4,        /* BPF_ANY ... of an update */
+	VM_NO_PREALLOC = 1 << 0, VM_NO_COMMON_LRU = 1 << 1, VM_RDONLY_PROG = 1 << 7, VM_MMAPABLE = 1 << 10,
+	VM_KEY_MAX = 512,
+	VM_PER_CPU_MAX = 32 << 10,
+	VM_PREFIX_MAX = 256,
+	VM_ALL_CPUS = -1,
+};
+
+/* A value to be stored: one CPU's, or (VM_ALL_CPUS) what user space gives, which is all of them in a per-CPU map. */
+struct vm_value {
+	const uint8_t *bytes;
+	int cpu;
+};
+
+struct vm_map_ops {
+	uint32_t flags;                 /* that the kind may be made with */
+	int (*open)(struct vm_map *map);                        /* checks the sizes, makes state and arena */
+	void (*close)(struct vm_map *map);                      /* frees the state */
+	uint32_t (*search)(struct vm_map *map, const void *key);/* the element that reading key gives */
+	uint32_t (*locate)(struct vm_map *map, const void *key);/* the element of exactly this key; NULL: as search */
+	void (*touch)(struct vm_map *map, uint32_t at);         /* a program read it; NULL: nothing to do */
+	int (*put)(struct vm_map *map, const void *key, const struct vm_value *value, uint64_t flags);
+	int (*remove)(struct vm_map *map, const void *key);
+	uint32_t (*after)(struct vm_map *map, uint32_t at);     /* the next element (0: the first), 0 at the end */
+	void (*key)(struct vm_map *map, uint32_t at, void *out);
+	void (*read)(struct vm_map *map, uint32_t at, void *out);       /* where user space reads no value of the arena */
+	int (*push)(struct vm_map *map, const void *value, uint64_t flags);
+	int (*pop)(struct vm_map *map, void *value, int keep);
+	int (*emit)(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size);
+	int64_t (*drain)(struct vm_map *map, void *out, uint64_t cap, uint64_t max_records);
+	void (*reset)(struct vm_map *map);                      /* the user lets go */
+};
+
+/* Announces records to whoever waits for them: an eventfd that is readable while there are some, or for ever. */
+struct vm_wake {
+	int fd;                 /* -1: nobody can wait */
+	int raised, cancelled;
+	pid_t owner;            /* a forked child has the parent's eventfd, and must leave it alone */
+};
+
+struct vm_map_private {
+	const struct vm_map_ops *ops;
+	size_t stride, element;         /* bytes of one value, and of all values of an element */
+	int per_cpu, released;          /* released: the user let go, so nobody waits for records */
+	void *state;                    /* the family's own */
+	void *family;                   /* what a trie keeps beside the state of its hash map */
+	struct vm_wake wake;
+	struct p2b_ring_stats stats;
+};
+
+extern const struct vm_map_ops vm_hash_ops, vm_lru_ops, vm_array_ops, vm_lpm_ops, vm_list_ops, vm_progs_ops;
+extern const struct vm_map_ops vm_stacks_ops, vm_perf_ops, vm_ring_ops;
+
+/* Zeroed memory that costs nothing until it is used; NULL where there is none. size is given back to vm_give_back. */
+void *vm_take_memory(size_t size);
+void vm_give_back(void *memory, size_t size);
+
+/* Makes the arena of count elements. 0 or -errno. */
+int vm_make_arena(struct vm_map *map, uint64_t count);
+
+static inline void *vm_element(const struct vm_map *map, uint32_t at)
+{
+	return map->arena + (size_t)(at - 1) * map->private->element;
+}
+
+/* Stores a value into an element; the other CPUs' values of a new one become zero. */
+void vm_store(const struct vm_map *map, uint32_t at, const struct vm_value *value, int is_new);
+
+/* The hash family, which LPM tries are built upon: keys of exactly key_size bytes. */
+uint32_t vm_hash_locate(struct vm_map *map, const void *key);
+
+int vm_wake_open(struct vm_wake *wake);
+void vm_wake_close(struct vm_wake *wake);
+void vm_wake_raise(struct vm_wake *wake);
+void vm_wake_lower(struct vm_wake *wake);
+int vm_wake_forked(const struct vm_wake *wake);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * Ring buffers, kernel/bpf/ringbuf.c: one ring for all CPUs, whose records programs may fill in place. Positions count
+ * bytes for ever; a record takes 8 bytes and its own, rounded up to 8. Its header is kept beside the arena, where no
+ * program can write; the arena is twice the ring, so that a record is in one piece also at the ring's end.
+ */
+#include <unistd.h>
+
+#include "vmmap.h"
+
+enum { HEADER = 8, BUSY = 1u << 31, DISCARD = 1u << 30, SIZE_MASK = DISCARD - 1 };
+enum { AVAIL_DATA, RING_SIZE, CONS_POS, PROD_POS };
+
+struct ring {
+	uint64_t produced, consumed;
+	size_t headers_size;
+	uint32_t *headers;      /* one for every 8 bytes of the ring */
+};
+
+static int ring_open(struct vm_map *map)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), size = map->max_entries;
+	struct ring *r;
+	int err;
+
+	if (map->key_size || map->value_size || size & (size - 1) || size % page)
+		return -EINVAL;
+	r = map->private->state = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->headers_size = size / HEADER * sizeof(r->headers[0]);
+	r->headers = vm_take_memory(r->headers_size);
+	if (!r->headers)
+		return -ENOMEM;
+	map->private->element = 2;
+	err = vm_make_arena(map, size);
+	return err ? err : vm_wake_open(&map->private->wake);
+}
+
+static void ring_close(struct vm_map *map)
+{
+	struct ring *r = map->private->state;
+
+	if (!r)
+		return;
+	vm_give_back(r->headers, r->headers_size);
+	free(r);
+}
+
+static uint32_t *header_at(const struct vm_map *map, uint64_t position)
+{
+	const struct ring *r = map->private->state;
+
+	return &r->headers[(position & (map->max_entries - 1)) / HEADER];
+}
+
+static uint64_t length(uint64_t size)
+{
+	return HEADER + ((size + 7) & ~7ull);
+}
+
+void *vm_ring_reserve(struct vm_map *map, uint64_t size)
+{
+	struct vm_map_private *p = map->private;
+	struct ring *r = p->state;
+	uint64_t at;
+
+	if (map->kind != VM_RINGBUF)
+		return NULL;
+	if (size > SIZE_MASK || r->produced + length(size) - r->consumed > map->max_entries - 1) {
+		p->stats.lost++;
+		return NULL;
+	}
+	at = r->produced;
+	*header_at(map, at) = BUSY | (uint32_t)size;
+	r->produced += length(size);
+	return map->arena + (at & (map->max_entries - 1)) + HEADER;
+}
+
+/* A discarded record wakes nobody; one that isn't the oldest wakes a reader who finds nothing yet. */
+void vm_ring_submit(struct vm_map *map, void *record, int discard)
+{
+	uint32_t *header = header_at(map, (uint64_t)((uint8_t *)record - map->arena) - HEADER);
+
+	*header &= ~BUSY;
+	if (discard)
+		*header |= DISCARD;
+	else
+		vm_wake_raise(&map->private->wake);
+}
+
+static int ring_emit(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size)
+{
+	void *record = vm_ring_reserve(map, size);
+
+	(void)cpu;
+	if (!record)
+		return -EAGAIN;
+	memmove(record, data, size);
+	vm_ring_submit(map, record, 0);
+	return 0;
+}
+
+static uint64_t put_frame(uint8_t *out, const uint8_t *data, uint32_t size)
+{
+	const struct p2b_frame frame = { .size = size };
+	uint64_t padded = ((uint64_t)size + 7) & ~7ull;
+
+	memcpy(out, &frame, sizeof(frame));
+	memcpy(out + sizeof(frame), data, size);
+	memset(out + sizeof(frame) + size, 0, padded - size);
+	return sizeof(frame) + padded;
+}
+
+/* In the order of reservation; a record that isn't submitted yet holds up those behind it. */
+static int64_t ring_drain(struct vm_map *map, void *out, uint64_t cap, uint64_t max_records)
+{
+	struct vm_map_private *p = map->private;
+	struct ring *r = p->state;
+	uint64_t used = 0;
+
+	while (r->consumed != r->produced && max_records) {
+		uint32_t header = *header_at(map, r->consumed), size = header & SIZE_MASK;
+
+		if (header & BUSY)
+			break;
+		if (!(header & DISCARD)) {
+			if (length(size) > cap - used)
+				return used ? (int64_t)used : -ENOSPC;
+			used += put_frame((uint8_t *)out + used,
+					  map->arena + (r->consumed & (map->max_entries - 1)) + HEADER, size);
+			p->stats.records++;
+			max_records--;
+		}
+		r->consumed += length(size);
+	}
+	if (r->consumed == r->produced || *header_at(map, r->consumed) & BUSY)
+		vm_wake_lower(&p->wake);
+	return (int64_t)used;
+}
+
+uint64_t vm_ring_query(struct vm_map *map, uint64_t flags)
+{
+	const struct ring *r = map->private->state;
+
+	if (map->kind != VM_RINGBUF)
+		return 0;
+	switch (flags) {
+	case AVAIL_DATA: return r->produced - r->consumed;
+	case RING_SIZE: return map->max_entries;
+	case CONS_POS: return r->consumed;
+	case PROD_POS: return r->produced;
+	default: return 0;
+	}
+}
+
+const struct vm_map_ops vm_ring_ops = {
+	.open = ring_open, .close = ring_close, .emit = ring_emit, .drain = ring_drain,
+};

@@ -1,0 +1,377 @@
+/* The embedded VM's maps, against simple models and at their limits. */
+#include "check.h"
+
+#include <unistd.h>
+
+#include "vm.h"
+
+enum { CPUS = 3, HASH = 1, ARRAY = 2, PERF = 4, PERCPU_HASH = 5, PERCPU_ARRAY = 6, LRU = 9, LRU_PERCPU = 10, LPM = 11,
+       QUEUE = 22, STACK = 23, RING = 27, NOEXIST = 1, EXIST = 2 };
+
+static struct p2b_vm *vm;
+
+static struct vm_map *make(uint32_t kind, uint32_t key_size, uint32_t value_size, uint32_t entries)
+{
+	const struct p2b_vm_map_spec spec = { kind, key_size, value_size, entries, kind == LPM, CPUS };
+	struct vm_map *map;
+
+	CHECK(p2b_vm_map_create(vm, &spec, &map) == 0);
+	return map;
+}
+
+static int refused(uint32_t kind, uint32_t key_size, uint32_t value_size, uint32_t entries, uint32_t flags)
+{
+	const struct p2b_vm_map_spec spec = { kind, key_size, value_size, entries, flags, CPUS };
+	struct vm_map *map;
+	int err = p2b_vm_map_create(vm, &spec, &map);
+
+	CHECK(!map);
+	return err;
+}
+
+static void refusals(void)
+{
+	CHECK(refused(99, 4, 4, 4, 0) == -EINVAL);
+	CHECK(refused(HASH, 0, 4, 4, 0) == -EINVAL);
+	CHECK(refused(HASH, 4, 0, 4, 0) == -EINVAL);
+	CHECK(refused(HASH, 4, 4, 0, 0) == -EINVAL);
+	CHECK(refused(HASH, 4, 4, 4, 1 << 6) == -EINVAL);
+	CHECK(refused(HASH, 513, 4, 4, 0) == -E2BIG);
+	CHECK(refused(HASH, 8, 32768, UINT32_MAX - 2, 0) < 0);
+	CHECK(refused(HASH, 8, 8, UINT32_MAX, 0) == -E2BIG);
+	CHECK(refused(ARRAY, 8, 4, 4, 0) == -EINVAL);
+	CHECK(refused(PERCPU_ARRAY, 4, 32769, 4, 0) == -E2BIG);
+	CHECK(refused(LPM, 8, 4, 4, 0) == -EINVAL);
+	CHECK(refused(LPM, 4, 4, 4, 1) == -EINVAL);
+	CHECK(refused(LPM, 261, 4, 4, 1) == -EINVAL);
+	CHECK(refused(QUEUE, 4, 4, 4, 0) == -EINVAL);
+	CHECK(refused(RING, 0, 0, 5000, 0) == -EINVAL);
+	CHECK(refused(PERF, 8, 4, 4, 0) == -EINVAL);
+}
+
+/* Random operations on few keys, in user space and as programs do them, against an array. */
+static void hash_model(uint32_t kind)
+{
+	enum { KEYS = 24, ENTRIES = 16 };
+	struct vm_map *map = make(kind, 4, 8, ENTRIES);
+	uint64_t model[KEYS], state = 7, used = 0, keys_seen = 0;
+	uint32_t keys[KEYS];
+	uint64_t values[KEYS];
+	int there[KEYS] = { 0 };
+
+	for (int i = 0; i < 20000; i++) {
+		uint32_t key = (uint32_t)(random_u64(&state) >> 33) % KEYS, flags = (uint32_t)(random_u64(&state) >> 33) % 3;
+		uint64_t value = random_u64(&state), got = 0;
+		int wanted = there[key] ? (flags == NOEXIST ? -EEXIST : 0)
+					: flags == EXIST ? -ENOENT : used == ENTRIES ? -E2BIG : 0;
+
+		switch (random_u64(&state) >> 62) {
+		case 0:
+			CHECK(p2b_vm_map_update(map, &key, &value, flags) == wanted);
+			break;
+		case 1:
+			CHECK(vm_map_put(map, &key, &value, flags, 0) == wanted);
+			break;
+		case 2:
+			wanted = -1;
+			CHECK(p2b_vm_map_delete(map, &key) == (there[key] ? 0 : -ENOENT));
+			used -= (uint64_t)there[key];
+			there[key] = 0;
+			break;
+		default:
+			wanted = -1;
+			CHECK(p2b_vm_map_lookup(map, &key, &got) == (there[key] ? 0 : -ENOENT));
+			CHECK(!there[key] || got == model[key]);
+			CHECK(!vm_map_find(map, &key, 0) == !there[key]);
+		}
+		if (!wanted) {
+			used += !there[key];
+			there[key] = 1;
+			model[key] = value;
+		}
+		CHECK(p2b_vm_map_count(map) == (int64_t)used);
+	}
+	CHECK(used < 2 || p2b_vm_map_walk(map, keys, values, 1, 0) == -ENOSPC);
+	CHECK(p2b_vm_map_walk(map, keys, values, KEYS, P2B_WALK_DELETE) == (int64_t)used);
+	for (uint64_t i = 0; i < used; i++) {
+		CHECK(there[keys[i]] && model[keys[i]] == values[i] && !(keys_seen >> keys[i] & 1));
+		keys_seen |= 1ull << keys[i];
+	}
+	CHECK(p2b_vm_map_count(map) == 0 && p2b_vm_map_next_key(map, NULL, keys) == -ENOENT);
+	p2b_vm_map_destroy(map);
+}
+
+/* What a program holds a pointer to stays in the arena, and a replaced value keeps its bytes as in the kernel. */
+static void hash_pointers(void)
+{
+	struct vm_map *map = make(HASH, 4, 8, 2);
+	uint64_t value = 1;
+	uint32_t key = 5;
+	uint64_t *at;
+
+	CHECK(vm_map_put(map, &key, &value, 0, 0) == 0);
+	at = vm_map_find(map, &key, 0);
+	CHECK((uint8_t *)at >= map->arena && (uint8_t *)(at + 1) <= map->arena + map->arena_size && *at == 1);
+	value = 2;
+	CHECK(vm_map_put(map, &key, &value, 0, 0) == 0 && *at == 1);
+	CHECK(*(uint64_t *)vm_map_find(map, &key, 0) == 2 && !vm_map_find(map, &key, CPUS));
+	CHECK(vm_map_put(map, &key, vm_map_find(map, &key, 0), EXIST, 0) == 0);
+	CHECK(vm_map_put(map, &key, &value, 3, 0) == -EINVAL && vm_map_put(map, &key, &value, 0, CPUS) == -EINVAL);
+	p2b_vm_map_destroy(map);
+}
+
+static void per_cpu(uint32_t kind)
+{
+	struct vm_map *map = make(kind, 4, 12, 4);
+	uint8_t all[CPUS * 16], one[12];
+	uint32_t key = 1;
+
+	memset(one, 0xaa, sizeof(one));
+	CHECK(vm_map_put(map, &key, one, 0, 1) == 0);
+	memset(all, 0xee, sizeof(all));
+	CHECK(p2b_vm_map_lookup(map, &key, all) == 0);
+	for (int i = 0; i < CPUS * 16; i++)
+		CHECK(all[i] == (i >= 16 && i < 28 ? 0xaa : 0));
+	for (int i = 0; i < CPUS; i++)
+		memset(all + i * 16, i + 1, 12);
+	CHECK(p2b_vm_map_update(map, &key, all, 0) == 0);
+	for (uint32_t cpu = 0; cpu < CPUS; cpu++)
+		CHECK(!memcmp(vm_map_find(map, &key, cpu), all + cpu * 16, 12));
+	CHECK(!vm_map_find(map, &key, CPUS));
+	p2b_vm_map_destroy(map);
+}
+
+static void lru(void)
+{
+	struct vm_map *map = make(LRU, 4, 4, 4);
+	uint32_t hot = 0, value;
+
+	for (uint32_t key = 0; key < 1000; key++) {
+		CHECK(vm_map_put(map, &key, &key, 0, 0) == 0);
+		CHECK(vm_map_find(map, &hot, 0));       /* used: stays */
+		CHECK(p2b_vm_map_count(map) == (key < 4 ? key + 1 : 4));
+	}
+	for (uint32_t key = 997; key < 1000; key++)
+		CHECK(p2b_vm_map_lookup(map, &key, &value) == 0 && value == key);
+	CHECK(p2b_vm_map_lookup(map, &hot, &value) == 0 && value == 0);
+	p2b_vm_map_destroy(map);
+}
+
+static void array(void)
+{
+	struct vm_map *map = make(ARRAY, 4, 5, 3);
+	uint8_t value[5] = { 1, 2, 3, 4, 5 }, got[5];
+	uint32_t key = 2, keys[3], next;
+	uint8_t values[15];
+
+	CHECK(p2b_vm_map_update(map, &key, value, NOEXIST) == -EEXIST && p2b_vm_map_update(map, &key, value, EXIST) == 0);
+	CHECK(p2b_vm_map_delete(map, &key) == -EINVAL && p2b_vm_map_take(map, &key, got) == -EINVAL);
+	CHECK(p2b_vm_map_lookup(map, &key, got) == 0 && !memcmp(got, value, 5));
+	CHECK(p2b_vm_map_next_key(map, &key, &next) == -ENOENT);
+	key = 3;
+	CHECK(p2b_vm_map_update(map, &key, value, 0) == -E2BIG && !vm_map_find(map, &key, 0));
+	CHECK(p2b_vm_map_next_key(map, &key, &next) == 0 && next == 0);
+	CHECK(p2b_vm_map_walk(map, keys, values, 3, 0) == 3 && keys[2] == 2 && !memcmp(values + 10, value, 5));
+	CHECK(p2b_vm_map_walk(map, keys, values, 3, P2B_WALK_DELETE) == -EINVAL);
+	p2b_vm_map_destroy(map);
+}
+
+struct prefix {
+	uint32_t length;
+	uint8_t address[4];
+};
+
+static int covers(const struct prefix *p, const uint8_t *address)
+{
+	for (uint32_t bit = 0; bit < p->length; bit++)
+		if ((p->address[bit / 8] ^ address[bit / 8]) & (0x80 >> bit % 8))
+			return 0;
+	return 1;
+}
+
+static void lpm(void)
+{
+	enum { N = 200 };
+	struct vm_map *map = make(LPM, 8, 4, N);
+	static struct prefix stored[N];
+	uint64_t state = 3;
+
+	for (uint32_t round = 0; round < 2000; round++) {
+		uint32_t i = (uint32_t)(random_u64(&state) >> 33) % N, best = N;
+		struct prefix asked = { .length = 32 };
+		uint32_t *found;
+
+		stored[i].length = stored[i].length ? stored[i].length : 1 + i % 32;
+		stored[i].address[0] = (uint8_t)i;
+		stored[i].address[1] = (uint8_t)(i * 7);
+		CHECK(vm_map_put(map, &stored[i], &i, 0, 0) == 0);
+		asked.address[0] = (uint8_t)(random_u64(&state) >> 56);
+		asked.address[1] = (uint8_t)(asked.address[0] * 7);
+		for (uint32_t j = 0; j < N; j++)
+			if (stored[j].length && covers(&stored[j], asked.address) &&
+			    (best == N || stored[j].length > stored[best].length))
+				best = j;
+		found = vm_map_find(map, &asked, 0);
+		CHECK(!found == (best == N) && (!found || stored[*found].length == stored[best].length));
+	}
+	for (uint32_t i = 0; i < N; i++) {
+		int err = stored[i].length ? p2b_vm_map_delete(map, &stored[i]) : -ENOENT;
+
+		CHECK(err == 0 || err == -ENOENT);      /* the same prefix under two numbers */
+	}
+	CHECK(p2b_vm_map_count(map) == 0);
+	stored[0].length = 33;
+	CHECK(vm_map_put(map, &stored[0], &state, 0, 0) == -EINVAL && !vm_map_find(map, &stored[0], 0));
+	p2b_vm_map_destroy(map);
+}
+
+static void lists(void)
+{
+	struct vm_map *queue = make(QUEUE, 0, 4, 3), *stack = make(STACK, 0, 4, 3);
+	uint32_t value = 9;
+
+	CHECK(vm_map_pop(queue, &value) == -ENOENT && value == 0);
+	for (uint32_t i = 0; i < 5; i++) {
+		CHECK(vm_map_push(queue, &i, EXIST) == 0 && vm_map_push(stack, &i, EXIST) == 0);
+	}
+	CHECK(vm_map_push(queue, &value, 0) == -E2BIG && vm_map_push(queue, &value, NOEXIST) == -EINVAL);
+	CHECK(p2b_vm_map_lookup(queue, NULL, &value) == 0 && value == 2);
+	CHECK(p2b_vm_map_lookup(stack, NULL, &value) == 0 && value == 4);
+	for (uint32_t i = 0; i < 3; i++) {
+		CHECK(p2b_vm_map_take(queue, NULL, &value) == 0 && value == 2 + i);
+		CHECK(vm_map_pop(stack, &value) == 0 && value == 4 - i);
+	}
+	CHECK(p2b_vm_map_update(queue, NULL, &value, 0) == 0 && vm_map_peek(queue, &value) == 0 && value == 2);
+	CHECK(!vm_map_find(queue, &value, 0) && vm_map_del(queue, &value) == -EINVAL);
+	p2b_vm_map_destroy(queue);
+	p2b_vm_map_destroy(stack);
+}
+
+static void perf(void)
+{
+	struct vm_map *map = make(PERF, 4, 4, CPUS);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), fit = page / 32;
+	uint8_t data[16] = { 0 }, *out = malloc(CPUS * page + 64);
+	struct p2b_ring_stats stats;
+	uint64_t got = 0;
+	int64_t n;
+
+	CHECK(vm_map_emit(map, 0, data, 16) == -ENOENT && p2b_vm_queue_wait(map, 0) == -EBADF);
+	CHECK(p2b_vm_queue_open(map, 3) == -EINVAL && p2b_vm_queue_open(map, 1) == 0);
+	CHECK(p2b_vm_queue_open(map, 1) == -EBUSY && p2b_vm_queue_wait(map, 0) == 0);
+	CHECK(vm_map_emit(map, CPUS, data, 16) == -E2BIG && vm_map_emit(map, 0, data, 65536) == -E2BIG);
+	for (uint32_t round = 0; round < 20; round++) {
+		for (uint32_t i = 0; i < fit + 5; i++) {
+			memcpy(data, &i, 4);
+			CHECK(vm_map_emit(map, 1, data, i % 2 ? 16 : 13) == (i < fit ? 0 : -ENOSPC));
+		}
+		CHECK(p2b_vm_queue_wait(map, 0) == 1);
+		CHECK(p2b_vm_queue_drain(map, out, 8, UINT64_MAX) == -ENOSPC);
+		for (uint32_t i = 0; (n = p2b_vm_queue_drain(map, out, 40, UINT64_MAX)) != 0; i++, got++) {
+			struct p2b_frame frame;
+
+			memcpy(&frame, out, 8);
+			CHECK(n == 32 && frame.cpu == 1 && frame.size == 20 && !memcmp(out + 8, &i, 4));
+		}
+		CHECK(p2b_vm_queue_wait(map, 0) == 0);
+	}
+	CHECK(p2b_vm_queue_stats(map, &stats) == 0 && stats.records == got && got == 20 * fit && stats.lost == 100);
+	for (uint32_t cpu = 0; cpu < CPUS; cpu++)
+		CHECK(vm_map_emit(map, cpu, data, 16) == 0 && vm_map_emit(map, cpu, data, 16) == 0);
+	CHECK(p2b_vm_queue_drain(map, out, CPUS * page, 2) == 64 && p2b_vm_queue_wait(map, 0) == 1);
+	CHECK(p2b_vm_queue_drain(map, out, CPUS * page, UINT64_MAX) == 128);
+	p2b_vm_queue_cancel(map);
+	CHECK(p2b_vm_queue_wait(map, -1) == -ECANCELED);
+	free(out);
+	p2b_vm_map_destroy(map);
+}
+
+static void ring(void)
+{
+	uint32_t size = (uint32_t)sysconf(_SC_PAGESIZE);
+	struct vm_map *map = make(RING, 0, 0, size);
+	uint8_t *out = malloc(size + 64), *record, *other;
+	struct p2b_ring_stats stats;
+	uint64_t state = 5, sent = 0, taken = 0;
+
+	record = vm_ring_reserve(map, 100);
+	other = vm_ring_reserve(map, 8);
+	CHECK(record && other && vm_map_emit(map, 0, out, 0) == 0 && !vm_ring_reserve(map, size));
+	CHECK(vm_ring_query(map, 1) == size && vm_ring_query(map, 3) == 112 + 16 + 8 && vm_ring_query(map, 9) == 0);
+	vm_ring_submit(map, other, 0);
+	CHECK(p2b_vm_queue_drain(map, out, size, 9) == 0);
+	vm_ring_submit(map, record, 1);
+	CHECK(p2b_vm_queue_drain(map, out, size, 9) == 16 + 8 && p2b_vm_queue_wait(map, 0) == 0);
+	for (int i = 0; i < 5000; i++) {
+		uint32_t length = (uint32_t)(random_u64(&state) >> 56);
+		int64_t n;
+
+		record = vm_ring_reserve(map, length);
+		if (record) {
+			CHECK(record >= map->arena && record + length <= map->arena + map->arena_size);
+			memset(record, (int)(sent & 255), length);
+			vm_ring_submit(map, record, 0);
+			sent++;
+		}
+		if (record && random_u64(&state) >> 61)
+			continue;
+		n = p2b_vm_queue_drain(map, out, size, UINT64_MAX);
+		for (int64_t at = 0; at < n; taken++) {
+			struct p2b_frame frame;
+
+			memcpy(&frame, out + at, 8);
+			for (uint32_t j = 0; j < frame.size; j++)
+				CHECK(out[at + 8 + j] == (taken & 255));
+			at += 8 + ((frame.size + 7) & ~7u);
+		}
+		CHECK(taken == sent);
+	}
+	CHECK(p2b_vm_queue_stats(map, &stats) == 0 && stats.lost > 0 && stats.records > taken);
+	free(out);
+	p2b_vm_map_destroy(map);
+}
+
+/* Whatever a program hands over: every operation on every kind. */
+static void every_operation(void)
+{
+	static const uint32_t kinds[] = { HASH, ARRAY, PERF, PERCPU_HASH, PERCPU_ARRAY, LRU, LRU_PERCPU, LPM, QUEUE, STACK };
+	uint8_t bytes[256];
+
+	for (uint32_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		int list = kinds[i] == QUEUE || kinds[i] == STACK;
+		struct vm_map *map = make(kinds[i], list ? 0 : kinds[i] == LPM ? 8 : 4, 4, 3);
+
+		memset(bytes, 0xff, sizeof(bytes));
+		vm_map_put(map, bytes, bytes + 64, 0, 0);
+		vm_map_find(map, bytes, 0);
+		vm_map_del(map, bytes);
+		vm_map_push(map, bytes, 0);
+		vm_map_peek(map, bytes + 64);
+		vm_map_pop(map, bytes + 64);
+		vm_map_emit(map, 0, bytes, 8);
+		CHECK(!vm_ring_reserve(map, 8) && vm_ring_query(map, 0) == 0 && !vm_map_prog(map, 0));
+		p2b_vm_map_take(map, bytes, bytes + 64);
+		p2b_vm_map_next_key(map, bytes, bytes + 64);
+		p2b_vm_map_walk(map, bytes, bytes + 64, 3, P2B_WALK_DELETE);
+		p2b_vm_map_destroy(map);
+	}
+}
+
+void check_vmmaps(void)
+{
+	CHECK(p2b_vm_create(CPUS, &vm) == 0);
+	refusals();
+	hash_model(HASH);
+	hash_pointers();
+	per_cpu(PERCPU_HASH);
+	per_cpu(PERCPU_ARRAY);
+	per_cpu(LRU_PERCPU);
+	lru();
+	array();
+	lpm();
+	lists();
+	perf();
+	ring();
+	every_operation();
+	p2b_vm_destroy(vm);
+}
