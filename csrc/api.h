@@ -228,6 +228,67 @@ struct vm_map;
 int p2b_vm_create(uint32_t n_cpus, struct p2b_vm **ret);
 void p2b_vm_destroy(struct p2b_vm *vm);
 
+/* What a machine shows to programs. -EINVAL for an unknown setting, or a value that makes no sense. */
+enum p2b_vm_setting {
+	P2B_VM_CPU = 0,         /* the current CPU, below n_cpus; 0 at first */
+	P2B_VM_SEED = 1,        /* where the random numbers start */
+	P2B_VM_CLOCK = 2,       /* all clocks stand still at this many nanoseconds */
+	P2B_VM_RUN_CLOCK = 3,   /* the clocks are the system's again (the value doesn't matter) */
+};
+int p2b_vm_set(struct p2b_vm *vm, uint32_t setting, uint64_t value);
+
+/*
+ * Takes what programs printed: lines with their newlines, as many bytes as cap has room for. Returns the number of
+ * bytes, 0 when there are no more. *lost receives how many lines found no room (1 MiB) since the last call.
+ */
+int64_t p2b_vm_trace(struct p2b_vm *vm, char *out, uint64_t cap, uint64_t *lost);
+
+/*
+ * A program: n_slots encoded slots, whose map loads name maps[number], whose calls of kernel functions name
+ * kfuncs[number]. It holds the maps. What would make it leave its own code is refused here, as are instructions,
+ * helpers and kernel functions that the machine doesn't have: -EINVAL with *fault saying at which slot and why.
+ */
+int p2b_vm_prog_create(struct p2b_vm *vm, const void *slots, uint32_t n_slots, uint32_t prog_type,
+		       struct vm_map *const *maps, uint32_t n_maps, const char *const *kfuncs, uint32_t n_kfuncs,
+		       struct p2b_fault *fault, struct p2b_vm_prog **ret);
+void p2b_vm_prog_destroy(struct p2b_vm_prog *prog);
+
+enum { P2B_VM_PACKET_MAX = 65535, P2B_VM_CTX_MAX = 65536 };
+
+/*
+ * A test run, with the rules of the kernel's BPF_PROG_TEST_RUN for the program's type (a packet's for network programs,
+ * the context's bytes for all others).
+ */
+struct p2b_vm_run {
+	const void *data;       /* the packet */
+	uint32_t data_size;     /* 14 ... P2B_VM_PACKET_MAX for network programs, else 0 */
+	uint32_t data_cap;      /* room at data_out: 0, or enough for P2B_VM_PACKET_MAX bytes */
+	void *data_out;
+	uint32_t data_out_size; /* out */
+	uint32_t ctx_size;      /* in; 0: none is given */
+	const void *ctx;        /* struct __sk_buff, struct xdp_md, or the context itself */
+	void *ctx_out;          /* NULL, or room for ctx_size bytes: the context afterwards */
+	uint32_t repeat;        /* 0 counts as 1 */
+	uint32_t retval;        /* out: of the last run */
+	uint64_t budget;        /* instructions of one run, about; 0: 1 << 32 */
+	uint64_t insns;         /* out: instructions executed in all runs */
+	uint64_t duration;      /* out: mean time of a run in nanoseconds */
+	struct p2b_fault fault; /* out, for -EFAULT: slot, address or number, reason */
+	struct p2b_vm_prog *fault_prog; /* the program at fault: this one, or one that a tail call went to */
+};
+
+/* Returns 0, -EFAULT after a fault of the program, -EINVAL for what the kernel refuses to run. */
+int p2b_vm_run(struct p2b_vm_prog *prog, struct p2b_vm_run *run);
+
+/*
+ * Runs a network program once for each of n packets: packet i is sizes[i] bytes at data + offsets[i]; retvals (n
+ * entries) and times (n nanoseconds each for all clocks; NULL: the clock is left alone) belong to them. Packets
+ * shorter than 14 bytes are padded with zeros. Stops at the first failure. *done is the number of packets that ran.
+ */
+int p2b_vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_size, const uint64_t *offsets,
+		    const uint32_t *sizes, const uint64_t *times, uint32_t n, uint32_t *retvals, uint32_t *done,
+		    struct p2b_vm_run *run);
+
 /* ---- The embedded VM's maps ----------------------------------------------------------------------------------- */
 
 /* As BPF_MAP_CREATE takes it; kind is a number of enum bpf_map_type. n_cpus is how many values a per-CPU map has. */

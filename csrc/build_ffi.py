@@ -15,7 +15,7 @@ ffibuilder.set_source(
     "py2bpf._core",
     '#include <stdint.h>\n#include "api.h"\n',
     sources=sorted(f"csrc/{path.name}" for path in HERE.glob("*.c")),
-    depends=["csrc/api.h", "csrc/core.h", "csrc/vm.h", "csrc/vm_machine.h", "csrc/vmmap.h"],
+    depends=sorted(f"csrc/{path.name}" for path in HERE.glob("*.h")),
     include_dirs=["csrc"],
     extra_compile_args=[*WARNINGS, "-O2"],
 )

@@ -37,6 +37,7 @@ void vm_release(struct p2b_vm *vm)
 		return;
 	pthread_mutex_destroy(&vm->lock);
 	free(vm->trace.text);
+	free(vm->packet);
 	free(vm);
 }
 
@@ -72,4 +73,23 @@ uint32_t vm_random(struct p2b_vm *vm)
 	vm->random ^= vm->random << 25;
 	vm->random ^= vm->random >> 27;
 	return (uint32_t)((vm->random * 0x2545f4914f6cdd1dull) >> 32);
+}
+
+int p2b_vm_set(struct p2b_vm *vm, uint32_t setting, uint64_t value)
+{
+	int err = 0;
+
+	vm_lock(vm);
+	if (setting == P2B_VM_CPU && value < vm->n_cpus)
+		vm->cpu = (uint32_t)value;
+	else if (setting == P2B_VM_SEED)
+		vm->random = value * 2 + 1; /* never 0 */
+	else if (setting == P2B_VM_CLOCK || setting == P2B_VM_RUN_CLOCK)
+		vm->fixed_clock = setting == P2B_VM_CLOCK;
+	else
+		err = -EINVAL;
+	if (setting == P2B_VM_CLOCK)
+		vm->clock = value;
+	vm_unlock(vm);
+	return err;
 }

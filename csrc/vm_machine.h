@@ -23,6 +23,7 @@ struct p2b_vm {
 	uint64_t clock;
 	uint64_t random;        /* never 0 */
 	struct vm_trace trace;
+	uint8_t *packet;        /* the buffer of the packet that a program runs on */
 };
 
 uint64_t vm_clock(struct p2b_vm *vm, int clock);

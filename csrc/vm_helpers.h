@@ -1,0 +1,20 @@
+/* The embedded VM's helper functions that aren't about packets. */
+#ifndef P2B_VM_HELPERS_H
+#define P2B_VM_HELPERS_H
+
+#include "vm_state.h"
+
+/* vm_maps.c */
+vm_helper vm_map_lookup_elem, vm_map_update_elem, vm_map_delete_elem, vm_map_lookup_percpu_elem;
+vm_helper vm_map_push_elem, vm_map_pop_elem, vm_map_peek_elem, vm_spin_lock, vm_spin_unlock;
+vm_helper vm_perf_event_output, vm_ringbuf_output, vm_ringbuf_reserve, vm_ringbuf_submit, vm_ringbuf_discard;
+vm_helper vm_ringbuf_query, vm_perf_event_output_skb;
+
+/* vm_strings.c */
+vm_helper vm_probe_read, vm_probe_read_str, vm_strncmp, vm_strtol, vm_strtoul, vm_snprintf;
+vm_helper vm_trace_printk, vm_trace_vprintk;
+
+/* vm_kfuncs.c */
+vm_helper vm_loop;
+
+#endif

@@ -1,0 +1,237 @@
+/* Helper functions on maps and rings: arguments checked, then over to the map. */
+#include "vm_helpers.h"
+
+enum { RDONLY_PROG = 1 << 7, WRONLY_PROG = 1 << 8 };
+
+/* What a kind of map allows programs to do, as check_map_func_compatibility of the kernel's verifier. */
+enum { BY_KEY = 1, UPDATE = 2, DELETE = 4, LIST = 8, PERF = 16, RING = 32 };
+static const uint8_t abilities[] = {
+	[VM_HASH] = BY_KEY | UPDATE | DELETE,
+	[VM_ARRAY] = BY_KEY | UPDATE | DELETE,
+	[VM_PERF_EVENT_ARRAY] = PERF,
+	[VM_PERCPU_HASH] = BY_KEY | UPDATE | DELETE,
+	[VM_PERCPU_ARRAY] = BY_KEY | UPDATE | DELETE,
+	[VM_LRU_HASH] = BY_KEY | UPDATE | DELETE,
+	[VM_LRU_PERCPU_HASH] = BY_KEY | UPDATE | DELETE,
+	[VM_LPM_TRIE] = BY_KEY | UPDATE | DELETE,
+	[VM_QUEUE] = LIST,
+	[VM_STACK] = LIST,
+	[VM_RINGBUF] = RING,
+};
+
+static struct vm_map *map_for(struct vm_state *s, uint64_t value, int ability)
+{
+	struct vm_map *map = vm_map_argument(s, value);
+
+	if (!map)
+		return NULL;
+	if (map->kind < sizeof(abilities) && (abilities[map->kind] & ability))
+		return map;
+	vm_fault(s, map->kind, "this kind of map has no such helper function");
+	return NULL;
+}
+
+uint64_t vm_map_lookup_elem(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_map *map = map_for(s, a[0], BY_KEY);
+	const void *key = map ? vm_argument(s, a[1], map->key_size, 0) : NULL;
+
+	return key ? p2b_ptr(vm_map_find(map, key, s->vm->cpu)) : 0;
+}
+
+uint64_t vm_map_lookup_percpu_elem(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_map *map = map_for(s, a[0], BY_KEY);
+	const void *key = map ? vm_argument(s, a[1], map->key_size, 0) : NULL;
+
+	if (!key || (uint32_t)a[2] >= s->vm->n_cpus)
+		return 0;
+	return p2b_ptr(vm_map_find(map, key, (uint32_t)a[2]));
+}
+
+uint64_t vm_map_update_elem(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_map *map = map_for(s, a[0], UPDATE);
+	const void *key = map ? vm_argument(s, a[1], map->key_size, 0) : NULL;
+	const void *value = key ? vm_argument(s, a[2], map->value_size, 0) : NULL;
+
+	if (!value)
+		return 0;
+	if (map->flags & RDONLY_PROG)
+		return vm_fault(s, a[0], "the map is read-only for programs");
+	return (uint64_t)(int64_t)vm_map_put(map, key, value, a[3], s->vm->cpu);
+}
+
+uint64_t vm_map_delete_elem(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_map *map = map_for(s, a[0], DELETE);
+	const void *key = map ? vm_argument(s, a[1], map->key_size, 0) : NULL;
+
+	if (!key)
+		return 0;
+	if (map->flags & RDONLY_PROG)
+		return vm_fault(s, a[0], "the map is read-only for programs");
+	return (uint64_t)(int64_t)vm_map_del(map, key);
+}
+
+uint64_t vm_map_push_elem(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_map *map = map_for(s, a[0], LIST);
+	const void *value = map ? vm_argument(s, a[1], map->value_size, 0) : NULL;
+
+	return value ? (uint64_t)(int64_t)vm_map_push(map, value, a[2]) : 0;
+}
+
+static uint64_t take(struct vm_state *s, const uint64_t *a, int (*from)(struct vm_map *, void *))
+{
+	struct vm_map *map = map_for(s, a[0], LIST);
+	void *value = map ? vm_argument(s, a[1], map->value_size, 1) : NULL;
+
+	return value ? (uint64_t)(int64_t)from(map, value) : 0;
+}
+
+uint64_t vm_map_pop_elem(struct vm_state *s, const uint64_t *a)
+{
+	return take(s, a, vm_map_pop);
+}
+
+uint64_t vm_map_peek_elem(struct vm_state *s, const uint64_t *a)
+{
+	return take(s, a, vm_map_peek);
+}
+
+/* The machine's lock keeps others out already: what is left is to see that programs pair them. */
+uint64_t vm_spin_lock(struct vm_state *s, const uint64_t *a)
+{
+	if (!vm_argument(s, a[0], 4, 1))
+		return 0;
+	if (s->lock)
+		return vm_fault(s, a[0], "bpf_spin_lock with a lock held already");
+	s->lock = a[0];
+	return 0;
+}
+
+uint64_t vm_spin_unlock(struct vm_state *s, const uint64_t *a)
+{
+	if (!vm_argument(s, a[0], 4, 1))
+		return 0;
+	if (s->lock != a[0])
+		return vm_fault(s, a[0], "bpf_spin_unlock of a lock that is not held");
+	s->lock = 0;
+	return 0;
+}
+
+/* ---- perf event arrays ----------------------------------------------------------------------------------------- */
+
+enum { RECORD_MAX = 65535 };
+#define CTXLEN_MASK (0xfffffull << 32)
+#define CURRENT_CPU 0xffffffffull
+
+static uint64_t emit(struct vm_state *s, const uint64_t *a, uint32_t packet_bytes)
+{
+	struct vm_map *map = map_for(s, a[1], PERF);
+	const uint8_t *data = map ? vm_argument(s, a[3], a[4], 0) : NULL;
+	uint32_t cpu = (uint32_t)a[2];
+	uint64_t size = a[4] + packet_bytes;
+	uint8_t *record;
+	int err;
+
+	if (!data || !vm_ctx_argument(s, a[0]))
+		return 0;
+	if (cpu == CURRENT_CPU)
+		cpu = s->vm->cpu;
+	if (cpu >= map->max_entries)
+		return (uint64_t)-E2BIG;
+	if (size > RECORD_MAX)
+		return (uint64_t)-E2BIG;
+	if (cpu != s->vm->cpu)
+		return (uint64_t)-EOPNOTSUPP;
+	if (!packet_bytes)
+		return (uint64_t)(int64_t)vm_map_emit(map, cpu, data, (uint32_t)size);
+	record = malloc(size);
+	if (!record)
+		return (uint64_t)-ENOMEM;
+	memcpy(record, data, a[4]);
+	memcpy(record + a[4], s->packet.buffer + s->packet.data, packet_bytes);
+	err = vm_map_emit(map, cpu, record, (uint32_t)size);
+	free(record);
+	return (uint64_t)(int64_t)err;
+}
+
+uint64_t vm_perf_event_output(struct vm_state *s, const uint64_t *a)
+{
+	return a[2] & ~CURRENT_CPU ? (uint64_t)-EINVAL : emit(s, a, 0);
+}
+
+/* For packets the upper half of the flags says how many of their bytes come behind the data. */
+uint64_t vm_perf_event_output_skb(struct vm_state *s, const uint64_t *a)
+{
+	uint32_t bytes = (uint32_t)((a[2] & CTXLEN_MASK) >> 32);
+
+	if (a[2] & ~(CTXLEN_MASK | CURRENT_CPU))
+		return (uint64_t)-EINVAL;
+	return bytes > vm_packet_size(s) ? (uint64_t)-EFAULT : emit(s, a, bytes);
+}
+
+/* ---- Ring buffers ---------------------------------------------------------------------------------------------- */
+
+enum { WAKE_FLAGS = 3 };
+
+uint64_t vm_ringbuf_output(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_map *map = map_for(s, a[0], RING);
+	const uint8_t *data = map ? vm_argument(s, a[1], a[2], 0) : NULL;
+
+	if (!data)
+		return 0;
+	if (a[3] & ~(uint64_t)WAKE_FLAGS)
+		return (uint64_t)-EINVAL;
+	return (uint64_t)(int64_t)vm_map_emit(map, s->vm->cpu, data, (uint32_t)a[2]);
+}
+
+uint64_t vm_ringbuf_reserve(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_map *map = map_for(s, a[0], RING);
+	uint8_t *at;
+
+	if (!map || a[2])
+		return 0;
+	if (s->n_records == VM_RECORDS)
+		return vm_fault(s, VM_RECORDS, "too many ring buffer records that are neither submitted nor discarded");
+	at = a[1] ? vm_ring_reserve(map, a[1]) : NULL;
+	if (at)
+		s->records[s->n_records++] = (struct vm_record){ map, at, a[1] };
+	return p2b_ptr(at);
+}
+
+static uint64_t finish(struct vm_state *s, uint64_t addr, int discard)
+{
+	for (uint32_t i = 0; i < s->n_records; i++) {
+		struct vm_record *r = &s->records[i];
+
+		if (p2b_ptr(r->at) != addr)
+			continue;
+		vm_ring_submit(r->map, r->at, discard);
+		*r = s->records[--s->n_records];
+		vm_forget(s);
+		return 0;
+	}
+	return vm_fault(s, addr, "this is no reserved record of a ring buffer");
+}
+
+uint64_t vm_ringbuf_submit(struct vm_state *s, const uint64_t *a)
+{
+	return finish(s, a[0], 0);
+}
+
+uint64_t vm_ringbuf_discard(struct vm_state *s, const uint64_t *a)
+{
+	return finish(s, a[0], 1);
+}
+
+uint64_t vm_ringbuf_query(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_map *map = map_for(s, a[0], RING);
+
+	return map ? vm_ring_query(map, a[1]) : 0;
+}

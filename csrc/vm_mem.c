@@ -1,0 +1,218 @@
+/* What a running program may touch: the slow half of every memory access, and helpers' arguments. */
+#include "vm_state.h"
+
+static struct vm_region packet_region(const struct vm_state *s)
+{
+	const struct vm_packet *p = &s->packet;
+
+	if (!p->buffer)
+		return (struct vm_region){ 0 };
+	return (struct vm_region){ p2b_ptr(p->buffer + p->meta), p->end - p->meta, p->writable };
+}
+
+static int within(const struct vm_region *r, uint64_t addr, uint64_t size)
+{
+	uint64_t at = addr - r->lo;
+
+	return at < r->size && size <= r->size - at;
+}
+
+enum { BPF_F_RDONLY_PROG = 1 << 7, BPF_F_WRONLY_PROG = 1 << 8 };
+
+/* The region that holds addr, whole. */
+static int find_region(const struct vm_state *s, uint64_t addr, struct vm_region *found)
+{
+	*found = packet_region(s);
+	if (within(found, addr, 1))
+		return 1;
+	for (uint32_t i = 0; i < s->prog->n_maps; i++) {
+		const struct vm_map *map = s->prog->maps[i];
+
+		*found = (struct vm_region){ p2b_ptr(map->arena), map->arena_size,
+					     !(map->flags & BPF_F_RDONLY_PROG) };
+		if (map->kind != VM_RINGBUF && map->arena && within(found, addr, 1))
+			return 1;
+	}
+	for (uint32_t i = 0; i < s->n_records; i++) {
+		*found = (struct vm_region){ p2b_ptr(s->records[i].at), s->records[i].size, 1 };
+		if (within(found, addr, 1))
+			return 1;
+	}
+	return 0;
+}
+
+uint8_t *vm_reach_slow(struct vm_state *s, uint64_t addr, uint64_t size, int write)
+{
+	struct vm_region found;
+
+	if (!find_region(s, addr, &found))
+		return NULL;
+	s->last = found;
+	return within(&found, addr, size) && (!write || found.writable) ? (uint8_t *)(uintptr_t)addr : NULL;
+}
+
+static int in_ctx(const struct vm_state *s, uint64_t addr, uint64_t size)
+{
+	const struct vm_region ctx = { p2b_ptr(s->ctx), s->ctx_size, 1 };
+
+	return within(&ctx, addr, size);
+}
+
+static const char *why_not(struct vm_state *s, uint64_t addr, uint64_t size, int write)
+{
+	const struct vm_region ctx = { p2b_ptr(s->ctx), s->ctx_size, 1 };
+	struct vm_region found;
+	uint64_t depth = addr - s->stack_lo;
+
+	if (addr < 4096)
+		return write ? "write through a null pointer" : "read through a null pointer";
+	if (within(&ctx, addr, 1))
+		return write ? "this part of the context can't be written" : "read behind the end of the context";
+	if (depth < sizeof(s->stack))
+		return write ? "write outside of the stack frame" : "read outside of the stack frame";
+	if (!find_region(s, addr, &found))
+		return write ? "write to an address that is none of the program's" :
+			       "read from an address that is none of the program's";
+	if (within(&found, addr, size))
+		return "write to memory that is read-only";
+	return write ? "write behind the end of a map's values, a record or the packet" :
+		       "read behind the end of a map's values, a record or the packet";
+}
+
+/* The packet's pointers, which have 32 bits in the structures and more in the machine. */
+static int load_pointer(const struct vm_state *s, uint64_t offset, uint64_t *value)
+{
+	const struct vm_packet *p = &s->packet;
+	int skb = s->prog->class == VM_SKB;
+
+	if (s->prog->class == VM_PLAIN || !p->buffer)
+		return 0;
+	if (offset == (skb ? SKB_DATA : XDP_DATA))
+		*value = p2b_ptr(p->buffer + p->data);
+	else if (offset == (skb ? SKB_DATA_END : XDP_DATA_END))
+		*value = p2b_ptr(p->buffer + p->end);
+	else if (offset == (skb ? SKB_DATA_META : XDP_DATA_META))
+		*value = p2b_ptr(p->buffer + p->meta);
+	else
+		return 0;
+	return 1;
+}
+
+static uint64_t load(const uint8_t *at, uint32_t size)
+{
+	uint16_t half;
+	uint32_t word;
+	uint64_t wide;
+
+	switch (size) {
+	case 1:
+		return *at;
+	case 2:
+		memcpy(&half, at, 2);
+		return half;
+	case 4:
+		memcpy(&word, at, 4);
+		return word;
+	default:
+		memcpy(&wide, at, 8);
+		return wide;
+	}
+}
+
+int vm_load_slow(struct vm_state *s, uint64_t addr, uint32_t size, uint64_t *value)
+{
+	uint64_t offset = addr - p2b_ptr(s->ctx);
+
+	if (!in_ctx(s, addr, size)) {
+		vm_fault(s, addr, why_not(s, addr, size, 0));
+		return 0;
+	}
+	if (size != 4 || !load_pointer(s, offset, value))
+		*value = load(s->ctx + offset, size);
+	return 1;
+}
+
+/* Fields of sk_buff that are narrower than their __sk_buff view, as net/core/filter.c stores them. */
+static void narrow(uint8_t *ctx, uint64_t word, uint32_t before)
+{
+	uint32_t now = vm_get32(ctx + word);
+
+	switch (word) {
+	case SKB_TC_INDEX:
+	case SKB_TC_CLASSID:
+		vm_put32(ctx + word, now & 0xffff);
+		break;
+	case SKB_QUEUE_MAPPING:
+		vm_put32(ctx + word, now >= 0xffff ? before : now);
+		break;
+	}
+}
+
+int vm_store_slow(struct vm_state *s, uint64_t addr, uint32_t size, uint64_t value)
+{
+	uint64_t offset = addr - p2b_ptr(s->ctx), word = offset & ~(uint64_t)3;
+	uint64_t words = size == 8 ? 3 : 1;
+	uint32_t before;
+
+	if (!in_ctx(s, addr, size) || offset % size || word / 4 >= 64 ||
+	    (s->ctx_writable >> word / 4 & words) != words) {
+		vm_fault(s, addr, why_not(s, addr, size, 1));
+		return 0;
+	}
+	before = vm_get32(s->ctx + word);
+	memcpy(s->ctx + offset, &value, size);
+	if (s->prog->class == VM_SKB)
+		narrow(s->ctx, word, before);
+	return 1;
+}
+
+uint8_t *vm_argument(struct vm_state *s, uint64_t addr, uint64_t size, int write)
+{
+	static uint8_t nothing[1];
+	uint8_t *found;
+
+	if (size == 0)
+		return nothing;
+	if (size > UINT32_MAX) {
+		vm_fault(s, size, "a size that is negative or too large");
+		return NULL;
+	}
+	found = vm_reach(s, addr, size, write);
+	if (!found)
+		vm_fault(s, addr, why_not(s, addr, size, write));
+	return found;
+}
+
+struct vm_map *vm_map_argument(struct vm_state *s, uint64_t value)
+{
+	for (uint32_t i = 0; i < s->prog->n_maps; i++)
+		if (p2b_ptr(s->prog->maps[i]) == value)
+			return s->prog->maps[i];
+	vm_fault(s, value, "a helper function's argument is no map");
+	return NULL;
+}
+
+int vm_ctx_argument(struct vm_state *s, uint64_t value)
+{
+	if (value == p2b_ptr(s->ctx))
+		return 1;
+	vm_fault(s, value, "a helper function's argument is not the program's context");
+	return 0;
+}
+
+uint64_t vm_readable(struct vm_state *s, uint64_t addr, uint64_t max)
+{
+	const struct vm_region ctx = { p2b_ptr(s->ctx), s->ctx_size, 0 };
+	uint64_t depth = addr - s->stack_lo, rest;
+	struct vm_region found;
+
+	if (depth < s->live && (depth & (VM_STRIDE - 1)) < VM_FRAME_SIZE)
+		rest = VM_FRAME_SIZE - (depth & (VM_STRIDE - 1));
+	else if (within(&ctx, addr, 1))
+		rest = ctx.size - (addr - ctx.lo);
+	else if (find_region(s, addr, &found))
+		rest = found.size - (addr - found.lo);
+	else
+		return 0;
+	return rest < max ? rest : max;
+}

@@ -1,0 +1,279 @@
+/* The embedded VM's programs: their life, and test runs as net/bpf/test_run.c has them. */
+#include <stddef.h>
+#include <time.h>
+
+#include "vm_context.h"
+
+enum { PROG_MAX = 1 << 20 };
+#define BUDGET (1ull << 32)
+
+static enum vm_class class_of(uint32_t type)
+{
+	switch (type) {
+	case VM_SOCKET_FILTER:
+	case VM_SCHED_CLS:
+	case VM_SCHED_ACT:
+	case VM_CGROUP_SKB:
+	case VM_LWT_IN:
+	case VM_LWT_OUT:
+	case VM_LWT_XMIT:
+		return VM_SKB;
+	case VM_XDP_PROG:
+		return VM_XDP;
+	default:
+		return VM_PLAIN;
+	}
+}
+
+static void free_prog(struct p2b_vm_prog *prog)
+{
+	struct p2b_vm *vm = prog->vm;
+
+	for (uint32_t i = 0; i < prog->n_maps; i++)
+		vm_map_release(prog->maps[i]);
+	free(prog->maps);
+	free(prog->insns);
+	free(prog);
+	vm_release(vm);
+}
+
+/* The program's own list of its maps, each held. -EINVAL for another machine's. */
+static int take_maps(struct p2b_vm_prog *prog, struct vm_map *const *maps, uint32_t n)
+{
+	prog->maps = calloc(n + 1, sizeof(*prog->maps));
+	if (!prog->maps)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		if (maps[i]->vm != prog->vm)
+			return -EINVAL;
+		vm_map_hold(maps[i]);
+		prog->maps[prog->n_maps++] = maps[i];
+	}
+	return 0;
+}
+
+int p2b_vm_prog_create(struct p2b_vm *vm, const void *slots, uint32_t n_slots, uint32_t prog_type,
+		       struct vm_map *const *maps, uint32_t n_maps, const char *const *kfuncs, uint32_t n_kfuncs,
+		       struct p2b_fault *fault, struct p2b_vm_prog **ret)
+{
+	const struct vm_code code = { slots, n_slots, kfuncs, n_kfuncs, fault };
+	struct p2b_vm_prog *prog;
+	int err;
+
+	*fault = (struct p2b_fault){ .what = "" };
+	if (n_slots > PROG_MAX)
+		return -E2BIG;
+	prog = calloc(1, sizeof(*prog));
+	if (!prog)
+		return -ENOMEM;
+	vm_hold(vm);
+	*prog = (struct p2b_vm_prog){ .vm = vm, .refs = 1, .type = prog_type, .class = class_of(prog_type),
+				      .n_insns = n_slots };
+	prog->insns = calloc((size_t)n_slots + 1, sizeof(*prog->insns));
+	err = prog->insns ? take_maps(prog, maps, n_maps) : -ENOMEM;
+	if (!err)
+		err = vm_decode(prog, &code);
+	if (err) {
+		free_prog(prog);
+		return err;
+	}
+	*ret = prog;
+	return 0;
+}
+
+void p2b_vm_prog_destroy(struct p2b_vm_prog *prog)
+{
+	if (prog)
+		vm_prog_release(prog);
+}
+
+void vm_prog_hold(struct p2b_vm_prog *prog)
+{
+	__atomic_add_fetch(&prog->refs, 1, __ATOMIC_RELAXED);
+}
+
+void vm_prog_release(struct p2b_vm_prog *prog)
+{
+	if (__atomic_sub_fetch(&prog->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		free_prog(prog);
+}
+
+uint32_t vm_prog_type(const struct p2b_vm_prog *prog)
+{
+	return prog->type;
+}
+
+/* ---- Runs ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void start(struct vm_state *s, struct p2b_vm_prog *prog)
+{
+	memset(s, 0, offsetof(struct vm_state, stack));
+	s->stack_lo = p2b_ptr(s->stack);
+	s->vm = prog->vm;
+	s->prog = prog;
+}
+
+/* What the verifier would have refused: the end of a program that still holds something. */
+static void check_end(struct vm_state *s, const struct p2b_vm_prog *prog)
+{
+	if (s->n_records)
+		vm_fault(s, p2b_ptr(s->records[0].at), "the program ends with a ring buffer record that it reserved");
+	while (s->n_records) {
+		const struct vm_record *r = &s->records[--s->n_records];
+
+		vm_ring_submit(r->map, r->at, 1);
+	}
+	if (s->lock)
+		vm_fault(s, s->lock, "the program ends with a lock held");
+	if (s->why && !s->fault_at) {
+		s->fault_prog = prog;
+		s->fault_at = prog->insns;
+	}
+}
+
+static int run_once(struct vm_state *s, struct p2b_vm_prog *prog, struct p2b_vm_run *run)
+{
+	uint64_t budget = run->budget ? run->budget : BUDGET;
+
+	s->prog = prog;
+	s->depth = s->tail_calls = 0;
+	s->left = budget < INT64_MAX / 2 ? (int64_t)budget : INT64_MAX / 2;
+	budget = (uint64_t)s->left;
+	vm_forget(s);
+	run->retval = (uint32_t)vm_exec(s, prog->insns, p2b_ptr(s->ctx), VM_POISON);
+	run->insns += budget - (uint64_t)s->left;
+	check_end(s, prog);
+	if (!s->why)
+		return 0;
+	run->fault = (struct p2b_fault){ (uint32_t)(s->fault_at - s->fault_prog->insns), (int64_t)s->fault_value,
+					 s->why };
+	run->fault_prog = (struct p2b_vm_prog *)s->fault_prog;
+	return -EFAULT;
+}
+
+static int repeat(struct vm_state *s, struct p2b_vm_prog *prog, struct p2b_vm_run *run)
+{
+	uint32_t n = run->repeat ? run->repeat : 1;
+	uint64_t begin = now();
+	int err = 0;
+
+	for (uint32_t i = 0; i < n && !err; i++)
+		err = run_once(s, prog, run);
+	run->duration = (now() - begin) / n;
+	return err;
+}
+
+static int run_locked(struct p2b_vm_prog *prog, struct p2b_vm_run *run)
+{
+	struct vm_state state;
+	int err;
+
+	start(&state, prog);
+	err = vm_context_begin(&state, prog, run);
+	if (err)
+		return err;
+	err = repeat(&state, prog, run);
+	if (!err)
+		vm_context_end(&state, prog, run);
+	vm_context_free(&state, prog);
+	return err;
+}
+
+static void clear_results(struct p2b_vm_run *run)
+{
+	run->data_out_size = 0;
+	run->retval = 0;
+	run->insns = run->duration = 0;
+	run->fault = (struct p2b_fault){ .what = "" };
+	run->fault_prog = NULL;
+}
+
+int p2b_vm_run(struct p2b_vm_prog *prog, struct p2b_vm_run *run)
+{
+	int err;
+
+	clear_results(run);
+	vm_lock(prog->vm);
+	err = run_locked(prog, run);
+	vm_unlock(prog->vm);
+	return err;
+}
+
+struct packets {
+	const uint8_t *data;
+	uint64_t size;
+	const uint64_t *offsets;
+	const uint32_t *sizes;
+	const uint64_t *times;
+};
+
+static int run_packet(struct vm_state *s, struct p2b_vm_prog *prog, const struct packets *all, uint32_t i,
+		      struct p2b_vm_run *run)
+{
+	uint8_t padded[VM_ETH_HLEN] = { 0 };
+
+	if (all->offsets[i] > all->size || all->sizes[i] > all->size - all->offsets[i])
+		return -EINVAL;
+	run->data = all->data + all->offsets[i];
+	run->data_size = all->sizes[i];
+	if (run->data_size < VM_ETH_HLEN) {
+		memcpy(padded, run->data, run->data_size);
+		run->data = padded;
+		run->data_size = VM_ETH_HLEN;
+	}
+	if (all->times)
+		prog->vm->clock = all->times[i];
+	return vm_context_begin(s, prog, run) ?: run_once(s, prog, run);
+}
+
+static int run_packets(struct p2b_vm_prog *prog, const struct packets *all, uint32_t n, uint32_t *retvals,
+		       uint32_t *done, struct p2b_vm_run *run)
+{
+	struct vm_state state;
+
+	start(&state, prog);
+	for (*done = 0; *done < n; ++*done) {
+		int err = run_packet(&state, prog, all, *done, run);
+
+		if (err)
+			return err;
+		retvals[*done] = run->retval;
+	}
+	return 0;
+}
+
+int p2b_vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_size, const uint64_t *offsets,
+		    const uint32_t *sizes, const uint64_t *times, uint32_t n, uint32_t *retvals, uint32_t *done,
+		    struct p2b_vm_run *run)
+{
+	const struct packets all = { data, data_size, offsets, sizes, times };
+	struct p2b_vm *vm = prog->vm;
+	uint64_t begin = now(), clock;
+	int err, fixed;
+
+	clear_results(run);
+	*done = 0;
+	if (prog->class == VM_PLAIN)
+		return -EINVAL;
+	run->ctx_size = 0;
+	vm_lock(vm);
+	clock = vm->clock;
+	fixed = vm->fixed_clock;
+	vm->fixed_clock |= times != NULL;
+	err = run_packets(prog, &all, n, retvals, done, run);
+	vm->clock = clock;
+	vm->fixed_clock = fixed;
+	vm_unlock(vm);
+	run->data = NULL;
+	run->data_size = 0;
+	run->duration = n ? (now() - begin) / n : 0;
+	return err;
+}

@@ -1,0 +1,172 @@
+/* A running program: its stack, context, packet, and what it may touch. */
+#ifndef P2B_VM_STATE_H
+#define P2B_VM_STATE_H
+
+#include "vm_isa.h"
+
+enum {
+	VM_FRAMES = 8,          /* MAX_CALL_FRAMES */
+	VM_FRAME_SIZE = 512,         /* MAX_BPF_STACK */
+	VM_STRIDE = 1024,       /* between frames: what leaves its own doesn't land in another's */
+	VM_TAIL_CALLS = 33,     /* MAX_TAIL_CALL_CNT */
+	VM_LOOPS_MAX = 1 << 23, /* BPF_MAX_LOOPS */
+	VM_RECORDS = 16,
+	VM_POISON = 0x5ca1ab1e, /* what registers hold that have no value */
+};
+
+/* struct __sk_buff and struct xdp_md, where they matter here. */
+enum {
+	SKB_LEN = 0, SKB_PKT_TYPE = 4, SKB_MARK = 8, SKB_QUEUE_MAPPING = 12, SKB_PROTOCOL = 16, SKB_VLAN_PRESENT = 20,
+	SKB_VLAN_TCI = 24, SKB_VLAN_PROTO = 28, SKB_PRIORITY = 32, SKB_INGRESS_IFINDEX = 36, SKB_IFINDEX = 40,
+	SKB_TC_INDEX = 44, SKB_CB = 48, SKB_HASH = 68, SKB_TC_CLASSID = 72, SKB_DATA = 76, SKB_DATA_END = 80,
+	SKB_NAPI_ID = 84, SKB_FAMILY = 88, SKB_REMOTE_IP4 = 92, SKB_LOCAL_IP4 = 96, SKB_REMOTE_IP6 = 100,
+	SKB_LOCAL_IP6 = 116, SKB_REMOTE_PORT = 132, SKB_LOCAL_PORT = 136, SKB_DATA_META = 140, SKB_FLOW_KEYS = 144,
+	SKB_TSTAMP = 152, SKB_WIRE_LEN = 160, SKB_GSO_SEGS = 164, SKB_SK = 168, SKB_GSO_SIZE = 176,
+	SKB_TSTAMP_TYPE = 180, SKB_HWTSTAMP = 184, SKB_SIZE = 192,
+	XDP_DATA = 0, XDP_DATA_END = 4, XDP_DATA_META = 8, XDP_INGRESS_IFINDEX = 12, XDP_RX_QUEUE_INDEX = 16,
+	XDP_EGRESS_IFINDEX = 20, XDP_SIZE = 24,
+};
+
+/* Bytes that a program may touch. */
+struct vm_region {
+	uint64_t lo, size;
+	int writable;
+};
+
+/* A packet in the machine's buffer, by offsets there: the kernel's head, data_meta, data, data_end, headers. */
+struct vm_packet {
+	uint8_t *buffer;
+	uint32_t first;         /* data can't begin before */
+	uint32_t last;          /* nor end behind */
+	uint32_t meta, data, end;
+	uint32_t mac, net;      /* network packets of an skb */
+	int writable;           /* directly, by stores */
+};
+
+struct vm_record {
+	struct vm_map *map;
+	uint8_t *at;
+	uint64_t size;
+};
+
+struct vm_frame {
+	const struct vm_insn *back;
+	const struct p2b_vm_prog *prog;
+	uint64_t saved[4];
+};
+
+struct vm_state {
+	struct vm_region last;  /* where the last access that wasn't to the stack went */
+	uint64_t stack_lo;
+	uint64_t live;          /* bytes from there that belong to live frames */
+	uint32_t depth;
+	uint32_t tail_calls;
+	int64_t left;           /* of the budget */
+	const struct p2b_vm_prog *prog;
+	struct p2b_vm *vm;
+	uint8_t *ctx;
+	uint32_t ctx_size;
+	uint64_t ctx_writable;  /* a bit for each 32-bit word */
+	struct vm_packet packet;
+	struct vm_record records[VM_RECORDS];
+	uint32_t n_records;
+	uint64_t lock;          /* address of the bpf_spin_lock that is held, or 0 */
+	const char *why;        /* the fault, static text; NULL: none */
+	uint64_t fault_value;
+	const struct vm_insn *fault_at;
+	const struct p2b_vm_prog *fault_prog;
+	uint8_t skb[SKB_SIZE];  /* a network program's context */
+	struct vm_frame frames[VM_FRAMES];
+	_Alignas(16) uint8_t stack[VM_FRAMES * VM_STRIDE];
+};
+
+/* Runs the function at entry as the frame at state->depth; NULL in state->why, or the fault. */
+uint64_t vm_exec(struct vm_state *state, const struct vm_insn *entry, uint64_t r1, uint64_t r2);
+
+/* ---- vm_mem.c: memory ----------------------------------------------------------------------------------------- */
+
+/* Where [addr, addr + size) may be accessed; NULL when it may not, or is the context. Remembers the region. */
+uint8_t *vm_reach_slow(struct vm_state *state, uint64_t addr, uint64_t size, int write);
+
+static inline uint8_t *vm_reach(struct vm_state *state, uint64_t addr, uint64_t size, int write)
+{
+	uint64_t at = addr - state->stack_lo;
+
+	if (at < state->live && (at & (VM_STRIDE - 1)) + size <= VM_FRAME_SIZE)
+		return (uint8_t *)(uintptr_t)addr;
+	at = addr - state->last.lo;
+	if (at < state->last.size && size <= state->last.size - at && (!write || state->last.writable))
+		return (uint8_t *)(uintptr_t)addr;
+	return vm_reach_slow(state, addr, size, write);
+}
+
+/* What is no fast access: the context, or a fault. 1 when it was done. size: 1, 2, 4, 8. */
+int vm_load_slow(struct vm_state *state, uint64_t addr, uint32_t size, uint64_t *value);
+int vm_store_slow(struct vm_state *state, uint64_t addr, uint32_t size, uint64_t value);
+
+/* Forgets the remembered region: the packet or a record changed. */
+static inline void vm_forget(struct vm_state *state)
+{
+	state->last.size = 0;
+}
+
+/* Ends the program: what is static text. Returns 0, for helpers to return. The first fault counts. */
+static inline uint64_t vm_fault(struct vm_state *state, uint64_t value, const char *what)
+{
+	if (!state->why) {
+		state->why = what;
+		state->fault_value = value;
+	}
+	return 0;
+}
+
+/* A helper's memory argument, or NULL after a fault. Of size 0 any address will do. */
+uint8_t *vm_argument(struct vm_state *state, uint64_t addr, uint64_t size, int write);
+
+/* A helper's map argument, or NULL after a fault. */
+struct vm_map *vm_map_argument(struct vm_state *state, uint64_t value);
+
+/* Whether a helper's argument is the program's context; a fault when not. */
+int vm_ctx_argument(struct vm_state *state, uint64_t value);
+
+/* The bytes at addr that may be read, at most max: for strings and probes. 0 where there are none. No fault. */
+uint64_t vm_readable(struct vm_state *state, uint64_t addr, uint64_t max);
+
+/* ---- vm_net.c: packets ---------------------------------------------------------------------------------------- */
+
+enum { VM_ETH_HLEN = 14 };
+
+static inline uint32_t vm_get32(const uint8_t *at)
+{
+	uint32_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+static inline void vm_put32(uint8_t *at, uint32_t value)
+{
+	memcpy(at, &value, sizeof(value));
+}
+
+static inline uint32_t vm_packet_size(const struct vm_state *state)
+{
+	return state->packet.end - state->packet.data;
+}
+
+/* What LD_ABS and LD_IND load: 1 and the value in host order, or 0. */
+int vm_packet_load(struct vm_state *state, int64_t offset, uint32_t size, uint64_t *value);
+
+/* ---- vm_text.c ------------------------------------------------------------------------------------------------ */
+
+/*
+ * Formats as bpf_trace_printk and bpf_snprintf do, at most cap bytes with the NUL. Returns the length without it that
+ * the whole text has, or -EINVAL for what the kernel refuses. format has n_format bytes, its NUL is the last.
+ */
+int64_t vm_format(struct vm_state *state, char *out, uint64_t cap, const char *format, uint64_t n_format,
+		  const uint64_t *args, uint32_t n_args);
+
+/* Appends a line to what programs printed. */
+void vm_trace_line(struct p2b_vm *vm, const char *text, uint64_t size);
+
+#endif

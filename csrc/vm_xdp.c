@@ -1,0 +1,92 @@
+/* XDP's helper functions: net/core/filter.c, bpf_xdp_adjust_head and so on, for packets without fragments. */
+#include "vm_net.h"
+
+enum { XDP_ABORTED = 0, XDP_REDIRECT = 4, META_MAX = 252 };
+
+static uint64_t moved(struct vm_state *s)
+{
+	vm_forget(s);
+	return 0;
+}
+
+uint64_t vm_xdp_adjust_head(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_packet *p = &s->packet;
+	int64_t by = (int32_t)a[1], data = p->data + by;
+	uint32_t meta = p->data - p->meta;
+
+	if (!vm_ctx_argument(s, a[0]))
+		return 0;
+	if (data < (int64_t)p->first + meta || data > (int64_t)p->end - VM_ETH_HLEN)
+		return (uint64_t)-EINVAL;
+	memmove(p->buffer + p->meta + by, p->buffer + p->meta, meta);
+	p->data = (uint32_t)data;
+	p->meta = p->data - meta;
+	return moved(s);
+}
+
+uint64_t vm_xdp_adjust_tail(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_packet *p = &s->packet;
+	int64_t by = (int32_t)a[1], end = p->end + by;
+
+	if (!vm_ctx_argument(s, a[0]))
+		return 0;
+	if (end > p->last || end < (int64_t)p->data + VM_ETH_HLEN)
+		return (uint64_t)-EINVAL;
+	if (by > 0)
+		memset(p->buffer + p->end, 0, (size_t)by);
+	p->end = (uint32_t)end;
+	return moved(s);
+}
+
+uint64_t vm_xdp_adjust_meta(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_packet *p = &s->packet;
+	int64_t meta = p->meta + (int64_t)(int32_t)a[1];
+
+	if (!vm_ctx_argument(s, a[0]))
+		return 0;
+	if (meta < p->first || meta > p->data)
+		return (uint64_t)-EINVAL;
+	if ((p->data - meta) % 4 || p->data - meta > META_MAX)
+		return (uint64_t)-EACCES;
+	p->meta = (uint32_t)meta;
+	return moved(s);
+}
+
+uint64_t vm_xdp_redirect(struct vm_state *s, const uint64_t *a)
+{
+	(void)s;
+	return a[1] ? XDP_ABORTED : XDP_REDIRECT;
+}
+
+uint64_t vm_xdp_get_buff_len(struct vm_state *s, const uint64_t *a)
+{
+	return vm_ctx_argument(s, a[0]) ? vm_packet_size(s) : 0;
+}
+
+static uint64_t copy(struct vm_state *s, const uint64_t *a, int store)
+{
+	uint8_t *mine = vm_argument(s, a[2], (uint32_t)a[3], !store), *packet;
+
+	if (!mine || !vm_ctx_argument(s, a[0]))
+		return 0;
+	if ((uint32_t)a[1] > 0xffff || (uint32_t)a[3] > 0xffff)
+		return (uint64_t)-EFAULT;
+	packet = vm_packet_at(s, (uint32_t)a[1], (uint32_t)a[3]);
+	if (!packet)
+		return (uint64_t)-EINVAL;
+	memmove(store ? packet : mine, store ? mine : packet, (uint32_t)a[3]);
+	return 0;
+}
+
+uint64_t vm_xdp_load_bytes(struct vm_state *s, const uint64_t *a)
+{
+	return copy(s, a, 0);
+}
+
+uint64_t vm_xdp_store_bytes(struct vm_state *s, const uint64_t *a)
+{
+	return copy(s, a, 1);
+}
