@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from .checksum import csum_fold as csum_fold
+from .checksum import csum_replace2 as csum_replace2
+from .checksum import csum_replace4 as csum_replace4
 from .intrinsics import Helper, Pseudo
 from .uapi.helpers import HELPERS
 

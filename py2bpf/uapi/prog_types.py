@@ -69,18 +69,20 @@ ALLOW: Final = 1
 """A cgroup program's answer for: let the packet pass."""
 
 HOOKS: Final[dict[ProgType, HookSpec]] = {
-    hook: HookSpec(hook, hook.name.lower(), neutral, safe, packet_loads)
-    for hook, neutral, safe, packet_loads in (
-        (ProgType.SOCKET_FILTER, 0, KEEP_PACKET, True),
-        (ProgType.KPROBE, 0, 0, False),
-        (ProgType.SCHED_CLS, TcAction.OK, TcAction.OK, True),
-        (ProgType.SCHED_ACT, TcAction.OK, TcAction.OK, True),
-        (ProgType.TRACEPOINT, 0, 0, False),
-        (ProgType.XDP, XdpAction.PASS, XdpAction.PASS, False),
-        (ProgType.PERF_EVENT, 0, 0, False),
-        (ProgType.CGROUP_SKB, ALLOW, ALLOW, False),
-        (ProgType.RAW_TRACEPOINT, 0, 0, False),
-        (ProgType.RAW_TRACEPOINT_WRITABLE, 0, 0, False),
+    hook: HookSpec(
+        hook, hook.name.lower(), neutral, safe, packet_loads, packet_access=access != "", packet_stores=access == "rw"
+    )
+    for hook, neutral, safe, packet_loads, access in (
+        (ProgType.SOCKET_FILTER, 0, KEEP_PACKET, True, ""),
+        (ProgType.KPROBE, 0, 0, False, ""),
+        (ProgType.SCHED_CLS, TcAction.OK, TcAction.OK, True, "rw"),
+        (ProgType.SCHED_ACT, TcAction.OK, TcAction.OK, True, "rw"),
+        (ProgType.TRACEPOINT, 0, 0, False, ""),
+        (ProgType.XDP, XdpAction.PASS, XdpAction.PASS, False, "rw"),
+        (ProgType.PERF_EVENT, 0, 0, False, ""),
+        (ProgType.CGROUP_SKB, ALLOW, ALLOW, False, "r"),
+        (ProgType.RAW_TRACEPOINT, 0, 0, False, ""),
+        (ProgType.RAW_TRACEPOINT_WRITABLE, 0, 0, False, ""),
     )
 }
-"""The program types that functions can be compiled for."""
+"""The program types that functions can be compiled for. The last column: ctx.packet() reads (r), or writes too."""

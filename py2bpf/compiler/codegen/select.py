@@ -537,7 +537,7 @@ def _is_strict(pointer: Value) -> bool:
         pointer = pointer.args[0]
     if pointer.op is Op.PHI:  # it may be on the stack on one of the paths
         return True
-    known = isinstance(pointer.type, Ptr) and pointer.type.region in (Region.VALUE, Region.MEM)
+    known = isinstance(pointer.type, Ptr) and pointer.type.region in (Region.VALUE, Region.MEM, Region.PACKET)
     return not (known and _UNALIGNED)
 
 

@@ -66,6 +66,9 @@ class Op(Enum):
     MAP = "map"  # attr: number of the map
     CALL = "call"  # attr: HelperInfo
     PACKET = "packet"  # context [, index]; attr: (bytes, offset): a load from the packet
+    VIEW = "view"  # context [, offset]; attr: (bytes, offset, whether the sum surely is in reach): the place in the
+    # packet, null past its end; the ``packets`` pass takes it apart
+    EXTENT = "extent"  # context; attr: (end, start), names of context fields: the bytes in between
     # control
     GUARD = "guard"  # condition; attr: Raise: where it is 0 the program ends with its safe value
     JUMP = "jump"  # attr: (block,)
@@ -128,6 +131,8 @@ INFO: Final[dict[Op, Info]] = {
     Op.MAP: Info(0, pure=True),
     Op.CALL: Info(None),
     Op.PACKET: Info(None),
+    Op.VIEW: Info(None, removable=True),
+    Op.EXTENT: Info(1, removable=True),
     Op.GUARD: Info(1),
     Op.JUMP: _END,
     Op.BRANCH: Info(1, terminator=True),

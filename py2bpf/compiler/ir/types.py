@@ -17,6 +17,7 @@ class Region(Enum):
     MAP = "map"
     VALUE = "value"
     MEM = "mem"
+    PACKET = "packet"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ U64: Final = Int(False)
 VOID: Final = Void()
 STACK: Final = Ptr(Region.STACK)
 CTX: Final = Ptr(Region.CTX)
+VIEW: Final = Ptr(Region.PACKET, nullable=True)
+PLACE: Final = Ptr(Region.PACKET)
+PACKET_REACH: Final = 0xFFFF
+"""The verifier's MAX_PACKET_OFF: an access to a packet ends at most so many bytes behind the packet's start."""
 
 
 def join_ints(a: Int, b: Int) -> Int:

@@ -58,9 +58,9 @@ class Block:
 
 class Function:
     """A program in IR. ``blocks[0]`` is the entry; every block stands after its forward predecessors,
-    and the blocks of a loop stand together."""
+    and the blocks of a loop stand together. ``edges`` has the offsets of the context's pointers to the packet."""
 
-    __slots__ = ("blocks", "captures", "hook", "maps", "name")
+    __slots__ = ("blocks", "captures", "edges", "hook", "maps", "name")
 
     def __init__(self, name: str, hook: HookSpec) -> None:
         self.name = name
@@ -68,6 +68,7 @@ class Function:
         self.blocks: list[Block] = []
         self.maps: list[MapSpec] = []
         self.captures: list[Any] = []
+        self.edges: dict[str, int] = {}
 
 
 def append(block: Block, op: Op, args: list[Value], type: Type = VOID, attr: Any = None,

@@ -13,7 +13,7 @@ from typing import Final
 from ..ir.dominators import dominators
 from ..ir.fold import fold, signed, wrap
 from ..ir.ops import INFO, MIRRORED, Op
-from ..ir.types import I64, U64, Int, Ptr, Type
+from ..ir.types import I64, PACKET_REACH, U64, Int, Ptr, Type
 from ..ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
 from .ranges import FULL, Ranges, field_range, verifier_sees
 
@@ -136,6 +136,7 @@ class _Lowering:
             return const(int(value.op is Op.NE))
         if a == b == c == d:
             return const(int(value.op is Op.EQ))
+        left, right = value.args = self._unswapped(left, right)
         folded = fold(value.op, value.args, value.type, None)
         if folded is not None:
             return folded
@@ -146,6 +147,28 @@ class _Lowering:
         if value.op is Op.EQ:
             return self.emit(Op.AND, [raw, self.emit(Op.SGE, [signed, const(0)], I64)], I64)
         return self.emit(Op.OR, [raw, self.emit(Op.SLT, [signed, const(0)], I64)], I64)
+
+    def _unswapped(self, left: Value, right: Value) -> list[Value]:
+        """Numbers of the other byte order are compared as they are: the constant is swapped instead, when compiling."""
+        swapped = left.args[0] if left.op is Op.AND and left.args[1].op is Op.CONST else left
+        if swapped.op is not Op.BSWAP or right.op is not Op.CONST:
+            return [left, right]
+        size = swapped.attr
+        raw, full = swapped.args[0], field_range(size, False)
+        low, high = self.ranges.of(raw)
+        if low < full[0] or high > full[1] or not 0 <= right.attr <= full[1]:
+            return [left, right]
+        if swapped is not left:
+            if not 0 <= left.args[1].attr <= full[1]:
+                return [left, right]
+            raw = self.emit(Op.AND, [raw, self._swap(left.args[1], size, raw.type)], raw.type)
+        return [raw, self._swap(right, size, raw.type)]
+
+    @staticmethod
+    def _swap(number: Value, size: int, type: Type) -> Value:
+        swapped = const(int.from_bytes(int(number.attr).to_bytes(size, "little"), "big"))
+        swapped.type = type
+        return swapped
 
     def _as_u64(self, value: Value) -> Value:
         return value if value.type == U64 else self.emit(Op.CAST, [value], U64)
@@ -269,6 +292,18 @@ class _Lowering:
         shift = const(64 - 8 * size)
         return self.emit(Op.ASHR, [self.emit(Op.SHL, [arg, shift], value.type), shift], value.type)
 
+    def swap(self, block: Block, value: Value) -> Value:
+        """Twice swapped is once truncated: a number goes from one big-endian field to another as it is."""
+        (arg,) = value.args
+        if arg.op is not Op.BSWAP or arg.attr != value.attr:
+            return fold(Op.BSWAP, value.args, value.type, value.attr) or value
+        low, high = self.ranges.of(arg.args[0])
+        field = field_range(value.attr, False)
+        raw = arg.args[0]
+        if value.attr < 8 and (low < field[0] or high > field[1]):
+            return self.emit(Op.AND, [raw, const(field[1])], value.type)
+        return raw if raw.type == value.type else self.emit(Op.CAST, [raw], value.type)
+
     def mask(self, block: Block, value: Value) -> Value:
         """``x & mask`` is x where the mask keeps all that x can have."""
         folded = fold(Op.AND, value.args, value.type, None)
@@ -316,6 +351,30 @@ class _Lowering:
         low = (1 << 8 * size) - 1
         return mask & low == low
 
+    def view(self, block: Block, value: Value) -> Value:
+        """Settles what is known of the offset: a constant part goes into the attribute, and whether the verifier
+        will see by itself that the whole is in its reach."""
+        size, start, _ = value.attr
+        if len(value.args) == 1:
+            return value
+        offset = value.args[1]
+        low, high = self.ranges.of(offset)
+        limit = PACKET_REACH - size
+        if high < 0 or low > limit:
+            return const(0)
+        if offset.op is Op.CONST:
+            value.args, value.attr = value.args[:1], (size, offset.attr, True)
+            return value
+        if low < 0 or high > limit or not verifier_sees(offset):
+            return value
+        while offset.op is Op.ADD:
+            inner, number = offset.args if offset.args[1].op is Op.CONST else offset.args[::-1]
+            if number.op is not Op.CONST or number.attr < 0 or self.ranges.of(inner)[0] < 0:
+                break
+            offset, start = inner, start + number.attr
+        value.args[1], value.attr = offset, (size, start, True)
+        return value
+
     # control
 
     def guard(self, block: Block, value: Value) -> Value | None:
@@ -348,12 +407,13 @@ class _Lowering:
         value.op, value.args, value.attr = Op.JUMP, [], (taken,)
         return value
 
-    @staticmethod
-    def _condition(condition: Value) -> Value:
-        """``x != 0`` is true where x is."""
+    def _condition(self, condition: Value) -> Value:
+        """``x != 0`` is true where x is, and where x is in the other byte order."""
         while condition.op is Op.NE and condition.args[1].op is Op.CONST and condition.args[1].attr == 0:
             condition = condition.args[0]
-        return condition.args[0] if condition.op is Op.CAST else condition
+        if condition.op is Op.CAST:
+            condition = condition.args[0]
+        return self._unswapped(condition, const(0))[0]
 
     def _truth(self, condition: Value) -> bool | None:
         if isinstance(condition.type, Ptr):
@@ -377,9 +437,11 @@ _RULES: Final[dict[Op, Callable[[_Lowering, Block, Value], Value | None]]] = {
     Op.RSHIFT: _Lowering.rshift,
     Op.MUL: _Lowering.mul,
     Op.TRUNC: _Lowering.trunc,
+    Op.BSWAP: _Lowering.swap,
     Op.AND: _Lowering.mask,
     Op.OR: _Lowering.union,
     Op.STORE: _Lowering.store,
+    Op.VIEW: _Lowering.view,
     Op.GUARD: _Lowering.guard,
     Op.BRANCH: _Lowering.branch,
 }

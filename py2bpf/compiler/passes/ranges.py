@@ -158,6 +158,8 @@ def compute(value: Value, of: Callable[[Value], Range]) -> Range:
     if value.op in (Op.LOAD, Op.PACKET):
         size, signed = (value.attr[1], value.attr[2]) if value.op is Op.LOAD else (value.attr[0], False)
         return field_range(size, signed)
+    if value.op is Op.EXTENT:
+        return 0, (1 << 31) - 1
     if value.op is Op.CALL:
         return (0, (1 << 32) - 1) if value.attr.ret is Ret.U32 else full
     rule = _RULES.get(value.op)
@@ -283,7 +285,7 @@ _RULES: Final[dict[Op, Callable[[Value, list[Range]], Range | None]]] = {
 }
 
 
-_HIDDEN: Final = frozenset({Op.UDIV, Op.UMOD, Op.FLOORDIV, Op.MOD, Op.NEG, Op.BSWAP, Op.CALL, Op.PACKET})
+_HIDDEN: Final = frozenset({Op.UDIV, Op.UMOD, Op.FLOORDIV, Op.MOD, Op.NEG, Op.BSWAP, Op.CALL, Op.PACKET, Op.EXTENT})
 """Operations of whose results the verifier knows nothing."""
 _MAX_STEPS: Final = 32
 

@@ -15,7 +15,7 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op as IrOp
 from ..ir.types import I64
 from ..ir.values import Value, const
-from . import arith, calls, choice, hints, iteration, maps, memory, semantics
+from . import arith, calls, choice, hints, iteration, maps, memory, packets, semantics
 from .describe import describe, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
 from .state import State
@@ -141,6 +141,9 @@ def _map_attr(owner: Map, name: str) -> Abstract:
 
 def _context_attr(ev: Evaluator, context: Context, name: str) -> Abstract:
     extra = context.spec.fields.get(name)
+    found = packets.attribute(ev, context, name)
+    if found is not None:
+        return found
     if isinstance(extra, tuple):
         return ContextFields(context, name)
     if extra is not None:

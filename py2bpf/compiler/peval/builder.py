@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from ...exception import Span
+from ...exception import Span, UnsupportedSyntax
 from ...spec import HookSpec, MapSpec, Target
 from ..ir.fold import fold
 from ..ir.ops import INFO, Op, Raise
-from ..ir.types import CTX, I64, STACK, U64, VOID, Int, Ptr, Type
+from ..ir.types import CTX, I64, STACK, U64, VOID, Int, Ptr, Region, Type
 from ..ir.values import Block, Function, Value, append, connect, const
 
 MASK64 = (1 << 64) - 1
@@ -97,13 +97,23 @@ class Builder:
 
     def store(self, base: Value, offset: int, size: int, value: Value) -> None:
         self.guard_not_null(base)
+        self.check_writable(base)
         self.emit(Op.STORE, [base, value], VOID, (offset, size))
+
+    def check_writable(self, base: Value) -> None:
+        """Raises UnsupportedSyntax for a packet that the hook can only read."""
+        in_packet = isinstance(base.type, Ptr) and base.type.region is Region.PACKET
+        if in_packet and not self.fn.hook.packet_stores:
+            raise UnsupportedSyntax(
+                0, f"a {self.fn.hook.name} program can't write to its packet", hints=("copy what shall change",)
+            )
 
     def zero(self, base: Value, offset: int, size: int) -> None:
         self.emit(Op.ZERO, [base], VOID, (offset, size))
 
     def copy(self, to: Value, to_offset: int, source: Value, offset: int, size: int) -> None:
         self.guard_not_null(to)
+        self.check_writable(to)
         self.guard_not_null(source)
         if size and not (to is source and to_offset == offset):
             self.emit(Op.COPY, [to, source], VOID, (to_offset, offset, size))

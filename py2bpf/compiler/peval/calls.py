@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import Py2BpfError, TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
-from . import arith, choice, functions, generators, iteration, maps, memory, semantics
+from . import arith, choice, functions, generators, iteration, maps, memory, packets, semantics
 from .describe import describe
 from .frames import Frame
 from .layout import is_ctype
@@ -22,6 +22,7 @@ from .values import (
     Bound,
     Closure,
     Const,
+    Context,
     DictRef,
     ExceptionOf,
     GeneratorOf,
@@ -55,6 +56,8 @@ def call(ev: Evaluator, state: State, callee: Abstract, args: Args, kwargs: Kwar
         return _inline_closure(ev, state, callee, args, kwargs, unit)
     if isinstance(callee, Bound):
         return call(ev, state, callee.fn, callee.args + args, dict(callee.kwargs) | kwargs, unit)
+    if isinstance(callee, Method) and isinstance(callee.owner, Context):
+        return packets.view(ev, callee.owner, args, kwargs)
     if isinstance(callee, Method):
         if kwargs:
             raise TypeMismatch(

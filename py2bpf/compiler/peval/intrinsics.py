@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 Args = tuple[Abstract, ...]
 _POINTERS: Final = frozenset({Arg.MEM, Arg.OUT, Arg.FMT})
+_READ_PACKETS: Final = frozenset({
+    "csum_diff", "tcp_raw_gen_syncookie_ipv4", "tcp_raw_gen_syncookie_ipv6", "tcp_raw_check_syncookie_ipv4",
+    "tcp_raw_check_syncookie_ipv6",
+})  # fmt: skip
+"""Helpers whose MEM may lie in the packet (pkt_access in their bpf_func_proto)."""
 _PARAMETERS: Final = {
     Arg.CTX: "context",
     Arg.MAP: "map",
@@ -136,6 +141,7 @@ class _Marshal:
         if position in self.info.nullable and isinstance(arg, Const) and arg.obj in (None, 0):
             return const(0), 0
         if isinstance(arg, Ref):
+            arg = self._reachable(position, kind, arg)
             if self.map is not None and self.map.spec.data_type is not None and scalar(arg.ctype) is not None:
                 return self._record(self.map, memory.load(self.b, arg))
             return memory.address_of(self.b, arg), ctypes.sizeof(arg.ctype)
@@ -153,6 +159,19 @@ class _Marshal:
             self.b.store(place, 0, 8, arith.to_ir(self.b, arg, "this buffer holds an integer"))
             return place, 8
         raise self._wrong(position, "a ctypes object or bytes", arg)
+
+    def _reachable(self, position: int, kind: Arg, arg: Ref) -> Ref:
+        """The object, or a copy of one in the packet for a helper that can't read there."""
+        if not memory.in_packet(arg) or self.info.name in _READ_PACKETS:
+            return arg
+        if kind is Arg.OUT:
+            raise TypeMismatch(
+                0, f"{self.info.name}() can't write into the packet",
+                hints=("give it an object of the program's own, and assign that to the packet's",),
+            )  # fmt: skip
+        copy = memory.new(self.b, arg.ctype, zero=False)
+        memory.store(self.b, copy, arg)
+        return copy
 
     def _record(self, map: Map, arg: Abstract) -> tuple[Value, int]:
         """A queue's record made of the given value."""

@@ -9,7 +9,7 @@ from ..bytecode.canonical import Loop
 from ..ir.ops import Op as IrOp
 from ..ir.types import I64, U64, Int
 from ..ir.values import Block, Function, Value, connect, const
-from . import arith
+from . import arith, memory
 from .describe import describe
 from .frames import Frame, LoopPlan, Restart
 from .state import State, cast_at, join_pointers, option, point_at, same
@@ -154,6 +154,8 @@ class RunTimeLoop:
                 self._replan(slot, U64)
             header.ir.args.append(cast_at(pred, ir, kind))
         elif isinstance(header, Ref) and (isinstance(back, Ref) or (isinstance(back, Const) and back.obj is None)):
+            if isinstance(back, Ref) and memory.in_packet(back) is not memory.in_packet(header):
+                self._replan(slot, "it is in the packet on one path, and a copy on another")
             if isinstance(back, Ref) and back.ctype is not header.ctype:
                 self._replan(slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
             refs = [header, back] if isinstance(back, Ref) else [header]

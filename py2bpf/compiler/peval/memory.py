@@ -357,12 +357,19 @@ def address_of(b: Builder, ref: Ref) -> Value:
         copy = new(b, ref.ctype, zero=has_padding(ref.ctype))
         _copy_numbers(b, copy, ref)
         return copy.base
+    if ref.ptr.region is Region.PACKET:
+        b.guard_not_null(ref.base)
     return b.address(ref.base, ref.offset)
+
+
+def in_packet(ref: Ref) -> bool:
+    """Whether an object lies in the packet, where most helpers can't read it."""
+    return ref.ptr.region is Region.PACKET
 
 
 def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
     """The value as an object of ``ctype`` in memory that a helper may read: in place if it is one already."""
-    if isinstance(value, Ref) and value.ctype is ctype and value.offset % 8 == 0:
+    if isinstance(value, Ref) and value.ctype is ctype and value.offset % 8 == 0 and not in_packet(value):
         b.guard_not_null(value.base, "TypeError")
         return value
     ref = new(b, ctype, zero=scalar(ctype) is None and (has_padding(ctype) or _partial(ctype, value)))

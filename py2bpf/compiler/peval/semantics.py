@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op as IrOp
 from ..ir.values import Value, const
-from . import arith, iteration, memory
+from . import arith, iteration, memory, packets
 from .layout import is_char, is_chars, scalar
 from .state import State
-from .values import Abstract, Const, ListRef, Map, Option, RangeOf, Ref, Run, Text, TupleOf, Unbound, wrap
+from .values import Abstract, Const, ListRef, Map, Option, PacketEdge, RangeOf, Ref, Run, Text, TupleOf, Unbound, wrap
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -97,6 +97,8 @@ def operate(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstrac
         for sequence, count in ((left, right), (right, left)):
             if isinstance(sequence, (ListRef, TupleOf)) and isinstance(count, Const) and isinstance(count.obj, int):
                 return repeat(ev, state, sequence, count.obj)
+    if isinstance(left, PacketEdge) and isinstance(right, PacketEdge) and op == "-":
+        return packets.distance(ev, left, right)
     return arith.binary(ev.b, op, left, right)
 
 

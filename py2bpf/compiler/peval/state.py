@@ -183,6 +183,8 @@ class Merger:
             return None
         if any(ref.ctype is not refs[0].ctype for ref in refs):
             return None
+        if len({ref.ptr.region is Region.PACKET for ref in refs}) > 1:
+            return Unbound("it is in the packet on one path, and a copy on another")
         kind = join_pointers(refs, nullable=len(refs) < len(values))
         args = [point_at(pred, v) for pred, v in zip(self.target.preds, values, strict=True)]
         phi = Value(Op.PHI, args, kind)

@@ -71,6 +71,13 @@ class Context(Abstract):
 
 
 @dataclass(slots=True, eq=False)
+class PacketEdge(Abstract):
+    """One of the context's pointers to the packet: data, data_end or data_meta."""
+
+    name: str
+
+
+@dataclass(slots=True, eq=False)
 class ContextFields(Abstract):
     """A named tuple of context fields, such as ``pt_regs.args``."""
 

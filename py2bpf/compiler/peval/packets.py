@@ -1,0 +1,114 @@
+"""Views of packets: ``ctx.packet(Type, offset)``, and the packet's length in ``ctx.data_end - ctx.data``."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any, Final
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from ..ir.ops import Op
+from ..ir.types import I64, PACKET_REACH, VIEW
+from ..ir.values import Block, Value, const
+from . import arith, memory
+from .describe import describe, type_name
+from .layout import Scalar, is_char, is_ctype, members, scalar
+from .values import NONE, Abstract, Const, Context, Method, Option, PacketEdge, Ref, Run
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+EDGES: Final = ("data", "data_end", "data_meta")
+_SIGNATURE: Final = "call it as ctx.packet(Type) or ctx.packet(Type, offset)"
+
+
+def attribute(ev: Evaluator, context: Context, name: str) -> Abstract | None:
+    """What of the context has to do with the packet; None for anything else."""
+    fields = members(context.spec.struct)
+    if name == "packet" and name not in fields and "data_end" in fields:
+        return Method(context, name)
+    if name in EDGES and name in fields and ev.hook.packet_access:
+        _enter_edges(ev, context)
+        return PacketEdge(name)
+    return None
+
+
+def _enter_edges(ev: Evaluator, context: Context) -> None:
+    fields = members(context.spec.struct)
+    ev.b.fn.edges = {name: fields[name].offset for name in EDGES if name in fields}
+
+
+def distance(ev: Evaluator, left: PacketEdge, right: PacketEdge) -> Abstract:
+    """``ctx.data_end - ctx.data``: how many bytes lie between two edges of the packet."""
+    order = ("data_meta", "data", "data_end")
+    if order.index(left.name) < order.index(right.name):
+        return arith.unary(ev.b, "-", distance(ev, right, left))
+    if left.name == right.name:
+        return Const(0)
+    return Run(ev.b.emit(Op.EXTENT, [ev.b.context], I64, (left.name, right.name)))
+
+
+def view(ev: Evaluator, context: Context, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> Abstract:
+    """``ctx.packet(Type, offset=0)``: the packet's bytes at the offset as a ``Type``, None where it ends before."""
+    ctype, offset = _arguments(args, dict(kwargs))
+    if not ev.hook.packet_access:
+        raise TypeMismatch(
+            0, f"a {ev.hook.name} program can't see its packet through ctx.packet()",
+            hints=("read it with py2bpf.funcs.load_skb_byte(), load_skb_short() or load_skb_word()",
+                   "or copy a header: py2bpf.funcs.packet_copy(skb, offset, header)"),
+        )  # fmt: skip
+    size = _size(ctype)
+    _enter_edges(ev, context)
+    if isinstance(offset, Const) and isinstance(offset.obj, int):
+        if not 0 <= offset.obj <= PACKET_REACH - size:
+            return NONE
+        found = ev.b.emit(Op.VIEW, [context.base], VIEW, (size, int(offset.obj), True))
+    else:
+        ir = arith.to_ir(ev.b, offset, "the offset into a packet is an integer")
+        found = ev.b.emit(Op.VIEW, [context.base, ir], VIEW, (size, 0, False))
+    kind = scalar(ctype)
+    return Ref(found, 0, ctype) if kind is None else _number(ev, found, kind)
+
+
+def _arguments(args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> tuple[Any, Abstract]:
+    given = dict(zip(("type", "offset"), args, strict=False))
+    if "offset" in kwargs and "offset" not in given:
+        given["offset"] = kwargs.pop("offset")
+    if kwargs or len(args) > 2 or "type" not in given:
+        raise TypeMismatch(0, "packet() takes a ctypes type and an offset", hints=(_SIGNATURE,))
+    ctype = given["type"]
+    if not isinstance(ctype, Const) or not is_ctype(ctype.obj):
+        raise TypeMismatch(0, f"packet() takes a ctypes type first, not {describe(ctype)}", hints=(_SIGNATURE,))
+    return ctype.obj, given.get("offset", Const(0))
+
+
+def _size(ctype: Any) -> int:
+    if is_char(ctype):
+        raise UnsupportedSyntax(0, "packet() gives no single c_char", hints=("use c_uint8, or c_char * 1",))
+    try:
+        size = ctypes.sizeof(ctype)
+    except TypeError:  # Structure and Array themselves
+        size = 0
+    if not 0 < size <= PACKET_REACH:
+        raise TypeMismatch(
+            0, f"{type_name(ctype)} has {size} bytes, and a view has 1 to {PACKET_REACH}",
+            hints=("give a class with _fields_, an array or a number's type",),
+        )  # fmt: skip
+    return size
+
+
+def _number(ev: Evaluator, found: Value, kind: Scalar) -> Abstract:
+    """A number of the packet, or None."""
+    b = ev.b
+    there, absent, done = Block(), Block(), Block()
+    b.branch(b.compare(Op.NE, found, const(0)), there, absent)
+    b.start(there)
+    b.checked.add(found)
+    value = memory.load_scalar(b, found, 0, kind)
+    b.jump(done)
+    b.start(absent)
+    zero = const(0)
+    zero.type = value.type
+    b.jump(done)
+    b.start(done)
+    value = b.phi(done, [value, zero], value.type)
+    return Option(b.compare(Op.NE, found, const(0)), value)

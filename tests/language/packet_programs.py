@@ -1,0 +1,494 @@
+"""Programs that read and write packets, which mean the same in CPython; and what a context is there."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import BigEndianStructure, Structure, c_int16, c_uint8, c_uint16, c_uint32, c_uint64
+from typing import Any
+
+from py2bpf import funcs
+
+Mac = c_uint8 * 6
+be16 = c_uint16.__ctype_be__
+be32 = c_uint32.__ctype_be__
+
+
+class Eth(BigEndianStructure):
+    _pack_ = 1
+    _fields_ = (("dst", Mac), ("src", Mac), ("type", c_uint16))
+
+
+class Vlan(BigEndianStructure):
+    _pack_ = 1
+    _fields_ = (("tci", c_uint16), ("type", c_uint16))
+
+
+class Ipv4(BigEndianStructure):
+    _pack_ = 1
+    _fields_ = (
+        ("version", c_uint8, 4),
+        ("words", c_uint8, 4),
+        ("tos", c_uint8),
+        ("length", c_uint16),
+        ("id", c_uint16),
+        ("fragment", c_uint16),
+        ("ttl", c_uint8),
+        ("protocol", c_uint8),
+        ("check", c_uint16),
+        ("src", c_uint32),
+        ("dst", c_uint32),
+    )
+
+
+class Ports(BigEndianStructure):
+    _pack_ = 1
+    _fields_ = (("src", c_uint16), ("dst", c_uint16))
+
+
+class Option(BigEndianStructure):
+    _pack_ = 1
+    _fields_ = (("kind", c_uint8), ("length", c_uint8))
+
+
+class Pair(Structure):
+    _fields_ = (("a", c_uint32), ("b", c_uint32))
+
+
+class Inner(Structure):
+    _pack_ = 1
+    _fields_ = (("head", c_uint8), ("pairs", Pair * 4), ("tail", c_int16))
+
+
+class Sim:
+    """A context in CPython. The packet begins at the start of a buffer whatever is cut from it or put before it: a view
+    is a place in the packet, not a piece of its contents."""
+
+    data = 0
+
+    def __init__(self, data: bytes) -> None:
+        self.buffer = bytearray(data) + bytearray(64)
+        self.data_end = len(data)
+
+    @property
+    def bytes(self) -> bytes:
+        return bytes(self.buffer[: self.data_end])
+
+    def packet(self, ctype: Any, offset: int = 0) -> Any:
+        if offset < 0 or offset + ctypes.sizeof(ctype) > self.data_end:
+            return None
+        found = ctype.from_buffer(self.buffer, offset)
+        return found.value if isinstance(found, ctypes._SimpleCData) else found
+
+
+class SimFuncs:
+    """The helpers, in CPython."""
+
+    csum_replace2 = staticmethod(funcs.csum_replace2)
+    csum_replace4 = staticmethod(funcs.csum_replace4)
+
+    @staticmethod
+    def xdp_adjust_head(ctx: Sim, delta: int) -> int:
+        if ctx.data_end - delta < 14:
+            return -22
+        old, size = bytes(ctx.buffer), len(ctx.buffer)
+        ctx.buffer[:] = old[delta:] + bytes(delta) if delta > 0 else bytes(-delta) + old[: size + delta]
+        ctx.data_end -= delta
+        return 0
+
+    @staticmethod
+    def xdp_adjust_tail(ctx: Sim, delta: int) -> int:
+        if ctx.data_end + delta < 14:
+            return -22
+        ctx.data_end += delta
+        return 0
+
+
+def chained(ctx: Any) -> int:
+    eth = ctx.packet(Eth)
+    if eth is None or eth.type != 0x0800:
+        return 1
+    ip = ctx.packet(Ipv4, 14)
+    if not ip:
+        return 3
+    if ip.words < 5:
+        return 4
+    ports = ctx.packet(Ports, 14 + ip.words * 4)
+    return 5 if ports is None else 1000 + ports.dst
+
+
+def unchecked(ctx: Any) -> int:
+    ip = ctx.packet(Ipv4, 14)
+    ports = ctx.packet(Ports, 14 + ip.words * 4)
+    return ip.ttl * 65536 + ports.src
+
+
+def vlans(ctx: Any) -> int:
+    eth = ctx.packet(Eth)
+    if not eth:
+        return 1
+    kind, offset = eth.type, 14
+    for _ in range(3):
+        if kind not in (0x8100, 0x88A8):
+            break
+        tag = ctx.packet(Vlan, offset)
+        if not tag:
+            return 9
+        kind = tag.type
+        offset += 4
+    return kind * 256 + offset
+
+
+def merged(ctx: Any) -> int:
+    short = ctx.packet(Ports, 20)
+    far = ctx.packet(Ports, 60)
+    ports = far if ctx.data_end - ctx.data > 100 else short
+    if ports is None:
+        return 7
+    return ports.dst + ports.src * 3
+
+
+def merged_or_none(ctx: Any) -> int:
+    kind = ctx.packet(c_uint8, 15)
+    if kind is None:
+        return 3
+    found = None
+    if kind & 1:
+        found = ctx.packet(Ports, 30)
+    elif kind & 2:
+        found = ctx.packet(Ports, 14 + (kind & 0x3C))
+    return found.src if found else 11
+
+
+def merged_unchecked(ctx: Any) -> int:
+    kind = ctx.packet(c_uint8, 15)
+    found = ctx.packet(Ports, 30) if kind & 1 else ctx.packet(Ports, 80 + kind)
+    return found.src * 2
+
+
+def merged_members(ctx: Any) -> int:
+    inner = ctx.packet(Inner, 17)
+    if not inner:
+        return 1
+    pair = inner.pairs[0] if inner.head & 1 else inner.pairs[3]
+    return (pair.a + pair.b) & 0xFFFF
+
+
+def negative(ctx: Any) -> int:
+    byte = ctx.packet(c_uint8, 14)
+    found = ctx.packet(be16, byte - 20)
+    return 70000 if found is None else found
+
+
+def far(ctx: Any) -> int:
+    word = ctx.packet(be32, 14)
+    if word is None:
+        return 1
+    found = ctx.packet(c_uint8, word)
+    return 300 if found is None else found
+
+
+def far64(ctx: Any) -> int:
+    word = ctx.packet(c_uint64, 14)
+    if word is None:
+        return 1
+    found = ctx.packet(Eth, word)
+    return 300 if found is None else found.type
+
+
+def swapped_offset(ctx: Any) -> int:
+    length = ctx.packet(be16, 16)
+    if length is None:
+        return 1
+    last = ctx.packet(c_uint8, 14 + length)
+    return 400 if last is None else last
+
+
+def indexed(ctx: Any) -> int:
+    inner = ctx.packet(Inner, 16)
+    if inner is None:
+        return 1
+    pair = inner.pairs[inner.head % 4]
+    return (pair.a ^ pair.b) & 0xFFFFFF
+
+
+def indexed_checked(ctx: Any) -> int:
+    data = ctx.packet(c_uint8 * 20, 14)
+    return data[data[0]] + data[-1]
+
+
+def indexed_behind_variable(ctx: Any) -> int:
+    ip = ctx.packet(Ipv4, 14)
+    if not ip:
+        return 1
+    data = ctx.packet(c_uint8 * 16, ip.words * 4)
+    return 2 if data is None else data[ip.ttl & 15] * 256 + data[ip.tos & 7]
+
+
+def summed(ctx: Any) -> int:
+    data = ctx.packet(be16 * 10, 14)
+    if data is None:
+        return 1
+    total = 0
+    for i in range(10):
+        total += data[i]
+    return total
+
+
+def words(ctx: Any) -> int:
+    total = 0
+    for i in range(64):
+        word = ctx.packet(be16, 2 * i)
+        if word is None:
+            break
+        total += word
+    return total
+
+
+def word_views(ctx: Any) -> int:
+    total = 0
+    for i in range(40):
+        ports = ctx.packet(Ports, 4 * i)
+        if not ports:
+            return total
+        total += ports.src ^ ports.dst
+    return total
+
+
+def options(ctx: Any) -> int:
+    offset, count = 34, 0
+    for _ in range(8):
+        option = ctx.packet(Option, offset)
+        if not option or option.kind == 0:
+            break
+        offset += (option.length & 15) + 2
+        count += option.kind
+    return count * 1000 + offset
+
+
+def conditions(ctx: Any) -> int:
+    eth, ip, ports = ctx.packet(Eth), ctx.packet(Ipv4, 14), ctx.packet(Ports, 34)
+    if eth and ip and ports and ip.ttl > 3:
+        return eth.type + ports.dst
+    if ip is not None and (ports is None or ip.ttl == 2):
+        return ip.src & 0xFFFF
+    return 12
+
+
+def flags(ctx: Any) -> int:
+    ip = ctx.packet(Ipv4, 14)
+    here = ip is not None
+    ports = ctx.packet(Ports, 60)
+    both = here and ports is not None
+    total = 1
+    if both:
+        total += ports.src
+    if here:
+        total += ip.ttl
+    return total + both
+
+
+def stores(ctx: Any) -> int:
+    eth = ctx.packet(Eth)
+    ip = ctx.packet(Ipv4, 14)
+    if not ip:
+        return 1
+    eth.type = 0x86DD
+    eth.dst[5] = 9
+    eth.src = eth.dst
+    ip.ttl -= 1
+    ip.words += 1
+    ip.fragment |= 0x4000
+    ip.src = ip.dst
+    ip.id = 0x1234
+    return ip.ttl
+
+
+def stores_at_index(ctx: Any) -> int:
+    data = ctx.packet(c_uint8 * 32, 16)
+    if data is None:
+        return 1
+    data[data[0] % 32] = 77
+    data[3:6] = data[8:11]
+    return 2
+
+
+def swapped_addresses(ctx: Any) -> int:
+    eth = ctx.packet(Eth)
+    old = Mac()
+    old[:] = eth.dst
+    eth.dst = eth.src
+    eth.src = old
+    return 3
+
+
+def copied(ctx: Any) -> int:
+    inner = ctx.packet(Inner, 15)
+    if inner is None:
+        return 1
+    mine = Inner()
+    mine.pairs = inner.pairs
+    pair = Pair()
+    pair.a, pair.b = inner.pairs[2].a, inner.pairs[1].b
+    mine.pairs[1] = pair
+    inner.pairs[0] = mine.pairs[1]
+    return (mine.pairs[3].b + pair.a) & 0xFFFF
+
+
+def compared(ctx: Any) -> int:
+    eth = ctx.packet(Eth)
+    ip = ctx.packet(Ipv4, 14)
+    if not ip:
+        return 1
+    result = 0
+    if ip.fragment & 0x1FFF:
+        result += 1
+    if ip.src == 0xC0A8010A:
+        result += 2
+    if ip.length > 100:
+        result += 4
+    if ip.id in (1, 256, 0x0800):
+        result += 8
+    if not ip.check:
+        result += 16
+    if ip.src == ip.dst:
+        result += 32
+    if eth.type == 0x10000:
+        result += 64
+    return result
+
+
+def recomputed(ctx: Any) -> int:
+    ip = ctx.packet(Ipv4, 14)
+    if not ip:
+        return 1
+    ip.check = funcs.csum_replace2(ip.check, ip.ttl << 8 | ip.protocol, 0x4006)
+    ip.ttl, ip.protocol = 0x40, 6
+    ip.check = funcs.csum_replace4(ip.check, ip.src, 0x0A000001)
+    ip.src = 0x0A000001
+    return ip.check
+
+
+def inlined(ctx: Any) -> int:
+    def header(offset: int) -> Any:
+        ports = ctx.packet(Ports, offset)
+        if ports is None or ports.src == 0:
+            return None
+        return ports
+
+    first = header(14)
+    second = header(40 if first else 20)
+    return second.dst if second is not None else 21
+
+
+def walked(ctx: Any) -> int:
+    view, offset = ctx.packet(Option, 14), 14
+    while view is not None and view.kind & 1 and offset < 60:
+        offset += 2
+        view = ctx.packet(Option, offset)
+    return offset if view is None else offset + 1000 * view.length
+
+
+def whole(ctx: Any) -> int:
+    return ctx.data_end - ctx.data
+
+
+READING = (chained, unchecked, vlans, merged, merged_or_none, merged_unchecked, merged_members, negative, far, far64,
+           swapped_offset, indexed, indexed_checked, indexed_behind_variable, summed, words, word_views, options,
+           conditions, flags, compared, inlined, walked, whole)  # fmt: skip
+WRITING = (stores, stores_at_index, swapped_addresses, copied, recomputed)
+
+
+# The packet moves: views are looked up again at the same offset.
+
+
+def moved_head(ctx: Any) -> int:
+    eth = ctx.packet(Eth)
+    if not eth:
+        return 1
+    before = eth.type
+    if funcs.xdp_adjust_head(ctx, 4):
+        return 2
+    return before * 65536 + eth.type
+
+
+def moved_test_before(ctx: Any) -> int:
+    far = ctx.packet(c_uint8 * 4, 60)
+    missing = far is None
+    ports = ctx.packet(Ports, 50)
+    both = missing or ports is None
+    funcs.xdp_adjust_tail(ctx, -4)
+    result = 10 if missing else 20
+    if both:
+        result += 1
+    if far is None:
+        result += 2
+    return result
+
+
+def moved_lost(ctx: Any) -> int:
+    last = ctx.packet(c_uint8 * 8, ctx.data_end - ctx.data - 8)
+    if last is None:
+        return 7
+    funcs.xdp_adjust_tail(ctx, -4)
+    return 100 + last[3]
+
+
+def moved_merged(ctx: Any) -> int:
+    kind = ctx.packet(c_uint8, 14)
+    if kind is None:
+        return 7
+    ports = ctx.packet(Ports, 20) if kind & 1 else ctx.packet(Ports, 22 + (kind & 14))
+    if funcs.xdp_adjust_head(ctx, 2):
+        return 8
+    if ports is None:
+        return 9
+    return ports.src
+
+
+def moved_indexed(ctx: Any) -> int:
+    data = ctx.packet(c_uint8 * 16, 14)
+    if data is None:
+        return 7
+    index = data[0] % 16
+    before = data[index]
+    funcs.xdp_adjust_head(ctx, 1)
+    return before * 256 + data[index]
+
+
+def moved_on_a_path(ctx: Any) -> int:
+    ip = ctx.packet(Ipv4, 14)
+    if ip is None:
+        return 7
+    if ip.ttl & 1:
+        if funcs.xdp_adjust_head(ctx, 1):
+            return 8
+    return ip.ttl * 256 + ip.protocol
+
+
+def moved_in_a_loop(ctx: Any) -> int:
+    word = ctx.packet(be16 * 1, 14)
+    if word is None:
+        return 7
+    total = 0
+    for _ in range(20):
+        total = total * 3 + word[0]
+        if total & 1 and funcs.xdp_adjust_head(ctx, 1):
+            return 8
+    return total
+
+
+def moved_and_written(ctx: Any) -> int:
+    eth = ctx.packet(Eth)
+    if funcs.xdp_adjust_head(ctx, -4):
+        return 8
+    old = ctx.packet(Eth, 4)
+    eth.dst = old.dst
+    eth.src = old.src
+    eth.type = 0x8100
+    tag = ctx.packet(Vlan, 14)
+    tag.tci = 5
+    return 3
+
+
+MOVING = (moved_head, moved_test_before, moved_merged, moved_indexed, moved_on_a_path, moved_in_a_loop,
+          moved_and_written)  # fmt: skip
