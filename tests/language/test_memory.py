@@ -419,3 +419,32 @@ def test_constant_tables(numbers: list[int], start: int) -> None:
             for i in (start, -1, 0, len(numbers), -len(numbers)):
                 index[0] = i
                 assert (run(loaded), i) == (in_cpython(body, i), i)
+
+
+# two char arrays
+
+
+class Names(ctypes.Structure):
+    _fields_ = (("first", ctypes.c_char * 6), ("second", ctypes.c_char * 9))
+
+
+NAMES = HashMap(ctypes.c_uint32, Names, 1)
+
+
+def same_names(ctx: Any) -> int:
+    found = NAMES[0]
+    return 1 if found.first == found.second else 2 if found.second != found.first else 3
+
+
+@pytest.fixture(scope="module")
+def comparing() -> Any:
+    with load(same_names) as prog:
+        yield prog
+
+
+@settings(max_examples=150)
+@given(first=st.binary(max_size=6), second=st.one_of(st.none(), st.binary(max_size=9)))
+def test_two_char_arrays(comparing: Prog, first: bytes, second: bytes | None) -> None:
+    names = Names(first, first + b"\0x" if second is None else second)
+    NAMES[0] = names
+    assert run(comparing) == (1 if names.first == names.second else 2)

@@ -68,7 +68,9 @@ def _equal_chars(ev: Evaluator, chars: Ref, other: Abstract) -> Value:
         if is_char(chars.ctype):
             return memory.equal_bytes(ev.b, chars, other.obj) if len(other.obj) == 1 else const(0)
         return memory.equals_text(ev.b, chars, other.obj)
-    raise TypeMismatch(0, f"a char array can be compared with constant bytes, but this is {describe(other)}",
+    if isinstance(other, Ref) and is_chars(chars.ctype) and is_chars(other.ctype):
+        return memory.equal_texts(ev.b, chars, other)
+    raise TypeMismatch(0, f"a char array can be compared with bytes, but this is {describe(other)}",
                        hints=("compare two arrays' bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
 
 

@@ -417,3 +417,16 @@ def equals_text(b: Builder, ref: Ref, data: bytes) -> Value:
     if len(data) > size or b"\0" in data:
         return const(0)
     return equal_bytes(b, ref, data + b"\0" if len(data) < size else data)
+
+
+def equal_texts(b: Builder, left: Ref, right: Ref) -> Value:
+    """Whether two char arrays hold the same bytes before their first NULs."""
+    sizes = ctypes.sizeof(left.ctype), ctypes.sizeof(right.ctype)
+    different, alive = const(0), const(1)
+    for at in range(max(sizes)):
+        x, y = (b.load(ref.base, ref.offset + at, 1, False) if at < size else const(0)
+                for ref, size in zip((left, right), sizes, strict=True))  # fmt: skip
+        unlike = b.emit(Op.AND, [alive, b.compare(Op.NE, x, y)], I64)
+        different = b.emit(Op.OR, [different, unlike], I64)
+        alive = b.emit(Op.AND, [alive, b.compare(Op.NE, x, const(0))], I64)
+    return b.compare(Op.EQ, different, const(0))
