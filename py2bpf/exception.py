@@ -8,6 +8,7 @@ Py2BpfError
 ├── KernelError (OSError)       a system call failed
 │   ├── VerifierError           the kernel refused the program
 │   └── NotSupported            the running kernel lacks a feature
+├── VmFault                     a program did in the embedded VM what it may not
 ├── DataTypeError (TypeError)   a value, or a ctypes type, that a map or queue can't hold
 ├── DataRangeError (OverflowError)  a number that doesn't fit its type
 ├── IndexOutOfRange (IndexError, KeyError)  an index past the end of an array map
@@ -118,6 +119,28 @@ class NotSupported(KernelError):  # noqa: N818 - the design's name
         super().__init__(errno, f"this kernel does not support {feature}{known}")
         self.feature = feature
         self.since = since
+
+
+class VmFault(Py2BpfError):  # noqa: N818 - the design's name
+    """A program of the embedded VM ended with a fault, or is none that the VM can run.
+
+    ``index`` is the slot of the instruction (of 8 bytes), ``reason`` what it did, ``value`` the address or number at
+    fault, and ``span`` the Python expression that the instruction came from, ``line`` its line (None where unknown).
+    """
+
+    def __init__(self, index: int, reason: str, value: int, what: str, span: Span | None = None) -> None:
+        super().__init__(index, reason)
+        self.index = index
+        self.reason = reason
+        self.value = value
+        self.what = what
+        self.span = span
+        self.line = span.line if span else None
+
+    def __str__(self) -> str:
+        from .compiler.diagnostics import render_fault
+
+        return render_fault(self)
 
 
 class DataTypeError(Py2BpfError, TypeError):

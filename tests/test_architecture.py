@@ -40,7 +40,10 @@ EDGES: dict[str, set[str]] = {
     "py2bpf.compiler": BASE | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.disasm", "py2bpf.compiler"},
     "py2bpf.btf": BASE | {"py2bpf.uapi"},
     # What holds a file descriptor never looks back at the compiler.
-    "py2bpf.kernel": BASE | {"py2bpf.uapi", "py2bpf.btf", "py2bpf.disasm"},
+    "py2bpf._ffi": set(),
+    "py2bpf.kernel": BASE | {"py2bpf.uapi", "py2bpf.btf", "py2bpf.disasm", "py2bpf._ffi"},
+    # The embedded VM takes the place of bpf(2) under maps and programs.
+    "py2bpf.vm": BASE | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf._ffi"},
     "py2bpf.datastructures": BASE
     | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds"},
     # A program's Python side: sees maps and helpers as programs do, and no compiled program.
@@ -77,10 +80,11 @@ INNER = {
     "py2bpf.intrinsics",
     "py2bpf.disasm",
     "py2bpf._core",
+    "py2bpf._ffi",
 }
 """What ``py2bpf.*`` doesn't stand for."""
 
-CORE_IMPORTER = "py2bpf.kernel.core"
+CORE_IMPORTER = "py2bpf._ffi"
 VERSION_PICKERS = "py2bpf.compiler.bytecode"
 
 
@@ -198,6 +202,7 @@ def test_rows_name_what_exists() -> None:
 
 KNOWN = {
     "py2bpf",
+    "py2bpf._ffi",
     "py2bpf.asm",
     "py2bpf.kprobe",
     "py2bpf.uapi.helpers",
@@ -230,6 +235,8 @@ KNOWN = {
         ("py2bpf.kernel.program", "from .. import kprobe"),
         ("py2bpf.kernel.program", "from py2bpf._core import lib"),
         ("py2bpf.kprobe", "from . import _core"),
+        ("py2bpf.kernel.core", "from .._core import lib"),
+        ("py2bpf.kprobe", "from ._ffi import lib"),
         ("py2bpf.kprobe", "from .compiler.ir.types import Int"),
         ("py2bpf.examples.opensnoop", "from ..kernel.program import Program"),
         ("py2bpf.kprobe", "import sys\nif sys.version_info > (3, 12): pass"),
@@ -249,7 +256,8 @@ def test_a_violation_is_found(module: str, source: str) -> None:
         ("py2bpf.compiler.pipeline", "from .bytecode.cfg import build\nfrom .peval import evaluator"),
         ("py2bpf.compiler.bytecode.v312", "import sys\nsys.version_info"),
         ("py2bpf.kprobe", "from .kernel.program import load\nfrom .compiler.pipeline import compile_function"),
-        ("py2bpf.kernel.core", "from .._core import ffi, lib"),
+        ("py2bpf._ffi", "from ._core import ffi, lib"),
+        ("py2bpf.kernel.core", "from .._ffi import ffi, lib"),
         ("py2bpf.examples.opensnoop", "import py2bpf\nfrom py2bpf import kprobe\nimport py2bpf.tracepoint"),
         ("py2bpf.uapi.helpers", "import enum\nfrom . import prog_types\nfrom ..spec import HookSpec"),
     ],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import linecache
 
-from ..exception import Span, TranslationError, VerifierError
+from ..exception import Span, TranslationError, VerifierError, VmFault
 
 _LOG_LINES = 12
 
@@ -71,4 +71,13 @@ def render_verifier(error: VerifierError) -> str:
     if log:
         lines.append("  the end of the verifier's log (all of it is in .log):")
         lines += [f"    {line}" for line in log[-_LOG_LINES:]]
+    return "\n".join(lines)
+
+
+def render_fault(error: VmFault) -> str:
+    """What the program did, at which instruction, and the Python line of that."""
+    lines = [f"{error.what}: {error.reason} (instruction {error.index}, {error.value & (1 << 64) - 1:#x})"]
+    if error.span:
+        lines.append(f"{_place(error.span)}: the instruction comes from here")
+        lines += excerpt(error.span)
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The C core with types and exceptions: the only module that imports ``_core``.
+"""The C core with types and exceptions.
 
 Functions named as in csrc/api.h do what its comments say. Calls release the GIL. What fails raises KernelError
 with the errno and what to do about it, except where a function's docstring says that it returns the error.
@@ -15,7 +15,8 @@ from array import array
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from .._core import ffi, lib
+from .._ffi import ffi as ffi
+from .._ffi import lib as lib
 from ..exception import ClosedError, KernelError
 
 Buffer = bytes | bytearray | memoryview

@@ -1,0 +1,6 @@
+"""The C core, untyped: the only module that imports ``_core``. kernel.core and vm.core give its functions types."""
+
+from __future__ import annotations
+
+from ._core import ffi as ffi
+from ._core import lib as lib

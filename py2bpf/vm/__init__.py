@@ -1,0 +1,1 @@
+"""The embedded VM: programs without the kernel, and so without privileges."""

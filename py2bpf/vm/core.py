@@ -1,0 +1,178 @@
+"""The embedded VM's machine and programs in the C core: csrc/api.h tells what the calls do. They release the GIL.
+
+Handles are cffi pointers that free what they point at. What fails raises KernelError with the errno that the kernel
+would give, except where a docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from .._ffi import ffi, lib
+from ..exception import KernelError
+
+Buffer = bytes | bytearray | memoryview
+
+PACKET_MAX: Final[int] = lib.P2B_VM_PACKET_MAX
+"""Bytes of the largest packet that a program of the VM runs on."""
+
+_TRACE_CHUNK: Final = 1 << 16
+
+
+class Fault(NamedTuple):
+    """Why a program can't run, or ended: at which slot, the number or address at fault, the reason.
+
+    ``program`` is the address (see address()) of the program that has the slot, 0 when it is the one asked for.
+    """
+
+    slot: int
+    value: int
+    reason: str
+    program: int = 0
+
+
+class RunResult(NamedTuple):
+    """What a run gave; ``duration`` is the mean of all runs in nanoseconds, ``insns`` the sum."""
+
+    retval: int
+    data: bytes
+    ctx: bytes
+    duration: int
+    insns: int
+
+
+def _fault(fault: Any, program: int = 0) -> Fault:
+    return Fault(fault.index, fault.value, ffi.string(fault.what).decode(), program)
+
+
+def _failure(result: int, what: str) -> KernelError:
+    return KernelError(-result, f"{what}: {os.strerror(-result)}")
+
+
+def address(handle: Any) -> int:
+    """A handle's address, which names it in a Fault."""
+    return int(ffi.cast("uintptr_t", handle))
+
+
+# The machine
+
+
+def machine_create(n_cpus: int) -> Any:
+    """A machine with so many CPUs, 4096 at most."""
+    ret = ffi.new("struct p2b_vm **")
+    result: int = lib.p2b_vm_create(n_cpus, ret)
+    if result < 0:
+        raise _failure(result, f"cannot make an embedded VM of {n_cpus} CPUs")
+    return ffi.gc(ret[0], lib.p2b_vm_destroy)
+
+
+class Setting:
+    """What machine_set() sets: ``enum p2b_vm_setting``."""
+
+    CPU: Final[int] = lib.P2B_VM_CPU
+    SEED: Final[int] = lib.P2B_VM_SEED
+    CLOCK: Final[int] = lib.P2B_VM_CLOCK
+    RUN_CLOCK: Final[int] = lib.P2B_VM_RUN_CLOCK
+
+
+def machine_set(machine: Any, setting: int, value: int) -> None:
+    """What programs see: the current CPU, the random numbers' seed, a clock that stands still."""
+    result: int = lib.p2b_vm_set(machine, setting, value)
+    if result < 0:
+        raise _failure(result, f"cannot set number {setting} of the embedded VM to {value}")
+
+
+def trace(machine: Any) -> tuple[list[str], int]:
+    """Takes the lines that programs printed, and how many were lost: there is room for a megabyte of them."""
+    out, lost, text, missing = bytearray(_TRACE_CHUNK), ffi.new("uint64_t *"), bytearray(), 0
+    while n := lib.p2b_vm_trace(machine, ffi.from_buffer(out), len(out), lost):
+        text += out[:n]
+        missing += lost[0]
+    return text.decode(errors="replace").splitlines(), missing + lost[0]
+
+
+# Programs
+
+
+def prog_create(machine: Any, slots: Buffer, prog_type: int, maps: Sequence[Any], kfuncs: Sequence[str]) -> Any | Fault:
+    """The handle of a program, made of what kernel.core.encode() gives; ``maps`` are the handles of its maps.
+
+    Gives the Fault of a program that the machine refuses.
+    """
+    names = [ffi.new("char[]", name.encode()) for name in kfuncs]
+    fault, ret = ffi.new("struct p2b_fault *"), ffi.new("struct p2b_vm_prog **")
+    result: int = lib.p2b_vm_prog_create(
+        machine, ffi.from_buffer(slots), len(slots) // 8, prog_type, list(maps), len(maps), names, len(names), fault,
+        ret,
+    )
+    if result < 0:
+        found = _fault(fault)
+        if not found.reason:
+            raise _failure(result, "cannot make a program of the embedded VM")
+        return found
+    return ffi.gc(ret[0], lib.p2b_vm_prog_destroy)
+
+
+def prog_run(prog: Any, data: Buffer, ctx: Buffer, repeat: int = 1, budget: int = 0) -> RunResult | Fault | int:
+    """Runs a program ``repeat`` times on a packet and a context; ``budget`` is about the most instructions of a run
+    (0: 2**32).
+
+    Gives the Fault of a program that ended with one, and the errno of what the kernel refuses to run.
+    """
+    room = PACKET_MAX + 512 if data else 0
+    packet, context = ffi.from_buffer(data), ffi.from_buffer(ctx)
+    out, ctx_out = ffi.new("char[]", room), ffi.new("char[]", len(ctx))
+    run = ffi.new("struct p2b_vm_run *")
+    run.data, run.data_size, run.data_out, run.data_cap = packet, len(data), out, room
+    run.ctx, run.ctx_size, run.ctx_out = context, len(ctx), ctx_out
+    run.repeat, run.budget = repeat, budget
+    result: int = lib.p2b_vm_run(prog, run)
+    if result == -errno.EFAULT and run.fault_prog:
+        return _fault(run.fault, address(run.fault_prog))
+    if result < 0:
+        return -result
+    after = ffi.buffer(out, run.data_out_size)[:]
+    return RunResult(run.retval, after, ffi.buffer(ctx_out, len(ctx))[:], run.duration, run.insns)
+
+
+class Batch(NamedTuple):
+    """What prog_run_many() did: the first ``done`` results are there. ``failure`` is why it stopped: a Fault, or the
+    errno of what the kernel refuses to run; None when it is through."""
+
+    done: int
+    insns: int
+    duration: int
+    failure: Fault | int | None
+
+
+def prog_run_many(
+    prog: Any, data: Buffer, offsets: Buffer, sizes: Buffer, times: Buffer | None, retvals: bytearray, budget: int = 0
+) -> Batch:
+    """Runs a network program once for each packet: ``offsets`` (u64 each) and ``sizes`` (u32) say where in ``data`` it
+    lies, ``times`` (u64, nanoseconds) what all clocks show meanwhile. ``retvals`` receives a u32 for each."""
+    count = len(sizes) // 4
+    if len(offsets) != 8 * count or len(retvals) < 4 * count or (times is not None and len(times) != 8 * count):
+        raise ValueError(f"{count} packets need as many offsets, times and results")
+    run, done = ffi.new("struct p2b_vm_run *"), ffi.new("uint32_t *")
+    run.budget = budget
+    result: int = lib.p2b_vm_run_many(
+        prog,
+        ffi.from_buffer(data),
+        len(data),
+        ffi.from_buffer("uint64_t[]", offsets),
+        ffi.from_buffer("uint32_t[]", sizes),
+        ffi.NULL if times is None else ffi.from_buffer("uint64_t[]", times),
+        count,
+        ffi.from_buffer("uint32_t[]", retvals),
+        done,
+        run,
+    )
+    failure: Fault | int | None = None
+    if result == -errno.EFAULT and run.fault_prog:
+        failure = _fault(run.fault, address(run.fault_prog))
+    elif result < 0:
+        failure = -result
+    return Batch(done[0], run.insns, run.duration, failure)

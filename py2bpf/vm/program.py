@@ -1,0 +1,192 @@
+"""Programs in the embedded VM: the surface of kernel.program.LoadedProgram, without descriptors and privileges."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import os
+import threading
+import weakref
+from array import array
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn, Protocol, Self
+
+from ..exception import ClosedError, DataTypeError, KernelError, NotSupported, Span, VmFault
+from ..kernel.program import ProgInfo, TestRun, encode
+from ..spec import ProgramSpec
+from ..uapi.prog_types import ProgType
+from . import core
+
+_ETHERNET_HEADER: Final = 14
+_REPEAT_MAX: Final = (1 << 32) - 1
+_ids: Final = itertools.count(1)
+_programs: Final[weakref.WeakValueDictionary[int, VmProgram]] = weakref.WeakValueDictionary()
+"""The programs by their address in the core: a fault can be another's, after a tail call."""
+
+_TRACING: Final = frozenset({ProgType.KPROBE, ProgType.TRACEPOINT, ProgType.PERF_EVENT})
+"""What the kernel has no test runs for; here they run on a context of the caller's, or one of zeros."""
+
+_NO_CONTEXT: Final = bytes(4096)
+
+
+class HasHandle(Protocol):
+    """A map of the VM: ``handle`` is its struct vm_map."""
+
+    @property
+    def handle(self) -> Any: ...
+
+
+def load(spec: ProgramSpec, maps: Sequence[HasHandle], machine: Any) -> VmProgram:
+    """Puts a program into a machine; ``maps[i]`` is the map, of the same machine, that ``spec.maps[i]`` describes.
+
+    Raises VmFault for what the machine doesn't have (a helper function, say) and for code that is no program.
+    """
+    if len(maps) != len(spec.maps):
+        raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(maps)} are given")
+    encoded = encode(spec)
+    handles = [map_.handle for map_ in maps]
+    made = core.prog_create(machine, encoded.slots, spec.hook.prog_type, handles, spec.kfuncs)
+    if isinstance(made, core.Fault):
+        raise _fault(spec, encoded.slot_of, made, f"the embedded VM can't run {spec.name}")
+    return VmProgram(made, spec, encoded.slot_of, encoded.slots)
+
+
+def _fault(spec: ProgramSpec, slot_of: array[int], fault: core.Fault, what: str) -> VmFault:
+    return VmFault(fault.slot, fault.reason, fault.value, what, _span_at(spec, slot_of, fault.slot))
+
+
+def _span_at(spec: ProgramSpec, slot_of: array[int], slot: int) -> Span | None:
+    """The source of the instruction at a slot, or of the nearest one before it that has any."""
+    found = None
+    for begin, span in zip(slot_of, spec.lines, strict=True):
+        if begin > slot:
+            break
+        found = span or found
+    return found
+
+
+def _bytes_of(value: Any, what: str) -> bytes:
+    try:
+        return bytes(memoryview(value))
+    except TypeError:
+        raise DataTypeError(f"{what}, not {value!r}") from None
+
+
+def _check_repeat(repeat: int) -> None:
+    if isinstance(repeat, bool) or not isinstance(repeat, int):
+        raise DataTypeError(f"repeat is the number of runs, an int, not {repeat!r}")
+    if not 1 <= repeat <= _REPEAT_MAX:
+        raise ValueError(f"a test run takes place 1 to {_REPEAT_MAX} times, not {repeat}")
+
+
+class VmProgram:
+    """A program in the embedded VM, which keeps its maps alive. ``handle`` is its struct p2b_vm_prog.
+
+    A context manager; close() may be called again, any use after it raises ClosedError.
+    """
+
+    def __init__(self, handle: Any, spec: ProgramSpec, slot_of: array[int], slots: bytearray) -> None:
+        self._handle = handle
+        self._slot_of = slot_of
+        self._tag = hashlib.sha256(slots).hexdigest()[:16]
+        self._id = next(_ids)
+        self._runs = self._time = 0
+        self._counting = threading.Lock()
+        self.spec = spec
+        _programs[core.address(handle)] = self
+
+    @property
+    def handle(self) -> Any:
+        """The program in the core, until close(). Raises ClosedError then."""
+        if self._handle is None:
+            raise ClosedError(f"program {self.spec.name} is closed")
+        return self._handle
+
+    @property
+    def closed(self) -> bool:
+        return self._handle is None
+
+    @property
+    def fd(self) -> NoReturn:
+        """Raises NotSupported, or ClosedError after close()."""
+        self.handle  # noqa: B018  raises when closed
+        raise self._not_here("file descriptors")
+
+    def fileno(self) -> NoReturn:
+        """As fd."""
+        self.handle  # noqa: B018  raises when closed
+        raise self._not_here("file descriptors")
+
+    def _not_here(self, what: str) -> NotSupported:
+        return NotSupported(errno.EOPNOTSUPP, f"{what} of {self.spec.name}, which runs in the embedded VM")
+
+    def close(self) -> None:
+        """Lets go of the program. Program arrays that have it keep it."""
+        self._handle = None
+
+    def __enter__(self) -> Self:
+        self.handle  # noqa: B018  raises when closed
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else 'in the VM'}>"
+
+    def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1, budget: int = 0) -> TestRun:
+        """Runs the program on a made-up packet or context, by the rules of the kernel's BPF_PROG_TEST_RUN.
+
+        As kernel.program.LoadedProgram.test_run, with two freedoms: packets may have up to 65535 bytes, and probes
+        run too, on the context ``ctx`` or one of zeros. ``budget`` is about how many instructions a run may take
+        (0: 2**32).
+        Raises VmFault when the program does what the verifier would not have let pass, or spends its budget.
+        """
+        run = self.run(data, ctx, repeat, budget)
+        return TestRun(run.retval, run.data, run.duration)
+
+    def run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1, budget: int = 0) -> core.RunResult:
+        """test_run() with all that it gives: also the context afterwards and the number of instructions."""
+        _check_repeat(repeat)
+        packet = _bytes_of(data, "data is the packet's bytes")
+        context = self._context() if ctx is None else _bytes_of(ctx, "ctx is the context's bytes or a ctypes structure")
+        result = core.prog_run(self.handle, packet, context, repeat, budget)
+        if isinstance(result, core.Fault):
+            raise self.fault(result)
+        if isinstance(result, int):
+            raise self._run_failure(result, len(packet))
+        with self._counting:
+            self._runs += repeat
+            self._time += repeat * result.duration
+        return result
+
+    def _context(self) -> bytes:
+        return _NO_CONTEXT if self.spec.hook.prog_type in _TRACING else b""
+
+    def fault(self, fault: core.Fault) -> VmFault:
+        """The exception for a fault of this program, or of one that a tail call of it went to."""
+        at_fault = _programs.get(fault.program, self)
+        what = f"{at_fault.spec.name} ended in the embedded VM"
+        return _fault(at_fault.spec, at_fault._slot_of, fault, what)
+
+    def _run_failure(self, error: int, size: int) -> KernelError:
+        what = f"cannot run {self.spec.name}, a {self.spec.hook.name} program, for a test"
+        if size and self.spec.hook.prog_type in {*_TRACING, ProgType.RAW_TRACEPOINT}:
+            what += ": it takes a context and no packet"
+        elif size < _ETHERNET_HEADER:
+            what += f" on {size} bytes of data (network programs need {_ETHERNET_HEADER} at least, an Ethernet header)"
+        elif size > core.PACKET_MAX:
+            what += f" on {size} bytes of data (the embedded VM takes {core.PACKET_MAX} at most)"
+        return KernelError(error, f"{what}: {os.strerror(error)}")
+
+    def info(self) -> ProgInfo:
+        """As of a program in the kernel: all runs count, nothing was verified."""
+        self.handle  # noqa: B018  raises when closed
+        name, kind = self.spec.name[:15], int(self.spec.hook.prog_type)
+        return ProgInfo(self._id, name, self._tag, kind, self._runs, self._time, 0, 0)
+
+    def pin(self, path: str | os.PathLike[str]) -> NoReturn:
+        """Raises NotSupported: what the VM has ends with the process."""
+        self.handle  # noqa: B018  raises when closed
+        raise self._not_here(f"a pin at {os.fspath(path)}")
