@@ -14,6 +14,10 @@ Py2BpfError
 ├── IndexOutOfRange (IndexError, KeyError)  an index past the end of an array map
 ├── ClosedError (ValueError)    use of a map, queue or program after close()
 └── InternalCompilerError       a bug in py2bpf
+
+Warning.UserWarning             the function compiles, and yet:
+├── PossiblyNone                what may be None is used without a test
+└── MixedSigns                  a negative number meets an unsigned 64-bit one in a variable
 """
 
 from __future__ import annotations
@@ -159,6 +163,16 @@ class IndexOutOfRange(Py2BpfError, IndexError, KeyError):  # noqa: N818 - the de
 
 class ClosedError(Py2BpfError, ValueError):
     """A map, queue or program was used after close()."""
+
+
+class PossiblyNone(UserWarning):
+    """A value that may be None is used as if it weren't, with no test before it. Where it is None the program ends
+    there with its hook's safe value, which is counted in ``prog.errors``. The text shows the place with a caret."""
+
+
+class MixedSigns(UserWarning):
+    """A variable is a negative constant on one path and an unsigned 64-bit number on another, and is compared,
+    divided or shifted where they meet: there the constant has become its value modulo 2**64."""
 
 
 class InternalCompilerError(Py2BpfError):

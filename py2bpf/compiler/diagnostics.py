@@ -61,6 +61,11 @@ def render(error: TranslationError) -> str:
     return "\n".join(lines)
 
 
+def render_warning(span: Span, msg: str, hints: tuple[str, ...]) -> str:
+    """A warning's whole message, as of an error."""
+    return render(TranslationError(span.line, msg, span=span, hints=hints))
+
+
 def render_verifier(error: VerifierError) -> str:
     """The verifier's verdict: its reason, the Python line, the end of its log."""
     lines = [error.strerror or "the kernel's verifier refused the program"]

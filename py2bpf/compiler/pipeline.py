@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ..exception import InternalCompilerError, Py2BpfError, Span, TranslationError, UnsupportedSyntax
 from ..spec import ContextSpec, HookSpec, ProgramSpec, Target
-from . import codegen
+from . import codegen, warn
 from .bytecode import decode
 from .bytecode.text import render as bytecode_text
 from .ir.checker import check
@@ -67,8 +67,10 @@ def compile_function(
         ir = evaluate(fn, context, hook, target or Target(), decode)
         _done(ir, stage, dump, lowered=False)
         lowered = False
+        found: list[warn.Found] = []
         for stage, run in PASSES:
             run(ir)
+            found += warn.CHECKS.get(stage, _nothing)(ir)
             lowered |= stage == "lower"
             _done(ir, stage, dump, lowered)
         stage = "codegen"
@@ -81,9 +83,14 @@ def compile_function(
     except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         span = Span(fn.__code__.co_filename, fn.__code__.co_firstlineno)
         raise InternalCompilerError(stage, f"{type(error).__name__}: {error}", span) from error
+    warn.show(found, fn)
     if dump is not None:
         dump("asm", "".join(f"{insn}\n" for insn in spec.code))
     return dataclasses.replace(spec, name=name or spec.name, license=license)
+
+
+def _nothing(ir: Function) -> list[warn.Found]:
+    return []
 
 
 def _done(ir: Function, stage: str, dump: Dump | None, lowered: bool) -> None:

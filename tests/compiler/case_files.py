@@ -7,6 +7,7 @@ A file is text in sections. Before the first one stand ``hook: NAME`` (socket_fi
     -- ir       its IR after the last pass
     -- asm      its instructions
     -- error    the exception's class and its whole text
+    -- warning  the compiler's warnings, as much of them; a program that warns must have it
     -- run      Python statements, run with the program loaded into the kernel; each expression must be true
 
 ``pytest --update-cases`` rewrites the sections between the first and the last with what the compiler gives now.
@@ -21,6 +22,7 @@ import linecache
 import re
 import socket
 import struct
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +44,7 @@ CONTEXTS: dict[ProgType, Callable[[], ContextSpec]] = {
     ProgType.KPROBE: lambda: contexts.pt_regs("x86_64"),
     ProgType.RAW_TRACEPOINT: lambda: contexts.RAW_TRACEPOINT_ARGS,
 }
-GOLDEN = ("peval", "ir", "asm", "error")
+GOLDEN = ("peval", "ir", "asm", "error", "warning")
 SECTIONS = ("python", *GOLDEN, "run")
 PACKET = bytes(range(64))
 """What ``run()`` sends through a program. Its Ethernet type is no protocol, so nothing of it is parsed."""
@@ -131,13 +133,17 @@ def namespace(case: Case, maps: dict[str, Any]) -> dict[str, Any]:
 def translate(case: Case, names: dict[str, Any]) -> dict[str, str]:
     """What the golden sections must hold, by section; "error" alone where the compiler refuses."""
     stages: dict[str, str] = {}
-    try:
-        spec = pipeline.compile_function(
-            names["prog"], CONTEXTS[case.prog_type](), HOOKS[case.prog_type], dump=stages.__setitem__
-        )
-    except TranslationError as error:
-        return {"error": f"{type(error).__name__}: {error}"}
-    return {"peval": stages["peval"], "ir": stages[pipeline.PASSES[-1][0]], "asm": assembly(spec)}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            spec = pipeline.compile_function(
+                names["prog"], CONTEXTS[case.prog_type](), HOOKS[case.prog_type], dump=stages.__setitem__
+            )
+        except TranslationError as error:
+            return {"error": f"{type(error).__name__}: {error}"}
+    found = {"peval": stages["peval"], "ir": stages[pipeline.PASSES[-1][0]], "asm": assembly(spec)}
+    texts = [f"{warning.category.__name__}: {warning.message}" for warning in caught]
+    return found | ({"warning": "\n".join(texts)} if texts else {})
 
 
 def assembly(spec: ProgramSpec) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ def test_there_are_cases() -> None:
 @pytest.mark.parametrize("case", PURE, ids=name_of)
 def test_stages(case: Case, request: pytest.FixtureRequest) -> None:
     found = translate(case, namespace(case, pure_maps()))
+    assert "warning" in case.sections or "warning" not in found, found["warning"]
     wanted = {name: case.sections[name].rstrip() for name in GOLDEN if name in case.sections}
     if request.config.getoption("--update-cases"):
         refused = wanted.keys() - found.keys()
@@ -85,6 +87,8 @@ def maps() -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("case", RUN, ids=name_of)
 def test_runs(case: Case, maps: dict[str, Any], trace_lines: Any) -> None:
     names = namespace(case, maps)
+    if "warning" in case.sections:
+        warnings.simplefilter("ignore", UserWarning)
     with create_prog(case.prog_type, CONTEXTS[case.prog_type](), names["prog"]) as prog:
 
         def run(packet: bytes = PACKET, repeat: int = 1) -> int:

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from ...uapi.map_types import MapType
 from ..ir.dominators import dominators
 from ..ir.fold import fold, signed, wrap
-from ..ir.ops import INFO, MIRRORED, Op
+from ..ir.ops import INFO, MIRRORED, Op, Raise
 from ..ir.types import I64, PACKET_REACH, U64, Int, Ptr, Type
 from ..ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
 from .ranges import FULL, Ranges, field_range, verifier_sees
 
 _SIGNED: Final = {Op.LT: Op.SLT, Op.LE: Op.SLE, Op.GT: Op.SGT, Op.GE: Op.SGE}
 _UNSIGNED: Final = {Op.LT: Op.ULT, Op.LE: Op.ULE, Op.GT: Op.UGT, Op.GE: Op.UGE}
+_ARRAYS: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 _MAX_I64: Final = FULL[True][1]
 
 
@@ -33,6 +35,7 @@ class _Lowering:
         self.ranges = Ranges()
         self.new: dict[Value, Value] = {}
         self.body: list[Value] = []
+        self.found: set[Value] = set()
         self.current: Value | None = None
 
     def run(self) -> None:
@@ -377,6 +380,17 @@ class _Lowering:
 
     # control
 
+    def call(self, block: Block, value: Value) -> Value:
+        """A look-up in an array that surely finds something, whatever the verifier knows."""
+        kind = value.type
+        if value.attr.name == "map_lookup_elem" and isinstance(kind, Ptr) and kind.spec and kind.spec.kind in _ARRAYS:
+            store = next((v for v in reversed(self.body) if value.args[1] in v.args), None)
+            if store is not None and store.op is Op.STORE and store.attr == (0, 4):
+                low, high = self.ranges.of(store.args[1])
+                if low >= 0 and high < kind.spec.max_entries:
+                    self.found.add(value)
+        return value
+
     def guard(self, block: Block, value: Value) -> Value | None:
         """Gone where the condition surely holds; the end of the block where it surely fails."""
         condition = self._condition(value.args[0])
@@ -389,6 +403,8 @@ class _Lowering:
             value.op, value.args = Op.EXIT, []
             return value
         value.args[0] = condition
+        if condition in self.found:
+            value.attr = Raise("")
         self.ranges.assume(condition, True)
         return value
 
@@ -442,6 +458,7 @@ _RULES: Final[dict[Op, Callable[[_Lowering, Block, Value], Value | None]]] = {
     Op.OR: _Lowering.union,
     Op.STORE: _Lowering.store,
     Op.VIEW: _Lowering.view,
+    Op.CALL: _Lowering.call,
     Op.GUARD: _Lowering.guard,
     Op.BRANCH: _Lowering.branch,
 }

@@ -280,7 +280,11 @@ class Evaluator:
                 self._goto(frame, context, index, succ[0 if bool(condition.attr) == holds else 1], state)
             )
         self._run_time_test(frame, index, context, succ)
-        return self._split(frame, index, context, condition, succ if holds else succ[::-1], state, state.copy())
+        other = state.copy()
+        if isinstance(value, Option):  # what `m.get(k) or 5` leaves on the stack is a number where it is true
+            known = state if instr.arg in ("true", "false") else other
+            known.stack = [arith.from_ir(value.value) if item is value else item for item in known.stack]
+        return self._split(frame, index, context, condition, succ if holds else succ[::-1], state, other)
 
     def _split(
         self, frame: Frame, index: int, context: Context, condition: Value, succ: tuple[int, ...], first: State,

@@ -284,6 +284,8 @@ def cast_at(block: Block, value: Value, kind: Int) -> Value:
     if value.op is Op.CONST:
         copy = const(value.attr & ((1 << 64) - 1) if kind == Int(False) else value.attr)
         copy.type = kind
+        if value.attr < 0:
+            copy.span = block.end.span  # marks it for the warning MixedSigns
         return copy
     cast = Value(Op.CAST, [value], kind, None, value.span)
     block.body.insert(len(block.body) - 1, cast)

@@ -1,0 +1,76 @@
+"""Warnings of the compiler come from the user's line, and are ruled by the ordinary filters."""
+
+from __future__ import annotations
+
+import ctypes
+import warnings
+from typing import Any
+
+import pytest
+from case_files import PureMap
+
+from py2bpf.compiler import pipeline
+from py2bpf.exception import PossiblyNone
+from py2bpf.spec import MapSpec, ProgramSpec
+from py2bpf.uapi import contexts
+from py2bpf.uapi.map_types import MapType
+from py2bpf.uapi.prog_types import HOOKS, ProgType
+
+
+class Stat(ctypes.Structure):
+    _fields_ = (("packets", ctypes.c_uint64), ("size", ctypes.c_uint32))
+
+
+STATS: Any = PureMap(MapSpec(MapType.HASH, ctypes.c_uint32, Stat, 8))
+
+
+def untested(skb: Any) -> Any:
+    return STATS[skb.len].packets
+
+
+def compiled(fn: Any) -> ProgramSpec:
+    return pipeline.compile_function(fn, contexts.SK_BUFF, HOOKS[ProgType.SOCKET_FILTER])
+
+
+def test_the_place_is_the_users() -> None:
+    with pytest.warns(PossiblyNone) as caught:
+        compiled(untested)
+    (warning,) = caught
+    line = untested.__code__.co_firstlineno + 1
+    assert (warning.filename, warning.lineno) == (__file__, line)
+    assert str(warning.message).splitlines() == [
+        f"{__file__}:{line}: this may be None, which has no attributes: the program would end here",
+        f"{line:5} |     return STATS[skb.len].packets",
+        "      |            ^^^^^^^^^^^^^^^^^^^^^^",
+        "  help: test it first: if it is None, return",
+        "  help: m.setdefault(key, value) makes the entry of a hash where it is missing",
+    ]
+
+
+def test_as_an_error() -> None:
+    with pytest.raises(PossiblyNone, match="STATS"):  # what pyproject.toml says for all warnings
+        compiled(untested)
+
+
+@pytest.mark.parametrize("filter", [{"module": __name__}, {"category": PossiblyNone}, {"message": ".*may be None"}])
+def test_filters(filter: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", **filter)
+        assert [site.error for site in compiled(untested).errors] == ["AttributeError"]
+
+
+def test_once_by_default() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        compiled(untested)
+        compiled(untested)
+    assert len(caught) == 1
+
+
+def test_what_surely_is_none_only_counts() -> None:
+    nothing: Any = None
+
+    def prog(skb: Any) -> Any:
+        return nothing.packets if skb.len else 5
+
+    assert [site.error for site in compiled(prog).errors] == ["AttributeError"]
