@@ -31,7 +31,7 @@ _ON_NONE: Final = {
     "AttributeError": "this may be None, which has no attributes",
     "TypeError": "this may be None, where a value is needed",
 }
-_TEST: Final = "test it first: if it is None, return"
+_TEST: Final = "test it first, as by `if x is None: return 0`"
 
 
 def possibly_none(fn: Function) -> list[Found]:
@@ -46,6 +46,8 @@ def possibly_none(fn: Function) -> list[Found]:
 
 def _hints(guard: Value) -> tuple[str, ...]:
     kind = guard.args[0].type if guard.args else None
+    if isinstance(kind, Ptr) and kind.region is Region.PACKET:
+        return (f"{_TEST}: so it is where the packet ends before",)
     if not isinstance(kind, Ptr) or kind.region is not Region.VALUE:
         return (_TEST,)
     if guard.attr.error == "TypeError":

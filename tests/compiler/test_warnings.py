@@ -42,7 +42,7 @@ def test_the_place_is_the_users() -> None:
         f"{__file__}:{line}: this may be None, which has no attributes: the program would end here",
         f"{line:5} |     return STATS[skb.len].packets",
         "      |            ^^^^^^^^^^^^^^^^^^^^^^",
-        "  help: test it first: if it is None, return",
+        "  help: test it first, as by `if x is None: return 0`",
         "  help: m.setdefault(key, value) makes the entry of a hash where it is missing",
     ]
 

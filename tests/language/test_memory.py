@@ -444,6 +444,8 @@ NAMES = HashMap(ctypes.c_uint32, Names, 1)
 
 def same_names(ctx: Any) -> int:
     found = NAMES[0]
+    if found is None:
+        return 0
     return 1 if found.first == found.second else 2 if found.second != found.first else 3
 
 

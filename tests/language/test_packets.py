@@ -13,7 +13,10 @@ from py2bpf.prog import Prog, create_prog
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 from py2bpf.uapi.prog_types import HOOKS, ProgType
 
-pytestmark = pytest.mark.kernel
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.filterwarnings("ignore::py2bpf.exception.PossiblyNone"),  # many use views that nobody tested
+]
 
 CONTEXTS = {ProgType.XDP: XDP_MD, ProgType.SCHED_CLS: SK_BUFF, ProgType.CGROUP_SKB: SK_BUFF}
 

@@ -34,6 +34,7 @@ class Ranges:
 
     def enter(self, block: Block, dominator: Block | None) -> None:
         """Begins a block: what held at the end of its dominator holds, and what the edge into it says."""
+        self.block = block
         self.facts = self.at_end[dominator].copy() if dominator is not None else {}
         self.at_end[block] = self.facts
         if len(block.preds) == 1 and block.preds[0].end.op is Op.BRANCH:
@@ -58,10 +59,24 @@ class Ranges:
 
     def note(self, value: Value) -> None:
         """Computes the range of a value just met."""
+        if value.op is Op.PHI and isinstance(value.type, Ptr) and self._present_on_all_paths(value):
+            self.facts[value] = (1, 1)
         if isinstance(value.type, Int) and value.op is not Op.CONST:
             found = compute(value, self.of)
             if found != FULL[value.type.signed]:
                 self.base[value] = found
+
+    def _present_on_all_paths(self, phi: Value) -> bool:
+        """Whether what comes over each edge is a pointer that isn't null there; a loop's way back may bring any."""
+        block = self.block
+        return all(self._present(pred, block, arg) for pred, arg in zip(block.preds, phi.args, strict=True))
+
+    def _present(self, pred: Block, block: Block, pointer: Value) -> bool:
+        if not isinstance(pointer.type, Ptr) or pred not in self.at_end:
+            return False
+        end = pred.end
+        tested = end.op is Op.BRANCH and end.args[0] is pointer and end.attr[0] is block and end.attr[1] is not block
+        return tested or not pointer.type.nullable or self.at_end[pred].get(pointer) == (1, 1)
 
     # narrowing
 
