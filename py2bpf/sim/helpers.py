@@ -51,8 +51,8 @@ class _Arguments:
         converted: list[Any] = []
         for position, (kind, index, value) in enumerate(self._pair(args)):
             if kind is not Arg.SIZE:
-                nullable = position in self.info.nullable and (value is None or (isinstance(value, int) and value == 0))
-                converted.append(memoryview(b"") if nullable else self._one(kind, index, value, args))
+                null = position in self.info.nullable and (value is None or (isinstance(value, int) and value == 0))
+                converted.append(b"" if null else self._one(kind, index, value, args))
             elif value is not None:
                 converted[-1] = self._cut(converted[-1], operator.index(values.plain(value)))
         return converted
