@@ -23,6 +23,7 @@ _XDP_HEADROOM: Final = 256
 _XDP_OFFSET_MAX: Final = 0xFFFF
 _MTU_OF_TESTS: Final = 1 << 16
 _U32: Final = (1 << 32) - 1
+_U64: Final = (1 << 64) - 1
 
 
 def _load_bytes(s: Simulation, _ctx: Any, offset: int, out: memoryview) -> int:
@@ -159,12 +160,14 @@ def add32(a: int, b: int) -> int:
 
 
 def total_of(data: bytes, seed: int = 0) -> int:
-    """The one's complement sum of the data's 16-bit words in the machine's order (csum_partial), in 32 bits."""
-    data = data + b"\0" if len(data) % 2 else data
+    """The one's complement sum of the data in the machine's order, in 32 bits: csum_partial(), which adds 64 bits at a
+    time. That decides which of its two zeros a sum is.
+    """
     total = seed & _U32
-    for word in memoryview(data).cast("H"):
-        total = add32(total, word)
-    return total
+    for word in memoryview(data + bytes(-len(data) % 8)).cast("Q"):
+        total += word
+        total = (total & _U64) + (total >> 64)
+    return add32(total >> 32, total)
 
 
 def _replaced(checksum: int, old: int, new: int) -> int:

@@ -29,6 +29,7 @@ def both() -> Callable[..., Any]:
         kind = ProgType(runner.hook.prog_type)
         with create_prog(kind, CONTEXTS[kind], fn) as prog:
             real = prog.test_run(packet)
+            assert simulated.errors == prog.errors
         assert (simulated.retval, simulated.data) == (real.retval, real.data)
         for each in maps:
             left = simulated.items(each)

@@ -114,6 +114,31 @@ def test_missing_structs_end_the_program(both: Callable[..., Any]) -> None:
         assert isinstance(run.exception, AttributeError)
 
 
+def test_errors_are_counted_where_the_program_counts_them(both: Callable[..., Any]) -> None:
+    def inner(n: int) -> int:
+        return 100 // n
+
+    def program(skb: Any) -> int:
+        n = skb.len - 50
+        if skb.protocol == 2064:
+            return inner(n)
+        array = (c_uint8 * 4)()
+        if skb.protocol == 272:
+            return array[n + 4]
+        if skb.protocol == 528:
+            return n.bit_length() // n % n
+        if skb.protocol == 784:
+            return 1 << (n - 1)
+        if skb.protocol == 1040:
+            raise RuntimeError
+        return {50: 1}[n + 50]
+
+    kinds = {8: "ZeroDivisionError", 1: "IndexError", 2: "ZeroDivisionError", 3: "ValueError", 4: "RuntimeError", 5: None}
+    for protocol, kind in kinds.items():
+        run = both(program, bytes(12) + bytes((16, protocol)) + bytes(50))
+        assert [each.error for each in run.errors] == ([] if kind is None else [kind])
+
+
 def test_arrays_end_where_they_end(both: Callable[..., Any]) -> None:
     with ArrayMap(Entry, 3) as m, ArrayMap(c_uint8, 3) as n:
 
