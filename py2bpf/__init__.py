@@ -5,6 +5,7 @@
     funcs                                   functions that programs call
     sim                                     runs programs as Python, in a simulated kernel
     prog                                    create_prog: compile and load a function for any hook
+    testing                                 packets for tests
     exception                               the errors
 
 The modules are imported when they are first used.
@@ -16,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from . import datastructures, exception, funcs, kprobe, prog, sim, socket_filter, tc, tracepoint, util
+    from . import datastructures, exception, funcs, kprobe, prog, sim, socket_filter, tc, testing, tracepoint, util
 
 __all__ = [
     "datastructures",
@@ -27,6 +28,7 @@ __all__ = [
     "sim",
     "socket_filter",
     "tc",
+    "testing",
     "tracepoint",
     "util",
 ]

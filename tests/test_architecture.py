@@ -51,6 +51,7 @@ EDGES: dict[str, set[str]] = {
     | {"py2bpf.uapi", "py2bpf.kernel.codec", "py2bpf.datastructures", "py2bpf.intrinsics", "py2bpf.worlds"},
     "py2bpf.funcs": BASE | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.checksum"},
     "py2bpf.checksum": set(),
+    "py2bpf.testing": {"py2bpf.*"},
     # Tools use what every user has: the package and its public modules.
     "py2bpf.examples": {"py2bpf.*"},
     # The other modules at the top are the public face: programs and hooks.

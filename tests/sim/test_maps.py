@@ -133,7 +133,8 @@ def test_errors_are_counted_where_the_program_counts_them(both: Callable[..., An
             raise RuntimeError
         return {50: 1}[n + 50]
 
-    kinds = {8: "ZeroDivisionError", 1: "IndexError", 2: "ZeroDivisionError", 3: "ValueError", 4: "RuntimeError", 5: None}
+    division = "ZeroDivisionError"
+    kinds = {8: division, 1: "IndexError", 2: division, 3: "ValueError", 4: "RuntimeError", 5: None}
     for protocol, kind in kinds.items():
         run = both(program, bytes(12) + bytes((16, protocol)) + bytes(50))
         assert [each.error for each in run.errors] == ([] if kind is None else [kind])
