@@ -17,7 +17,8 @@ from .packet import ETHERNET, Packet
 
 _SKB_TYPES: Final = {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB}
 _BEHIND_ETHERNET: Final = {ProgType.SOCKET_FILTER, ProgType.CGROUP_SKB}
-_WITH_VIEWS: Final = {ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.XDP}
+_REACH: Final = 0xFFFF
+"""How far into a packet programs see."""
 _LOOPBACK: Final = 1
 """The device of test runs."""
 
@@ -65,13 +66,14 @@ class Context:
         return f"<simulated {self._spec.struct.__name__}{packet}>"
 
     def packet(self, ctype: Any, offset: int = 0) -> Any:
-        """An object of a ctypes type that lives in the packet at an offset; None past its end, and before its begin."""
-        if self._packet is None or (self._hook is not None and self._hook.prog_type not in _WITH_VIEWS):
+        """An object of a ctypes type that lives in the packet at an offset, or the number there; None past the end."""
+        if self._packet is None or (self._hook is not None and not self._hook.packet_access):
             raise SimulationError("ctx.packet() is for xdp and tc programs; socket filters copy with "
                                   "funcs.packet_copy(skb, offset, object)")  # fmt: skip
-        if offset < 0 or offset + ctypes.sizeof(ctype) > len(self._packet):
+        if offset < 0 or offset + ctypes.sizeof(ctype) > min(len(self._packet), _REACH):
             return None
-        return values.view(ctype, self._packet.buffer, self._packet.start + offset)
+        found = values.view(ctype, self._packet.buffer, self._packet.start + offset)
+        return found.value if values.is_number(ctype) else found
 
     def _read(self, place: Field) -> Any:
         *path, last = place.path.split(".")

@@ -152,12 +152,12 @@ def _setdefault(_: Simulation, view: MapView, key: Any, default: Any = None) -> 
 
 def _pop(_: Simulation, view: MapView, key: Any, default: Any = _MISSING) -> Any:
     _no_array(view, "read it, then assign 0")
-    if not view.numbers:
-        raise SimulationError("pop() works for numbers: read the struct with m[k], then del m[k]")
     raw = view.key(key)
-    found = view.number(raw)
+    found = view.find(raw)
     if found is None:
-        return view.default if default is _MISSING else default
+        return (view.default if view.numbers else None) if default is _MISSING else default
+    if not view.numbers:
+        found = type(found).from_buffer_copy(found)
     view.delete(raw)
     return found
 

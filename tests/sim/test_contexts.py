@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from ctypes import c_uint64
+from ctypes import BigEndianStructure, c_uint8, c_uint16, c_uint32, c_uint64
 from typing import Any
 
 import pytest
@@ -54,3 +54,27 @@ def test_loads_are_those_of_test_runs(both: Callable[..., Any], hook: str) -> No
                 return load(skb, offset) + 1
 
             both(program, packet, hook)
+
+
+class Header(BigEndianStructure):
+    _fields_ = [("kind", c_uint16), ("bytes", c_uint8 * 6), ("little", c_uint32)]
+
+
+@pytest.mark.parametrize("hook", ["xdp", "tc"])
+@pytest.mark.parametrize("offset", [0, 13, 47, 48, 52, 60, 70000, -1])
+def test_views_are_those_of_the_kernel(both: Callable[..., Any], hook: str, offset: int) -> None:
+    with ArrayMap(c_uint64, 4) as seen:
+
+        def program(ctx: Any) -> int:
+            header = ctx.packet(Header, offset)
+            seen[1] = ctx.data_end - ctx.data
+            number = ctx.packet(c_uint16, seen[1] - 62 + offset)
+            if number is not None:
+                seen[2] = number
+            if header is None:
+                return 5
+            header.kind += 7
+            header.bytes[seen[3]] = header.bytes[5]
+            return header.little % 1000
+
+        both(program, bytes(12) + b"\x08\x00" + bytes(range(48)), hook, (seen,))

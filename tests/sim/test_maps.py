@@ -98,7 +98,14 @@ def test_struct_values_are_references(both: Callable[..., Any]) -> None:
             new = m.setdefault(4, Entry(last=4))
             if new:
                 new.count = 44
-            return entry.count + entry.last
+            total = entry.count + entry.last
+            copy = m.pop(1)
+            if not copy or m.pop(9):
+                return 97
+            copy.count += 1
+            m[5] = copy
+            other = m.get(77, Entry(7))
+            return total + other.count
 
         both(program, PACKET, maps=(m,))
 
