@@ -34,7 +34,7 @@ def test_an_exception_gives_the_safe_value_and_is_counted_by_its_line() -> None:
 
     run = sim.run(divide, PACKET)
     assert run.retval == KEEP_PACKET
-    (error, count), = run.errors.items()
+    ((error, count),) = run.errors.items()
     assert (error.filename, error.error, count) == (__file__, "ZeroDivisionError", 1)
     assert error.line == divide.__code__.co_firstlineno + 1
     assert isinstance(run.exception, ZeroDivisionError)
