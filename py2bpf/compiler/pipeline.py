@@ -19,7 +19,7 @@ from .bytecode.text import render as bytecode_text
 from .ir.checker import check
 from .ir.printer import to_text
 from .ir.values import Function, prune
-from .passes import clean, cse, dce, lower, packets, returns, stack_init
+from .passes import clean, cse, dce, iterators, loops, lower, packets, returns, stack_init
 from .peval import evaluate
 
 Dump = Callable[[str, str], None]
@@ -28,10 +28,12 @@ Dump = Callable[[str, str], None]
 PASSES: Final[tuple[tuple[str, Callable[[Function], None]], ...]] = (
     ("prune", prune),
     ("clean", clean.run),
+    ("loops", loops.run),
     ("lower", lower.run),
     ("cse", cse.run),
     ("dce", dce.run),
     ("packets", packets.run),
+    ("iterators", iterators.run),
     ("returns", returns.run),
     ("clean again", clean.run),
     ("stack_init", stack_init.run),

@@ -20,6 +20,7 @@ from py2bpf.compiler import pipeline
 from py2bpf.datastructures import HashMap
 from py2bpf.exception import LimitExceeded, TranslationError, TypeMismatch, UnsupportedSyntax, VerifierError
 from py2bpf.prog import create_prog
+from py2bpf.spec import Target
 from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.uapi.prog_types import HOOKS, ProgType
 
@@ -163,7 +164,9 @@ def test_user_space_methods_of_real_maps_are_refused_like_those_of_others() -> N
 
 
 @pytest.mark.kernel
-def test_the_verifier_refuses_loops_without_end_with_the_line() -> None:
+def test_the_verifier_refuses_loops_without_end_with_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("py2bpf.kernel.features.target", lambda: Target(iterators=False, bpf_loop=False))
+
     def prog(skb: Any) -> Any:
         n = 1
         while n != 0:

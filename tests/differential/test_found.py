@@ -8,6 +8,7 @@ import pytest
 from runner import Case
 
 from py2bpf.exception import VerifierError
+from py2bpf.spec import Target
 
 pytestmark = pytest.mark.kernel
 NUMBERS = [0, 1, 2, 5, 7, 63, 64, 255, 1 << 32, (1 << 63) - 1, -1, -5, -(1 << 63)]
@@ -38,8 +39,9 @@ def test_agrees(body: str) -> None:
                 assert case.check({"A": a, "B": b})
 
 
-def test_endless_loop_is_the_verifiers() -> None:
-    """A loop without end compiles, and its refusal names the line."""
+def test_endless_loop_is_the_verifiers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without iterators a loop without end compiles, and its refusal names the line."""
+    monkeypatch.setattr("py2bpf.kernel.features.target", lambda: Target(iterators=False, bpf_loop=False))
     source = "def program(ctx):\n    while True:\n        pass\n"
     with pytest.raises(VerifierError) as caught:
         Case(source, {})

@@ -24,10 +24,12 @@ def generate(fn: Function) -> ProgramSpec:
     insns, lines = Emitter(code, allocation, places).run()
     errors = tuple(code.errors)
     if not errors:
-        return ProgramSpec(fn.name, fn.hook, insns, lines, tuple(fn.maps), tuple(fn.captures))
+        return ProgramSpec(
+            fn.name, fn.hook, insns, lines, tuple(fn.maps), tuple(fn.captures), kfuncs=tuple(fn.kfuncs)
+        )
     return ProgramSpec(
         fn.name, fn.hook, insns, lines, (*fn.maps, _error_map(len(errors))), (*fn.captures, None),
-        errors=errors, error_map=len(fn.maps),
+        kfuncs=tuple(fn.kfuncs), errors=errors, error_map=len(fn.maps),
     )  # fmt: skip
 
 

@@ -30,6 +30,9 @@ _JUMP: Final = {
     Op.EQ: Jump.JEQ, Op.NE: Jump.JNE, Op.ULT: Jump.JLT, Op.ULE: Jump.JLE, Op.UGT: Jump.JGT, Op.UGE: Jump.JGE,
     Op.SLT: Jump.JSLT, Op.SLE: Jump.JSLE, Op.SGT: Jump.JSGT, Op.SGE: Jump.JSGE,
 }  # fmt: skip
+_KFUNCS: Final = {
+    Op.ITER_NEW: "bpf_iter_num_new", Op.ITER_NEXT: "bpf_iter_num_next", Op.ITER_DESTROY: "bpf_iter_num_destroy",
+}  # fmt: skip
 _UNALIGNED: Final = platform.machine() in ("x86_64", "aarch64", "ppc64le", "s390x")
 """The processors on which the kernel has CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS."""
 _SHARE: Final = 3
@@ -95,6 +98,8 @@ class Selector:
         if arg.op in (Op.AND, Op.OR) and (steers or self._taken_apart(user)):
             testable = arg.op is Op.AND and user.op in (Op.BRANCH, Op.SELECT)
             return testable or (self._is_condition(arg) and user.op is not Op.SELECT)
+        if user.op in _KFUNCS:  # its place on the stack is worth no register
+            return position == 0
         if arg.op in (Op.ALLOCA, Op.PTRADD):
             return user.op in (Op.LOAD, Op.STORE, Op.ZERO, Op.COPY, Op.ATOMIC) and (position == 0 or user.op is Op.COPY)
         return False
@@ -477,6 +482,22 @@ class Selector:
         self.put(m.call(value.attr.id, len(value.args)))
         self._take_result(value)
 
+    def iterator(self, value: Value) -> None:
+        """bpf_iter_num_new(it, 0, count), bpf_iter_num_next(it), bpf_iter_num_destroy(it)."""
+        self.into(1, value.args[0])
+        if value.op is Op.ITER_NEW:
+            self.put(m.load_constant(2, 0))
+            self.into(3, value.args[1])
+        self.put(m.call_kfunc(self.fn.kfunc(_KFUNCS[value.op]), 3 if value.op is Op.ITER_NEW else 1))
+        self._take_result(value)
+
+    def hide(self, value: Value) -> None:
+        """An addition of registers: that of a constant the verifier sees through."""
+        number, zero = value.args
+        dst, second = self.define(value), self.reg(zero)
+        self.into(dst, number)
+        self.put(m.alu(Alu.ADD, dst, second))
+
     def packet(self, value: Value) -> None:
         size, offset = value.attr
         index = self.reg(value.args[1]) if len(value.args) > 1 else None
@@ -559,6 +580,8 @@ _HANDLERS: Final[dict[Op, Callable[[Selector, Value], None]]] = {
     Op.ALLOCA: Selector.shareable,
     Op.CALL: Selector.call,
     Op.PACKET: Selector.packet,
+    **dict.fromkeys(_KFUNCS, Selector.iterator),
+    Op.HIDE: Selector.hide,
     Op.GUARD: Selector.guard,
     Op.JUMP: Selector.jump,
     Op.BRANCH: Selector.branch,

@@ -69,6 +69,11 @@ class Op(Enum):
     VIEW = "view"  # context [, offset]; attr: (bytes, offset, whether the sum surely is in reach): the place in the
     # packet, null past its end; the ``packets`` pass takes it apart
     EXTENT = "extent"  # context; attr: (end, start), names of context fields: the bytes in between
+    # the kernel's iterator over numbers, Linux 6.4; the first argument is its 8 bytes of stack
+    ITER_NEW = "iter_new"  # stack, count; its value is 0, which the verifier does not know
+    ITER_NEXT = "iter_next"  # stack; null when it has been asked count times
+    ITER_DESTROY = "iter_destroy"  # stack
+    HIDE = "hide"  # integer, an ITER_NEW: the same integer, of which the verifier knows nothing
     # control
     GUARD = "guard"  # condition; attr: Raise: where it is 0 the program ends with its safe value
     JUMP = "jump"  # attr: (block,)
@@ -133,6 +138,10 @@ INFO: Final[dict[Op, Info]] = {
     Op.PACKET: Info(None),
     Op.VIEW: Info(None, removable=True),
     Op.EXTENT: Info(1, removable=True),
+    Op.ITER_NEW: Info(2),
+    Op.ITER_NEXT: Info(1),
+    Op.ITER_DESTROY: Info(1),
+    Op.HIDE: Info(2, removable=True),  # not shared: the verifier would take two variables for one
     Op.GUARD: Info(1),
     Op.JUMP: _END,
     Op.BRANCH: Info(1, terminator=True),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...exception import Span
-from ...spec import HookSpec, MapSpec
+from ...spec import HookSpec, MapSpec, Target
 from .ops import Op
 from .types import I64, U64, VOID, Type
 
@@ -60,15 +60,23 @@ class Function:
     """A program in IR. ``blocks[0]`` is the entry; every block stands after its forward predecessors,
     and the blocks of a loop stand together. ``edges`` has the offsets of the context's pointers to the packet."""
 
-    __slots__ = ("blocks", "captures", "edges", "hook", "maps", "name")
+    __slots__ = ("blocks", "captures", "edges", "hook", "kfuncs", "maps", "name", "target")
 
-    def __init__(self, name: str, hook: HookSpec) -> None:
+    def __init__(self, name: str, hook: HookSpec, target: Target | None = None) -> None:
         self.name = name
         self.hook = hook
+        self.target = target or Target()
         self.blocks: list[Block] = []
         self.maps: list[MapSpec] = []
         self.captures: list[Any] = []
         self.edges: dict[str, int] = {}
+        self.kfuncs: list[str] = []
+
+    def kfunc(self, name: str) -> int:
+        """The program's number for a kernel function, given at its first use."""
+        if name not in self.kfuncs:
+            self.kfuncs.append(name)
+        return self.kfuncs.index(name)
 
 
 def append(block: Block, op: Op, args: list[Value], type: Type = VOID, attr: Any = None,

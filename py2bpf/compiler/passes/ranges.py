@@ -209,6 +209,8 @@ def _phi(phi: Value, of: Callable[[Value], Range], full: Range) -> Range:
 
 
 def _step(arg: Value, phi: Value) -> int | None:
+    if arg.op is Op.HIDE:
+        arg = arg.args[0]
     if arg.op is Op.ADD and arg.args[0] is phi and arg.args[1].op is Op.CONST:
         number: int = arg.args[1].attr
         return number
@@ -277,6 +279,7 @@ def _trunc(value: Value, args: list[Range]) -> Range:
 
 
 _RULES: Final[dict[Op, Callable[[Value, list[Range]], Range | None]]] = {
+    Op.HIDE: lambda value, args: args[0],
     Op.ADD: lambda value, args: (args[0][0] + args[1][0], args[0][1] + args[1][1]),
     Op.SUB: lambda value, args: (args[0][0] - args[1][1], args[0][1] - args[1][0]),
     Op.MUL: _corners(lambda x, y: x * y),
@@ -300,7 +303,10 @@ _RULES: Final[dict[Op, Callable[[Value, list[Range]], Range | None]]] = {
 }
 
 
-_HIDDEN: Final = frozenset({Op.UDIV, Op.UMOD, Op.FLOORDIV, Op.MOD, Op.NEG, Op.BSWAP, Op.CALL, Op.PACKET, Op.EXTENT})
+_HIDDEN: Final = frozenset({
+    Op.UDIV, Op.UMOD, Op.FLOORDIV, Op.MOD, Op.NEG, Op.BSWAP, Op.CALL, Op.PACKET, Op.EXTENT, Op.ITER_NEW,
+    Op.HIDE,
+})  # fmt: skip
 """Operations of whose results the verifier knows nothing."""
 _MAX_STEPS: Final = 32
 

@@ -40,7 +40,7 @@ def _share(fn: Function) -> None:
     for block in fn.blocks:
         end = block.end
         if end.op is Op.EXIT and not (end.attr and end.attr.error):
-            end.op, end.args = Op.RETURN, [const(fn.hook.safe)]
+            end.op, end.args, end.attr = Op.RETURN, [const(fn.hook.safe)], None
         if end.op is Op.RETURN and end.args[0].op is Op.CONST:
             returns.setdefault(end.args[0].attr & 0xFFFFFFFF, []).append(block)
     for number, blocks in returns.items():

@@ -23,7 +23,7 @@ class Builder:
 
     def __init__(self, name: str, hook: HookSpec, target: Target) -> None:
         self.target = target
-        self.fn = Function(name, hook)
+        self.fn = Function(name, hook, target)
         self.span: Span | None = None
         self.map_numbers: dict[int, int] = {}
         self.block = Block()

@@ -19,14 +19,13 @@ from ...exception import InternalCompilerError, LimitExceeded, Span, Translation
 from ...spec import ContextSpec, HookSpec, Target
 from ..bytecode.canonical import Function as Code
 from ..bytecode.canonical import Instr, Loop, Op
+from ..ir.loop_policy import UNROLL_INSTRUCTIONS, UNROLL_ITERATIONS
 from ..ir.ops import Op as IrOp
 from ..ir.values import Block, Function, Value, const
 from . import arith, calls, handlers, iteration, semantics
 from .builder import Builder, PathEnds
 from .describe import describe
 from .frames import (
-    UNROLL_INSTRUCTIONS,
-    UNROLL_ITERATIONS,
     Context,
     Frame,
     LoopPlan,
@@ -40,6 +39,8 @@ from .values import Context as ContextValue
 
 MAX_RESTARTS = 200
 MAX_ITERATIONS = 4096
+LEAVING_ITERATIONS = 256
+"""From so many iterations on, a ``while`` that run-time branches leave is taken for one that only they end."""
 MAX_BLOCKS = 50_000
 MAX_DEPTH = 64
 
@@ -185,6 +186,8 @@ class Evaluator:
             if (loop.header, iterations) in frame.run_time_loops:
                 return iterations
             iterations = (*iterations[:-1], iterations[-1] + 1)
+            if iterations[-1] > LEAVING_ITERATIONS:
+                self._may_have_no_end(frame, loop, iterations)
             if iterations[-1] > MAX_ITERATIONS:
                 raise LimitExceeded(
                     0,
@@ -354,6 +357,11 @@ class Evaluator:
 
     def _run_time_test(self, frame: Frame, index: int, context: Context, succ: tuple[int, ...]) -> None:
         """A run-time branch leads back to the header of a loop that was to be unrolled: it has no known end."""
+        for left in frame.left_loops(index, succ):
+            depth = len(frame.loop_chains[left.header])
+            known = self.plans.get((frame.path, left.header, context[: depth - 1]))
+            if known is not None:
+                known.leaves = True
         for target in succ:
             loop = frame.header_loop(target)
             if loop is not None and index in loop.body and not frame.is_for(loop):
@@ -362,6 +370,12 @@ class Evaluator:
                 if plan.unroll and not plan.forced:
                     plan.unroll = False
                     raise Restart
+
+    def _may_have_no_end(self, frame: Frame, loop: Loop, iterations: Context) -> None:
+        plan = self.plans[frame.path, loop.header, iterations[:-1]]
+        if plan.leaves and not plan.forced and not frame.is_for(loop):
+            plan.unroll = False
+            raise Restart
 
     def keep_apart(self) -> bool:
         """After an error on a way out of a loop: whether it helps to evaluate it for each iteration by itself."""

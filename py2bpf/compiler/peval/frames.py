@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 Context = tuple[int, ...]
 """For each loop around a block, from the outermost: the iteration of an unrolled one, 0 of a run-time one."""
 
-UNROLL_ITERATIONS = 32
-"""A range of more numbers becomes a run-time loop, unless its body needs its variable as a constant."""
-UNROLL_INSTRUCTIONS = 512
-"""The same, if iterations times canonical instructions of the body exceed this."""
-
 
 class Restart(Exception):  # noqa: N818 - no error: a decision has changed, evaluation begins again
     """Evaluation must begin anew, since a decision about a loop turned out wrong."""
@@ -33,17 +28,18 @@ class LoopPlan:
     """How one loop, reached on one path of calls and iterations, is evaluated.
 
     ``forced``: unrolled because its body failed otherwise. ``types`` says what the phi of a variable must hold:
-    an integer type, a model Ref, or (a str) why it can't hold the variable at all. ``cells`` are the variables
-    that functions called in the loop change.
+    an integer type, a model Ref or Option, or (a str) why it can't hold the variable at all. ``cells`` are the
+    variables that functions called in the loop change. ``leaves``: a run-time branch leads out of it.
     """
 
-    __slots__ = ("can_unroll", "cells", "forced", "types", "unroll")
+    __slots__ = ("can_unroll", "cells", "forced", "leaves", "types", "unroll")
 
     def __init__(self) -> None:
         self.unroll = True
         self.can_unroll = True
         self.forced = False
         self.types: dict[Any, Int | Ref | Option | TupleOf | str] = {}
+        self.leaves = False
         self.cells: set[CellId] = set()
 
 
@@ -157,6 +153,11 @@ class Frame:
 
     def body_size(self, loop: Loop) -> int:
         return sum(len(self.fn.blocks[index].instrs) for index in loop.body)
+
+    def left_loops(self, index: int, succ: tuple[int, ...]) -> list[Loop]:
+        """The loops around a block that one of its branches leaves."""
+        return [loop for loop in map(self.fn.loops.__getitem__, self._chain(self.fn.loop_of[index]))
+                if any(target not in loop.body for target in succ)]  # fmt: skip
 
     def is_for(self, loop: Loop) -> bool:
         return self.fn.blocks[loop.header].instrs[-1].op is Op.FOR_ITER

@@ -12,7 +12,7 @@ from ..ir.values import Block, Function, Value, connect, const
 from . import arith, memory
 from .describe import describe
 from .frames import Frame, LoopPlan, Restart
-from .state import State, cast_at, join_pointers, option, point_at, same
+from .state import State, cast_at, join_pointers, option_at, point_at, same
 from .values import UNASSIGNED, Abstract, Const, Counter, Option, Ref, Run, TupleOf, Unbound, wrap
 
 
@@ -77,6 +77,8 @@ class RunTimeLoop:
         wanted = self.plan.types.get(slot)
         if isinstance(wanted, str):
             return Unbound(wanted)
+        if isinstance(value, Option) or isinstance(wanted, Option):
+            return self._option_phi(slot, value, pred)
         if arith.is_int(value) and isinstance(value, (Run, Const)):
             ir = value.ir if isinstance(value, Run) else arith.constant(int(value.obj))
             kind = wanted if isinstance(wanted, Int) else arith.int_type(ir)
@@ -87,8 +89,6 @@ class RunTimeLoop:
             phi = self._phi(point_at(pred, value))
             phi.type = model.ptr if isinstance(wanted, Ref) else join_pointers([model], False)
             return Ref(phi, 0, model.ctype)
-        if isinstance(value, Option) or isinstance(wanted, Option):
-            return self._option_phi(slot, value, pred)
         if isinstance(value, Const) and isinstance(wanted, TupleOf):
             value = TupleOf(tuple(wrap(item) for item in value.obj), type(value.obj))
         if isinstance(value, TupleOf):
@@ -98,7 +98,7 @@ class RunTimeLoop:
 
     def _option_phi(self, slot: Any, value: Abstract, pred: Block) -> Abstract:
         """An integer or None: whether it's there, and which."""
-        parts = option(value)
+        parts = option_at(pred, value)
         if parts is None:
             return value
         number = self._header_phi((*slot, "value"), arith.from_ir(parts[1]))
@@ -167,10 +167,10 @@ class RunTimeLoop:
         elif isinstance(header, TupleOf) and _like(header, back):
             for i, mine in enumerate(header.items):
                 self._back((*slot, i), mine, _items(back)[i], pred)
-        elif isinstance(header, Option) and (parts := option(back)) is not None:
+        elif isinstance(header, Option) and (parts := option_at(pred, back)) is not None:
             header.present.args.append(cast_at(pred, parts[0], I64))
             self._back((*slot, "value"), Run(header.value), arith.from_ir(parts[1]), pred)
-        elif not same(header, back) and option(header) is not None and option(back) is not None:
+        elif not same(header, back) and _optional(header) and _optional(back):
             self._replan(slot, Option(const(0), const(0)))
         elif isinstance(header, Const) and _like(header, back) and not same(header, back):
             self._replan(slot, TupleOf(()))
@@ -183,6 +183,11 @@ class RunTimeLoop:
     def _replan(self, slot: Any, wanted: Int | Ref | Option | TupleOf | str) -> NoReturn:
         self.plan.types[slot] = wanted
         raise Restart
+
+
+def _optional(value: Abstract) -> bool:
+    """Whether the value is an integer or None."""
+    return arith.is_int(value) or (isinstance(value, Const) and value.obj is None)
 
 
 def _items(value: Abstract) -> tuple[Abstract, ...]:

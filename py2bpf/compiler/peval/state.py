@@ -255,6 +255,15 @@ def option(value: Abstract) -> tuple[Value, Value] | None:
     return None
 
 
+def option_at(block: Block, value: Abstract) -> tuple[Value, Value] | None:
+    """``option``, also where a pointer tells whether the integer is there; computed at the end of ``block``."""
+    if not isinstance(value, Option) or not isinstance(value.present.type, Ptr):
+        return option(value)
+    present = Value(Op.NE, [value.present, const(0)], I64, None, value.present.span)
+    block.body.insert(len(block.body) - 1, present)
+    return present, value.value
+
+
 def _class(value: Abstract) -> Any:
     return value.cls if isinstance(value, TupleOf) else type(value.obj) if isinstance(value, Const) else tuple
 

@@ -1,0 +1,66 @@
+"""Which form a loop gets: the one place where that is decided, with the numbers that were found by measuring.
+
+| form | what it is | when |
+| --- | --- | --- |
+| unrolled | the body once for each item, the variable constant | few items, or a body that needs constants |
+| bounded | a jump back, which the verifier walks iteration by iteration | the walk is surely short: the fastest |
+| iterator | the kernel's bpf_iter_num around it: the verifier walks the body two or three times | all else, Linux 6.4 |
+
+Without iterators every loop that isn't unrolled is a bounded one, and the verifier has the last word.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+from ...spec import Target
+
+UNROLL_ITERATIONS: Final = 32
+"""A range of more numbers becomes a run-time loop, unless its body needs its variable as a constant."""
+UNROLL_INSTRUCTIONS: Final = 512
+"""The same, if iterations times canonical instructions of the body exceed this."""
+MAX_ITERATIONS: Final = 8 * 1024 * 1024
+"""BPF_MAX_LOOPS of the kernel: so often an iterator goes on, and no more."""
+
+STRAIGHT_STEPS: Final = 40_000
+"""Verifier steps that a loop without branches may take, for all states that branches around it may bring there: a
+fraction of the million that is allowed."""
+BRANCHING_STEPS: Final = 6_000
+"""The same with branches, each of which may double what the verifier has to walk after it."""
+ITERATOR_WALKS: Final = 4
+"""How often the verifier walks the body of an iterator's loop until nothing new comes up."""
+
+
+class Form(Enum):
+    """What a run-time loop becomes."""
+
+    BOUNDED = "bounded"
+    ITERATOR = "iterator"
+
+
+class Shape(NamedTuple):
+    """What is known of a loop: the most iterations (None: nobody knows), the operations of one iteration as the
+    verifier walks them, inner loops included, and the branches among them; the loop's own test is one unless the
+    number of iterations is a constant. ``around`` are the branches of the program outside of the loop."""
+
+    trips: int | None
+    steps: int
+    forks: int
+    around: int
+
+
+def walk(shape: Shape, form: Form) -> int:
+    """About how many steps the verifier takes for the loop."""
+    trips = ITERATOR_WALKS if form is Form.ITERATOR or shape.trips is None else shape.trips
+    return trips * shape.steps * (1 + shape.forks)
+
+
+def choose(shape: Shape, target: Target) -> Form:
+    """The form of a loop that isn't unrolled."""
+    if not target.iterators:
+        return Form.BOUNDED
+    if shape.trips is None:
+        return Form.ITERATOR
+    limit = BRANCHING_STEPS if shape.forks else STRAIGHT_STEPS
+    return Form.BOUNDED if walk(shape, Form.BOUNDED) * (1 + shape.around) <= limit else Form.ITERATOR

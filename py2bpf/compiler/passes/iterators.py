@@ -1,0 +1,129 @@
+"""Destroys iterators on every way out of their loops: the verifier refuses a program that leaves one behind.
+
+b1: %1 = iter_next mem*? %0              b1: %1 = iter_next mem*? %0
+    branch %1, b2, b3                        branch %1, b2, b3
+b2: guard %2                       ->    b2: branch %2, b4, b5
+    jump b1                              b4: jump b1
+b3: return 0                             b3: iter_destroy %0
+                                             return 0
+                                         b5: iter_destroy %0
+                                             exit
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ir.loops import find_loops
+from ..ir.ops import Op
+from ..ir.types import VOID
+from ..ir.values import Block, Function, Value, connect
+
+Active = tuple[Value, ...]
+"""The iterators (the stack objects that they are) that exist in a block, outer before inner."""
+
+
+def run(fn: Function) -> None:
+    """Finds where each iterator exists, then splits guards and edges that leave such places."""
+    active = _active(fn)
+    if not active:
+        return
+    for block in list(fn.blocks):
+        if block in active:
+            _edges(fn, block, active)
+    _Guards(fn, active).run()
+
+
+def _active(fn: Function) -> dict[Block, Active]:
+    """An iterator exists in the loop whose header asks it. Without a way back to it that is the block alone."""
+    loops = {loop.header: loop for loop in find_loops(fn)}
+    found: dict[Block, Active] = {}
+    regions = []
+    for block in fn.blocks:
+        for value in block.body:
+            if value.op is Op.ITER_NEXT:
+                regions.append((value.args[0], loops[block].blocks if block in loops else {block}))
+    for slot, region in sorted(regions, key=lambda item: -len(item[1])):
+        for block in region:
+            found[block] = (*found.get(block, ()), slot)
+    return found
+
+
+def _edges(fn: Function, block: Block, active: dict[Block, Active]) -> None:
+    for succ in dict.fromkeys(block.succs):
+        left = _left(active, block, succ)
+        if not left:
+            continue
+        if all(_left(active, pred, succ) == left for pred in succ.preds):
+            if not (succ.body and succ.body[0].op is Op.ITER_DESTROY):  # done for another edge
+                succ.body[:0] = _destroy(left, block.end)
+            continue
+        middle = Block()
+        middle.body = _destroy(left, block.end)
+        middle.body.append(Value(Op.JUMP, [], VOID, (succ,), block.end.span))
+        middle.preds = [block]
+        succ.preds[succ.preds.index(block)] = middle
+        block.end.attr = tuple(middle if target is succ else target for target in block.succs)
+        fn.blocks.insert(_end_of(fn, active, left[0]), middle)
+        if succ in active:
+            active[middle] = active[succ]
+
+
+def _left(active: dict[Block, Active], block: Block, succ: Block) -> Active:
+    """The iterators that an edge leaves behind, inner before outer."""
+    there = active.get(succ, ())
+    return tuple(slot for slot in reversed(active.get(block, ())) if slot not in there)
+
+
+def _end_of(fn: Function, active: dict[Block, Active], slot: Value) -> int:
+    return max(i for i, block in enumerate(fn.blocks) if slot in active.get(block, ())) + 1
+
+
+def _destroy(slots: Active, at: Value) -> list[Value]:
+    return [Value(Op.ITER_DESTROY, [slot], VOID, None, at.span) for slot in slots]
+
+
+class _Guards:
+    """Guards where iterators exist become branches to exits that destroy them; equal exits are shared."""
+
+    def __init__(self, fn: Function, active: dict[Block, Active]) -> None:
+        self.fn = fn
+        self.active = active
+        self.exits: dict[Any, Block] = {}
+
+    def run(self) -> None:
+        blocks: list[Block] = []
+        for block in self.fn.blocks:
+            blocks.append(block)
+            slots = self.active.get(block, ())
+            while (at := self._first(block, slots)) is not None:
+                block = self._split(block, at, slots)
+                blocks.append(block)
+        self.fn.blocks = [*blocks, *self.exits.values()]
+
+    @staticmethod
+    def _first(block: Block, slots: Active) -> int | None:
+        """The first guard. One that stands before the iterator is made, in the same block, is not concerned."""
+        begin = 0
+        for i, value in enumerate(block.body):
+            if value.op is Op.ITER_NEW and value.args[0] in slots:
+                begin = i
+        return next((i for i, value in enumerate(block.body) if i >= begin and slots and value.op is Op.GUARD), None)
+
+    def _split(self, block: Block, at: int, slots: Active) -> Block:
+        guard, rest = block.body[at], Block()
+        rest.body = block.body[at + 1 :]
+        del block.body[at:]
+        for succ in dict.fromkeys(rest.succs):
+            succ.preds = [rest if pred is block else pred for pred in succ.preds]
+        connect(block, Op.BRANCH, guard.args, (rest, self._exit(guard, slots)), guard.span)
+        return rest
+
+    def _exit(self, guard: Value, slots: Active) -> Block:
+        key = (slots, guard.attr, guard.span.line if guard.span else None)
+        block = self.exits.get(key)
+        if block is None:
+            block = self.exits[key] = Block()
+            block.body = _destroy(slots[::-1], guard)
+            block.body.append(Value(Op.EXIT, [], VOID, guard.attr, guard.span))
+        return block

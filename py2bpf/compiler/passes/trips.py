@@ -1,0 +1,132 @@
+"""How often a loop runs at most, from the value ranges of what its tests compare.
+
+b1: %1 = phi 0, %3
+    %2 = lt %1, %0        (%0 in [0, 255])
+    branch %2, b2, b3     ->  at most 255 times
+b2: %3 = add %1, 1 ...
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from ..ir.dominators import Dominators
+from ..ir.loops import Loop
+from ..ir.ops import INFO, MIRRORED, NEGATED, Op
+from ..ir.types import Int
+from ..ir.values import Block, Value
+from .ranges import FULL, Ranges
+
+_UP: Final = {Op.LT: 0, Op.ULT: 0, Op.SLT: 0, Op.LE: 1, Op.ULE: 1, Op.SLE: 1}
+_DOWN: Final = {Op.GT: 0, Op.UGT: 0, Op.SGT: 0, Op.GE: 1, Op.UGE: 1, Op.SGE: 1}
+
+
+class Bound(NamedTuple):
+    """At most so many iterations; ``certain`` where no wrapping integer can make them more, ``exact`` where it is
+    always the same number."""
+
+    trips: int
+    certain: bool
+    exact: bool = False
+
+
+class _Counter(NamedTuple):
+    start: Value
+    step: int
+    offset: int  # what is compared is the counter plus this
+
+
+def bound(loop: Loop, tree: Dominators, ranges: Ranges) -> Bound | None:
+    """The least bound that one of the loop's tests gives; ``ranges`` stand at the header."""
+    found = [
+        limit
+        for block in loop.blocks
+        if block.end.op is Op.BRANCH and all(tree.dominates(block, latch) for latch in loop.latches)
+        for limit in [_test(loop, block, ranges)]
+        if limit is not None
+    ]
+    return min(found, default=None, key=lambda limit: limit.trips)
+
+
+def _test(loop: Loop, block: Block, ranges: Ranges) -> Bound | None:
+    """The bound by one branch, if it leads out of the loop and compares a counter with what stays the same."""
+    stays = [succ in loop.blocks for succ in block.end.attr]
+    if all(stays):
+        return None
+    condition = block.end.args[0]
+    if not INFO[condition.op].compare:
+        return _down_to_zero(loop, condition, ranges) if stays[0] else None
+    op = condition.op if stays[0] else NEGATED[condition.op]
+    left, right = condition.args
+    counter, limit = _counter(loop, left), right
+    if counter is None:
+        counter, limit, op = _counter(loop, right), left, MIRRORED[op]
+    if counter is None or not isinstance(limit.type, Int) or _inside(loop, limit):
+        return None
+    if op is Op.NE:
+        zero = limit.op is Op.CONST and limit.attr == 0
+        return _down_to_zero(loop, condition.args[0], ranges) if zero else None
+    return _steps(op, counter, ranges.of(counter.start), ranges.of(limit), condition.args[0].type)
+
+
+def _steps(op: Op, counter: _Counter, start: tuple[int, int], limit: tuple[int, int], kind: object) -> Bound | None:
+    step = counter.step
+    if op in _UP and step > 0:
+        distance = limit[1] + _UP[op] - (start[0] + counter.offset)
+        certain = isinstance(kind, Int) and limit[1] + 2 * step <= FULL[kind.signed][1]
+    elif op in _DOWN and step < 0:
+        distance = start[1] + counter.offset - (limit[0] - _DOWN[op])
+        certain = isinstance(kind, Int) and limit[0] + 2 * step >= FULL[kind.signed][0]
+    else:
+        return None
+    exact = start[0] == start[1] and limit[0] == limit[1]
+    return Bound(max(0, -(-distance // abs(step))), certain, exact)
+
+
+def _down_to_zero(loop: Loop, value: Value, ranges: Ranges) -> Bound | None:
+    """``while n: n -= 1``."""
+    counter = _counter(loop, value)
+    if counter is None or counter.step != -1:
+        return None
+    low, high = ranges.of(counter.start)
+    return Bound(high, True, low == high) if low + min(counter.offset, 0) >= 0 else None
+
+
+def _counter(loop: Loop, value: Value) -> _Counter | None:
+    """A phi of the header that every iteration moves by the same constant, or that plus a constant."""
+    value = _plain(value)
+    step = _moved(value)
+    offset = 0
+    if value.op is not Op.PHI and step is not None:
+        value, offset = _plain(value.args[0]), step
+    if value not in loop.header.phis or not isinstance(value.type, Int):
+        return None
+    starts, steps = [], set()
+    for pred, arg in zip(loop.header.preds, value.args, strict=True):
+        if pred not in loop.blocks:
+            starts.append(arg)
+            continue
+        arg = _plain(arg)
+        moved = _moved(arg)
+        if moved is None or _plain(arg.args[0]) is not value:
+            return None
+        steps.add(moved)
+    return _Counter(starts[0], steps.pop(), offset) if len(starts) == 1 and len(steps) == 1 else None
+
+
+def _moved(value: Value) -> int | None:
+    """The constant that an addition or subtraction moves its first operand by."""
+    if value.op not in (Op.ADD, Op.SUB) or value.args[1].op is not Op.CONST:
+        return None
+    number: int = value.args[1].attr
+    return number if value.op is Op.ADD else -number
+
+
+def _plain(value: Value) -> Value:
+    while value.op is Op.CAST:
+        value = value.args[0]
+    return value
+
+
+def _inside(loop: Loop, value: Value) -> bool:
+    return value.op is not Op.CONST and any(value in block.values() for block in loop.blocks)
