@@ -1,12 +1,12 @@
 """py2bpf: plain Python functions become BPF programs for the Linux kernel.
 
-    socket_filter, kprobe, tracepoint, tc   hooks: what a program is attached to
-    datastructures                          maps and queues, shared with programs
-    funcs                                   functions that programs call
-    sim                                     runs programs as Python, in a simulated kernel
-    prog                                    create_prog: compile and load a function for any hook
-    testing                                 packets for tests
-    exception                               the errors
+    socket_filter, kprobe, tracepoint, tc, xdp  hooks: what a program is attached to
+    datastructures                              maps and queues, shared with programs
+    funcs                                       functions that programs call
+    sim                                         runs programs as Python, in a simulated kernel
+    prog                                        create_prog: compile and load a function for any hook
+    testing                                     packets for tests
+    exception                                   the errors
 
 The modules are imported when they are first used.
 """
@@ -17,7 +17,20 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from . import datastructures, exception, funcs, kprobe, prog, sim, socket_filter, tc, testing, tracepoint, util
+    from . import (
+        datastructures,
+        exception,
+        funcs,
+        kprobe,
+        prog,
+        sim,
+        socket_filter,
+        tc,
+        testing,
+        tracepoint,
+        util,
+        xdp,
+    )
 
 __all__ = [
     "datastructures",
@@ -31,6 +44,7 @@ __all__ = [
     "testing",
     "tracepoint",
     "util",
+    "xdp",
 ]
 
 __version__: Final = "0.1.0"

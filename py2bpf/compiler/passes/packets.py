@@ -288,8 +288,8 @@ class _Expansion:
                 return _Place(self._edge("data"), start)
             return self._at(base.args[1], start, size, within)
         if base.op is Op.PTRADD:
-            outer = self._address(self._resolve(base.args[0]))
-            return _Place(self.emit(Op.PTRADD, [outer, base.args[1]], PLACE), 0)
+            outer = self._resolve(base.args[0])
+            return _Place(self.emit(Op.PTRADD, [outer.root, base.args[1]], PLACE), outer.offset)
         return self._at(self._offset_phi(base), 0, self.need.get(base, 0), False)
 
     def _at(self, offset: Value, start: int, size: int, within: bool) -> _Place:

@@ -22,6 +22,7 @@ from .values import (
     ListRef,
     Map,
     Method,
+    PacketEdge,
     Ref,
     Text,
     TupleOf,
@@ -52,6 +53,8 @@ def for_number(value: Abstract) -> tuple[str, ...]:
         return ("name one of its items",)
     if isinstance(value, Context):
         return ("name one of its fields",)
+    if isinstance(value, PacketEdge):
+        return ("ctx.data_end - ctx.data is the packet's length; ctx.packet(Type, offset) reads it",)
     if isinstance(value, (Method, Closure, Bound)):
         return ("call it",)
     return ()

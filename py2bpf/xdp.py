@@ -1,0 +1,148 @@
+"""XDP: functions that decide about packets as they arrive at a network device, before the kernel makes anything of them.
+
+    def drop_ipv6(ctx):
+        ethernet = ctx.packet(Ethernet)
+        return XDP_DROP if ethernet.type == 0x86DD else XDP_PASS
+
+    with py2bpf.xdp.XdpProgram(drop_ipv6) as program:
+        program.attach('eth0')
+        ...
+
+The program is on the device until detach(), close(), or the end of the process: a BPF link keeps it (Linux 5.9). On older
+kernels it is put there by netlink, and stays when the process dies without close().
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from contextlib import ExitStack
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from .exception import DataTypeError, KernelError
+from .kernel import syscalls, xdp_netlink
+from .kernel.links import Descriptor, Resources
+from .kernel.netdev import device_name, ifindex
+from .prog import create_prog
+from .uapi.contexts import XDP_MD
+from .uapi.prog_types import AttachType, ProgType
+from .uapi.xdp import XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX, XdpAction, XdpFlags
+
+if TYPE_CHECKING:
+    from .kernel.program import TestRun
+
+__all__ = [
+    "XDP_ABORTED",
+    "XDP_DROP",
+    "XDP_PASS",
+    "XDP_REDIRECT",
+    "XDP_TX",
+    "XdpAction",
+    "XdpContext",
+    "XdpMode",
+    "XdpProgram",
+]
+
+XdpContext: Final = XDP_MD
+"""The type of a program's argument, see struct xdp_md; ``ctx.packet(Type, offset)`` reads and writes the packet."""
+
+
+class XdpMode(StrEnum):
+    """Who runs the program."""
+
+    NATIVE = "native"
+    """The device's driver, before there is an sk_buff: the fastest."""
+    GENERIC = "generic"
+    """The kernel's network stack, for any device."""
+    OFFLOAD = "offload"
+    """The device itself."""
+
+
+_FLAGS: Final = {
+    XdpMode.NATIVE: XdpFlags.DRV_MODE,
+    XdpMode.GENERIC: XdpFlags.SKB_MODE,
+    XdpMode.OFFLOAD: XdpFlags.HW_MODE,
+}
+_OTHER_NAMES: Final = {"drv": XdpMode.NATIVE, "driver": XdpMode.NATIVE, "skb": XdpMode.GENERIC, "hw": XdpMode.OFFLOAD}
+_TAKEN: Final = (errno.EBUSY, errno.EEXIST)
+
+
+class XdpProgram(Resources):
+    """A compiled and loaded XDP program. ``prog`` is the program.
+
+    ``fn`` returns what shall become of the packet: XDP_PASS, XDP_DROP, XDP_TX, XDP_REDIRECT, XDP_ABORTED. Without a
+    ``return`` it passes, also where Python would raise.
+    """
+
+    def __init__(self, fn: Callable[[Any], Any]) -> None:
+        self._devices: dict[int, Callable[[], None]] = {}
+        with ExitStack() as stack:
+            self.prog = stack.enter_context(create_prog(ProgType.XDP, XdpContext, fn))
+            stack.callback(self.detach)
+            super().__init__(stack.pop_all())
+
+    def __repr__(self) -> str:
+        return f"<XdpProgram of {self.prog!r}>"
+
+    def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
+        """Runs the program on a packet, see Prog.test_run()."""
+        return self.prog.test_run(data, ctx, repeat)
+
+    def attach(self, dev: str | int | None = None, mode: XdpMode | str | None = None) -> None:
+        """Decides about the packets that arrive at ``dev`` from now on.
+
+        ``dev`` is a device's name or number, None the default route's. ``mode`` is 'native', 'generic' or 'offload'
+        (also known as drv, skb and hw); None is native where the driver can, else generic. A device has one program a
+        mode: nobody's is replaced. Raises KernelError (EBUSY where there is a program, EOPNOTSUPP where the device lacks
+        the mode), DataTypeError for what is no device or mode, ClosedError.
+        """
+        fd, index = self.prog.fd, ifindex(dev)
+        flags = _flags(mode)
+        if index in self._devices:
+            raise KernelError(errno.EBUSY, f"{self!r} is on device {device_name(index)} already: detach() it first")
+        try:
+            self._devices[index] = _link(fd, index, flags)
+        except KernelError as error:
+            if error.errno not in _TAKEN:
+                raise
+            what = f"device {device_name(index)} has an XDP program already, and one is all that it can have"
+            raise KernelError(error.errno, what) from error
+
+    def detach(self, dev: str | int | None = None) -> bool:
+        """Takes the program off a device, or off all that it is on; False when it is on none of them."""
+        indices = list(self._devices) if dev is None else [ifindex(dev)]
+        found = [self._devices.pop(index) for index in indices if index in self._devices]
+        with ExitStack() as stack:
+            for undo in found:
+                stack.callback(undo)
+        return bool(found)
+
+
+def _flags(mode: XdpMode | str | None) -> int:
+    if mode is None:
+        return 0
+    try:
+        return int(_FLAGS[_OTHER_NAMES.get(mode) or XdpMode(mode)])
+    except (ValueError, TypeError):
+        modes = ", ".join(repr(str(each)) for each in XdpMode)
+        raise DataTypeError(f"mode is one of {modes}, or None, not {mode!r}") from None
+
+
+def _link(fd: int, index: int, flags: int) -> Callable[[], None]:
+    """Attaches the program; what undoes it. Netlink is asked where links aren't known, and says more where both fail."""
+    try:
+        return Descriptor(syscalls.link_create(fd, index, AttachType.XDP, flags, what="the XDP link")).close
+    except KernelError as error:
+        if error.errno in (*_TAKEN, errno.EPERM):
+            raise
+    xdp_netlink.attach(index, fd, flags)
+
+    def undo() -> None:
+        try:
+            xdp_netlink.detach(index, fd, flags)
+        except KernelError as error:
+            if error.errno not in (errno.ENODEV, errno.EEXIST, errno.ENOENT):  # the device went, or it isn't ours any more
+                raise
+
+    return undo

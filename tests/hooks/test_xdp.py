@@ -1,0 +1,186 @@
+"""XDP programs on a pair of devices in network namespaces."""
+
+import errno
+import subprocess
+import sys
+from ctypes import BigEndianStructure, c_uint8, c_uint16, c_uint32, c_uint64
+from pathlib import Path
+
+import pytest
+
+from py2bpf import xdp
+from py2bpf.datastructures import ArrayMap
+from py2bpf.exception import ClosedError, DataTypeError, KernelError
+from py2bpf.kernel import links, syscalls, xdp_netlink
+
+pytestmark = pytest.mark.kernel
+
+PAYLOAD = 14 + 20 + 8
+
+
+class Ipv4(BigEndianStructure):
+    _fields_ = (
+        ("words", c_uint8),
+        ("tos", c_uint8),
+        ("length", c_uint16),
+        ("id", c_uint16),
+        ("fragment", c_uint16),
+        ("ttl", c_uint8),
+        ("protocol", c_uint8),
+        ("checksum", c_uint16),
+        ("source", c_uint32),
+        ("destination", c_uint32),
+    )
+
+
+def drop_b(ctx):
+    """Datagrams whose text begins with b."""
+    kind, ip, first = ctx.packet(c_uint16.__ctype_be__, 12), ctx.packet(Ipv4, 14), ctx.packet(c_uint8, PAYLOAD)
+    if kind == 0x0800 and ip.protocol == 17 and first == ord("b"):
+        return xdp.XDP_DROP
+    return xdp.XDP_PASS
+
+
+def let_pass(ctx):
+    pass
+
+
+def attached(node):
+    return "xdp" in node.run("ip", "link", "show", node.device)
+
+
+@pytest.mark.parametrize("mode", ["native", "generic", "skb", xdp.XdpMode.NATIVE, None])
+def test_it_drops_what_it_says(wire, traffic, mode):
+    _left, right = wire
+    with right.inside(), xdp.XdpProgram(drop_b) as program:
+        program.attach(right.device, mode)
+        assert traffic.is_dropped(b"bad") and traffic.passes(b"good")
+        shown = right.run("ip", "link", "show", right.device)
+        assert ("xdpgeneric" in shown) is (mode in ("generic", "skb"))
+        assert program.detach(right.device) and not program.detach(right.device)
+        assert traffic.passes(b"bad")
+        program.attach(right.device, mode)
+        assert traffic.is_dropped(b"bad")
+    assert not attached(right) and traffic.passes(b"bad")
+
+
+def test_the_end_of_the_process_takes_it_off(wire, traffic):
+    _left, right = wire
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import os, test_xdp\n"
+        f"program = test_xdp.xdp.XdpProgram(test_xdp.drop_b); program.attach({right.device!r}); os._exit(7)"
+    )
+    with right.inside():
+        assert subprocess.run([sys.executable, "-c", code]).returncode == 7
+    assert not attached(right) and traffic.passes(b"bad")
+
+
+def test_by_netlink_where_the_kernel_has_no_links(wire, traffic, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise KernelError(errno.EINVAL, "no links")
+
+    monkeypatch.setattr(syscalls, "link_create", refuse)
+    _left, right = wire
+    with right.inside():
+        with xdp.XdpProgram(drop_b) as program:
+            program.attach(right.device, "generic")
+            assert traffic.is_dropped(b"bad") and traffic.passes(b"good")
+        assert traffic.passes(b"bad")
+        with xdp.XdpProgram(let_pass) as mine, xdp.XdpProgram(drop_b) as other:
+            mine.attach(right.device)
+            with pytest.raises(KernelError, match="has an XDP program already"):
+                other.attach(right.device)
+            xdp_netlink.detach(links_index(right), mine.prog.fd, 0)
+            other.attach(right.device)
+            assert mine.detach()  # what is there now is not its own
+            assert traffic.is_dropped(b"bad")
+
+
+def links_index(node):
+    from py2bpf.kernel.netdev import ifindex
+
+    return ifindex(node.device)
+
+
+def test_nobody_elses_program_is_replaced(wire, traffic):
+    _left, right = wire
+    with right.inside(), xdp.XdpProgram(drop_b) as first, xdp.XdpProgram(let_pass) as second:
+        first.attach(right.device)
+        with pytest.raises(KernelError, match=f"device {right.device} has an XDP program already") as caught:
+            second.attach(right.device)
+        assert caught.value.errno in (errno.EBUSY, errno.EEXIST)
+        with pytest.raises(KernelError, match="already: detach"):
+            first.attach(right.device)
+        second.close()
+        assert traffic.is_dropped(b"bad")
+
+
+def test_what_the_device_refuses(wire):
+    _left, right = wire
+    with right.inside(), xdp.XdpProgram(let_pass) as program:
+        with pytest.raises(KernelError) as caught:
+            program.attach(right.device, "offload")
+        assert caught.value.errno in (errno.EINVAL, errno.EOPNOTSUPP)
+        with pytest.raises(KernelError, match="no network device 'p2bz'"):
+            program.attach("p2bz")
+        for wrong in ("fast", 3):
+            with pytest.raises(DataTypeError, match="'native', 'generic', 'offload', or None"):
+                program.attach(right.device, wrong)
+    with right.inside(), pytest.raises(ClosedError):
+        program.attach(right.device)
+    assert not program.detach()
+
+
+def test_a_native_program_needs_room_in_a_packets_page(wire):
+    left, right = wire
+    left.run("ip", "link", "set", left.device, "mtu", "9000")
+    with right.inside(), xdp.XdpProgram(let_pass) as program:
+        with pytest.raises(KernelError, match="MTU"):
+            program.attach(right.device, "native")
+        program.attach(right.device, "generic")
+
+
+def test_several_devices(wire, traffic):
+    left, right = wire
+    with right.inside(), xdp.XdpProgram(drop_b) as program:
+        program.attach(right.device)
+        program.attach("lo", "generic")
+        assert "xdp" in right.run("ip", "link", "show", "lo")
+        assert program.detach()
+        assert not attached(right) and "xdp" not in right.run("ip", "link", "show", "lo")
+
+
+def test_counting_and_rewriting(wire, traffic):
+    _left, right = wire
+    with ArrayMap(c_uint64, 256) as counts:
+
+        def count(ctx):
+            ip = ctx.packet(Ipv4, 14)
+            if ip and ctx.packet(c_uint16.__ctype_be__, 12) == 0x0800:
+                counts[ip.protocol] += 1
+
+        with right.inside(), xdp.XdpProgram(count) as program:
+            program.attach(right.device)
+            assert all(traffic.passes() for _ in range(3))
+            assert counts[17] >= 3
+            before = program.prog.spec.name
+            assert before == "count" and program.test_run(bytes(40)).retval == xdp.XDP_PASS
+
+
+def test_the_kernels_reason_is_read_from_its_answer():
+    message = b"a reason\0"
+    attribute = (13).to_bytes(2, "little") + b"\1\0" + message + bytes(3)
+    answer = (52).to_bytes(4, "little") + b"\2\0\0\2" + bytes(8) + (-22).to_bytes(4, "little", signed=True) + bytes(16)
+    assert sys.byteorder == "big" or xdp_netlink.read_answer(answer + attribute) == (22, "a reason")
+    assert sys.byteorder == "big" or xdp_netlink.read_answer(answer) == (22, "")
+
+
+def test_links_close_once(wire):
+    _left, right = wire
+    with right.inside():
+        program = xdp.XdpProgram(let_pass)
+        program.attach(right.device)
+        program.close()
+        program.close()
+        assert program.closed and isinstance(program, links.Resources)
+    assert not attached(right)
