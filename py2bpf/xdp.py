@@ -1,4 +1,4 @@
-"""XDP: functions that decide about packets as they arrive at a network device, before the kernel makes anything of them.
+"""XDP: functions that decide about packets as they arrive at a device, before the kernel makes anything of them.
 
     def drop_ipv6(ctx):
         ethernet = ctx.packet(Ethernet)
@@ -8,8 +8,8 @@
         program.attach('eth0')
         ...
 
-The program is on the device until detach(), close(), or the end of the process: a BPF link keeps it (Linux 5.9). On older
-kernels it is put there by netlink, and stays when the process dies without close().
+The program is on the device until detach(), close(), or the end of the process: a BPF link keeps it (Linux 5.9). On
+older kernels it is put there by netlink, and stays when the process dies without close().
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ _FLAGS: Final = {
 }
 _OTHER_NAMES: Final = {"drv": XdpMode.NATIVE, "driver": XdpMode.NATIVE, "skb": XdpMode.GENERIC, "hw": XdpMode.OFFLOAD}
 _TAKEN: Final = (errno.EBUSY, errno.EEXIST)
+_GONE: Final = (errno.ENODEV, errno.EEXIST, errno.ENOENT)
+"""The device went, or what it has isn't ours any more."""
 
 
 class XdpProgram(Resources):
@@ -93,9 +95,9 @@ class XdpProgram(Resources):
         """Decides about the packets that arrive at ``dev`` from now on.
 
         ``dev`` is a device's name or number, None the default route's. ``mode`` is 'native', 'generic' or 'offload'
-        (also known as drv, skb and hw); None is native where the driver can, else generic. A device has one program a
-        mode: nobody's is replaced. Raises KernelError (EBUSY where there is a program, EOPNOTSUPP where the device lacks
-        the mode), DataTypeError for what is no device or mode, ClosedError.
+        (also known as drv, skb and hw); None is native where the driver can, else generic. A device has one program:
+        nobody's is replaced. Raises KernelError (EBUSY where there is one, EOPNOTSUPP where the device lacks the mode),
+        DataTypeError for what is no device or mode, ClosedError.
         """
         fd, index = self.prog.fd, ifindex(dev)
         flags = _flags(mode)
@@ -130,7 +132,7 @@ def _flags(mode: XdpMode | str | None) -> int:
 
 
 def _link(fd: int, index: int, flags: int) -> Callable[[], None]:
-    """Attaches the program; what undoes it. Netlink is asked where links aren't known, and says more where both fail."""
+    """Attaches the program; what undoes it. Netlink is asked where links aren't known, and says why both fail."""
     try:
         return Descriptor(syscalls.link_create(fd, index, AttachType.XDP, flags, what="the XDP link")).close
     except KernelError as error:
@@ -142,7 +144,7 @@ def _link(fd: int, index: int, flags: int) -> Callable[[], None]:
         try:
             xdp_netlink.detach(index, fd, flags)
         except KernelError as error:
-            if error.errno not in (errno.ENODEV, errno.EEXIST, errno.ENOENT):  # the device went, or it isn't ours any more
+            if error.errno not in _GONE:
                 raise
 
     return undo

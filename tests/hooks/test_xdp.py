@@ -141,7 +141,7 @@ def test_a_native_program_needs_room_in_a_packets_page(wire):
 
 
 def test_several_devices(wire, traffic):
-    left, right = wire
+    _left, right = wire
     with right.inside(), xdp.XdpProgram(drop_b) as program:
         program.attach(right.device)
         program.attach("lo", "generic")
