@@ -36,7 +36,7 @@ class Ipv4(BigEndianStructure):
 def drop_b(ctx):
     """Datagrams whose text begins with b."""
     kind, ip, first = ctx.packet(c_uint16.__ctype_be__, 12), ctx.packet(Ipv4, 14), ctx.packet(c_uint8, PAYLOAD)
-    if kind == 0x0800 and ip.protocol == 17 and first == ord("b"):
+    if kind == 0x0800 and ip and ip.protocol == 17 and first == ord("b"):
         return xdp.XDP_DROP
     return xdp.XDP_PASS
 
