@@ -16,6 +16,9 @@ enum {
 	VM_LWT_XMIT = 12,
 };
 
+/* -EINVAL for packets that the kernel refuses to test programs on, and the VM could take. */
+int vm_context_check(const struct p2b_vm_prog *prog, const struct p2b_vm_run *run);
+
 /* Makes packet and context from what the run gives. 0, -EINVAL for what the kernel refuses, -ENOMEM. */
 int vm_context_begin(struct vm_state *state, const struct p2b_vm_prog *prog, const struct p2b_vm_run *run);
 

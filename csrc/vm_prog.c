@@ -177,7 +177,7 @@ static int run_locked(struct p2b_vm_prog *prog, struct p2b_vm_run *run)
 	int err;
 
 	start(&state, prog);
-	err = vm_context_begin(&state, prog, run);
+	err = vm_context_check(prog, run) ?: vm_context_begin(&state, prog, run);
 	if (err)
 		return err;
 	err = repeat(&state, prog, run);

@@ -251,20 +251,25 @@ uint64_t vm_skb_change_head(struct vm_state *s, const uint64_t *a)
 
 	if (!vm_ctx_argument(s, a[0]))
 		return 0;
-	if (a[2] || by < 0 || (uint32_t)by > p->data - p->first)
+	if (a[2] || by < 0 || vm_packet_size(s) + (uint32_t)by > VM_SKB_MAX)
 		return (uint64_t)-EINVAL;
+	if ((uint32_t)by > p->data - p->first)
+		return (uint64_t)-ENOMEM;
 	p->data -= (uint32_t)by;
 	p->mac = p->data;
 	memset(data_of(s), 0, (size_t)by);
 	return moved(s);
 }
 
+static uint32_t base_length(uint32_t protocol)
+{
+	return protocol == htons(P_IP) ? IPV4_LEN : protocol == htons(P_IPV6) ? IPV6_LEN : 0;
+}
+
 /* The network header's length by the packet's type, or 0. */
 static uint32_t net_base_length(const struct vm_state *s)
 {
-	uint32_t protocol = vm_get32(s->ctx + SKB_PROTOCOL);
-
-	return protocol == htons(P_IP) ? IPV4_LEN : protocol == htons(P_IPV6) ? IPV6_LEN : 0;
+	return base_length(vm_get32(s->ctx + SKB_PROTOCOL));
 }
 
 /* Grows (by > 0) or shrinks the packet behind its first off bytes. */
@@ -296,6 +301,8 @@ uint64_t vm_skb_adjust_room(struct vm_state *s, const uint64_t *a)
 	if (size > 0xfff)
 		return (uint64_t)-EFAULT;
 	if (!base || mode > ROOM_MAC || p->net < p->data)
+		return (uint64_t)-P2B_ENOTSUPP;
+	if (by > 0 && vm_packet_size(s) + size > VM_SKB_MAX)
 		return (uint64_t)-P2B_ENOTSUPP;
 	if (by < 0 && (size >= rest || rest - size < base))
 		return (uint64_t)-P2B_ENOTSUPP;
@@ -356,13 +363,42 @@ uint64_t vm_redirect(struct vm_state *s, const uint64_t *a)
 	return a[1] & ~(uint64_t)REDIRECT_INGRESS ? TC_ACT_SHOT : TC_ACT_REDIRECT;
 }
 
+/* The type behind all VLAN tags in the packet (vlan_get_protocol). */
+static uint32_t inner_protocol(const struct vm_state *s)
+{
+	const struct vm_packet *p = &s->packet;
+	uint32_t protocol = vm_get32(s->ctx + SKB_PROTOCOL);
+
+	for (uint32_t at = p->mac + VM_ETH_HLEN; is_vlan(protocol); at += VLAN_LEN) {
+		uint16_t next;
+
+		if (at + VLAN_LEN > p->end)
+			return 0;
+		memcpy(&next, p->buffer + at + 2, sizeof(next));
+		protocol = next;
+	}
+	return protocol;
+}
+
+/* One bit of IPv4's two becomes set: the sum goes up by 1 or 2, its complement down. */
+static void mark_ipv4(uint8_t *ip)
+{
+	uint16_t check;
+	uint32_t sum;
+
+	memcpy(&check, ip + 10, sizeof(check));
+	sum = ntohs(check) + (uint32_t)0xffff - (uint32_t)(3 - (ip[1] & 3));
+	check = htons((uint16_t)(sum + (sum >> 16)));
+	memcpy(ip + 10, &check, sizeof(check));
+	ip[1] |= 3;
+}
+
 /* INET_ECN_set_ce: marks a packet of an ECN-capable flow; 1 when it is marked now. */
 uint64_t vm_skb_ecn_set_ce(struct vm_state *s, const uint64_t *a)
 {
 	struct vm_packet *p = &s->packet;
-	uint32_t base = net_base_length(s);
+	uint32_t base = base_length(inner_protocol(s));
 	uint8_t *ip = p->buffer + p->net;
-	uint16_t check;
 
 	if (!vm_ctx_argument(s, a[0]))
 		return 0;
@@ -374,17 +410,7 @@ uint64_t vm_skb_ecn_set_ce(struct vm_state *s, const uint64_t *a)
 		ip[1] |= 0x30;
 		return 1;
 	}
-	if ((ip[1] & 3) == 0 || (ip[1] & 3) == 3)
-		return (ip[1] & 3) == 3;
-	/* 1 becomes 3, or 2 does: the checksum goes down by 2 or 1 (in network order). */
-	memcpy(&check, ip + 10, sizeof(check));
-	check = ntohs(check);
-	{
-		uint32_t sum = check + (uint32_t)0xffff - (uint32_t)(3 - (ip[1] & 3));
-
-		check = htons((uint16_t)(sum + (sum >> 16)));
-	}
-	memcpy(ip + 10, &check, sizeof(check));
-	ip[1] |= 3;
-	return 1;
+	if ((ip[1] & 3) == 1 || (ip[1] & 3) == 2)
+		mark_ipv4(ip);
+	return (ip[1] & 3) == 3;
 }

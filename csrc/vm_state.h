@@ -134,7 +134,7 @@ uint64_t vm_readable(struct vm_state *state, uint64_t addr, uint64_t max);
 
 /* ---- vm_net.c: packets ---------------------------------------------------------------------------------------- */
 
-enum { VM_ETH_HLEN = 14 };
+enum { VM_ETH_HLEN = 14, VM_SKB_MAX = 4 * 4096 - 320 /* BPF_SKB_MAX_LEN */ };
 
 static inline uint32_t vm_get32(const uint8_t *at)
 {

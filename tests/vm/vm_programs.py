@@ -1,0 +1,64 @@
+"""Programs written by hand, for the embedded VM and the kernel alike."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from typing import Any
+
+from py2bpf import asm
+from py2bpf.asm import Insn
+from py2bpf.exception import KernelError
+from py2bpf.kernel import program as kernel_program
+from py2bpf.spec import ProgramSpec
+from py2bpf.uapi.helpers import HELPERS
+from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.vm import core
+from py2bpf.vm import program as vm_program
+
+SAVED = asm.mov(6, 1)
+"""Keeps the context in r6, where calls take it from."""
+
+CTX = "ctx"
+
+
+def spec_of(code: Sequence[Insn], prog_type: ProgType, kfuncs: tuple[str, ...] = ()) -> ProgramSpec:
+    code = tuple(code)
+    return ProgramSpec("byhand", HOOKS[prog_type], code, (None,) * len(code), (), kfuncs=kfuncs)
+
+
+def call(name: str, *args: Any) -> list[Insn]:
+    """A call of a helper: arguments are numbers, CTX, ("stack", offset) or ("reg", number)."""
+    code = []
+    for number, arg in enumerate(args, 1):
+        if arg == CTX:
+            code.append(asm.mov(number, 6))
+        elif isinstance(arg, tuple) and arg[0] == "stack":
+            code += [asm.mov(number, asm.FRAME), asm.alu_imm(asm.Alu.ADD, number, arg[1])]
+        elif isinstance(arg, tuple):
+            code.append(asm.mov(number, arg[1]))
+        else:
+            code.append(asm.mov_imm(number, arg))
+    return [*code, asm.call(HELPERS[name].id)]
+
+
+def in_kernel(spec: ProgramSpec, data: bytes, ctx: bytes | None = None, repeat: int = 1) -> tuple[int, bytes] | int:
+    """The result and the packet afterwards, or the errno of what the kernel refuses to run."""
+    with kernel_program.load(spec) as loaded:
+        return _outcome(loaded, data, ctx, repeat)
+
+
+def in_vm(
+    spec: ProgramSpec, data: bytes, ctx: bytes | None = None, repeat: int = 1, machine: Any = None
+) -> tuple[int, bytes] | int:
+    """As in_kernel. Raises VmFault."""
+    with vm_program.load(spec, (), machine or core.machine_create(2)) as loaded:
+        return _outcome(loaded, data, ctx, repeat)
+
+
+def _outcome(loaded: Any, data: bytes, ctx: bytes | None, repeat: int) -> tuple[int, bytes] | int:
+    try:
+        run = loaded.test_run(data, ctx, repeat)
+    except KernelError as error:
+        return error.errno or errno.EINVAL
+    return run.retval, run.data
