@@ -270,7 +270,7 @@ struct p2b_vm_run {
 	void *ctx_out;          /* NULL, or room for ctx_size bytes: the context afterwards */
 	uint32_t repeat;        /* 0 counts as 1 */
 	uint32_t retval;        /* out: of the last run */
-	uint64_t budget;        /* instructions of one run, about; 0: 1 << 32 */
+	uint64_t budget;        /* instructions of one run, about; 0: 1 << 30 */
 	uint64_t insns;         /* out: instructions executed in all runs */
 	uint64_t duration;      /* out: mean time of a run in nanoseconds */
 	struct p2b_fault fault; /* out, for -EFAULT: slot, address or number, reason */

@@ -58,6 +58,8 @@ static int in_ctx(const struct vm_state *s, uint64_t addr, uint64_t size)
 	return within(&ctx, addr, size);
 }
 
+enum { NEAR = 512 };
+
 static const char *why_not(struct vm_state *s, uint64_t addr, uint64_t size, int write)
 {
 	const struct vm_region ctx = { p2b_ptr(s->ctx), s->ctx_size, 1 };
@@ -68,8 +70,10 @@ static const char *why_not(struct vm_state *s, uint64_t addr, uint64_t size, int
 		return write ? "write through a null pointer" : "read through a null pointer";
 	if (within(&ctx, addr, 1))
 		return write ? "this part of the context can't be written" : "read behind the end of the context";
-	if (depth < sizeof(s->stack))
+	if (depth + VM_STRIDE < sizeof(s->stack) + VM_STRIDE) /* also just below it */
 		return write ? "write outside of the stack frame" : "read outside of the stack frame";
+	if (!find_region(s, addr, &found) && addr - ctx.lo < ctx.size + NEAR)
+		return write ? "write behind the end of the context" : "read behind the end of the context";
 	if (!find_region(s, addr, &found))
 		return write ? "write to an address that is none of the program's" :
 			       "read from an address that is none of the program's";

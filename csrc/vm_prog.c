@@ -5,7 +5,7 @@
 #include "vm_context.h"
 
 enum { PROG_MAX = 1 << 20 };
-#define BUDGET (1ull << 32)
+#define BUDGET (1ull << 30)
 
 static enum vm_class class_of(uint32_t type)
 {

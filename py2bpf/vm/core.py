@@ -118,7 +118,7 @@ def prog_create(machine: Any, slots: Buffer, prog_type: int, maps: Sequence[Any]
 
 def prog_run(prog: Any, data: Buffer, ctx: Buffer, repeat: int = 1, budget: int = 0) -> RunResult | Fault | int:
     """Runs a program ``repeat`` times on a packet and a context; ``budget`` is about the most instructions of a run
-    (0: 2**32).
+    (0: 2**30).
 
     Gives the Fault of a program that ended with one, and the errno of what the kernel refuses to run.
     """

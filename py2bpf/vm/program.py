@@ -140,7 +140,7 @@ class VmProgram:
 
         As kernel.program.LoadedProgram.test_run, with two freedoms: packets may have up to 65535 bytes, and probes
         run too, on the context ``ctx`` or one of zeros. ``budget`` is about how many instructions a run may take
-        (0: 2**32).
+        (0: 2**30).
         Raises VmFault when the program does what the verifier would not have let pass, or spends its budget.
         """
         run = self.run(data, ctx, repeat, budget)

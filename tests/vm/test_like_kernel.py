@@ -206,7 +206,8 @@ def test_xdp_edits(edit: str) -> None:
 
 
 @pytest.mark.parametrize("fields", [(0, 64, 0, 1, 0, 0), (4, 64, 0, 1, 0, 0), (3, 64, 0, 1, 0, 0), (0, 65, 0, 1, 0, 0),
-                                    (0, 64, 4, 1, 0, 0), (32, 64, 0, 1, 0, 0), (0, 64, 0, 0, 0, 1), (56, 64, 0, 1, 0, 0)])
+                                    (0, 64, 4, 1, 0, 0), (32, 64, 0, 1, 0, 0), (0, 64, 0, 0, 0, 1),
+                                    (56, 64, 0, 1, 0, 0)])  # fmt: skip
 def test_xdp_contexts(fields: tuple[int, ...]) -> None:
     ctx = struct.pack("=6I", *fields)
     for offset in (12, 16):
