@@ -289,6 +289,10 @@ int p2b_vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_si
 		    const uint32_t *sizes, const uint64_t *times, uint32_t n, uint32_t *retvals, uint32_t *done,
 		    struct p2b_vm_run *run);
 
+/* Keeps programs and maps of the machine still: around fork(2), or the child would have a lock that nobody opens. */
+void p2b_vm_lock(struct p2b_vm *vm);
+void p2b_vm_unlock(struct p2b_vm *vm);
+
 /* ---- The embedded VM's maps ----------------------------------------------------------------------------------- */
 
 /* As BPF_MAP_CREATE takes it; kind is a number of enum bpf_map_type. n_cpus is how many values a per-CPU map has. */

@@ -1,6 +1,16 @@
 /* What user space does with the VM's maps: the element commands of bpf(2), under the machine's lock. */
 #include "vmmap.h"
 
+void p2b_vm_lock(struct p2b_vm *vm)
+{
+	vm_lock(vm);
+}
+
+void p2b_vm_unlock(struct p2b_vm *vm)
+{
+	vm_unlock(vm);
+}
+
 static uint32_t locate(struct vm_map *map, const void *key)
 {
 	const struct vm_map_ops *ops = map->private->ops;

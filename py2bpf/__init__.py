@@ -6,6 +6,7 @@
     sim                                         runs programs as Python, in a simulated kernel
     prog                                        create_prog: compile and load a function for any hook
     testing                                     packets for tests
+    vm                                          the embedded VM: all of it without privileges
     exception                                   the errors
 
 The modules are imported when they are first used.
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         testing,
         tracepoint,
         util,
+        vm,
         xdp,
     )
 
@@ -44,6 +46,7 @@ __all__ = [
     "testing",
     "tracepoint",
     "util",
+    "vm",
     "xdp",
 ]
 

@@ -8,6 +8,7 @@ Py2BpfError
 ├── KernelError (OSError)       a system call failed
 │   ├── VerifierError           the kernel refused the program
 │   └── NotSupported            the running kernel lacks a feature
+│       └── NotInVm             the embedded VM attaches to nothing, and has no descriptors
 ├── VmFault                     a program did in the embedded VM what it may not
 ├── DataTypeError (TypeError)   a value, or a ctypes type, that a map or queue can't hold
 ├── DataRangeError (OverflowError)  a number that doesn't fit its type
@@ -22,6 +23,7 @@ Warning.UserWarning             the function compiles, and yet:
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 
@@ -123,6 +125,17 @@ class NotSupported(KernelError):  # noqa: N818 - the design's name
         super().__init__(errno, f"this kernel does not support {feature}{known}")
         self.feature = feature
         self.since = since
+
+
+class NotInVm(NotSupported):
+    """What needs the kernel was asked of something in the embedded VM, or while the VM is the backend."""
+
+    def __init__(self, feature: str, instead: str = "") -> None:
+        advice = f"; {instead}" if instead else ""
+        KernelError.__init__(self, errno.EOPNOTSUPP, f"{feature}{advice}. What is made inside of "
+                             "py2bpf.vm.backend('kernel') lives in the kernel")
+        self.feature = feature
+        self.since = ""
 
 
 class VmFault(Py2BpfError):  # noqa: N818 - the design's name

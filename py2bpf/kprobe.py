@@ -26,7 +26,7 @@ from .kernel.links import Resources, prog_info
 from .kernel.perf_event import Attachment, KprobeEvent, have_kprobes, no_kprobes
 from .kernel.symbols import Symbols
 from .probes import Unattached
-from .prog import create_prog
+from .prog import Prog, create_prog
 from .spec import ContextSpec
 from .uapi import contexts
 from .uapi.prog_types import ProgType
@@ -84,7 +84,11 @@ class Probe(Unattached):
 
     def __call__(self) -> Kprobe:
         """Raises TranslationError, NotSupported, KernelError (with the nearest names when there is no such one)."""
+        self._need_kernel()
         return Kprobe(self.fn, self.targets, self.exit_probe)
+
+    def load(self) -> Prog:
+        return create_prog(ProgType.KPROBE, self.context, self.fn)
 
 
 def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Callable[[Any], Any]], Probe]:

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from .exception import DataTypeError
+from .exception import DataTypeError, NotInVm
 from .kernel.links import Resources
+from .prog import Prog
+from .spec import ContextSpec
+from .vm.choice import current
 
 
 class Unattached(ABC):
@@ -27,6 +30,20 @@ class Unattached(ABC):
     @abstractmethod
     def __call__(self) -> Resources:
         """Attaches it."""
+
+    @property
+    @abstractmethod
+    def context(self) -> ContextSpec:
+        """The type of the function's argument."""
+
+    @abstractmethod
+    def load(self) -> Prog:
+        """Compiles and loads the function, and attaches it to nothing: for test_run(ctx=...) in the embedded VM."""
+
+    def _need_kernel(self) -> None:
+        if current() == "vm":
+            raise NotInVm(f"can't attach {self._name}: the embedded VM attaches to nothing",
+                          f"run it by {self._name}.load().test_run(ctx=...)")
 
     @property
     def _name(self) -> str:

@@ -13,34 +13,48 @@ import struct
 from typing import TYPE_CHECKING, Any, Self
 
 from .asm import Kind
-from .exception import DataTypeError, Py2BpfError
+from .exception import DataTypeError, NotInVm, Py2BpfError
 from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
 from .uapi.prog_types import HOOKS, ProgType
+from .vm.choice import current, storage_in_vm
 
 if TYPE_CHECKING:
     from .datastructures.storage import MapStorage
     from .kernel.program import LoadedProgram, ProgInfo, TestRun
+    from .vm.program import VmProgram
 
 __all__ = ["Prog", "ProgType", "create_prog"]
 
 
 class Prog:
-    """A program in the kernel. It stays while this object is open, and as long as something it is attached to
-    holds it. A context manager; ``close()`` may be called again, what needs the program raises ClosedError after it.
+    """A program in the kernel, or in the embedded VM. It stays while this object is open, and as long as something it
+    is attached to holds it. A context manager; ``close()`` may be called again, what needs the program raises
+    ClosedError after it.
     """
 
-    def __init__(self, loaded: LoadedProgram, counters: MapStorage | None = None) -> None:
+    def __init__(self, loaded: LoadedProgram | VmProgram, counters: MapStorage | None = None) -> None:
         self._loaded = loaded
         self._counters = counters
 
     @property
     def fd(self) -> int:
-        """The file descriptor. Raises ClosedError after close()."""
+        """The file descriptor. Raises ClosedError after close(), NotInVm for a program of the embedded VM."""
         return self._loaded.fd
+
+    @property
+    def in_vm(self) -> bool:
+        """Whether the program is one of the embedded VM."""
+        return not hasattr(self._loaded, "unpin")
 
     @property
     def closed(self) -> bool:
         return self._loaded.closed
+
+    def need_kernel(self, what: str) -> None:
+        """Raises NotInVm, which names ``what`` was to be done, for a program of the embedded VM."""
+        if self.in_vm:
+            raise NotInVm(f"can't {what}: {self.spec.name} lives in the embedded VM, which attaches to nothing",
+                          "run it by prog.test_run(), or over a capture by `python -m py2bpf replay`")
 
     def fileno(self) -> int:
         return self._loaded.fileno()
@@ -68,7 +82,7 @@ class Prog:
         out; ``str(site)`` is ``file:line: ZeroDivisionError``. Raises ClosedError after close().
         """
         if self._counters is None:
-            self.fd  # noqa: B018  raises when closed
+            self._loaded.__enter__()  # raises when closed
             return {}
         data = self._counters.lookup(bytes(4)) or b""
         counts = struct.unpack(f"={len(self.spec.errors)}Q", data)
@@ -100,34 +114,66 @@ class Prog:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Prog {self.spec.name} ({self.spec.hook.name}), {'closed' if self.closed else f'fd {self.fd}'}>"
+        state = "closed" if self.closed else "in the VM" if self.in_vm else f"fd {self.fd}"
+        return f"<Prog {self.spec.name} ({self.spec.hook.name}), {state}>"
 
 
 def create_prog(
     prog_type: ProgType, ctx_type: type[ctypes.Structure] | ContextSpec, fn: Any, *,
     name: str | None = None, license: str = "GPL", hook: HookSpec | None = None,
 ) -> Prog:  # fmt: skip
-    """Compiles ``fn`` and loads it.
+    """Compiles ``fn`` and loads it into the kernel, or into the embedded VM: see vm.backend().
 
     ``ctx_type`` is the type of its one argument: a hook's context class (``SkBuffContext``), any ctypes
     Structure laid out as the kernel's context, or a ContextSpec. ``hook`` replaces what the program type says
     of return values. Raises TranslationError for what can't be compiled, VerifierError where the kernel
-    refuses the program, KernelError without the privileges (CAP_BPF, or root).
+    refuses the program, KernelError without the privileges (CAP_BPF, or root), NotInVm where the program is for the
+    kernel and its map in the VM, or the reverse.
     """
-    from .kernel.features import target
-    from .kernel.program import load
-
-    spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=target())
+    spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=_target())
+    load = _load_in_vm if current() == "vm" else _load_in_kernel
     with contextlib.ExitStack() as stack:
         counters = None
-        fds = [capture.fd for capture in spec.captures if capture is not None]
+        maps = list(spec.captures)
         if spec.error_map is not None:
-            counters = _open_counters(spec.maps[spec.error_map])
+            counters = maps[spec.error_map] = _open_counters(spec.maps[spec.error_map])
             stack.callback(counters.close)
-            fds.insert(spec.error_map, counters.fd)
-        prog = Prog(load(spec, fds), counters)
+        prog = Prog(load(spec, maps), counters)
         stack.pop_all()
     return prog
+
+
+def _target() -> Target:
+    """The running kernel's features; the VM has them all."""
+    if current() == "vm":
+        return Target()
+    from .kernel.features import target
+
+    return target()
+
+
+def _load_in_kernel(spec: ProgramSpec, maps: list[Any]) -> LoadedProgram:
+    from .kernel.program import load
+
+    for each in maps:
+        if storage_in_vm(each) is not None:
+            raise NotInVm(f"{spec.name} is loaded into the kernel, and its map {each!r} lives in the embedded VM",
+                          "make program and maps inside of the same py2bpf.vm.backend()")
+    return load(spec, [each.fd for each in maps])
+
+
+def _load_in_vm(spec: ProgramSpec, maps: list[Any]) -> VmProgram:
+    from .vm.machine import machine
+    from .vm.program import load
+
+    storages = []
+    for each in maps:
+        storage = storage_in_vm(each)
+        if storage is None:
+            raise NotInVm(f"{spec.name} runs in the embedded VM, and its map {each!r} lives in the kernel",
+                          "make program and maps inside of the same py2bpf.vm.backend()")
+        storages.append(storage)
+    return load(spec, storages, machine().handle)
 
 
 def _open_counters(spec: MapSpec) -> MapStorage:

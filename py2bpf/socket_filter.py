@@ -55,8 +55,9 @@ class SocketFilter(Resources):
 
         The socket keeps the filter until it is closed or detached, also when this object is closed.
         Raises KernelError: EPERM when the socket's filter is locked (SO_LOCK_FILTER). DataTypeError for what is no
-        socket, ClosedError when this filter is closed.
+        socket, ClosedError when this filter is closed, NotInVm for a filter of the embedded VM.
         """
+        self.prog.need_kernel("attach it to a socket")
         _set(sock, _SO_ATTACH_BPF, self.prog.fd, "attaching a filter to the socket")
 
     def detach(self, sock: _HasFileno | int) -> None:

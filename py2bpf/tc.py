@@ -101,7 +101,7 @@ class _Program(Resources):
         with ExitStack() as stack:
             prog = create_prog(ProgType.SCHED_CLS, SkBuffContext, verdict, name=self._name, hook=hook)
             self.prog = stack.enter_context(prog)
-            self._id = prog_info(self.prog.fd).id
+            self._id = -1 if self.prog.in_vm else prog_info(self.prog.fd).id
             super().__init__(stack.pop_all())
 
     def __repr__(self) -> str:
@@ -116,8 +116,9 @@ class _Program(Resources):
         ``dev`` is a device's name or number, None the default route's. ``mechanism`` forces tcx or the clsact qdisc.
         It stays until remove() or the module's clear functions, also after close() and the end of the process.
         Raises KernelError (EEXIST when it is installed there already), DataTypeError for what names no device,
-        ClosedError, NotSupported, ImportError without pyroute2 where that is needed.
+        ClosedError, NotSupported, ImportError without pyroute2 where that is needed, NotInVm in the embedded VM.
         """
+        self.prog.need_kernel("install it on a device")
         fd, index = self.prog.fd, ifindex(dev)
         how = mechanism or _mechanism(index)
         if how == "tcx":

@@ -26,7 +26,7 @@ from .kernel.links import Resources, prog_info
 from .kernel.perf_event import Attachment, open_tracepoint
 from .kernel.tracefs import EventField, EventFormat, event_format, is_unsigned, natural_size
 from .probes import Unattached
-from .prog import create_prog
+from .prog import Prog, create_prog
 from .spec import ContextSpec
 from .uapi.prog_types import ProgType
 
@@ -75,7 +75,11 @@ class Probe(Unattached):
 
     def __call__(self) -> Tracepoint:
         """Raises TranslationError, and KernelError: with the nearest names when the kernel has no such event."""
+        self._need_kernel()
         return Tracepoint(self.fn, self.event)
+
+    def load(self) -> Prog:
+        return create_prog(ProgType.TRACEPOINT, self.context, self.fn)
 
 
 def probe(event: str) -> Callable[[Callable[[Any], Any]], Probe]:

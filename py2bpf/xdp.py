@@ -99,6 +99,7 @@ class XdpProgram(Resources):
         nobody's is replaced. Raises KernelError (EBUSY where there is one, EOPNOTSUPP where the device lacks the mode),
         DataTypeError for what is no device or mode, ClosedError.
         """
+        self.prog.need_kernel("attach it to a device")
         fd, index = self.prog.fd, ifindex(dev)
         flags = _flags(mode)
         if index in self._devices:

@@ -45,7 +45,7 @@ EDGES: dict[str, set[str]] = {
     # The embedded VM takes the place of bpf(2) under maps and programs.
     "py2bpf.vm": BASE | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf._ffi"},
     "py2bpf.datastructures": BASE
-    | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds"},
+    | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds", "py2bpf.vm"},
     # A program's Python side: sees maps and helpers as programs do, and no compiled program.
     "py2bpf.sim": BASE
     | {"py2bpf.uapi", "py2bpf.kernel.codec", "py2bpf.datastructures", "py2bpf.intrinsics", "py2bpf.worlds"},

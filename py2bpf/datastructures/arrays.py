@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ctypes import c_uint32
 from typing import Any, ClassVar, NoReturn
 
-from ..exception import ClosedError, DataTypeError, IndexOutOfRange
+from ..exception import DataTypeError, IndexOutOfRange
 from ..kernel.codec import Codec
 from ..uapi.map_types import MapType
 from .base import _MISSING, Map
@@ -55,7 +55,7 @@ class ArrayMap(_Indexed):
         super().__init__(c_uint32, value_type, max_entries, default, name=name)
 
     def __len__(self) -> int:
-        self._storage.fd  # noqa: B018  raises when closed
+        self._storage.check_open()
         return self.map_spec.max_entries
 
     def __bool__(self) -> bool:
@@ -98,7 +98,8 @@ class ProgArray(_Indexed):
     ``m[i] = program`` takes an object with a ``fd``, or a descriptor. Reading gives the kernel's id of the
     program (what bpftool shows), empty slots raise KeyError and aren't iterated, ``del m[i]`` empties one. The
     kernel empties the whole array when the last descriptor of it is closed, also under running programs:
-    keep the object as long as the calls shall work.
+    keep the object as long as the calls shall work. In the embedded VM it takes programs of the VM (no descriptors),
+    and reading gives their numbers there.
     """
 
     kind: ClassVar[MapType] = MapType.PROG_ARRAY
@@ -110,13 +111,7 @@ class ProgArray(_Indexed):
         return len(self) > 0
 
     def _value(self, value: Any) -> bytes:
-        if isinstance(value, bool) or not isinstance(value, int):
-            value = getattr(value, "fd", value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise DataTypeError(f"value of {self!r}: a program or its file descriptor, not {value!r}")
-        if value < 0:
-            raise ClosedError(f"value of {self!r}: the program is closed, or no program (descriptor {value})")
-        return super()._value(value)
+        return super()._value(self._storage.program_value(value))
 
     def add(self, key: Any, value: Any) -> bool:
         self._unsupported("add() (the kernel always replaces a program)")

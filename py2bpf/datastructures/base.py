@@ -74,7 +74,7 @@ class Map(MutableMapping[Any, Any]):
 
     @property
     def fd(self) -> int:
-        """The map's file descriptor. Raises ClosedError after close()."""
+        """The map's file descriptor. Raises ClosedError after close(), NotInVm for a map of the embedded VM."""
         return self._storage.fd
 
     @property
@@ -98,7 +98,7 @@ class Map(MutableMapping[Any, Any]):
     def __repr__(self) -> str:
         spec = self.map_spec
         types = "".join(f"{type_name(t)}, " for t in (spec.key_type, spec.value_type) if t is not None)
-        state = "closed" if self.closed else f"fd {self.fd}"
+        state = "closed" if self.closed else self._storage.where
         return f"<{type(self).__name__}{f' {spec.name!r}' if spec.name else ''}({types}{spec.max_entries}), {state}>"
 
     __hash__ = object.__hash__

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 from ..exception import DataRangeError, DataTypeError
 from ..kernel.codec import Buffer, Codec, checked_int, key_codec_for
 from ..uapi.map_types import MAX_PREFIX_BYTES, MapFlags, MapType, Update
+from ..vm.choice import backend
 from ..worlds import in_programs
 from .base import Map
 
@@ -124,7 +125,7 @@ class LpmTrieMap(Map):
         Asked for the key after a prefix that isn't there, the kernel answers with the first key of all, which
         comes after no key.
         """
-        if not _tells_absent_prefixes():
+        if not (self._storage.where == "in the VM" or _tells_absent_prefixes()):
             size = self._keys.size
             return any(raw == keys[at : at + size] for keys, _, n in self._storage.walk()
                        for at in range(0, n * size, size))
@@ -146,7 +147,7 @@ def _tells_absent_prefixes() -> bool:
     Before 6.12 and its contemporary stable releases it compared the lengths alone. There is no other command to ask, so
     such kernels need a look at all keys.
     """
-    with LpmTrieMap(ctypes.c_uint32, ctypes.c_uint8, 2) as trie:
+    with backend("kernel"), LpmTrieMap(ctypes.c_uint32, ctypes.c_uint8, 2) as trie:
         trie.update({"0.0.0.0/4": 0, "2.0.0.0/7": 0})
         storage = trie._storage
         return storage.next_key(trie._key("0.0.0.0/7")) == storage.next_key(None)

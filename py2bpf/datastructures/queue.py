@@ -61,7 +61,7 @@ class BpfQueue(Reader):
 
     @property
     def fd(self) -> int:
-        """The map's file descriptor. Raises ClosedError after close()."""
+        """The map's file descriptor. Raises ClosedError after close(), NotInVm for a queue of the embedded VM."""
         return self._storage.fd
 
     @in_programs
@@ -78,7 +78,7 @@ class BpfQueue(Reader):
 
     def __repr__(self) -> str:
         name = f" {self.map_spec.name!r}" if self.map_spec.name else ""
-        state = "closed" if self._storage.closed else f"fd {self.fd}"
+        state = "closed" if self._storage.closed else self._storage.where
         return f"<BpfQueue{name}({type_name(self.map_spec.data_type)}), {state}>"
 
 

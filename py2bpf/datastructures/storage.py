@@ -1,12 +1,13 @@
-"""What a map object keeps its bytes in: the kernel now, the embedded VM by the same interface."""
+"""What a map object keeps its bytes in: the kernel, or the embedded VM by the same interface."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..kernel.codec import Codec
 from ..spec import MapSpec
+from ..vm.choice import current
 
 if TYPE_CHECKING:
     from .reader import RecordSource
@@ -25,7 +26,15 @@ class MapStorage(Protocol):
     value_size: int
 
     @property
-    def fd(self) -> int: ...
+    def fd(self) -> int:
+        """The file descriptor. Raises ClosedError after close(), NotInVm where there is none."""
+
+    @property
+    def where(self) -> str:
+        """For people: ``fd 7``, ``in the VM``."""
+
+    def check_open(self) -> None:
+        """Raises ClosedError after close()."""
 
     @property
     def closed(self) -> bool: ...
@@ -51,19 +60,38 @@ class MapStorage(Protocol):
     def update_many(self, keys: bytes, values: bytes, count: int) -> None:
         """Stores count entries that lie one after another."""
 
+    def program_value(self, value: Any) -> int:
+        """What a program array stores for a program. Raises DataTypeError, ClosedError."""
+
     def close(self) -> None:
         """Idempotent."""
 
 
 def open_storage(spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
-    """Makes the map that ``spec`` describes. Raises KernelError, without privileges for example."""
+    """Makes the map that ``spec`` describes, in the kernel or the VM: see vm.backend().
+
+    Raises KernelError, without privileges for example.
+    """
+    if current() == "vm":
+        from ..vm.maps import VmMap
+
+        return VmMap(spec, key_size, value_size)
     from ..kernel.maps import KernelMap
 
     return KernelMap(spec, key_size, value_size)
 
 
 def open_perf_source(storage: MapStorage, n_cpus: int, pages: int, latency: float, codec: Codec) -> RecordSource:
-    """Makes the rings of a perf event array and puts them into it. Raises KernelError."""
+    """Makes the rings of a perf event array and puts them into it. Raises KernelError.
+
+    In the VM records are announced at once, and latency doesn't matter.
+    """
+    from ..vm.maps import VmMap
+
+    if isinstance(storage, VmMap):
+        from ..vm.queues import perf_source
+
+        return perf_source(storage, n_cpus, pages, codec)
     from ..kernel.perfbuf import PerfSource
 
     return PerfSource(storage.fd, n_cpus, pages, latency, codec)

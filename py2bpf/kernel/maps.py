@@ -6,9 +6,9 @@ import errno
 import os
 import weakref
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-from ..exception import ClosedError, KernelError
+from ..exception import ClosedError, DataTypeError, KernelError
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapType, Update
 from . import core, syscalls
@@ -40,6 +40,13 @@ class KernelMap:
         if self._finalizer.alive:
             return self._fd
         raise ClosedError(f"the {KINDS[MapType(self._spec.kind)].title} {self._spec.name!r} is closed")
+
+    @property
+    def where(self) -> str:
+        return f"fd {self.fd}"
+
+    def check_open(self) -> None:
+        self.fd  # noqa: B018  raises when closed
 
     @property
     def closed(self) -> bool:
@@ -94,6 +101,17 @@ class KernelMap:
 
     def next_key(self, key: bytes | None) -> bytes | None:
         return core.map_next_key(self.fd, key, self.key_size)
+
+    def program_value(self, value: Any) -> int:
+        """The descriptor of a program, or of an object that has one. Raises DataTypeError, ClosedError."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            value = getattr(value, "fd", value)
+        kind = KINDS[MapType(self._spec.kind)].title
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise DataTypeError(f"a {kind} takes a program or its file descriptor, not {value!r}")
+        if value < 0:
+            raise ClosedError(f"a {kind} takes programs: that is closed, or none (descriptor {value})")
+        return value
 
     def walk(self, delete: bool = False) -> Iterator[Chunk]:
         kind, entries = KINDS[MapType(self._spec.kind)], self._spec.max_entries

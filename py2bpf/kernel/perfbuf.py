@@ -6,7 +6,7 @@ import math
 import struct
 from collections.abc import Iterator
 from mmap import PAGESIZE
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ..exception import DataRangeError
 from . import core
@@ -20,22 +20,40 @@ _SLICE_IMMEDIATE: Final = 0.1
 """Seconds that one system call waits at most: so long a signal that came just before the call may go unnoticed."""
 
 
-class PerfSource:
-    """The records of all CPUs' rings, as values of the codec's type. See datastructures.reader.RecordSource.
+class FrameReader(Protocol):
+    """What gives frames: core.PerfReader, whose docstrings tell what the methods do, or the VM's reader."""
 
-    ``pages`` are data pages per CPU. The kernel wakes the reader when a quarter of a ring is full, since a wake-up
-    costs more than many records; what comes slower is fetched after ``latency`` seconds at most. A latency of 0
-    asks for a wake-up by every record.
+    @property
+    def forked(self) -> bool: ...
+
+    def drain(self, out: bytearray, /) -> int: ...
+
+    def wait(self, timeout_ms: int, /) -> bool | None: ...
+
+    def cancel(self) -> None: ...
+
+    def fileno(self) -> int: ...
+
+    def tick(self, ms: int, /) -> None: ...
+
+    def stats(self) -> core.RingStats: ...
+
+    def close(self) -> None: ...
+
+
+class FrameSource:
+    """A reader's records as values of the codec's type. See datastructures.reader.RecordSource.
+
+    Records that aren't announced are fetched after ``latency`` seconds; 0: the reader announces every record.
+    ``room`` is how many bytes can be there.
     """
 
-    def __init__(self, map_fd: int, n_cpus: int, pages: int, latency: float, codec: Codec) -> None:
+    def __init__(self, reader: FrameReader, codec: Codec, latency: float, room: int) -> None:
         self._codec = codec
         self._latency = latency
-        size = pages * PAGESIZE
-        self._reader = core.PerfReader(
-            map_fd, n_cpus, pages, wakeup_events=1, watermark=size // _WATERMARK_SHARE if latency else 0)
+        self._reader = reader
         # A frame is as long as its record in the ring, so this holds everything that can be there.
-        self._room = min(max(size * n_cpus, core.FRAME_MAX), _ROOM_MAX)
+        self._room = min(max(room, core.FRAME_MAX), _ROOM_MAX)
         self._spare: list[bytearray] = []
 
     def read(self) -> list[Any]:
@@ -94,6 +112,21 @@ class PerfSource:
 
     def close(self) -> None:
         self._reader.close()
+
+
+class PerfSource(FrameSource):
+    """The records of all CPUs' rings of a perf event array.
+
+    ``pages`` are data pages per CPU. The kernel wakes the reader when a quarter of a ring is full, since a wake-up
+    costs more than many records; what comes slower is fetched after ``latency`` seconds at most. A latency of 0
+    asks for a wake-up by every record.
+    """
+
+    def __init__(self, map_fd: int, n_cpus: int, pages: int, latency: float, codec: Codec) -> None:
+        size = pages * PAGESIZE
+        reader = core.PerfReader(
+            map_fd, n_cpus, pages, wakeup_events=1, watermark=size // _WATERMARK_SHARE if latency else 0)
+        super().__init__(reader, codec, latency, size * n_cpus)
 
 
 class ShortRecordError(DataRangeError):

@@ -1,1 +1,17 @@
-"""The embedded VM: programs without the kernel, and so without privileges."""
+"""The embedded VM: maps, queues and programs without the kernel, and so without privileges.
+
+    with py2bpf.vm.backend():
+        counts = py2bpf.datastructures.create_map(c_uint32, c_uint64, 16)
+        sf = py2bpf.socket_filter.SocketFilter(count)
+        sf.prog.test_run(packet)
+
+What is made inside of the block lives in the VM, with the same classes and calls; the environment variable
+PY2BPF_BACKEND=vm has all of a process do so. The VM attaches to nothing: programs run by ``test_run``.
+"""
+
+from __future__ import annotations
+
+from .choice import Backend, backend, current
+from .machine import set_cpu
+
+__all__ = ["Backend", "backend", "current", "set_cpu"]

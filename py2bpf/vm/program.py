@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import itertools
 import os
@@ -12,7 +11,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn, Protocol, Self
 
-from ..exception import ClosedError, DataTypeError, KernelError, NotSupported, Span, VmFault
+from ..exception import ClosedError, DataTypeError, KernelError, NotInVm, Span, VmFault
 from ..kernel.program import ProgInfo, TestRun, encode
 from ..spec import ProgramSpec
 from ..uapi.prog_types import ProgType
@@ -118,8 +117,9 @@ class VmProgram:
         self.handle  # noqa: B018  raises when closed
         raise self._not_here("file descriptors")
 
-    def _not_here(self, what: str) -> NotSupported:
-        return NotSupported(errno.EOPNOTSUPP, f"{what} of {self.spec.name}, which runs in the embedded VM")
+    def _not_here(self, what: str) -> NotInVm:
+        return NotInVm(f"the program {self.spec.name} lives in the embedded VM, which has no {what} and attaches to "
+                       "nothing", "run it by test_run()")
 
     def close(self) -> None:
         """Lets go of the program. Program arrays that have it keep it."""
@@ -189,4 +189,4 @@ class VmProgram:
     def pin(self, path: str | os.PathLike[str]) -> NoReturn:
         """Raises NotSupported: what the VM has ends with the process."""
         self.handle  # noqa: B018  raises when closed
-        raise self._not_here(f"a pin at {os.fspath(path)}")
+        raise self._not_here(f"{os.fspath(path)} to pin it at")

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from py2bpf import asm
+from py2bpf import asm, vm
 from py2bpf.asm import FRAME, Alu, Insn, Jump
 from py2bpf.datastructures import BpfQueue, PerCpuArrayMap
 from py2bpf.kernel.program import LoadedProgram, load
 from py2bpf.spec import HookSpec, ProgramSpec
+from py2bpf.vm.machine import machine
+from py2bpf.vm.program import load as vm_load
 
 TC = HookSpec(prog_type=3, name="tc")
 RAW_TRACEPOINT = HookSpec(prog_type=17, name="raw tracepoint")
@@ -26,8 +28,10 @@ class Event(ctypes.Structure):
     _fields_ = [("seq", ctypes.c_uint64), ("cpu", ctypes.c_uint32), ("more", ctypes.c_uint32)]
 
 
-def loaded(code: list[Insn], *maps: Any, hook: HookSpec = TC) -> LoadedProgram:
+def loaded(code: list[Insn], *maps: Any, hook: HookSpec = TC) -> Any:
     spec = ProgramSpec("test", hook, tuple(code), (None,) * len(code), tuple(m.map_spec for m in maps))
+    if vm.current() == "vm":
+        return vm_load(spec, [m._storage for m in maps], machine().handle)
     return load(spec, [m.fd for m in maps])
 
 
@@ -67,7 +71,10 @@ def emitting(queue: BpfQueue, size: int = 16) -> Iterator[LoadedProgram]:
 def run_on(cpu: int, program: LoadedProgram, count: int) -> None:
     """Runs a program count times on one CPU."""
     def body() -> None:
-        os.sched_setaffinity(0, {cpu})
+        if isinstance(program, LoadedProgram):
+            os.sched_setaffinity(0, {cpu})
+        else:
+            vm.set_cpu(cpu)
         program.test_run(PACKET, repeat=count)
 
     thread = threading.Thread(target=body)

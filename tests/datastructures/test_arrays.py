@@ -116,7 +116,7 @@ def test_cpu_lists() -> None:
 
 
 @pytest.mark.any_kernel
-def test_programs_in_an_array_are_called() -> None:
+def test_programs_in_an_array_are_called(backend: str) -> None:
     with ProgArray(4) as m, returning(42) as target, returning(43) as other, loaded([
         asm.ld_map(2, 0), asm.mov_imm(3, 2), asm.call(TAIL_CALL), asm.mov_imm(0, 7), asm.exit_(),
     ], m) as caller:
@@ -124,7 +124,7 @@ def test_programs_in_an_array_are_called() -> None:
         m[2] = target
         assert caller.test_run(PACKET).retval == 42
         assert m[2] == target.info().id and dict(m) == {2: target.info().id} and m and len(m) == 1
-        m.update({2: other.fd})
+        m.update({2: other if backend == "vm" else other.fd})
         assert caller.test_run(PACKET).retval == 43
         del m[2]
         with pytest.raises(KeyError):
@@ -139,6 +139,7 @@ def test_programs_in_an_array_are_called() -> None:
         assert len(m) == 0
 
 
+@pytest.mark.kernel_only
 def test_refused_programs() -> None:
     with ProgArray(4) as m, returning(0) as program:
         with pytest.raises(DataTypeError, match="a program or its file descriptor, not 'x'"):
@@ -158,6 +159,7 @@ def test_refused_programs() -> None:
             m[0] = program
 
 
+@pytest.mark.kernel_only
 @pytest.mark.any_kernel
 def test_stack_traces() -> None:
     with StackTraceMap(16) as m, loaded([

@@ -147,6 +147,7 @@ def test_exactness_and_longest_match_against_a_model(stored: set[Any], asked: li
             assert address(ip) not in m
 
 
+@pytest.mark.kernel_only
 @pytest.mark.kernel
 def test_exact_prefixes_on_kernels_that_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("py2bpf.datastructures.lpm._tells_absent_prefixes", lambda: False)

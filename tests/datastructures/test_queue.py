@@ -32,6 +32,7 @@ pytestmark = pytest.mark.kernel
 CPUS = sorted(os.sched_getaffinity(0))
 
 
+@pytest.mark.kernel_only
 def test_what_the_compiler_sees() -> None:
     with BpfQueue(Event, name="events") as q:
         spec = q.map_spec
@@ -260,6 +261,7 @@ def test_several_readers_share_the_records() -> None:
         assert Counter(got[0] + got[1]).most_common(1)[0][1] == 1 and len(got[0]) + len(got[1]) + lost == count
 
 
+@pytest.mark.kernel_only
 @pytest.mark.any_kernel
 def test_no_descriptor_is_left_and_none_is_inherited() -> None:
     before = set(os.listdir("/proc/self/fd"))
@@ -271,6 +273,7 @@ def test_no_descriptor_is_left_and_none_is_inherited() -> None:
     assert set(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.kernel_only
 def test_a_queue_that_nobody_refers_to_gives_everything_back() -> None:
     q = BpfQueue(Event)
     fd = q.fd
@@ -321,8 +324,9 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize("latency", ["0", "0.1", "60"])
 @pytest.mark.parametrize("how", ["for", "poll"])
-def test_ctrl_c_works_at_once(how: str, latency: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", WAITING, how, latency], stdout=subprocess.PIPE, text=True) as child:
+def test_ctrl_c_works_at_once(how: str, latency: str, backend: str) -> None:
+    command, env = [sys.executable, "-c", WAITING, how, latency], {**os.environ, "PY2BPF_BACKEND": backend}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as child:
         assert child.stdout is not None and child.stdout.readline() == "ready\n"
         time.sleep(0.2)
         begin = time.monotonic()
@@ -407,7 +411,7 @@ def test_a_forked_child_may_make_a_queue_of_its_own() -> None:
         in_child(child)
 
 
-def test_the_end_of_a_forked_child_leaves_the_queue_alone() -> None:
+def test_the_end_of_a_forked_child_leaves_the_queue_alone(backend: str) -> None:
     """In a process of its own, so that the child ends by sys.exit() with all that follows."""
     code = (
         f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
@@ -420,5 +424,6 @@ def test_the_end_of_a_forked_child_leaves_the_queue_alone() -> None:
         f"run_on({CPUS[0]}, program, 3)\n"
         "print(status, [event.seq for event in q.poll(1)], q.lost)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    env = {**os.environ, "PY2BPF_BACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=env)
     assert (done.stdout, done.stderr) == ("0 [0, 1, 2] 0\n", "")

@@ -1,0 +1,144 @@
+"""A map in the VM: bytes in, bytes out. See datastructures.storage.MapStorage."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ..exception import ClosedError, DataTypeError, KernelError, NotInVm
+from ..spec import MapSpec
+from ..uapi.map_types import KINDS, MapType, Update
+from . import native
+from .machine import machine
+from .registry import number_of, program_of
+
+Chunk = tuple[memoryview, memoryview, int]
+
+_ORDER: Final = sys.byteorder
+
+
+class VmMap:
+    """A map of the process's machine. Programs that use it keep it alive in the machine after close().
+
+    ``key_size`` and ``value_size`` are what user space passes, as for kernel.maps.KernelMap.
+    """
+
+    def __init__(self, spec: MapSpec, key_size: int, value_size: int) -> None:
+        self.key_size = key_size
+        self.value_size = value_size
+        self._spec = spec
+        vm = machine()
+        self._handle: Any = native.map_create(
+            vm.handle, spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, vm.n_cpus)
+
+    @property
+    def _title(self) -> str:
+        return f"the {KINDS[MapType(self._spec.kind)].title} {self._spec.name!r}"
+
+    @property
+    def handle(self) -> Any:
+        """The map in the C core. Raises ClosedError after close()."""
+        handle = self._handle
+        if handle is None:
+            raise ClosedError(f"{self._title} is closed")
+        return handle
+
+    @property
+    def fd(self) -> int:
+        """Raises NotInVm, or ClosedError after close()."""
+        self.check_open()
+        raise NotInVm(f"{self._title} lives in the embedded VM and has no file descriptor")
+
+    @property
+    def where(self) -> str:
+        return "in the VM"
+
+    @property
+    def closed(self) -> bool:
+        return self._handle is None
+
+    def check_open(self) -> None:
+        self.handle  # noqa: B018  raises when closed
+
+    def close(self) -> None:
+        """Lets go: the core frees the map when no call, queue or program uses it any more."""
+        self._handle = None
+
+    def lookup(self, key: bytes) -> bytes | None:
+        return native.map_lookup(self.handle, key, self.value_size)
+
+    def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
+        try:
+            if self._spec.kind == MapType.PROG_ARRAY:
+                self._set_program(key, value, flags)
+            else:
+                native.map_update(self.handle, key, value, flags)
+        except KernelError as error:
+            if (flags, error.errno) in ((Update.NOEXIST, errno.EEXIST), (Update.EXIST, errno.ENOENT)):
+                return False
+            raise self._explained(error) from None
+        return True
+
+    def update_many(self, keys: bytes, values: bytes, count: int) -> None:
+        if self._spec.kind == MapType.PROG_ARRAY:
+            for i in range(count):
+                self.update(keys[4 * i : 4 * i + 4], values[4 * i : 4 * i + 4])
+            return
+        try:
+            native.map_update_many(self.handle, keys, values, count)
+        except KernelError as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: KernelError) -> KernelError:
+        kind = KINDS[MapType(self._spec.kind)].title
+        if error.errno in (errno.E2BIG, errno.ENOSPC):
+            return KernelError(errno.E2BIG, f"{self._title} is full: it holds max_entries={self._spec.max_entries}")
+        if error.errno == errno.EINVAL and self._spec.kind == MapType.PROG_ARRAY:
+            return KernelError(errno.EINVAL, f"cannot put that into the {kind}: it takes programs of the VM, all of "
+                                             "the same type")
+        return error
+
+    def delete(self, key: bytes) -> bool:
+        if self._spec.kind == MapType.PROG_ARRAY:
+            return native.map_set_prog(self.handle, _index(key), None, 0)
+        return native.map_delete(self.handle, key)
+
+    def take(self, key: bytes) -> bytes | None:
+        if self._spec.kind == MapType.PROG_ARRAY:
+            value = self.lookup(key)
+            return value if value is not None and self.delete(key) else None
+        return native.map_take(self.handle, key, self.value_size)
+
+    def next_key(self, key: bytes | None) -> bytes | None:
+        return native.map_next_key(self.handle, key, self.key_size)
+
+    def walk(self, delete: bool = False) -> Iterator[Chunk]:
+        """All of the map at one time, oldest entries first: one chunk."""
+        programs = self._spec.kind == MapType.PROG_ARRAY
+        keys, values, n = native.map_walk(self.handle, self.key_size, self.value_size, delete and not programs)
+        if delete and programs:
+            for i in range(n):
+                self.delete(bytes(keys[4 * i : 4 * i + 4]))
+        if n:
+            yield memoryview(keys), memoryview(values), n
+
+    # Program arrays: user space stores a number of registry.py, and reads it.
+
+    def program_value(self, value: Any) -> int:
+        """The number to store for a program of the VM. Raises DataTypeError, or NotInVm for the kernel's programs."""
+        if isinstance(value, int):
+            raise DataTypeError(f"{self._title} lives in the embedded VM: it takes programs that were made in the VM, "
+                                f"not {value!r}")
+        return number_of(value, self._title)
+
+    def _set_program(self, key: bytes, value: bytes, flags: int) -> None:
+        if flags != Update.ANY:
+            raise KernelError(errno.EINVAL, f"{self._title} takes programs without flags")
+        number = int.from_bytes(value, _ORDER)
+        native.map_set_prog(self.handle, _index(key), program_of(number).handle, number)
+
+
+def _index(key: bytes) -> int:
+    return int.from_bytes(key, _ORDER)

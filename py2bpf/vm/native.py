@@ -1,0 +1,159 @@
+"""The VM's maps in the C core, with types and exceptions: csrc/api.h tells what the calls do. They release the GIL."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any, Final
+
+from .._ffi import ffi, lib
+from ..exception import ClosedError, KernelError
+from ..kernel.core import Buffer, RingStats, checked
+
+WALK_DELETE: Final[int] = lib.P2B_WALK_DELETE
+_SPARE: Final = 64
+"""Entries of room for what comes between counting and copying."""
+
+
+# The machine
+
+
+def machine_lock(machine: Any) -> None:
+    """Waits until no program of the machine runs, and has none run until machine_unlock()."""
+    lib.p2b_vm_lock(machine)
+
+
+def machine_unlock(machine: Any) -> None:
+    lib.p2b_vm_unlock(machine)
+
+
+# Elements
+
+
+def map_create(
+    machine: Any, kind: int, key_size: int, value_size: int, max_entries: int, flags: int, n_cpus: int
+) -> Any:
+    """The map's handle. Raises KernelError with the errno that the kernel would give."""
+    spec = ffi.new("struct p2b_vm_map_spec *", (kind, key_size, value_size, max_entries, flags, n_cpus))
+    ret = ffi.new("struct vm_map **")
+    checked(lib.p2b_vm_map_create(machine, spec, ret), f"cannot make a map of {max_entries} entries in the VM")
+    return ffi.gc(ret[0], lib.p2b_vm_map_destroy)
+
+
+def map_lookup(handle: Any, key: bytes, size: int) -> bytes | None:
+    value = ffi.new("char[]", size)
+    result: int = lib.p2b_vm_map_lookup(handle, key, value)
+    return _found(result, value, "look up a key in the map")
+
+
+def map_take(handle: Any, key: bytes, size: int) -> bytes | None:
+    value = ffi.new("char[]", size)
+    result: int = lib.p2b_vm_map_take(handle, key, value)
+    return _found(result, value, "take a key out of the map")
+
+
+def _found(result: int, value: Any, what: str) -> bytes | None:
+    if result == -errno.ENOENT:
+        return None
+    checked(result, f"cannot {what}")
+    return bytes(ffi.buffer(value))
+
+
+def map_update(handle: Any, key: bytes, value: bytes, flags: int) -> None:
+    checked(lib.p2b_vm_map_update(handle, key, value, flags), "cannot set a key of the map")
+
+
+def map_update_many(handle: Any, keys: bytes, values: bytes, count: int) -> None:
+    done = ffi.new("uint32_t *")
+    result: int = lib.p2b_vm_map_update_many(handle, keys, values, count, 0, done)
+    checked(result, f"cannot set {count} keys of the map ({done[0]} are set)")
+
+
+def map_delete(handle: Any, key: bytes) -> bool:
+    result: int = lib.p2b_vm_map_delete(handle, key)
+    return result != -errno.ENOENT and checked(result, "cannot delete a key of the map") == 0
+
+
+def map_next_key(handle: Any, key: bytes | None, size: int) -> bytes | None:
+    following = ffi.new("char[]", size)
+    result: int = lib.p2b_vm_map_next_key(handle, ffi.NULL if key is None else key, following)
+    return _found(result, following, "find the map's next key")
+
+
+def map_walk(handle: Any, key_size: int, value_size: int, delete: bool) -> tuple[bytearray, bytearray, int]:
+    """All keys and values at one time, and their number."""
+    while True:
+        cap = checked(lib.p2b_vm_map_count(handle), "cannot read the map") + _SPARE
+        keys, values = bytearray(cap * key_size), bytearray(cap * value_size)
+        n: int = lib.p2b_vm_map_walk(
+            handle, ffi.from_buffer(keys), ffi.from_buffer(values), cap, WALK_DELETE if delete else 0)
+        if n != -errno.ENOSPC:
+            return keys, values, checked(n, "cannot read the map")
+
+
+def map_set_prog(handle: Any, index: int, prog: Any | None, number: int) -> bool:
+    """Puts a program in; None takes one out, and gives whether there was one."""
+    result: int = lib.p2b_vm_map_set_prog(handle, index, ffi.NULL if prog is None else prog, number)
+    return result != -errno.ENOENT and checked(result, "cannot put that into the program array") == 0
+
+
+# Event queues
+
+
+class QueueReader:
+    """Reads an event queue, as kernel.core.PerfReader does a perf event array; closing ends all waits."""
+
+    def __init__(self, handle: Any, pages: int | None = None) -> None:
+        """``pages`` of room for each CPU; None for a ring buffer, which has its room."""
+        if pages is not None:
+            checked(lib.p2b_vm_queue_open(handle, pages), f"cannot make buffers of {pages} pages for each CPU")
+        self._handle = handle
+        self._owner = os.getpid()
+
+    @property
+    def forked(self) -> bool:
+        return os.getpid() != self._owner
+
+    def _open(self) -> Any:
+        handle = self._handle
+        if handle is None:
+            raise ClosedError("the queue's reader is closed")
+        if self.forked:
+            raise KernelError(errno.ECHILD, f"this queue belongs to process {self._owner}, its forked child "
+                              f"{os.getpid()} can't read it: make a queue and load its program in the child")
+        return handle
+
+    def drain(self, out: Buffer) -> int:
+        n: int = lib.p2b_vm_queue_drain(
+            self._open(), ffi.from_buffer(out, require_writable=True), len(out), (1 << 64) - 1)
+        return checked(n, "cannot drain the queue")
+
+    def wait(self, timeout_ms: int) -> bool | None:
+        handle = self._handle
+        result: int = -errno.ECANCELED if handle is None else lib.p2b_vm_queue_wait(handle, timeout_ms)
+        if result == -errno.ECANCELED:
+            return None
+        if result == -errno.ECHILD:
+            self._open()
+        return result != -errno.EINTR and bool(checked(result, "cannot wait for records"))
+
+    def cancel(self) -> None:
+        handle = self._handle
+        if handle is not None:
+            lib.p2b_vm_queue_cancel(handle)
+
+    def fileno(self) -> int:
+        result: int = lib.p2b_vm_queue_fd(self._open())
+        return checked(result, "the queue has no descriptor")
+
+    def tick(self, ms: int) -> None:
+        """Nothing to do: every record is announced at once."""
+
+    def stats(self) -> RingStats:
+        ret = ffi.new("struct p2b_ring_stats *")
+        checked(lib.p2b_vm_queue_stats(self._open(), ret), "cannot count the records")
+        return RingStats(ret.records, ret.lost, ret.corrupt)
+
+    def close(self) -> None:
+        self.cancel()
+        self._handle = None

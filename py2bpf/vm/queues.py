@@ -1,0 +1,20 @@
+"""Records of the VM's event queues. See datastructures.reader.RecordSource."""
+
+from __future__ import annotations
+
+from mmap import PAGESIZE
+
+from ..kernel.codec import Codec
+from ..kernel.perfbuf import FrameSource
+from .maps import VmMap
+from .native import QueueReader
+
+
+def perf_source(storage: VmMap, n_cpus: int, pages: int, codec: Codec) -> FrameSource:
+    """The records that programs write to a perf event array, ``pages`` of room for each CPU. Raises KernelError."""
+    return FrameSource(QueueReader(storage.handle, pages), codec, 0.0, pages * PAGESIZE * n_cpus)
+
+
+def ring_source(storage: VmMap, size: int, codec: Codec) -> FrameSource:
+    """The records of a ring buffer of size bytes."""
+    return FrameSource(QueueReader(storage.handle), codec, 0.0, size)

@@ -1,0 +1,31 @@
+"""Programs by number, as the kernel's ids: what user space stores in a program array, and reads from it."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Final
+
+from ..exception import ClosedError, DataTypeError, NotInVm
+
+_programs: Final[weakref.WeakValueDictionary[int, Any]] = weakref.WeakValueDictionary()
+
+
+def program_of(number: int) -> Any:
+    """The program with that number. Raises ClosedError when it is gone."""
+    program = _programs.get(number)
+    if program is None:
+        raise ClosedError(f"the VM's program number {number} is closed")
+    return program
+
+
+def number_of(value: Any, what: str) -> int:
+    """The number of a program of the VM, given as Prog or as what it wraps; ``what`` is where it shall go."""
+    program = getattr(value, "_loaded", value)
+    if not hasattr(program, "spec"):
+        raise DataTypeError(f"value of {what}: a program of the VM, not {value!r}")
+    if hasattr(type(program), "handle"):
+        number: int = program.info().id
+        _programs[number] = program
+        return number
+    raise NotInVm(f"{what} lives in the embedded VM, and {value!r} in the kernel",
+                  "make both inside of the same py2bpf.vm.backend()")

@@ -1,0 +1,27 @@
+"""Tests of maps and queues run twice: on the kernel's, and on those of the embedded VM, which must behave the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from py2bpf import vm
+
+HERE = Path(__file__).parent
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What is marked ``kernel`` is repeated in the VM, unless it is about the kernel itself (``kernel_only``)."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if metafunc.definition.path.parent == HERE and "kernel" in marks and "kernel_only" not in marks:
+        metafunc.parametrize("backend", ["kernel", "vm"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the test's maps are made."""
+    name = getattr(request, "param", "kernel")
+    with vm.backend(name):
+        yield name
