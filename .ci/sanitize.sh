@@ -16,4 +16,4 @@ export LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=lib
 export ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1
 "$PYTHON" -c 'import sys, py2bpf._core as core; sys.exit(not core.__file__.startswith(sys.argv[1]))' "$out"
 exec "$PYTHON" -m pytest -q -p no:cacheprovider -c "$top/pyproject.toml" --rootdir "$top" \
-	-m "not slow and not vm" "$top/tests/kernel" "$top/tests/datastructures" "$top/tests/qemu"
+	-m "not slow and not vm" "$top/tests/kernel" "$top/tests/datastructures" "$top/tests/vm" "$top/tests/qemu"
