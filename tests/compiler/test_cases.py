@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,12 @@ from case_files import (
     write,
 )
 
+from py2bpf import vm
 from py2bpf.compiler import pipeline
 from py2bpf.prog import create_prog
 from py2bpf.uapi.prog_types import KEEP_PACKET
+from py2bpf.vm import core as vm_core
+from py2bpf.vm.machine import machine
 
 CASES = Path(__file__).parent.parent / "cases"
 ALL = [parse(path) for path in sorted(CASES.rglob("*.case"))]
@@ -86,10 +89,29 @@ def maps() -> Iterator[dict[str, Any]]:
 @pytest.mark.kernel
 @pytest.mark.parametrize("case", RUN, ids=name_of)
 def test_runs(case: Case, maps: dict[str, Any], trace_lines: Any) -> None:
+    run_case(case, maps, trace_lines)
+
+
+@pytest.mark.parametrize("case", RUN, ids=name_of)
+def test_runs_in_the_vm(case: Case, maps: dict[str, Any]) -> None:
+    """The same answers from the embedded VM, without privileges."""
+
+    def traced(action: Callable[[], object]) -> list[str]:
+        vm_core.trace(machine().handle)
+        action()
+        return vm_core.trace(machine().handle)[0]
+
+    with vm.backend():
+        run_case(case, maps, traced)
+
+
+def run_case(case: Case, maps: dict[str, Any], traced: Any) -> None:
+    """The run section of a case, with its program where the backend says."""
     names = namespace(case, maps)
     if "warning" in case.sections:
         warnings.simplefilter("ignore", UserWarning)
     with create_prog(case.prog_type, CONTEXTS[case.prog_type](), names["prog"]) as prog:
+        assert prog.in_vm == (vm.current() == "vm")
 
         def run(packet: bytes = PACKET, repeat: int = 1) -> int:
             return prog.test_run(packet, repeat=repeat).retval
@@ -97,6 +119,6 @@ def test_runs(case: Case, maps: dict[str, Any], trace_lines: Any) -> None:
         def errors() -> dict[str, int]:
             return {str(site): count for site, count in prog.errors.items()}
 
-        names |= {"run": run, "PACKET": PACKET, "KEEP_PACKET": KEEP_PACKET, "traced": trace_lines, "loaded": prog}
+        names |= {"run": run, "PACKET": PACKET, "KEEP_PACKET": KEEP_PACKET, "traced": traced, "loaded": prog}
         names["errors"] = errors
         check_run(case.sections["run"], names, f"{case.path.stem}.run")
