@@ -287,3 +287,9 @@ def test_import_is_quick() -> None:
     """At most 80 ms, taking the best of a few processes: others may be busy."""
     code = "import time; t = time.perf_counter(); import py2bpf; print(time.perf_counter() - t)"
     assert min(float(import_in_fresh_process(code)) for _ in range(5)) < 0.080
+
+
+def test_test_files_have_different_names() -> None:
+    """pytest takes two files of one name for the same module, wherever they are."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
