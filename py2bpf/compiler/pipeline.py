@@ -19,7 +19,7 @@ from .bytecode.text import render as bytecode_text
 from .ir.checker import check
 from .ir.printer import to_text
 from .ir.values import Function, prune
-from .passes import clean, cse, dce, iterators, loops, lower, packets, returns, stack_init
+from .passes import clean, cse, dce, flags, iterators, loops, lower, packets, returns, stack_init
 from .peval import evaluate
 
 Dump = Callable[[str, str], None]
@@ -34,6 +34,7 @@ PASSES: Final[tuple[tuple[str, Callable[[Function], None]], ...]] = (
     ("dce", dce.run),
     ("packets", packets.run),
     ("iterators", iterators.run),
+    ("flags", flags.run),
     ("returns", returns.run),
     ("clean again", clean.run),
     ("stack_init", stack_init.run),
@@ -63,20 +64,10 @@ def compile_function(
     dump = dump or _verbose()
     if dump is not None:
         dump("bytecode", bytecode_text(decode(fn.__code__)))
-    stage = "peval"
-    ir: Function | None = None
+    compilation = _Compilation(fn, context, hook, target or Target(), dump)
     try:
-        ir = evaluate(fn, context, hook, target or Target(), decode)
-        _done(ir, stage, dump, lowered=False)
-        lowered = False
-        found: list[warn.Found] = []
-        for stage, run in PASSES:
-            run(ir)
-            found += warn.CHECKS.get(stage, _nothing)(ir)
-            lowered |= stage == "lower"
-            _done(ir, stage, dump, lowered)
-        stage = "codegen"
-        spec = codegen.generate(ir)
+        spec = compilation.run(inline=False) or compilation.run(inline=True)
+        assert spec is not None
     except TranslationError as error:
         _blame(error, given)
         raise
@@ -84,22 +75,58 @@ def compile_function(
         raise
     except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         span = Span(fn.__code__.co_filename, fn.__code__.co_firstlineno)
-        raise InternalCompilerError(stage, f"{type(error).__name__}: {error}", span) from error
-    warn.show(found, fn)
+        raise InternalCompilerError(compilation.stage, f"{type(error).__name__}: {error}", span) from error
+    warn.show(compilation.found, fn)
     if dump is not None:
         dump("asm", "".join(f"{insn}\n" for insn in spec.code))
     return dataclasses.replace(spec, name=name or spec.name, license=license)
+
+
+class _Compilation:
+    """One function on its way through the stages; ``stage`` is where it is, ``found`` what to warn of."""
+
+    def __init__(
+        self, fn: types.FunctionType, context: ContextSpec, hook: HookSpec, target: Target, dump: Dump | None
+    ) -> None:
+        self.fn = fn
+        self.context = context
+        self.hook = hook
+        self.target = target
+        self.dump = dump
+        self.stage = ""
+        self.found: list[warn.Found] = []
+
+    def run(self, inline: bool) -> ProgramSpec | None:
+        """``inline``: without subprograms. None where it is worth a try since their frames don't fit the stack."""
+        self.stage = "peval"
+        program = evaluate(self.fn, self.context, self.hook, self.target, decode, inline)
+        functions = (program, *program.subprograms)
+        _done(functions, self.stage, self.dump, lowered=False)
+        lowered = False
+        self.found = []
+        for self.stage, run in PASSES:
+            for ir in functions:
+                run(ir)
+                self.found += warn.CHECKS.get(self.stage, _nothing)(ir)
+            lowered |= self.stage == "lower"
+            _done(functions, self.stage, self.dump, lowered)
+        self.stage = "codegen"
+        try:
+            return codegen.generate(program)
+        except codegen.FrameSizeError:
+            return None
 
 
 def _nothing(ir: Function) -> list[warn.Found]:
     return []
 
 
-def _done(ir: Function, stage: str, dump: Dump | None, lowered: bool) -> None:
+def _done(functions: tuple[Function, ...], stage: str, dump: Dump | None, lowered: bool) -> None:
     if checking and stage not in ("peval",):
-        check(ir, stage, lowered)
+        for ir in functions:
+            check(ir, stage, lowered)
     if dump is not None:
-        dump(stage, to_text(ir))
+        dump(stage, "\n".join(to_text(ir) for ir in functions))
 
 
 def _plain(fn: Any) -> types.FunctionType:

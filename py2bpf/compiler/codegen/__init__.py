@@ -5,32 +5,42 @@ from __future__ import annotations
 import ctypes
 import functools
 
-from ...spec import MapSpec, ProgramSpec
+from ...exception import Span
+from ...spec import ErrorSite, MapSpec, ProgramSpec
 from ...uapi.map_types import MapType
 from ..ir.values import Function
 from . import edges, frame, regalloc, select
 from .emit import Emitter
+from .program import Compiled, FrameSizeError, join
+
+__all__ = ["FrameSizeError", "generate"]
+
+Errors = dict[ErrorSite, Span | None]
 
 
 def generate(fn: Function) -> ProgramSpec:
-    """A lowered IR function as a program specification.
+    """A lowered IR function and its subprograms as a program specification.
 
-    Raises LimitExceeded where it needs more stack than BPF has.
+    Raises LimitExceeded where it needs more stack than BPF has, FrameSizeError where only its subprograms do.
     """
+    errors: Errors = {}
+    insns, lines, functions = join([_function(part, errors) for part in (fn, *fn.subprograms)])
+    maps, captures = tuple(fn.maps), tuple(fn.captures)
+    if errors:
+        maps, captures = (*maps, _error_map(len(errors))), (*captures, None)
+    return ProgramSpec(
+        fn.name, fn.hook, insns, lines, maps, captures, functions=functions, kfuncs=tuple(fn.kfuncs),
+        errors=tuple(errors), error_map=len(fn.maps) if errors else None,
+    )  # fmt: skip
+
+
+def _function(fn: Function, errors: Errors) -> Compiled:
     edges.split_critical(fn)
     places = frame.lay_out(fn)
-    code = select.Selector(fn, edges.loop_depths(fn), places.slots).run()
+    code = select.Selector(fn, edges.loop_depths(fn), places.slots, errors).run()
     allocation = regalloc.allocate(code)
-    insns, lines = Emitter(code, allocation, places).run()
-    errors = tuple(code.errors)
-    if not errors:
-        return ProgramSpec(
-            fn.name, fn.hook, insns, lines, tuple(fn.maps), tuple(fn.captures), kfuncs=tuple(fn.kfuncs)
-        )
-    return ProgramSpec(
-        fn.name, fn.hook, insns, lines, (*fn.maps, _error_map(len(errors))), (*fn.captures, None),
-        kfuncs=tuple(fn.kfuncs), errors=errors, error_map=len(fn.maps),
-    )  # fmt: skip
+    emitter = Emitter(code, allocation, places)
+    return Compiled(fn, *emitter.run(), emitter.stack)
 
 
 @functools.cache

@@ -161,7 +161,7 @@ class Emitter:
 
     def _exit_stubs(self) -> None:
         """Where guards go: a piece for each error that addresses its counter, and one that counts and returns."""
-        sites = list(enumerate(self.code.errors.values()))
+        sites = [(n, span) for n, span in enumerate(self.code.errors.values()) if n in self.code.raised]
         if self.insns[-1].code == _GOTO:  # the error that the code before ends in comes first, and needs no jump to it
             sites.sort(key=lambda site: self._number(error_label(site[0])) != self.insns[-1].ref)
             if sites and self._number(error_label(sites[0][0])) == self.insns[-1].ref:
@@ -186,7 +186,7 @@ class Emitter:
                 label = self.insns[at - 1].ref
                 number = self._number(EXIT_LABEL)
                 self.insns = [i._replace(ref=label) if i.kind == JUMP and i.ref == number else i for i in self.insns]
-                if self.code.errors:
+                if self.code.raised:
                     self._add(asm.jump(label), None)
                 return
         self._label(EXIT_LABEL)

@@ -26,6 +26,7 @@ LABEL: Final = int(Kind.LABEL)
 JUMP: Final = int(Kind.JUMP)
 LD64: Final = int(Kind.LD64)
 LD_MAP: Final = int(Kind.LD_MAP)
+LOCAL: Final = int(Kind.CALL_LOCAL)
 KFUNC: Final = int(Kind.CALL_KFUNC)
 LOAD: Final = {size: Class.LDX | Mode.MEM | width for size, width in SIZES.items()}
 STORE: Final = {size: Class.STX | Mode.MEM | width for size, width in SIZES.items()}
@@ -152,6 +153,11 @@ def exit_() -> Machine:
 def call_kfunc(number: int, args: int) -> Machine:
     """A call of the program's kernel function of that number."""
     return Machine(KFUNC, CALL, ref=number, reads=tuple(range(1, 1 + args)), writes=(0,), clobbers=CALLER_SAVED)
+
+
+def call_local(number: int, args: int) -> Machine:
+    """A call of the program's subprogram of that number."""
+    return Machine(LOCAL, CALL, ref=number, reads=tuple(range(1, 1 + args)), writes=(0,), clobbers=CALLER_SAVED)
 
 
 def call(helper: int, args: int) -> Machine:

@@ -59,7 +59,8 @@ def liveness(code: Selection) -> dict[Block | None, int]:
             if live != live_in[block.label]:
                 live_in[block.label] = live
                 changed = True
-    if live_in[blocks[0].label] & ~(0b10 | 1 << FRAME):
+    given = (2 << 1 + code.fn.params) - 2  # r1 and the registers of a subprogram's parameters
+    if live_in[blocks[0].label] & ~(given | 1 << FRAME):
         raise InternalCompilerError("codegen", "a register is read that nothing wrote")
     return {block.label: _live_out(block, live_in) for block in blocks}
 

@@ -44,7 +44,8 @@ def fits(number: int) -> bool:
 
 
 class Selection:
-    """The result: machine blocks, and how many virtual registers they use."""
+    """The result: machine blocks, and how many virtual registers they use. ``errors`` are the whole program's,
+    ``raised`` the numbers of those that this function raises."""
 
     def __init__(self, fn: Function) -> None:
         self.fn = fn
@@ -52,16 +53,20 @@ class Selection:
         self.registers = VIRTUAL
         self.exit_used = False
         self.errors: dict[ErrorSite, Span | None] = {}
+        self.raised: set[int] = set()
 
 
 class Selector:
-    """Selects one function; ``slots`` numbers the stack objects."""
+    """Selects one function; ``slots`` numbers the stack objects, ``errors`` are those of the functions before."""
 
-    def __init__(self, fn: Function, depths: dict[Block, int], slots: dict[Value, int]) -> None:
+    def __init__(
+        self, fn: Function, depths: dict[Block, int], slots: dict[Value, int], errors: dict[ErrorSite, Span | None]
+    ) -> None:
         self.fn = fn
         self.depths = depths
         self.slots = slots
         self.result = Selection(fn)
+        self.result.errors = errors
         self.registers: dict[Value, int] = {}
         self.out: list[Machine] = []
         self.span: Span | None = None
@@ -247,6 +252,15 @@ class Selector:
 
     def context(self, value: Value) -> None:
         self.put(m.move(self.define(value), 1))
+
+    def parameter(self, value: Value) -> None:
+        self.put(m.move(self.define(value), value.attr))
+
+    def call_subprogram(self, value: Value) -> None:
+        for position, arg in enumerate(value.args):
+            self.into(1 + position, arg)
+        self.put(m.call_local(self.fn.subprograms.index(value.attr), len(value.args)))
+        self._take_result(value)
 
     def binary(self, value: Value) -> None:
         if value.op in (Op.AND, Op.OR) and not self.plain_uses.get(value):
@@ -528,7 +542,9 @@ class Selector:
         span = value.span
         site = ErrorSite(span.filename if span else "", span.line if span else 0, value.attr.error)
         self.result.errors.setdefault(site, span)
-        return error_label(list(self.result.errors).index(site))
+        number = list(self.result.errors).index(site)
+        self.result.raised.add(number)
+        return error_label(number)
 
     def jump(self, value: Value) -> None:
         """The block's ``next`` says it."""
@@ -564,6 +580,8 @@ def _is_strict(pointer: Value) -> bool:
 
 _HANDLERS: Final[dict[Op, Callable[[Selector, Value], None]]] = {
     Op.CTX: Selector.context,
+    Op.PARAM: Selector.parameter,
+    Op.CALL_SUB: Selector.call_subprogram,
     **dict.fromkeys(_ALU, Selector.binary),
     **dict.fromkeys(_JUMP, Selector.comparison),
     Op.NEG: Selector.negative,

@@ -1,4 +1,5 @@
-"""Which form a loop gets: the one place where that is decided, with the numbers that were found by measuring.
+"""Which form a loop gets, and which functions become subprograms: the one place where that is decided, with the
+numbers that were found by measuring.
 
 | form | what it is | when |
 | --- | --- | --- |
@@ -22,6 +23,11 @@ UNROLL_INSTRUCTIONS: Final = 512
 """The same, if iterations times canonical instructions of the body exceed this."""
 MAX_ITERATIONS: Final = 8 * 1024 * 1024
 """BPF_MAX_LOOPS of the kernel: so often an iterator goes on, and no more."""
+
+SUBPROGRAM_INSTRUCTIONS: Final = 256
+"""A function of so many canonical instructions becomes a BPF subprogram instead of being inlined, when it is called
+from SUBPROGRAM_CALLS places with the same constants. A call takes 5 ns, a fifth of what such a function takes."""
+SUBPROGRAM_CALLS: Final = 2
 
 STRAIGHT_STEPS: Final = 40_000
 """Verifier steps that a loop without branches may take, for all states that branches around it may bring there: a

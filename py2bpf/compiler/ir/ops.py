@@ -17,6 +17,7 @@ class Op(Enum):
 
     CONST = "const"  # attr: int
     CTX = "ctx"  # the program's context pointer
+    PARAM = "param"  # attr: the register that a subprogram gets it in
     PHI = "phi"  # one argument per predecessor
     # exact integers
     FLOORDIV = "floordiv"
@@ -65,6 +66,7 @@ class Op(Enum):
     PTRADD = "ptradd"  # pointer, integer
     MAP = "map"  # attr: number of the map
     CALL = "call"  # attr: HelperInfo
+    CALL_SUB = "call_sub"  # the context, the other arguments; attr: the subprogram, a Function
     PACKET = "packet"  # context [, index]; attr: (bytes, offset): a load from the packet
     VIEW = "view"  # context [, offset]; attr: (bytes, offset, whether the sum surely is in reach): the place in the
     # packet, null past its end; the ``packets`` pass takes it apart
@@ -134,7 +136,9 @@ INFO: Final[dict[Op, Info]] = {
     Op.ATOMIC: Info(2),
     Op.PTRADD: Info(2, pure=True),
     Op.MAP: Info(0, pure=True),
+    Op.PARAM: Info(0),
     Op.CALL: Info(None),
+    Op.CALL_SUB: Info(None),
     Op.PACKET: Info(None),
     Op.VIEW: Info(None, removable=True),
     Op.EXTENT: Info(1, removable=True),

@@ -23,7 +23,8 @@ def to_text(fn: Function) -> str:
             if not isinstance(value.type, Void):
                 names[value] = f"%{len(names)}"
     places = {block: i for i, block in enumerate(fn.blocks)}
-    lines = [f"program {fn.name} ({fn.hook.name})"]
+    kind = fn.hook.name if isinstance(fn.result, Void) else str(fn.result)
+    lines = [f"{'program' if isinstance(fn.result, Void) else 'subprogram'} {fn.name} ({kind})"]
     for block in fn.blocks:
         order = sorted(range(len(block.preds)), key=[places.get(pred, -1) for pred in block.preds].__getitem__)
         preds = ", ".join(labels.get(block.preds[i], "?") for i in order)

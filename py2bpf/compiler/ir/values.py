@@ -58,9 +58,15 @@ class Block:
 
 class Function:
     """A program in IR. ``blocks[0]`` is the entry; every block stands after its forward predecessors,
-    and the blocks of a loop stand together. ``edges`` has the offsets of the context's pointers to the packet."""
+    and the blocks of a loop stand together. ``edges`` has the offsets of the context's pointers to the packet.
 
-    __slots__ = ("blocks", "captures", "edges", "hook", "kfuncs", "maps", "name", "target")
+    A subprogram has ``params`` parameters beside the context and a ``result`` type; where ``flag`` points, it stores 1
+    when the program shall end."""
+
+    __slots__ = (
+        "blocks", "captures", "edges", "flag", "hook", "kfuncs", "maps", "name", "params", "result", "subprograms",
+        "target",
+    )  # fmt: skip
 
     def __init__(self, name: str, hook: HookSpec, target: Target | None = None) -> None:
         self.name = name
@@ -71,6 +77,19 @@ class Function:
         self.captures: list[Any] = []
         self.edges: dict[str, int] = {}
         self.kfuncs: list[str] = []
+        self.subprograms: list[Function] = []
+        self.params = 0
+        self.result: Type = VOID
+        self.flag: Value | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+    def belong_to(self, program: Function) -> None:
+        """Makes this a subprogram: it shares the program's maps and kernel functions."""
+        self.maps, self.captures, self.edges = program.maps, program.captures, program.edges
+        self.kfuncs, self.subprograms = program.kfuncs, program.subprograms
+        self.subprograms.append(self)
 
     def kfunc(self, name: str) -> int:
         """The program's number for a kernel function, given at its first use."""

@@ -42,7 +42,8 @@ def _share(fn: Function) -> None:
         if end.op is Op.EXIT and not (end.attr and end.attr.error):
             end.op, end.args, end.attr = Op.RETURN, [const(fn.hook.safe)], None
         if end.op is Op.RETURN and end.args[0].op is Op.CONST:
-            returns.setdefault(end.args[0].attr & 0xFFFFFFFF, []).append(block)
+            number = end.args[0].attr  # of a program's result 32 bits count, of a subprogram's all
+            returns.setdefault(number if fn.result is not VOID else number & 0xFFFFFFFF, []).append(block)
     for number, blocks in returns.items():
         if len(blocks) < 2:
             continue

@@ -21,14 +21,24 @@ class PathEnds(Exception):  # noqa: N818 - no error: control flow of the evaluat
 class Builder:
     """A cursor into a function under construction. ``span`` is the source of what is emitted next."""
 
-    def __init__(self, name: str, hook: HookSpec, target: Target) -> None:
+    def __init__(self, name: str, hook: HookSpec, target: Target, caller: Builder | None = None) -> None:
         self.target = target
         self.fn = Function(name, hook, target)
         self.span: Span | None = None
         self.map_numbers: dict[int, int] = {}
+        if caller is not None:
+            self.fn.belong_to(caller.fn)
+            self.map_numbers = caller.map_numbers
         self.block = Block()
         self.start(self.block)
         self.context = self.emit(Op.CTX, [], CTX)
+
+    def parameter(self, type: Type) -> Value:
+        """The next parameter of a subprogram. It stands at the beginning, where its register still has it."""
+        self.fn.params += 1
+        value = Value(Op.PARAM, [], type, 1 + self.fn.params, self.span)
+        self.fn.blocks[0].body.insert(self.fn.params, value)
+        return value
 
     # places
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import Py2BpfError, TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
-from . import arith, choice, functions, generators, iteration, maps, memory, packets, semantics
+from . import arith, choice, functions, generators, iteration, maps, memory, packets, semantics, subprograms
 from .describe import describe
 from .frames import Frame
 from .layout import is_ctype
@@ -235,6 +235,10 @@ def _constant(state: State, value: Abstract) -> Any:
 
 def _inline(ev: Evaluator, state: State, fn: types.FunctionType, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     frame = ev.real_frame(fn, _path(ev, unit), ev.b.span)
+    if frame.fn.varargs is None and frame.fn.varkw is None:
+        called = subprograms.call(ev, fn, frame, bind(ev, state, frame, args, kwargs, *_defaults(fn)))
+        if called is not None:
+            return called
     return _run(ev, state, frame, args, kwargs, *_defaults(fn))
 
 

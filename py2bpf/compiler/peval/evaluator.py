@@ -22,7 +22,7 @@ from ..bytecode.canonical import Instr, Loop, Op
 from ..ir.loop_policy import UNROLL_INSTRUCTIONS, UNROLL_ITERATIONS
 from ..ir.ops import Op as IrOp
 from ..ir.values import Block, Function, Value, const
-from . import arith, calls, handlers, iteration, semantics
+from . import arith, calls, handlers, iteration, semantics, subprograms
 from .builder import Builder, PathEnds
 from .describe import describe
 from .frames import (
@@ -48,18 +48,25 @@ MAX_DEPTH = 64
 Decode = Callable[[types.CodeType], Code]
 
 
-def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec, target: Target, decode: Decode) -> Function:
-    """The residual program of ``fn`` as IR. ``decode`` gives the canonical code of a function and its callees.
+def evaluate(
+    fn: types.FunctionType, context: ContextSpec, hook: HookSpec, target: Target, decode: Decode, inline: bool = False
+) -> Function:
+    """The residual program of ``fn`` as IR. ``decode`` gives the canonical code of a function and its callees;
+    ``inline``: make no subprograms.
 
     Raises TranslationError with the user's line for what has no meaning in BPF.
     """
     plans: dict[Any, LoopPlan] = {}
     apart: set[Any] = set()
+    registry = subprograms.Registry(inline)
     first_error: TranslationError | None = None
     for _ in range(MAX_RESTARTS):
-        evaluator = Evaluator(Builder(fn.__name__, hook, target), decode, plans, apart)
+        evaluator = Evaluator(Builder(fn.__name__, hook, target), decode, plans, apart, registry)
+        registry.made.clear()
         try:
-            return evaluator.program(fn, context)
+            program = evaluator.program(fn, context)
+            subprograms.check(registry, program)
+            return program
         except Restart:
             continue
         except TranslationError as error:
@@ -73,12 +80,14 @@ def evaluate(fn: types.FunctionType, context: ContextSpec, hook: HookSpec, targe
 class Evaluator:
     """One attempt. ``b`` emits; ``frame`` is the activation that runs now."""
 
-    def __init__(self, b: Builder, decode: Decode, plans: dict[Any, LoopPlan], apart: set[Any]) -> None:
+    def __init__(self, b: Builder, decode: Decode, plans: dict[Any, LoopPlan], apart: set[Any],
+                 registry: subprograms.Registry) -> None:  # fmt: skip
         self.b = b
         self.hook = b.fn.hook
         self.decode = decode
         self.plans = plans
         self.apart = apart
+        self.registry = registry
         self.frame: Frame | None = None
         self.idents = 0
         self.blocks = 0
@@ -87,6 +96,13 @@ class Evaluator:
         """A fresh number for a cell or an object of the heap."""
         self.idents += 1
         return self.idents
+
+    def nested(self, b: Builder) -> Evaluator:
+        """The evaluator of a subprogram, called from where this one stands."""
+        inner = Evaluator(b, self.decode, self.plans, self.apart, self.registry)
+        inner.frame = self.frame
+        b.span = self.b.span
+        return inner
 
     # the program
 

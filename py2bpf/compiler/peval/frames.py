@@ -151,6 +151,10 @@ class Frame:
         order.append(block)
         return tuple(order)
 
+    def size(self) -> int:
+        """The function's canonical instructions."""
+        return sum(len(block.instrs) for block in self.fn.blocks)
+
     def body_size(self, loop: Loop) -> int:
         return sum(len(self.fn.blocks[index].instrs) for index in loop.body)
 

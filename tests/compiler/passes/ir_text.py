@@ -12,6 +12,7 @@ from py2bpf.uapi.prog_types import HOOKS, ProgType
 _TYPES = {
     "i64": I64, "u64": U64, "ctx*": CTX, "stack*": STACK,
     "value*": Ptr(Region.VALUE), "value*?": Ptr(Region.VALUE, True),
+    "mem*?": Ptr(Region.MEM, True),
 }  # fmt: skip
 _OPS = {op.value: op for op in Op}
 

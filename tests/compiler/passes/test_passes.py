@@ -11,9 +11,9 @@ from ir_text import parse
 
 from py2bpf.compiler.ir.checker import check
 from py2bpf.compiler.ir.printer import to_text
-from py2bpf.compiler.passes import clean, cse, dce, lower, returns, stack_init
+from py2bpf.compiler.passes import clean, cse, dce, iterators, loops, lower, returns, stack_init
 
-PASSES = {"clean": clean.run, "lower": lower.run, "cse": cse.run, "dce": dce.run, "returns": returns.run, "stack_init": stack_init.run}
+PASSES = {"loops": loops.run, "iterators": iterators.run, "clean": clean.run, "lower": lower.run, "cse": cse.run, "dce": dce.run, "returns": returns.run, "stack_init": stack_init.run}
 
 BYTE = "%1 = load i64 %0, #0, #1, unsigned"
 WORD = "%1 = load i64 %0, #0, #4, unsigned"
@@ -98,7 +98,36 @@ FIRES: dict[str, tuple[str, str, str]] = {
             "%3 = load i64 %2, #12, #4, unsigned", "return %3")),
 }  # fmt: skip
 
+FIRES |= {
+    "loops: an iterator around a loop of unknown length": (
+        "loops",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n jump b1\nb1:  ; from b0, b2\n %2 = phi i64 0, %4\n"
+        " %3 = lt i64 %2, %1\n branch %3, b2, b3\nb2:  ; from b1\n %4 = add i64 %2, 1\n jump b1\nb3:  ; from b1\n return %2\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n %2 = alloca stack* #8\n %3 = iter_new i64 %2, 8388608\n"
+        " %4 = hide i64 0, %3\n jump b1\n"
+        "b1:  ; from b0, b3\n %5 = phi i64 %4, %9\n %6 = iter_next mem*? %2\n branch %6, b2, b5\n"
+        "b2:  ; from b1\n %7 = lt i64 %5, %1\n branch %7, b3, b4\n"
+        "b3:  ; from b2\n %8 = add i64 %5, 1\n %9 = hide i64 %8, %3\n jump b1\n"
+        "b4:  ; from b2\n return %5\nb5:  ; from b1\n exit TimeoutError\n")),
+    "iterators: destroyed on every way out": (
+        "iterators",
+        ("b0:\n %0 = ctx ctx*\n %1 = alloca stack* #8\n %2 = iter_new i64 %1, 9\n guard %2, IndexError\n jump b1\n"
+        "b1:  ; from b0, b2\n %3 = iter_next mem*? %1\n branch %3, b2, b3\n"
+        "b2:  ; from b1\n %4 = load i64 %0, #0, #4, unsigned\n guard %4, IndexError\n branch %4, b1, b3\n"
+        "b3:  ; from b1, b2\n return 0\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = alloca stack* #8\n %2 = iter_new i64 %1, 9\n guard %2, IndexError\n jump b1\n"
+        "b1:  ; from b0, b3\n %3 = iter_next mem*? %1\n branch %3, b2, b4\n"
+        "b2:  ; from b1\n %4 = load i64 %0, #0, #4, unsigned\n branch %4, b3, b5\nb3:  ; from b2\n branch %4, b1, b4\n"
+        "b4:  ; from b1, b3\n iter_destroy %1\n return 0\nb5:  ; from b2\n iter_destroy %1\n exit IndexError\n")),
+}  # fmt: skip
+
 MUST_NOT: dict[str, tuple[str, str]] = {
+    "loops: a short loop": (
+        "loops",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n jump b1\nb1:  ; from b0, b2\n %2 = phi i64 0, %4\n"
+        " %3 = lt i64 %2, 100\n branch %3, b2, b3\nb2:  ; from b1\n %4 = add i64 %2, 1\n jump b1\nb3:  ; from b1\n return %2\n")),
+    "iterators: a guard where there is none": (
+        "iterators", row(WORD, "guard %1, IndexError", "return %1")),
     "lower: a comparison that the range leaves open": ("lower", row(BYTE, "%2 = slt i64 %1, 255", "return %2")),
     "lower: a mask that cuts": ("lower", row(WORD, "%2 = and i64 %1, 255", "return %2")),
     "lower: a sign that a mask takes away": ("lower", row(SIGNED, "%2 = and i64 %1, 4294967295", "return %2")),

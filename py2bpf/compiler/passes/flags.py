@@ -1,0 +1,42 @@
+"""Lets a subprogram that ends where Python raises tell its caller: it sets the flag that its last parameter points at.
+
+guard %2, ZeroDivisionError              branch %2, b1, b2
+return %3                       ->   b1: return %3
+                                     b2: store %1, 1, (0, 8)
+                                         exit ZeroDivisionError
+"""
+
+from __future__ import annotations
+
+from ..ir.ops import Op
+from ..ir.types import VOID
+from ..ir.values import Block, Function, Value, connect, const
+
+
+def run(fn: Function) -> None:
+    """Nothing to do for the program itself, and for functions that never raise."""
+    if fn.flag is None:
+        return
+    blocks: list[Block] = []
+    exits: list[Block] = []
+    for block in fn.blocks:
+        blocks.append(block)
+        while (at := next((i for i, value in enumerate(block.body) if value.op is Op.GUARD), None)) is not None:
+            block = _split(block, at, exits)
+            blocks.append(block)
+    fn.blocks = blocks + exits
+    for block in fn.blocks:
+        if block.end.op is Op.EXIT:
+            block.body.insert(len(block.body) - 1, Value(Op.STORE, [fn.flag, const(1)], VOID, (0, 8), block.end.span))
+
+
+def _split(block: Block, at: int, exits: list[Block]) -> Block:
+    guard, rest, leave = block.body[at], Block(), Block()
+    rest.body = block.body[at + 1 :]
+    del block.body[at:]
+    for succ in dict.fromkeys(rest.succs):
+        succ.preds = [rest if pred is block else pred for pred in succ.preds]
+    leave.body = [Value(Op.EXIT, [], VOID, guard.attr, guard.span)]
+    exits.append(leave)
+    connect(block, Op.BRANCH, guard.args, (rest, leave), guard.span)
+    return rest

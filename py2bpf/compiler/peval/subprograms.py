@@ -1,0 +1,143 @@
+"""Calls of large functions that are called often: they become BPF subprograms instead of being inlined.
+
+A subprogram gets the context and up to four integers, specialised on the arguments that are constants, and returns an
+integer. Where Python may raise in it, its last parameter is the address of a flag: it is set then, and the caller ends.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from ...exception import TranslationError
+from ..ir.loop_policy import SUBPROGRAM_CALLS, SUBPROGRAM_INSTRUCTIONS
+from ..ir.loops import find_loops
+from ..ir.ops import Op
+from ..ir.types import STACK, Int
+from ..ir.values import Function, Value, const
+from . import arith
+from .builder import Builder, PathEnds
+from .frames import Frame, Restart
+from .state import State
+from .values import Abstract, Const, Context, Run
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+Key = tuple[Any, ...]
+MAX_INTEGERS: Final = 4
+"""r2 to r5; r1 has the context."""
+FLAG_BYTES: Final = 8
+_SIMPLE: Final = (int, str, bytes, type(None))
+
+
+class Registry:
+    """What is known of the functions that are called. ``sites`` and ``refused`` outlive a restart; ``made`` are this
+    attempt's subprograms, None for one that is being made."""
+
+    def __init__(self, inline: bool) -> None:
+        self.inline = inline
+        self.sites: dict[Key, set[Any]] = {}
+        self.refused: set[Key] = set()
+        self.made: dict[Key, Function | None] = {}
+
+    def refuse(self, key: Key) -> NoReturn:
+        """The function can only be inlined: all begins again."""
+        self.refused.add(key)
+        raise Restart
+
+
+def check(registry: Registry, program: Function) -> None:
+    """The kernel has no BPF_LD_ABS in programs with subprograms: all begins again without these."""
+    functions = (program, *program.subprograms)
+    if program.subprograms and any(v.op is Op.PACKET for f in functions for block in f.blocks for v in block.body):
+        registry.inline = True
+        raise Restart
+
+
+def call(ev: Evaluator, fn: types.FunctionType, frame: Frame, names: dict[str, Abstract]) -> Abstract | None:
+    """The call of a subprogram; None where the function is to be inlined."""
+    registry = ev.registry
+    if registry.inline or frame.size() < SUBPROGRAM_INSTRUCTIONS:
+        return None
+    key = _key(fn, names)
+    if key is None or key in registry.refused:
+        return None
+    sites = registry.sites.setdefault(key, set())
+    news = frame.path not in sites
+    sites.add(frame.path)
+    if len(sites) < SUBPROGRAM_CALLS:
+        return None
+    if news and len(sites) == SUBPROGRAM_CALLS:  # the earlier ones are inlined already
+        raise Restart
+    if key not in registry.made:
+        registry.made[key] = None
+        registry.made[key] = _make(ev, fn, frame, names, key)
+    made = registry.made[key]
+    if made is None:  # it calls itself
+        registry.refuse(key)
+    return _emit(ev.b, made, [value.ir for value in names.values() if isinstance(value, Run)])
+
+
+def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Key | None:
+    """Tells apart what needs code of its own; None for arguments that a subprogram can't take."""
+    parts: list[Any] = [fn]
+    integers = 0
+    for name, value in names.items():
+        if isinstance(value, Run):
+            integers += 1
+            parts.append((name, arith.int_type(value.ir).signed))
+        elif isinstance(value, Context):
+            parts.append((name, "context"))
+        elif isinstance(value, Const):
+            simple = type(value.obj) in _SIMPLE
+            parts.append((name, type(value.obj), value.obj if simple else id(value.obj)))
+        else:
+            return None
+    return tuple(parts) if integers <= MAX_INTEGERS else None
+
+
+def _make(ev: Evaluator, fn: types.FunctionType, site: Frame, names: dict[str, Abstract], key: Key) -> Function:
+    """Evaluates the function by itself."""
+    b = Builder(fn.__name__, ev.hook, ev.b.target, ev.b)
+    inner = ev.nested(b)
+    frame = inner.real_frame(fn, ("subprogram", key), site.site)
+    try:
+        result = inner.run(frame, {name: _parameter(b, value) for name, value in names.items()}, State([], {}, {}, {}))
+    except (PathEnds, TranslationError):
+        ev.registry.refuse(key)
+    if not isinstance(result, (Run, Const)) or not arith.is_int(result):
+        ev.registry.refuse(key)
+    b.ret(arith.to_ir(b, result))
+    b.fn.result = arith.int_type(b.block.end.args[0])
+    if _may_raise(b.fn):
+        if b.fn.params == MAX_INTEGERS:
+            ev.registry.refuse(key)
+        b.fn.flag = b.parameter(STACK)
+    return b.fn
+
+
+def _parameter(b: Builder, value: Abstract) -> Abstract:
+    if isinstance(value, Run):
+        return Run(b.parameter(arith.int_type(value.ir)))
+    if isinstance(value, Context):
+        return Context(b.context, value.spec)
+    return value
+
+
+def _may_raise(fn: Function) -> bool:
+    """Whether the program may end in it. A loop may get an iterator, which may be exhausted."""
+    ends = any(value.op in (Op.GUARD, Op.EXIT) for block in fn.blocks for value in block.body)
+    return ends or bool(find_loops(fn))
+
+
+def _emit(b: Builder, callee: Function, integers: list[Value]) -> Abstract:
+    assert isinstance(callee.result, Int)
+    args = [b.context, *integers]
+    if callee.flag is None:
+        return Run(b.emit(Op.CALL_SUB, args, callee.result, callee))
+    flag = b.alloca(FLAG_BYTES)
+    b.store(flag, 0, FLAG_BYTES, const(0))
+    result = b.emit(Op.CALL_SUB, [*args, flag], callee.result, callee)
+    b.guard(b.compare(Op.EQ, b.load(flag, 0, FLAG_BYTES, False), const(0)), "")  # counted where it was raised
+    return Run(result)
