@@ -33,5 +33,6 @@ void check_maps(void);
 void check_vm_fuzz(void);
 void check_vmmaps(void);
 void check_btf(void);
+void check_pcap(void);
 
 #endif

@@ -8,6 +8,7 @@ int main(void)
 	check_vm_fuzz();
 	check_vmmaps();
 	check_btf();
+	check_pcap();
 	puts("ok");
 	return 0;
 }
