@@ -79,13 +79,13 @@ static int block(const struct scan *scan, uint64_t *at, struct p2b_pcap *pcap)
 int p2b_pcap_index(const void *data, uint64_t size, uint32_t flags, struct p2b_pcap *pcap)
 {
 	struct scan scan = { data, size, !!(flags & P2B_PCAP_SWAPPED) };
-	int more = pcap->used <= size && pcap->n_units ? 1 : -EINVAL;
+	int more = pcap->used <= size && (pcap->n_units || flags & P2B_PCAP_NG) ? 1 : -EINVAL;
 	uint32_t i;
 
+	pcap->n = 0;
 	for (i = 0; i < pcap->n_units; i++)
 		if (!pcap->units[i])
 			return -EINVAL;
-	pcap->n = 0;
 	while (more > 0 && pcap->n < pcap->cap)
 		more = flags & P2B_PCAP_NG ? block(&scan, &pcap->used, pcap) : classic(&scan, &pcap->used, pcap);
 	return more < 0 ? more : 0;

@@ -1,0 +1,102 @@
+"""Runs a program over a capture, in the embedded VM: what ``python -m py2bpf replay`` does.
+
+    result = replay(prog, "lo.pcap")
+    print(result.verdicts)
+
+Packets go through the VM in batches of thousands; every clock shows a packet's own time while it is looked at.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .exception import VmFault
+from .pcap import Batch, Capture, CaptureError
+from .prog import Prog
+from .uapi.prog_types import ProgType
+from .uapi.tc import TcAction
+from .uapi.xdp import XdpAction
+from .vm.batch import run_many
+
+EVENTS_KEPT: Final = 100
+
+_NAMES: Final[dict[int, dict[int, str]]] = {
+    ProgType.XDP: {each.value: each.name for each in XdpAction},
+    ProgType.SCHED_CLS: {each.value & 0xFFFFFFFF: each.name for each in TcAction},
+}
+
+
+@dataclass
+class Replay:
+    """What a program did with a capture's packets so far.
+
+    ``results`` counts what it returned. ``events`` has each queue's last records, ``n_events`` counts all. ``problem``
+    is why it ended early: a damaged capture, or a fault of the program.
+    """
+
+    hook: int
+    packets: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    results: Counter[int] = field(default_factory=Counter)
+    events: dict[str, deque[Any]] = field(default_factory=dict)
+    n_events: Counter[str] = field(default_factory=Counter)
+    trace: list[str] = field(default_factory=list)
+    problem: CaptureError | VmFault | None = None
+
+    @property
+    def verdicts(self) -> list[tuple[str, int]]:
+        """(verdict, packets), the most frequent first. A socket filter keeps a packet or drops it."""
+        if self.hook == ProgType.SOCKET_FILTER:
+            dropped = self.results[0]
+            named = {"keep": sum(self.results.values()) - dropped, "drop": dropped}
+            return sorted(((name, n) for name, n in named.items() if n), key=lambda each: -each[1])
+        names = _NAMES.get(self.hook, {})
+        return [(names.get(number, str(number)), count) for number, count in self.results.most_common()]
+
+
+def replay(
+    prog: Prog,
+    capture: Capture,
+    queues: Iterable[tuple[str, Any]] = (),
+    progress: Callable[[int], object] | None = None,
+) -> Replay:
+    """Runs a program of the VM once for each packet. ``queues`` are named event queues, emptied between batches.
+
+    ``progress`` is called with the number of bytes of the file that are read. What was done stays when the capture
+    turns out damaged, or when the program ends with a fault: see Replay.problem.
+    """
+    done = Replay(prog.spec.hook.prog_type)
+    begin = time.perf_counter()
+    try:
+        for batch in capture:
+            _run(prog, batch, done)
+            _collect(queues, done)
+            if progress is not None:
+                progress(capture.position)
+    except (CaptureError, VmFault) as error:
+        done.problem = error
+    done.seconds = time.perf_counter() - begin
+    return done
+
+
+def _run(prog: Prog, batch: Batch, done: Replay) -> None:
+    if not len(batch):
+        return
+    ran = run_many(prog, batch.data, batch.offsets, batch.sizes, batch.times)
+    done.results.update(ran.retvals)
+    done.packets += len(ran.retvals)
+    done.bytes += sum(batch.sizes[: len(ran.retvals)])
+    if ran.fault is not None:
+        raise ran.fault
+
+
+def _collect(queues: Iterable[tuple[str, Any]], done: Replay) -> None:
+    for name, queue in queues:
+        records = queue.poll(0)
+        done.n_events[name] += len(records)
+        done.events.setdefault(name, deque(maxlen=EVENTS_KEPT)).extend(records)

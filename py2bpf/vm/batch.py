@@ -1,0 +1,42 @@
+"""Many packets through one program of the VM, in one call of the C core."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any, NamedTuple
+
+from ..exception import DataTypeError, KernelError, VmFault
+from . import core
+from .program import VmProgram
+
+
+class ManyRuns(NamedTuple):
+    """The results of the packets that ran, as unsigned 32-bit numbers; the instructions of all; and why it ended
+    early, if it did: at the packet behind those."""
+
+    retvals: memoryview
+    insns: int
+    fault: VmFault | None
+
+
+def run_many(prog: Any, data: core.Buffer, offsets: memoryview, sizes: memoryview, times: memoryview) -> ManyRuns:
+    """Runs a network program of the VM once for each packet: packet i is ``sizes[i]`` bytes of data at ``offsets[i]``,
+    and while it runs all clocks show ``times[i]``. The arrays are of u64, u32 and u64.
+
+    Packets shorter than an Ethernet header are filled up with zeros, those longer than core.PACKET_MAX are cut. Raises
+    DataTypeError for a program that isn't in the VM, KernelError for one that takes no packets.
+    """
+    program = getattr(prog, "_loaded", prog)
+    if not isinstance(program, VmProgram):
+        raise DataTypeError(f"{prog!r} is no program of the embedded VM: make it inside of py2bpf.vm.backend()")
+    if len(sizes) and max(sizes) > core.PACKET_MAX:
+        sizes = memoryview(array("I", (min(size, core.PACKET_MAX) for size in sizes)))
+    retvals = bytearray(4 * len(sizes))
+    ran = core.prog_run_many(
+        program.handle, data, offsets.cast("B"), sizes.cast("B"), times.cast("B"), retvals
+    )
+    fault = program.fault(ran.failure) if isinstance(ran.failure, core.Fault) else None
+    if isinstance(ran.failure, int):
+        what = f"cannot run {program.spec.name}, a {program.spec.hook.name} program, on packets"
+        raise KernelError(ran.failure, what)
+    return ManyRuns(memoryview(retvals).cast("I")[: ran.done], ran.insns, fault)
