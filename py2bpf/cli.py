@@ -1,23 +1,27 @@
-"""``python -m py2bpf``: looks into the compiler.
+"""``python -m py2bpf``: looks into the compiler, and runs programs over captures.
 
     python -m py2bpf dis count.py:count                  the instructions of a function, after its source lines
     python -m py2bpf dis count.py:count --all            every stage: bytecode, IR after each pass, instructions
     python -m py2bpf dis tools.py:on_exit --type XDP     as a program of that type
+    python -m py2bpf replay count.py:count lo.pcap       runs it over a capture; --hook xdp or tc, --json
 
-Nothing is loaded or attached, but the file is run as Python imports it: maps that it makes need privileges.
+Nothing is loaded or attached, but the file is run as Python imports it: maps that it makes need privileges when it is
+for ``dis``. ``replay`` has all of it live in the embedded VM.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import runpy
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, Final
 
 from .compiler.pipeline import compile_function
 from .exception import Py2BpfError
-from .prog import listing
+from .prog import Prog, create_prog, listing
 from .spec import ContextSpec
 from .uapi import contexts
 from .uapi.prog_types import HOOKS, ProgType
@@ -32,14 +36,19 @@ _CONTEXTS: Final = {
 }
 """The context of the types that have one; a probe's comes from what it probes."""
 
+_REPLAYED: Final = {"socket_filter": ProgType.SOCKET_FILTER, "tc": ProgType.SCHED_CLS, "xdp": ProgType.XDP}
+"""What captures can be replayed through."""
+
 
 class _Usage(Exception):  # noqa: N818 - becomes a message of the argument parser
     """What is wrong with the command line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit status is 0, 1 for a function that can't be compiled, 2 for wrong arguments."""
-    parser = argparse.ArgumentParser(prog="python -m py2bpf", description="Looks into the py2bpf compiler.")
+    """Runs the command; the exit status is 0, 1 for a function that can't be compiled or a capture that can't be
+    read, 2 for wrong arguments."""
+    what = "Looks into the py2bpf compiler, and runs programs over captures."
+    parser = argparse.ArgumentParser(prog="python -m py2bpf", description=what)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     dis = commands.add_parser("dis", help="show what a function is compiled to")
     dis.add_argument("target", metavar="FILE:FUNCTION", help="a Python file, and a function or probe in it")
@@ -48,11 +57,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     dis.add_argument(
         "--type", default=None, metavar="TYPE", help=f"the program's type: {names} (default SOCKET_FILTER)"
     )
+    replay = commands.add_parser("replay", help="run a function over a capture, in the embedded VM")
+    replay.add_argument("target", metavar="FILE:FUNCTION", help="a Python file, and a function in it")
+    replay.add_argument("capture", metavar="CAPTURE", help="a pcap or pcapng file of Ethernet packets")
+    replay.add_argument("--hook", choices=sorted(_REPLAYED), default="socket_filter", help="default: %(default)s")
+    replay.add_argument("--json", action="store_true", help="print all of it as one JSON object")
     args = parser.parse_args(argv)
     try:
+        if args.command == "replay":
+            return _replay(args.target, args.capture, _REPLAYED[args.hook], args.json)
         _dis(args.target, args.type, args.all)
     except _Usage as error:
         parser.error(str(error))
+    except BrokenPipeError:  # whoever read the output, head(1) say, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Py2BpfError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -60,7 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dis(target: str, type_name: str | None, everything: bool) -> None:
-    fn, kind, context = _resolve(_load(target), type_name)
+    names, name = _load(target)
+    fn, kind, context = _resolve(names[name], type_name)
     stages: list[str] = []
     spec = compile_function(fn, context, HOOKS[kind], dump=lambda stage, text: stages.append(f"== {stage}\n{text}"))
     if everything:
@@ -69,7 +89,56 @@ def _dis(target: str, type_name: str | None, everything: bool) -> None:
     print(listing(spec))
 
 
-def _load(target: str) -> Any:
+def _replay(target: str, path: str, kind: ProgType, as_json: bool) -> int:
+    """The embedded VM has maps and program, which needs no privileges."""
+    from . import report, vm
+    from .pcap import Capture
+    from .replay import replay
+
+    with ExitStack() as stack:
+        try:
+            capture = stack.enter_context(Capture(path))
+        except OSError as error:
+            raise _Usage(f"can't read {path}: {error.strerror}") from error
+        stack.enter_context(vm.backend())
+        names, name = _load(target)
+        prog = stack.enter_context(_program(names[name], kind))
+        maps, queues = _captured(prog, names)
+        with report.progress(capture, as_json) as progress:
+            done = replay(prog, capture, queues.items(), progress)
+        lost = {each: queue.lost for each, queue in queues.items()}
+        if as_json:
+            print(report.as_json(done, maps, prog.errors, lost))
+        else:
+            speed = f", {done.packets / done.seconds:,.0f} a second" if done.seconds and done.packets else ""
+            print(f"{done.packets} packets, {done.bytes} bytes, in {done.seconds:.2f} s{speed}, in the embedded VM")
+            report.show(report.tables(done, maps, prog.errors, lost))
+        if done.problem is not None:
+            print(f"{type(done.problem).__name__}: {done.problem}", file=sys.stderr)
+    return 0 if done.problem is None else 1
+
+
+def _program(found: Any, kind: ProgType) -> Prog:
+    """What FILE:FUNCTION names: a function, or an object of a hook, which has its program already."""
+    made = getattr(found, "prog", found)
+    return made if isinstance(made, Prog) else create_prog(kind, _CONTEXTS[kind], getattr(found, "fn", found))
+
+
+def _captured(prog: Prog, names: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The maps and the event queues that a program uses, by the names that the file or they themselves have."""
+    maps: dict[str, Any] = {}
+    queues: dict[str, Any] = {}
+    for number, each in enumerate(prog.spec.captures):
+        if each is None:
+            continue
+        known = (name for name, value in names.items() if value is each)
+        name = next(known, each.map_spec.name or f"number {number}")
+        (queues if hasattr(each, "poll") else maps)[name] = each
+    return maps, queues
+
+
+def _load(target: str) -> tuple[dict[str, Any], str]:
+    """All that the file defines, and the name in it."""
     path, separator, name = target.rpartition(":")
     if not separator or not path or not name:
         raise _Usage(f"{target!r} is not of the form FILE:FUNCTION")
@@ -80,7 +149,7 @@ def _load(target: str) -> Any:
     if name not in names:
         functions = [key for key, value in names.items() if callable(value) and not key.startswith("_")]
         raise _Usage(f"{path} has no {name!r}; it has {', '.join(functions) or 'no functions'}")
-    return names[name]
+    return names, name
 
 
 def _resolve(found: Any, type_name: str | None) -> tuple[Any, ProgType, ContextSpec]:

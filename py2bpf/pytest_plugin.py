@@ -9,7 +9,6 @@ Nothing is imported before a test asks for one of them.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +22,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def vm_backend() -> Iterator[Any]:
-    """Makes maps, queues and programs of the test live in the embedded VM, whose machine it is."""
-    vm: Any = importlib.import_module("py2bpf.vm")
-    with vm.backend() as machine:
-        yield machine
+    """Makes maps, queues and programs of the test live in the embedded VM: the backend, see py2bpf.vm.backend()."""
+    from . import vm
+
+    with vm.backend() as backend:
+        yield backend
 
 
 @pytest.fixture

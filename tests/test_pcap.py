@@ -71,7 +71,8 @@ def test_pcapng(tmp_path: Path, order: str) -> None:
     file.write_bytes(
         section(order) + interface(order) + enhanced(FRAMES[0], 1_700_000_000_123_456, order)
         + block(5, bytes(12), order) + nano + enhanced(FRAMES[1], 77, order, 1) + block(0x0BAD, b"x" * 99, order)
-        + binary + enhanced(FRAMES[2], 2048, order, 2) + block(3, struct.pack(f"{order}I", len(FRAMES[3])) + FRAMES[3], order)
+        + binary + enhanced(FRAMES[2], 2048, order, 2)
+        + block(3, struct.pack(f"{order}I", len(FRAMES[3])) + FRAMES[3], order)
         + block(2, struct.pack(f"{order}HHIIII", 1, 0, 0, 5, 42, 42) + FRAMES[0], order)
         + section("<>"[order == "<"]) + interface("<>"[order == "<"]) + enhanced(FRAMES[0], 3, "<>"[order == "<"])
     )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from py2bpf import sim
+from py2bpf.exception import PossiblyNone
 from py2bpf.prog import create_prog
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 from py2bpf.uapi.prog_types import ProgType
@@ -27,7 +29,10 @@ def both() -> Callable[..., Any]:
         runner = sim.Runner(fn, hook=hook, isolated=True)
         simulated = runner(packet)
         kind = ProgType(runner.hook.prog_type)
-        with create_prog(kind, CONTEXTS[kind], fn) as prog:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PossiblyNone)
+            made = create_prog(kind, CONTEXTS[kind], fn)
+        with made as prog:
             real = prog.test_run(packet)
             assert simulated.errors == prog.errors
         assert (simulated.retval, simulated.data) == (real.retval, real.data)

@@ -45,6 +45,31 @@ def test_packets_and_contexts(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=2)
 
 
+def test_the_vm_backend(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+        from ctypes import c_uint32, c_uint64
+        from py2bpf import sim
+        from py2bpf.datastructures import HashMap
+        from py2bpf.socket_filter import SocketFilter
+
+        def test_it(vm_backend, packets):
+            counts = HashMap(c_uint32, c_uint64, 8)
+
+            def count(skb):
+                counts[skb.len] += 1
+                return 7
+
+            frame = packets.udp()
+            assert SocketFilter(count).prog.in_vm
+            assert SocketFilter(count).prog.test_run(frame).retval == sim.run(count, frame).retval == 7
+            assert dict(counts) == {28: 2}
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_an_assertion_in_a_program_is_counted(pytester: pytest.Pytester) -> None:
     result = run(
         pytester,
