@@ -8,6 +8,7 @@
     testing                                     packets for tests
     vm                                          the embedded VM: all of it without privileges
     exception                                   the errors
+    Global                                      a number, structure or array that programs and Python change
 
 The modules are imported when they are first used.
 """
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
         vm,
         xdp,
     )
+    from .datastructures import Global
 
 __all__ = [
+    "Global",
     "datastructures",
     "exception",
     "funcs",
@@ -53,7 +56,13 @@ __all__ = [
 __version__: Final = "0.1.0"
 
 
+_CLASSES: Final = {"Global": "datastructures"}
+"""The modules that have what isn't a module itself."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _CLASSES:
+        return getattr(importlib.import_module(f".{_CLASSES[name]}", __name__), name)
     if name in __all__:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

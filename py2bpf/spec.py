@@ -20,6 +20,7 @@ class MapSpec:
     ``key_type`` and ``value_type`` are ctypes types (None where the kind has none). For an LPM trie
     ``key_type`` is the address alone: the kernel's key has a 32-bit prefix length before it. A perf event
     array has its records' type as ``data_type``. ``default`` is what reading a missing scalar gives.
+    ``is_global`` marks an array of one entry that programs know as ``object.value``, not as an item.
     """
 
     kind: int
@@ -31,6 +32,7 @@ class MapSpec:
     default: int | None = None
     data_type: Any = None
     per_cpu: bool = False
+    is_global: bool = False
 
     @property
     def key_size(self) -> int:

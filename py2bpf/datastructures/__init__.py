@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .arrays import ArrayMap, PerCpuArrayMap, ProgArray
 from .base import Map
+from .globals import Global
 from .hashes import HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap, create_map
 from .lpm import LpmTrieMap
 from .percpu import PerCpuValues
@@ -17,6 +18,7 @@ from .stacks import StackTraceMap
 __all__ = [
     "ArrayMap",
     "BpfQueue",
+    "Global",
     "HashMap",
     "LpmTrieMap",
     "LruHashMap",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..kernel.codec import Codec
 from ..spec import MapSpec
@@ -65,6 +65,14 @@ class MapStorage(Protocol):
 
     def close(self) -> None:
         """Idempotent."""
+
+
+@runtime_checkable
+class Mappable(Protocol):
+    """A storage whose values user space can have as memory."""
+
+    def memory(self) -> Any:
+        """A writable buffer with a ``close()``. Raises KernelError."""
 
 
 def open_storage(spec: MapSpec, key_size: int, value_size: int) -> MapStorage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import weakref
 from collections.abc import Iterator
@@ -54,6 +55,13 @@ class KernelMap:
 
     def close(self) -> None:
         self._finalizer()
+
+    def memory(self) -> mmap.mmap:
+        """An array's values as memory that programs write too; the map has MapFlags.MMAPABLE. Raises KernelError."""
+        try:
+            return mmap.mmap(self.fd, -(-self.value_size * self._spec.max_entries // mmap.PAGESIZE) * mmap.PAGESIZE)
+        except OSError as error:
+            raise KernelError(error.errno or 0, "cannot map an array into memory") from error
 
     def lookup(self, key: bytes) -> bytes | None:
         return core.map_lookup(self.fd, key, self.value_size)

@@ -63,7 +63,8 @@ def _inside(ctype: Any, name: str, field: Any, width: int = 0) -> bool:
     """Whether a bit field lies within its own type, which mixed types in one unit break before 3.14."""
     descriptor = getattr(ctype, name)
     low = getattr(descriptor, "bit_offset", descriptor.size & 0xFFFF)
-    return not width or low + width <= 8 * ctypes.sizeof(field)
+    size = ctypes.sizeof(field)
+    return not width or (low + width <= 8 * size and 0 <= descriptor.offset <= ctypes.sizeof(ctype) - size)
 
 
 def layouts() -> st.SearchStrategy[Any]:

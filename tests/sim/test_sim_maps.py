@@ -110,6 +110,7 @@ def test_struct_values_are_references(both: Callable[..., Any]) -> None:
         both(program, PACKET, maps=(m,))
 
 
+@pytest.mark.filterwarnings("ignore::py2bpf.exception.PossiblyNone")
 def test_missing_structs_end_the_program(both: Callable[..., Any]) -> None:
     with HashMap(c_uint32, Entry, 8) as m:
 

@@ -27,6 +27,7 @@ JUMP: Final = int(Kind.JUMP)
 LD64: Final = int(Kind.LD64)
 LD_MAP: Final = int(Kind.LD_MAP)
 LOCAL: Final = int(Kind.CALL_LOCAL)
+LD_MAP_VALUE: Final = int(Kind.LD_MAP_VALUE)
 KFUNC: Final = int(Kind.CALL_KFUNC)
 LOAD: Final = {size: Class.LDX | Mode.MEM | width for size, width in SIZES.items()}
 STORE: Final = {size: Class.STX | Mode.MEM | width for size, width in SIZES.items()}
@@ -90,7 +91,7 @@ class Machine:
 
     def rematerialises(self) -> bool:
         """Whether doing it again elsewhere gives the same and needs no register."""
-        return (not self.reads and self.kind in (LD64, LD_MAP, LEA)) or (
+        return (not self.reads and self.kind in (LD64, LD_MAP, LD_MAP_VALUE, LEA)) or (
             self.code in (MOVE_IMM, MOVE_IMM32) and self.kind == PLAIN and not self.reads
         )
 

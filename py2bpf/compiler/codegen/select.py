@@ -250,6 +250,11 @@ class Selector:
         if self._shared(value):
             self.put(self._make(value, self.define(value)))
 
+    def map_value(self, value: Value) -> None:
+        """Unlike a map, it is a base of addresses: a register for it serves all accesses."""
+        register = self.define(value)
+        self.put(Machine(m.LD_MAP_VALUE, m.WIDE_IMM, register, ref=value.attr, writes=(register,)))
+
     def context(self, value: Value) -> None:
         self.put(m.move(self.define(value), 1))
 
@@ -595,6 +600,7 @@ _HANDLERS: Final[dict[Op, Callable[[Selector, Value], None]]] = {
     Op.ATOMIC: Selector.atomic,
     Op.PTRADD: Selector.pointer,
     Op.MAP: Selector.shareable,
+    Op.MAPVALUE: Selector.map_value,
     Op.ALLOCA: Selector.shareable,
     Op.CALL: Selector.call,
     Op.PACKET: Selector.packet,

@@ -65,6 +65,7 @@ class Op(Enum):
     ATOMIC = "atomic"  # pointer, value; attr: (offset, bytes, Op)
     PTRADD = "ptradd"  # pointer, integer
     MAP = "map"  # attr: number of the map
+    MAPVALUE = "mapvalue"  # attr: number of an array map of one entry: the address of its value
     CALL = "call"  # attr: HelperInfo
     CALL_SUB = "call_sub"  # the context, the other arguments; attr: the subprogram, a Function
     PACKET = "packet"  # context [, index]; attr: (bytes, offset): a load from the packet
@@ -137,6 +138,7 @@ INFO: Final[dict[Op, Info]] = {
     Op.PTRADD: Info(2, pure=True),
     Op.MAP: Info(0, pure=True),
     Op.PARAM: Info(0),
+    Op.MAPVALUE: Info(0, pure=True),
     Op.CALL: Info(None),
     Op.CALL_SUB: Info(None),
     Op.PACKET: Info(None),

@@ -59,7 +59,7 @@ def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstra
     if isinstance(owner, Context):
         return _context_attr(ev, owner, name)
     if isinstance(owner, Map):
-        return _map_attr(owner, name)
+        return memory.load(ev.b, maps.value(ev.b, owner)) if _is_global(owner, name) else _map_attr(owner, name)
     if isinstance(owner, Run) and name in calls.INT_METHODS:
         return Method(owner, name)
     if isinstance(owner, (ListRef, DictRef)):
@@ -124,6 +124,11 @@ def _named_item(ev: Evaluator, state: State, owner: TupleOf, name: str) -> Abstr
         return calls.call(ev, state, Const(found.fget), (owner,), {}, 0)
     near = hints.near(name, owner.cls._fields, f"it has {', '.join(owner.cls._fields)}")
     raise TypeMismatch(0, f"a {owner.cls.__name__} has no attribute {name!r}", hints=near)
+
+
+def _is_global(owner: Abstract, name: str) -> bool:
+    """Whether ``owner.name`` is the value of a Global."""
+    return isinstance(owner, Map) and owner.spec.is_global and name == "value"
 
 
 def _map_attr(owner: Map, name: str) -> Abstract:
@@ -217,6 +222,9 @@ def store_attr(ev: Evaluator, owner: Abstract, name: str, value: Abstract) -> No
                 0, f"the context's {name!r} is read-only", hints=("copy it to a variable, and change that",)
             )
         memory.store_member(ev.b, Ref(owner.base, 0, owner.spec.struct), name, value)
+        return
+    if isinstance(owner, Map) and _is_global(owner, name):
+        memory.store(ev.b, maps.value(ev.b, owner), value)
         return
     if isinstance(owner, Const) and owner.obj is None:
         ev.b.exit("AttributeError")
@@ -361,6 +369,9 @@ def extend(ev: Evaluator, state: State, target: Abstract, iterable: Abstract) ->
 
 def updates_in_place(owner: Abstract, name: str) -> bool:
     """Whether ``owner.name op= v`` must be one atomic step."""
+    if isinstance(owner, Map) and _is_global(owner, name):
+        whole = scalar(owner.spec.value_type)
+        return whole is not None and whole.kind == "int"
     if not isinstance(owner, Ref) or not maps.is_shared(owner) or not is_record(owner.ctype):
         return False
     member = members(owner.ctype).get(name)
@@ -402,7 +413,9 @@ def settled(ev: Evaluator, state: State, value: Abstract) -> Abstract:
 def update(ev: Evaluator, state: State, change: Update) -> None:
     """Carries out a pending in-place update."""
     target = change.target
-    if isinstance(target, AugmentedAttr):
+    if isinstance(target, AugmentedAttr) and isinstance(target.owner, Map):
+        maps.update_in_place(ev.b, maps.value(ev.b, target.owner), change.op, change.operand)
+    elif isinstance(target, AugmentedAttr):
         assert isinstance(target.owner, Ref)
         member = memory.member(target.owner.ctype, target.name)
         place = Ref(target.owner.base, target.owner.offset + member.offset, member.ctype)

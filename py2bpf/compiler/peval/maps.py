@@ -18,7 +18,7 @@ from .builder import Builder
 from .describe import describe, type_name
 from .layout import scalar
 from .state import cast_at, join_pointers
-from .values import NONE, Abstract, Const, Context, Map, Option, Ref
+from .values import NONE, TRUE, Abstract, Const, Context, Map, Option, Ref
 
 _ANY, _NOEXIST = 0, 1
 _CURRENT_CPU: Final = 0xFFFFFFFF
@@ -41,6 +41,26 @@ def pointer(b: Builder, map: Map) -> Value:
     return b.emit(Op.MAP, [], _MAP, b.map_number(map.obj, map.spec))
 
 
+def value(b: Builder, map: Map) -> Ref:
+    """The value of an array of one entry, where it lies: no look-up is needed (Linux 5.2)."""
+    number = pointer(b, map).attr
+    return Ref(b.emit(Op.MAPVALUE, [], Ptr(Region.VALUE, False, map.spec), number), 0, map.spec.value_type)
+
+
+def _only_entry(b: Builder, map: Map, key: Abstract) -> Ref | None:
+    """The value at a constant key of an array that has no other. (Of larger arrays the kernel gives no address.)"""
+    constant = isinstance(key, Const) and isinstance(key.obj, int) and key.obj == 0
+    if map.spec.kind == MapType.ARRAY and map.spec.max_entries == 1 and not map.spec.is_global and constant:
+        return value(b, map)
+    return None
+
+
+def _number_at(b: Builder, ref: Ref) -> Abstract:
+    kind = scalar(ref.ctype)
+    assert kind is not None
+    return arith.from_ir(memory.load_scalar(b, ref.base, ref.offset, kind))
+
+
 def _call(b: Builder, name: str, args: list[Value], type: Ptr | None = None) -> Value:
     return b.emit(Op.CALL, args, type or I64, HELPERS[name])
 
@@ -48,6 +68,8 @@ def _call(b: Builder, name: str, args: list[Value], type: Ptr | None = None) -> 
 def key_address(b: Builder, map: Map, key: Abstract) -> Value:
     """The key in memory; an LPM trie's is the address under a full prefix length."""
     spec = map.spec
+    if spec.is_global:
+        raise TypeMismatch(0, "a Global has no items and no methods", hints=("its value is g.value",))
     if spec.kind not in _KEYED:
         raise TypeMismatch(
             0,
@@ -135,6 +157,9 @@ def _present_or(b: Builder, map: Map, found: Value, missing: Callable[[], Value]
 
 def get_item(b: Builder, map: Map, key: Abstract) -> Abstract:
     """``m[k]``: missing, the default for a number, None for a struct."""
+    only = _only_entry(b, map, key)
+    if only is not None:
+        return _number_at(b, only) if _is_number(map) else only
     found = lookup(b, map, key_address(b, map, key))
     if not _is_number(map):
         return Ref(found, 0, map.spec.value_type)
@@ -144,6 +169,10 @@ def get_item(b: Builder, map: Map, key: Abstract) -> Abstract:
 def set_item(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
     """``m[k] = v``."""
     _check_index(map, key)
+    only = _only_entry(b, map, key)
+    if only is not None:
+        memory.store(b, only, value)
+        return
     _update(b, map, key_address(b, map, key), value, _ANY)
 
 
@@ -156,6 +185,8 @@ def delete_item(b: Builder, map: Map, key: Abstract) -> None:
 
 def contains(b: Builder, map: Map, key: Abstract) -> Abstract:
     """``k in m``."""
+    if _only_entry(b, map, key) is not None:
+        return TRUE
     return arith.from_bool(b.compare(Op.NE, lookup(b, map, key_address(b, map, key)), const(0)))
 
 
@@ -163,6 +194,10 @@ def update_item(b: Builder, map: Map, key: Abstract, op: str, operand: Abstract)
     """``m[k] op= v`` without losing an update: atomically on the entry, which is inserted first where it is
     missing. (Whoever inserts it, the second look-up finds it.)"""
     _check_index(map, key)
+    only = _only_entry(b, map, key)
+    if only is not None:
+        update_in_place(b, only, op, operand)
+        return
     address = key_address(b, map, key)
     found = lookup(b, map, address)
     change, done = Block(), Block()
@@ -227,6 +262,9 @@ def update_in_place(b: Builder, ref: Ref, op: str, operand: Abstract) -> None:
 
 
 def _get(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    only = _only_entry(b, map, args[0])
+    if only is not None:
+        return _number_at(b, only) if _is_number(map) else only
     found = lookup(b, map, key_address(b, map, args[0]))
     default = args[1] if len(args) > 1 else NONE
     none = isinstance(default, Const) and default.obj is None

@@ -69,7 +69,10 @@ def member(ctype: Any, name: str) -> Member:
     if name not in table:
         known = hints.near(name, table, f"its fields are {', '.join(table) or 'none'}")
         raise TypeMismatch(0, f"{type_name(ctype)} has no field {name!r}", hints=known)
-    return table[name]
+    found = table[name]
+    if not 0 <= found.offset <= ctypes.sizeof(ctype) - ctypes.sizeof(found.ctype):
+        raise _outside()
+    return found
 
 
 def load_member(b: Builder, ref: Ref, name: str) -> Abstract:
@@ -163,11 +166,15 @@ def _load_bytes(b: Builder, base: Value, offset: int, kind: Scalar) -> Value:
 def _check_bits(kind: Scalar, bits: tuple[int, int]) -> None:
     """Before 3.14 ctypes gives some bit fields of mixed types a place outside of their own type."""
     if sum(bits) > 8 * kind.size:
-        raise TypeMismatch(
-            0,
-            "this Python's ctypes puts the bit field outside of its type",
-            hints=("give neighbouring bit fields the same type",),
-        )
+        raise _outside()
+
+
+def _outside() -> TypeMismatch:
+    return TypeMismatch(
+        0,
+        "this Python's ctypes puts the bit field outside of its type",
+        hints=("give neighbouring bit fields the same type",),
+    )
 
 
 def _load_bits(b: Builder, base: Value, offset: int, kind: Scalar, bits: tuple[int, int]) -> Value:

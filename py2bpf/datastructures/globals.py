@@ -1,0 +1,162 @@
+"""A value that programs and user space share without a key: BPF's global variables."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from collections.abc import Callable, Iterator
+from ctypes import c_uint32
+from types import TracebackType
+from typing import Any, Final, Self
+
+from ..exception import ClosedError
+from ..kernel.codec import codec_for, type_name
+from ..spec import MapSpec
+from ..uapi.map_types import MapFlags, MapType
+from .base import checked_name
+from .storage import Mappable, open_storage
+
+_KEY: Final = bytes(4)
+
+
+class Global:
+    """``Global(ctype, initial=None, *, name="")``: one value, ``g.value``, zero unless it is given.
+
+    Programs and Python read and write it while either runs, by the same source. In programs it costs a load or a
+    store, and ``g.value += 1`` is atomic (as are ``-= &= |= ^=``, also of fields and items); in Python it is a
+    read and a write. Numbers, bool and char arrays are read as Python objects. A structure, union or array
+    is no copy: ``g.value.field = 5`` and ``g.value[i] += 1`` change it in place; as whole it is changed part by part,
+    so that others may see some of it new and some old.
+
+    What doesn't fit raises DataTypeError or DataRangeError, use after close() ClosedError. A context manager.
+    """
+
+    map_spec: Final[MapSpec]
+
+    def __init__(self, ctype: Any, initial: Any = None, *, name: str = "") -> None:
+        self._codec = codec_for(ctype)
+        first = None if initial is None else self._codec.encode(initial)
+        self.map_spec = MapSpec(
+            kind=MapType.ARRAY, key_type=c_uint32, value_type=ctype, max_entries=1, flags=MapFlags.MMAPABLE,
+            name=checked_name(name), is_global=True,
+        )  # fmt: skip
+        self._storage = open_storage(self.map_spec, len(_KEY), self._codec.size)
+        try:
+            self._memory = self._storage.memory() if isinstance(self._storage, Mappable) else None
+            if first is not None:
+                self._write(first)
+        except BaseException:
+            self._storage.close()
+            raise
+
+    @property
+    def value(self) -> Any:
+        """What it is now."""
+        self._check_open()
+        ctype = self._codec.ctype
+        parts = issubclass(ctype, (ctypes.Structure, ctypes.Union, ctypes.Array))
+        if not parts or getattr(ctype, "_type_", None) is ctypes.c_char:
+            return self._codec.decode(self._read())
+        return Place(self._copy, self._write, ()) if self._memory is None else ctype.from_buffer(self._memory)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self._write(self._codec.encode(value.whole() if isinstance(value, Place) else value))
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ClosedError(f"{self!r} is closed")
+
+    def _read(self) -> bytes:
+        if self._memory is not None:
+            return bytes(self._memory[: self._codec.size])
+        return self._storage.lookup(_KEY) or bytes(self._codec.size)
+
+    def _write(self, data: bytes) -> None:
+        self._check_open()
+        if self._memory is not None:
+            self._memory[: self._codec.size] = data
+        else:
+            self._storage.update(_KEY, data)
+
+    def _copy(self) -> Any:
+        self._check_open()
+        return self._codec.ctype.from_buffer_copy(self._read())
+
+    @property
+    def fd(self) -> int:
+        """The file descriptor of its map. Raises ClosedError after close()."""
+        return self._storage.fd
+
+    @property
+    def closed(self) -> bool:
+        return self._storage.closed
+
+    def close(self) -> None:
+        """Gives it back; programs that use it keep it. Calling it again does nothing."""
+        memory, self._memory = self._memory, None
+        self._storage.close()
+        if memory is not None:
+            with contextlib.suppress(BufferError):  # a structure that was taken from .value may still be in use
+                memory.close()
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        name = f" {self.map_spec.name!r}" if self.map_spec.name else ""
+        return f"<Global{name} {type_name(self._codec.ctype)}{', closed' if self.closed else f' = {self.value!r}'}>"
+
+
+class Place:
+    """A structure, union or array in a storage that is no memory: every access reads or writes the whole there."""
+
+    def __init__(self, read: Callable[[], Any], write: Callable[[bytes], None], path: tuple[Any, ...]) -> None:
+        vars(self).update(_read=read, _write=write, _path=path)
+
+    def whole(self) -> Any:
+        """A copy."""
+        return self._part(self._read())
+
+    def _part(self, found: Any) -> Any:
+        for step in self._path:
+            found = getattr(found, step) if isinstance(step, str) else found[step]
+        return found
+
+    def _get(self, step: Any, found: Any) -> Any:
+        if isinstance(found, (ctypes.Structure, ctypes.Union, ctypes.Array)):
+            return Place(self._read, self._write, (*self._path, step))
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return self._get(name, getattr(self.whole(), name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        everything = self._read()
+        if not hasattr(self._part(everything), name):
+            raise AttributeError(f"{type_name(type(self.whole()))} has no field {name!r}")
+        setattr(self._part(everything), name, value.whole() if isinstance(value, Place) else value)
+        self._write(bytes(everything))
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._get(index, self.whole()[index])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        everything = self._read()
+        self._part(everything)[index] = value.whole() if isinstance(value, Place) else value
+        self._write(bytes(everything))
+
+    def __len__(self) -> int:
+        return len(self.whole())
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return repr(self.whole())
