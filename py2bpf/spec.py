@@ -7,10 +7,25 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from .asm import Insn
 from .exception import Span
+
+
+class SpinLock(ctypes.Structure):
+    """``struct bpf_spin_lock`` (include/uapi/linux/bpf.h): a field of this type makes a map's value lockable."""
+
+    _fields_ = (("val", ctypes.c_uint32),)
+
+
+def lock_offset(ctype: Any) -> int | None:
+    """Where in a structure its lock is, among its own fields; None without one."""
+    if not (isinstance(ctype, type) and issubclass(ctype, ctypes.Structure)):
+        return None
+    names = [row[0] for cls in ctype.__mro__ for row in cls.__dict__.get("_fields_", ()) if row[1] is SpinLock]
+    return getattr(ctype, names[0]).offset if names else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +56,11 @@ class MapSpec:
     @property
     def value_size(self) -> int:
         return ctypes.sizeof(self.value_type) if self.value_type is not None else 0
+
+    @cached_property
+    def lock_offset(self) -> int | None:
+        """Where in a value its spin lock is; None without one."""
+        return lock_offset(self.value_type)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ A map is a mapping from Python's side (see Map in base.py for its rules), a queu
 
 from __future__ import annotations
 
+from ..spec import SpinLock
 from .arrays import ArrayMap, PerCpuArrayMap, ProgArray
 from .base import Map
 from .globals import Global
@@ -28,6 +29,7 @@ __all__ = [
     "PerCpuHashMap",
     "PerCpuValues",
     "ProgArray",
+    "SpinLock",
     "StackTraceMap",
     "create_map",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -11,6 +12,7 @@ from ..kernel.codec import BoolCodec, Codec, IntCodec, checked_int, codec_for, k
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
 from ..worlds import in_programs
+from . import locks
 from .storage import MapStorage, open_storage
 from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
 
@@ -46,6 +48,7 @@ class Map(MutableMapping[Any, Any]):
     def __init__(
         self, key_type: Any, value_type: Any, max_entries: int, default: int | None = None, *, name: str = ""
     ) -> None:
+        locks.check(self.kind, key_type, value_type)
         self._keys = self._make_key_codec(key_type)
         element = codec_for(value_type)
         self._values = self._make_value_codec(element)
@@ -182,6 +185,17 @@ class Map(MutableMapping[Any, Any]):
             if (data := self._storage.take(key)) is not None:
                 return self._keys.decode(key), self._values.decode(data)
         raise KeyError(f"popitem(): {self!r} is empty")
+
+    @in_programs
+    def lock(self, key: Any) -> AbstractContextManager[Any]:
+        """``with m.lock(key) as entry:`` for values that have a SpinLock; None where the key is missing.
+
+        In a program the entry itself, whose lock is held until the end. Here a copy, read under the lock and written
+        back under it at the end: what a program wrote in between is lost. Raises DataTypeError without a SpinLock.
+        """
+        if self.map_spec.lock_offset is None:
+            raise DataTypeError(f"the values of {self!r} have no spin lock: give their structure a SpinLock as a field")
+        return locks.hold(self._storage, self._key(key), self._values)
 
     # All elements
 

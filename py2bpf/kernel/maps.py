@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ..btf import maps
 from ..exception import ClosedError, DataTypeError, KernelError
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapType, Update
@@ -31,7 +32,8 @@ class KernelMap:
         self.key_size = key_size
         self.value_size = value_size
         self._spec = spec
-        self._fd = syscalls.map_create(
+        self._lock = 0 if spec.lock_offset is None else Update.LOCK
+        self._fd = _create_typed(spec) if self._lock else syscalls.map_create(
             spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, spec.name)
         self._finalizer = weakref.finalize(self, os.close, self._fd)
         self._can_take = True
@@ -64,11 +66,11 @@ class KernelMap:
             raise KernelError(error.errno or 0, "cannot map an array into memory") from error
 
     def lookup(self, key: bytes) -> bytes | None:
-        return core.map_lookup(self.fd, key, self.value_size)
+        return core.map_lookup(self.fd, key, self.value_size, self._lock)
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
         try:
-            core.map_update(self.fd, key, value, flags)
+            core.map_update(self.fd, key, value, flags | self._lock)
         except KernelError as error:
             if (flags, error.errno) in ((Update.NOEXIST, errno.EEXIST), (Update.EXIST, errno.ENOENT)):
                 return False
@@ -77,7 +79,7 @@ class KernelMap:
 
     def update_many(self, keys: bytes, values: bytes, count: int) -> None:
         try:
-            core.map_update_many(self.fd, keys, self.key_size, values, self.value_size, count)
+            core.map_update_many(self.fd, keys, self.key_size, values, self.value_size, count, self._lock)
         except KernelError as error:
             raise self._explained(error) from None
 
@@ -99,7 +101,7 @@ class KernelMap:
     def take(self, key: bytes) -> bytes | None:
         if self._can_take:
             try:
-                return core.map_lookup_and_delete(self.fd, key, self.value_size)
+                return core.map_lookup_and_delete(self.fd, key, self.value_size, self._lock)
             except KernelError as error:
                 if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                     raise
@@ -126,5 +128,29 @@ class KernelMap:
         walk = core.Walk(self.fd, self.key_size, self.value_size, entries, by_keys=not kind.batch, delete=delete)
         cap = min(entries, max(_CHUNK_ENTRIES_MIN, _CHUNK_BYTES // (self.key_size + self.value_size)))
         while (found := walk.next(cap)).n:
+            if self._lock and not delete:
+                found = self._reread(found)
             yield memoryview(found.keys), memoryview(found.values), found.n
             self.fd  # noqa: B018  raises when another thread closed the map
+
+    def _reread(self, found: core.Entries) -> core.Entries:
+        """The entries that are still there, each read under its lock, which a walk doesn't take."""
+        keys, values, n = bytearray(), bytearray(), 0
+        for at in range(0, len(found.keys), self.key_size):
+            key = bytes(found.keys[at : at + self.key_size])
+            value = self.lookup(key)
+            if value is not None:
+                keys, values, n = keys + key, values + value, n + 1
+        return core.Entries(keys, values, n)
+
+
+def _create_typed(spec: MapSpec) -> int:
+    """Creates a map whose values have a spin lock: the kernel finds it by the value's type."""
+    btf = maps.types(spec)
+    fd = core.checked(syscalls.btf_load(btf.blob), f"cannot describe the types of the map {spec.name!r} to the kernel")
+    try:
+        return syscalls.map_create(
+            spec.kind, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, 0,
+            (fd, btf.key, btf.value))  # fmt: skip
+    finally:
+        os.close(fd)

@@ -34,6 +34,7 @@ class Cmd(IntEnum):
 
 
 _MAP_CREATE: Final = struct.Struct("=7I16s")
+_MAP_TYPES: Final = struct.Struct("=4I")
 _BTF_LOAD: Final = struct.Struct("=2Q3I")
 _OBJ: Final = struct.Struct("=QII")
 _ATTACH: Final = struct.Struct("=4I")
@@ -44,10 +45,14 @@ _LINK: Final = struct.Struct("=4I")
 
 
 def map_create(
-    map_type: int, key_size: int, value_size: int, max_entries: int, flags: int = 0, name: str = "", inner: int = 0
-) -> int:
-    """A new map's descriptor. ``inner`` is the pattern's descriptor for a map of maps."""
+    map_type: int, key_size: int, value_size: int, max_entries: int, flags: int = 0, name: str = "", inner: int = 0,
+    types: tuple[int, int, int] | None = None,
+) -> int:  # fmt: skip
+    """A new map's descriptor. ``inner`` is the pattern's descriptor for a map of maps; ``types`` are a descriptor of
+    BTF and the numbers of the key's and value's types in it."""
     attr = _MAP_CREATE.pack(map_type, key_size, value_size, max_entries, flags, inner, 0, object_name(name))
+    if types is not None:
+        attr += _MAP_TYPES.pack(0, *types)
     what = f"cannot create the map {name!r} (type {map_type}, {key_size}-byte keys, {value_size}-byte values, "
     return core.checked(
         core.charged(lambda: core.bpf(Cmd.MAP_CREATE, bytearray(attr))), what + f"{max_entries} entries)"

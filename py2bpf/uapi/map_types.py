@@ -51,6 +51,7 @@ class Update(IntEnum):
     ANY = 0
     NOEXIST = 1
     EXIST = 2
+    LOCK = 4
 
 
 class MapFlags(IntFlag):

@@ -25,7 +25,7 @@ def test_flags_are_the_headers() -> None:
     text = Path("/usr/include/linux/bpf.h").read_text()
     header = {name: 1 << int(bit) for name, bit in re.findall(r"BPF_F_(\w+)\s*=\s*\(1U << (\d+)\)", text)}
     assert {flag.name: flag.value for flag in MapFlags}.items() <= header.items()
-    updates = dict(re.findall(r"BPF_(ANY|NOEXIST|EXIST)\s*=\s*(\d)", text))
+    updates = dict(re.findall(r"BPF_(?:F_)?(ANY|NOEXIST|EXIST|LOCK)\s*=\s*(\d)", text))
     assert {flag.name: str(flag.value) for flag in Update} == updates
 
 

@@ -57,6 +57,9 @@ TOS) and x and pushes z; an instruction without a ``->`` leaves the stack alone.
     UNPACK_SEQUENCE        n                      [sequence] -> [last, ..., first]: the first item is TOS
     UNPACK_EX              (before, after)        [iterable] -> [last ... , list, ... first]
     GET_ITER                                      [iterable] -> [iterator]
+    WITH_ENTER                                    [manager] -> [exit, value]: the manager's bound __exit__, and what its
+                                                  __enter__ gives. Every way out of the with statement but an exception
+                                                  has CALL of exit with three None: [exit, None, None, None] -> [result]
     CALL                   (n, keyword names)     [a, b, n arguments, keyword arguments' values] -> [result]. Of a and b
                                                   drop a NULL; the first of what remains is the callable, a second
                                                   is its leading argument. n counts neither a nor b
@@ -150,6 +153,7 @@ class Op(enum.IntEnum):
     UNPACK_SEQUENCE = enum.auto()
     UNPACK_EX = enum.auto()
     GET_ITER = enum.auto()
+    WITH_ENTER = enum.auto()
     CALL = enum.auto()
     CALL_FUNCTION_EX = enum.auto()
     MAKE_FUNCTION = enum.auto()

@@ -48,6 +48,7 @@ _FIXED: dict[Op, tuple[int, int]] = {
     Op.PUSH_NULL: (0, 1),
     Op.GET_ITER: (1, 1),
     Op.YIELD: (1, 1),
+    Op.WITH_ENTER: (1, 2),
     Op.LOAD_ASSERTION_ERROR: (0, 1),
     Op.MATCH_SEQUENCE: (0, 1),
     Op.MATCH_MAPPING: (0, 1),

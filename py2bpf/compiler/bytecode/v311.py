@@ -188,7 +188,7 @@ RULES: Rules = {
     "POP_JUMP_FORWARD_IF_TRUE": Jump("true"),
     "ASYNC_GEN_WRAP": Unsupported("yield"),
     "BEFORE_ASYNC_WITH": Unsupported("async with"),
-    "BEFORE_WITH": Unsupported("with"),
+    "BEFORE_WITH": Plain(Op.WITH_ENTER),
     "CHECK_EG_MATCH": Unsupported("try/except*"),
     "CHECK_EXC_MATCH": Unsupported("try/except"),
     "DELETE_GLOBAL": Unsupported("del of a global"),

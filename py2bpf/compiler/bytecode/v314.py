@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from . import v311, v313
+from . import second_slots, v311, v313
 from .canonical import Op
-from .decoder import Decoder
+from .decoder import Decoder, Drafts
 from .rules import ANY, RAW, SKIP, Plain, Rules, Suspending, Unsupported, Version, derive
 
 AFTER_LOOP = ("END_FOR", "POP_ITER")
 NB_SUBSCR = 2 * len(v311.OPERATORS)
 FUNCTION_FLAGS = {1: "defaults", 2: "kwdefaults", 4: "annotations", 8: "closure", 16: "annotations"}
+
+ENTER, EXIT = 0, 1
+"""LOAD_SPECIAL's operands for ``__enter__`` and ``__exit__``."""
 
 COMMON_CONSTANTS: tuple[object, ...] = (AssertionError, NotImplementedError, tuple, all, any)
 CONSUMERS = (all, any, tuple)
@@ -65,6 +68,28 @@ def set_function_attribute(decoder: Decoder, arg: int, unit: int) -> None:
     made.arg = made.arg.union((FUNCTION_FLAGS[arg],))
 
 
+def load_special(decoder: Decoder, arg: int, unit: int) -> None:
+    """``with``: the manager's __exit__, put below, then its __enter__, which is called at once."""
+    out = decoder.out
+    if arg == EXIT and out[-1].op is Op.COPY:
+        out.pop()
+    elif arg == ENTER and [(instr.op, instr.arg) for instr in out[-2:]] == [(Op.SWAP, 2), (Op.SWAP, 3)]:
+        del out[-2:]
+        decoder.emit(Op.WITH_ENTER, None, unit)
+    else:
+        decoder.end(Op.UNSUPPORTED, "async with", unit)
+
+
+def call(decoder: Decoder, arg: int, unit: int) -> None:
+    if arg or decoder.out[-1].op is not Op.WITH_ENTER:
+        v311.call(decoder, arg, unit)
+
+
+def drop_second_slots(drafts: Drafts) -> None:
+    """A with statement's exit has two slots."""
+    second_slots.drop(drafts, frozenset((Op.WITH_ENTER,)))
+
+
 RULES: Rules = derive(
     v313.RULES,
     "BEFORE_ASYNC_WITH BEFORE_WITH BINARY_SUBSCR BUILD_CONST_KEY_MAP LOAD_ASSERTION_ERROR RETURN_CONST",
@@ -72,13 +97,14 @@ RULES: Rules = derive(
         "BINARY_OP": binary_op,
         "BUILD_INTERPOLATION": Unsupported("t-string"),
         "BUILD_TEMPLATE": Unsupported("t-string"),
+        "CALL": call,
         "CALL_FUNCTION_EX": call_function_ex,
         "IS_OP": is_op,
         "LOAD_COMMON_CONSTANT": load_common_constant,
         "LOAD_FAST_BORROW": v313.load_fast,
         "LOAD_FAST_BORROW_LOAD_FAST_BORROW": v313.load_fast_load_fast,
         "LOAD_SMALL_INT": Plain(Op.LOAD_CONST, RAW),
-        "LOAD_SPECIAL": Unsupported("with"),
+        "LOAD_SPECIAL": load_special,
         "NOT_TAKEN": SKIP,
         "POP_ITER": Plain(Op.POP_TOP),
         "SET_FUNCTION_ATTRIBUTE": set_function_attribute,
@@ -93,4 +119,4 @@ SUSPENDING: Suspending = {
 
 def version() -> Version:
     """The rules, ready for use on CPython 3.14."""
-    return Version(RULES, SUSPENDING, AFTER_LOOP)
+    return Version(RULES, SUSPENDING, AFTER_LOOP, drop_second_slots)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from ...exception import InternalCompilerError
-from . import v314
-from .canonical import Instr, Op
+from . import second_slots, v314
+from .canonical import Op
 from .decoder import Decoder, Drafts
 from .rules import ANY, SKIP, Rules, Suspending, Version, derive
-from .stack import DEPTHS, effect
 
 COMMON_CONSTANTS = (*v314.COMMON_CONSTANTS, list, set, None, "", True, False, -1)
 CONSUMERS = (*v314.CONSUMERS, list, set)
@@ -28,57 +26,9 @@ def pop_iter(decoder: Decoder, arg: int, unit: int) -> None:
     decoder.emit(Op.POP_TOP, None, unit)
 
 
-Stack = list[bool]
-"""A slot is True when it is an iterator's second one."""
-
-
 def drop_second_slots(drafts: Drafts) -> None:
-    """Follow the stack through all blocks; remove the second slots of iterators, and count without them."""
-    if not any(instrs[-1].op is Op.FOR_ITER for instrs, _ in drafts.values()):
-        return
-    entering: dict[int, Stack] = {0: []}
-    pending = [0]
-    while pending:
-        key = pending.pop()
-        instrs, succ = drafts[key]
-        stack = entering[key].copy()
-        instrs[:] = [instr for instr in instrs if _step(stack, instr)]
-        for index, target in enumerate(succ):
-            if target not in entering:
-                entering[target] = _along(stack, instrs[-1], index)
-                pending.append(target)
-
-
-def _along(stack: Stack, terminator: Instr, index: int) -> Stack:
-    """The stack at the successor ``index``."""
-    if terminator.op is not Op.FOR_ITER:
-        return stack.copy()
-    return stack[:-2] if index == 0 else [*stack, False]
-
-
-def _step(stack: Stack, instr: Instr) -> bool:
-    """Bring ``stack`` and the operand of ``instr`` up to date; False when only a second slot is popped."""
-    op, count = instr.op, instr.arg
-    if op is Op.FOR_ITER:
-        return True
-    if op is Op.POP_TOP:
-        return not stack.pop()
-    if op is Op.GET_ITER:
-        stack.append(True)
-    elif op is Op.SWAP:
-        if stack[-1] or stack[-count]:
-            raise InternalCompilerError("bytecode", "an iterator is taken apart", instr.span)
-        instr.arg -= sum(stack[-count:])
-    elif op is Op.COPY:
-        instr.arg -= sum(stack[-count:])
-        stack.append(False)
-    else:
-        pops, pushes = effect(instr)
-        del stack[len(stack) - pops :]
-        if op in DEPTHS:
-            instr.arg -= sum(stack[-count:])
-        stack += [False] * pushes
-    return True
+    """Of iterators, as well as what 3.14 has."""
+    second_slots.drop(drafts, frozenset((Op.GET_ITER, Op.WITH_ENTER)))
 
 
 RULES: Rules = derive(

@@ -58,14 +58,15 @@ class Block:
 
 class Function:
     """A program in IR. ``blocks[0]`` is the entry; every block stands after its forward predecessors,
-    and the blocks of a loop stand together. ``edges`` has the offsets of the context's pointers to the packet.
+    and the blocks of a loop stand together. ``edges`` has the offsets of the context's pointers to the packet,
+    ``locked`` the headers of loops that run while a spin lock is held.
 
     A subprogram has ``params`` parameters beside the context and a ``result`` type; where ``flag`` points, it stores 1
     when the program shall end."""
 
     __slots__ = (
-        "blocks", "captures", "edges", "flag", "hook", "kfuncs", "maps", "name", "params", "result", "subprograms",
-        "target",
+        "blocks", "captures", "edges", "flag", "hook", "kfuncs", "locked", "maps", "name", "params", "result",
+        "subprograms", "target",
     )  # fmt: skip
 
     def __init__(self, name: str, hook: HookSpec, target: Target | None = None) -> None:
@@ -77,6 +78,7 @@ class Function:
         self.captures: list[Any] = []
         self.edges: dict[str, int] = {}
         self.kfuncs: list[str] = []
+        self.locked: set[Block] = set()
         self.subprograms: list[Function] = []
         self.params = 0
         self.result: Type = VOID

@@ -18,8 +18,9 @@ The ``iterators`` pass destroys the iterator on the ways out.
 
 from __future__ import annotations
 
+from ...exception import LimitExceeded
 from ..ir.dominators import Dominators, dominators
-from ..ir.loop_policy import MAX_ITERATIONS, Form, Shape, choose, walk
+from ..ir.loop_policy import MAX_ITERATIONS, STRAIGHT_STEPS, Form, Shape, choose, walk
 from ..ir.loops import Loop, find_loops
 from ..ir.ops import Op, Raise
 from ..ir.types import I64, STACK, VOID, Int, Ptr, Region
@@ -47,11 +48,25 @@ def run(fn: Function) -> None:
         shape = _shape(fn, loop, limit, costs)
         form = choose(shape, fn.target)
         costs[loop] = walk(shape, form), shape.forks
-        if form is Form.ITERATOR:
+        if loop.header in fn.locked:
+            _check_locked(loop, shape)
+        elif form is Form.ITERATOR:
             chosen.append(loop)
     for loop in chosen:
         limit = bounds.get(loop)
         _Iterator(fn, loop, limit is not None and limit.certain and limit.trips < MAX_ITERATIONS).insert()
+
+
+def _check_locked(loop: Loop, shape: Shape) -> None:
+    """An iterator would be left behind, or the lock, where it runs dry: a loop under a lock is a plain one."""
+    if shape.trips is None or walk(shape, Form.BOUNDED) > STRAIGHT_STEPS:
+        span = loop.header.end.span
+        raise LimitExceeded(
+            span.line if span else 0,
+            "a loop under a spin lock has to be short, with a bound that is known while compiling",
+            span=span,
+            hints=("limit it by a mask: range(n & 63), say", "gather the numbers before the with statement"),
+        )  # fmt: skip
 
 
 def _bounds(fn: Function, loops: list[Loop], tree: Dominators) -> dict[Loop, Bound]:

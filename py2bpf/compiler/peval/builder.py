@@ -6,10 +6,15 @@ from typing import Any, NoReturn
 
 from ...exception import Span, UnsupportedSyntax
 from ...spec import HookSpec, MapSpec, Target
+from ...uapi.helpers import HELPERS
 from ..ir.fold import fold
 from ..ir.ops import INFO, Op, Raise
 from ..ir.types import CTX, I64, STACK, U64, VOID, Int, Ptr, Region, Type
 from ..ir.values import Block, Function, Value, append, connect, const
+
+_CALLS = frozenset((Op.CALL, Op.PACKET))
+_LOCKED = "the kernel forbids calls of helpers while a spin lock is held, and this needs {}()"
+_LOCKED_HINT = "do it before or after the with statement; only arithmetic and memory are allowed in it"
 
 MASK64 = (1 << 64) - 1
 
@@ -19,12 +24,16 @@ class PathEnds(Exception):  # noqa: N818 - no error: control flow of the evaluat
 
 
 class Builder:
-    """A cursor into a function under construction. ``span`` is the source of what is emitted next."""
+    """A cursor into a function under construction.
+
+    ``span`` is the source of what is emitted next, ``held`` the map's entry whose spin lock is held.
+    """
 
     def __init__(self, name: str, hook: HookSpec, target: Target, caller: Builder | None = None) -> None:
         self.target = target
         self.fn = Function(name, hook, target)
         self.span: Span | None = None
+        self.held: Value | None = None
         self.map_numbers: dict[int, int] = {}
         if caller is not None:
             self.fn.belong_to(caller.fn)
@@ -59,6 +68,8 @@ class Builder:
 
     def exit(self, error: str) -> NoReturn:
         """Python would raise ``error`` here, whatever the input: end this path with the hook's safe value."""
+        if self.held is not None:
+            self.unlock()
         append(self.block, Op.EXIT, [], VOID, Raise(error), self.span)
         raise PathEnds
 
@@ -68,6 +79,9 @@ class Builder:
             if not condition.attr:
                 self.exit(error)
             return
+        if self.held is not None and not (condition.op is Op.NE and condition.args[0] is self.held):
+            self._guard_locked(condition, error, none)  # (no lock is held where there is no entry)
+            return
         append(self.block, Op.GUARD, [condition], VOID, Raise(error, none), self.span)
 
     def guard_not_null(self, pointer: Value, error: str = "AttributeError") -> None:
@@ -76,9 +90,50 @@ class Builder:
             self.guard(self.compare(Op.NE, pointer, const(0)), error, none=True)
             self.checked.add(pointer)
 
+    # spin locks
+
+    def lock_address(self, entry: Value) -> Value:
+        """The lock of a map's entry that isn't null."""
+        assert isinstance(entry.type, Ptr) and entry.type.spec is not None and entry.type.spec.lock_offset is not None
+        offset = entry.type.spec.lock_offset
+        pointer = Ptr(entry.type.region, False, entry.type.spec)
+        return self.emit(Op.PTRADD, [entry, const(offset)], pointer) if offset else entry
+
+    def lock(self, entry: Value) -> None:
+        """Holds the lock of a map's entry from here on, where there is an entry."""
+        self._if_there(entry, "spin_lock")
+        self.held = entry
+
+    def unlock(self) -> None:
+        """Gives back what lock() holds."""
+        entry, self.held = self.held, None
+        assert entry is not None
+        self._if_there(entry, "spin_unlock")
+
+    def _if_there(self, entry: Value, helper: str) -> None:
+        there, after = Block(), Block()
+        self.branch(entry, there, after)
+        self.start(there)
+        self.emit(Op.CALL, [self.lock_address(entry)], I64, HELPERS[helper])
+        self.jump(after)
+        self.start(after)
+
+    def _guard_locked(self, condition: Value, error: str, none: bool) -> None:
+        """The kernel wants the lock back before the program ends."""
+        passes, fails, held, checked = Block(), Block(), self.held, self.checked
+        self.branch(condition, passes, fails)
+        self.start(fails)
+        self.unlock()
+        append(self.block, Op.EXIT, [], VOID, Raise(error, none), self.span)
+        self.start(passes)
+        self.held, self.checked = held, checked
+
     # values
 
     def emit(self, op: Op, args: list[Value], type: Type = VOID, attr: Any = None) -> Value:
+        if self.held is not None and op in _CALLS:
+            called = attr.name if op is Op.CALL else "load_skb"
+            raise UnsupportedSyntax(0, _LOCKED.format(called), hints=(_LOCKED_HINT,))
         if INFO[op].pure and args and isinstance(type, Int):
             folded = fold(op, args, type, attr)
             if folded is not None:

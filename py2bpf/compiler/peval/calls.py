@@ -32,6 +32,7 @@ from .values import (
     Ref,
     Run,
     TupleOf,
+    Unlock,
     map_spec_of,
     wrap,
 )
@@ -58,6 +59,9 @@ def call(ev: Evaluator, state: State, callee: Abstract, args: Args, kwargs: Kwar
         return call(ev, state, callee.fn, callee.args + args, dict(callee.kwargs) | kwargs, unit)
     if isinstance(callee, Method) and isinstance(callee.owner, Context):
         return packets.view(ev, callee.owner, args, kwargs)
+    if isinstance(callee, Unlock):
+        ev.b.unlock()
+        return NONE
     if isinstance(callee, Method):
         if kwargs:
             raise TypeMismatch(

@@ -20,6 +20,7 @@ from .values import (
     GeneratorOf,
     Items,
     ListRef,
+    Lock,
     Map,
     Method,
     Option,
@@ -31,6 +32,7 @@ from .values import (
     Text,
     TupleOf,
     Unbound,
+    Unlock,
 )
 
 _WORDS: dict[type[Abstract], str] = {
@@ -40,6 +42,8 @@ _WORDS: dict[type[Abstract], str] = {
     PacketEdge: "an edge of the packet",
     ContextFields: "a group of context fields",
     Map: "a map",
+    Lock: "a lock that is not taken yet",
+    Unlock: "a lock",
     Method: "a method",
     Bound: "a function",
     Closure: "a function",

@@ -22,7 +22,7 @@ from ..bytecode.canonical import Instr, Loop, Op
 from ..ir.loop_policy import UNROLL_INSTRUCTIONS, UNROLL_ITERATIONS
 from ..ir.ops import Op as IrOp
 from ..ir.values import Block, Function, Value, const
-from . import arith, calls, handlers, iteration, semantics, subprograms
+from . import arith, calls, handlers, iteration, locks, semantics, subprograms
 from .builder import Builder, PathEnds
 from .describe import describe
 from .frames import (
@@ -151,6 +151,7 @@ class Evaluator:
             raise LimitExceeded(0, f"calls nest deeper than {MAX_DEPTH}: {frame.fn.qualname}() recurses",
                                 hints=("recursion works only while its arguments are constants",))  # fmt: skip
         caller, self.frame = self.frame, frame
+        frame.held = self.b.held
         cells = state.cells.copy()
         for name in frame.fn.cellvars:
             frame.cell_ids[name] = (frame.path, name)
@@ -161,7 +162,7 @@ class Evaluator:
         queue = [(frame.priority(*entry), 0)]
         frame.context = (0, ())
         self._drain(frame, queue)
-        self.frame = caller
+        self.frame, self.b.held = caller, frame.held
         return self._leave(frame, state)
 
     def _drain(self, frame: Frame, queue: list[tuple[tuple[int, ...], int]]) -> None:
@@ -235,11 +236,15 @@ class Evaluator:
         code = frame.fn.blocks[index]
         self.b.span = code.instrs[0].span
         state = Merger(block).states(states) if len(states) > 1 else states[0]
+        unlock = locks.held(state)
+        self.b.held = frame.held if unlock is None else unlock.entry
         loop = frame.header_loop(index)
         if loop is not None and not self._plan(frame, loop, context, state).unroll:
             opened = RunTimeLoop(block, self.plans[frame.path, index, context[:-1]], self.b.span)
             frame.run_time_loops[index, context] = opened
             state = opened.open(self.b.fn, frame, loop, state)
+            if self.b.held is not None:
+                self.b.fn.locked.add(block)
         try:
             for instr in code.instrs[:-1]:
                 if instr.op not in handlers.QUIET:

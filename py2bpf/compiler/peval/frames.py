@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...exception import Span
 from ..bytecode.canonical import Function, Loop, Op
 from ..ir.types import Int
-from ..ir.values import Block
+from ..ir.values import Block, Value
 from .state import State
 from .values import Abstract, CellId, Const, Counter, Option, Ref, TupleOf
 
@@ -67,6 +67,7 @@ class Frame:
         "exits",
         "fn",
         "globals",
+        "held",
         "loop_chains",
         "parent",
         "path",
@@ -98,6 +99,7 @@ class Frame:
         self.run_time_loops: dict[tuple[int, Context], RunTimeLoop] = {}
         self.exits: list[tuple[State, Abstract]] = []
         self.return_block = Block()
+        self.held: Value | None = None  # the entry whose spin lock is held around the call
         self.loop_chains: list[tuple[int, ...]] = [self._chain(loop) for loop in self.fn.loop_of]
         if apart:
             self.loop_chains = self.exit_chains()

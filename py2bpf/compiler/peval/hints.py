@@ -20,6 +20,7 @@ from .values import (
     DictRef,
     ExceptionOf,
     ListRef,
+    Lock,
     Map,
     Method,
     PacketEdge,
@@ -57,6 +58,8 @@ def for_number(value: Abstract) -> tuple[str, ...]:
         return ("ctx.data_end - ctx.data is the packet's length; ctx.packet(Type, offset) reads it",)
     if isinstance(value, (Method, Closure, Bound)):
         return ("call it",)
+    if isinstance(value, Lock):
+        return ("take it: with m.lock(key) as entry: ...",)
     return ()
 
 

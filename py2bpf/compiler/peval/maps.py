@@ -13,14 +13,14 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, memory
+from . import arith, locks, memory
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import scalar
 from .state import cast_at, join_pointers
-from .values import NONE, TRUE, Abstract, Const, Context, Map, Option, Ref
+from .values import NONE, TRUE, Abstract, Const, Context, Lock, Map, Option, Ref
 
-_ANY, _NOEXIST = 0, 1
+_ANY, _NOEXIST, _LOCK = 0, 1, 4
 _CURRENT_CPU: Final = 0xFFFFFFFF
 _ARRAYS: Final = {MapType.ARRAY, MapType.PERCPU_ARRAY}
 _KEYED: Final = _ARRAYS | {
@@ -36,6 +36,7 @@ ATOMIC: Final = {"+": Op.ADD, "-": Op.SUB, "&": Op.AND, "|": Op.OR, "^": Op.XOR}
 
 def pointer(b: Builder, map: Map) -> Value:
     """The map as a helper's argument."""
+    locks.check_hook(b, map.spec)
     if getattr(map.obj, "closed", False):
         raise TypeMismatch(0, "this map is closed", hints=("keep it open until the program is loaded",))
     return b.emit(Op.MAP, [], _MAP, b.map_number(map.obj, map.spec))
@@ -122,6 +123,8 @@ def lookup(b: Builder, map: Map, key: Value) -> Value:
 
 
 def _update(b: Builder, map: Map, key: Value, value: Abstract, flags: int) -> Value:
+    if map.spec.lock_offset is not None:
+        flags |= _LOCK
     place = memory.materialise(b, map.spec.value_type, value)
     return _call(b, "map_update_elem", [pointer(b, map), key, memory.address_of(b, place), const(flags)])
 
@@ -358,11 +361,22 @@ def _output(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     return arith.from_ir(_call(b, "perf_event_output", values))
 
 
+def _lock(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    """``map.lock(key)``."""
+    if map.spec.lock_offset is None:
+        raise TypeMismatch(
+            0, "the values of this map have no spin lock",
+            hints=("give the value's structure a field of type py2bpf.datastructures.SpinLock",),
+        )  # fmt: skip
+    return Lock(map, key_address(b, map, args[0]))
+
+
 METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Abstract], int, int]]] = {
     "get": (_get, 1, 2),
     "setdefault": (_setdefault, 1, 2),
     "pop": (_pop, 1, 2),
     "add": (_add, 2, 2),
+    "lock": (_lock, 1, 1),
     "output": (_output, 2, 2),
 }
 """Methods that programs may call: handler, fewest and most arguments."""
@@ -372,6 +386,7 @@ SIGNATURES: Final = {
     "setdefault": "m.setdefault(key, value)",
     "pop": "m.pop(key) or m.pop(key, default)",
     "add": "m.add(key, value)",
+    "lock": "with m.lock(key) as entry: ...",
     "output": "queue.output(context, record)",
 }
 

@@ -7,11 +7,12 @@ import sys
 from typing import Any
 
 from ...exception import TypeMismatch
+from ...spec import SpinLock
 from ..ir.alignment import alignment, pieces
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Value, const
-from . import arith, hints
+from . import arith, hints, locks
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import Member, Scalar, has_padding, is_aggregate, is_array, is_chars, is_record, members, scalar
@@ -66,6 +67,9 @@ def construct(b: Builder, ctype: Any, args: tuple[Abstract, ...], kwargs: dict[s
 def member(ctype: Any, name: str) -> Member:
     """The field of that name; the error names the nearest ones."""
     table = members(ctype)
+    if name in table and table[name].ctype is SpinLock:
+        hint = "take it: with m.lock(key): ..."
+        raise TypeMismatch(0, f"the spin lock {name!r} can't be read or written", hints=(hint,))
     if name not in table:
         known = hints.near(name, table, f"its fields are {', '.join(table) or 'none'}")
         raise TypeMismatch(0, f"{type_name(ctype)} has no field {name!r}", hints=known)
@@ -240,6 +244,8 @@ def _store_number(b: Builder, ref: Ref, kind: Scalar, value: Abstract) -> None:
 
 
 def _store_object(b: Builder, ref: Ref, value: Ref) -> None:
+    locks.check_whole(ref)
+    locks.check_whole(value)
     size = ctypes.sizeof(ref.ctype)
     if value.ctype is not ref.ctype:
         same = is_array(ref.ctype) and is_array(value.ctype) and value.ctype._type_ is ref.ctype._type_
@@ -366,6 +372,7 @@ def address_of(b: Builder, ref: Ref) -> Value:
         return copy.base
     if ref.ptr.region is Region.PACKET:
         b.guard_not_null(ref.base)
+    locks.check_whole(ref)
     return b.address(ref.base, ref.offset)
 
 
@@ -393,6 +400,8 @@ def _partial(ctype: Any, value: Abstract) -> bool:
 
 def equal(b: Builder, left: Ref, right: Ref, size: int) -> Value:
     """Whether ``size`` bytes are the same: 1 or 0."""
+    locks.check_whole(left)
+    locks.check_whole(right)
     widest = min(alignment(left.base), alignment(right.base))
 
     def read(ref: Ref, at: int, piece: int) -> Value:

@@ -94,6 +94,21 @@ class Map(Abstract):
 
 
 @dataclass(slots=True, eq=False)
+class Lock(Abstract):
+    """``map.lock(key)``, which a with statement takes; ``key`` is the key's address."""
+
+    map: Map
+    key: Value
+
+
+@dataclass(slots=True, eq=False)
+class Unlock(Abstract):
+    """What ends the with statement that took a lock: the entry, held where it isn't null."""
+
+    entry: Value
+
+
+@dataclass(slots=True, eq=False)
 class Method(Abstract):
     """A method of a run-time object, looked up but not yet called."""
 

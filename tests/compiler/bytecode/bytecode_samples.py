@@ -512,4 +512,64 @@ def zero_argument_super(n):
     return Derived().name(n)
 
 
+class Noting:
+    """A context manager that tells when it is entered and left."""
+
+    def __init__(self, notes: list[Any], name: Any) -> None:
+        self.notes = notes
+        self.name = name
+
+    def __enter__(self) -> Any:
+        self.notes.append(self.name)
+        return self.name
+
+    def __exit__(self, *reason: Any) -> None:
+        self.notes.append((self.name, reason))
+
+
+@on(*NUMBERS)
+def with_statements(a, b):
+    notes = []
+    with Noting(notes, a) as x:
+        notes.append(x + b)
+    with Noting(notes, 1), Noting(notes, 2) as second:
+        notes.append((lambda *args: len(args))(None, None, None))
+        notes.append(second)
+    return notes
+
+
+@on(([1, 2, 3, 4],), ([],), ([4],))
+def ways_out_of_with(items):
+    notes = []
+    for i in items:
+        with Noting(notes, i):
+            if i == 1:
+                continue
+            for j in (7, 8):
+                with Noting(notes, j) as inner:
+                    if i == 2:
+                        break
+                    if i == 3:
+                        notes.append(inner)
+            if i == 4:
+                return notes, inner, i + 1
+    return notes
+
+
+@on((0,), (1,))
+def return_from_withs(a):
+    notes = []
+
+    def inner():
+        for i in (5, 6):
+            with Noting(notes, a) as x, Noting(notes, i):
+                for j in range(3):
+                    with Noting(notes, "deep"):
+                        if j == 1 and a:
+                            return x + i + j
+        return None
+
+    return inner(), notes
+
+
 SAMPLES.append((Derived.name, [(Derived(), 1)]))

@@ -343,6 +343,11 @@ class Machine:
     def GET_ITER(self, _: None) -> None:
         self.push(iter(self.stack.pop()))
 
+    def WITH_ENTER(self, _: None) -> None:
+        (manager,) = self.pop(1)
+        leave = type(manager).__exit__.__get__(manager)
+        self.push(leave, type(manager).__enter__(manager))
+
     def GET_LEN(self, _: None) -> None:
         self.push(len(self.stack[-1]))
 

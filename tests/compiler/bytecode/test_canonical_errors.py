@@ -80,19 +80,6 @@ UNSUPPORTED = {
             except* ValueError:
                 return_value = 1
         """,
-    "with": """
-        def f(a):
-            b = a
-            with a.lock() as c:  # here
-                b = c
-            return b
-        """,
-    "with (in a comprehension's neighbourhood)": """
-        def f(a):
-            b = [c for c in a]
-            with a:  # here
-                return b
-        """,
     "yield": """
         def f(a):
             b = a

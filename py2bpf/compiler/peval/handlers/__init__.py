@@ -17,7 +17,6 @@ QUIET: Final = frozenset((
 
 _HINTS: Final = {
     "try": "errors of helpers are negative results: test them with if",
-    "with": "call the functions directly",
     "generator": "write a list comprehension, in brackets: [... for item in items]",
     "async": "programs never wait: write def",
     "yield": "return one value, or send records with a queue's output()",

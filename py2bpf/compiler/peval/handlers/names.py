@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
-from .. import iteration, semantics
+from .. import iteration, semantics, withs
 from ..describe import describe
 from ..frames import Frame
 from ..state import State
@@ -167,6 +167,10 @@ def _get_iter(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(iteration.make_iterator(ev.b, state, state.stack.pop()))
 
 
+def _with_enter(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    withs.enter(ev, state)
+
+
 TABLE: Final[Table] = {
     Op.LOAD_CONST: _load_const,
     Op.LOAD_FAST: _load_fast,
@@ -187,4 +191,5 @@ TABLE: Final[Table] = {
     Op.UNPACK_SEQUENCE: _unpack_sequence,
     Op.UNPACK_EX: _unpack_ex,
     Op.GET_ITER: _get_iter,
+    Op.WITH_ENTER: _with_enter,
 }

@@ -1,0 +1,48 @@
+"""Spin locks in map values: refuses what the kernel forbids, process_spin_lock() of kernel/bpf/verifier.c for one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from ...spec import MapSpec, lock_offset
+from ...uapi.prog_types import ProgType
+from ..ir.types import Region
+from .builder import Builder
+from .describe import type_name
+from .state import State
+from .values import Ref, Unlock
+
+_REFUSING: Final = {
+    ProgType.SOCKET_FILTER: "socket filters",
+    ProgType.KPROBE: "tracing programs",
+    ProgType.TRACEPOINT: "tracing programs",
+    ProgType.PERF_EVENT: "tracing programs",
+    ProgType.RAW_TRACEPOINT: "tracing programs",
+    ProgType.RAW_TRACEPOINT_WRITABLE: "tracing programs",
+}
+"""The program types that may not even use a map with locks: check_map_prog_compatibility()."""
+
+
+def check_hook(b: Builder, spec: MapSpec) -> None:
+    """Refuses a map with locks in programs that the kernel doesn't let use it."""
+    programs = _REFUSING.get(ProgType(b.fn.hook.prog_type)) if spec.lock_offset is not None else None
+    if programs:
+        raise UnsupportedSyntax(
+            0, f"the kernel doesn't let {programs} use a map whose values have a spin lock",
+            hints=("update single fields with += and the like, which are atomic, or use a per-CPU map",),
+        )  # fmt: skip
+
+
+def check_whole(ref: Ref) -> None:
+    """Refuses to copy, compare or hand out an entry as a whole: a program may not read or write its lock's bytes."""
+    if ref.ptr.region is Region.VALUE and lock_offset(ref.ctype) is not None:
+        raise TypeMismatch(
+            0, f"a {type_name(ref.ctype)} in a map can't be used as a whole: nothing may touch its spin lock",
+            hints=("read and write its fields one by one",),
+        )  # fmt: skip
+
+
+def held(state: State) -> Unlock | None:
+    """The with statement around the code whose stack this is."""
+    return next((slot for slot in state.stack if isinstance(slot, Unlock)), None)

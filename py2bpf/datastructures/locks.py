@@ -1,0 +1,61 @@
+"""Spin locks in map values, seen from user space."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from ..exception import DataTypeError
+from ..kernel.codec import Codec
+from ..spec import SpinLock, lock_offset
+from ..uapi.map_types import KINDS, MapType, Update
+from .storage import MapStorage
+
+_LOCKABLE: Final = frozenset({MapType.HASH, MapType.ARRAY})
+"""The kinds, of those here, whose values may have a lock: map_check_btf() of kernel/bpf/syscall.c."""
+
+
+def check(kind: MapType, key_type: Any, value_type: Any) -> None:
+    """Raises DataTypeError for a lock where the kernel allows none."""
+    if _count(key_type):
+        raise DataTypeError("a key has no spin lock; give the value's structure one")
+    locks = _count(value_type)
+    if not locks:
+        return
+    if kind not in _LOCKABLE:
+        raise DataTypeError(f"a {KINDS[kind].title} can't hold values with a spin lock; HashMap and ArrayMap can")
+    offset = lock_offset(value_type)
+    if locks > 1 or offset is None:
+        raise DataTypeError(f"{value_type.__name__} may have one SpinLock, as a field of its own and not in an array, "
+                            "union or structure inside")
+    if offset % 4:
+        raise DataTypeError(f"the spin lock of {value_type.__name__} has to lie at a multiple of 4 bytes")
+
+
+def _count(ctype: Any) -> int:
+    """The locks in a type, at any depth."""
+    if ctype is SpinLock:
+        return 1
+    if isinstance(ctype, type) and issubclass(ctype, ctypes.Array):
+        return _count(ctype._type_) * len(ctype())
+    if isinstance(ctype, type) and issubclass(ctype, (ctypes.Structure, ctypes.Union)):
+        return sum(_count(row[1]) for cls in ctype.__mro__ for row in cls.__dict__.get("_fields_", ()))
+    return 0
+
+
+@contextmanager
+def hold(storage: MapStorage, key: bytes, values: Codec) -> Iterator[Any]:
+    """A copy of an entry, None where there is none; what became of it is written back at the end.
+
+    Both the reading and the writing take the entry's lock, so neither sees half of an update; in between it is free,
+    and what programs write meanwhile is overwritten. An entry that was deleted meanwhile stays deleted.
+    """
+    data = storage.lookup(key)
+    entry = None if data is None else values.decode(data)
+    try:
+        yield entry
+    finally:
+        if entry is not None:
+            storage.update(key, values.encode(entry), Update.EXIST)
