@@ -58,7 +58,7 @@ def check(registry: Registry, program: Function) -> None:
 def call(ev: Evaluator, fn: types.FunctionType, frame: Frame, names: dict[str, Abstract]) -> Abstract | None:
     """The call of a subprogram; None where the function is to be inlined."""
     registry = ev.registry
-    if registry.inline or frame.size() < SUBPROGRAM_INSTRUCTIONS:
+    if registry.inline or frame.size() < SUBPROGRAM_INSTRUCTIONS or ev.b.held is not None:  # no calls under a lock
         return None
     key = _key(fn, names)
     if key is None or key in registry.refused:
