@@ -17,11 +17,13 @@ from ...uapi.helpers import Ret
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import Int, Ptr
 from ..ir.values import Block, Value
+from .nullness import tested
 
 Range = tuple[int, int]
 FULL: Final[dict[bool, Range]] = {True: (-(1 << 63), (1 << 63) - 1), False: (0, (1 << 64) - 1)}
 _LESS: Final = {Op.LT: 1, Op.SLT: 1, Op.ULT: 1, Op.LE: 0, Op.SLE: 0, Op.ULE: 0}
 _MAX_DEPTH: Final = 8
+_UNSEEN_DEPTH: Final = 4
 
 
 class Ranges:
@@ -31,10 +33,12 @@ class Ranges:
         self.base: dict[Value, Range] = {}
         self.facts: dict[Value, Range] = {}
         self.at_end: dict[Block, dict[Value, Range]] = {}
+        self.edges: dict[Block, dict[Value, Range]] = {}
 
     def enter(self, block: Block, dominator: Block | None) -> None:
         """Begins a block: what held at the end of its dominator holds, and what the edge into it says."""
         self.block = block
+        self.edges = {}
         self.facts = self.at_end[dominator].copy() if dominator is not None else {}
         self.at_end[block] = self.facts
         if len(block.preds) == 1 and block.preds[0].end.op is Op.BRANCH:
@@ -51,7 +55,23 @@ class Ranges:
         if found is not None:
             return found
         assert isinstance(value.type, Int), value
-        return FULL[value.type.signed]
+        return self._unseen(value, ())
+
+    def _unseen(self, value: Value, around: tuple[Value, ...]) -> Range:
+        """The interval of what a loop's way back brings, before it was met: a truth, or a choice among such."""
+        assert isinstance(value.type, Int)
+        if value.op is Op.CONST:
+            return value.attr, value.attr
+        if value in self.base or INFO[value.op].compare:
+            return self.base.get(value, (0, 1))
+        parts: list[Value] = []
+        if value.op is Op.HIDE:
+            parts = value.args[:1]
+        elif value.op is Op.PHI and len(around) < _UNSEEN_DEPTH:
+            parts = [arg for arg in value.args if arg is not value and arg not in around]
+        found = [self._unseen(part, (*around, value)) for part in parts]
+        full = FULL[value.type.signed]
+        return (min(low for low, _ in found), max(high for _, high in found)) if found else full
 
     def may_be_null(self, value: Value) -> bool:
         """Whether a pointer may be null here."""
@@ -62,21 +82,43 @@ class Ranges:
         if value.op is Op.PHI and isinstance(value.type, Ptr) and self._present_on_all_paths(value):
             self.facts[value] = (1, 1)
         if isinstance(value.type, Int) and value.op is not Op.CONST:
-            found = compute(value, self.of)
+            found = compute(value, self._argument(value) if value.op is Op.PHI else self.of)
             if found != FULL[value.type.signed]:
                 self.base[value] = found
 
     def _present_on_all_paths(self, phi: Value) -> bool:
-        """Whether what comes over each edge is a pointer that isn't null there; a loop's way back may bring any."""
+        """Whether what comes over each edge is a pointer that isn't null there."""
         block = self.block
         return all(self._present(pred, block, arg) for pred, arg in zip(block.preds, phi.args, strict=True))
 
     def _present(self, pred: Block, block: Block, pointer: Value) -> bool:
-        if not isinstance(pointer.type, Ptr) or pred not in self.at_end:
+        if not isinstance(pointer.type, Ptr):
             return False
-        end = pred.end
-        tested = end.op is Op.BRANCH and end.args[0] is pointer and end.attr[0] is block and end.attr[1] is not block
-        return tested or not pointer.type.nullable or self.at_end[pred].get(pointer) == (1, 1)
+        return not pointer.type.nullable or tested(pred, block, pointer) or self._edge(pred).get(pointer) == (1, 1)
+
+    def _edge(self, pred: Block) -> dict[Value, Range]:
+        """What holds over an edge into the block that was entered last; a loop's way back is not known yet."""
+        found = self.edges.get(pred)
+        if found is None:
+            here, self.facts = self.facts, self.at_end.get(pred, {}).copy()
+            end = pred.end
+            if pred in self.at_end and end.op is Op.BRANCH and end.attr[0] is not end.attr[1]:
+                self.assume(end.args[0], end.attr[0] is self.block)
+            found = self.edges[pred] = self.facts
+            self.facts = here
+        return found
+
+    def _argument(self, phi: Value) -> Callable[[Value], Range]:
+        """The range of a phi's argument, as what it is where it comes from."""
+        preds = self.block.preds
+
+        def of(arg: Value) -> Range:
+            found = [self._edge(pred).get(arg) or self.of(arg)
+                     for pred, other in zip(preds, phi.args, strict=True)
+                     if other is arg or arg in other.args]  # fmt: skip
+            return min(low for low, _ in found), max(high for _, high in found)
+
+        return of
 
     # narrowing
 
@@ -199,7 +241,7 @@ def _phi(phi: Value, of: Callable[[Value], Range], full: Range) -> Range:
             continue
         step = _step(arg, phi)
         if step is None:
-            found = of(arg)
+            found = of(arg.args[0] if arg.op is Op.HIDE else arg)
             low, high = min(low, found[0]), max(high, found[1])
         elif step > 0:
             high = full[1]

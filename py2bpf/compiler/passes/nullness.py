@@ -1,0 +1,39 @@
+"""Whether a pointer has been tested on the way over an edge that no range is known of yet: a loop's way back.
+
+b1: %1 = phi %0, %2      (both are tested: %1 is not null)
+    ...
+    %2 = call ...
+    branch %2, b1, b2
+"""
+
+from __future__ import annotations
+
+from ..ir.ops import Op
+from ..ir.values import Block, Value
+
+
+def tested(pred: Block, block: Block, pointer: Value) -> bool:
+    """Whether the blocks in a row that end with ``pred``, or the edge from there to ``block``, test the pointer."""
+    seen = set()
+    while pred not in seen:
+        seen.add(pred)
+        end = pred.end
+        if end.op is Op.BRANCH and end.attr[0] is not end.attr[1]:
+            if _is_test(end.args[0], pointer, Op.NE) and end.attr[0] is block:
+                return True
+            if _is_test(end.args[0], pointer, Op.EQ) and end.attr[1] is block:
+                return True
+        if any(value.op is Op.GUARD and _is_test(value.args[0], pointer, Op.NE) for value in pred.body):
+            return True
+        if pointer in pred.phis or pointer in pred.body or len(pred.preds) != 1:
+            return False
+        pred, block = pred.preds[0], pred
+    return False
+
+
+def _is_test(condition: Value, pointer: Value, op: Op) -> bool:
+    """Whether the condition says of the pointer that it is (op EQ), or is not (NE), null."""
+    if condition is pointer:
+        return op is Op.NE
+    zero = len(condition.args) == 2 and condition.args[1].op is Op.CONST and condition.args[1].attr == 0
+    return condition.op is op and zero and condition.args[0] is pointer
