@@ -139,6 +139,10 @@ def ready(what: str) -> None:
     print(f"{what} Ctrl-C ends.", file=sys.stderr, flush=True)
 
 
+Attach = Callable[[ExitStack, str, Callable[[Any], Any], Callable[[Any], Any]], None]
+"""What has two programs run at the ends of a system call: attach_call, or what stands for it without a kernel."""
+
+
 def attach_call(stack: ExitStack, call: str, on_enter: Callable[[Any], Any], on_exit: Callable[[Any], Any]) -> None:
     """Runs programs at both ends of a system call. Raises KernelError, but for old calls that the machine lacks."""
     try:

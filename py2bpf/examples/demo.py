@@ -2,47 +2,92 @@
 
 Three things run in the kernel, all compiled from Python: a socket filter that counts packets by protocol, and
 tracepoint programs that send an event for every program started and for every sleep, on the whole machine.
+
+Without the privileges that the kernel asks for, or with --vm, the same programs run in the embedded VM: over packets of
+a capture, or such as the loopback interface would have had, and over system calls that are made up.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from ctypes import c_uint32, c_uint64
 from typing import Any, Final, Protocol
 
+from py2bpf import vm
 from py2bpf.datastructures import BpfQueue, HashMap, create_map
-from py2bpf.examples import common, count_by_protocol, execsnoop, nanosleep_watcher, packets
+from py2bpf.examples import common, count_by_protocol, demo_vm, execsnoop, nanosleep_watcher, packets
+from py2bpf.pcap import Capture
 from py2bpf.util import ensure_resources
 
 INTERFACE: Final = "lo"
 REFRESH: Final = 0.25
 """Seconds between two looks at the map and the queues."""
+NO_ARGUMENTS: Final = "(made up: there is no memory to read arguments from)"
 EVENTS_KEPT: Final = 10
 EVENTS_AT_ONCE: Final = 5
 """How many events of one look are shown as plain lines; a busy machine has thousands a second."""
 
 
+class World(Protocol):
+    """Where the programs run: the kernel, or the embedded VM."""
+
+    name: str
+    """Whose packets are counted."""
+
+    def attach(
+        self, stack: ExitStack, call: str, on_enter: Callable[[Any], Any], on_exit: Callable[[Any], Any], /
+    ) -> None:
+        """Runs two programs at the ends of a system call."""
+
+    def watch(self, stack: ExitStack, count: Any) -> None:
+        """Runs a socket filter for each packet."""
+
+    def step(self) -> None:
+        """Has something happen, where nothing does by itself."""
+
+
+class Kernel:
+    """The running kernel, with traffic on the loopback interface."""
+
+    name = f"packets on {INTERFACE}"
+
+    def attach(
+        self, stack: ExitStack, call: str, on_enter: Callable[[Any], Any], on_exit: Callable[[Any], Any], /
+    ) -> None:
+        common.attach_call(stack, call, on_enter, on_exit)
+
+    def watch(self, stack: ExitStack, count: Any) -> None:
+        ensure_resources()
+        check_loopback()
+        packets.watch(stack, count, INTERFACE)
+
+    def step(self) -> None:
+        """The traffic's threads do."""
+
+
 class Counters:
     """What the programs found so far: the map of packets, and the newest events."""
 
-    def __init__(self, stack: ExitStack) -> None:
+    def __init__(self, stack: ExitStack, world: World) -> None:
+        self.world = world
         self.packets: HashMap = stack.enter_context(create_map(c_uint32, c_uint64, 1024))
         self._sleeps = stack.enter_context(BpfQueue(nanosleep_watcher.Sleep, num_pages=16))
         self._execs = stack.enter_context(BpfQueue(execsnoop.Exec, num_pages=64))
         self.newest: deque[str] = deque(maxlen=EVENTS_KEPT)
         self.n_events = 0
-        packets.watch(stack, count_by_protocol.counter(self.packets), INTERFACE)
-        nanosleep_watcher.watch(stack, self._sleeps, None)
-        execsnoop.watch(stack, self._execs, None)
+        world.watch(stack, count_by_protocol.counter(self.packets))
+        nanosleep_watcher.watch(stack, self._sleeps, None, world.attach)
+        execsnoop.watch(stack, self._execs, None, world.attach)
 
     def protocols(self) -> list[tuple[str, int]]:
         """(protocol, packets), the most frequent first."""
@@ -50,7 +95,7 @@ class Counters:
 
     def new_events(self) -> list[str]:
         """What came since the last call, in words."""
-        came = [self._told(each, f"started  {execsnoop.command(each)}") for each in self._execs.poll(0)]
+        came = [self._told(each, f"started  {execsnoop.command(each) or NO_ARGUMENTS}") for each in self._execs.poll(0)]
         came += [self._told(each, f"slept    {each.nanoseconds / 1e6:.3f} ms") for each in self._sleeps.poll(0)]
         self.n_events += len(came)
         self.newest.extend(came)
@@ -150,7 +195,7 @@ class RichView:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("protocol", title=f"packets on {INTERFACE}", min_width=40)
+        table = Table("protocol", title=counters.world.name, min_width=40)
         table.add_column("packets", justify="right")
         for name, number in counters.protocols():
             table.add_row(name, str(number))
@@ -186,19 +231,48 @@ def main() -> None:
         prog="python -m py2bpf.examples.demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("-s", "--seconds", type=common.positive, default=6.0, help="default: %(default)s")
+    parser.add_argument("--vm", action="store_true", help="run in the embedded VM in any case")
+    parser.add_argument("--capture", metavar="FILE", help="count the packets of this pcap or pcapng file, in the VM")
     options = parser.parse_args()
-    ensure_resources()
-    check_loopback()
+    if options.vm or options.capture or vm.current() == "vm" or not run_in_kernel(options.seconds):
+        run_in_vm(options.seconds, options.capture)
+
+
+def run_in_kernel(seconds: float) -> bool:
+    """False where this process may not use BPF."""
     with ExitStack() as stack:
-        counters = Counters(stack)
-        with traffic(), view() as shown:
-            for _ in common.ticks(options.seconds, REFRESH):
-                shown.update(counters, counters.new_events())
-        seen = counters.protocols()
-        if not seen or not counters.n_events:
-            common.fail("the programs ran, but saw no packets or no events")
-        total = sum(number for _name, number in seen)
-        print(f"In all: {total} packets of {len(seen)} protocols, {counters.n_events} events, {counters.lost} lost.")
+        try:
+            counters = Counters(stack, Kernel())
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EACCES):
+                raise
+            print(f"{error}\nSo the programs run in py2bpf's embedded VM, which asks for no privileges.", flush=True)
+            return False
+        with traffic():
+            show(counters, seconds)
+    return True
+
+
+def run_in_vm(seconds: float, capture: str | None) -> None:
+    """The same programs, maps and queues, without the kernel."""
+    with vm.backend(), ExitStack() as stack:
+        source = None if capture is None else stack.enter_context(Capture(capture))
+        world = demo_vm.Vm(source)
+        print(f"Running in the embedded VM, over {world.name}; the system calls are made up.", flush=True)
+        show(Counters(stack, world), seconds)
+
+
+def show(counters: Counters, seconds: float) -> None:
+    """Shows what is counted, again and again, and the sum of it."""
+    with view() as shown:
+        for _ in common.ticks(seconds, REFRESH):
+            counters.world.step()
+            shown.update(counters, counters.new_events())
+    seen = counters.protocols()
+    if not seen or not counters.n_events:
+        common.fail("the programs ran, but saw no packets or no events")
+    total = sum(number for _name, number in seen)
+    print(f"In all: {total} packets of {len(seen)} protocols, {counters.n_events} events, {counters.lost} lost.")
 
 
 if __name__ == "__main__":

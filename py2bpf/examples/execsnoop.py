@@ -23,7 +23,9 @@ class Exec(common.Task):
     _fields_ = (("result", c_int32), ("n_args", c_uint32), ("args", c_char * ARG_SIZE * MAX_ARGS))
 
 
-def watch(stack: ExitStack, queue: BpfQueue, pid: int | None) -> None:
+def watch(
+    stack: ExitStack, queue: BpfQueue, pid: int | None, attach: common.Attach = common.attach_call
+) -> None:
     """Attaches to both ends of the system calls.
 
     An Exec is larger than a program's stack: it is filled in a map with one place for each CPU.
@@ -55,7 +57,7 @@ def watch(stack: ExitStack, queue: BpfQueue, pid: int | None) -> None:
             del pending[common.thread_id()]
 
     for call in ("execve", "execveat"):
-        common.attach_call(stack, call, on_enter, on_exit)
+        attach(stack, call, on_enter, on_exit)
 
 
 def command(started: Exec) -> str:

@@ -22,7 +22,9 @@ class Sleep(common.Task):
     _fields_ = (("nanoseconds", c_uint64), ("result", c_int32), ("call", c_uint32))
 
 
-def watch(stack: ExitStack, queue: BpfQueue, pid: int | None) -> None:
+def watch(
+    stack: ExitStack, queue: BpfQueue, pid: int | None, attach: common.Attach = common.attach_call
+) -> None:
     """Attaches to both ends of the system calls; a sleep that has begun waits in a map for its end."""
     begun = stack.enter_context(LruHashMap(c_uint32, c_uint64, 10240))
 
@@ -41,7 +43,7 @@ def watch(stack: ExitStack, queue: BpfQueue, pid: int | None) -> None:
         return on_exit
 
     for number, call in enumerate(CALLS):
-        common.attach_call(stack, call, on_enter, exit_of(number))
+        attach(stack, call, on_enter, exit_of(number))
 
 
 def main() -> None:
