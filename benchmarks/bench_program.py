@@ -18,7 +18,18 @@ from pathlib import Path
 
 from harness import Results, arguments, pin, report
 from peers import Clang, find_clang
-from programs import Case, count_by_protocol, empty, flow_counter, raw_table, tc_blacklist, tp_nanosleep
+from programs import (
+    Case,
+    count_by_protocol,
+    empty,
+    flow_counter,
+    raw_table,
+    tc_blacklist,
+    tp_nanosleep,
+    xdp_hash,
+    xdp_loop64,
+    xdp_parser,
+)
 
 from py2bpf.kernel.program import encode
 
@@ -28,11 +39,15 @@ OURS = "py2bpf"
 FRAME_CASES = {
     "empty_socket": empty.make_socket,
     "empty_tc": empty.make_tc,
+    "empty_xdp": empty.make_xdp,
     "count_by_protocol": count_by_protocol.make,
     "flow_counter": flow_counter.make,
     "tc_blacklist": tc_blacklist.make,
+    "xdp_parser": xdp_parser.make,
+    "xdp_loop64": xdp_loop64.make,
+    "xdp_hash": xdp_hash.make,
 }
-OBJECTS = {"empty_socket": "empty", "empty_tc": "empty"}
+OBJECTS = {"empty_socket": "empty", "empty_tc": "empty", "empty_xdp": "empty"}
 """The C file of a program, where it has another name."""
 
 
@@ -57,8 +72,10 @@ def c_arguments(clang: Clang, case: Case, repeat: int) -> list[str]:
 
 def measure_frames(results: Results, clang: Clang | None, rounds: int, repeat: int) -> None:
     medians: dict[tuple[str, str], float] = {}
+    bases: dict[str, str] = {}
     for name, make in FRAME_CASES.items():
         case = make()
+        bases[name] = case.baseline
         check_ours(case)
         results.record(f"{name}, instructions", OURS, "insns", instructions(case))
         contestants = {OURS: lambda case=case: case.hook.prog.test_run(case.frame, repeat=repeat).duration_ns}
@@ -73,8 +90,7 @@ def measure_frames(results: Results, clang: Clang | None, rounds: int, repeat: i
         case.close()
     for (name, who), median in medians.items():
         if not name.startswith("empty_"):
-            base = "empty_tc" if name.startswith("tc_") else "empty_socket"
-            results.record(f"{name}, net", who, "ns", median - medians[base, who])
+            results.record(f"{name}, net", who, "ns", median - medians[bases[name], who])
 
 
 def instructions(case: Case) -> int:

@@ -32,7 +32,22 @@ def udp(payload: bytes, source: int = 1234, destination: int = 53) -> bytes:
     return struct.pack("!4H", source, destination, 8 + len(payload), 0) + payload
 
 
+def tcp(payload: bytes, source: int = 40000, destination: int = 443) -> bytes:
+    return struct.pack("!2H2I2H2H", source, destination, 1, 0, 0x5002, 0xFFFF, 0, 0) + payload
+
+
+def ipv6(payload: bytes, protocol: int, source: str = "2001:db8::1", destination: str = "2001:db8::2") -> bytes:
+    addresses = ipaddress.IPv6Address(source).packed + ipaddress.IPv6Address(destination).packed
+    return struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + addresses + payload
+
+
+def tagged(frame: bytes, vlan: int, ethertype: int = 0x8100) -> bytes:
+    """The frame with one more VLAN tag, IEEE 802.1Q, before those that it has."""
+    return frame[:12] + struct.pack("!2H", ethertype, vlan) + frame[12:]
+
+
 UDP = ethernet(ipv4(udp(PAYLOAD), socket.IPPROTO_UDP))
+TCP6_TWICE_TAGGED = tagged(tagged(ethernet(ipv6(tcp(PAYLOAD), socket.IPPROTO_TCP), 0x86DD), 7), 100, 0x88A8)
 ARP = ethernet(bytes(46), 0x0806)
 
 

@@ -12,3 +12,9 @@ int empty_tc(struct __sk_buff *skb)
 {
 	return TC_ACT_OK;
 }
+
+SEC("xdp")
+int empty_xdp(struct xdp_md *ctx)
+{
+	return XDP_PASS;
+}

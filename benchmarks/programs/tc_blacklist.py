@@ -1,7 +1,4 @@
-"""Drops IPv4 packets from blacklisted hosts and networks, and counts what passed and what didn't.
-
-The C program reads the packet directly; this one loads the header from the sk_buff.
-"""
+"""Drops IPv4 packets from blacklisted hosts and networks, and counts what passed and what didn't."""
 
 import socket
 from ctypes import Structure, c_uint32, c_uint64
@@ -9,12 +6,10 @@ from ctypes import Structure, c_uint32, c_uint64
 from frames import UDP
 
 from programs import Case, pack
-from programs.headers import IP_AT, Ipv4
-from py2bpf import funcs
+from programs.headers import ETH_P_IP, IP_AT, Ethernet, Ipv4
 from py2bpf.datastructures import ArrayMap, HashMap, LpmTrieMap
 from py2bpf.tc import IngressProgram
 
-ETH_P_IP = socket.htons(0x0800)
 TC_ACT_OK, TC_ACT_SHOT = 0, 2
 
 
@@ -29,8 +24,8 @@ def make() -> Case:
     verdicts = ArrayMap(c_uint64, 2)
 
     def tc_blacklist(skb):
-        ip = Ipv4()
-        if skb.protocol != ETH_P_IP or funcs.skb_load_bytes(skb, IP_AT, ip):
+        ethernet, ip = skb.packet(Ethernet), skb.packet(Ipv4, IP_AT)
+        if ip is None or ethernet is None or ethernet.type != ETH_P_IP:
             return TC_ACT_OK
         if ip.source in hosts or ip.source in nets:
             verdicts[1] += 1
