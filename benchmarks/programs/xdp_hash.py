@@ -1,4 +1,4 @@
-"""Hashes of a TCP or UDP packet's IPv4 header: Jenkins's final mix of its addresses and ports, FNV-1a of all its bytes."""
+"""Hashes of a TCP or UDP packet's IPv4 header: Jenkins's final mix of addresses and ports, FNV-1a of its bytes."""
 
 import socket
 import struct

@@ -19,7 +19,7 @@ from .bytecode.text import render as bytecode_text
 from .ir.checker import check
 from .ir.printer import to_text
 from .ir.values import Function, prune
-from .passes import clean, cse, dce, flags, iterators, loops, lower, packets, returns, stack_init
+from .passes import clean, cse, dce, flags, iterators, loops, lower, packets, returns, stack_init, thread
 from .peval import evaluate
 
 Dump = Callable[[str, str], None]
@@ -28,6 +28,7 @@ Dump = Callable[[str, str], None]
 PASSES: Final[tuple[tuple[str, Callable[[Function], None]], ...]] = (
     ("prune", prune),
     ("clean", clean.run),
+    ("thread", thread.run),
     ("loops", loops.run),
     ("lower", lower.run),
     ("cse", cse.run),

@@ -13,6 +13,7 @@ from ..ir.values import Block, Function, Value
 
 def split_critical(fn: Function) -> None:
     """Puts an empty block on every critical edge into a block with phis."""
+    _share_constants(fn)
     blocks: list[Block] = []
     for block in fn.blocks:
         blocks.append(block)
@@ -23,6 +24,43 @@ def split_critical(fn: Function) -> None:
             if succ.phis:
                 blocks.append(_split(block, succ))
     fn.blocks = blocks
+
+
+def _share_constants(fn: Function) -> None:
+    """Critical edges that bring the same constants to a block meet before it: the constants are loaded in one place."""
+    index = {block: i for i, block in enumerate(fn.blocks)}
+    before: dict[Block, Block] = {}
+    for succ in fn.blocks:
+        if not succ.phis:
+            continue
+        groups: dict[tuple[int, ...], list[Block]] = {}
+        for i, pred in enumerate(succ.preds):
+            args = [phi.args[i] for phi in succ.phis]
+            forward = index[pred] < index[succ] and len(pred.succs) == 2 and pred.succs.count(succ) == 1
+            if forward and all(arg.op is Op.CONST for arg in args):
+                groups.setdefault(tuple(arg.attr for arg in args), []).append(pred)
+        largest = max(groups.values(), key=len, default=[])
+        if len(largest) > 1:
+            before[succ] = _gather(largest, succ)
+    fn.blocks = [each for block in fn.blocks for each in ((before[block], block) if block in before else (block,))]
+
+
+def _gather(preds: list[Block], succ: Block) -> Block:
+    middle = Block()
+    middle.body = [Value(Op.JUMP, [], VOID, (succ,), preds[0].end.span)]
+    middle.preds = list(preds)
+    first = succ.preds.index(preds[0])
+    constants = [phi.args[first] for phi in succ.phis]
+    for pred in preds:
+        at = succ.preds.index(pred)
+        del succ.preds[at]
+        for phi in succ.phis:
+            del phi.args[at]
+        pred.end.attr = tuple(middle if target is succ else target for target in pred.succs)
+    succ.preds.append(middle)
+    for phi, constant in zip(succ.phis, constants, strict=True):
+        phi.args.append(constant)
+    return middle
 
 
 def _split(block: Block, succ: Block) -> Block:

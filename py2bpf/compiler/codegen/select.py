@@ -127,6 +127,7 @@ class Selector:
 
     def _block(self, block: Block) -> None:
         code = MachineBlock(block, self.depths[block])
+        self.wide: dict[int, int] = {}
         self.result.blocks.append(code)
         self.out = code.code
         for value in block.body:
@@ -179,6 +180,8 @@ class Selector:
     def put(self, instruction: Machine) -> None:
         instruction.span = self.span
         self.out.append(instruction)
+        if instruction.kind == m.LABEL:  # what was loaded just before may have been jumped over
+            self.wide.clear()
 
     def define(self, value: Value) -> int:
         """The register that holds a value."""
@@ -190,9 +193,7 @@ class Selector:
     def reg(self, value: Value) -> int:
         """A register with the value in it; constants, maps and stack addresses are made on the spot."""
         if value.op is Op.CONST:
-            number = self.fresh()
-            self.put(m.load_constant(number, signed(value.attr)))
-            return number
+            return self._constant(signed(value.attr))
         if value.op is Op.CAST:
             return self.reg(value.args[0])
         if self._is_light(value) and not self._shared(value):
@@ -200,6 +201,17 @@ class Selector:
             self.put(self._make(value, number))
             return number
         return self.define(value)
+
+    def _constant(self, number: int) -> int:
+        """A register with a constant; wide ones, which take two slots, are loaded once a block."""
+        wide = not -(1 << 31) <= number < 1 << 32
+        register = self.wide.get(number) if wide else None
+        if register is None:
+            register = self.fresh()
+            self.put(m.load_constant(register, number))
+            if wide:
+                self.wide[number] = register
+        return register
 
     def into(self, register: int, value: Value) -> None:
         """Puts a value into a given register."""

@@ -368,7 +368,7 @@ class _Lowering:
         if offset.op is Op.CONST:
             value.args, value.attr = value.args[:1], (size, offset.attr, True)
             return value
-        if low < 0 or high > limit or not verifier_sees(offset):
+        if low < 0 or high > limit or not verifier_sees(offset, counters=True):
             return value
         while offset.op is Op.ADD:
             inner, number = offset.args if offset.args[1].op is Op.CONST else offset.args[::-1]

@@ -353,11 +353,17 @@ _HIDDEN: Final = frozenset({
 _MAX_STEPS: Final = 32
 
 
-def verifier_sees(value: Value) -> bool:
-    """Whether the kernel's verifier can come to the same range: a check that protects memory goes only then."""
+def verifier_sees(value: Value, counters: bool = False) -> bool:
+    """Whether the kernel's verifier can come to the same range: a check that protects memory goes only then.
+
+    ``counters``: also that of a loop's counter, which the verifier follows from turn to turn."""
     work, steps = [value], 0
+    seen: set[Value] = set()
     while work:
         current = work.pop()
+        if counters and current in seen:
+            continue
+        seen.add(current)
         steps += 1
         if current.op in _HIDDEN or steps > _MAX_STEPS:
             return False

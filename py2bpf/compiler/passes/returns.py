@@ -16,23 +16,35 @@ def run(fn: Function) -> None:
     """Splits returns of phis, then shares the returns of equal constants."""
     for block in list(fn.blocks):
         if len(block.body) == 1 and block.end.op is Op.RETURN and block.end.args[0] in block.phis:
-            _split(block)
+            _split(fn, block)
     _share(fn)
     prune(fn)
 
 
-def _split(block: Block) -> None:
+def _split(fn: Function, block: Block) -> None:
     """Gives every predecessor that only jumps here its own return."""
     index = block.phis.index(block.end.args[0])
     for pred in list(block.preds):
-        if pred.end.op is not Op.JUMP:
-            continue
         at = block.preds.index(pred)
         value = block.phis[index].args[at]
+        if pred.end.op is Op.BRANCH and value.op is Op.CONST and pred.succs.count(block) == 1:
+            _leave(fn, pred, block, value)
+        elif pred.end.op is not Op.JUMP:
+            continue
         del block.preds[at]
         for phi in block.phis:
             del phi.args[at]
-        pred.body[-1] = Value(Op.RETURN, [value], VOID, None, block.end.span)
+        if pred.end.op is Op.JUMP:
+            pred.body[-1] = Value(Op.RETURN, [value], VOID, None, block.end.span)
+
+
+def _leave(fn: Function, pred: Block, block: Block, value: Value) -> None:
+    """Has one way out of a branch return a constant at once."""
+    own = Block()
+    own.preds = [pred]
+    own.body = [Value(Op.RETURN, [value], VOID, None, block.end.span)]
+    pred.end.attr = tuple(own if target is block else target for target in pred.succs)
+    fn.blocks.append(own)
 
 
 def _share(fn: Function) -> None:

@@ -175,8 +175,25 @@ def set_item(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
     only = _only_entry(b, map, key)
     if only is not None:
         memory.store(b, only, value)
-        return
-    _update(b, map, key_address(b, map, key), value, _ANY)
+    elif map.spec.kind in _ARRAYS and _is_number(map):
+        _store_number(b, map, key, value)
+    else:
+        _update(b, map, key_address(b, map, key), value, _ANY)
+
+
+def _store_number(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
+    """Into an array, where every index within its bounds is there: the verifier makes the look-up a few
+    instructions, which an update never is."""
+    if isinstance(value, Option):
+        value = arith.from_ir(arith.to_ir(b, value))
+    found = lookup(b, map, key_address(b, map, key))
+    there, done = Block(), Block()
+    b.branch(found, there, done)
+    b.start(there)
+    b.checked.add(found)
+    memory.store(b, Ref(found, 0, map.spec.value_type), value)
+    b.jump(done)
+    b.start(done)
 
 
 def delete_item(b: Builder, map: Map, key: Abstract) -> None:

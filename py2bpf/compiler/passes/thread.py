@@ -1,0 +1,120 @@
+"""Spares a second test of what was just tested: paths that know its outcome go on where it leads.
+
+b0: branch %1, b1, b2                 b0: branch %1, b1, b4
+b1: %2 = load %1 ...                  b1: %2 = load %1 ...
+    jump b2                     ->        jump b3
+b2: %3 = phi 0, %2                    b3: (%2 for %3)
+    branch %1, b3, b4                 b4: (0 for %3)
+
+So it is where a number of a packet or a map is asked for, and then whether it was there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..ir.dominators import Dominators, dominators
+from ..ir.ops import INFO, Op
+from ..ir.values import Block, Function, Value, const
+
+_SOURCES: Final = frozenset({Op.VIEW, Op.CALL})
+"""What gives null for None; of phis that stand for one the later passes know more while their tests are together."""
+_STEPS: Final = 4
+"""So many blocks in a row are looked back for the first test."""
+
+
+def run(fn: Function) -> None:
+    """Repeats while something changes: one test may stand behind another."""
+    while any(_thread(fn, block) for block in fn.blocks if len(block.preds) == 2 and block.end.op is Op.BRANCH):
+        pass
+
+
+def _key(condition: Value) -> tuple[Value, bool]:
+    """What a condition tests for being other than 0, and whether it holds if so."""
+    truth = True
+    while condition.op in (Op.EQ, Op.NE) and condition.args[1].op is Op.CONST and condition.args[1].attr == 0:
+        truth ^= condition.op is Op.EQ
+        condition = condition.args[0]
+    return condition, truth
+
+
+def _outcome(tested: Value, pred: Block, block: Block) -> bool | None:
+    """Whether ``tested`` is other than 0 on the edge from ``pred``, if a test on the way there says it."""
+    for _ in range(_STEPS):
+        if pred.end.op is Op.BRANCH and pred.end.attr[0] is not pred.end.attr[1]:
+            found, truth = _key(pred.end.args[0])
+            if found is tested:
+                return (block is pred.end.attr[0]) == truth
+        if len(pred.preds) != 1:
+            return None
+        pred, block = pred.preds[0], pred
+    return None
+
+
+def _thread(fn: Function, block: Block) -> bool:
+    tested, truth = _key(block.end.args[0])
+    if tested.op not in _SOURCES:
+        return False
+    first, second = (_outcome(tested, pred, block) for pred in block.preds)
+    if first is None or second is None or first == second or block in block.succs:
+        return False
+    if not all(INFO[value.op].compare and _key(value)[0] is tested for value in block.body[:-1]):
+        return False
+    if any(len(set(pred.succs)) != len(pred.succs) for pred in (block, *block.preds)):
+        return False
+    ways = [_Way(block, pred, known, truth) for pred, known in zip(block.preds, (first, second), strict=True)]
+    if any(way.pred in way.target.preds for way in ways) or not _rename(fn, block, ways):
+        return False
+    for way in ways:
+        way.take(block)
+    fn.blocks.remove(block)
+    return True
+
+
+class _Way:
+    """A path through the block: where it comes from, where it leads, and what the block's values are on it."""
+
+    def __init__(self, block: Block, pred: Block, known: bool, truth: bool) -> None:
+        self.pred = pred
+        self.target = block.end.attr[0 if known == truth else 1]
+        at = block.preds.index(pred)
+        self.values = {phi: phi.args[at] for phi in block.phis}
+        self.values |= {value: const(int(_key(value)[1] == known)) for value in block.body[:-1]}
+
+    def take(self, block: Block) -> None:
+        at = self.target.preds.index(block)
+        self.target.preds[at] = self.pred
+        for phi in self.target.phis:
+            phi.args[at] = self.values.get(phi.args[at], phi.args[at])
+        end = self.pred.end
+        end.attr = tuple(self.target if succ is block else succ for succ in end.attr)
+
+
+def _rename(fn: Function, block: Block, ways: list[_Way]) -> bool:
+    """Gives each use of the block's values the one of the way that leads there; False where both may."""
+    tree = dominators(fn)
+    own = set(ways[0].values)
+    changes: list[tuple[Value, int, Value]] = []
+    for place in fn.blocks:
+        if place is block:
+            continue
+        for user in place.values():
+            for position, arg in enumerate(user.args):
+                if arg not in own:
+                    continue
+                at = place.preds[position] if user.op is Op.PHI else place
+                if at is block:
+                    continue  # the target's phi: changed with the edge
+                way = next((way for way in ways if _leads(tree, block, way, at)), None)
+                if way is None:
+                    return False
+                changes.append((user, position, way.values[arg]))
+    if any(value in own for way in ways for value in way.values.values()):
+        return False
+    for user, position, value in changes:
+        user.args[position] = value
+    return True
+
+
+def _leads(tree: Dominators, block: Block, way: _Way, place: Block) -> bool:
+    return way.target.preds == [block] and tree.dominates(way.target, place)
