@@ -392,9 +392,72 @@ def whole(ctx: Any) -> int:
     return ctx.data_end - ctx.data
 
 
+def _shifted(ctx: Any, count: int) -> int:
+    if funcs.xdp_adjust_head(ctx, count):
+        return 1
+    eth = ctx.packet(Eth)
+    return eth.type if eth else 3
+
+
+def moved_in_subprograms(ctx: Any) -> int:
+    ip = ctx.packet(Ipv4, 14)
+    if not ip:
+        return 1
+    odd = ip.tos & 1
+    total = _shifted(ctx, 1 + odd)
+    total += _shifted(ctx, 2 + odd)
+    return total + ip.ttl
+
+
+def _ports(ctx: Any, offset: int) -> int:
+    ports = ctx.packet(Ports, offset)
+    if ports is None:
+        return 5
+    return ports.src * 3 + ports.dst
+
+
+def read_in_subprograms(ctx: Any) -> int:
+    ip = ctx.packet(Ipv4, 14)
+    if not ip:
+        return 1
+    return _ports(ctx, ip.words * 4) + _ports(ctx, ip.ttl) + _ports(ctx, 30 + ip.tos) + ip.ttl
+
+
+def long_loop(ctx: Any) -> int:
+    total = 0
+    for i in range(10000):
+        word = ctx.packet(be16, 2 * i)
+        if word is None:
+            break
+        total += word
+    return total
+
+
+def loop_over_all(ctx: Any) -> int:
+    total = 0
+    for i in range(ctx.data_end - ctx.data):
+        byte = ctx.packet(c_uint8, i)
+        if byte is None:
+            break
+        total = (total * 31 + byte) & 0xFFFF
+    return total
+
+
+def steps_of_the_packet(ctx: Any) -> int:
+    offset = count = 0
+    while offset < 1000:
+        option = ctx.packet(Option, offset)
+        if option is None or option.kind == 0:
+            break
+        offset += (option.length & 15) or 1
+        count += 1
+    return count * 1000 + offset
+
+
 READING = (chained, unchecked, vlans, merged, merged_or_none, merged_unchecked, merged_members, negative, far, far64,
            swapped_offset, indexed, indexed_checked, indexed_behind_variable, summed, words, word_views, options,
-           conditions, flags, compared, inlined, walked, whole)  # fmt: skip
+           conditions, flags, compared, inlined, walked, whole, long_loop, loop_over_all,
+           steps_of_the_packet)  # fmt: skip
 WRITING = (stores, stores_at_index, swapped_addresses, copied, recomputed)
 
 

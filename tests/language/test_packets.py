@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from types import FunctionType
+from unittest.mock import patch
 
 import packet_programs as programs
 import pytest
 
+from py2bpf.compiler.peval import subprograms
 from py2bpf.prog import Prog, create_prog
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 from py2bpf.uapi.prog_types import HOOKS, ProgType
@@ -40,9 +42,9 @@ def headers(random_: random.Random) -> bytes:
 
 def expected(fn: FunctionType, packet: bytes, safe: int) -> tuple[int, bytes]:
     sim = programs.Sim(packet)
-    simulated = FunctionType(fn.__code__, {**vars(programs), "funcs": programs.SimFuncs})
     try:
-        result = simulated(sim)
+        with patch.object(programs, "funcs", programs.SimFuncs):
+            result = fn(sim)
     except (AttributeError, IndexError, TypeError):  # of None: a missing number in arithmetic is a TypeError
         result = safe
     return result & 0xFFFFFFFF, sim.bytes
@@ -74,6 +76,14 @@ def test_as_in_python(kind: ProgType, fn: FunctionType) -> None:
 def test_views_follow_the_packet(fn: FunctionType) -> None:
     with create_prog(ProgType.XDP, XDP_MD, fn) as prog:
         check(ProgType.XDP, prog, fn, shortest=90)  # so that what is cut off loses no view
+
+
+def test_views_follow_the_packet_through_subprograms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprograms, "SUBPROGRAM_INSTRUCTIONS", 1)
+    for fn, kept in ((programs.moved_in_subprograms, 60), (programs.read_in_subprograms, 14)):
+        with create_prog(ProgType.XDP, XDP_MD, fn) as prog:
+            assert len(prog.spec.functions) == 1
+            check(ProgType.XDP, prog, fn, shortest=kept)
 
 
 def test_a_view_that_is_lost_when_the_packet_moves_ends_the_program() -> None:
