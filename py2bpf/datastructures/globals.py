@@ -13,6 +13,7 @@ from ..exception import ClosedError
 from ..kernel.codec import codec_for, type_name
 from ..spec import MapSpec
 from ..uapi.map_types import MapFlags, MapType
+from ..worlds import in_programs
 from .base import checked_name
 from .storage import Mappable, open_storage
 
@@ -50,6 +51,7 @@ class Global:
             raise
 
     @property
+    @in_programs
     def value(self) -> Any:
         """What it is now."""
         self._check_open()
@@ -60,6 +62,7 @@ class Global:
         return Place(self._copy, self._write, ()) if self._memory is None else ctype.from_buffer(self._memory)
 
     @value.setter
+    @in_programs
     def value(self, value: Any) -> None:
         self._write(self._codec.encode(value.whole() if isinstance(value, Place) else value))
 

@@ -110,6 +110,9 @@ class MapView:
 
     def items(self) -> list[tuple[Any, Any]]:
         """(key, value) of all entries as the program left them, as the map's items() gives them."""
+        if not hasattr(self.map, "_keys"):  # a Global, whose one key has no name
+            only = bytes(4)
+            return [(0, self._decode(bytes(self.overlay.lookup(only) or bytes(self._size))))]
         keys, content = self.map._keys, self.map._values
         found = self.overlay.entries(keys.size, content.size)
         return [(keys.decode(key), content.decode(value)) for key, value in found]
@@ -181,6 +184,16 @@ def _lock(_: Simulation, view: MapView, key: Any) -> Any:
     return _locked(view, key)
 
 
+def _value(_: Simulation, view: MapView, *new: Any) -> Any:
+    """``g.value`` of a Global, or ``g.value = new``."""
+    only = bytes(4)
+    if new:
+        view.store(only, view.encode_value(new[0]))
+        return None
+    chars = getattr(view.spec.value_type, "_type_", None) is ctypes.c_char
+    return view.number(only) if view.numbers or chars else view.reference(only)
+
+
 def _output(simulation: Simulation, view: MapView, *args: Any) -> int:
     """queue.output(context, record) or ring.output(record)."""
     wanted = 2 if view.kind == MapType.PERF_EVENT_ARRAY else 1
@@ -220,6 +233,7 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "pop": _pop,
     "add": _add,
     "lock": _lock,
+    "value": _value,
     "output": _output,
     "reserve": _reserve,
     "submit": _submit,

@@ -12,6 +12,7 @@ from py2bpf import funcs, sim
 from py2bpf.datastructures import (
     ArrayMap,
     BpfQueue,
+    Global,
     HashMap,
     LpmTrieMap,
     LruHashMap,
@@ -19,6 +20,7 @@ from py2bpf.datastructures import (
     PerCpuHashMap,
 )
 from py2bpf.exception import Py2BpfError
+from py2bpf.spec import SpinLock
 
 pytestmark = pytest.mark.kernel
 PACKET = bytes(12) + b"\x08\x00" + bytes(50)
@@ -273,3 +275,27 @@ def test_what_programs_cannot_do_is_no_counted_error() -> None:
             sim.run(lambda skb: m.pop(1), PACKET)
         with pytest.raises(sim.SimulationError, match="no items"):
             sim.run(lambda skb: funcs.map_lookup_elem(q, 1), PACKET)
+
+
+class Locked(Structure):
+    _fields_ = [("count", c_uint64), ("lock", SpinLock)]
+
+
+def test_global_variables_and_locks(both: Callable[..., Any]) -> None:
+    with Global(c_uint8, 250) as small, Global(Entry) as entry, HashMap(c_uint32, Locked, 4) as m:
+        m[1] = Locked(5)
+
+        def program(skb: Any) -> int:
+            entry.value.count += small.value
+            entry.value.last = 70000
+            small.value = skb.len + 1000
+            with m.lock(1) as locked:
+                if locked:
+                    locked.count += 2
+            return entry.value.count + small.value + entry.value.last
+
+        alone = both(program, PACKET, "tc", (m,))
+        assert alone.items(small) == [(0, small.value)] == [(0, 1064 & 0xFF)]
+        assert (entry.value.count, alone.items(entry)[0][1].count) == (250, 250)
+        sim.run(program, PACKET, hook="tc")
+        assert (entry.value.count, m[1].count) == (250 + (1064 & 0xFF), 9)
