@@ -16,7 +16,7 @@ from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.uapi.prog_types import HOOKS
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.PossiblyNone")]
 
 SAFE = HOOKS[ProgType.SOCKET_FILTER].safe
 INPUTS = {"A": "i64", "B": "u64", "C": "i32"}

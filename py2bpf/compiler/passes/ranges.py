@@ -237,6 +237,7 @@ def _phi(phi: Value, of: Callable[[Value], Range], full: Range) -> Range:
     it left 64 bits, Python's number would have left them too."""
     low, high = full[1], full[0]
     for arg in phi.args:
+        arg = arg.args[0] if arg.op is Op.HIDE else arg
         if arg is phi:
             continue
         step = _step(arg, phi)
@@ -311,8 +312,28 @@ def _rshift(value: Value, args: list[Range]) -> Range | None:
 
 
 def _select(value: Value, args: list[Range]) -> Range:
-    chosen = args[-2:]
-    return min(low for low, _ in chosen), max(high for _, high in chosen)
+    (a, b), (c, d) = args[-2:]
+    extreme = _extreme(*value.args)
+    if extreme is not None:
+        return extreme(a, c), extreme(b, d)
+    return min(a, c), max(b, d)
+
+
+def _extreme(condition: Value, yes: Value, no: Value) -> Callable[[int, int], int] | None:
+    """What the selection computes, where that is the smaller or the larger of the two."""
+    op = condition.op
+    if op in (Op.LT, Op.LE, Op.GT, Op.GE):
+        left, right = condition.args
+        smaller = op in (Op.LT, Op.LE)
+        if _same(left, yes) and _same(right, no):
+            return min if smaller else max
+        if _same(left, no) and _same(right, yes):
+            return max if smaller else min
+    return None
+
+
+def _same(a: Value, b: Value) -> bool:
+    return a is b or (a.op is Op.CONST and b.op is Op.CONST and a.attr == b.attr)
 
 
 def _trunc(value: Value, args: list[Range]) -> Range:
