@@ -25,7 +25,7 @@ from ..ir.loops import Loop, find_loops
 from ..ir.ops import Op, Raise
 from ..ir.types import I64, STACK, VOID, Int, Ptr, Region
 from ..ir.values import Block, Function, Value, connect, const
-from .ranges import Ranges
+from .ranges import Ranges, verifier_sees
 from .trips import Bound, bound
 
 ITERATOR_BYTES = 8
@@ -41,20 +41,32 @@ def run(fn: Function) -> None:
         return
     tree = dominators(fn)
     bounds = _bounds(fn, loops, tree)
+    chosen: list[Loop] = []
+    while (again := _choose(fn, loops, bounds, chosen)) != chosen:
+        chosen = again
+    for loop in chosen:
+        limit = bounds.get(loop)
+        _Iterator(fn, loop, limit is not None and limit.certain and limit.trips < MAX_ITERATIONS).insert()
+
+
+def _choose(fn: Function, loops: list[Loop], bounds: dict[Loop, Bound], before: list[Loop]) -> list[Loop]:
+    """The loops that get an iterator. From those that had one ``before``, the verifier knows nothing of what the loops
+    carry, so that it can't see a bound that is made of that."""
+    hidden = {phi for loop in before for phi in loop.header.phis}
     costs: dict[Loop, tuple[int, int]] = {}
     chosen = []
     for loop in loops:
         limit = bounds.get(loop)
+        if limit is not None and not all(verifier_sees(value, counters=True, hidden=hidden) for value in limit.by):
+            limit = None
         shape = _shape(fn, loop, limit, costs)
-        form = choose(shape, fn.target)
+        form = Form.ITERATOR if loop in before else choose(shape, fn.target)
         costs[loop] = walk(shape, form), shape.forks
         if loop.header in fn.locked:
             _check_locked(loop, shape)
         elif form is Form.ITERATOR:
             chosen.append(loop)
-    for loop in chosen:
-        limit = bounds.get(loop)
-        _Iterator(fn, loop, limit is not None and limit.certain and limit.trips < MAX_ITERATIONS).insert()
+    return chosen
 
 
 def _check_locked(loop: Loop, shape: Shape) -> None:

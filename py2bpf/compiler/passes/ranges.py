@@ -10,7 +10,7 @@ ranges of what they compare, for all that they dominate.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 from ...uapi.helpers import Ret
@@ -374,10 +374,11 @@ _HIDDEN: Final = frozenset({
 _MAX_STEPS: Final = 32
 
 
-def verifier_sees(value: Value, counters: bool = False) -> bool:
+def verifier_sees(value: Value, counters: bool = False, hidden: Container[Value] = ()) -> bool:
     """Whether the kernel's verifier can come to the same range: a check that protects memory goes only then.
 
-    ``counters``: also that of a loop's counter, which the verifier follows from turn to turn."""
+    ``counters``: also that of a loop's counter, which the verifier follows from turn to turn. ``hidden``: what it
+    knows nothing of."""
     work, steps = [value], 0
     seen: set[Value] = set()
     while work:
@@ -386,7 +387,7 @@ def verifier_sees(value: Value, counters: bool = False) -> bool:
             continue
         seen.add(current)
         steps += 1
-        if current.op in _HIDDEN or steps > _MAX_STEPS:
+        if current.op in _HIDDEN or current in hidden or steps > _MAX_STEPS:
             return False
         masked = current.op is Op.AND and any(arg.op is Op.CONST and arg.attr >= 0 for arg in current.args)
         if not masked and current.op is not Op.LOAD and not INFO[current.op].compare:

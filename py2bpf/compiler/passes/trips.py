@@ -23,11 +23,12 @@ _DOWN: Final = {Op.GT: 0, Op.UGT: 0, Op.SGT: 0, Op.GE: 1, Op.UGE: 1, Op.SGE: 1}
 
 class Bound(NamedTuple):
     """At most so many iterations; ``certain`` where no wrapping integer can make them more, ``exact`` where it is
-    always the same number."""
+    always the same number. ``by`` are the values that it comes from."""
 
     trips: int
     certain: bool
-    exact: bool = False
+    exact: bool
+    by: tuple[Value, ...]
 
 
 class _Counter(NamedTuple):
@@ -66,11 +67,11 @@ def _test(loop: Loop, block: Block, ranges: Ranges) -> Bound | None:
     if op is Op.NE:
         zero = limit.op is Op.CONST and limit.attr == 0
         return _down_to_zero(loop, condition.args[0], ranges) if zero else None
-    return _steps(op, counter, ranges.of(counter.start), ranges.of(limit), condition.args[0].type)
+    return _steps(op, counter, limit, ranges, condition.args[0].type)
 
 
-def _steps(op: Op, counter: _Counter, start: tuple[int, int], limit: tuple[int, int], kind: object) -> Bound | None:
-    step = counter.step
+def _steps(op: Op, counter: _Counter, stop: Value, ranges: Ranges, kind: object) -> Bound | None:
+    start, limit, step = ranges.of(counter.start), ranges.of(stop), counter.step
     if op in _UP and step > 0:
         distance = limit[1] + _UP[op] - (start[0] + counter.offset)
         certain = isinstance(kind, Int) and limit[1] + 2 * step <= FULL[kind.signed][1]
@@ -80,7 +81,7 @@ def _steps(op: Op, counter: _Counter, start: tuple[int, int], limit: tuple[int, 
     else:
         return None
     exact = start[0] == start[1] and limit[0] == limit[1]
-    return Bound(max(0, -(-distance // abs(step))), certain, exact)
+    return Bound(max(0, -(-distance // abs(step))), certain, exact, (counter.start, stop))
 
 
 def _down_to_zero(loop: Loop, value: Value, ranges: Ranges) -> Bound | None:
@@ -89,7 +90,7 @@ def _down_to_zero(loop: Loop, value: Value, ranges: Ranges) -> Bound | None:
     if counter is None or counter.step != -1:
         return None
     low, high = ranges.of(counter.start)
-    return Bound(high, True, low == high) if low + min(counter.offset, 0) >= 0 else None
+    return Bound(high, True, low == high, (counter.start,)) if low + min(counter.offset, 0) >= 0 else None
 
 
 def _counter(loop: Loop, value: Value) -> _Counter | None:
