@@ -19,14 +19,14 @@ U64 = (1 << 64) - 1
 class Words(Structure):
     """Addresses and ports as they lie in memory."""
 
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"
     _fields_ = (("source", c_uint32), ("destination", c_uint32), ("ports", c_uint32))
 
 
 class Frame(BigEndianStructure):
     """Ethernet, an IPv4 header without options, and ports."""
 
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"
     _fields_ = (("addresses", c_uint8 * 12), ("type", c_uint16), ("ip", c_uint8 * 20), ("ports", c_uint16 * 2))
 
 

@@ -39,7 +39,7 @@ class Bits(Structure):
 
 
 class Wire(BigEndianStructure):
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"
     _layout_ = "ms"
     _fields_ = [("kind", c_uint8), ("port", c_uint16), ("address", c_uint32)]
 

@@ -14,17 +14,17 @@ be32 = c_uint32.__ctype_be__
 
 
 class Eth(BigEndianStructure):
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"
     _fields_ = (("dst", Mac), ("src", Mac), ("type", c_uint16))
 
 
 class Vlan(BigEndianStructure):
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"
     _fields_ = (("tci", c_uint16), ("type", c_uint16))
 
 
 class Ipv4(BigEndianStructure):
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"
     _fields_ = (
         ("version", c_uint8, 4),
         ("words", c_uint8, 4),
@@ -41,12 +41,12 @@ class Ipv4(BigEndianStructure):
 
 
 class Ports(BigEndianStructure):
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"
     _fields_ = (("src", c_uint16), ("dst", c_uint16))
 
 
 class Option(BigEndianStructure):
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"
     _fields_ = (("kind", c_uint8), ("length", c_uint8))
 
 
@@ -55,7 +55,7 @@ class Pair(Structure):
 
 
 class Inner(Structure):
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"
     _fields_ = (("head", c_uint8), ("pairs", Pair * 4), ("tail", c_int16))
 
 

@@ -302,7 +302,7 @@ class Outer(ctypes.Structure):
 
 
 class Packed(ctypes.Structure):
-    _pack_ = 1
+    _pack_, _layout_ = 1, "ms"
     _layout_ = "ms"
     _fields_ = (("n", ctypes.c_uint8), ("lock", SpinLock))
 

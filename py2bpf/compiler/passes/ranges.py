@@ -242,7 +242,7 @@ def _phi(phi: Value, of: Callable[[Value], Range], full: Range) -> Range:
             continue
         step = _step(arg, phi)
         if step is None:
-            found = of(arg.args[0] if arg.op is Op.HIDE else arg)
+            found = of(arg)
             low, high = min(low, found[0]), max(high, found[1])
         elif step > 0:
             high = full[1]
