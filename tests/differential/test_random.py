@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kernel
 FUNCTIONS = int(os.environ.get("PY2BPF_FUZZ", "300"))
 SAMPLES = 24
 REFUSED: list[str] = []
-"""Functions that the verifier gave up on after a million steps, as it may with loops in loops full of branches."""
+"""Functions that the verifier gave up on after a million steps: at most one in a thousand."""
 _settings = settings(
     max_examples=FUNCTIONS, deadline=None, derandomize="PY2BPF_FUZZ" not in os.environ, database=None,
     suppress_health_check=list(HealthCheck),
@@ -65,4 +65,4 @@ def test_expressions(source: str) -> None:
 @given(statement_programs())
 def test_statements(source: str) -> None:
     agree(source)
-    assert len(REFUSED) <= 1 + FUNCTIONS // 200, REFUSED[-1]
+    assert len(REFUSED) <= FUNCTIONS // 1000, REFUSED[-1]
