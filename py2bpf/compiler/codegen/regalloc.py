@@ -93,8 +93,10 @@ class _Graph:
         self.hints: dict[int, list[tuple[float, int]]] = {}
         self.present = 0
         self.colour_of: dict[int, int] = {}
+        self.partners: dict[int, list[tuple[float, int]]] = {}
         self._build()
         self._coalesce()
+        self._pair()
 
     def _build(self) -> None:
         live_out = liveness(self.code)
@@ -204,6 +206,14 @@ class _Graph:
             self.adjacent[register] = self.adjacent[register] & gone | bit
             rest ^= low
 
+    def _pair(self) -> None:
+        """Notes for each register which others the moves that are left join it with."""
+        for weight, dst, src in self.moves:
+            a, b = self.find(dst), self.find(src)
+            if a != b:
+                self.partners.setdefault(a, []).append((weight, b))
+                self.partners.setdefault(b, []).append((weight, a))
+
     # colouring
 
     def colour(self) -> list[int]:
@@ -279,12 +289,10 @@ class _Graph:
         for weight, physical in self.hints.get(register, ()):
             if free >> physical & 1:
                 votes[physical] = votes.get(physical, 0) + weight
-        for weight, dst, src in self.moves:
-            a, b = self.find(dst), self.find(src)
-            if register in (a, b) and a != b:
-                colour = self.colour_of.get(b if register == a else a)
-                if colour is not None and free >> colour & 1:
-                    votes[colour] = votes.get(colour, 0) + weight
+        for weight, other in self.partners.get(register, ()):
+            colour = self.colour_of.get(other)
+            if colour is not None and free >> colour & 1:
+                votes[colour] = votes.get(colour, 0) + weight
         if votes:
             return max(votes, key=lambda colour: votes[colour])
         return (free & -free).bit_length() - 1
