@@ -79,7 +79,10 @@ def _forward_known_branches(fn: Function) -> bool:
     if not candidates:
         return False
     changed = False
+    places = {block: i for i, block in enumerate(fn.blocks)}
     for block in candidates:
+        if any(places[pred] >= places[block] for pred in block.preds):
+            continue  # past its header a loop would have a second entry, or its blocks no order
         uses = _uses(fn)
         if all(_stays_here(block, phi, uses) for phi in block.phis):
             changed |= _forward(block)
