@@ -19,7 +19,20 @@ from .bytecode.text import render as bytecode_text
 from .ir.checker import check
 from .ir.printer import to_text
 from .ir.values import Function, prune
-from .passes import clean, cse, dce, flags, iterators, loops, lower, packets, returns, stack_init, thread
+from .passes import (
+    clean,
+    cse,
+    dce,
+    flags,
+    iterators,
+    loops,
+    lower,
+    packet_loads,
+    packets,
+    returns,
+    stack_init,
+    thread,
+)
 from .peval import evaluate
 
 Dump = Callable[[str, str], None]
@@ -30,6 +43,7 @@ PASSES: Final[tuple[tuple[str, Callable[[Function], None]], ...]] = (
     ("clean", clean.run),
     ("thread", thread.run),
     ("loops", loops.run),
+    ("packet_loads", packet_loads.run),
     ("lower", lower.run),
     ("cse", cse.run),
     ("dce", dce.run),
