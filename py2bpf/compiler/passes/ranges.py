@@ -371,6 +371,8 @@ _HIDDEN: Final = frozenset({
     Op.HIDE,
 })  # fmt: skip
 """Operations of whose results the verifier knows nothing."""
+_SHIFTS: Final = frozenset({Op.LSHIFT, Op.RSHIFT, Op.SHL, Op.LSHR, Op.ASHR})
+"""It knows nothing of their results either when the count is no constant."""
 _MAX_STEPS: Final = 32
 
 
@@ -388,6 +390,8 @@ def verifier_sees(value: Value, counters: bool = False, hidden: Container[Value]
         seen.add(current)
         steps += 1
         if current.op in _HIDDEN or current in hidden or steps > _MAX_STEPS:
+            return False
+        if current.op in _SHIFTS and current.args[1].op is not Op.CONST:
             return False
         masked = current.op is Op.AND and any(arg.op is Op.CONST and arg.attr >= 0 for arg in current.args)
         if not masked and current.op is not Op.LOAD and not INFO[current.op].compare:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
-from .. import access, iteration, maps, semantics
+from .. import access, iteration, maps, memory, semantics
 from ..describe import describe
 from ..frames import Frame
 from ..state import State
@@ -20,6 +20,7 @@ from ..values import (
     DictRef,
     ListRef,
     Map,
+    Ref,
     SliceOf,
     Update,
     wrap,
@@ -42,6 +43,8 @@ def _load_method(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
 def _aug_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     owner = state.stack[-1]
     if access.updates_in_place(owner, instr.arg):
+        assert isinstance(owner, Ref)
+        ev.b.guard_not_null(owner.base)  # Python reads the attribute before it computes the operand
         state.stack.append(AugmentedAttr(owner, instr.arg))
     else:
         state.stack.append(access.load_attr(ev, state, owner, instr.arg))
@@ -67,6 +70,8 @@ def _load_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
 def _aug_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     container, key = state.stack[-2:]
     if access.item_updates_in_place(container):
+        if isinstance(container, Ref):
+            memory.index(ev.b, container, key)  # and the item: what it raises comes before what the operand raises
         state.stack.append(AugmentedItem(container, key))
     else:
         state.stack.append(access.get_item(ev, state, container, key))
