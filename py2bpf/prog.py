@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from .asm import Kind
@@ -131,10 +132,19 @@ def create_prog(
     kernel and its map in the VM, or the reverse.
     """
     spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=_target())
+    return load_spec(spec, spec.captures)
+
+
+def load_spec(spec: ProgramSpec, maps: Sequence[Any]) -> Prog:
+    """Loads what compile_prog() made into the kernel, or into the embedded VM: see vm.backend().
+
+    ``maps[i]`` takes the place of ``spec.maps[i]`` (``spec.captures`` are the maps that the function named); None for
+    the counters of errors, which are made here. Raises what create_prog() raises, but for TranslationError.
+    """
     load = _load_in_vm if current() == "vm" else _load_in_kernel
     with contextlib.ExitStack() as stack:
         counters = None
-        maps = list(spec.captures)
+        maps = list(maps)
         if spec.error_map is not None:
             counters = maps[spec.error_map] = _open_counters(spec.maps[spec.error_map])
             stack.callback(counters.close)
