@@ -1,4 +1,4 @@
-# make demo | test | test-quick | lint | asan | bench | clean
+# make demo | test | test-quick | fuzz | lint | asan | bench | clean
 # Everything happens in .venv; PYTHON is the interpreter to make it from. Nothing is done twice: stamps in .venv
 # tell what is installed, and a change in csrc/ rebuilds the C core.
 
@@ -8,8 +8,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CORE := setup.py pyproject.toml $(wildcard csrc/*)
 PYTEST_ARGS ?=
+# Of make fuzz: how many functions, in how many processes, from which seed on.
+N ?= 10000
+JOBS ?= $(shell nproc)
+SEED ?= 0
 
-.PHONY: demo test test-quick test-kernels lint asan bench venv clean
+.PHONY: demo test test-quick test-kernels fuzz lint asan bench venv clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.examples
@@ -25,6 +29,10 @@ test-quick: $(VENV)/.test
 # Only the tests in QEMU; tests/qemu/guest.py says what they need.
 test-kernels: $(VENV)/.test $(VENV)/.guests
 	$(BIN)/python -m pytest -m vm $(PYTEST_ARGS)
+
+# Random functions in CPython, the embedded VM and the kernel; failures go to .cache/fuzz. CONTRIBUTING.md tells more.
+fuzz: $(VENV)/.test
+	$(BIN)/python tests/differential/fuzz.py -n $(N) --jobs $(JOBS) --seed $(SEED)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

@@ -78,6 +78,11 @@ def typed(number: int) -> Int:
     return number if isinstance(number, Int) else Int(int(number), number < 1 << 63)
 
 
+def lifted(value: Any) -> Any:
+    """A truth value as the number that arithmetic takes it for; bool's own operators would forget the type."""
+    return Int(value, True) if isinstance(value, bool) else value
+
+
 class _TypedConstants(ast.NodeTransformer):
     """Gives the integers of a source their type: where paths meet, a constant becomes a number at run time.
 
@@ -85,19 +90,36 @@ class _TypedConstants(ast.NodeTransformer):
     """
 
     def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.pattern):  # they take literals only, and compare
+            return node
         if isinstance(node, (ast.Constant, ast.UnaryOp, ast.BinOp)):
-            try:
-                value = eval(compile(ast.Expression(node), "<constant>", "eval"), {"__builtins__": {}})
-            except (NameError, TypeError, ArithmeticError, ValueError):
-                return self.generic_visit(node)
+            value = _value(node)
             if isinstance(value, int) and not isinstance(value, bool):
-                call = ast.Call(ast.Name("_typed", ast.Load()), [node], [])
-                return ast.fix_missing_locations(ast.copy_location(call, node))
-        return self.generic_visit(node)
-
-    def visit_match_case(self, node: ast.match_case) -> ast.match_case:
-        node.body = [self.visit(statement) for statement in node.body]
+                return _call("_typed", node)
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            operand = ast.BinOp(ast.copy_location(ast.Name(node.target.id, ast.Load()), node), node.op, node.value)
+            return self.visit(ast.copy_location(ast.Assign([node.target], ast.copy_location(operand, node)), node))
+        self.generic_visit(node)
+        if isinstance(node, ast.BinOp) and not isinstance(node.left, (ast.Constant, ast.BinOp)):
+            node.left = _call("_lifted", node.left)
         return node
+
+
+def _value(node: ast.expr) -> Any:
+    """The value of an expression of constants; None for any other."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if any(isinstance(part, (ast.Name, ast.Call, ast.Attribute, ast.Subscript)) for part in ast.walk(node)):
+        return None
+    try:
+        return eval(compile(ast.Expression(node), "<constant>", "eval"), {"__builtins__": {}})
+    except (NameError, TypeError, ArithmeticError, ValueError):
+        return None
+
+
+def _call(function: str, node: ast.expr) -> ast.expr:
+    name = ast.copy_location(ast.Name(function, ast.Load()), node)
+    return ast.copy_location(ast.Call(name, [node], []), node)
 
 
 def typed_source(source: str, filename: str) -> types.CodeType:
@@ -182,7 +204,9 @@ class _Range:
         return int(number) in self.numbers
 
 
-BUILTINS: dict[str, Any] = {"_typed": typed, "min": _extreme(min), "max": _extreme(max), "int": _int, "range": _Range}
+BUILTINS: dict[str, Any] = {
+    "_typed": typed, "_lifted": lifted, "min": _extreme(min), "max": _extreme(max), "int": _int, "range": _Range,
+}  # fmt: skip
 """Stand-ins for built-ins that forget the type of an integer, or are slow with it."""
 
 

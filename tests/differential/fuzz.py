@@ -1,0 +1,286 @@
+"""Random functions in great number: CPython and BPF must agree on every one. `make fuzz N=100000` runs this.
+
+    python tests/differential/fuzz.py -n 10000 --jobs 2 --seed 0
+    python tests/differential/fuzz.py --only 4711     # one function again: its source, what each world says, made small
+
+Function number i of a run is made from the seed SEED + i alone, so that any one can be repeated. The run goes on
+after failures and tells all at its end; each failure is a file in the folder --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from choices import Seeded
+from grammar import Program, program
+from reduce import reduced
+from verdicts import BAD, Kind, Verdict, examine
+from worlds import Pool, samples
+
+SAMPLES = 7
+REJECTIONS = 0.001
+"""The share of functions that the verifier may reject."""
+REDUCED = 40
+"""How many failures are made small."""
+_BATCH = 10
+
+
+@dataclass
+class Summary:
+    """What a run found."""
+
+    functions: int = 0
+    kinds: Counter[Kind] = field(default_factory=Counter)
+    classes: Counter[tuple[Kind, str]] = field(default_factory=Counter)
+    examples: dict[tuple[Kind, str], int] = field(default_factory=dict)
+    failures: list[tuple[int, Verdict]] = field(default_factory=list)
+    used: Counter[str] = field(default_factory=Counter)
+    samples: int = 0
+    outside: int = 0
+    instructions: int = 0
+    seconds: float = 0.0
+    spent: Counter[str] = field(default_factory=Counter)
+
+    def add(self, seed: int, verdict: Verdict, used: Counter[str]) -> None:
+        self.functions += 1
+        self.kinds[verdict.kind] += 1
+        self.samples += verdict.samples
+        self.outside += verdict.outside
+        self.instructions += verdict.instructions
+        self.used.update(used.keys())
+        self.spent.update(verdict.seconds)
+        if verdict.kind is not Kind.AGREE:
+            about = verdict.kind, verdict.about
+            self.classes[about] += 1
+            self.examples.setdefault(about, seed)
+        if verdict.kind in BAD or verdict.kind is Kind.VERIFIER or verdict.kind is Kind.REFUSED:
+            self.failures.append((seed, verdict))
+
+    @property
+    def ok(self) -> bool:
+        """No disagreement and no error of ours; few rejections."""
+        bad = sum(self.kinds[kind] for kind in BAD)
+        return not bad and self.kinds[Kind.VERIFIER] <= REJECTIONS * self.functions
+
+    def table(self) -> str:
+        """The figures, one a line."""
+        count = max(self.functions, 1)
+        spent = ", ".join(f"{name} {1000 * seconds / count:.1f}" for name, seconds in self.spent.items())
+        lines = [
+            f"{self.functions} functions in {self.seconds:.0f} s ({spent} ms each), {self.instructions} instructions",
+            f"{self.samples} runs compared, {self.outside} more left their 64-bit type",
+        ]
+        for kind in Kind:
+            share = 100 * self.kinds[kind] / count
+            lines.append(f"{self.kinds[kind]:8}  {share:7.3f} %  {kind.value}")
+        for (kind, about), found in self.classes.most_common():
+            lines.append(f"{found:8}  {kind.value}: {about} (seed {self.examples[kind, about]})")
+        return "\n".join(lines)
+
+
+def generate(seed: int) -> Program:
+    """Function number ``seed``."""
+    return program(Seeded(seed))
+
+
+@contextmanager
+def worlds() -> Iterator[list[Pool]]:
+    """The worlds that BPF runs in: the embedded VM, and the kernel where this process may use it."""
+    with ExitStack() as stack:
+        pools = []
+        if os.geteuid() == 0:
+            pools.append(stack.enter_context(Pool("kernel")))
+        yield [*pools, stack.enter_context(Pool("vm"))]
+
+
+def _work(seeds: range, current: Any, out: Connection) -> None:
+    """A worker: examines its seeds and sends what it finds, some at a time."""
+    batch = []
+    with worlds() as pools:
+        for seed in seeds:
+            current.value = seed
+            made = generate(seed)
+            batch.append((seed, examine(made, samples(seed, SAMPLES), pools), made.used))
+            if len(batch) == _BATCH:
+                out.send(batch)
+                batch = []
+    out.send(batch)
+
+
+class Worker:
+    """A process with a share of the seeds, started anew behind the seed that kills it."""
+
+    def __init__(self, seeds: range) -> None:
+        self.seeds = seeds
+        self.done = 0
+        self.start()
+
+    def start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        rest = self.seeds[self.done :]
+        self.current = context.Value("q", rest[0] if rest else 0)
+        self.results, theirs = context.Pipe(duplex=False)
+        self.process = context.Process(target=_work, args=(rest, self.current, theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def receive(self, summary: Summary) -> bool:
+        """Takes in some results; False when all are there."""
+        try:
+            batch = self.results.recv()
+        except EOFError:
+            return self._ended(summary)
+        for seed, verdict, used in batch:
+            summary.add(seed, verdict, used)
+        self.done += len(batch)
+        return True
+
+    def _ended(self, summary: Summary) -> bool:
+        self.process.join()
+        self.results.close()
+        if self.done >= len(self.seeds):
+            self.process.close()
+            return False
+        seed, code = int(self.current.value), self.process.exitcode
+        self.process.close()
+        if code and code > 0:
+            raise SystemExit(f"a worker failed at seed {seed}, see above")
+        verdict = Verdict(Kind.CRASH, f"exit code {code}", f"the process ended with {code}")
+        summary.add(seed, verdict, Counter())
+        self.done = self.seeds.index(seed) + 1
+        self.start()
+        return True
+
+
+def run(count: int, seed: int, jobs: int, progress: Callable[[Summary], None] | None = None) -> Summary:
+    """Examines ``count`` functions in ``jobs`` processes."""
+    summary, begin = Summary(), time.monotonic()
+    workers = {}
+    for job in range(min(jobs, count)):
+        worker = Worker(range(seed + job, seed + count, jobs))
+        workers[worker.results] = worker
+    while workers:
+        for ready in wait(list(workers)):
+            worker = workers.pop(ready)
+            if worker.receive(summary):
+                workers[worker.results] = worker
+            summary.seconds = time.monotonic() - begin
+            if progress is not None:
+                progress(summary)
+    return summary
+
+
+def small(seed: int, verdict: Verdict, pools: list[Pool]) -> str:
+    """The function of a seed, made as small as its fault allows."""
+    made, inputs = generate(seed), samples(seed, SAMPLES)
+
+    def interesting(source: str) -> bool:
+        again = examine(Program(source, made.hook, Counter()), inputs, pools)
+        return again.kind is verdict.kind and (again.about == verdict.about or again.kind is Kind.DISAGREE)
+
+    return reduced(made.source, interesting)
+
+
+def describe(seed: int, pools: list[Pool], *, reduce: bool = True) -> str:
+    """All about one function: its source, what the worlds say, the same made small."""
+    made = generate(seed)
+    verdict = examine(made, samples(seed, SAMPLES), pools)
+    text = [f"seed {seed}, {made.hook}: {verdict.kind.value} {verdict.about}", verdict.detail]
+    if reduce and verdict.kind not in (Kind.AGREE, Kind.OUTSIDE, Kind.HANG):
+        source = small(seed, verdict, pools)
+        again = examine(Program(source, made.hook, Counter()), samples(seed, SAMPLES), pools)
+        text += ["-- made small", source, again.detail]
+    return "\n".join([*text, "-- whole", made.source])
+
+
+def write_failures(summary: Summary, out: Path) -> None:
+    """One file for each failure, some of them made small."""
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = sorted(summary.failures, key=lambda failure: failure[1].kind not in BAD)
+    with worlds() as pools:
+        for i, (seed, verdict) in enumerate(chosen):
+            name = f"{verdict.kind.name.lower()}-{seed}.txt"
+            if verdict.kind in (Kind.CRASH, Kind.HANG):
+                text = f"{verdict.about}\n{generate(seed).source}"
+            else:
+                text = describe(seed, pools, reduce=i < REDUCED)
+            (out / name).write_text(text)
+
+
+def _lines(count: int) -> Callable[[Summary], None]:
+    """Progress as lines, one every ten seconds."""
+    last = [time.monotonic()]
+
+    def show(summary: Summary) -> None:
+        now = time.monotonic()
+        if now - last[0] >= 10 or summary.functions == count:
+            last[0] = now
+            print(f"{summary.functions} of {count}, {_faults(summary)}, {_rate(summary):.0f}/s", flush=True)
+
+    return show
+
+
+def _faults(summary: Summary) -> str:
+    bad = sum(summary.kinds[kind] for kind in BAD)
+    return f"{bad} wrong, {summary.kinds[Kind.VERIFIER]} rejected, {summary.kinds[Kind.REFUSED]} refused"
+
+
+def _rate(summary: Summary) -> float:
+    return summary.functions / max(summary.seconds, 0.001)
+
+
+def progress_display(count: int) -> tuple[Callable[[Summary], None], Callable[[], None]]:
+    """How to show progress, and how to end that: a bar on a terminal with rich, else lines."""
+    try:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    except ImportError:
+        return _lines(count), lambda: None
+    if not sys.stdout.isatty():
+        return _lines(count), lambda: None
+    bar = Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    task = bar.add_task("", total=count)
+    bar.start()
+    return lambda s: bar.update(task, completed=s.functions, description=_faults(s)), bar.stop
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", type=int, default=1000, help="how many functions (1000)")
+    parser.add_argument("--seed", type=int, default=0, help="the first function's seed (0)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one for each CPU)")
+    parser.add_argument("--only", type=int, metavar="SEED", help="this function alone, with its story")
+    parser.add_argument("--out", type=Path, default=Path(".cache/fuzz"), help="where failures go (.cache/fuzz)")
+    parser.add_argument("--coverage", action="store_true", help="how many functions had each construct")
+    options = parser.parse_args()
+    if options.only is not None:
+        with worlds() as pools:
+            print(describe(options.only, pools))
+        return 0
+    show, stop = progress_display(options.n)
+    try:
+        summary = run(options.n, options.seed, options.jobs, show)
+    finally:
+        stop()
+    print(summary.table())
+    if options.coverage:
+        for name, count in sorted(summary.used.items(), key=lambda item: item[1]):
+            print(f"{count:8}  {name}")
+    if summary.failures:
+        write_failures(summary, options.out)
+        print(f"the failures are in {options.out}/")
+    return 0 if summary.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

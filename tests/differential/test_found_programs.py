@@ -1,0 +1,57 @@
+"""Whole programs that were once compiled wrongly, or refused by the verifier, each as small as it can be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from fuzz import SAMPLES, worlds
+from grammar import Program
+from verdicts import Kind, examine
+from worlds import Pool, samples
+
+pytestmark = pytest.mark.kernel
+
+PROGRAMS = {
+    "an attribute of None before a division by zero": "S[H[e]].bytes += c // r.b3",
+    "an index out of bounds before a division by zero": "m = R[0]\nif m is not None:\n    m[d] += c // r.b3",
+    "an index that is a shifted constant": "m = (Inner * 3)()\nm[0 >> (d & 15)].y = d.bit_count()\nreturn m[0].y",
+    "packet loads in a loop without a bound": """
+n = e
+while n > 1000:
+    n //= 4
+    S[funcs.load_skb_byte(ctx, 9) & 3] = Traffic(bytes=n, last=W[d])
+    r.u32 ^= funcs.load_skb_word(ctx, n & 63)
+return r.u32""",
+    "packet loads from the headers on": """
+t = 0
+for k in range(funcs.bswap64(d % -3) & 7):
+    t += funcs.load_skb_short(ctx, k * 9) ^ funcs.load_skb_byte(ctx, 3) + (H.get(k) or 5)
+return t""",
+    "a loop that a known value enters and goes on": """
+n = 5
+while n:
+    n -= 1
+    if all((r.b3, c >= f, e)):
+        continue
+    r.u8 += n
+return r.u8""",
+    "a truth value shifted": "y = (r.b3 != f) << (d & 62)\nreturn y",
+}
+
+
+@pytest.fixture(scope="module")
+def pools() -> Iterator[list[Pool]]:
+    with worlds() as made:
+        yield made
+
+
+@pytest.mark.parametrize("body", PROGRAMS.values(), ids=list(PROGRAMS))
+@pytest.mark.parametrize("hook", ["socket_filter", "sched_cls"])
+def test_agrees(body: str, hook: str, pools: list[Pool]) -> None:
+    lines = ["sample = IN[0]", *(f"{name} = sample.{name}" for name in "abcdef"), "r = Rec(i8=a, u32=c)"]
+    source = "def program(ctx):\n" + "".join(f"    {line}\n" for line in (*lines, *body.splitlines()))
+    verdict = examine(Program(source, hook, Counter()), samples(body, 5 * SAMPLES), pools)
+    assert verdict.kind is Kind.AGREE, f"{verdict.kind.value}\n{verdict.detail}\n{source}"
+    assert verdict.samples > 2 * SAMPLES
