@@ -9,6 +9,7 @@
     vm                                          the embedded VM: all of it without privileges
     exception                                   the errors
     Global                                      a number, structure or array that programs and Python change
+    Struct                                      structures whose fields are annotations
 
 The modules are imported when they are first used.
 """
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
         xdp,
     )
     from .datastructures import Global
+    from .records import Struct
 
 __all__ = [
     "Global",
+    "Struct",
     "datastructures",
     "exception",
     "funcs",
@@ -56,7 +59,7 @@ __all__ = [
 __version__: Final = "0.1.0"
 
 
-_CLASSES: Final = {"Global": "datastructures"}
+_CLASSES: Final = {"Global": "datastructures", "Struct": "records"}
 """The modules that have what isn't a module itself."""
 
 

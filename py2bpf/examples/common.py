@@ -14,10 +14,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from ctypes import Structure, c_char, c_uint32
-from typing import Any, ClassVar, Final, NoReturn
+from ctypes import c_char, c_uint32
+from typing import Annotated, Any, Final, NoReturn
 
-from py2bpf import funcs, tracepoint
+from py2bpf import Struct, funcs, tracepoint
 from py2bpf.datastructures import BpfQueue
 from py2bpf.exception import ClosedError, KernelError, Py2BpfError
 
@@ -29,10 +29,12 @@ OLD_CALLS: Final = frozenset({"open", "rmdir", "unlink"})
 """Calls that have successors ending in -at: newer architectures, arm64 for one, never had them."""
 
 
-class Task(Structure):
+class Task(Struct):
     """Who caused an event; the tools' own event types begin with it."""
 
-    _fields_: ClassVar[Any] = (("pid", c_uint32), ("tid", c_uint32), ("comm", c_char * COMM_SIZE))
+    pid: Annotated[int, c_uint32]
+    tid: Annotated[int, c_uint32]
+    comm: Annotated[bytes, c_char * COMM_SIZE]
 
 
 def thread_id() -> Any:

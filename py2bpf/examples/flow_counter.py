@@ -10,10 +10,10 @@ import ipaddress
 import socket
 import time
 from contextlib import ExitStack
-from ctypes import BigEndianStructure, Structure, c_uint8, c_uint16, c_uint32, c_uint64
-from typing import Any
+from ctypes import c_uint8, c_uint16, c_uint32, c_uint64
+from typing import Annotated, Any
 
-from py2bpf import funcs
+from py2bpf import Struct, funcs
 from py2bpf.datastructures import LruHashMap
 from py2bpf.examples import common, packets
 
@@ -21,40 +21,52 @@ IPV4, IPV6 = socket.htons(packets.ETH_P_IP), socket.htons(packets.ETH_P_IPV6)
 PORTS = (socket.IPPROTO_TCP, socket.IPPROTO_UDP)
 
 
-class Ipv4(BigEndianStructure):
+class Ipv4(Struct, big_endian=True):
     """RFC 791."""
 
-    _fields_ = (
-        ("version", c_uint8, 4), ("words", c_uint8, 4), ("tos", c_uint8), ("length", c_uint16), ("id", c_uint16),
-        ("fragment", c_uint16), ("ttl", c_uint8), ("protocol", c_uint8), ("checksum", c_uint16),
-        ("source", c_uint8 * 4), ("destination", c_uint8 * 4),
-    )  # fmt: skip
+    version: Annotated[int, c_uint8, 4]
+    words: Annotated[int, c_uint8, 4]
+    tos: Annotated[int, c_uint8]
+    length: Annotated[int, c_uint16]
+    id: Annotated[int, c_uint16]
+    fragment: Annotated[int, c_uint16]
+    ttl: Annotated[int, c_uint8]
+    protocol: Annotated[int, c_uint8]
+    checksum: Annotated[int, c_uint16]
+    source: Annotated[Any, c_uint8 * 4]
+    destination: Annotated[Any, c_uint8 * 4]
 
 
-class Ipv6(BigEndianStructure):
+class Ipv6(Struct, big_endian=True):
     """RFC 8200."""
 
-    _fields_ = (
-        ("version_class_label", c_uint32), ("length", c_uint16), ("next_header", c_uint8), ("hop_limit", c_uint8),
-        ("source", c_uint8 * 16), ("destination", c_uint8 * 16),
-    )  # fmt: skip
+    version_class_label: Annotated[int, c_uint32]
+    length: Annotated[int, c_uint16]
+    next_header: Annotated[int, c_uint8]
+    hop_limit: Annotated[int, c_uint8]
+    source: Annotated[Any, c_uint8 * 16]
+    destination: Annotated[Any, c_uint8 * 16]
 
 
-class Ports(BigEndianStructure):
-    _fields_ = (("source", c_uint16), ("destination", c_uint16))
+class Ports(Struct, big_endian=True):
+    source: Annotated[int, c_uint16]
+    destination: Annotated[int, c_uint16]
 
 
-class Flow(Structure):
+class Flow(Struct):
     """IPv4 addresses take the first four bytes."""
 
-    _fields_ = (
-        ("source", c_uint8 * 16), ("destination", c_uint8 * 16), ("ports", Ports),
-        ("version", c_uint8), ("protocol", c_uint8), ("zero", c_uint16),
-    )  # fmt: skip
+    source: Annotated[Any, c_uint8 * 16]
+    destination: Annotated[Any, c_uint8 * 16]
+    ports: Ports
+    version: Annotated[int, c_uint8]
+    protocol: Annotated[int, c_uint8]
+    zero: Annotated[int, c_uint16]
 
 
-class Traffic(Structure):
-    _fields_ = (("packets", c_uint64), ("bytes", c_uint64))
+class Traffic(Struct):
+    packets: Annotated[int, c_uint64]
+    bytes: Annotated[int, c_uint64]
 
 
 def counter(flows: LruHashMap, direction: str = "both") -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from ctypes import c_char, c_int32, c_uint32, c_uint64
-from typing import Any
+from typing import Annotated, Any
 
 from py2bpf import funcs
 from py2bpf.datastructures import BpfQueue, LruHashMap
@@ -19,7 +19,9 @@ CALLS = ("open", "openat", "openat2")
 
 
 class Open(common.Task):
-    _fields_ = (("flags", c_uint64), ("result", c_int32), ("path", c_char * 256))
+    flags: Annotated[int, c_uint64]
+    result: Annotated[int, c_int32]
+    path: Annotated[bytes, c_char * 256]
 
 
 def watch(stack: ExitStack, queue: BpfQueue, pid: int | None, failed_only: bool) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from ctypes import c_char, c_int32, c_uint32
-from typing import Any
+from typing import Annotated, Any
 
 from py2bpf import funcs
 from py2bpf.datastructures import BpfQueue, LruHashMap
@@ -18,7 +18,8 @@ CALLS = ("unlink", "unlinkat", "rmdir")
 
 
 class Unlink(common.Task):
-    _fields_ = (("result", c_int32), ("path", c_char * 256))
+    result: Annotated[int, c_int32]
+    path: Annotated[bytes, c_char * 256]
 
 
 def watch(stack: ExitStack, queue: BpfQueue, pid: int | None) -> None:

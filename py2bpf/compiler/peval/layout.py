@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import types
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -111,6 +112,20 @@ def _bits(descriptor: Any) -> tuple[int, int]:
     if hasattr(descriptor, "bit_size"):
         return descriptor.bit_offset, descriptor.bit_size
     return descriptor.size & 0xFFFF, descriptor.size >> 16
+
+
+OVERRIDES: Final = ("__init__", "__new__", "__bool__", "__len__", "__getattribute__", "__setattr__")
+"""Methods that Python calls where programs go straight to memory."""
+
+
+@lru_cache(maxsize=512)
+def override(ctype: Any) -> str | None:
+    """A method of OVERRIDES that a struct's or union's classes define in Python."""
+    own = [vars(cls) for cls in ctype.__mro__ if is_record(cls)]
+    return next((name for name in OVERRIDES for names in own if isinstance(names.get(name), _METHODS)), None)
+
+
+_METHODS: Final = (types.FunctionType, staticmethod)
 
 
 @lru_cache(maxsize=512)

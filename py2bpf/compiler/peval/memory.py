@@ -6,7 +6,7 @@ import ctypes
 import sys
 from typing import Any
 
-from ...exception import TypeMismatch
+from ...exception import TypeMismatch, UnsupportedSyntax
 from ...spec import SpinLock
 from ..ir.alignment import alignment, pieces
 from ..ir.ops import Op
@@ -15,7 +15,18 @@ from ..ir.values import Value, const
 from . import arith, hints, locks
 from .builder import Builder
 from .describe import describe, type_name
-from .layout import Member, Scalar, has_padding, is_aggregate, is_array, is_chars, is_record, members, scalar
+from .layout import (
+    Member,
+    Scalar,
+    has_padding,
+    is_aggregate,
+    is_array,
+    is_chars,
+    is_record,
+    members,
+    override,
+    scalar,
+)
 from .values import Abstract, Const, Ref, TupleOf
 
 
@@ -37,6 +48,7 @@ def construct(b: Builder, ctype: Any, args: tuple[Abstract, ...], kwargs: dict[s
     """``ctype(*args, **kwargs)`` as ctypes does it."""
     ref = new(b, ctype)
     if is_record(ctype):
+        check_plain(ctype)
         names = [name for cls in reversed(ctype.__mro__) for name, *_ in cls.__dict__.get("_fields_", ())]
         if len(args) > len(names):
             raise TypeMismatch(
@@ -64,8 +76,18 @@ def construct(b: Builder, ctype: Any, args: tuple[Abstract, ...], kwargs: dict[s
     return ref
 
 
+def check_plain(ctype: Any) -> None:
+    """Raises UnsupportedSyntax where Python calls a method of the struct's class, and programs would go to memory."""
+    if (name := override(ctype)) is not None:
+        instead = "a function that makes one" if name in ("__init__", "__new__") else "a method with another name"
+        raise UnsupportedSyntax(
+            0, f"{type_name(ctype)} defines {name}(), which programs don't call", hints=(f"write {instead}",)
+        )
+
+
 def member(ctype: Any, name: str) -> Member:
     """The field of that name; the error names the nearest ones."""
+    check_plain(ctype)
     table = members(ctype)
     if name in table and table[name].ctype is SpinLock:
         hint = "take it: with m.lock(key): ..."

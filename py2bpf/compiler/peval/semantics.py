@@ -9,7 +9,7 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op as IrOp
 from ..ir.values import Value, const
 from . import arith, iteration, memory, packets
-from .layout import is_char, is_chars, scalar
+from .layout import is_char, is_chars, is_record, scalar
 from .state import State
 from .values import Abstract, Const, ListRef, Map, Option, PacketEdge, RangeOf, Ref, Run, Text, TupleOf, Unbound, wrap
 
@@ -41,6 +41,8 @@ def truth(ev: Evaluator, state: State, value: Abstract) -> Value:
             return const(1)  # bytes of length 1, b"\0" too
         if scalar(value.ctype) is not None:
             return arith.to_ir(b, memory.load(b, value))
+        if is_record(value.ctype):
+            memory.check_plain(value.ctype)
         return b.compare(IrOp.NE, value.base, const(0)) if value.ptr.nullable else const(1)
     if isinstance(value, RangeOf):
         op = IrOp.LT if value.step > 0 else IrOp.GT
