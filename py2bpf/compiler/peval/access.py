@@ -311,7 +311,8 @@ def _sequence_item(
 
 def _known_item(ev: Evaluator, items: tuple[Abstract, ...], index: Any) -> Abstract:
     if not isinstance(index, int):
-        raise TypeMismatch(0, f"a sequence is indexed with integers, not {describe(Const(index))}")
+        raise TypeMismatch(0, f"a sequence is indexed with integers, not {describe(Const(index))}",
+                           hints=("write the item's number; dicts and maps have other keys",))  # fmt: skip
     if not -len(items) <= index < len(items):
         ev.b.exit("IndexError")
     return items[index]
@@ -321,7 +322,8 @@ def _table_item(ev: Evaluator, numbers: list[int], key: Abstract) -> Abstract:
     """A constant table of integers indexed at run time: a ctypes array on the stack."""
     wide = ctypes.c_uint64 if max(numbers) >= 1 << 63 else ctypes.c_int64
     if min(numbers) < -(1 << 63) or max(numbers) >= 1 << 64 or (wide is ctypes.c_uint64 and min(numbers) < 0):
-        raise TypeMismatch(0, "the table's integers do not fit one 64-bit type")
+        raise TypeMismatch(0, "the table's integers do not fit one 64-bit type",
+                           hints=("it may have negative numbers, or some from 2**63 up, and not both",))  # fmt: skip
     table = memory.new(ev.b, wide * len(numbers), zero=False)
     for i, number in enumerate(numbers):
         memory.store(ev.b, memory.element(table, i), Const(number))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import Py2BpfError, TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
+from ..bytecode.canonical import Function
 from . import arith, choice, functions, generators, iteration, maps, memory, packets, semantics, subprograms
 from .describe import describe
 from .frames import Frame
@@ -303,32 +304,32 @@ def bind(
     if fn.varargs is not None:
         names[fn.varargs] = semantics.tuple_of(extra)
     elif extra:
-        raise _misfit(frame, f"takes {len(fn.argnames)} positional arguments, but {len(args)} are given")
+        raise TypeMismatch(0, f"{fn.name}() takes {len(fn.argnames)} positional arguments, but {len(args)} are given",
+                           hints=_parameters(fn))  # fmt: skip
     for name in (*fn.argnames[fn.posonly :], *fn.kwonly):
         if name in kwargs:
             if name in names:
-                raise _misfit(frame, f"gets two values for {name!r}")
+                raise TypeMismatch(0, f"{fn.name}() gets two values for {name!r}", hints=_parameters(fn))
             names[name] = kwargs.pop(name)
     if fn.varkw is not None:
         ref = DictRef(ev.ident())
         state.heap[ref.ident] = kwargs
         names[fn.varkw] = ref
     elif kwargs:
-        raise _misfit(frame, f"has no parameter {next(iter(kwargs))!r}")
+        raise TypeMismatch(0, f"{fn.name}() has no parameter {next(iter(kwargs))!r}", hints=_parameters(fn))
     fallback = dict(zip(fn.argnames[len(fn.argnames) - len(defaults) :], defaults, strict=True)) | keywords
     for name in (*fn.argnames, *fn.kwonly):
         if name not in names:
             if name not in fallback:
-                raise _misfit(frame, f"is called without {name!r}")
+                raise TypeMismatch(0, f"{fn.name}() is called without {name!r}", hints=_parameters(fn))
             names[name] = fallback[name]
     return names
 
 
-def _misfit(frame: Frame, what: str) -> TypeMismatch:
-    fn = frame.fn
+def _parameters(fn: Function) -> tuple[str, ...]:
     stars = ["*" + fn.varargs] if fn.varargs else ["*"] if fn.kwonly else []
     parameters = [*fn.argnames, *stars, *fn.kwonly, *(["**" + fn.varkw] if fn.varkw else [])]
-    return TypeMismatch(0, f"{fn.name}() {what}", hints=(f"its parameters are ({', '.join(parameters)})",))
+    return (f"its parameters are ({', '.join(parameters)})",)
 
 
 # methods of run-time values
@@ -346,7 +347,8 @@ def _call_method(ev: Evaluator, state: State, method: Method, args: Args) -> Abs
         return _list_method(ev, state, owner, method.name, args)
     if isinstance(owner, DictRef):
         return _dict_method(ev, state, owner, method.name, args)
-    raise TypeMismatch(0, f"{describe(owner)} has no method {method.name}()")
+    raise TypeMismatch(0, f"{describe(owner)} has no method {method.name}()",
+                       hints=("maps, integers, char arrays, lists and dicts have some",))  # fmt: skip
 
 
 def _int_method(ev: Evaluator, owner: Run, name: str) -> Abstract:

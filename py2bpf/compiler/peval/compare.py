@@ -134,7 +134,8 @@ def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
         hint = "use ==, and in match a number: case 1" if _is_bool(left) or _is_bool(right) else "use =="
         raise UnsupportedSyntax(0, "'is' compares objects, and run-time integers are none", hints=(hint,))
     if isinstance(left, Ref) and isinstance(right, Ref):
-        raise UnsupportedSyntax(0, "'is' can't compare two ctypes objects in a program")
+        raise UnsupportedSyntax(0, "'is' can't compare two ctypes objects in a program",
+                                hints=("compare their fields, or the bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
     return const(0)
 
 
@@ -153,10 +154,12 @@ def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -
     if isinstance(container, RangeOf) or (isinstance(container, Const) and isinstance(container.obj, range)):
         return _in_range(ev, container, item)
     if isinstance(container, Const) and isinstance(container.obj, (bytes, str)):
-        raise TypeMismatch(0, f"can't search {describe(container)} for a run-time value")
+        raise TypeMismatch(0, f"can't search {describe(container)} for a run-time value",
+                           hints=("search a tuple of what it may be",))  # fmt: skip
     items = iteration.known_items(ev.b, state, container)
     if items is None:
-        raise TypeMismatch(0, f"can't search {describe(container)}")
+        raise TypeMismatch(0, f"can't search {describe(container)}",
+                           hints=("tuples, lists, ranges, ctypes arrays and maps can be searched",))  # fmt: skip
     result = const(0)
     for candidate in items:
         equal = condition(ev, compare(ev, state, "==", item, candidate))

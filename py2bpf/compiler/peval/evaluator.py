@@ -369,7 +369,8 @@ class Evaluator:
         if isinstance(iterator, Items):
             return
         if not isinstance(iterator, Counter):
-            raise UnsupportedSyntax(0, f"can't iterate over {describe(iterator)}")
+            raise UnsupportedSyntax(0, f"can't iterate over {describe(iterator)}",
+                                    hints=("iterate over a range, a tuple, a list or a ctypes array",))  # fmt: skip
         count = counter_items(iterator)
         plan.can_unroll = count is not None
         plan.unroll = (

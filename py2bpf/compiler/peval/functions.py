@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Args = tuple[Abstract, ...]
 
+_SEQUENCES: Final = ("tuples, lists and ctypes arrays have a known length",)
+
 
 def _abs(ev: Evaluator, state: State, args: Args) -> Abstract:
     return arith.from_ir(arith.magnitude(ev.b, arith.to_ir(ev.b, args[0], "abs() needs an integer")))
@@ -29,7 +31,8 @@ def _extreme(op: Op) -> Callable[[Evaluator, State, Args], Abstract]:
     def handler(ev: Evaluator, state: State, args: Args) -> Abstract:
         items = args if len(args) > 1 else iteration.known_items(ev.b, state, args[0])
         if not items:
-            raise TypeMismatch(0, "min() and max() need at least one integer")
+            raise TypeMismatch(0, "min() and max() need at least one integer",
+                               hints=("give them integers, or a tuple, list or ctypes array of some",))  # fmt: skip
         return arith.from_ir(arith.extreme(ev.b, op, [arith.to_ir(ev.b, item) for item in items]))
 
     return handler
@@ -46,7 +49,8 @@ def _pow(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 def _int(ev: Evaluator, state: State, args: Args) -> Abstract:
     if len(args) > 1 or not arith.is_int(args[0]):
-        raise TypeMismatch(0, f"int() of a run-time value takes an integer, but this is {describe(args[0])}")
+        raise TypeMismatch(0, f"int() of a run-time value takes an integer, but this is {describe(args[0])}",
+                           hints=("give it one integer; int() of a constant str is constant",))  # fmt: skip
     return arith.from_ir(arith.to_ir(ev.b, args[0]))
 
 
@@ -74,7 +78,7 @@ def _sum(ev: Evaluator, state: State, args: Args) -> Abstract:
         return semantics.operate(ev, state, "+", total, args[1]) if len(args) > 1 else total
     items = iteration.known_items(ev.b, state, args[0])
     if items is None:
-        raise TypeMismatch(0, f"can't add up {describe(args[0])}")
+        raise TypeMismatch(0, f"can't add up {describe(args[0])}", hints=_SEQUENCES)
     total = args[1] if len(args) > 1 else Const(0)
     for item in items:
         total = semantics.operate(ev, state, "+", total, item)
@@ -85,7 +89,7 @@ def _any_all(is_any: bool) -> Callable[[Evaluator, State, Args], Abstract]:
     def handler(ev: Evaluator, state: State, args: Args) -> Abstract:
         items = iteration.known_items(ev.b, state, args[0])
         if items is None:
-            raise TypeMismatch(0, f"can't iterate over {describe(args[0])}")
+            raise TypeMismatch(0, f"can't iterate over {describe(args[0])}", hints=_SEQUENCES)
         result = const(int(not is_any))
         for item in items:
             condition = arith.to_bool(ev.b, semantics.truth(ev, state, item))
@@ -110,7 +114,7 @@ def _range(ev: Evaluator, state: State, args: Args) -> Abstract:
 def _items(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...]:
     items = iteration.known_items(ev.b, state, value)
     if items is None:
-        raise TypeMismatch(0, f"the length of {describe(value)} is not known while compiling")
+        raise TypeMismatch(0, f"the length of {describe(value)} is not known while compiling", hints=_SEQUENCES)
     return items
 
 
@@ -144,14 +148,15 @@ def _list(ev: Evaluator, state: State, args: Args) -> Abstract:
 def _isinstance(ev: Evaluator, state: State, args: Args) -> Abstract:
     value, classes = args
     if not isinstance(classes, Const):
-        raise TypeMismatch(0, "isinstance() needs constant classes")
+        raise TypeMismatch(0, "isinstance() needs constant classes", hints=("name the class, or some in a tuple",))
     if isinstance(value, Ref):
         return Const(issubclass(value.ctype, classes.obj))
     if isinstance(value, (Run, Const)):
         return Const(isinstance(value.obj if isinstance(value, Const) else 0, classes.obj))
     if isinstance(value, Map):
         return Const(isinstance(value.obj, classes.obj))
-    raise TypeMismatch(0, f"isinstance() can't tell the class of {describe(value)}")
+    raise TypeMismatch(0, f"isinstance() can't tell the class of {describe(value)}",
+                       hints=("it can of constants, integers, ctypes objects and maps",))  # fmt: skip
 
 
 def _print(ev: Evaluator, state: State, args: Args) -> Abstract:
@@ -164,7 +169,8 @@ def _sizeof(ev: Evaluator, state: State, args: Args) -> Abstract:
         return Const(ctypes.sizeof(value.ctype))
     if isinstance(value, Context):
         return Const(ctypes.sizeof(value.spec.struct))
-    raise TypeMismatch(0, f"sizeof() needs a ctypes object, but this is {describe(value)}")
+    raise TypeMismatch(0, f"sizeof() needs a ctypes object, but this is {describe(value)}",
+                       hints=("give it an object, or a type as in sizeof(c_uint32)",))  # fmt: skip
 
 
 def _str(ev: Evaluator, state: State, args: Args) -> Abstract:

@@ -29,6 +29,7 @@ from .values import (
     TupleOf,
 )
 
+_INTEGERS = ("only integers can be computed with at run time",)
 _STRINGS = "strings exist while compiling: print them, or compare char arrays with constant bytes"
 
 
@@ -60,7 +61,7 @@ def for_number(value: Abstract) -> tuple[str, ...]:
         return ("call it",)
     if isinstance(value, Lock):
         return ("take it: with m.lock(key) as entry: ...",)
-    return ()
+    return _INTEGERS
 
 
 def _for_constant(obj: Any) -> tuple[str, ...]:
@@ -76,7 +77,7 @@ def _for_constant(obj: Any) -> tuple[str, ...]:
         return ("name one of its items",)
     if isinstance(obj, (types.FunctionType, types.BuiltinFunctionType)):
         return ("call it",)
-    return ()
+    return _INTEGERS
 
 
 def _for_object(ctype: Any) -> tuple[str, ...]:
@@ -101,14 +102,14 @@ def for_object(ctype: Any, value: Abstract) -> tuple[str, ...]:
         return (f"make one, {type_name(ctype)}(...), or give a tuple of its fields: {_fields(ctype)}",)
     if is_array(ctype):
         return (f"give a tuple of its {ctype._length_} items, or an array of the same type",)
-    return ()
+    return (f"make one: {type_name(ctype)}(...)",)
 
 
 def no_number(ctype: Any) -> tuple[str, ...]:
     """For a ctypes type without a meaning in programs."""
     if issubclass(ctype, ctypes._SimpleCData):
         return ("use c_uint8 to c_uint64, c_int8 to c_int64, c_bool, or arrays of c_char",)
-    return ()
+    return ("declare an address as c_uint64: it is a number",)
 
 
 def count(number: int, what: str) -> str:

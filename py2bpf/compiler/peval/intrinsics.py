@@ -329,8 +329,9 @@ def _load_skb(size: int) -> Callable[[Evaluator, Args], Abstract]:
             )
         if not ev.hook.packet_loads:
             raise TypeMismatch(
-                0, f"{name}() works in socket filters and traffic control, not in a {ev.hook.name} program"
-            )
+                0, f"{name}() works in socket filters and traffic control, not in a {ev.hook.name} program",
+                hints=("XDP and tc programs read packets with ctx.packet(Type, offset)",),
+            )  # fmt: skip
         offset = args[-1]
         if isinstance(offset, Const) and isinstance(offset.obj, int):
             if not -(1 << 31) <= offset.obj < 1 << 31:

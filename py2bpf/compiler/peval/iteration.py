@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
@@ -32,6 +32,7 @@ from .values import (
     wrap,
 )
 
+_ITERABLE: Final = "ranges, tuples, lists, dicts and ctypes arrays can be iterated over"
 MAX_ITEMS = 65536
 
 
@@ -69,7 +70,8 @@ def heap_object(state: State, value: ListRef | DictRef) -> Any:
     contents = state.heap.get(value.ident)
     if contents is None or isinstance(contents, Unbound):
         why = contents.why if contents is not None else "it was made on another path"
-        raise UnsupportedSyntax(0, f"{describe(value)} can't be used here: {why}")
+        raise UnsupportedSyntax(0, f"{describe(value)} can't be used here: {why}",
+                                hints=("make it before the paths part, and of one length on all of them",))  # fmt: skip
     return contents
 
 
@@ -84,7 +86,7 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
     items = known_items(b, state, value)
     if items is not None:
         return Items(items)
-    hints: tuple[str, ...] = ()
+    hints: tuple[str, ...] = (_ITERABLE,)
     if isinstance(value, Map):
         hints = ("programs can't iterate over maps; user space can, with m.items()",)
     elif isinstance(value, Run):
@@ -116,7 +118,7 @@ def advance(iterator: Abstract) -> list[Abstract] | None:
             return None
         return [Counter(Const(current.obj + iterator.step), stop, iterator.step), current]
     if not isinstance(iterator, Items):
-        raise TypeMismatch(0, f"can't iterate over {describe(iterator)}")
+        raise TypeMismatch(0, f"can't iterate over {describe(iterator)}", hints=(_ITERABLE,))
     if iterator.position == len(iterator.items):
         return None
     return [Items(iterator.items, iterator.position + 1), iterator.items[iterator.position]]

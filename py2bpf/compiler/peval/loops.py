@@ -120,7 +120,8 @@ class RunTimeLoop:
         self._check_cells(state)
         for ident, items in self.state.heap.items():
             if state.heap.get(ident) is not items:
-                raise UnsupportedSyntax(0, "a list or dict changes in a loop that runs at run time")
+                raise UnsupportedSyntax(0, "a list or dict changes in a loop that runs at run time",
+                                        hints=("use a ctypes array or a map, or loop over constants",))  # fmt: skip
         for phi in block.phis:
             if len(phi.args) != len(block.preds):
                 raise InternalCompilerError("peval", "a loop's phi has no value on a back edge", self.span)

@@ -62,6 +62,14 @@ def _number_at(b: Builder, ref: Ref) -> Abstract:
     return arith.from_ir(memory.load_scalar(b, ref.base, ref.offset, kind))
 
 
+_NO_ITEMS: Final = {
+    MapType.PERF_EVENT_ARRAY: "a queue's records are written by output()",
+    MapType.PROG_ARRAY: "py2bpf.funcs.tail_call(ctx, programs, index) goes to one of its programs",
+    MapType.STACK_TRACE: "py2bpf.funcs.get_stackid(ctx, stacks, flags) fills it, for user space to read",
+}
+"""What a program does instead with a map that has no items for it."""
+
+
 def _call(b: Builder, name: str, args: list[Value], type: Ptr | None = None) -> Value:
     return b.emit(Op.CALL, args, type or I64, HELPERS[name])
 
@@ -75,7 +83,7 @@ def key_address(b: Builder, map: Map, key: Abstract) -> Value:
         raise TypeMismatch(
             0,
             f"this map ({MapType(spec.kind).name}) has no items that a program can read or write",
-            hints=("a queue's records are written by output()",) if spec.data_type is not None else (),
+            hints=(_NO_ITEMS.get(MapType(spec.kind), "use a hash, an array or an LPM trie"),),
         )
     _check_constant(spec, key)
     if spec.kind == MapType.LPM_TRIE:
@@ -255,7 +263,8 @@ def update_in_place(b: Builder, ref: Ref, op: str, operand: Abstract) -> None:
     """``number op= operand`` in memory; atomic where others see it."""
     kind = scalar(ref.ctype)
     if kind is None or kind.kind != "int":
-        raise TypeMismatch(0, f"{op}= needs an integer, but this is a {type_name(ref.ctype)}")
+        raise TypeMismatch(0, f"{op}= needs an integer, but this is a {type_name(ref.ctype)}",
+                           hints=("change one of its fields or items, or assign a whole one",))  # fmt: skip
     ir = arith.to_ir(b, operand, f"{op}= needs an integer")
     if not is_shared(ref):
         old = memory.load_scalar(b, ref.base, ref.offset, kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op as IrOp
@@ -15,6 +15,8 @@ from .values import Abstract, Const, ListRef, Map, Option, PacketEdge, RangeOf, 
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
+
+_AS_PYTHON: Final = ("what is known while compiling is computed by CPython, and fails as there",)
 
 
 def use(value: Abstract, name: str) -> Abstract:
@@ -55,7 +57,8 @@ def truth(ev: Evaluator, state: State, value: Abstract) -> Value:
     if known is not None:
         return const(int(known > 0))
     if isinstance(value, Text):
-        raise UnsupportedSyntax(0, "a string with run-time parts has no truth value in a program")
+        raise UnsupportedSyntax(0, "a string with run-time parts has no truth value in a program",
+                                hints=("test the values that it is made of",))  # fmt: skip
     return const(1)
 
 
@@ -79,9 +82,9 @@ def constant_operation(ev: Evaluator, what: str, operation: Callable[..., Any], 
     except ValueError as error:
         if "shift" in str(error):
             ev.b.exit("ValueError")
-        raise TypeMismatch(0, f"{what} fails while compiling: {error}") from error
+        raise TypeMismatch(0, f"{what} fails while compiling: {error}", hints=_AS_PYTHON) from error
     except TypeError as error:
-        raise TypeMismatch(0, f"{what} fails while compiling: {error}") from error
+        raise TypeMismatch(0, f"{what} fails while compiling: {error}", hints=_AS_PYTHON) from error
 
 
 def operate(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:

@@ -24,6 +24,9 @@ _HINTS: Final = {
     "import": "import outside of the function: globals are constants",
     "class": "define the class outside of the function",
     "global": "keep changing values in a map",
+    "type": "annotate with types that are made outside of the function",
+    "t-string": "write an f-string",
+    "interactive": "compile a function",
 }
 
 

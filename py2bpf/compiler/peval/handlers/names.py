@@ -11,6 +11,7 @@ from ...bytecode.canonical import Instr, Op
 from .. import iteration, semantics, withs
 from ..describe import describe
 from ..frames import Frame
+from ..hints import count
 from ..state import State
 from ..values import (
     NULL,
@@ -157,7 +158,8 @@ def _unpack_ex(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     items = iteration.known_items(ev.b, state, value)
     if items is None or len(items) < before + after:
-        raise TypeMismatch(0, f"can't unpack {describe(value)} into {before + after} names and a starred one")
+        raise TypeMismatch(0, f"can't unpack {describe(value)} into {count(before + after, 'name')} and a starred one",
+                           hints=("tuples, lists and ctypes arrays unpack that are long enough",))  # fmt: skip
     end = len(items) - after
     middle = semantics.new_list(ev, state, items[before:end])
     state.stack += [*items[end:][::-1], middle, *items[:before][::-1]]

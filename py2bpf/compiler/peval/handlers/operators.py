@@ -122,7 +122,8 @@ def _match_sequence(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> 
 def _get_len(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     items = iteration.known_items(ev.b, state, state.stack[-1])
     if items is None:
-        raise TypeMismatch(0, f"{describe(state.stack[-1])} has no length")
+        raise TypeMismatch(0, f"{describe(state.stack[-1])} has no length",
+                           hints=("tuples, lists and ctypes arrays have one",))  # fmt: skip
     state.stack.append(Const(len(items)))
 
 
