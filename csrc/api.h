@@ -322,6 +322,12 @@ int p2b_vm_map_update_many(struct vm_map *map, const void *keys, const void *val
 /* The key after key (NULL: the first), oldest first; after a key that isn't there, the first. -ENOENT: no more. */
 int p2b_vm_map_next_key(struct vm_map *map, const void *key, void *next);
 
+/*
+ * An array's values as memory that programs write too, *size bytes, each value at a multiple of 8: for arrays that were
+ * made with BPF_F_MMAPABLE, else NULL. It is there as long as the map; programs may write it at any time.
+ */
+void *p2b_vm_map_memory(struct vm_map *map, uint64_t *size);
+
 /* How many elements there are now. */
 int64_t p2b_vm_map_count(struct vm_map *map);
 

@@ -47,6 +47,14 @@ static int lookup(struct vm_map *map, const void *key, void *value, int take)
 	return 0;
 }
 
+void *p2b_vm_map_memory(struct vm_map *map, uint64_t *size)
+{
+	if (!(map->flags & VM_MMAPABLE))
+		return NULL;
+	*size = map->arena_size;
+	return map->arena;
+}
+
 int p2b_vm_map_lookup(struct vm_map *map, const void *key, void *value)
 {
 	int err;

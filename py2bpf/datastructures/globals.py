@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 from collections.abc import Callable, Iterator
 from ctypes import c_uint32
@@ -27,7 +26,8 @@ class Global:
     store, and ``g.value += 1`` is atomic (as are ``-= &= |= ^=``, also of fields and items); in Python it is a
     read and a write. Numbers, bool and char arrays are read as Python objects. A structure, union or array
     is no copy: ``g.value.field = 5`` and ``g.value[i] += 1`` change it in place; as whole it is changed part by part,
-    so that others may see some of it new and some old.
+    so that others may see some of it new and some old. (In the embedded VM a whole value is stored while no program
+    runs; a field that Python stores while a program of another thread adds to it may get lost there.)
 
     What doesn't fit raises DataTypeError or DataRangeError, use after close() ClosedError. A context manager.
     """
@@ -77,9 +77,9 @@ class Global:
 
     def _write(self, data: bytes) -> None:
         self._check_open()
-        if self._memory is not None:
+        if self._memory is not None and self._storage.where != "in the VM":
             self._memory[: self._codec.size] = data
-        else:
+        else:  # in the VM not while a program runs, whose atomic operations know of other programs only
             self._storage.update(_KEY, data)
 
     def _copy(self) -> Any:
@@ -97,11 +97,8 @@ class Global:
 
     def close(self) -> None:
         """Gives it back; programs that use it keep it. Calling it again does nothing."""
-        memory, self._memory = self._memory, None
+        self._memory = None  # structures that were taken from .value keep it
         self._storage.close()
-        if memory is not None:
-            with contextlib.suppress(BufferError):  # a structure that was taken from .value may still be in use
-                memory.close()
 
     def __enter__(self) -> Self:
         self._check_open()

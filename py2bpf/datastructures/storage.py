@@ -72,7 +72,7 @@ class Mappable(Protocol):
     """A storage whose values user space can have as memory."""
 
     def memory(self) -> Any:
-        """A writable buffer with a ``close()``. Raises KernelError."""
+        """A writable buffer, which stays as long as anybody has it. Raises KernelError."""
 
 
 def open_storage(spec: MapSpec, key_size: int, value_size: int) -> MapStorage:

@@ -66,6 +66,13 @@ class VmMap:
         """Lets go: the core frees the map when no call, queue or program uses it any more."""
         self._handle = None
 
+    def memory(self) -> Any:
+        """An array's values as memory that programs write too; the map has MapFlags.MMAPABLE.
+
+        It stays while anybody has it, also after close(). Raises KernelError for other maps.
+        """
+        return native.map_memory(self.handle)
+
     def lookup(self, key: bytes) -> bytes | None:
         return native.map_lookup(self.handle, key, self.value_size)
 

@@ -74,6 +74,15 @@ def map_delete(handle: Any, key: bytes) -> bool:
     return result != -errno.ENOENT and checked(result, "cannot delete a key of the map") == 0
 
 
+def map_memory(handle: Any) -> Any:
+    """The values of an array that has MapFlags.MMAPABLE, as a writable buffer that keeps the map alive."""
+    size = ffi.new("uint64_t *")
+    address = lib.p2b_vm_map_memory(handle, size)
+    if address == ffi.NULL:
+        raise KernelError(errno.EPERM, "cannot have the map's values as memory: it is no array made for that")
+    return ffi.buffer(ffi.gc(address, lambda _, keep=handle: None), size[0])
+
+
 def map_next_key(handle: Any, key: bytes | None, size: int) -> bytes | None:
     following = ffi.new("char[]", size)
     result: int = lib.p2b_vm_map_next_key(handle, ffi.NULL if key is None else key, following)

@@ -34,7 +34,7 @@ from py2bpf.compiler import pipeline
 from py2bpf.exception import TranslationError
 from py2bpf.spec import ContextSpec, MapSpec, ProgramSpec
 from py2bpf.uapi import contexts
-from py2bpf.uapi.map_types import MapType
+from py2bpf.uapi.map_types import MapFlags, MapType
 from py2bpf.uapi.prog_types import HOOKS, ProgType
 
 CONTEXTS: dict[ProgType, Callable[[], ContextSpec]] = {
@@ -109,6 +109,9 @@ def pure_maps() -> dict[str, Any]:
         "ArrayMap": indexed(MapType.ARRAY),
         "PerCpuArrayMap": indexed(MapType.PERCPU_ARRAY, per_cpu=True),
         "StackTraceMap": lambda entries: PureMap(MapSpec(MapType.STACK_TRACE, ctypes.c_uint32, stacks, entries)),
+        "Global": lambda value: PureMap(
+            MapSpec(MapType.ARRAY, ctypes.c_uint32, value, 1, flags=MapFlags.MMAPABLE, is_global=True)
+        ),
         "BpfQueue": lambda data: PureMap(MapSpec(MapType.PERF_EVENT_ARRAY, None, None, 2, data_type=data)),
     }
 

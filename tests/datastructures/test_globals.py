@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import threading
 from collections.abc import Callable
 from ctypes import c_bool, c_char, c_int32, c_uint16, c_uint32, c_uint64
@@ -14,7 +15,7 @@ import pytest
 import py2bpf
 from py2bpf import datastructures
 from py2bpf.asm import Kind
-from py2bpf.datastructures import ArrayMap, Global, PerCpuArrayMap
+from py2bpf.datastructures import ArrayMap, Global, HashMap, PerCpuArrayMap
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, TypeMismatch
 from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
@@ -165,7 +166,6 @@ def test_programs_know_only_the_value() -> None:
             load(prog)
 
 
-@pytest.mark.kernel_only
 def test_life() -> None:
     g = Global(Limits, Limits(5))
     kept = g.value
@@ -186,6 +186,48 @@ def test_life() -> None:
         with pytest.raises(TypeMismatch, match="closed"):
             load(prog)
     del kept
+
+
+def test_kept_parts_outlive_everything() -> None:
+    """Of many, so that what is freed too early is used again by the next, and seen by sanitizers."""
+    kept = []
+    for number in range(100):
+        g = Global(Limits)
+        kept.append(g.value)
+        kept.append(g.value.ports)
+        kept[-2].rate = number
+        kept[-1][3] = number
+        if number % 2:
+            g.close()
+        del g
+    gc.collect()
+    assert [entry.rate for entry in kept[::2]] == [ports[3] for ports in kept[1::2]] == list(range(100))
+
+
+def test_only_arrays_made_for_it_are_memory() -> None:
+    from py2bpf.exception import KernelError
+
+    with ArrayMap(c_uint64, 2) as m, pytest.raises(KernelError, match="memory"):
+        m._storage.memory()  # type: ignore[attr-defined]
+    with HashMap(c_uint32, c_uint64, 2) as m, pytest.raises(KernelError, match="memory"):
+        m._storage.memory()  # type: ignore[attr-defined]
+
+
+def test_whole_values_are_stored_between_programs() -> None:
+    """None is lost between a program's atomic add's read and write."""
+    with Global(c_uint64) as g:
+
+        def prog(skb: Any) -> Any:
+            g.value += 1
+            return 0
+
+        with load(prog) as loaded:
+            thread = threading.Thread(target=loaded.test_run, args=(bytes(64),), kwargs={"repeat": 50000})
+            thread.start()
+            for number in range(1, 200):
+                g.value = number << 32
+                assert g.value >> 32 == number
+            thread.join()
 
 
 # array maps of one entry

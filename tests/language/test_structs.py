@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from ctypes import Structure, c_char, c_uint8, c_uint16, c_uint32, c_uint64
 from typing import Annotated, Any
@@ -135,6 +136,16 @@ def test_copied_memory(world: str) -> None:
         return header.first * 1000 + header.second - 0x1011
 
     assert run(world, prog) == 15000
+
+
+def test_parts_are_filled_in_place(world: str) -> None:
+    def prog(skb: Any) -> Any:
+        record = Long()
+        if not funcs.packet_copy(skb, 0, record.header) or not funcs.packet_copy(skb, 1, record.ports):
+            return 1
+        return record.header.second + record.ports[0]
+
+    assert run(world, prog) == 0x1011 + int.from_bytes(PACKET[15:17], sys.byteorder)
 
 
 class Made(Struct):

@@ -43,8 +43,8 @@ def _load_method(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
 def _aug_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     owner = state.stack[-1]
     if access.updates_in_place(owner, instr.arg):
-        assert isinstance(owner, Ref)
-        ev.b.guard_not_null(owner.base)  # Python reads the attribute before it computes the operand
+        if isinstance(owner, Ref):  # and no Global
+            ev.b.guard_not_null(owner.base)  # Python reads the attribute before it computes the operand
         state.stack.append(AugmentedAttr(owner, instr.arg))
     else:
         state.stack.append(access.load_attr(ev, state, owner, instr.arg))
