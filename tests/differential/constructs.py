@@ -7,6 +7,7 @@ from __future__ import annotations
 from templates import Row
 
 SKB = ("socket_filter", "sched_cls")
+PACKETS = ("sched_cls", "xdp")
 
 SIGNED = {
     "sum or difference": Row(8, "($i $[+|-] $i)"),
@@ -65,6 +66,8 @@ SIGNED = {
     "k: tuple as key": Row(1, "K[($m, $m, $[0|1])]"),
     "membership": Row(1, "($m $[in|not in] $[H|W|P|L|K2])".replace("|K2", "")),
     "context length": Row(2, "ctx.len", hooks=SKB),
+    "g: value": Row(1, "G.value"),
+    "packet number": Row(4, "ctx.packet(c_uint$[8|16|32], $[0|12|$m])", hooks=PACKETS),
     "context field": Row(1, "ctx.$[mark|priority]", hooks=("sched_cls",)),
     "packet byte": Row(1, "funcs.load_skb_byte(ctx, $[0|9|20|$m])", hooks=SKB),
     "packet short": Row(1, "funcs.load_skb_short(ctx, $[0|2|21|$i & 63])", hooks=SKB),
@@ -263,6 +266,12 @@ STATEMENT = {
     "r: entry": Row(2, "@e = R[$m]\nif @e is not None:\n    @e[$j] = $i\n    @e[$[0|1|-1]] += $i\n    $x = @e[$j] + len(@e)"),
     "r: store": Row(2, "R[$m] = (c_uint32 * 4)($i, $i, 3, $k)", moves="R"),
     "c: scratch": Row(2, "@e = C[0]\nif @e is not None:\n    @e.u32 = $i\n    @e.row[$j] += 1\n    @e.b3 = $i\n    $x = @e.i8 + @e.u16\n    $block{@e:Rec}"),
+    # global variables
+    "g: store": Row(2, "G.value = $i"),
+    "g: update": Row(3, "G.value $[+|-|^|&]= $i"),
+    "g: read": Row(2, "$x = G.value"),
+    "v: field": Row(2, "V.value.$[last|bytes] $[=|+=] $i"),
+    "v: read": Row(2, "$x = V.value.small + V.value.last\n$w = V.value.packets"),
     # events
     "q: number": Row(2, "N.output(ctx, $n)"),
     "q: struct": Row(2, "@s = Traffic(packets=$u, last=$i)\n@s.level = $i\nQ.output(ctx, @s)"),
@@ -270,7 +279,16 @@ STATEMENT = {
     # packets
     "packet copy": Row(2, "@f = Flow()\nif funcs.packet_copy(ctx, $[0|2|$i & 63], @f):\n    $x = @f.source + @f.port\n    $block", hooks=SKB),
     "packet header": Row(1, "@f = Wire()\nassert funcs.packet_copy(ctx, $[0|12|40], @f)\n$x = @f.port ^ @f.addr\n$w = @f.wide", hooks=SKB),
-    "context store": Row(1, "ctx.$[mark|priority] = $i", hooks=("sched_cls",)),
+    "view of a struct": Row(8, "@p = ctx.packet($[Wire], $[0|14|12|$i & 63])\nif @p$[| is not None]:\n    $block{@p:Wire}", hooks=PACKETS),
+    "view of bits": Row(3, "@p = ctx.packet(Nibbles, $[0|14|$m])\nif @p is not None:\n    @p.version = $i\n    $block{@p:Nibbles}", hooks=PACKETS),
+    "view after a guard": Row(4, "@p = ctx.packet(Flow, $[0|14|$i & 127])\nif @p is None:\n    return $k\n@p.port $[=|+=|^=] $i\n$x = @p.source ^ @p.kind", hooks=PACKETS),
+    "view unchecked": Row(4, "$x = ctx.packet(Flow, $[0|14|$m]).port", hooks=PACKETS),
+    "view of a number": Row(3, "@o = ctx.packet(c_uint$[8|16|32], $[0|9|$i & 63])\nif @o is not None:\n    $x = @o ^ $i", hooks=PACKETS),
+    "view of an array": Row(3, "@p = ctx.packet(c_uint8 * 8, $[0|14|$i & 63])\nif @p is not None:\n    @p[$[0|7|-1]] = $i\n    $x = @p[$i & 7] + @p[3]", hooks=PACKETS),
+    "chained views": Row(4, "@p = ctx.packet(Nibbles, 14)\nif @p is not None:\n    @q = ctx.packet(Wire, 14 + @p.length * 4)\n    if @q is not None:\n        @q.port, @q.less = $i, $i\n        $x = @q.addr - @q.delta\n        $w = @q.wide", hooks=PACKETS),
+    "views in a loop": Row(3, "for @k in range($[5|$i & 15]):\n    @p = ctx.packet(Flow, @k * 8)\n    if @p is None:\n        break\n    @p.kind += 1\n    $x1 = ($x1 & 0xffffff) + @p.source", 15, hooks=PACKETS),
+    "view copied": Row(3, "@p = ctx.packet(Flow, $m)\nif @p is not None:\n    @s = Flow()\n    @s.source = @p.source\n    @s.kind = $m\n    K[@s] = $i\n    @p.source = $i", hooks=PACKETS),
+    "context store": Row(4, "ctx.$[mark|priority] = $i", hooks=("sched_cls",)),
 }  # fmt: skip
 
 LEAVE = {

@@ -10,7 +10,7 @@ from constructs import CALLS, STATEMENT, TABLES
 from shared import ON_STACK, STRUCTS
 from templates import MAX_TRIPS, Row, Scope, Writer
 
-HOOKS = ("socket_filter", "sched_cls")
+HOOKS = ("socket_filter", "sched_cls", "xdp")
 _SIZES = [2, 4, 6, 9, 13]
 _SIZE_WEIGHTS = [3, 5, 5, 3, 1]
 _SIGNATURES = [  # parameters, the names that they give, calls
@@ -33,7 +33,7 @@ class Program:
 
 def program(choices: Choices) -> Program:
     """A random program."""
-    hook = choices.weighted(HOOKS, [3, 1])
+    hook = choices.weighted(HOOKS, [2, 1, 1])
     writer = Writer(choices, {**TABLES, "statement": {**STATEMENT, **_FUNCTIONS}}, hook)
     writer.scope.functions = list(CALLS)
     for _ in range(choices.weighted([0, 1, 2], [6, 3, 1])):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import time
+import warnings
 from collections.abc import Callable, Iterator
 
 Interesting = Callable[[str], bool]
@@ -23,10 +24,20 @@ def reduced(source: str, interesting: Interesting, seconds: float = _SECONDS) ->
             if time.monotonic() > end:
                 return best
             tried.add(candidate)
-            if interesting(candidate):
+            if _compiles(candidate) and interesting(candidate):
                 best, progress = candidate, True
                 break
     return best
+
+
+def _compiles(source: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SyntaxWarning)
+        try:
+            compile(source, "<candidate>", "exec")
+        except SyntaxError:
+            return False
+    return True
 
 
 def _candidates(source: str) -> Iterator[str]:

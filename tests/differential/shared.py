@@ -133,6 +133,10 @@ QUEUES: dict[str, Any] = {"Q": Traffic, "N": i64}
 """Queues and their records' types."""
 
 
+GLOBALS: dict[str, Any] = {"G": i64, "V": Traffic}
+"""Global variables and their types."""
+
+
 def create_queue(record: Any) -> Any:
     return BpfQueue(record, 2, latency=0)
 

@@ -295,11 +295,28 @@ class SimulatedQueue:
         return Int(0, True)
 
 
-class Skb:
-    """A socket filter's or traffic classifier's context: the packet from ``start`` on."""
+class SimulatedGlobal:
+    """A global variable."""
+
+    def __init__(self, kind: Any, initial: bytes) -> None:
+        object.__setattr__(self, "raw", kind.from_buffer_copy(initial))
+
+    def __getattr__(self, name: str) -> Any:
+        kind = type(self.raw)
+        return Int(self.raw.value, is_signed(kind)) if _is_integer(kind) else view(self.raw)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if _is_integer(type(self.raw)):
+            self.raw.value = int(value)
+        else:
+            copy(self.raw, value)
+
+
+class PacketContext:
+    """A network program's context: the packet from ``start`` on."""
 
     def __init__(self, packet: bytes, start: int) -> None:
-        self.packet = bytearray(packet)
+        self.bytes = bytearray(packet)
         self.start = start
         self.len = Int(len(packet) - start, True)
         self.mark = Int(0, True)
@@ -310,12 +327,20 @@ class Skb:
             value = Int(int(value) & 0xFFFFFFFF, True)
         object.__setattr__(self, name, value)
 
+    def packet(self, kind: Type, offset: int = 0) -> Any:
+        """ctx.packet()."""
+        at, size = self.start + int(offset), ctypes.sizeof(kind.kind)
+        if offset < 0 or at + size > len(self.bytes):
+            return None
+        found = kind.kind.from_buffer(self.bytes, at)
+        return Int(found.value, is_signed(kind.kind)) if _is_integer(kind.kind) else view(found)
+
     def load(self, offset: int, size: int) -> Int:
         """A load of the packet as BPF_LD_ABS and BPF_LD_IND do it: the offset has 32 bits, outside is the end."""
         at = ctypes.c_int32(int(offset)).value + self.start
-        if at < self.start or at + size > len(self.packet):
+        if at < self.start or at + size > len(self.bytes):
             raise EndOfProgram
-        return Int(int.from_bytes(self.packet[at : at + size], "big"), True)
+        return Int(int.from_bytes(self.bytes[at : at + size], "big"), True)
 
 
 class Funcs:
@@ -344,24 +369,24 @@ class Funcs:
         return first[:count] == second[:count]
 
     @staticmethod
-    def packet_copy(skb: Skb, offset: int, target: Any) -> bool:
+    def packet_copy(skb: PacketContext, offset: int, target: Any) -> bool:
         at, size = int(offset) + skb.start, ctypes.sizeof(target.raw)
-        if not 0 <= int(offset) <= 0xFFFF or at + size > len(skb.packet):
+        if not 0 <= int(offset) <= 0xFFFF or at + size > len(skb.bytes):
             ctypes.memset(ctypes.addressof(target.raw), 0, size)
             return False
-        ctypes.memmove(ctypes.addressof(target.raw), bytes(skb.packet[at : at + size]), size)
+        ctypes.memmove(ctypes.addressof(target.raw), bytes(skb.bytes[at : at + size]), size)
         return True
 
     @staticmethod
-    def load_skb_byte(skb: Skb, offset: int) -> Int:
+    def load_skb_byte(skb: PacketContext, offset: int) -> Int:
         return skb.load(offset, 1)
 
     @staticmethod
-    def load_skb_short(skb: Skb, offset: int) -> Int:
+    def load_skb_short(skb: PacketContext, offset: int) -> Int:
         return skb.load(offset, 2)
 
     @staticmethod
-    def load_skb_word(skb: Skb, offset: int) -> Int:
+    def load_skb_word(skb: PacketContext, offset: int) -> Int:
         return skb.load(offset, 4)
 
 

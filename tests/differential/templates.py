@@ -37,6 +37,7 @@ _BLOCKS = ("block", "loop")
 CONSTANTS = [0, 1, 2, 3, 5, 7, 8, 10, 15, 16, 31, 63, 64, 100, 255, 256, 1000, 65535]
 CONSTANTS += [1 << 31, (1 << 32) - 1, 1 << 40, (1 << 63) - 1]
 SHIFTS = ["0", "1", "3", "7", "8", "16", "31", "32", "33", "48", "63"]
+_UPDATE = re.compile(r"(\]|[-+|^&*/%]|[^<]<<|[^>]>>)= ")
 MAX_LINES = 55
 MAX_TRIPS = 48
 """How often the innermost body of nested loops may run."""
@@ -103,6 +104,8 @@ class Writer:
         self.trips = 1
         self.loops = 0
         self.in_function = False
+        self.pure = False
+        """Whether this changes a place that is shared: what it calls must not change it too, see the documentation."""
         self.apart = False
         """Whether this is a function outside of the program."""
         self.tables = {
@@ -296,7 +299,9 @@ class Writer:
             if bare.startswith(tuple("$" + word for word in _BLOCKS)):
                 self._body(bare, inner, level - 1, row.trips, known)
             else:
+                self.pure = _UPDATE.search(bare) is not None and not bare.startswith(("$x", "$w"))
                 self.write(inner, self._fill(bare, 2 if self.trips == 1 else 1, known))
+                self.pure = False
 
     def _body(self, line: str, depth: int, level: int, trips: int, known: dict[str, str]) -> None:
         match = _HOLE.match(line)
@@ -347,6 +352,14 @@ def _place(writer: Writer, signed: bool, in_place: bool) -> str:
     return writer.place(signed, in_place=in_place) or ("H[7]" if signed else "U[7]")
 
 
+def _calling(writer: Writer, depth: int) -> str:
+    """A call; where the program's own functions, which may change maps, are none of the choices, of the prelude's."""
+    calls = writer.scope.functions
+    if writer.pure:
+        calls = [call for call in calls if not call.startswith("fn")]
+    return writer.fill(writer.choices.pick(calls), depth)
+
+
 _HANDLERS: dict[str, Callable[[Writer, int], str]] = {
     "i": lambda writer, depth: writer.expression("signed", depth),
     "u": lambda writer, depth: writer.expression("unsigned", depth),
@@ -361,5 +374,5 @@ _HANDLERS: dict[str, Callable[[Writer, int], str]] = {
     "f": lambda writer, depth: _place(writer, True, False),
     "g": lambda writer, depth: _place(writer, False, False),
     "h": lambda writer, depth: _place(writer, True, True),
-    "call": lambda writer, depth: writer.fill(writer.choices.pick(writer.scope.functions), depth),
+    "call": _calling,
 }

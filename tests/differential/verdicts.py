@@ -91,8 +91,8 @@ def _examine(program: Program, inputs: Sequence[Sample], pools: Sequence[Pool]) 
         return Verdict(Kind.OUTSIDE if outside else Kind.REFUSED, general(error.msg), str(error))
     except InternalCompilerError as error:
         return Verdict(Kind.INTERNAL, f"{error.stage}: {general(error.msg)}", f"{error}\n{_trace(error)}")
-    except NameError as error:
-        return Verdict(Kind.FAULT, "no such name", _trace(error))
+    except (NameError, SyntaxError) as error:  # in a program that is being made small
+        return Verdict(Kind.FAULT, "no program", _trace(error))
     except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
         return Verdict(Kind.INTERNAL, f"{type(error).__name__}: {general(str(error))}", _trace(error))
     with ExitStack() as stack:

@@ -22,14 +22,15 @@ from typing import Any, Self
 from constructs import PRELUDE
 from grammar import Program
 from oracle import BUILTINS, typed_source
-from shared import CONSTANTS, MAPS, OUTPUTS, QUEUES, STRUCTS, Input, create_queue
-from simulated import EndOfProgram, Funcs, SimulatedMap, SimulatedQueue, Skb, Type
+from shared import CONSTANTS, GLOBALS, MAPS, OUTPUTS, QUEUES, STRUCTS, Input, Traffic, create_queue
+from simulated import EndOfProgram, Funcs, PacketContext, SimulatedGlobal, SimulatedMap, SimulatedQueue, Type
 
-from py2bpf import funcs, vm
+from py2bpf import Global, funcs, vm
+from py2bpf.datastructures.globals import Place
 from py2bpf.exception import MixedSigns, PossiblyNone
 from py2bpf.prog import ProgType, compile_prog, load_spec
 from py2bpf.spec import ProgramSpec
-from py2bpf.uapi.contexts import SK_BUFF
+from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 from py2bpf.uapi.prog_types import HOOKS
 
 UNWRITTEN = 0xA5A5_5A5A_DEAD_BEEF
@@ -38,7 +39,8 @@ RAISED = (ArithmeticError, ValueError, AssertionError, LookupError, AttributeErr
 SCALARS = {name: getattr(ctypes, name) for name in ("c_int16", "c_int32", "c_int64", "c_uint8", "c_uint16", "c_uint32")}
 _NAMES = re.compile(r"\b[A-Z]+\b")
 _ETHERNET = 14
-_START = {"socket_filter": _ETHERNET, "sched_cls": 0}
+_START = {"socket_filter": _ETHERNET, "sched_cls": 0, "xdp": 0}
+_CONTEXTS: dict[str, Any] = {"socket_filter": SK_BUFF, "sched_cls": SK_BUFF, "xdp": XDP_MD}
 """Where a context's packet begins: socket filters don't see the Ethernet header."""
 
 
@@ -118,6 +120,8 @@ FILLINGS = {name: filling(name) for name in MAPS if name not in ("IN", "OUT")}
 def _bytes(kind: Any, value: Any) -> bytes:
     if isinstance(value, tuple):
         return bytes(kind(*value))
+    if isinstance(value, Place):
+        value = value.whole()
     return bytes(value) if isinstance(value, (ctypes.Structure, ctypes.Array)) else bytes(kind(value))
 
 
@@ -137,8 +141,8 @@ class Pool:
         with ExitStack() as stack, vm.backend(world):
             self.maps = {name: stack.enter_context(row.create()) for name, row in MAPS.items()}
             self.queues = {name: stack.enter_context(create_queue(record)) for name, record in QUEUES.items()}
+            self.globals = {name: stack.enter_context(Global(kind)) for name, kind in GLOBALS.items()}
             self._stack = stack.pop_all()
-        self._dirty: dict[str, bool] = dict.fromkeys(MAPS, True)
 
     def __enter__(self) -> Self:
         return self
@@ -149,12 +153,15 @@ class Pool:
 
     @property
     def objects(self) -> dict[str, Any]:
-        return {**self.maps, **self.queues}
+        return {**self.maps, **self.queues, **self.globals}
 
     def begin(self, used: Iterable[str], sample: Sample) -> None:
         """Puts the sample into the used maps."""
         for name in used:
             if name in QUEUES:
+                continue
+            if name in GLOBALS:
+                self.globals[name].value = _initial(name, sample)
                 continue
             m, row = self.maps[name], MAPS[name]
             if name == "IN":
@@ -175,6 +182,8 @@ class Pool:
         for name in used:
             if name in QUEUES:
                 events[name] = [_bytes(QUEUES[name], record) for record in self.queues[name].poll(0)]
+            elif name in GLOBALS:
+                maps[name] = {b"": _bytes(GLOBALS[name], self.globals[name].value)}
             elif name != "IN":
                 row = MAPS[name]
                 entries = self.maps[name].items()
@@ -182,6 +191,13 @@ class Pool:
                     entries = [(key, values[self.cpu]) for key, values in entries]
                 maps[name] = {_bytes(row.key, key): _bytes(row.value, value) for key, value in entries}
         return maps, events
+
+
+def _initial(name: str, sample: Sample) -> Any:
+    """A global variable's value before a run."""
+    if GLOBALS[name] is Traffic:
+        return Traffic(7, -5, 3, 2, 1, b"ab") if sample.filled else Traffic()
+    return 12345 if sample.filled else 0
 
 
 def _entries(name: str, entries: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
@@ -221,7 +237,7 @@ def _compile(hook: str, function: Any) -> ProgramSpec:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossiblyNone)
         warnings.simplefilter("ignore", MixedSigns)
-        return compile_prog(ProgType[hook.upper()], SK_BUFF, function)
+        return compile_prog(ProgType[hook.upper()], _CONTEXTS[hook], function)
 
 
 def _define(codes: Iterable[types.CodeType], names: Mapping[str, Any]) -> Callable[[Any], Any]:
@@ -270,6 +286,7 @@ class PythonRun:
         named = set(_NAMES.findall(program.source)) | set(used)
         self.maps = [name for name in MAPS if name in named]  # of which some may be behind what always raises
         self.queues = [name for name in QUEUES if name in named]
+        self.globals = [name for name in GLOBALS if name in named]
         self.code = typed_source(program.source, FILE)
         self.raised: dict[tuple[int, str], int] = {}
 
@@ -284,16 +301,21 @@ class PythonRun:
             if sample.filled and name in FILLINGS:
                 for key, value in FILLINGS[name].items():
                     held[key] = value if isinstance(value, (int, tuple)) else _View(value)
-        skb = Skb(sample.packet, _START[self.hook])
-        retval = self._call(skb, {**maps, **queues}) & 0xFFFFFFFF
+        values = {
+            name: SimulatedGlobal(GLOBALS[name], _bytes(GLOBALS[name], _initial(name, sample))) for name in self.globals
+        }
+        skb = PacketContext(sample.packet, _START[self.hook])
+        retval = self._call(skb, {**maps, **queues, **values}) & 0xFFFFFFFF
+        contents = {name: maps[name].contents() for name in self.maps if name in self.used and name != "IN"}
+        contents |= {name: {b"": bytes(values[name].raw)} for name in self.globals if name in self.used}
         return Answer(
             retval,
-            {name: maps[name].contents() for name in self.maps if name in self.used and name != "IN"},
+            contents,
             {name: queues[name].records for name in self.queues if name in self.used},
-            bytes(skb.packet[skb.start :]),
+            bytes(skb.bytes[skb.start :]),
         )
 
-    def _call(self, skb: Skb, objects: Mapping[str, Any]) -> int:
+    def _call(self, skb: PacketContext, objects: Mapping[str, Any]) -> int:
         hook = HOOKS[ProgType[self.hook.upper()]]
         try:
             result = _define([_TYPED_PRELUDE, self.code], {**_WORLD, **objects})(skb)
