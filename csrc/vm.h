@@ -39,6 +39,7 @@ struct vm_map {
 	uint32_t kind, key_size, value_size, max_entries, flags, n_cpus;
 	uint8_t *arena;         /* every value that a program can get a pointer to; allocated at creation, never moved */
 	size_t arena_size;
+	uint64_t stride;        /* from one value in the arena to the next, a power of two: behind each is a gap */
 	struct vm_map_private *private;
 };
 

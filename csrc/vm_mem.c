@@ -1,41 +1,51 @@
 /* What a running program may touch: the slow half of every memory access, and helpers' arguments. */
 #include "vm_state.h"
 
+static struct vm_region whole(const void *lo, uint64_t size, int writable)
+{
+	return (struct vm_region){ p2b_ptr(lo), size, UINT64_MAX, size, writable };
+}
+
 static struct vm_region packet_region(const struct vm_state *s)
 {
 	const struct vm_packet *p = &s->packet;
 
 	if (!p->buffer)
 		return (struct vm_region){ 0 };
-	return (struct vm_region){ p2b_ptr(p->buffer + p->meta), p->end - p->meta, p->writable };
+	return whole(p->buffer + p->meta, p->end - p->meta, p->writable);
 }
 
 static int within(const struct vm_region *r, uint64_t addr, uint64_t size)
 {
 	uint64_t at = addr - r->lo;
 
-	return at < r->size && size <= r->size - at;
+	return at < r->size && (at & r->mask) + size <= r->limit;
 }
 
 enum { BPF_F_RDONLY_PROG = 1 << 7, BPF_F_WRONLY_PROG = 1 << 8 };
 
-/* The region that holds addr, whole. */
+static int inside(const struct vm_region *r, uint64_t addr)
+{
+	return addr - r->lo < r->size;
+}
+
+/* The region that holds addr, or the gap that addr is in. */
 static int find_region(const struct vm_state *s, uint64_t addr, struct vm_region *found)
 {
 	*found = packet_region(s);
-	if (within(found, addr, 1))
+	if (inside(found, addr))
 		return 1;
 	for (uint32_t i = 0; i < s->prog->n_maps; i++) {
 		const struct vm_map *map = s->prog->maps[i];
 
-		*found = (struct vm_region){ p2b_ptr(map->arena), map->arena_size,
+		*found = (struct vm_region){ p2b_ptr(map->arena), map->arena_size, map->stride - 1, map->value_size,
 					     !(map->flags & BPF_F_RDONLY_PROG) };
-		if (map->kind != VM_RINGBUF && map->arena && within(found, addr, 1))
+		if (map->kind != VM_RINGBUF && map->arena && inside(found, addr))
 			return 1;
 	}
 	for (uint32_t i = 0; i < s->n_records; i++) {
-		*found = (struct vm_region){ p2b_ptr(s->records[i].at), s->records[i].size, 1 };
-		if (within(found, addr, 1))
+		*found = whole(s->records[i].at, s->records[i].size, 1);
+		if (inside(found, addr))
 			return 1;
 	}
 	return 0;
@@ -53,7 +63,7 @@ uint8_t *vm_reach_slow(struct vm_state *s, uint64_t addr, uint64_t size, int wri
 
 static int in_ctx(const struct vm_state *s, uint64_t addr, uint64_t size)
 {
-	const struct vm_region ctx = { p2b_ptr(s->ctx), s->ctx_size, 1 };
+	const struct vm_region ctx = whole(s->ctx, s->ctx_size, 1);
 
 	return within(&ctx, addr, size);
 }
@@ -62,7 +72,7 @@ enum { NEAR = 512 };
 
 static const char *why_not(struct vm_state *s, uint64_t addr, uint64_t size, int write)
 {
-	const struct vm_region ctx = { p2b_ptr(s->ctx), s->ctx_size, 1 };
+	const struct vm_region ctx = whole(s->ctx, s->ctx_size, 1);
 	struct vm_region found;
 	uint64_t depth = addr - s->stack_lo;
 
@@ -79,8 +89,8 @@ static const char *why_not(struct vm_state *s, uint64_t addr, uint64_t size, int
 			       "read from an address that is none of the program's";
 	if (within(&found, addr, size))
 		return "write to memory that is read-only";
-	return write ? "write behind the end of a map's values, a record or the packet" :
-		       "read behind the end of a map's values, a record or the packet";
+	return write ? "write behind the end of a map's value, a record or the packet" :
+		       "read behind the end of a map's value, a record or the packet";
 }
 
 /* The packet's pointers, which have 32 bits in the structures and more in the machine. */
@@ -206,7 +216,7 @@ int vm_ctx_argument(struct vm_state *s, uint64_t value)
 
 uint64_t vm_readable(struct vm_state *s, uint64_t addr, uint64_t max)
 {
-	const struct vm_region ctx = { p2b_ptr(s->ctx), s->ctx_size, 0 };
+	const struct vm_region ctx = whole(s->ctx, s->ctx_size, 0);
 	uint64_t depth = addr - s->stack_lo, rest;
 	struct vm_region found;
 
@@ -214,8 +224,8 @@ uint64_t vm_readable(struct vm_state *s, uint64_t addr, uint64_t max)
 		rest = VM_FRAME_SIZE - (depth & (VM_STRIDE - 1));
 	else if (within(&ctx, addr, 1))
 		rest = ctx.size - (addr - ctx.lo);
-	else if (find_region(s, addr, &found))
-		rest = found.size - (addr - found.lo);
+	else if (find_region(s, addr, &found) && within(&found, addr, 1))
+		rest = found.limit - ((addr - found.lo) & found.mask);
 	else
 		return 0;
 	return rest < max ? rest : max;

@@ -27,9 +27,13 @@ enum {
 	XDP_EGRESS_IFINDEX = 20, XDP_SIZE = 24,
 };
 
-/* Bytes that a program may touch. */
+/*
+ * Bytes that a program may touch: all, or (in a map's arena) of every mask + 1 bytes the first limit. So programs that go
+ * to and fro between a map's values stay in one region.
+ */
 struct vm_region {
 	uint64_t lo, size;
+	uint64_t mask, limit;
 	int writable;
 };
 
@@ -95,7 +99,7 @@ static inline uint8_t *vm_reach(struct vm_state *state, uint64_t addr, uint64_t 
 	if (at < state->live && (at & (VM_STRIDE - 1)) + size <= VM_FRAME_SIZE)
 		return (uint8_t *)(uintptr_t)addr;
 	at = addr - state->last.lo;
-	if (at < state->last.size && size <= state->last.size - at && (!write || state->last.writable))
+	if (at < state->last.size && (at & state->last.mask) + size <= state->last.limit && (!write || state->last.writable))
 		return (uint8_t *)(uintptr_t)addr;
 	return vm_reach_slow(state, addr, size, write);
 }

@@ -82,8 +82,11 @@ static int open_map(struct vm_map *map)
 		return -E2BIG;
 	if (p->per_cpu && map->value_size > VM_PER_CPU_MAX)
 		return -E2BIG;
-	p->stride = ((size_t)map->value_size + 7) & ~(size_t)7;
-	p->element = p->per_cpu ? p->stride * map->n_cpus : p->stride;
+	p->padded = ((size_t)map->value_size + 7) & ~(size_t)7;
+	p->passed = p->per_cpu ? p->padded * map->n_cpus : map->value_size;
+	for (map->stride = 1; map->stride < p->padded + VM_GAP; map->stride *= 2)
+		;
+	p->element = p->per_cpu ? map->stride * map->n_cpus : map->stride;
 	p->wake.fd = -1;
 	return p->ops->open(map);
 }
@@ -156,9 +159,9 @@ void vm_store(const struct vm_map *map, uint32_t at, const struct vm_value *valu
 	if (is_new)
 		memset(to, 0, p->element);
 	for (uint32_t cpu = 0; value->cpu == VM_ALL_CPUS && cpu < map->n_cpus; cpu++)
-		memmove(to + cpu * p->stride, value->bytes + cpu * p->stride, map->value_size);
+		memmove(to + cpu * map->stride, value->bytes + cpu * p->padded, map->value_size);
 	if (value->cpu != VM_ALL_CPUS)
-		memmove(to + (uint32_t)value->cpu * p->stride, value->bytes, map->value_size);
+		memmove(to + (uint32_t)value->cpu * map->stride, value->bytes, map->value_size);
 }
 
 void *vm_map_find(struct vm_map *map, const void *key, uint32_t cpu)
@@ -173,7 +176,7 @@ void *vm_map_find(struct vm_map *map, const void *key, uint32_t cpu)
 		return NULL;
 	if (p->ops->touch)
 		p->ops->touch(map, at);
-	return (uint8_t *)vm_element(map, at) + (p->per_cpu ? cpu * p->stride : 0);
+	return (uint8_t *)vm_element(map, at) + (p->per_cpu ? cpu * map->stride : 0);
 }
 
 int vm_map_put(struct vm_map *map, const void *key, const void *value, uint64_t flags, uint32_t cpu)

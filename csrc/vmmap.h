@@ -1,8 +1,9 @@
 /*
  * The VM's maps, inside: a table of operations for each family, over elements that are known by number.
  *
- * Element number n (from 1; 0 means none) has its values at arena + (n - 1) * element: one, or one per CPU, each
- * padded to 8 bytes as bpf(2) gives them. Everything here runs under the machine's lock.
+ * Element number n (from 1; 0 means none) has its values at arena + (n - 1) * element: one, or one per CPU, stride bytes
+ * apart. Behind each are VM_GAP bytes or more that are nobody's, so that a program which runs over the end of one
+ * doesn't reach the next. Everything here runs under the machine's lock.
  */
 #ifndef P2B_VMMAP_H
 #define P2B_VMMAP_H
@@ -15,6 +16,7 @@ enum {
 	VM_KEY_MAX = 512,
 	VM_PER_CPU_MAX = 32 << 10,
 	VM_PREFIX_MAX = 256,
+	VM_GAP = 8,
 	VM_ALL_CPUS = -1,
 };
 
@@ -52,7 +54,8 @@ struct vm_wake {
 
 struct vm_map_private {
 	const struct vm_map_ops *ops;
-	size_t stride, element;         /* bytes of one value, and of all values of an element */
+	size_t element;                 /* bytes from one element to the next */
+	size_t padded, passed;          /* of a CPU's value, and of all that user space passes: as bpf(2) has them */
 	int per_cpu, released;          /* released: the user let go, so nobody waits for records */
 	void *state;                    /* the family's own */
 	void *family;                   /* what a trie keeps beside the state of its hash map */

@@ -23,10 +23,18 @@ static void copy_out(struct vm_map *map, uint32_t at, void *out)
 {
 	const struct vm_map_private *p = map->private;
 
-	if (p->ops->read)
+	if (p->ops->read) {
 		p->ops->read(map, at, out);
-	else
-		memcpy(out, vm_element(map, at), p->per_cpu ? p->element : map->value_size);
+		return;
+	}
+	if (!p->per_cpu) {
+		memcpy(out, vm_element(map, at), map->value_size);
+		return;
+	}
+	memset(out, 0, p->passed);
+	for (uint32_t cpu = 0; cpu < map->n_cpus; cpu++)
+		memcpy((uint8_t *)out + cpu * p->padded, (uint8_t *)vm_element(map, at) + cpu * map->stride,
+		       map->value_size);
 }
 
 static int lookup(struct vm_map *map, const void *key, void *value, int take)
@@ -89,7 +97,7 @@ int p2b_vm_map_update_many(struct vm_map *map, const void *keys, const void *val
 			   uint32_t *done)
 {
 	const struct vm_map_private *p = map->private;
-	size_t key_size = map->key_size, step = p->per_cpu ? p->element : map->value_size;
+	size_t key_size = map->key_size, step = p->passed;
 	int err = 0;
 
 	vm_lock(map->vm);
@@ -163,7 +171,7 @@ int64_t p2b_vm_map_count(struct vm_map *map)
 static int64_t walk(struct vm_map *map, uint8_t *keys, uint8_t *values, uint64_t cap, int delete)
 {
 	const struct vm_map_private *p = map->private;
-	size_t step = p->per_cpu ? p->element : map->value_size;
+	size_t step = p->passed;
 	uint64_t n = 0;
 	uint32_t at = 0;
 

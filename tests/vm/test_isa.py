@@ -258,7 +258,7 @@ FAULTS: dict[str, tuple[int, list[Insn]]] = {
     "this part of the context can't be written": (0, [asm.store_imm(4, 1, 0, 1), asm.exit_()]),
     "read outside of the stack frame": (0, [asm.load(8, 0, 10, -4), asm.exit_()]),
     "write outside of the stack frame": (0, [asm.store_imm(1, 10, -513, 0), asm.exit_()]),
-    "read behind the end of a map's values, a record or the packet":
+    "read behind the end of a map's value, a record or the packet":
         (1, [asm.load(4, 2, 1, 76), asm.load(4, 0, 2, 12), asm.exit_()]),
     "read from an address that is none of the program's":
         (1, [asm.load(4, 2, 1, 80), asm.load(1, 0, 2, 0), asm.exit_()]),
