@@ -271,13 +271,21 @@ struct p2b_vm_run {
 	uint32_t repeat;        /* 0 counts as 1 */
 	uint32_t retval;        /* out: of the last run */
 	uint64_t budget;        /* instructions of one run, about; 0: 1 << 30 */
+	/*
+	 * NULL, or called about every 10 milliseconds, without the machine's lock: other than 0 ends the run. Meanwhile
+	 * others read and change maps; programs run one after the other all the same.
+	 */
+	int (*pause)(void);
 	uint64_t insns;         /* out: instructions executed in all runs */
 	uint64_t duration;      /* out: mean time of a run in nanoseconds */
 	struct p2b_fault fault; /* out, for -EFAULT: slot, address or number, reason */
 	struct p2b_vm_prog *fault_prog; /* the program at fault: this one, or one that a tail call went to */
 };
 
-/* Returns 0, -EFAULT after a fault of the program, -EINVAL for what the kernel refuses to run. */
+/*
+ * Returns 0, -EFAULT after a fault of the program, -EINVAL for what the kernel refuses to run, -EINTR when pause()
+ * ended it, -EDEADLK when called by pause().
+ */
 int p2b_vm_run(struct p2b_vm_prog *prog, struct p2b_vm_run *run);
 
 /*
@@ -289,9 +297,13 @@ int p2b_vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_si
 		    const uint32_t *sizes, const uint64_t *times, uint32_t n, uint32_t *retvals, uint32_t *done,
 		    struct p2b_vm_run *run);
 
-/* Keeps programs and maps of the machine still: around fork(2), or the child would have a lock that nobody opens. */
+/*
+ * Keeps programs and maps of the machine still: around fork(2), or the child would have a lock that nobody opens. In the
+ * child p2b_vm_forked opens it: the parent's other threads, and what they ran, aren't there.
+ */
 void p2b_vm_lock(struct p2b_vm *vm);
 void p2b_vm_unlock(struct p2b_vm *vm);
+void p2b_vm_forked(struct p2b_vm *vm);
 
 /* ---- The embedded VM's maps ----------------------------------------------------------------------------------- */
 

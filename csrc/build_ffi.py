@@ -11,6 +11,7 @@ WARNINGS = ["-std=gnu11", "-Wall", "-Wextra"]
 
 ffibuilder = FFI()
 ffibuilder.cdef((HERE / "api.h").read_text(encoding="utf-8"))
+ffibuilder.cdef('extern "Python" int p2b_vm_pause(void);')  # vm/pause.py
 ffibuilder.set_source(
     "py2bpf._core",
     '#include <stdint.h>\n#include "api.h"\n',

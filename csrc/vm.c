@@ -87,9 +87,12 @@ DIVISION(64)
 #define GO() goto *labels[pc->op]
 #define NEXT() do { pc++; GO(); } while (0)
 
-/* Counts what ran since the last count, this instruction included. */
+/*
+ * Counts what ran since the last count, this instruction included. When the slice of the budget is spent, the next one
+ * begins with the same instruction: SPENT() comes before it does anything.
+ */
 #define COUNT() (s->left -= pc - segment + 1)
-#define SPENT() do { COUNT(); segment = pc + 1; if (unlikely(s->left < 0)) goto out_of_budget; } while (0)
+#define SPENT() do { COUNT(); segment = pc + 1; if (unlikely(s->left < 0)) goto end_of_slice; } while (0)
 #define TAKE() do { SPENT(); pc += pc->off; segment = pc; GO(); } while (0)
 
 #define ALU_FORM(name, form, n, operand)                                                       \
@@ -221,6 +224,7 @@ static struct p2b_vm_prog *tail_call(struct vm_state *s, const uint64_t *r)
 	if (!next || next->vm != s->vm || next->type != s->prog->type)
 		return NULL;
 	s->tail_calls++;
+	vm_keep(s, next);
 	return next;
 }
 
@@ -318,11 +322,12 @@ do_LOCAL:
 	TAKE();
 
 do_TAIL: {
-	struct p2b_vm_prog *next = tail_call(s, r);
+	struct p2b_vm_prog *next;
 
+	SPENT();
+	next = tail_call(s, r);
 	if (unlikely(s->why))
 		goto fault;
-	SPENT();
 	if (next) {
 		s->prog = next;
 		vm_forget(s);
@@ -335,9 +340,7 @@ do_TAIL: {
 }
 
 do_EXIT:
-	COUNT();
-	if (unlikely(s->left < 0))
-		goto out_of_budget;
+	SPENT();
 	if (s->depth == bottom)
 		return r[0];
 	s->depth--;
@@ -360,8 +363,9 @@ do_SECOND: /* validation keeps everybody out */
 	vm_fault(s, pc->op, "an instruction that can't be");
 	goto fault;
 
-out_of_budget:
-	vm_fault(s, 0, "the instruction budget is used up: a loop without an end?");
+end_of_slice:
+	if (vm_next_slice(s))
+		GO();
 fault:
 	COUNT();
 	if (!s->fault_at) {

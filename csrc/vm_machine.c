@@ -3,6 +3,16 @@
 
 #include "vm_machine.h"
 
+static void init_idle(struct p2b_vm *vm)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&vm->idle, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
 int p2b_vm_create(uint32_t n_cpus, struct p2b_vm **ret)
 {
 	struct p2b_vm *vm;
@@ -13,6 +23,7 @@ int p2b_vm_create(uint32_t n_cpus, struct p2b_vm **ret)
 	if (!vm)
 		return -ENOMEM;
 	pthread_mutex_init(&vm->lock, NULL);
+	init_idle(vm);
 	vm->refs = 1;
 	vm->n_cpus = n_cpus;
 	vm->random = (uint64_t)time(NULL) * 2 + 1;
@@ -35,6 +46,7 @@ void vm_release(struct p2b_vm *vm)
 {
 	if (__atomic_sub_fetch(&vm->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	pthread_cond_destroy(&vm->idle);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm->trace.text);
 	free(vm->packet);
@@ -43,12 +55,76 @@ void vm_release(struct p2b_vm *vm)
 
 void vm_lock(struct p2b_vm *vm)
 {
+	if (pthread_mutex_trylock(&vm->lock) == 0)
+		return;
+	__atomic_add_fetch(&vm->waiting, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&vm->lock);
+	__atomic_sub_fetch(&vm->waiting, 1, __ATOMIC_RELAXED);
 }
 
 void vm_unlock(struct p2b_vm *vm)
 {
 	pthread_mutex_unlock(&vm->lock);
+}
+
+static void wait_a_period(struct p2b_vm *vm)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += VM_PERIOD;
+	if (end.tv_nsec >= 1000000000) {
+		end.tv_nsec -= 1000000000;
+		end.tv_sec++;
+	}
+	pthread_cond_timedwait(&vm->idle, &vm->lock, &end);
+}
+
+int vm_acquire(struct p2b_vm *vm, int (*pause)(void))
+{
+	if (vm->busy && pthread_equal(vm->runner, pthread_self()))
+		return -EDEADLK;
+	while (vm->busy) {
+		int stop;
+
+		wait_a_period(vm);
+		if (!vm->busy || !pause)
+			continue;
+		vm_unlock(vm);
+		stop = pause();
+		vm_lock(vm);
+		if (stop)
+			return -EINTR;
+	}
+	vm->busy = 1;
+	vm->runner = pthread_self();
+	return 0;
+}
+
+void vm_let_go(struct p2b_vm *vm)
+{
+	vm->busy = 0;
+	pthread_cond_signal(&vm->idle);
+}
+
+/* A mutex is nobody's turn: who opens it and takes it at once gets it again. So wait until somebody else had it. */
+void vm_give_way(struct p2b_vm *vm)
+{
+	static const struct timespec moment = { .tv_nsec = 20000 };
+
+	vm_unlock(vm);
+	for (int i = 0; i < 100 && __atomic_load_n(&vm->waiting, __ATOMIC_RELAXED); i++)
+		nanosleep(&moment, NULL);
+	vm_lock(vm);
+}
+
+void p2b_vm_forked(struct p2b_vm *vm)
+{
+	vm->waiting = 0;
+	init_idle(vm);
+	if (!pthread_equal(vm->runner, pthread_self()))
+		vm->busy = 0;
+	vm_unlock(vm);
 }
 
 uint64_t vm_clock(struct p2b_vm *vm, int clock)
@@ -77,9 +153,14 @@ uint32_t vm_random(struct p2b_vm *vm)
 
 int p2b_vm_set(struct p2b_vm *vm, uint32_t setting, uint64_t value)
 {
-	int err = 0;
+	int err;
 
 	vm_lock(vm);
+	err = vm_acquire(vm, NULL);
+	if (err) {
+		vm_unlock(vm);
+		return err;
+	}
 	if (setting == P2B_VM_CPU && value < vm->n_cpus)
 		vm->cpu = (uint32_t)value;
 	else if (setting == P2B_VM_SEED)
@@ -90,6 +171,7 @@ int p2b_vm_set(struct p2b_vm *vm, uint32_t setting, uint64_t value)
 		err = -EINVAL;
 	if (setting == P2B_VM_CLOCK)
 		vm->clock = value;
+	vm_let_go(vm);
 	vm_unlock(vm);
 	return err;
 }

@@ -6,7 +6,7 @@
 
 #include "vm.h"
 
-enum { VM_CPUS_MAX = 4096 };
+enum { VM_CPUS_MAX = 4096, VM_PERIOD = 10 * 1000 * 1000 /* nanoseconds between pauses */ };
 
 /* What programs printed: lines, each with its newline. Full at VM_TRACE_MAX: then lines are counted, not kept. */
 struct vm_trace {
@@ -17,6 +17,10 @@ struct vm_trace {
 
 struct p2b_vm {
 	pthread_mutex_t lock;
+	uint32_t waiting;       /* threads that want the lock; atomic */
+	pthread_cond_t idle;
+	int busy;               /* runner runs a program, or pauses in one */
+	pthread_t runner;
 	uint32_t refs;
 	uint32_t n_cpus, cpu;
 	int fixed_clock;        /* clock is what every clock shows */
@@ -27,5 +31,15 @@ struct p2b_vm {
 };
 
 uint64_t vm_clock(struct p2b_vm *vm, int clock);
+
+/*
+ * The machine for one thread's program: under the lock, waits for others' programs. -EDEADLK when this thread runs one,
+ * -EINTR when pause (or NULL), which is called now and then, gives other than 0.
+ */
+int vm_acquire(struct p2b_vm *vm, int (*pause)(void));
+void vm_let_go(struct p2b_vm *vm);
+
+/* The lock for those who wait for it, and back again. */
+void vm_give_way(struct p2b_vm *vm);
 
 #endif

@@ -1,6 +1,5 @@
 /* The embedded VM's programs: their life, and test runs as net/bpf/test_run.c has them. */
 #include <stddef.h>
-#include <time.h>
 
 #include "vm_context.h"
 
@@ -105,20 +104,14 @@ uint32_t vm_prog_type(const struct p2b_vm_prog *prog)
 
 /* ---- Runs ------------------------------------------------------------------------------------------------------ */
 
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-static void start(struct vm_state *s, struct p2b_vm_prog *prog)
+static void start(struct vm_state *s, struct p2b_vm_prog *prog, const struct p2b_vm_run *run)
 {
 	memset(s, 0, offsetof(struct vm_state, stack));
 	s->stack_lo = p2b_ptr(s->stack);
 	s->vm = prog->vm;
 	s->prog = prog;
+	s->pause = run->pause;
+	s->breath = vm_ticks();
 }
 
 /* What the verifier would have refused: the end of a program that still holds something. */
@@ -139,35 +132,54 @@ static void check_end(struct vm_state *s, const struct p2b_vm_prog *prog)
 	}
 }
 
-static int run_once(struct vm_state *s, struct p2b_vm_prog *prog, struct p2b_vm_run *run)
+/* Many short runs are as a long one: a run counts as some instructions more. */
+static int between_runs(struct vm_state *s, uint64_t spent)
 {
-	uint64_t budget = run->budget ? run->budget : BUDGET;
+	enum { RUN = 64 };
 
-	s->prog = prog;
-	s->depth = s->tail_calls = 0;
-	s->left = budget < INT64_MAX / 2 ? (int64_t)budget : INT64_MAX / 2;
-	budget = (uint64_t)s->left;
-	vm_forget(s);
-	run->retval = (uint32_t)vm_exec(s, prog->insns, p2b_ptr(s->ctx), VM_POISON);
-	run->insns += budget - (uint64_t)s->left;
-	check_end(s, prog);
-	if (!s->why)
+	s->since_breath += spent + RUN;
+	if (s->since_breath < VM_SLICE)
 		return 0;
+	s->since_breath = 0;
+	return vm_breathe(s) ? 0 : -EINTR;
+}
+
+static void tell_fault(struct vm_state *s, struct p2b_vm_run *run)
+{
 	run->fault = (struct p2b_fault){ (uint32_t)(s->fault_at - s->fault_prog->insns), (int64_t)s->fault_value,
 					 s->why };
 	run->fault_prog = (struct p2b_vm_prog *)s->fault_prog;
-	return -EFAULT;
+}
+
+static int run_once(struct vm_state *s, struct p2b_vm_prog *prog, struct p2b_vm_run *run)
+{
+	uint64_t budget = run->budget ? run->budget : BUDGET, spent;
+
+	s->prog = prog;
+	s->depth = s->tail_calls = 0;
+	vm_budget(s, budget);
+	vm_forget(s);
+	run->retval = (uint32_t)vm_exec(s, prog->insns, p2b_ptr(s->ctx), VM_POISON);
+	spent = vm_spent(s, budget);
+	run->insns += spent;
+	check_end(s, prog);
+	if (s->why)
+		tell_fault(s, run);
+	vm_drop_held(s);
+	if (s->stopped)
+		return -EINTR;
+	return s->why ? -EFAULT : between_runs(s, spent);
 }
 
 static int repeat(struct vm_state *s, struct p2b_vm_prog *prog, struct p2b_vm_run *run)
 {
 	uint32_t n = run->repeat ? run->repeat : 1;
-	uint64_t begin = now();
+	uint64_t begin = vm_ticks();
 	int err = 0;
 
 	for (uint32_t i = 0; i < n && !err; i++)
 		err = run_once(s, prog, run);
-	run->duration = (now() - begin) / n;
+	run->duration = (vm_ticks() - begin - s->paused) / n;
 	return err;
 }
 
@@ -176,7 +188,7 @@ static int run_locked(struct p2b_vm_prog *prog, struct p2b_vm_run *run)
 	struct vm_state state;
 	int err;
 
-	start(&state, prog);
+	start(&state, prog, run);
 	err = vm_context_check(prog, run) ?: vm_context_begin(&state, prog, run);
 	if (err)
 		return err;
@@ -202,7 +214,11 @@ int p2b_vm_run(struct p2b_vm_prog *prog, struct p2b_vm_run *run)
 
 	clear_results(run);
 	vm_lock(prog->vm);
-	err = run_locked(prog, run);
+	err = vm_acquire(prog->vm, run->pause);
+	if (!err) {
+		err = run_locked(prog, run);
+		vm_let_go(prog->vm);
+	}
 	vm_unlock(prog->vm);
 	return err;
 }
@@ -239,7 +255,7 @@ static int run_packets(struct p2b_vm_prog *prog, const struct packets *all, uint
 {
 	struct vm_state state;
 
-	start(&state, prog);
+	start(&state, prog, run);
 	for (*done = 0; *done < n; ++*done) {
 		int err = run_packet(&state, prog, all, *done, run);
 
@@ -250,30 +266,42 @@ static int run_packets(struct p2b_vm_prog *prog, const struct packets *all, uint
 	return 0;
 }
 
+static int run_timed(struct p2b_vm_prog *prog, const struct packets *all, uint32_t n, uint32_t *retvals,
+		     uint32_t *done, struct p2b_vm_run *run)
+{
+	struct p2b_vm *vm = prog->vm;
+	uint64_t clock = vm->clock;
+	int fixed = vm->fixed_clock, err;
+
+	vm->fixed_clock |= all->times != NULL;
+	err = run_packets(prog, all, n, retvals, done, run);
+	vm->clock = clock;
+	vm->fixed_clock = fixed;
+	return err;
+}
+
 int p2b_vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_size, const uint64_t *offsets,
 		    const uint32_t *sizes, const uint64_t *times, uint32_t n, uint32_t *retvals, uint32_t *done,
 		    struct p2b_vm_run *run)
 {
 	const struct packets all = { data, data_size, offsets, sizes, times };
-	struct p2b_vm *vm = prog->vm;
-	uint64_t begin = now(), clock;
-	int err, fixed;
+	uint64_t begin = vm_ticks();
+	int err;
 
 	clear_results(run);
 	*done = 0;
 	if (prog->class == VM_PLAIN)
 		return -EINVAL;
 	run->ctx_size = 0;
-	vm_lock(vm);
-	clock = vm->clock;
-	fixed = vm->fixed_clock;
-	vm->fixed_clock |= times != NULL;
-	err = run_packets(prog, &all, n, retvals, done, run);
-	vm->clock = clock;
-	vm->fixed_clock = fixed;
-	vm_unlock(vm);
+	vm_lock(prog->vm);
+	err = vm_acquire(prog->vm, run->pause);
+	if (!err) {
+		err = run_timed(prog, &all, n, retvals, done, run);
+		vm_let_go(prog->vm);
+	}
+	vm_unlock(prog->vm);
 	run->data = NULL;
 	run->data_size = 0;
-	run->duration = n ? (now() - begin) / n : 0;
+	run->duration = n ? (vm_ticks() - begin) / n : 0;
 	return err;
 }

@@ -11,6 +11,7 @@ enum {
 	VM_TAIL_CALLS = 33,     /* MAX_TAIL_CALL_CNT */
 	VM_LOOPS_MAX = 1 << 23, /* BPF_MAX_LOOPS */
 	VM_RECORDS = 16,
+	VM_SLICE = 1 << 16,     /* instructions between looks at the clock */
 	VM_POISON = 0x5ca1ab1e, /* what registers hold that have no value */
 };
 
@@ -65,7 +66,16 @@ struct vm_state {
 	uint64_t live;          /* bytes from there that belong to live frames */
 	uint32_t depth;
 	uint32_t tail_calls;
-	int64_t left;           /* of the budget */
+	int64_t left;           /* of the slice of the budget */
+	uint64_t rest;          /* of the budget, behind the slice */
+	uint64_t breath;        /* when the run began, or paused last */
+	uint64_t paused;        /* nanoseconds */
+	uint64_t since_breath;  /* instructions of whole runs, about */
+	int (*pause)(void);
+	uint32_t locked;        /* pauses that a lock prevented */
+	uint32_t n_held;
+	struct p2b_vm_prog *held[VM_TAIL_CALLS];        /* whom tail calls went to: others may take them away */
+	int stopped;            /* by pause() */
 	const struct p2b_vm_prog *prog;
 	struct p2b_vm *vm;
 	uint8_t *ctx;
@@ -86,6 +96,25 @@ struct vm_state {
 
 /* Runs the function at entry as the frame at state->depth; NULL in state->why, or the fault. */
 uint64_t vm_exec(struct vm_state *state, const struct vm_insn *entry, uint64_t r1, uint64_t r2);
+
+/* ---- vm_slice.c: budget and pauses ----------------------------------------------------------------------------- */
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t vm_ticks(void);
+
+/* A run's budget, its first slice; and what of it is spent. */
+void vm_budget(struct vm_state *state, uint64_t budget);
+uint64_t vm_spent(const struct vm_state *state, uint64_t budget);
+
+/* The slice is spent: gives way to others if it's time, and takes the next one. 0 when the run ends: with a fault. */
+int vm_next_slice(struct vm_state *state);
+
+/* Gives way to others if it's time. 0 when the run ends. */
+int vm_breathe(struct vm_state *state);
+
+/* Keeps a program until vm_drop_held, which opens the lock to let go. */
+void vm_keep(struct vm_state *state, struct p2b_vm_prog *prog);
+void vm_drop_held(struct vm_state *state);
 
 /* ---- vm_mem.c: memory ----------------------------------------------------------------------------------------- */
 

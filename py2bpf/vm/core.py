@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from .._ffi import ffi, lib
 from ..exception import KernelError
+from .pause import interruptible
 
 Buffer = bytes | bytearray | memoryview
 
@@ -129,7 +130,8 @@ def prog_run(prog: Any, data: Buffer, ctx: Buffer, repeat: int = 1, budget: int 
     run.data, run.data_size, run.data_out, run.data_cap = packet, len(data), out, room
     run.ctx, run.ctx_size, run.ctx_out = context, len(ctx), ctx_out
     run.repeat, run.budget = repeat, budget
-    result: int = lib.p2b_vm_run(prog, run)
+    with interruptible() as run.pause:
+        result: int = lib.p2b_vm_run(prog, run)
     if result == -errno.EFAULT and run.fault_prog:
         return _fault(run.fault, address(run.fault_prog))
     if result < 0:
@@ -158,18 +160,19 @@ def prog_run_many(
         raise ValueError(f"{count} packets need as many offsets, times and results")
     run, done = ffi.new("struct p2b_vm_run *"), ffi.new("uint32_t *")
     run.budget = budget
-    result: int = lib.p2b_vm_run_many(
-        prog,
-        ffi.from_buffer(data),
-        len(data),
-        ffi.from_buffer("uint64_t[]", offsets),
-        ffi.from_buffer("uint32_t[]", sizes),
-        ffi.NULL if times is None else ffi.from_buffer("uint64_t[]", times),
-        count,
-        ffi.from_buffer("uint32_t[]", retvals),
-        done,
-        run,
-    )
+    with interruptible() as run.pause:
+        result: int = lib.p2b_vm_run_many(
+            prog,
+            ffi.from_buffer(data),
+            len(data),
+            ffi.from_buffer("uint64_t[]", offsets),
+            ffi.from_buffer("uint32_t[]", sizes),
+            ffi.NULL if times is None else ffi.from_buffer("uint64_t[]", times),
+            count,
+            ffi.from_buffer("uint32_t[]", retvals),
+            done,
+            run,
+        )
     failure: Fault | int | None = None
     if result == -errno.EFAULT and run.fault_prog:
         failure = _fault(run.fault, address(run.fault_prog))

@@ -63,10 +63,17 @@ def _made() -> Machine:
 
     def resume() -> None:
         native.machine_unlock(handle)
+        collect()
+
+    def begin() -> None:
+        native.machine_forked(handle)
+        collect()
+
+    def collect() -> None:
         if collecting.pop():
             gc.enable()
 
-    os.register_at_fork(before=pause, after_in_parent=resume, after_in_child=resume)
+    os.register_at_fork(before=pause, after_in_parent=resume, after_in_child=begin)
     return made
 
 

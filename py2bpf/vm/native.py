@@ -19,12 +19,18 @@ _SPARE: Final = 64
 
 
 def machine_lock(machine: Any) -> None:
-    """Waits until no program of the machine runs, and has none run until machine_unlock()."""
+    """Has programs and maps stand still until machine_unlock(): waits for a running program's next pause."""
     lib.p2b_vm_lock(machine)
 
 
 def machine_unlock(machine: Any) -> None:
     lib.p2b_vm_unlock(machine)
+
+
+def machine_forked(machine: Any) -> None:
+    """In a child that was forked while the machine was locked: unlocks it, and forgets what the parent's other
+    threads were running."""
+    lib.p2b_vm_forked(machine)
 
 
 # Elements

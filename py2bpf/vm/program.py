@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import os
@@ -172,6 +173,8 @@ class VmProgram:
 
     def _run_failure(self, error: int, size: int) -> KernelError:
         what = f"cannot run {self.spec.name}, a {self.spec.hook.name} program, for a test"
+        if error == errno.EDEADLK:
+            return KernelError(error, f"{what} from a signal handler: this thread is running a program of the VM")
         if size and self.spec.hook.prog_type in {*_TRACING, ProgType.RAW_TRACEPOINT}:
             what += ": it takes a context and no packet"
         elif size < _ETHERNET_HEADER:
