@@ -5,7 +5,7 @@
 #include "check.h"
 #include "core.h"
 
-enum { N_MAPS = 9, INSNS_MAX = 96, PACKET_MAX = 300, RUNS = 40000 };
+enum { N_MAPS = 10, INSNS_MAX = 96, PACKET_MAX = 300, RUNS = 40000 };
 
 struct fuzzer {
 	uint64_t random;
@@ -32,6 +32,7 @@ static const struct p2b_vm_map_spec specs[N_MAPS] = {
 	{ 11, 8, 8, 8, 1, 2 },          /* LPM trie */
 	{ 22, 0, 8, 4, 0, 2 },          /* queue */
 	{ 27, 0, 0, 4096, 0, 2 },       /* ring buffer */
+	{ 2, 4, 24, 1, 0, 2 },          /* array of one, whose value programs may name */
 };
 
 static const char *const kfuncs[] = { "bpf_iter_num_new", "bpf_iter_num_next", "bpf_iter_num_destroy" };
@@ -272,7 +273,7 @@ static void put_beginning(struct fuzzer *f)
 	put(f, 0xbf, 6, 1, 0, 0);
 	put(f, 0x61, 7, 6, below(f, 2) ? 76 : 0, 0);
 	put(f, 0x61, 8, 6, below(f, 2) ? 80 : 4, 0);
-	put_wide(f, 9, 2, 1, (int32_t)below(f, 26));
+	put_wide(f, 9, 2, 9, (int32_t)below(f, 26));
 	for (uint32_t reg = 0; reg < 6; reg++)
 		if (below(f, 2))
 			put(f, 0xb7, reg, 0, 0, number(f));
