@@ -197,7 +197,7 @@ def compile_prog(
     name: str | None = None, license: str = "GPL", hook: HookSpec | None = None, target: Target | None = None,
 ) -> ProgramSpec:  # fmt: skip
     """Compiles ``fn`` without loading it: needs no privileges. ``target`` says what the kernel has that it is for;
-    left out, all that Linux 5.12 has."""
+    left out, all that Linux 6.4 has."""
     from .compiler.pipeline import compile_function
 
     if hook is None:

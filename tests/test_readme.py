@@ -190,6 +190,12 @@ def test_all_examples_are_listed() -> None:
     assert [name for name in sorted(names) if f"`{name}`" not in told] == []
 
 
+def test_all_hooks_are_listed() -> None:
+    hooks = re.findall(r"^## .*: `(py2bpf\.\w+)`$", (ROOT / "docs" / "hooks.md").read_text(), re.M)
+    assert len(hooks) >= 6
+    assert [hook for hook in hooks if f"| `{hook}` |" not in (ROOT / "README.md").read_text()] == ["py2bpf.prog"]
+
+
 @pytest.mark.parametrize("file", ["README.md", "docs/maps-and-queues.md"])
 def test_all_kinds_of_maps_are_listed(file: str) -> None:
     told = (ROOT / file).read_text()
