@@ -198,6 +198,7 @@ STATEMENT = {
     "array slice": Row(1, "r.row[$[1:3|:2|2:]] = ($i, $i)\n$x = sum(r.row[1:])"),
     "array slice from itself": Row(1, "r.row[$[0:3|1:4]] = r.row[$[1:4|0:3]]"),
     "for array": Row(2, "for @v in r.row:\n    $loop{@v}", 4),
+    "for array that changes": Row(1, "for @v in r.row:\n    r.row[@v & 3] $[=|+=] $i{@v}\n    $loop{@v}", 4),
     "in an array": Row(1, "$x = $i in r.row"),
     "array length": Row(1, "$x = len(r.row) + len(r.name)"),
     "chars": Row(3, 'r.name = b"$[|abc|packet|12345678]"'),

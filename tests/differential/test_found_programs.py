@@ -37,6 +37,15 @@ while n:
         continue
     r.u8 += n
 return r.u8""",
+    "an array that its loop changes": """
+r.row = (d, 2, c, 4)
+t = 0
+for v in r.row:
+    t = t * 5 + v
+    r.row[v & 3] += t & 0xff
+    if v == 9:
+        r.row = (7, 7, 7, 7)
+return t""",
     "a truth value shifted": "y = (r.b3 != f) << (d & 62)\nreturn y",
 }
 

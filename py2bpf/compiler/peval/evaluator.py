@@ -345,7 +345,7 @@ class Evaluator:
         state.stack.pop()
         if step is None:
             return self._nodes(self._goto(frame, context, index, done, state))
-        state.stack += step
+        state.stack += [step[0], iteration.arrived(self.b, step[1])]
         return self._nodes(self._goto(frame, context, index, body, state))
 
     # loops

@@ -27,6 +27,7 @@ from .values import (
     RangeOf,
     Ref,
     Run,
+    Stored,
     TupleOf,
     Unbound,
     wrap,
@@ -41,7 +42,7 @@ def known_items(b: Builder, state: State, value: Abstract) -> tuple[Abstract, ..
     if isinstance(value, TupleOf):
         return value.items
     if isinstance(value, Items):
-        return value.items[value.position :]
+        return tuple(arrived(b, item) for item in value.items[value.position :])
     if isinstance(value, (ListRef, DictRef)):
         items = heap_object(state, value)
         return tuple(items) if isinstance(value, ListRef) else tuple(Const(key) for key in items)
@@ -83,6 +84,9 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
         return _counter(b, value)
     if isinstance(value, Const) and isinstance(value.obj, range):
         return Counter(Const(value.obj.start), Const(value.obj.stop), value.obj.step)
+    if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
+        b.guard_not_null(value.base, "TypeError")
+        return Items(tuple(Stored(memory.element(value, i)) for i in range(value.ctype._length_)))
     items = known_items(b, state, value)
     if items is not None:
         return Items(items)
@@ -107,6 +111,11 @@ def _counter(b: Builder, numbers: RangeOf) -> Counter:
     distance = b.emit(Op.SUB, [start, stop], I64)
     left = b.emit(Op.SELECT, [b.compare(Op.GT, start, stop), distance, const(0)], I64)
     return Counter(arith.from_ir(left), Const(0), numbers.step, Run(arith.cast(b, stop, U64)))
+
+
+def arrived(b: Builder, item: Abstract) -> Abstract:
+    """An iterator's item when it is asked for."""
+    return memory.load(b, item.ref) if isinstance(item, Stored) else item
 
 
 def advance(iterator: Abstract) -> list[Abstract] | None:

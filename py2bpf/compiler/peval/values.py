@@ -180,6 +180,13 @@ class RangeOf(Abstract):
 
 
 @dataclass(slots=True, eq=False)
+class Stored(Abstract):
+    """An array's item that a loop has yet to come to: read then, since the loop may change it before."""
+
+    ref: Ref
+
+
+@dataclass(slots=True, eq=False)
 class Items(Abstract):
     """An iterator whose items are known when compiling."""
 
