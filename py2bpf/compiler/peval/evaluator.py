@@ -43,6 +43,8 @@ LEAVING_ITERATIONS = 256
 """From so many iterations on, a ``while`` that run-time branches leave is taken for one that only they end."""
 MAX_BLOCKS = 50_000
 MAX_DEPTH = 64
+_PATIENCE = 3
+"""After so many iterations that change the plan again a loop is no longer unrolled."""
 
 
 Decode = Callable[[types.CodeType], Code]
@@ -391,7 +393,18 @@ class Evaluator:
                 plan = self.plans[frame.path, target, context[: depth - 1]]
                 if plan.unroll and not plan.forced:
                     plan.unroll = False
+                    self._give_up(frame, target, context)
                     raise Restart
+
+    def _give_up(self, frame: Frame, header: int, context: Context) -> None:
+        """A loop around that one, a while which is unrolled, likely has no known end either when it came to a few
+        iterations: ``continue`` makes two loops of one."""
+        for depth, number in enumerate(frame.loop_chains[header][:-1]):
+            loop = frame.fn.loops[number]
+            plan = self.plans.get((frame.path, loop.header, context[:depth]))
+            patient = plan is None or plan.forced or context[depth] < _PATIENCE
+            if plan is not None and not patient and not frame.is_for(loop):
+                plan.unroll = False
 
     def _may_have_no_end(self, frame: Frame, loop: Loop, iterations: Context) -> None:
         plan = self.plans[frame.path, loop.header, iterations[:-1]]
