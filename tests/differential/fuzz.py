@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -111,7 +112,11 @@ def _work(seeds: range, current: Any, out: Connection) -> None:
         for seed in seeds:
             current.value = seed
             made = generate(seed)
-            batch.append((seed, examine(made, samples(seed, SAMPLES), pools), made.used))
+            try:
+                verdict = examine(made, samples(seed, SAMPLES), pools)
+            except Exception as error:  # noqa: BLE001 - the run goes on, and tells it at its end
+                verdict = Verdict(Kind.FAULT, f"{type(error).__name__} outside of the worlds", traceback.format_exc())
+            batch.append((seed, verdict, made.used))
             if len(batch) == _BATCH:
                 out.send(batch)
                 batch = []
