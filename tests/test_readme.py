@@ -190,6 +190,16 @@ def test_all_examples_are_listed() -> None:
     assert [name for name in sorted(names) if f"`{name}`" not in told] == []
 
 
+def test_all_functions_for_run_time_values_are_listed() -> None:
+    from py2bpf.compiler.peval.functions import _HANDLERS
+    from py2bpf.compiler.peval.maps import METHODS
+
+    told = (ROOT / "docs" / "language.md").read_text()
+    names = [fn.__name__ for fn in _HANDLERS if fn.__module__ == "builtins"]
+    assert len(names) > 20 and [name for name in names if f"`{name}`" not in told] == []
+    assert [name for name in METHODS if name != "output" and not re.search(rf"\w\.{name}\(", told)] == []
+
+
 def test_all_hooks_are_listed() -> None:
     hooks = re.findall(r"^## .*: `(py2bpf\.\w+)`$", (ROOT / "docs" / "hooks.md").read_text(), re.M)
     assert len(hooks) >= 6
