@@ -3,7 +3,8 @@
 # PYTHON is an interpreter with the test packages.
 set -eu
 cd "$(dirname "$0")/.."
-top=$PWD out=$PWD/.cache/sanitized
+mkdir -p .cache
+top=$PWD out=$(cd .cache && pwd -P)/sanitized  # as Python will name it, also where .cache is a link
 case $PYTHON in /*) ;; *) PYTHON=$top/$PYTHON ;; esac
 
 flags="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1"

@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,6 +68,24 @@ static uint64_t get_current_comm(struct vm_state *s, const uint64_t *a)
 		return (uint64_t)-EINVAL;
 	memset(to, 0, size);
 	memcpy(to, name, strnlen(name, size - 1));
+	return 0;
+}
+
+/* The process's own pid namespace is the only one there is. */
+static uint64_t get_ns_current_pid_tgid(struct vm_state *s, const uint64_t *a)
+{
+	struct numbers { uint32_t pid, tgid; } numbers = { 0 };
+	struct stat mine;
+	uint8_t *to = vm_argument(s, a[2], (uint32_t)a[3], 1);
+
+	if (!to)
+		return 0;
+	memset(to, 0, (uint32_t)a[3]);
+	if ((uint32_t)a[3] != sizeof(numbers) || stat("/proc/self/ns/pid", &mine) || mine.st_dev != a[0] ||
+	    mine.st_ino != a[1])
+		return (uint64_t)-EINVAL;
+	numbers = (struct numbers){ (uint32_t)syscall(SYS_gettid), (uint32_t)getpid() };
+	memcpy(to, &numbers, sizeof(numbers));
 	return 0;
 }
 
@@ -151,6 +170,7 @@ static const struct vm_helper_row rows[] = {
 	{ 115, ANY, vm_probe_read_str },
 	{ 117, PLAIN, not_permitted },          /* send_signal_thread */
 	{ 118, ANY, jiffies64 },
+	{ 120, ANY, get_ns_current_pid_tgid },
 	{ 122, ANY, one },                      /* get_netns_cookie */
 	{ 123, ANY, zero },                     /* get_current_ancestor_cgroup_id */
 	{ 125, ANY, ktime_get_boot_ns },
@@ -159,8 +179,11 @@ static const struct vm_helper_row rows[] = {
 	{ 132, ANY, vm_ringbuf_submit },
 	{ 133, ANY, vm_ringbuf_discard },
 	{ 134, ANY, vm_ringbuf_query },
+	{ 135, SKB, vm_csum_level },
 	{ 148, PLAIN, vm_probe_read },          /* copy_from_user */
 	{ 151, SKB, zero },                     /* skb_cgroup_classid */
+	{ 152, SKB, vm_redirect_neigh },
+	{ 155, SKB, vm_redirect_peer },
 	{ 160, ANY, ktime_get_coarse_ns },
 	{ 165, ANY, vm_snprintf },
 	{ 173, PLAIN, zero },                   /* get_func_ip */

@@ -11,6 +11,7 @@ vm_helper vm_l3_csum_replace, vm_l4_csum_replace, vm_csum_diff;
 vm_helper vm_skb_load_bytes, vm_skb_load_bytes_relative, vm_skb_store_bytes, vm_skb_pull_data;
 vm_helper vm_skb_vlan_push, vm_skb_vlan_pop, vm_skb_change_tail, vm_skb_change_head, vm_skb_adjust_room;
 vm_helper vm_skb_change_type, vm_set_hash, vm_set_hash_invalid, vm_get_hash_recalc, vm_redirect, vm_skb_ecn_set_ce;
+vm_helper vm_redirect_peer, vm_redirect_neigh, vm_csum_level;
 
 /* vm_xdp.c */
 vm_helper vm_xdp_adjust_head, vm_xdp_adjust_tail, vm_xdp_adjust_meta, vm_xdp_redirect;

@@ -363,6 +363,35 @@ uint64_t vm_redirect(struct vm_state *s, const uint64_t *a)
 	return a[1] & ~(uint64_t)REDIRECT_INGRESS ? TC_ACT_SHOT : TC_ACT_REDIRECT;
 }
 
+/* net/core/filter.c: packets go nowhere here, but programs end with the kernel's answer. */
+uint64_t vm_redirect_peer(struct vm_state *s, const uint64_t *a)
+{
+	(void)s;
+	return a[1] ? TC_ACT_SHOT : TC_ACT_REDIRECT;
+}
+
+uint64_t vm_redirect_neigh(struct vm_state *s, const uint64_t *a)
+{
+	enum { NEIGHBOUR = 20 };        /* struct bpf_redir_neigh */
+	uint32_t size = (uint32_t)a[2];
+
+	if (a[1] ? !vm_argument(s, a[1], size, 0) : size != 0)
+		return vm_fault(s, a[1], "redirect_neigh without the bytes that its size says");
+	return (size && size < NEIGHBOUR) || a[3] ? TC_ACT_SHOT : TC_ACT_REDIRECT;
+}
+
+/* No device verified a checksum: asking says so, and there is nothing to change. */
+uint64_t vm_csum_level(struct vm_state *s, const uint64_t *a)
+{
+	enum { QUERY = 0, RESET = 3 };
+
+	if (!vm_ctx_argument(s, a[0]))
+		return 0;
+	if (a[1] == QUERY)
+		return (uint64_t)-EACCES;
+	return a[1] > RESET ? (uint64_t)-EINVAL : 0;
+}
+
 /* The type behind all VLAN tags in the packet (vlan_get_protocol). */
 static uint32_t inner_protocol(const struct vm_state *s)
 {

@@ -157,6 +157,12 @@ EDITS: dict[str, list[list[Insn]]] = {
     "csum update": [call("csum_update", CTX, 0x1234)],
     "redirect": [call("redirect", 1, 1)],
     "redirect with unknown flags": [call("redirect", 1, 8)],
+    "redirect to the peer": [call("redirect_peer", 1, 0)],
+    "redirect to the peer with flags": [call("redirect_peer", 1, 1)],
+    "redirect to the neighbour": [call("redirect_neigh", 1, 0, 0, 0)],
+    "redirect to the neighbour with flags": [call("redirect_neigh", 1, 0, 0, 1)],
+    "redirect to a given neighbour": [call("redirect_neigh", 1, ("stack", -8), 8, 0)],
+    **{f"checksum level {level}": [call("csum_level", CTX, level)] for level in range(5)},
 }  # fmt: skip
 SEEN = ("len", "pkt_type", "protocol", "vlan_present", "vlan_tci", "vlan_proto", "hash")
 
