@@ -40,6 +40,14 @@ def short() -> program.VmProgram:
     return program.load(spec_of(code, ProgType.SCHED_CLS), (), core.machine_create(2))
 
 
+def instructions(seconds: float) -> int:
+    """How many the VM runs in about that time: sanitizers make it slow."""
+    prog, begin = endless(), time.perf_counter()
+    with pytest.raises(VmFault):
+        prog.test_run(PACKET, budget=1 << 20)
+    return int(seconds * (1 << 20) / (time.perf_counter() - begin))
+
+
 @pytest.fixture
 def alarm() -> Iterator[Callable[[Callable[[], Any]], None]]:
     """Calls something in a signal handler, in 50 milliseconds."""
@@ -87,7 +95,7 @@ def test_handlers_that_return_end_nothing(alarm: Any) -> None:
     came: list[float] = []
     alarm(lambda: came.append(time.monotonic()))
     with pytest.raises(VmFault, match="the instruction budget is used up"):
-        endless().test_run(PACKET, budget=1 << 27)
+        endless().test_run(PACKET, budget=instructions(0.5))
     assert len(came) == 1 and came[0] < time.monotonic()
 
 
@@ -108,11 +116,11 @@ def test_handlers_have_maps_and_other_machines_but_not_this_program(alarm: Any) 
 
 
 def test_interrupted_while_another_thread_runs(alarm: Any) -> None:
-    prog = endless()
+    prog, budget = endless(), instructions(1)
 
     def run() -> None:
         with pytest.raises(VmFault, match="budget"):
-            prog.test_run(PACKET, budget=1 << 28)
+            prog.test_run(PACKET, budget=budget)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -141,9 +149,11 @@ def test_others_look_and_change_meanwhile() -> None:
 
         prog = create_prog(ProgType.SOCKET_FILTER, SkBuffContext, work)
         ended = threading.Event()
+        turns = 2000 * 1_000_000_000 // prog.test_run(PACKET, repeat=20).duration_ns // 1000
+        counts[1] = 0
 
         def run() -> None:
-            prog.test_run(PACKET, repeat=60_000)
+            prog.test_run(PACKET, repeat=turns)
             ended.set()
 
         thread = threading.Thread(target=run)
@@ -164,7 +174,7 @@ def test_others_look_and_change_meanwhile() -> None:
         assert not ended.is_set(), "the run was too short to prove anything"
         assert worst < 1 and seen == sorted(seen) and len(set(seen)) > 1
         thread.join()
-        assert counts[1] == 2000 * 60_000
+        assert counts[1] == 2000 * turns
 
 
 def test_a_program_taken_out_of_its_array_while_it_runs() -> None:
