@@ -215,6 +215,38 @@ int p2b_perfbuf_tick(struct p2b_perfbuf *buf, uint32_t ms);
 int p2b_perfbuf_stats(const struct p2b_perfbuf *buf, struct p2b_ring_stats *ret);
 int p2b_perfbuf_cpu_stats(const struct p2b_perfbuf *buf, uint32_t cpu, struct p2b_ring_stats *ret);
 
+/* ---- Ring buffers -------------------------------------------------------------------------------------------- */
+
+/*
+ * Walks a ring buffer in plain memory: data is the ring of size bytes (a power of two) twice in a row, with records
+ * from *position to end. Appends frames (cpu is 0) at out, at most cap bytes and max_records of them, and moves
+ * *position behind what it dealt with; a record that isn't submitted yet ends the walk. Returns the bytes written, or
+ * -ENOSPC where not even the first record fits. Never reads outside of data, whatever it holds.
+ */
+int64_t p2b_ringbuf_walk(const void *data, uint64_t size, uint64_t *position, uint64_t end, void *out, uint64_t cap,
+			 uint64_t max_records, struct p2b_ring_stats *stats);
+
+/*
+ * A reader of a BPF ring buffer of size bytes. It counts no lost records: only programs see them. As a reader of perf
+ * buffers it belongs to the process that made it.
+ */
+struct p2b_ringbuf;
+int p2b_ringbuf_create(int map_fd, uint64_t size, struct p2b_ringbuf **ret);
+void p2b_ringbuf_destroy(struct p2b_ringbuf *buf);
+
+/*
+ * Takes the records that are there, at most max_records, into frames at out: as they were reserved, and up to the first
+ * that isn't submitted. Returns the bytes written; 0: nothing was there; -ENOSPC: the next record is larger than cap
+ * (size bytes hold any). One thread at a time.
+ */
+int64_t p2b_ringbuf_drain(struct p2b_ringbuf *buf, void *out, uint64_t cap, uint64_t max_records);
+
+/* As p2b_perfbuf_wait and its neighbours; every record is announced that the reader might be waiting for. */
+int p2b_ringbuf_wait(struct p2b_ringbuf *buf, int timeout_ms);
+void p2b_ringbuf_cancel(struct p2b_ringbuf *buf);
+int p2b_ringbuf_fd(const struct p2b_ringbuf *buf);
+int p2b_ringbuf_stats(const struct p2b_ringbuf *buf, struct p2b_ring_stats *ret);
+
 /* ---- The embedded VM ------------------------------------------------------------------------------------------ */
 
 /*

@@ -48,6 +48,8 @@ def _hints(guard: Value) -> tuple[str, ...]:
     kind = guard.args[0].type if guard.args else None
     if isinstance(kind, Ptr) and kind.region is Region.PACKET:
         return (f"{_TEST}: so it is where the packet ends before",)
+    if isinstance(kind, Ptr) and kind.region is Region.RECORD:
+        return (f"{_TEST}: so it is where the ring is full",)
     if not isinstance(kind, Ptr) or kind.region is not Region.VALUE:
         return (_TEST,)
     if guard.attr.error == "TypeError":

@@ -14,6 +14,7 @@ from .hashes import HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap, create
 from .lpm import LpmTrieMap
 from .percpu import PerCpuValues
 from .queue import BpfQueue
+from .ring import RingBuffer
 from .stacks import StackTraceMap
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "PerCpuHashMap",
     "PerCpuValues",
     "ProgArray",
+    "RingBuffer",
     "SpinLock",
     "StackTraceMap",
     "create_map",

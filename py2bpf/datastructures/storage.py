@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..kernel.codec import Codec
@@ -103,3 +103,16 @@ def open_perf_source(storage: MapStorage, n_cpus: int, pages: int, latency: floa
     from ..kernel.perfbuf import PerfSource
 
     return PerfSource(storage.fd, n_cpus, pages, latency, codec)
+
+
+def open_ring_source(storage: MapStorage, size: int, codec: Codec, lost: Callable[[], int]) -> RecordSource:
+    """Maps a ring buffer of size bytes for reading. Raises KernelError. ``lost``: what programs could not write."""
+    from ..vm.maps import VmMap
+
+    if isinstance(storage, VmMap):
+        from ..vm import queues
+
+        return queues.ring_source(storage, size, codec, lost)
+    from ..kernel import ringbuf
+
+    return ringbuf.ring_source(storage.fd, size, codec, lost)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from mmap import PAGESIZE
 from typing import Any, Final, Protocol
 
@@ -45,11 +45,14 @@ class FrameSource:
     """A reader's records as values of the codec's type. See datastructures.reader.RecordSource.
 
     Records that aren't announced are fetched after ``latency`` seconds; 0: the reader announces every record.
-    ``room`` is how many bytes can be there.
+    ``room`` is how many bytes can be there. ``lost`` tells how many records were lost, where the reader doesn't know.
     """
 
-    def __init__(self, reader: FrameReader, codec: Codec, latency: float, room: int) -> None:
+    def __init__(
+        self, reader: FrameReader, codec: Codec, latency: float, room: int, lost: Callable[[], int] | None = None
+    ) -> None:
         self._codec = codec
+        self._lost = lost
         self._latency = latency
         self._reader = reader
         # A frame is as long as its record in the ring, so this holds everything that can be there.
@@ -101,7 +104,7 @@ class FrameSource:
     def lost(self) -> int:
         """Records that found no room or that can't be read, so far."""
         stats = self._reader.stats()
-        return stats.lost + stats.corrupt
+        return (stats.lost if self._lost is None else self._lost()) + stats.corrupt
 
     @property
     def forked(self) -> bool:

@@ -37,6 +37,7 @@ class MapView:
         self.kind = MapType(self.spec.kind)
         self.isolated = isolated
         self.indexed = KINDS[self.kind].indexed
+        self.reserved: list[Any] = []  # records of a ring buffer that the program holds
         if self.kind in _KEYED:
             self.overlay = Overlay(map._storage, self.spec, isolated)
             self._encode_key = values.encoder(self.spec.key_type)
@@ -203,15 +204,24 @@ def _output(simulation: Simulation, view: MapView, *args: Any) -> int:
 
 
 def _reserve(_: Simulation, view: MapView) -> Any:
-    return view.spec.data_type()
+    ctype = view.spec.data_type
+    record = values.view(ctype, bytearray(ctypes.sizeof(ctype)))
+    view.reserved.append(record)
+    return record
 
 
 def _submit(simulation: Simulation, view: MapView, record: Any) -> None:
+    _discard(simulation, view, record)
     simulation.emit(view, bytes(record))
 
 
 def _discard(_: Simulation, view: MapView, record: Any) -> None:
     """The record goes nowhere."""
+    if record is None:
+        raise TypeError("a ring buffer that is full has reserved no record")
+    if not any(held is record for held in view.reserved):
+        raise SimulationError(f"{view.map!r} has not reserved that, or not any more")
+    view.reserved = [held for held in view.reserved if held is not record]
 
 
 def record_bytes(view: MapView, record: Any) -> bytes:

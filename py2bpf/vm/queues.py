@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from mmap import PAGESIZE
 
 from ..kernel.codec import Codec
@@ -15,6 +16,6 @@ def perf_source(storage: VmMap, n_cpus: int, pages: int, codec: Codec) -> FrameS
     return FrameSource(QueueReader(storage.handle, pages), codec, 0.0, pages * PAGESIZE * n_cpus)
 
 
-def ring_source(storage: VmMap, size: int, codec: Codec) -> FrameSource:
-    """The records of a ring buffer of size bytes."""
-    return FrameSource(QueueReader(storage.handle), codec, 0.0, size)
+def ring_source(storage: VmMap, size: int, codec: Codec, lost: Callable[[], int] | None = None) -> FrameSource:
+    """The records of a ring buffer of size bytes. ``lost`` tells how many programs could not write."""
+    return FrameSource(QueueReader(storage.handle), codec, 0.0, size, lost)

@@ -87,6 +87,14 @@ class PureMap:
         self.map_spec = map_spec
 
 
+class PureRing(PureMap):
+    """A ring buffer, with the counter of lost records that the compiler asks it for."""
+
+    def __init__(self, data: Any, size: int = 1 << 20) -> None:
+        super().__init__(MapSpec(MapType.RINGBUF, None, None, size, data_type=data))
+        self.lost_counter = PureMap(MapSpec(MapType.ARRAY, ctypes.c_uint32, ctypes.c_uint64, 1, is_global=True))
+
+
 def pure_maps() -> dict[str, Any]:
     """The constructors of datastructures, making what only the compiler can use."""
 
@@ -113,6 +121,7 @@ def pure_maps() -> dict[str, Any]:
             MapSpec(MapType.ARRAY, ctypes.c_uint32, value, 1, flags=MapFlags.MMAPABLE, is_global=True)
         ),
         "BpfQueue": lambda data: PureMap(MapSpec(MapType.PERF_EVENT_ARRAY, None, None, 2, data_type=data)),
+        "RingBuffer": PureRing,
     }
 
 

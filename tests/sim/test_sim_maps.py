@@ -18,6 +18,7 @@ from py2bpf.datastructures import (
     LruHashMap,
     PerCpuArrayMap,
     PerCpuHashMap,
+    RingBuffer,
 )
 from py2bpf.exception import Py2BpfError
 from py2bpf.spec import SpinLock
@@ -299,3 +300,55 @@ def test_global_variables_and_locks(both: Callable[..., Any]) -> None:
         assert (entry.value.count, alone.items(entry)[0][1].count) == (250, 250)
         sim.run(program, PACKET, hook="tc")
         assert (entry.value.count, m[1].count) == (250 + (1064 & 0xFF), 9)
+
+
+class Sized(Structure):
+    _fields_ = [("size", c_uint32), ("name", c_char * 8)]
+
+
+def test_ring_buffers(both: Callable[..., Any]) -> None:
+    with RingBuffer(Sized, 4096) as ring, RingBuffer(c_uint64, 4096) as numbers, ArrayMap(c_uint64, 2) as out:
+
+        def program(skb: Any) -> int:
+            out[0] = numbers.output(skb.len)
+            sized = ring.reserve()
+            if sized is None:
+                return 9
+            out[1] = sized.size + (sized.name == b"")
+            sized.size = skb.len
+            sized.name = b"abc"
+            ring.submit(sized)
+            other, number = ring.reserve(), numbers.reserve()
+            if other is not None and number is not None:
+                number.value = 100 // (skb.len - 51)
+                numbers.discard(number)
+                if skb.len > 60:
+                    ring.submit(other)
+            return 3
+
+        for packet in (PACKET, bytes(80), bytes(65)):
+            events = both(program, packet, maps=(out,)).events
+            for queue in (ring, numbers):
+                written = queue.poll(0)
+                assert written
+                assert [bytes(e.record) if queue is ring else e.record for e in events if e.queue is queue] == [
+                    bytes(record) if queue is ring else record for record in written
+                ]
+
+
+def test_what_a_ring_buffer_refuses_when_simulated() -> None:
+    with RingBuffer(c_uint64, 4096) as ring:
+
+        def twice(skb: Any) -> int:
+            number = ring.reserve()
+            ring.submit(number)
+            ring.submit(number)
+            return 0
+
+        def none(skb: Any) -> int:
+            ring.submit(None)
+            return 0
+
+        with pytest.raises(Py2BpfError, match="not any more"):
+            sim.run(twice, PACKET)
+        assert [error.error for error in sim.run(none, PACKET).errors] == ["TypeError"]

@@ -574,6 +574,8 @@ class Selector:
         self.put(m.exit_())
 
 
+_LENIENT: Final = frozenset({Region.VALUE, Region.MEM, Region.PACKET, Region.RECORD})
+"""Memory that the verifier lets be accessed at any address."""
 EXIT_LABEL: Final = 0
 """The local label of the stub that returns the hook's safe value."""
 COUNT_LABEL: Final = -1
@@ -591,7 +593,7 @@ def _is_strict(pointer: Value) -> bool:
         pointer = pointer.args[0]
     if pointer.op is Op.PHI:  # it may be on the stack on one of the paths
         return True
-    known = isinstance(pointer.type, Ptr) and pointer.type.region in (Region.VALUE, Region.MEM, Region.PACKET)
+    known = isinstance(pointer.type, Ptr) and pointer.type.region in _LENIENT
     return not (known and _UNALIGNED)
 
 

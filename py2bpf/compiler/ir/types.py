@@ -18,6 +18,7 @@ class Region(Enum):
     VALUE = "value"
     MEM = "mem"
     PACKET = "packet"
+    RECORD = "record"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Int:
 
 @dataclass(frozen=True)
 class Ptr:
-    """A pointer into a region. ``spec`` is the map that a VALUE or MAP pointer belongs to."""
+    """A pointer into a region. ``spec`` is the map that a VALUE, RECORD or MAP pointer belongs to."""
 
     region: Region
     nullable: bool = False

@@ -1,4 +1,4 @@
-"""Zeroes only those bytes of a stack object that nothing overwrites before the object is used.
+"""Zeroes only those bytes of an object on the stack or in a ring buffer that nothing overwrites before it is used.
 
 zero %0 (0, 16)                     zero %0 (12, 4)
 store %0 (0, 8) ...            ->   store %0 (0, 8) ...
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ...uapi.helpers import Arg
 from ..ir.ops import Op
-from ..ir.types import VOID
+from ..ir.types import VOID, Ptr, Region
 from ..ir.values import Block, Function, Value
 
 
@@ -26,7 +26,7 @@ def _overwritten(block: Block, zero: Value) -> set[int]:
     """The bytes that the rest of the block overwrites before anything can read them."""
     base = zero.args[0]
     covered: set[int] = set()
-    if base.op is not Op.ALLOCA:
+    if base.op is not Op.ALLOCA and not (isinstance(base.type, Ptr) and base.type.region is Region.RECORD):
         return covered
     pointers = {base: 0}  # the object's address and constant offsets from it
     for value in block.body[block.body.index(zero) + 1 :]:

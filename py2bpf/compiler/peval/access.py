@@ -136,7 +136,9 @@ def _map_attr(owner: Map, name: str) -> Abstract:
         return Method(owner, name)
     found = inspect.getattr_static(owner.obj, name, None)
     if found is None or callable(found):
-        known = hints.near(name, maps.METHODS, f"they can use {', '.join(maps.METHODS)}, and m[key], in and del")
+        names = maps.known_methods(owner.spec)
+        items = "" if owner.spec.data_type is not None else ", and m[key], in and del"
+        known = hints.near(name, names, f"they can use {', '.join(names)}{items}")
         raise UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=known)
     return wrap(getattr(owner.obj, name))
 

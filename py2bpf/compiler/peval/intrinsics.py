@@ -12,7 +12,7 @@ from ...uapi.helpers import HELPERS, Arg, HelperInfo, Ret
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
-from . import access, arith, hints, maps, memory, text
+from . import access, arith, hints, maps, memory, rings, text
 from .describe import describe, type_name
 from .layout import scalar
 from .state import State
@@ -52,7 +52,12 @@ def call(ev: Evaluator, state: State, fn: Intrinsic, args: Args, kwargs: dict[st
     assert isinstance(fn, Helper)
     if fn.info.name == "trace_printk":
         return text.call_trace_printk(ev, args)
-    return _Marshal(ev, fn.info).call(args)
+    rings.refuse_plain(fn.info.name)
+    marshal = _Marshal(ev, fn.info)
+    result = marshal.call(args)
+    if fn.info.name == "ringbuf_output" and marshal.map is not None and isinstance(result, Run):
+        rings.count_failure(ev.b, marshal.map, result.ir)
+    return result
 
 
 def _call_pseudo(ev: Evaluator, fn: Pseudo, args: Args) -> Abstract:

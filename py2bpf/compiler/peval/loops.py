@@ -9,7 +9,7 @@ from ..bytecode.canonical import Loop
 from ..ir.ops import Op as IrOp
 from ..ir.types import I64, U64, Int
 from ..ir.values import Block, Function, Value, connect, const
-from . import arith, memory
+from . import arith, memory, records
 from .describe import describe
 from .frames import Frame, LoopPlan, Restart
 from .state import State, cast_at, join_pointers, option_at, point_at, same
@@ -86,6 +86,8 @@ class RunTimeLoop:
         if isinstance(value, Ref) or (isinstance(value, Const) and value.obj is None and isinstance(wanted, Ref)):
             model = wanted if isinstance(wanted, Ref) else value
             assert isinstance(model, Ref)
+            if records.is_record(model):
+                return Unbound(records.CARRIED)
             phi = self._phi(point_at(pred, value))
             phi.type = model.ptr if isinstance(wanted, Ref) else join_pointers([model], False)
             return Ref(phi, 0, model.ctype)
@@ -157,6 +159,8 @@ class RunTimeLoop:
         elif isinstance(header, Ref) and (isinstance(back, Ref) or (isinstance(back, Const) and back.obj is None)):
             if isinstance(back, Ref) and memory.in_packet(back) is not memory.in_packet(header):
                 self._replan(slot, "it is in the packet on one path, and a copy on another")
+            if isinstance(back, Ref) and records.is_record(back):
+                self._replan(slot, records.CARRIED)
             if isinstance(back, Ref) and back.ctype is not header.ctype:
                 self._replan(slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
             refs = [header, back] if isinstance(back, Ref) else [header]
@@ -176,6 +180,8 @@ class RunTimeLoop:
         elif isinstance(header, Const) and _like(header, back) and not same(header, back):
             self._replan(slot, TupleOf(()))
         elif isinstance(header, Const) and header.obj is None and isinstance(back, Ref):
+            if records.is_record(back):
+                self._replan(slot, records.CARRIED)
             kind_ = join_pointers([back], nullable=True)
             self._replan(slot, Ref(Value(IrOp.PHI, [], kind_), 0, back.ctype))
         elif not same(header, back) and not isinstance(header, Unbound):

@@ -13,7 +13,7 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, locks, memory
+from . import arith, locks, memory, rings
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import scalar
@@ -64,6 +64,7 @@ def _number_at(b: Builder, ref: Ref) -> Abstract:
 
 _NO_ITEMS: Final = {
     MapType.PERF_EVENT_ARRAY: "a queue's records are written by output()",
+    MapType.RINGBUF: "a queue's records are written by output()",
     MapType.PROG_ARRAY: "py2bpf.funcs.tail_call(ctx, programs, index) goes to one of its programs",
     MapType.STACK_TRACE: "py2bpf.funcs.get_stackid(ctx, stacks, flags) fills it, for user space to read",
 }
@@ -371,8 +372,13 @@ def _add(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
 
 
 def _output(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    if map.spec.kind == MapType.RINGBUF:
+        return rings.output(b, map, pointer(b, map), args)
     if map.spec.kind != MapType.PERF_EVENT_ARRAY:
-        raise TypeMismatch(0, "this map takes no records", hints=("output() is a method of BpfQueue",))
+        raise TypeMismatch(0, "this map takes no records", hints=("output() is a method of BpfQueue and RingBuffer",))
+    if len(args) != 2:
+        raise TypeMismatch(0, f".output() takes 2 arguments, but {len(args)} are given",
+                           hints=("call it as queue.output(context, record)",))  # fmt: skip
     if not isinstance(args[0], Context):
         raise TypeMismatch(
             0,
@@ -397,13 +403,31 @@ def _lock(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     return Lock(map, key_address(b, map, args[0]))
 
 
+def _reserve(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    rings.check(map, "reserve")
+    return rings.reserve(b, map, pointer(b, map))
+
+
+def _submit(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    rings.check(map, "submit")
+    return rings.submit(b, map, args[0], "submit")
+
+
+def _discard(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    rings.check(map, "discard")
+    return rings.submit(b, map, args[0], "discard")
+
+
 METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Abstract], int, int]]] = {
     "get": (_get, 1, 2),
     "setdefault": (_setdefault, 1, 2),
     "pop": (_pop, 1, 2),
     "add": (_add, 2, 2),
     "lock": (_lock, 1, 1),
-    "output": (_output, 2, 2),
+    "output": (_output, 1, 2),
+    "reserve": (_reserve, 0, 0),
+    "submit": (_submit, 1, 1),
+    "discard": (_discard, 1, 1),
 }
 """Methods that programs may call: handler, fewest and most arguments."""
 
@@ -413,8 +437,18 @@ SIGNATURES: Final = {
     "pop": "m.pop(key) or m.pop(key, default)",
     "add": "m.add(key, value)",
     "lock": "with m.lock(key) as entry: ...",
-    "output": "queue.output(context, record)",
+    "output": "queue.output(context, record) or ring.output(record)",
+    "reserve": "ring.reserve()",
+    "submit": "ring.submit(record)",
+    "discard": "ring.discard(record)",
 }
+
+
+def known_methods(spec: MapSpec) -> list[str]:
+    """The names of the methods that programs may call of such a map."""
+    if spec.kind == MapType.RINGBUF:
+        return ["output", *rings.METHODS]
+    return [name for name in METHODS if name not in rings.METHODS]
 
 
 def call_method(b: Builder, map: Map, name: str, args: tuple[Abstract, ...]) -> Abstract:

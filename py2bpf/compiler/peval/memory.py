@@ -12,7 +12,7 @@ from ..ir.alignment import alignment, pieces
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Value, const
-from . import arith, hints, locks
+from . import arith, hints, locks, records
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import (
@@ -405,7 +405,9 @@ def in_packet(ref: Ref) -> bool:
 
 def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
     """The value as an object of ``ctype`` in memory that a helper may read: in place if it is one already."""
-    if isinstance(value, Ref) and value.ctype is ctype and value.offset % 8 == 0 and not in_packet(value):
+    if isinstance(value, Ref) and value.ctype is ctype and value.offset % 8 == 0 and not (
+        in_packet(value) or records.is_record(value)  # kernels before 6.1 take no keys and values from there
+    ):
         b.guard_not_null(value.base, "TypeError")
         return value
     ref = new(b, ctype, zero=scalar(ctype) is None and (has_padding(ctype) or _partial(ctype, value)))

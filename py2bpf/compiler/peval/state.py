@@ -8,7 +8,7 @@ from ...exception import InternalCompilerError
 from ..ir.ops import Op
 from ..ir.types import I64, Int, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith
+from . import arith, records
 from .describe import describe
 from .values import (
     Abstract,
@@ -185,6 +185,9 @@ class Merger:
             return None
         if len({ref.ptr.region is Region.PACKET for ref in refs}) > 1:
             return Unbound("it is in the packet on one path, and a copy on another")
+        apart = records.why_apart(refs)
+        if apart:
+            return Unbound(apart)
         kind = join_pointers(refs, nullable=len(refs) < len(values))
         args = [point_at(pred, v) for pred, v in zip(self.target.preds, values, strict=True)]
         phi = Value(Op.PHI, args, kind)

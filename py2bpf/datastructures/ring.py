@@ -1,0 +1,117 @@
+"""The BPF ring buffer: one ring for all CPUs, whose records programs may build in place."""
+
+from __future__ import annotations
+
+from ctypes import c_uint64
+from mmap import PAGESIZE
+from typing import Any, Final, NoReturn
+
+from ..exception import DataRangeError, Py2BpfError
+from ..kernel.codec import checked_int, codec_for, type_name
+from ..spec import MapSpec
+from ..uapi.map_types import MapType
+from ..worlds import in_programs
+from .base import checked_name
+from .globals import Global
+from .reader import Reader
+from .storage import open_ring_source, open_storage
+
+SIZE_MAX: Final = 1 << 30
+RECORD_MAX: Final = 32 << 20
+HEADER: Final = 8
+"""BPF_RINGBUF_HDR_SZ: what a record takes beside its own bytes, which count in multiples of 8."""
+
+
+class RingBuffer(Reader):
+    """``RingBuffer(data_type, size=1 << 20, *, name="")``: records from programs to user space, in their order.
+
+    BPF_MAP_TYPE_RINGBUF, Linux 5.8: one buffer of ``size`` bytes for all CPUs, a power of two and of whole pages.
+    Records are values of ``data_type``, converted as py2bpf.kernel.codec says, and come in the order in which programs
+    reserved them, whatever CPU they ran on; one that isn't submitted yet holds up those behind it. Each is announced
+    at once where the reader waits. ``lost`` is exactly the number of records that found no room.
+
+    Raises KernelError when the map can't be made, DataRangeError for sizes that the kernel doesn't take, and for a
+    type of which not even one record fits.
+    """
+
+    def __init__(self, data_type: Any, size: int = 1 << 20, *, name: str = "") -> None:
+        codec = codec_for(data_type)
+        size = _checked_size(size)
+        largest = min(size - 2 * HEADER, RECORD_MAX)  # the kernel never fills the last 8 bytes
+        if codec.size > largest:
+            raise DataRangeError(f"a record in a ring buffer of {size} bytes has at most {largest} bytes, "
+                                 f"{codec.name} has {codec.size}")
+        self.map_spec: Final = MapSpec(
+            kind=int(MapType.RINGBUF), key_type=None, value_type=None, max_entries=size, name=checked_name(name),
+            data_type=data_type,
+        )  # fmt: skip
+        self.lost_counter: Final = Global(c_uint64)
+        """What programs add to when a record finds no room: nobody else knows of it."""
+        try:
+            self._storage = open_storage(self.map_spec, 0, 0)
+        except BaseException:
+            self.lost_counter.close()
+            raise
+        try:
+            super().__init__(open_ring_source(self._storage, size, codec, self._count_lost))
+        except BaseException:
+            self._close_maps()
+            raise
+
+    def _count_lost(self) -> int:
+        return int(self.lost_counter.value)
+
+    def _close_maps(self) -> None:
+        self._storage.close()
+        self.lost_counter.close()
+
+    @property
+    def fd(self) -> int:
+        """The map's file descriptor. Raises ClosedError after close(), NotInVm for a ring of the embedded VM."""
+        return self._storage.fd
+
+    @in_programs
+    def output(self, record: Any) -> int:
+        """In a program: writes a record. Gives 0, or a negative error number when the record was lost."""
+        self._only_in_programs("output")
+
+    @in_programs
+    def reserve(self) -> Any:
+        """In a program: a record of zeros in the ring itself, to be filled, then submitted or discarded; None when the
+        ring is full. One that the program forgets, or leaves when it ends, is discarded.
+        """
+        self._only_in_programs("reserve")
+
+    @in_programs
+    def submit(self, record: Any) -> None:
+        """In a program: gives a reserved record to the reader. The program can't use it any more."""
+        self._only_in_programs("submit")
+
+    @in_programs
+    def discard(self, record: Any) -> None:
+        """In a program: drops a reserved record. The program can't use it any more."""
+        self._only_in_programs("discard")
+
+    def _only_in_programs(self, name: str) -> NoReturn:
+        raise Py2BpfError(f"{name}() of {self!r} runs inside BPF programs only, or where py2bpf.sim runs one")
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                super().close()
+            finally:
+                self._close_maps()
+
+    def __repr__(self) -> str:
+        name = f" {self.map_spec.name!r}" if self.map_spec.name else ""
+        state = "closed" if self._storage.closed else self._storage.where
+        return f"<RingBuffer{name}({type_name(self.map_spec.data_type)}, {self.map_spec.max_entries}), {state}>"
+
+
+def _checked_size(size: int) -> int:
+    size = checked_int(size, 1, SIZE_MAX, "size")
+    if size & size - 1 or size < PAGESIZE:
+        above = max(1 << (size - 1).bit_length(), PAGESIZE)
+        raise DataRangeError(f"the size of a ring buffer is a power of two of at least {PAGESIZE} bytes, not {size}; "
+                             f"the next is {above}")
+    return size
