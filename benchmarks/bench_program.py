@@ -4,15 +4,17 @@
 
 Each program is checked first: one run on a frame must give the right answer and the right maps, for both. Then
 BPF_PROG_TEST_RUN is repeated, rounds interleaved. "net" is the median less that of an empty program of the same type.
-The tracepoint program is attached, and the kernel's own statistics (which cost two clock reads a run) tell its time.
+Programs of tracepoints are attached, and the kernel's own statistics (which cost two clock reads a run) tell their
+time.
 Needs root.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from programs import (
     raw_table,
     tc_blacklist,
     tp_nanosleep,
+    tp_opensnoop,
     xdp_hash,
     xdp_loop64,
     xdp_parser,
@@ -108,33 +111,65 @@ def statistics() -> Iterator[None]:
         STATISTICS.write_text(before)
 
 
-def live_round(case: Case, count: int) -> float:
-    """ns a run over ``count`` sleeps of this process, its events read in between as the C program does."""
-    usleep = ctypes.CDLL(None).usleep
+USLEEP = ctypes.CDLL(None).usleep
+
+
+def sleep() -> None:
+    USLEEP(0)
+
+
+def open_nothing() -> None:
+    try:
+        os.close(os.open("/nonexistent", os.O_RDONLY))
+    except FileNotFoundError:
+        return
+    sys.exit("/nonexistent is there")
+
+
+LIVE_CASES: dict[str, tuple[Callable[[], Case], Callable[[], None]]] = {
+    "tp_nanosleep": (tp_nanosleep.make, sleep),
+    "tp_opensnoop": (tp_opensnoop.make, open_nothing),
+}
+"""Programs of tracepoints, and what makes them run."""
+
+
+def check_opening(case: Case) -> None:
+    """An openat() of "/nonexistent" gives an event with that name."""
+    open_nothing()
+    mine = [event for event in case.queue.poll(1) if event.pid == os.getpid() and event.name == b"/nonexistent"]
+    if len(mine) != 1 or mine[0].length != 13:
+        sys.exit(f"{case.name} told of {len(mine)} openings of /nonexistent")
+
+
+def live_round(case: Case, act: Callable[[], None], count: int) -> float:
+    """ns a run over ``count`` system calls of this process, its events read in between as the C program does."""
     with statistics():
         before = case.hook.prog.info
         events = 0
         for done in range(1, count + 1):
-            usleep(0)
+            act()
             if done % 1000 == 0:
                 events += len(case.queue.poll(0))
         after = case.hook.prog.info
     runs = after.run_cnt - before.run_cnt
     if runs < count or events < count:
-        sys.exit(f"{case.name}: {count} sleeps made {runs} runs and {events} events")
+        sys.exit(f"{case.name}: {count} system calls made {runs} runs and {events} events")
     return (after.run_time_ns - before.run_time_ns) / runs
 
 
 def measure_live(results: Results, clang: Clang | None, rounds: int, count: int) -> None:
-    case = tp_nanosleep.make()
-    results.record("tp_nanosleep, instructions", OURS, "insns", instructions(case))
-    contestants = {OURS: lambda: live_round(case, count)}
-    if clang:
-        command = ["live", str(clang.compile("tp_nanosleep")), str(count)]
-        results.record("tp_nanosleep, instructions", clang.name, "insns", clang.runner_json(*command)["insns"])
-        contestants[clang.name] = lambda: clang.runner_json(*command)["ns"]
-    results.compete("tp_nanosleep, live", "ns", contestants, rounds)
-    case.close()
+    for name, (make, act) in LIVE_CASES.items():
+        case = make()
+        if name == "tp_opensnoop":
+            check_opening(case)
+        results.record(f"{name}, instructions", OURS, "insns", instructions(case))
+        contestants = {OURS: lambda case=case, act=act: live_round(case, act, count)}
+        if clang:
+            command = ["live", str(clang.compile(name)), str(count)]
+            results.record(f"{name}, instructions", clang.name, "insns", clang.runner_json(*command)["insns"])
+            contestants[clang.name] = lambda command=command: clang.runner_json(*command)["ns"]
+        results.compete(f"{name}, live", "ns", contestants, rounds)
+        case.close()
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ MOST_INSTRUCTIONS = {
     "xdp_parser": 115,
     "xdp_loop64": 60,
     "xdp_hash": 230,
+    "tp_opensnoop": 50,
 }
 MOST_MEGABYTES = 40
 
@@ -41,6 +42,7 @@ def test_programs_do_in_python_what_they_do_in_c(tmp_path: Path) -> None:
     for program, most in MOST_INSTRUCTIONS.items():
         assert 0 < found[f"{program}, instructions", "py2bpf"] <= most
     assert found["tp_nanosleep, live", "py2bpf"] > 0
+    assert found["tp_opensnoop, live", "py2bpf"] > 0
 
 
 @pytest.mark.slow

@@ -3,9 +3,11 @@
  *
  *   peer load OBJECT ROUNDS                             ns of opening and loading the object, for each round
  *   peer run OBJECT PROGRAM FRAME REPEAT [MAP KEY VALUE]...  one run to check (hex in and out), then a timed one
- *   peer live OBJECT COUNT                              attach, sleep COUNT times, the kernel's own statistics
+ *   peer live OBJECT COUNT                              attach, sleep, or open files where the object writes to a ring
+ *                                                       buffer, COUNT times; the kernel's own statistics
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +162,13 @@ static void on_event(void *events, int cpu, void *data, __u32 size)
 	++*(unsigned long *)events;
 }
 
+static int on_record(void *events, void *data, size_t size)
+{
+	(void)data, (void)size;
+	++*(unsigned long *)events;
+	return 0;
+}
+
 static void live(const char *path, int count)
 {
 	unsigned long events = 0;
@@ -167,17 +176,22 @@ static void live(const char *path, int count)
 	struct bpf_object *object = load(path);
 	struct bpf_program *program = bpf_object__next_program(object, NULL);
 	struct bpf_map *map = bpf_object__next_map(object, NULL);
-	struct perf_buffer *buffer = perf_buffer__new(bpf_map__fd(map), EVENT_PAGES, on_event, NULL, &events, NULL);
+	int rings = bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF;
+	struct ring_buffer *ring = rings ? ring_buffer__new(bpf_map__fd(map), on_record, &events, NULL) : NULL;
+	struct perf_buffer *buffer =
+		rings ? NULL : perf_buffer__new(bpf_map__fd(map), EVENT_PAGES, on_event, NULL, &events, NULL);
 	__u32 size = sizeof(info);
 
-	if (!buffer || !bpf_program__attach(program) || bpf_enable_stats(BPF_STATS_RUN_TIME) < 0)
+	if ((!buffer && !ring) || !bpf_program__attach(program) || bpf_enable_stats(BPF_STATS_RUN_TIME) < 0)
 		fail("attach");
 	for (int i = 0; i < count; i++) {
-		usleep(0);
-		if (i % 1000 == 999)
-			perf_buffer__consume(buffer);
+		if (rings && open("/nonexistent", O_RDONLY) >= 0)
+			fail("/nonexistent is there");
+		if (!rings)
+			usleep(0);
+		if (i % 1000 == 999 || i == count - 1)
+			rings ? ring_buffer__consume(ring) : perf_buffer__consume(buffer);
 	}
-	perf_buffer__consume(buffer);
 	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 		fail("info");
 	printf("{\"insns\": %zu, \"ns\": %.1f, \"runs\": %llu, \"events\": %lu}\n", bpf_program__insn_cnt(program),

@@ -322,21 +322,28 @@ def _check(known: Known, value: Value) -> None:
 def _refuse_use(value: Value, record: Value) -> NoReturn:
     again = value.op is Op.CALL and value.attr.name in _ENDS
     what = "given back again" if again else "used"
-    _refuse(value, record, f"a record of a ring buffer is {what} after it was submitted, discarded or passed on, at "
-            "least on one of the paths that lead here",
-            "submit it last, and once: in the branch that filled it")  # fmt: skip
+    error = UnsupportedSyntax(
+        value.span.line if value.span else 0,
+        f"a record of a ring buffer is {what} after it was submitted, discarded or passed on, at least on one of the "
+        "paths that lead here",
+        span=value.span, hints=("submit it last, and once: in the branch that filled it",),
+    )  # fmt: skip
+    raise _noted(error, record)
 
 
 def _refuse_while_held(value: Value, record: Value) -> NoReturn:
-    name = "load_skb_*()" if value.op is Op.PACKET else "tail_call()"
+    packet = value.op is Op.PACKET
+    name = "load_skb_*" if packet else "tail_call"
     hint = "do it before reserve() or after submit()"
-    _refuse(value, record, f"{name} may end the program, which the kernel forbids while it holds a record of a ring "
-            "buffer", f"{hint}; packet_copy() reads the packet at any time" if value.op is Op.PACKET else hint,
-            )  # fmt: skip
+    error = UnsupportedSyntax(
+        value.span.line if value.span else 0,
+        f"{name}() may end the program, which the kernel forbids while it holds a record of a ring buffer",
+        span=value.span, hints=(f"{hint}; packet_copy() reads the packet at any time" if packet else hint,),
+    )  # fmt: skip
+    raise _noted(error, record)
 
 
-def _refuse(value: Value, record: Value, msg: str, hint: str) -> NoReturn:
-    error = UnsupportedSyntax(value.span.line if value.span else 0, msg, span=value.span, hints=(hint,))
+def _noted(error: UnsupportedSyntax, record: Value) -> UnsupportedSyntax:
     if record.op is Op.CALL and record.span is not None:
         error.notes = ((record.span, "it is reserved here"),)
-    raise error
+    return error

@@ -372,13 +372,8 @@ def _add(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
 
 
 def _output(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
-    if map.spec.kind == MapType.RINGBUF:
-        return rings.output(b, map, pointer(b, map), args)
     if map.spec.kind != MapType.PERF_EVENT_ARRAY:
         raise TypeMismatch(0, "this map takes no records", hints=("output() is a method of BpfQueue and RingBuffer",))
-    if len(args) != 2:
-        raise TypeMismatch(0, f".output() takes 2 arguments, but {len(args)} are given",
-                           hints=("call it as queue.output(context, record)",))  # fmt: skip
     if not isinstance(args[0], Context):
         raise TypeMismatch(
             0,
@@ -424,7 +419,7 @@ METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Ab
     "pop": (_pop, 1, 2),
     "add": (_add, 2, 2),
     "lock": (_lock, 1, 1),
-    "output": (_output, 1, 2),
+    "output": (_output, 2, 2),
     "reserve": (_reserve, 0, 0),
     "submit": (_submit, 1, 1),
     "discard": (_discard, 1, 1),
@@ -437,7 +432,7 @@ SIGNATURES: Final = {
     "pop": "m.pop(key) or m.pop(key, default)",
     "add": "m.add(key, value)",
     "lock": "with m.lock(key) as entry: ...",
-    "output": "queue.output(context, record) or ring.output(record)",
+    "output": "queue.output(context, record)",
     "reserve": "ring.reserve()",
     "submit": "ring.submit(record)",
     "discard": "ring.discard(record)",
@@ -452,6 +447,8 @@ def known_methods(spec: MapSpec) -> list[str]:
 
 
 def call_method(b: Builder, map: Map, name: str, args: tuple[Abstract, ...]) -> Abstract:
+    if name == "output" and map.spec.kind == MapType.RINGBUF:
+        return rings.output(b, map, pointer(b, map), args)
     handler, fewest, most = METHODS[name]
     if not fewest <= len(args) <= most:
         wanted = f"{fewest}" if fewest == most else f"{fewest} to {most}"
