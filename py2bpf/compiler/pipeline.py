@@ -122,11 +122,12 @@ class _Compilation:
         lowered = False
         self.found = []
         for self.stage, run in PASSES:
+            functions = (program, *program.subprograms)  # "loops" makes more of them
             for ir in functions:
                 run(ir)
                 self.found += warn.CHECKS.get(self.stage, _nothing)(ir)
             lowered |= self.stage == "lower"
-            _done(functions, self.stage, self.dump, lowered)
+            _done((program, *program.subprograms), self.stage, self.dump, lowered)
         self.stage = "codegen"
         try:
             return codegen.generate(program)

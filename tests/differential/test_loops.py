@@ -12,8 +12,12 @@ from runner import Case
 from py2bpf.compiler.ir.loop_policy import Form
 from py2bpf.compiler.passes import loops
 from py2bpf.datastructures import ArrayMap, HashMap
+from py2bpf.exception import VerifierError
+from py2bpf.kernel import features
+from py2bpf.kernel.features import Feature
 from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
+from py2bpf.spec import Target
 from py2bpf.uapi.prog_types import HOOKS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.PossiblyNone")]
@@ -227,7 +231,11 @@ SHAPES = {
             x += n
     """,
 }
-FORMS: dict[str, Callable[..., Form] | None] = {"policy": None, "iterator": lambda shape, target: Form.ITERATOR}
+FORMS: dict[str, Callable[..., Form] | None] = {
+    "policy": None,
+    "iterator": lambda shape, target: Form.ITERATOR,
+    "bpf_loop": lambda shape, target: Form.CALLBACK,
+}
 
 
 def source(body: str) -> str:
@@ -311,3 +319,46 @@ def test_references_that_a_loop_carries() -> None:
             assert loaded.test_run(bytes(60)).retval == 3 * 19 * 10 * 100 + 20
             nodes.clear()
             assert loaded.test_run(bytes(60)).retval == 0
+
+
+@pytest.fixture
+def no_iterators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiles as for Linux 5.17 to 6.3, where bpf_loop is all there is; before that such loops are refused."""
+    if not features.probe(Feature.HELPER_LOOP):
+        monkeypatch.setattr(features, "target", lambda: Target(iterators=False, bpf_loop=False))
+    else:
+        monkeypatch.setattr(features, "target", lambda: Target(iterators=False, bpf_loop=True))
+
+
+def scan(skb: Any) -> Any:
+    total = 0
+    for i in range(skb.len):
+        if i % 5 == 3:
+            continue
+        total += i
+        if total > 1_000_000:
+            return 1
+    n = skb.len
+    turns = 0
+    while n != 1:
+        n = 3 * n + 1 if n & 1 else n // 2
+        turns += 1
+    return (total * 1000 + turns) & 0x7FFFFFFF
+
+
+@pytest.mark.any_kernel
+@pytest.mark.usefixtures("no_iterators")
+def test_loops_without_bound_on_kernels_without_iterators() -> None:
+    if not features.probe(Feature.HELPER_LOOP):
+        with pytest.raises(VerifierError):
+            program(scan).close()
+        return
+
+    class Skb:
+        def __init__(self, length: int) -> None:
+            self.len = length
+
+    with program(scan) as loaded:
+        assert "scan_loop" in str([f.name for f in loaded.spec.functions])
+        for length in (14, 15, 60, 77, 1500, 3000):
+            assert loaded.test_run(bytes(length)).retval == scan(Skb(length - 14))

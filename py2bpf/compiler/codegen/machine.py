@@ -28,6 +28,7 @@ LD64: Final = int(Kind.LD64)
 LD_MAP: Final = int(Kind.LD_MAP)
 LOCAL: Final = int(Kind.CALL_LOCAL)
 LD_MAP_VALUE: Final = int(Kind.LD_MAP_VALUE)
+LD_FUNC: Final = int(Kind.LD_FUNC)
 KFUNC: Final = int(Kind.CALL_KFUNC)
 LOAD: Final = {size: Class.LDX | Mode.MEM | width for size, width in SIZES.items()}
 STORE: Final = {size: Class.STX | Mode.MEM | width for size, width in SIZES.items()}

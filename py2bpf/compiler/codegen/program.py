@@ -13,6 +13,7 @@ from .frame import SIZE
 
 Lines = tuple[Span | None, ...]
 _LABELLED: Final = (Kind.LABEL, Kind.JUMP)
+_FUNCTIONS: Final = (Kind.CALL_LOCAL, Kind.LD_FUNC)
 _FRAME_STEP: Final = 32
 """The kernel counts a frame in such steps, and one for a function that needs no stack."""
 MAX_FRAMES: Final = 8
@@ -61,7 +62,7 @@ def _shift(insn: Insn, labels: int, entries: int) -> Insn:
     """With labels numbered through the program; behind those of jumps come the subprograms' own."""
     if insn.kind in _LABELLED:
         return insn._replace(ref=insn.ref + labels)
-    return insn._replace(ref=insn.ref + entries) if insn.kind == Kind.CALL_LOCAL else insn
+    return insn._replace(ref=insn.ref + entries) if insn.kind in _FUNCTIONS else insn
 
 
 def _check_stack(functions: list[Compiled]) -> None:
@@ -73,6 +74,6 @@ def _check_stack(functions: list[Compiled]) -> None:
 def _depth(function: Compiled, subprograms: list[Compiled]) -> tuple[int, int]:
     """The most stack and frames that are in use while the function runs."""
     inner = [_depth(subprograms[ref], subprograms) for ref in
-             {insn.ref for insn in function.insns if insn.kind == Kind.CALL_LOCAL}]  # fmt: skip
+             {insn.ref for insn in function.insns if insn.kind in _FUNCTIONS}]  # fmt: skip
     own = max(_FRAME_STEP, -(-function.stack // _FRAME_STEP) * _FRAME_STEP)
     return own + max((size for size, _ in inner), default=0), 1 + max((count for _, count in inner), default=0)

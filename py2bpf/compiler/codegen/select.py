@@ -14,6 +14,7 @@ from typing import Final
 from ...asm import SIZES, Alu, Class, Jump, Mode, Source
 from ...exception import InternalCompilerError, Span
 from ...spec import ErrorSite
+from ...uapi.helpers import HELPERS
 from ..ir.alignment import alignment, pieces
 from ..ir.fold import signed
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
@@ -35,6 +36,8 @@ _KFUNCS: Final = {
 }  # fmt: skip
 _UNALIGNED: Final = platform.machine() in ("x86_64", "aarch64", "ppc64le", "s390x")
 """The processors on which the kernel has CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS."""
+_BPF_LOOP: Final = 181
+"""The helper's number; it takes a function, which no Python function can give: the table of helpers hasn't got it."""
 _SHARE: Final = 3
 """From so many uses on, a map or stack address gets a register of its own: 2 + n slots instead of 2 n."""
 
@@ -106,7 +109,7 @@ class Selector:
         if user.op in _KFUNCS:  # its place on the stack is worth no register
             return position == 0
         if arg.op in (Op.ALLOCA, Op.PTRADD):
-            return user.op in (Op.LOAD, Op.STORE, Op.ZERO, Op.COPY, Op.ATOMIC) and (position == 0 or user.op is Op.COPY)
+            return user.op is Op.LOOP or user.op in (Op.LOAD, Op.STORE, Op.ZERO, Op.COPY, Op.ATOMIC) and (position == 0 or user.op is Op.COPY)
         return False
 
     def _taken_apart(self, value: Value) -> bool:
@@ -522,6 +525,29 @@ class Selector:
         self.put(m.call_kfunc(self.fn.kfunc(_KFUNCS[value.op]), 3 if value.op is Op.ITER_NEW else 1))
         self._take_result(value)
 
+    def loop(self, value: Value) -> None:
+        """bpf_loop(count, callback, its context, 0)."""
+        self.into(1, value.args[1])
+        callback = self.fn.subprograms.index(value.attr)
+        self.put(Machine(m.LD_FUNC, m.WIDE_IMM, 2, ref=callback, writes=(2,)))
+        self.into(3, value.args[0])
+        self.put(m.load_constant(4, 0))
+        self.put(m.call(_BPF_LOOP, 4))
+        self._take_result(value)
+
+    def unseen(self, value: Value) -> None:
+        """The upper half of a random number of 32 bits, twice: the verifier takes it for any number of 64 bits."""
+        half, dst = self.fresh(), self.define(value)
+        self.put(m.call(HELPERS["get_prandom_u32"].id, 0))
+        self.put(m.move(half, 0))
+        self.put(m.alu_imm(Alu.RSH, half, 32))
+        self.put(m.move(dst, half))
+        self.put(m.alu_imm(Alu.LSH, dst, 32))
+        self.put(m.alu(Alu.OR, dst, half))
+
+    def held(self, value: Value) -> None:
+        self.put(m.load_constant(self.define(value), signed(value.args[0].attr)))
+
     def hide(self, value: Value) -> None:
         """An addition of registers: that of a constant the verifier sees through."""
         number, zero = value.args
@@ -620,6 +646,9 @@ _HANDLERS: Final[dict[Op, Callable[[Selector, Value], None]]] = {
     Op.PACKET: Selector.packet,
     **dict.fromkeys(_KFUNCS, Selector.iterator),
     Op.HIDE: Selector.hide,
+    Op.LOOP: Selector.loop,
+    Op.UNSEEN: Selector.unseen,
+    Op.HELD: Selector.held,
     Op.GUARD: Selector.guard,
     Op.JUMP: Selector.jump,
     Op.BRANCH: Selector.branch,

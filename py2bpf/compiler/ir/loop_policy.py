@@ -6,8 +6,10 @@ numbers that were found by measuring.
 | unrolled | the body once for each item, the variable constant | few items, or a body that needs constants |
 | bounded | a jump back, which the verifier walks iteration by iteration | the walk is surely short: the fastest |
 | iterator | the kernel's bpf_iter_num around it: the verifier walks the body two or three times | all else, Linux 6.4 |
+| callback | a function that bpf_loop calls: the verifier walks the body once, or a few times | all else, Linux 5.17 |
 
-Without iterators every loop that isn't unrolled is a bounded one, and the verifier has the last word.
+What can't be a callback is a bounded loop, and so is every loop that isn't unrolled where the kernel has neither: the
+verifier has the last word then.
 """
 
 from __future__ import annotations
@@ -35,7 +37,11 @@ fraction of the million that is allowed."""
 BRANCHING_STEPS: Final = 6_000
 """The same with branches, each of which may double what the verifier has to walk after it."""
 ITERATOR_WALKS: Final = 4
-"""How often the verifier walks the body of an iterator's loop until nothing new comes up."""
+"""How often the verifier walks the body of an iterator's loop, or a callback, until nothing new comes up."""
+
+
+MAX_CONTEXT: Final = 256
+"""The most bytes of stack for what a loop shares with its callback: half of what a program has for all its frames."""
 
 
 class Form(Enum):
@@ -43,6 +49,7 @@ class Form(Enum):
 
     BOUNDED = "bounded"
     ITERATOR = "iterator"
+    CALLBACK = "callback"
 
 
 class Shape(NamedTuple):
@@ -58,15 +65,16 @@ class Shape(NamedTuple):
 
 def walk(shape: Shape, form: Form) -> int:
     """About how many steps the verifier takes for the loop."""
-    trips = ITERATOR_WALKS if form is Form.ITERATOR or shape.trips is None else shape.trips
+    trips = ITERATOR_WALKS if form is not Form.BOUNDED or shape.trips is None else shape.trips
     return trips * shape.steps * (1 + shape.forks)
 
 
 def choose(shape: Shape, target: Target) -> Form:
     """The form of a loop that isn't unrolled."""
-    if not target.iterators:
+    if not target.iterators and not target.bpf_loop:
         return Form.BOUNDED
+    endless = Form.ITERATOR if target.iterators else Form.CALLBACK
     if shape.trips is None:
-        return Form.ITERATOR
+        return endless
     limit = BRANCHING_STEPS if shape.forks else STRAIGHT_STEPS
-    return Form.BOUNDED if walk(shape, Form.BOUNDED) * (1 + shape.around) <= limit else Form.ITERATOR
+    return Form.BOUNDED if walk(shape, Form.BOUNDED) * (1 + shape.around) <= limit else endless

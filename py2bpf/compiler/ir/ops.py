@@ -76,7 +76,11 @@ class Op(Enum):
     ITER_NEW = "iter_new"  # stack, count; its value is 0, which the verifier does not know
     ITER_NEXT = "iter_next"  # stack; null when it has been asked count times
     ITER_DESTROY = "iter_destroy"  # stack
-    HIDE = "hide"  # integer, an ITER_NEW: the same integer, of which the verifier knows nothing
+    HIDE = "hide"  # integer, an ITER_NEW or UNSEEN: the same integer, of which the verifier knows nothing
+    # the helper bpf_loop, Linux 5.17
+    LOOP = "loop"  # stack, count, stack objects that the function uses; attr: the callback, a Function
+    UNSEEN = "unseen"  # 0, which the verifier does not know
+    HELD = "held"  # constant; the same in a register: stored from there, the verifier keeps it
     # control
     GUARD = "guard"  # condition; attr: Raise: where it is 0 the program ends with its safe value
     JUMP = "jump"  # attr: (block,)
@@ -148,6 +152,9 @@ INFO: Final[dict[Op, Info]] = {
     Op.ITER_NEXT: Info(1),
     Op.ITER_DESTROY: Info(1),
     Op.HIDE: Info(2, removable=True),  # not shared: the verifier would take two variables for one
+    Op.LOOP: Info(None),
+    Op.UNSEEN: Info(0, removable=True),
+    Op.HELD: Info(1, removable=True),
     Op.GUARD: Info(1),
     Op.JUMP: _END,
     Op.BRANCH: Info(1, terminator=True),

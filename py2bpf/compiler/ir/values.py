@@ -62,10 +62,11 @@ class Function:
     ``locked`` the headers of loops that run while a spin lock is held.
 
     A subprogram has ``params`` parameters beside the context and a ``result`` type; where ``flag`` points, it stores 1
-    when the program shall end."""
+    when the program shall end. A ``callback`` is one that bpf_loop calls, with the number of the call and its own
+    parameter; it returns 0 to be called again, 1 to end the loop."""
 
     __slots__ = (
-        "blocks", "captures", "edges", "flag", "hook", "kfuncs", "locked", "maps", "name", "params", "result",
+        "blocks", "callback", "captures", "edges", "flag", "hook", "kfuncs", "locked", "maps", "name", "params", "result",
         "subprograms", "target",
     )  # fmt: skip
 
@@ -83,6 +84,7 @@ class Function:
         self.params = 0
         self.result: Type = VOID
         self.flag: Value | None = None
+        self.callback = False
 
     def __str__(self) -> str:
         return self.name

@@ -9,7 +9,7 @@ return %3                       ->   b1: return %3
 from __future__ import annotations
 
 from ..ir.ops import Op
-from ..ir.types import VOID
+from ..ir.types import I64, VOID
 from ..ir.values import Block, Function, Value, connect, const
 
 
@@ -27,7 +27,10 @@ def run(fn: Function) -> None:
     fn.blocks = blocks + exits
     for block in fn.blocks:
         if block.end.op is Op.EXIT:
-            block.body.insert(len(block.body) - 1, Value(Op.STORE, [fn.flag, const(1)], VOID, (0, 8), block.end.span))
+            held = Value(Op.HELD, [const(1)], I64, None, block.end.span)
+            one = [held] if fn.callback else []
+            store = Value(Op.STORE, [fn.flag, *(one or [const(1)])], VOID, (0, 8), block.end.span)
+            block.body[-1:-1] = [*one, store]
 
 
 def _split(block: Block, at: int, exits: list[Block]) -> Block:

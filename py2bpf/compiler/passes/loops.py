@@ -1,4 +1,5 @@
-"""Puts the kernel's iterator around loops that the verifier could not walk iteration by iteration.
+"""Puts the kernel's iterator around loops that the verifier could not walk iteration by iteration; for kernels without
+it the ``callbacks`` module makes them functions that bpf_loop calls.
 
 b0: jump b1                           b0: %9 = alloca #8
 b1: %1 = phi 0, %3                        %8 = iter_new i64 %9, 8388608     (0, but the verifier does not know)
@@ -25,13 +26,13 @@ from ..ir.loops import Loop, find_loops
 from ..ir.ops import Op, Raise
 from ..ir.types import I64, STACK, VOID, Int, Ptr, Region
 from ..ir.values import Block, Function, Value, connect, const
+from .callbacks import TOO_LONG, Outlining, iterations, refusal
+from .loop_edges import enter, entry_of, split_latches
 from .ranges import Ranges, verifier_sees
 from .trips import Bound, bound
 
 ITERATOR_BYTES = 8
 """sizeof(struct bpf_iter_num)."""
-TOO_LONG = "TimeoutError"
-"""The name under which a loop is counted that wants more than MAX_ITERATIONS."""
 
 
 def run(fn: Function) -> None:
@@ -41,32 +42,54 @@ def run(fn: Function) -> None:
         return
     tree = dominators(fn)
     bounds = _bounds(fn, loops, tree)
-    chosen: list[Loop] = []
+    chosen: dict[Loop, Form] = {}
     while (again := _choose(fn, loops, bounds, chosen)) != chosen:
         chosen = again
-    for loop in chosen:
+    unseen: Value | None = None
+    for loop, form in chosen.items():
         limit = bounds.get(loop)
-        _Iterator(fn, loop, limit is not None and limit.certain and limit.trips < MAX_ITERATIONS).insert()
+        enough = limit is not None and limit.certain and limit.trips < MAX_ITERATIONS
+        if form is Form.ITERATOR:
+            _Iterator(fn, loop, enough).insert()
+        else:
+            unseen = unseen or _unseen(fn, chosen)
+            Outlining(fn, loop, unseen, TOO_LONG if not enough else "").run()
 
 
-def _choose(fn: Function, loops: list[Loop], bounds: dict[Loop, Bound], before: list[Loop]) -> list[Loop]:
-    """The loops that get an iterator. From those that had one ``before``, the verifier knows nothing of what the loops
-    carry, so that it can't see a bound that is made of that."""
+def _choose(fn: Function, loops: list[Loop], bounds: dict[Loop, Bound], before: dict[Loop, Form]) -> dict[Loop, Form]:
+    """The loops that aren't plain ones, inner ones first. From those that were none ``before``, the verifier knows
+    nothing of what the loops carry, so that it can't see a bound that is made of that."""
     hidden = {phi for loop in before for phi in loop.header.phis}
     costs: dict[Loop, tuple[int, int]] = {}
-    chosen = []
+    chosen: dict[Loop, Form] = {}
     for loop in loops:
         limit = bounds.get(loop)
         if limit is not None and not all(verifier_sees(value, counters=True, hidden=hidden) for value in limit.by):
             limit = None
         shape = _shape(fn, loop, limit, costs)
-        form = Form.ITERATOR if loop in before else choose(shape, fn.target)
+        form = before.get(loop) or choose(shape, fn.target)
+        if form is Form.CALLBACK and refusal(fn, loop):
+            form = Form.BOUNDED
         costs[loop] = walk(shape, form), shape.forks
         if loop.header in fn.locked:
             _check_locked(loop, shape)
-        elif form is Form.ITERATOR:
-            chosen.append(loop)
+        elif form is not Form.BOUNDED:
+            chosen[loop] = form
     return chosen
+
+
+def _unseen(fn: Function, chosen: dict[Loop, Form]) -> Value:
+    """A number before all loops that become callbacks: 0, which the verifier does not know."""
+    tree = dominators(fn)
+    headers = [loop.header for loop, form in chosen.items() if form is Form.CALLBACK]
+    place = next(
+        block for block in reversed(fn.blocks)
+        if all(tree.dominates(block, header) and block is not header for header in headers)
+        and not any(block in loop.blocks for loop, form in chosen.items() if form is Form.CALLBACK)
+    )  # fmt: skip
+    zero = Value(Op.UNSEEN, [], I64, None, place.end.span)
+    place.body.insert(len(place.body) - 1, zero)
+    return zero
 
 
 def _check_locked(loop: Loop, shape: Shape) -> None:
@@ -126,32 +149,15 @@ class _Iterator:
         self.span = loop.header.end.span
 
     def insert(self) -> None:
-        entry = self._entry()
+        entry = entry_of(self.fn, self.loop)
         slot = Value(Op.ALLOCA, [], STACK, ITERATOR_BYTES, self.span)
-        zero = Value(Op.ITER_NEW, [slot, const(self._count())], I64, None, self.span)
+        zero = Value(Op.ITER_NEW, [slot, const(iterations(self.loop))], I64, None, self.span)
         entry.body[-1:-1] = [slot, zero]
-        self._latches()
+        split_latches(self.fn, self.loop)
         for phi in self.loop.header.phis:
             if isinstance(phi.type, Int):
                 self._hide(phi, zero)
         self._test(slot)
-
-    def _latches(self) -> None:
-        """Gives a jump back that a branch makes a block of its own."""
-        header = self.loop.header
-        for i, pred in enumerate(header.preds):
-            if pred.end.op is Op.BRANCH:
-                latch = Block()
-                latch.body = [Value(Op.JUMP, [], VOID, (header,), pred.end.span)]
-                latch.preds = [pred]
-                header.preds[i] = latch
-                pred.end.attr = tuple(latch if succ is header else succ for succ in pred.succs)
-                self.fn.blocks.insert(self._last() + 1, latch)
-                _enter(self.loop, latch)
-
-    def _last(self) -> int:
-        """The place of the loop's last block."""
-        return max(i for i, block in enumerate(self.fn.blocks) if block in self.loop.blocks)
 
     def _hide(self, phi: Value, zero: Value) -> None:
         for edge, pred in enumerate(self.loop.header.preds):
@@ -159,35 +165,6 @@ class _Iterator:
                 hidden = Value(Op.HIDE, [phi.args[edge], zero], phi.type, None, self.span)
                 pred.body.insert(len(pred.body) - 1, hidden)
                 phi.args[edge] = hidden
-
-    def _count(self) -> int:
-        """A loop that tests at its top asks the iterator once more, so that both kinds run as often."""
-        tests_first = any(succ not in self.loop.blocks for succ in self.loop.header.succs)
-        return MAX_ITERATIONS if tests_first else MAX_ITERATIONS - 1
-
-    def _entry(self) -> Block:
-        """A block that only leads into the loop, the only one from outside."""
-        header = self.loop.header
-        entries = self.loop.entries()
-        if len(entries) == 1 and entries[0].end.op is Op.JUMP:
-            return entries[0]
-        block = Block()
-        for phi in header.phis:
-            merged = [arg for arg, pred in zip(phi.args, header.preds, strict=True) if pred in entries]
-            rest = [arg for arg, pred in zip(phi.args, header.preds, strict=True) if pred not in entries]
-            value = merged[0]
-            if len(merged) > 1:
-                value = Value(Op.PHI, merged, phi.type, None, phi.span)
-                block.phis.append(value)
-            phi.args = [*rest, value]
-        block.preds = [pred for pred in header.preds if pred in entries]
-        header.preds = [pred for pred in header.preds if pred not in entries]
-        for pred in entries:
-            pred.end.attr = tuple(block if succ is header else succ for succ in pred.succs)
-        self.fn.blocks.insert(self.fn.blocks.index(header), block)
-        connect(block, Op.JUMP, [], (header,), self.span)
-        _enter(self.loop.parent, block)
-        return block
 
     def _test(self, slot: Value) -> None:
         """Asks the iterator at the header; what the header did comes after."""
@@ -201,11 +178,4 @@ class _Iterator:
         end.body = [Value(Op.EXIT, [], VOID, Raise("" if self.enough else TOO_LONG), self.span)]
         self.fn.blocks.insert(self.fn.blocks.index(header) + 1, rest)
         self.fn.blocks.append(end)
-        _enter(self.loop, rest)
-
-
-def _enter(loop: Loop | None, block: Block) -> None:
-    """Enters a new block into the loops around it."""
-    while loop is not None:
-        loop.blocks.add(block)
-        loop = loop.parent
+        enter(self.loop, rest)

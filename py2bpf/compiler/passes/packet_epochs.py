@@ -15,8 +15,8 @@ Epoch = Value | Block | None
 
 def moves_packet(value: Value) -> bool:
     """Whether pointers into the packet are worthless after the operation (bpf_helper_changes_pkt_data): after a
-    helper's call, or that of a subprogram which calls such a helper."""
-    if value.op is Op.CALL_SUB:
+    helper's call, or that of a function which calls such a helper."""
+    if value.op in (Op.CALL_SUB, Op.LOOP):
         return any(moves_packet(inner) for block in value.attr.blocks for inner in block.body)
     return value.op is Op.CALL and value.attr.writes_packet
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from ...uapi.helpers import Arg
 from ..ir.dominators import dominators
 from ..ir.ops import INFO, NEGATED, Op, Raise
-from ..ir.types import I64, PACKET_REACH, PLACE, U64, VIEW, VOID, Ptr, Region, Type
+from ..ir.types import CTX, I64, PACKET_REACH, PLACE, U64, VIEW, VOID, Ptr, Region, Type
 from ..ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
 from . import cse, dce
 from .packet_epochs import Epoch, Epochs, meeting_place, moves_packet, still_loops
@@ -79,7 +79,7 @@ class _Expansion:
         self.tree = dominators(fn)
         self.edges: dict[tuple[Epoch, str], Value] = {}  # data, data_end by epoch
         self.wanted: dict[Value, set[Block]] = {}
-        self.context = next(v for v in fn.blocks[0].body if v.op is Op.CTX)
+        self.context = next(v for v in fn.blocks[0].body if v.type == CTX)
         self.home: dict[Value, Epoch] = {}  # of views and phis: the epoch that they come from
         self.flags: dict[Value, Value] = {}  # a view's presence, or a condition on it, kept as a number
         self.meanings: dict[Value, _Meaning] = {}

@@ -368,7 +368,7 @@ _RULES: Final[dict[Op, Callable[[Value, list[Range]], Range | None]]] = {
 
 _HIDDEN: Final = frozenset({
     Op.UDIV, Op.UMOD, Op.FLOORDIV, Op.MOD, Op.NEG, Op.BSWAP, Op.CALL, Op.PACKET, Op.EXTENT, Op.ITER_NEW,
-    Op.HIDE,
+    Op.HIDE, Op.UNSEEN,
 })  # fmt: skip
 """Operations of whose results the verifier knows nothing."""
 _SHIFTS: Final = frozenset({Op.LSHIFT, Op.RSHIFT, Op.SHL, Op.LSHR, Op.ASHR})
