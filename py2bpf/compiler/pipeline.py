@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..exception import InternalCompilerError, Py2BpfError, Span, TranslationError, UnsupportedSyntax
+from ..exception import InternalCompilerError, LimitExceeded, Py2BpfError, Span, TranslationError, UnsupportedSyntax
 from ..spec import ContextSpec, HookSpec, ProgramSpec, Target
 from . import codegen, warn
 from .bytecode import decode
@@ -83,8 +83,7 @@ def compile_function(
         dump("bytecode", bytecode_text(decode(fn.__code__)))
     compilation = _Compilation(fn, context, hook, target or Target(), dump)
     try:
-        spec = compilation.run(inline=False) or compilation.run(inline=True)
-        assert spec is not None
+        spec = compilation.run(inline=False) or compilation.run(inline=True) or compilation.run_plain()
     except TranslationError as error:
         _blame(error, given)
         raise
@@ -113,8 +112,16 @@ class _Compilation:
         self.stage = ""
         self.found: list[warn.Found] = []
 
+    def run_plain(self) -> ProgramSpec:
+        """Without subprograms and callbacks: one frame has the whole stack."""
+        self.target = dataclasses.replace(self.target, bpf_loop=False)
+        spec = self.run(inline=True)
+        assert spec is not None
+        return spec
+
     def run(self, inline: bool) -> ProgramSpec | None:
-        """``inline``: without subprograms. None where it is worth a try since their frames don't fit the stack."""
+        """``inline``: without subprograms. None where it is worth a try since their frames, or those of callbacks,
+        don't fit the stack."""
         self.stage = "peval"
         program = evaluate(self.fn, self.context, self.hook, self.target, decode, inline)
         functions = (program, *program.subprograms)
@@ -132,6 +139,10 @@ class _Compilation:
         try:
             return codegen.generate(program)
         except codegen.FrameSizeError:
+            return None
+        except LimitExceeded:
+            if not any(function.callback for function in program.subprograms):
+                raise
             return None
 
 

@@ -1,6 +1,7 @@
 """Golden files: one program each, with what the compiler makes of it and what it does.
 
-A file is text in sections. Before the first one stand ``hook: NAME`` (socket_filter when absent) and remarks.
+A file is text in sections. Before the first one stand ``hook: NAME`` (socket_filter when absent),
+``target: no iterators`` and remarks.
 
     -- python   the program: the function ``prog``, and what it uses (see NAMES)
     -- peval    its IR after partial evaluation
@@ -32,7 +33,7 @@ import py2bpf
 from py2bpf import datastructures, funcs
 from py2bpf.compiler import pipeline
 from py2bpf.exception import TranslationError
-from py2bpf.spec import ContextSpec, MapSpec, ProgramSpec
+from py2bpf.spec import ContextSpec, MapSpec, ProgramSpec, Target
 from py2bpf.uapi import contexts
 from py2bpf.uapi.map_types import MapFlags, MapType
 from py2bpf.uapi.prog_types import HOOKS, ProgType
@@ -60,6 +61,11 @@ class Case:
     def prog_type(self) -> ProgType:
         found = re.search(r"^hook: (\w+)$", self.head, re.M)
         return ProgType[found[1].upper()] if found else ProgType.SOCKET_FILTER
+
+    @property
+    def target(self) -> Target:
+        """That of Linux 6.1 where the head says ``target: no iterators``."""
+        return Target(iterators=re.search(r"^target: no iterators$", self.head, re.M) is None)
 
     @property
     def source_name(self) -> str:
@@ -149,7 +155,8 @@ def translate(case: Case, names: dict[str, Any]) -> dict[str, str]:
         warnings.simplefilter("always")
         try:
             spec = pipeline.compile_function(
-                names["prog"], CONTEXTS[case.prog_type](), HOOKS[case.prog_type], dump=stages.__setitem__
+                names["prog"], CONTEXTS[case.prog_type](), HOOKS[case.prog_type], target=case.target,
+                dump=stages.__setitem__
             )
         except TranslationError as error:
             return {"error": f"{type(error).__name__}: {error}"}

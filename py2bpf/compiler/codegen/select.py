@@ -109,7 +109,8 @@ class Selector:
         if user.op in _KFUNCS:  # its place on the stack is worth no register
             return position == 0
         if arg.op in (Op.ALLOCA, Op.PTRADD):
-            return user.op is Op.LOOP or user.op in (Op.LOAD, Op.STORE, Op.ZERO, Op.COPY, Op.ATOMIC) and (position == 0 or user.op is Op.COPY)
+            accesses = user.op in (Op.LOAD, Op.STORE, Op.ZERO, Op.COPY, Op.ATOMIC)
+            return user.op is Op.LOOP or (accesses and (position == 0 or user.op is Op.COPY))
         return False
 
     def _taken_apart(self, value: Value) -> bool:

@@ -66,8 +66,8 @@ class Function:
     parameter; it returns 0 to be called again, 1 to end the loop."""
 
     __slots__ = (
-        "blocks", "callback", "captures", "edges", "flag", "hook", "kfuncs", "locked", "maps", "name", "params", "result",
-        "subprograms", "target",
+        "blocks", "callback", "captures", "edges", "flag", "hook", "kfuncs", "locked", "maps", "name", "params",
+        "result", "subprograms", "target",
     )  # fmt: skip
 
     def __init__(self, name: str, hook: HookSpec, target: Target | None = None) -> None:

@@ -18,7 +18,7 @@ callback:                          b0: %0 = param #2
 Linux 5.17 to 6.6 verify the callback once, with what it is called with first, and trust that the other calls do the
 same. So what differs from call to call must be unknown at the first one, or branches that only later calls take would
 be removed as dead: numbers are hidden, pointers can't be carried, and stack objects that the loop writes have unknown
-contents on a path of their own (taken if ``unseen`` isn't 0, so never).
+contents on a path of their own (taken if ``unseen`` is 1, so never).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def refusal(fn: Function, loop: Loop) -> str:
     if not all(isinstance(phi.type, Int) for phi in loop.header.phis):
         return "the verifier takes a pointer that changes for the first one"
     inside = {value for block in loop.blocks for value in block.values()}
-    live_in, live_out = _live_in(loop, inside), _live_out(fn, loop, inside)
+    live_in, live_out = _live_in(fn, loop, inside), _live_out(fn, loop, inside)
     for block in loop.blocks:
         for value in block.body:
             if value.op is Op.CALL and value.attr.name == "tail_call":
@@ -76,10 +76,10 @@ def refusal(fn: Function, loop: Loop) -> str:
     return ""
 
 
-def _live_in(loop: Loop, inside: set[Value]) -> list[Value]:
+def _live_in(fn: Function, loop: Loop, inside: set[Value]) -> list[Value]:
     """What the loop uses and does not make, aside from what its header's phis begin with."""
     found: dict[Value, None] = {}
-    for block in loop.blocks:
+    for block in [block for block in fn.blocks if block in loop.blocks]:
         for value in block.values():
             for i, arg in enumerate(value.args):
                 begins = value.op is Op.PHI and block.preds[i] not in loop.blocks
@@ -145,7 +145,7 @@ class Outlining:
         tree = dominators(self.fn)
         inside = {value for block in self.loop.blocks for value in block.values()}
         live_out = self._hoist(_live_out(self.fn, self.loop, inside), inside)
-        live_in = _live_in(self.loop, inside)
+        live_in = _live_in(self.fn, self.loop, inside)
         blocks = [block for block in self.fn.blocks if block in self.loop.blocks]
         homes = {value: block for block in blocks for value in block.values()}
         begins = [phi.args[self.loop.header.preds.index(self.entry)] for phi in self.loop.header.phis]
@@ -261,7 +261,7 @@ class Outlining:
     ) -> list[tuple[Block, Block]]:
         """Gives each edge out of the loop a block on either side: (target, the caller's block) by number."""
         carried = {old for old in self.new if old.op is Op.PHI and homes.get(old) is self.loop.header}
-        stubs = []
+        stubs: list[tuple[Block, Block]] = []
         for block in blocks:
             for i, target in enumerate(block.succs):
                 if target in self.loop.blocks:
@@ -310,10 +310,12 @@ class Outlining:
         if not written:
             return self.entry
         never, go = Block(), Block()
-        connect(self.entry, Op.BRANCH, [self.unseen], (never, go), self.span)
+        anything = append(self.entry, Op.HIDE, [const(0), self.unseen], I64, None, self.span)
+        one = append(self.entry, Op.EQ, [self.unseen, const(1)], I64, None, self.span)  # (not 0: it would be known)
+        connect(self.entry, Op.BRANCH, [one], (never, go), self.span)
         for root in written:
             for offset, size in _pieces(root.attr):
-                append(never, Op.STORE, [root, self.unseen], VOID, (offset, size), self.span)
+                append(never, Op.STORE, [root, anything], VOID, (offset, size), self.span)
         connect(never, Op.JUMP, [], (go,), self.span)
         self.fn.blocks[at + 1 : at + 1] = [never, go]
         enter(self.loop.parent, never)
@@ -367,8 +369,7 @@ class Outlining:
     def _insert(self, made: list[Block], leave: list[Block], stubs: list[tuple[Block, Block]]) -> None:
         """Puts the dispatching blocks behind the call, and into the loops around where a way leads back into them."""
         fn, parent = self.fn, self.loop.parent
-        call = next(block for block in fn.blocks if any(v.op is Op.LOOP and v.attr is self.callback for v in block.body))
-        at = fn.blocks.index(call) + 1
+        at = 1 + next(i for i, block in enumerate(fn.blocks) if any(v.attr is self.callback for v in block.body))
         fn.blocks[at:at] = [*made, *leave]
         while parent is not None:
             back = [i for i, (target, _) in enumerate(stubs) if target in parent.blocks]
