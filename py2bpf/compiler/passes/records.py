@@ -98,6 +98,7 @@ class _Flow:
     """What is known where each block begins, and on each edge."""
 
     def __init__(self, fn: Function) -> None:
+        self.live = _live(fn)
         self.begin: dict[Block, Known] = {fn.blocks[0]: {}}
         self.out: dict[tuple[Block, Block], Known] = {}
         changed = True
@@ -144,7 +145,8 @@ class _Flow:
         if not edges:
             return None
         common = set(edges[0]).intersection(*edges[1:])
-        return {record: _joined({known[record] for known in edges}) for record in edges[0] if record in common}
+        needed = common & self.live[block]
+        return {record: _joined({known[record] for known in edges}) for record in edges[0] if record in needed}
 
     def forgotten(self, pred: Block, block: Block) -> list[tuple[Value, Status]]:
         """The records that an edge must give back, by the names that they have before it."""
@@ -155,6 +157,27 @@ class _Flow:
             for record, status in self.edge(pred, block).items()
             if status in _OPEN and kept.get(record) not in _OPEN
         ]
+
+
+def _live(fn: Function) -> dict[Block, set[Value]]:
+    """The records that each block, or one behind it, asks for: others are given back before it, so that loops are
+    walked without them, which saves the verifier much."""
+    live: dict[Block, set[Value]] = {}
+    for block in fn.blocks:
+        used = {_root(arg) for value in block.body for arg in value.args}
+        live[block] = {record for record in used if _is_root(record)} | set(filter(_is_root, block.phis))
+    changed = True
+    while changed:
+        changed = False
+        for block in reversed(fn.blocks):
+            found = set(live[block])
+            for succ in block.succs:
+                at = succ.preds.index(block)
+                found |= live[succ].difference(succ.phis)
+                found |= {phi.args[at] for phi in succ.phis if _is_root(phi) and _is_root(phi.args[at])}
+            if found != live[block]:
+                live[block], changed = found, True
+    return live
 
 
 def _joined(found: set[Status]) -> Status:
