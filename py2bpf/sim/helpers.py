@@ -71,8 +71,8 @@ class _Arguments:
                               f"of which sizes may be left out")  # fmt: skip
 
     def _cut(self, memory: Any, size: int) -> Any:
-        if not 0 <= size <= len(memory):
-            raise SimulationError(f"{self.info.name}() of {size} bytes exceeds an object of {len(memory)} bytes")
+        if not min(1, len(memory)) <= size <= len(memory):
+            raise ValueError(f"{self.info.name}() of {size} bytes does not fit an object of {len(memory)}")
         return memory[:size]
 
     def _one(self, kind: Arg, index: int, value: Any, args: tuple[Any, ...]) -> Any:

@@ -45,6 +45,10 @@ CASES = {
     " + list(n for n in (5, 6, 7) if n > 5)[0]",
     "generators of generators": "return sum(any(n == a for n in (m, 5)) for m in (5, 50, 1))",
     "a generator sees late variables": "n = 1\ng = (n + i for i in (1, 2))\nn = a & 7\nreturn sum(g)",
+    "equal numbers of other types": "OUT[0] = (a == 50.0) + 2 * (a in (5.0, 2.5)) + 4 * (a == Fraction(7))\n"
+    "OUT[1] = (a != 1e300) + 2 * ([a, 1] == [5, 1])\n"
+    "return (1 if a in {5.0: 1, 7: 2} else 2) + ({5.0: 3}.get(a) is None) + (a == [5]) + (a == float('inf'))",
+    "decorated twice": "return COMPOSED(a & 0xffff) + COMPOSED(3)",
     "None in a loop": "best = None\nfor i in range(a & 63):\n    if best is None or i * 7 & 31 > best:\n"
     "        best = i * 7 & 31\n    elif i == b & 63:\n        best = None\nreturn 99 if best is None else best",
     "namedtuple": "p = Point(a, y=5)\nq = Point(1, 2) if a < 6 else p\nx, y = p\n"
@@ -54,6 +58,15 @@ CASES = {
 PRELUDE = """import operator
 from typing import NamedTuple
 TABLE = {5: 7, 50: 8, 7: 0}
+from fractions import Fraction
+def again(function):
+    def wrapper(x):
+        return function(x) * 2 + 1
+    return wrapper
+@again
+@again
+def COMPOSED(x):
+    return x + 1
 class Point(NamedTuple):
     x: int
     y: int = 3

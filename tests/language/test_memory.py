@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from py2bpf import funcs, sim
 from py2bpf.datastructures import ArrayMap, HashMap, PerCpuArrayMap
 from py2bpf.exception import PossiblyNone
 from py2bpf.prog import Prog, create_prog
@@ -461,3 +462,24 @@ def test_two_char_arrays(comparing: Prog, first: bytes, second: bytes | None) ->
     names = Names(first, first + b"\0x" if second is None else second)
     NAMES[0] = names
     assert run(comparing) == (1 if names.first == names.second else 2)
+
+
+# a size that run time gives
+
+
+def load_some(skb: Any) -> int:
+    buffer = (ctypes.c_uint8 * 8)()
+    n = funcs.load_skb_byte(skb, 0)
+    if funcs.skb_load_bytes(skb, 1, buffer, n) < 0:
+        return 100
+    return buffer[0] + buffer[7]
+
+
+def test_sizes_of_run_time_are_checked() -> None:
+    with load(load_some) as prog:
+        for size in (0, 1, 7, 8, 9, 255):
+            packet = bytes(14) + bytes([size]) + bytes(range(1, 50))
+            simulated = sim.run(load_some, packet)
+            assert prog.test_run(packet).retval == simulated.retval, size
+            assert simulated.retval == {1: 1, 7: 1, 8: 9}.get(size, KEEP_PACKET)
+        assert [(site.error, count) for site, count in prog.errors.items()] == [("ValueError", 3)]

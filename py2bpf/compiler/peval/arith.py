@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 from collections.abc import Callable
 from typing import Any, Final
@@ -71,6 +72,17 @@ _OPS: Final = {
 }
 _COMPARE: Final = {"<": Op.LT, "<=": Op.LE, "==": Op.EQ, "!=": Op.NE, ">": Op.GT, ">=": Op.GE}
 _MIN, _MAX = -(1 << 63), (1 << 64) - 1
+
+
+def as_integer(obj: Any) -> int | None:
+    """The integer of 64 bits that a constant number equals, if it equals one."""
+    if not isinstance(obj, numbers.Number):
+        return None
+    try:
+        number = int(obj)  # type: ignore[call-overload]  # complex numbers are caught
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if number == obj and _MIN <= number <= _MAX else None
 
 
 def is_int(value: Abstract) -> bool:

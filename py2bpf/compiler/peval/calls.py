@@ -287,7 +287,8 @@ def _refuse_recursion(ev: Evaluator, frame: Frame, args: Args, kwargs: Kwargs) -
     """Recursion ends only if a constant argument changes; without one it never does."""
     caller = ev.frame
     while caller is not None:
-        if caller.code is frame.code and not any(isinstance(arg, Const) for arg in (*args, *kwargs.values())):
+        same = caller.code is frame.code and caller.constants == frame.constants and caller.cell_ids == frame.cell_ids
+        if same and not any(isinstance(arg, Const) for arg in (*args, *kwargs.values())):
             raise UnsupportedSyntax(0, f"{frame.fn.name}() calls itself with run-time arguments only",
                                     hints=("BPF has no recursion; write a loop",))  # fmt: skip
         caller = caller.parent

@@ -52,7 +52,7 @@ def _search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> tuple[Value,
 
 def _numbers(b: Builder, items: Mapping[Any, Any]) -> list[tuple[int, Value]]:
     """The entries whose keys a number can equal."""
-    found = [(int(k), v) for k, v in items.items() if isinstance(k, (int, float)) and int(k) == k and _in_range(int(k))]
+    found = [(number, v) for k, v in items.items() if (number := arith.as_integer(k)) is not None]
     if len(found) > MAX_KEYS:
         raise LimitExceeded(0, f"a dict of {len(found)} keys is asked with a run-time key", hints=(_IN_A_MAP,))
     values = []
@@ -63,7 +63,3 @@ def _numbers(b: Builder, items: Mapping[Any, Any]) -> list[tuple[int, Value]]:
                                f"{describe(value)}", hints=(_IN_A_MAP,))  # fmt: skip
         values.append((number, arith.to_ir(b, value)))
     return values
-
-
-def _in_range(number: int) -> bool:
-    return -(1 << 63) <= number < 1 << 64

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+import numbers
+import types
+from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
@@ -12,7 +15,7 @@ from . import arith, iteration, maps, memory, semantics
 from .describe import describe
 from .layout import is_char, is_chars
 from .state import State, same
-from .values import Abstract, Const, Map, Option, RangeOf, Ref, Run, TupleOf
+from .values import Abstract, Const, DictRef, ListRef, Map, Option, RangeOf, Ref, Run, TupleOf
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -45,7 +48,12 @@ def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Valu
     first, second = (_tuple(ev, state, value) for value in (left, right))
     if first is not None and second is not None:
         return _equal_tuples(ev, state, first, second)
+    if isinstance(left, ListRef) and isinstance(right, ListRef):
+        lists = [iteration.heap_object(state, value) for value in (left, right)]
+        return _equal_tuples(ev, state, lists[0], lists[1])
     for one, other in ((left, right), (right, left)):
+        if isinstance(one, (Run, TupleOf)) and isinstance(other, (ListRef, DictRef)):
+            return const(0)
         if isinstance(one, Run) and isinstance(other, Const) and isinstance(other.obj, (bytes, str)):
             raise TypeMismatch(
                 0,
@@ -53,9 +61,25 @@ def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Valu
                 hints=("an item of bytes is a number: compare with b'x'[0], or with ord('x')",),
             )
         if isinstance(one, (Run, TupleOf)) and isinstance(other, Const):
-            return const(0)  # 5 == 'a' is False in Python
+            return _equal_constant(ev, one, other.obj)
     raise TypeMismatch(0, f"can't compare {describe(left)} with {describe(right)}",
                        hints=("compare their fields, or the bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
+
+
+def _equal_constant(ev: Evaluator, value: Run | TupleOf, other: Any) -> Value:
+    """An integer or tuple of run time beside a constant of another type: 5 == 5.0 is True, 5 == [] is False."""
+    if isinstance(value, Run) and isinstance(other, numbers.Number):
+        number = arith.as_integer(other)
+        return const(0) if number is None else ev.b.compare(Op.EQ, value.ir, arith.constant(number))
+    if isinstance(other, _UNLIKE) or inspect.getattr_static(type(other), "__eq__") is _IDENTITY:
+        return const(0)
+    raise TypeMismatch(0, f"can't compare {describe(value)} with {describe(Const(other))}",
+                       hints=("its == is a function of its class: compare with a number that it has",))  # fmt: skip
+
+
+_IDENTITY: Final = inspect.getattr_static(object, "__eq__")
+_UNLIKE: Final = (list, dict, set, frozenset, range, type, types.FunctionType, bytearray, str, bytes, tuple)
+"""Whose == is False for integers, and for tuples that are not known yet."""
 
 
 def _equal_chars(ev: Evaluator, chars: Ref, other: Abstract) -> Value:

@@ -43,8 +43,12 @@ def _divmod(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 
 def _pow(ev: Evaluator, state: State, args: Args) -> Abstract:
-    power = semantics.operate(ev, state, "**", args[0], args[1])
-    return power if len(args) == 2 else semantics.operate(ev, state, "%", power, args[2])
+    if len(args) == 3:
+        raise UnsupportedSyntax(
+            0, "pow() with a modulus needs numbers of any size, and a program has 64 bits",
+            hints=("write (base ** exponent) % modulus where the power fits 64 bits",),
+        )  # fmt: skip
+    return semantics.operate(ev, state, "**", args[0], args[1])
 
 
 def _int(ev: Evaluator, state: State, args: Args) -> Abstract:
@@ -151,6 +155,8 @@ def _isinstance(ev: Evaluator, state: State, args: Args) -> Abstract:
         raise TypeMismatch(0, "isinstance() needs constant classes", hints=("name the class, or some in a tuple",))
     if isinstance(value, Ref):
         return Const(issubclass(value.ctype, classes.obj))
+    if isinstance(value, Run) and isinstance(True, classes.obj) != isinstance(2, classes.obj):
+        raise TypeMismatch(0, "whether a run-time integer is a bool is not known", hints=("ask for int",))
     if isinstance(value, (Run, Const)):
         return Const(isinstance(value.obj if isinstance(value, Const) else 0, classes.obj))
     if isinstance(value, Map):

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from ...exception import TypeMismatch
+from ...exception import TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Intrinsic, Pseudo
 from ...uapi.helpers import HELPERS, Arg, HelperInfo, Ret
 from ..ir.ops import Op
@@ -88,6 +88,9 @@ class _Marshal:
             if kind is Arg.SIZE and arg is None:
                 assert size is not None
                 values.append(const(size))
+            elif kind is Arg.SIZE:
+                assert arg is not None
+                values.append(self._given_size(position, arg, size or 0))
             else:
                 assert arg is not None
                 value, size = self._argument(position, kind, arg)
@@ -137,12 +140,30 @@ class _Marshal:
             return self._pointer(position, kind, arg)
         return self._number(position, arg), None
 
+    def _given_size(self, position: int, arg: Abstract, limit: int) -> Value:
+        """A size that the caller gives, in the bounds of the object before it."""
+        size = self._number(position, arg)
+        if size.op is not Op.CONST:
+            self.b.guard(self.b.compare(Op.GE, size, const(1)), "ValueError")
+            self.b.guard(self.b.compare(Op.LE, size, const(limit)), "ValueError")
+        elif not min(limit, 1) <= size.attr <= limit:
+            raise TypeMismatch(
+                0, f"{self.info.name}() of {size.attr} bytes does not fit an object of {limit}",
+                hints=(f"leave the size out, or give 1 to {limit}" if limit else "leave the size out",),
+            )  # fmt: skip
+        return size
+
     def _number(self, position: int, arg: Abstract) -> Value:
         if isinstance(arg, Ref) and scalar(arg.ctype) is None:  # an address of our own memory, as a number
             return memory.address_of(self.b, arg)
         return arith.to_ir(self.b, arg, f"argument {position + 1} of {self.info.name}() is an integer")
 
     def _pointer(self, position: int, kind: Arg, arg: Abstract) -> tuple[Value, int | None]:
+        if position in self.info.rodata:
+            raise UnsupportedSyntax(
+                0, f"{self.info.name}() wants a constant string in read-only memory, which programs don't have",
+                hints=("compare char arrays with == and .startswith()",),
+            )  # fmt: skip
         if position in self.info.nullable and isinstance(arg, Const) and arg.obj in (None, 0):
             return const(0), 0
         if isinstance(arg, Ref):
