@@ -46,6 +46,27 @@ for v in r.row:
     if v == 9:
         r.row = (7, 7, 7, 7)
 return t""",
+    "a loop's mask that a remainder needs not": """
+t = 0
+for k in range((e % 3) & 15):
+    if H.get(k) == t:
+        t += 5
+    H[k] = t
+return t""",
+    "a loop's mask that a shifted zero needs not": """
+t = a
+for k in range((0 << (e & 31)) & 7, -1, -1):
+    S[2].bytes += (e & 3) in L
+    t //= B[0]
+return t""",
+    "a loop's mask that a quotient needs not": """
+n = (d & 5) // (e + 1) & 15
+while n > 0:
+    n -= 1
+    r.u32 |= d
+return r.u32""",
+    "a large mask of a small index": "y = (e % 3) & 100\nreturn r.row[y]",
+    "a mask that has just the range of a remainder": "y = (e % 4294967295) % 4 & 3\nreturn r.row[y]",
     "a truth value shifted": "y = (r.b3 != f) << (d & 62)\nreturn y",
 }
 

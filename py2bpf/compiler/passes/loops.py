@@ -41,9 +41,10 @@ def run(fn: Function) -> None:
     if not loops:
         return
     tree = dominators(fn)
-    bounds = _bounds(fn, loops, tree)
+    ranges = Ranges()
+    bounds = _bounds(fn, loops, tree, ranges)
     chosen: dict[Loop, Form] = {}
-    while (again := _choose(fn, loops, bounds, chosen)) != chosen:
+    while (again := _choose(fn, loops, bounds, ranges, chosen)) != chosen:
         chosen = again
     unseen: Value | None = None
     for loop, form in chosen.items():
@@ -56,7 +57,9 @@ def run(fn: Function) -> None:
             Outlining(fn, loop, unseen, TOO_LONG if not enough else "").run()
 
 
-def _choose(fn: Function, loops: list[Loop], bounds: dict[Loop, Bound], before: dict[Loop, Form]) -> dict[Loop, Form]:
+def _choose(
+    fn: Function, loops: list[Loop], bounds: dict[Loop, Bound], ranges: Ranges, before: dict[Loop, Form]
+) -> dict[Loop, Form]:
     """The loops that aren't plain ones, inner ones first. From those that were none ``before``, the verifier knows
     nothing of what the loops carry, so that it can't see a bound that is made of that."""
     hidden = {phi for loop in before for phi in loop.header.phis}
@@ -64,7 +67,7 @@ def _choose(fn: Function, loops: list[Loop], bounds: dict[Loop, Bound], before: 
     chosen: dict[Loop, Form] = {}
     for loop in loops:
         limit = bounds.get(loop)
-        if limit is not None and not all(verifier_sees(value, counters=True, hidden=hidden) for value in limit.by):
+        if limit is not None and not all(verifier_sees(value, ranges, True, hidden) for value in limit.by):
             limit = None
         shape = _shape(fn, loop, limit, costs)
         form = before.get(loop) or choose(shape, fn.target)
@@ -104,10 +107,9 @@ def _check_locked(loop: Loop, shape: Shape) -> None:
         )  # fmt: skip
 
 
-def _bounds(fn: Function, loops: list[Loop], tree: Dominators) -> dict[Loop, Bound]:
+def _bounds(fn: Function, loops: list[Loop], tree: Dominators, ranges: Ranges) -> dict[Loop, Bound]:
     """What the tests of the loops say, from the ranges at their headers."""
     headers = {loop.header: loop for loop in loops}
-    ranges = Ranges()
     found: dict[Loop, Bound] = {}
     for i, block in enumerate(fn.blocks):
         ranges.enter(block, fn.blocks[tree.idom[i]] if i else None)

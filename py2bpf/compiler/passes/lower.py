@@ -187,7 +187,7 @@ class _Lowering:
             table = _UNSIGNED if value.op in _UNSIGNED.values() else _SIGNED
             exact = next(op for op, raw in table.items() if raw is value.op)
             decided = self._decide(exact, left, right)
-            if decided is not None and (value.op is not Op.ULT or decided is False or verifier_sees(left)):
+            if decided is not None and (value.op is not Op.ULT or decided is False or verifier_sees(left, self.ranges)):
                 return const(int(decided))
         return value
 
@@ -308,7 +308,8 @@ class _Lowering:
         return raw if raw.type == value.type else self.emit(Op.CAST, [raw], value.type)
 
     def mask(self, block: Block, value: Value) -> Value:
-        """``x & mask`` is x where the mask keeps all that x can have."""
+        """``x & mask`` is x where the mask keeps all that x can have. One that has just the range of x stays where
+        the verifier doesn't see that: it is what bounds an index for it, or a loop (see ``verifier_sees``)."""
         folded = fold(Op.AND, value.args, value.type, None)
         if folded is not None:
             return folded
@@ -317,7 +318,8 @@ class _Lowering:
             return self.emit(Op.MUL, [self.emit(Op.NEG, [left], left.type), right], value.type)
         if right.op is Op.CONST and right.attr >= 0 and right.attr & (right.attr + 1) == 0:
             low, high = self.ranges.of(left)
-            if low >= 0 and high <= right.attr and left.type == value.type:
+            kept = low >= 0 and high <= right.attr and left.type == value.type
+            if kept and (high < right.attr or verifier_sees(left, self.ranges)):
                 return left
         return value
 
@@ -368,7 +370,7 @@ class _Lowering:
         if offset.op is Op.CONST:
             value.args, value.attr = value.args[:1], (size, offset.attr, True)
             return value
-        if low < 0 or high > limit or not verifier_sees(offset, counters=True):
+        if low < 0 or high > limit or not verifier_sees(offset, self.ranges, counters=True):
             return value
         while offset.op is Op.ADD:
             inner, number = offset.args if offset.args[1].op is Op.CONST else offset.args[::-1]

@@ -376,8 +376,9 @@ _SHIFTS: Final = frozenset({Op.LSHIFT, Op.RSHIFT, Op.SHL, Op.LSHR, Op.ASHR})
 _MAX_STEPS: Final = 32
 
 
-def verifier_sees(value: Value, counters: bool = False, hidden: Container[Value] = ()) -> bool:
-    """Whether the kernel's verifier can come to the same range: a check that protects memory goes only then.
+def verifier_sees(value: Value, ranges: Ranges, counters: bool = False, hidden: Container[Value] = ()) -> bool:
+    """Whether the kernel's verifier can come to the same range as ``ranges``: a check that protects memory goes only
+    then.
 
     ``counters``: also that of a loop's counter, which the verifier follows from turn to turn. ``hidden``: what it
     knows nothing of."""
@@ -393,7 +394,15 @@ def verifier_sees(value: Value, counters: bool = False, hidden: Container[Value]
             return False
         if current.op in _SHIFTS and current.args[1].op is not Op.CONST:
             return False
-        masked = current.op is Op.AND and any(arg.op is Op.CONST and arg.attr >= 0 for arg in current.args)
-        if not masked and current.op is not Op.LOAD and not INFO[current.op].compare:
+        if not _masked(current, ranges) and current.op is not Op.LOAD and not INFO[current.op].compare:
             work += [arg for arg in current.args if arg is not current and isinstance(arg.type, Int)]
     return True
+
+
+def _masked(value: Value, ranges: Ranges) -> bool:
+    """Whether the range is what a constant mask leaves. Where it is less, it is that of the other operand, of which
+    the verifier may know less."""
+    if value.op is not Op.AND:
+        return False
+    high = ranges.base.get(value, FULL[True])[1]
+    return any(arg.op is Op.CONST and 0 <= arg.attr <= high for arg in value.args)
