@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from runner import Case
 
-from py2bpf import vm
+from py2bpf import funcs, vm
 from py2bpf.compiler.ir.loop_policy import Form
 from py2bpf.compiler.passes import loops
 from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.exception import VerifierError
 from py2bpf.kernel import features
 from py2bpf.kernel.features import Feature
-from py2bpf.prog import Prog, ProgType, create_prog
+from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.spec import Target
 from py2bpf.uapi.prog_types import HOOKS
@@ -223,6 +223,12 @@ SHAPES = {
             H[i & 7] = i
         x = 12 if last is None else last
     """,
+    "a loop that is never reached": """
+        if (b < b and b < 0) or (b ^ b) > 3:
+            for i in range(a):
+                x += i
+                u += 1
+    """,
     "while with a break in the middle": """
         n = a & 0xffff
         while True:
@@ -368,3 +374,93 @@ def test_loops_without_bound_on_kernels_without_iterators() -> None:
         assert "scan_loop" in str([f.name for f in loaded.spec.functions])
         for length in (15, 60, 77, 1500, 3000):
             assert loaded.test_run(bytes(length)).retval == scan(Skb(length - 14))
+
+
+class Entry(ctypes.Structure):
+    _fields_ = [("key", ctypes.c_uint32), ("hits", ctypes.c_uint32), ("row", ctypes.c_uint64 * 4)]
+
+
+@pytest.mark.any_kernel
+@pytest.mark.usefixtures("no_iterators")
+def test_callbacks_use_references_and_objects_of_their_caller() -> None:
+    if not features.probe(Feature.HELPER_LOOP):  # nothing to see: the loops are refused, as the test before says
+        return
+    with HashMap(ctypes.c_uint32, Entry, 64) as entries:
+
+        def prog(skb: Any) -> Any:
+            first = entries[0]
+            if first is None:
+                return 1
+            seen = Entry()
+            found = entries[1]
+            for i in range(skb.len):
+                first.hits += 1
+                seen.row[i & 3] += i
+                if seen.row[3] > 40 and seen.row[2] != 7:
+                    seen.key += 2
+                entry = entries[i]
+                if entry is not None and entry.key == 77:
+                    found = entry
+                    break
+            if found is None:
+                return 2
+            found.hits = seen.key
+            return seen.row[3] * 1000 + found.row[0]
+
+        def searching(skb: Any) -> Any:
+            for i in range(skb.len):
+                entry = entries[i]
+                if entry is not None and entry.key == 77:
+                    entry.hits += 5
+                    return entry.row[1]
+            return 3
+
+        for i in range(40):
+            entries[i] = Entry(77 if i == 33 else i, 0, (i, i * 2, 0, 0))
+        with program(searching) as loaded:
+            assert any("_loop" in function.name for function in loaded.spec.functions)
+            assert loaded.test_run(bytes(14 + 30)).retval == 3
+            assert loaded.test_run(bytes(14 + 60)).retval == 66
+            assert entries[33].hits == 5
+        with program(prog) as loaded:
+            assert loaded.test_run(bytes(14 + 60)).retval == sum(range(3, 34, 4)) * 1000 + 33
+            assert entries[0].hits == 34
+            assert entries[33].hits == 2 * sum(sum(range(3, i + 1, 4)) > 40 for i in range(34))
+
+
+@pytest.mark.usefixtures("no_iterators")
+def test_what_can_be_no_callback_is_a_plain_loop() -> None:
+    with HashMap(ctypes.c_uint32, Entry, 4) as entries:
+
+        def carries(skb: Any) -> Any:
+            last = entries[0]
+            for i in range(skb.len & 63):
+                entry = entries[i]
+                if entry is not None:
+                    last = entry
+            return 1 if last is None else last.key
+
+        def loads(skb: Any) -> Any:
+            total = 0
+            for i in range(skb.len & 63):
+                total += funcs.load_skb_byte(skb, i)
+            return total
+
+        for fn in (carries, loads):
+            spec = compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn, target=Target(iterators=False))
+            assert spec.functions == ()
+            program(fn).close()
+
+
+def test_a_callback_whose_frames_do_not_fit_the_stack_is_a_plain_loop() -> None:
+    class Large(ctypes.Structure):
+        _fields_ = [("rows", ctypes.c_uint64 * 55)]
+
+    def prog(skb: Any) -> Any:
+        large = Large()
+        for i in range(skb.len):
+            large.rows[i % 55] += i ^ skb.protocol
+        return large.rows[7]
+
+    spec = compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, prog, target=Target(iterators=False))
+    assert spec.functions == ()

@@ -8,6 +8,7 @@ import functools
 from ...exception import Span
 from ...spec import ErrorSite, MapSpec, ProgramSpec
 from ...uapi.map_types import MapType
+from ..ir.ops import Op
 from ..ir.values import Function
 from . import edges, frame, regalloc, select
 from .emit import Emitter
@@ -24,6 +25,8 @@ def generate(fn: Function) -> ProgramSpec:
     Raises LimitExceeded where it needs more stack than BPF has, FrameSizeError where only its subprograms do.
     """
     errors: Errors = {}
+    called = _called(fn)
+    fn.subprograms[:] = [function for function in fn.subprograms if function in called]
     insns, lines, functions = join([_function(part, errors) for part in (fn, *fn.subprograms)])
     maps, captures = tuple(fn.maps), tuple(fn.captures)
     if errors:
@@ -32,6 +35,18 @@ def generate(fn: Function) -> ProgramSpec:
         fn.name, fn.hook, insns, lines, maps, captures, functions=functions, kfuncs=tuple(fn.kfuncs),
         errors=tuple(errors), error_map=len(fn.maps) if errors else None,
     )  # fmt: skip
+
+
+def _called(fn: Function) -> set[Function]:
+    """The functions that code still leads to: the verifier refuses others as unreachable."""
+    found: set[Function] = set()
+    work = [fn]
+    while work:
+        calls = (value for block in work.pop().blocks for value in block.body if value.op in (Op.CALL_SUB, Op.LOOP))
+        more = {value.attr for value in calls} - found
+        found |= more
+        work += more
+    return found
 
 
 def _function(fn: Function, errors: Errors) -> Compiled:

@@ -119,7 +119,8 @@ def _hoistable(value: Value, inside: set[Value]) -> bool:
 
 def _keeps(value: Value) -> bool:
     """Whether the verifier keeps the kind of a pointer that the callback stores for its caller."""
-    return isinstance(value.type, Ptr) and value.type.region in (Region.VALUE, Region.MEM, Region.CTX)
+    kept = isinstance(value.type, Ptr) and value.type.region in (Region.VALUE, Region.MEM, Region.CTX)
+    return kept and not _roots([value])
 
 
 class Outlining:
@@ -156,7 +157,7 @@ class Outlining:
         self._callback(blocks, live_in)
         stubs = self._ways_out(blocks, live_out, homes, tree)
         here = self._share(phis, begins, [value for value in live_in if value in self.slots], at)
-        objects = [value for value in live_in if _on_stack(value)]
+        objects = [value for value in live_in if _roots([value])]
         append(here, Op.LOOP, [self.shared, const(count), *objects], VOID, self.callback, self.span)
         self._dispatch(here, stubs, live_out)
 
@@ -381,10 +382,10 @@ class Outlining:
 
 
 def _roots(pointers: list[Value]) -> list[Value]:
-    """The stack objects that pointers may point into."""
+    """The stack objects that pointers may point into, also those that point into a map's value on other paths."""
     found: dict[Value, None] = {}
     seen: set[Value] = set()
-    work = [pointer for pointer in pointers if _on_stack(pointer)]
+    work = [pointer for pointer in pointers if isinstance(pointer.type, Ptr)]
     while work:
         value = work.pop()
         if value not in seen:
@@ -392,7 +393,7 @@ def _roots(pointers: list[Value]) -> list[Value]:
             if value.op is Op.ALLOCA:
                 found[value] = None
             elif value.op in _DERIVES:
-                work += [arg for arg in value.args if _on_stack(arg)]
+                work += [arg for arg in value.args if isinstance(arg.type, Ptr)]
     return list(found)
 
 
