@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 from ..exception import MixedSigns, PossiblyNone, Span
 from .diagnostics import render_warning
 from .ir.ops import INFO, Op
-from .ir.types import U64, Ptr, Region
+from .ir.types import I64, U64, Int, Ptr, Region
 from .ir.values import Function, Value
+from .passes.ranges import FULL, Range, compute
 
 
 class Found(NamedTuple):
@@ -86,7 +87,50 @@ def _mixed(span: Span, number: int) -> Found:
     )  # fmt: skip
 
 
-CHECKS: Final[dict[str, Callable[[Function], list[Found]]]] = {"clean": mixed_signs, "lower": possibly_none}
+_DIVIDED: Final = (
+    "a number that may be negative and an unsigned one of 64 bits meet in a division, "
+    "and the negative one counts as 2**64 more"
+)
+_SIGNED: Final = (
+    "let both be signed, as fields of type c_int64 are",
+    "or keep the one from being negative, as by max(n, 0)",
+)
+
+
+def mixed_divisions(fn: Function) -> list[Found]:
+    """Divisions of a number that may be negative by an unsigned one of 64 bits, or the reverse: as the result is
+    unsigned, the negative number counts as 2**64 more."""
+    return [
+        Found(MixedSigns, value.span, _DIVIDED, _SIGNED)
+        for block in fn.blocks
+        for value in block.body
+        if value.op in (Op.FLOORDIV, Op.MOD) and value.type == U64 and value.span is not None
+        and any(arg.type == I64 and _lowest(arg) < 0 for arg in value.args)
+    ]
+
+
+_DEPTH: Final = 6
+
+
+def _lowest(value: Value) -> int:
+    """The least that a number can be, as far as the operations just before tell."""
+
+    def of(value: Value, depth: int = _DEPTH) -> Range:
+        if value.op is Op.CONST:
+            return value.attr, value.attr
+        if value.op is Op.PHI or not depth:
+            assert isinstance(value.type, Int)
+            return FULL[value.type.signed]
+        return compute(value, lambda arg: of(arg, depth - 1))
+
+    return of(value)[0]
+
+
+CHECKS: Final[dict[str, Callable[[Function], list[Found]]]] = {
+    "prune": mixed_divisions,
+    "clean": mixed_signs,
+    "lower": possibly_none,
+}
 """What is looked for after which pass."""
 
 
