@@ -21,6 +21,7 @@ from .ir.printer import to_text
 from .ir.values import Function, prune
 from .passes import (
     clean,
+    constants,
     cse,
     dce,
     flags,
@@ -54,6 +55,7 @@ PASSES: Final[tuple[tuple[str, Callable[[Function], None]], ...]] = (
     ("flags", flags.run),
     ("returns", returns.run),
     ("clean again", clean.run),
+    ("constants", constants.run),
     ("stack_init", stack_init.run),
 )
 """In the order in which they run. After "lower" no exact operation is left."""

@@ -94,7 +94,8 @@ def function(writer: Writer, depth: int, captured: list[str]) -> None:
 
 def _closure(writer: Writer, depth: int) -> None:
     """A nested function; with luck it is called by the statement behind it already."""
-    function(writer, depth, writer.scope.signed + writer.scope.constant)
+    own = ("v", "t")  # which the nested function has itself
+    function(writer, depth, [name for name in writer.scope.signed + writer.scope.constant if name not in own])
     writer.write(depth, writer.fill(f"$x = {writer.scope.functions[-1]}", 1))
 
 

@@ -67,6 +67,52 @@ while n > 0:
 return r.u32""",
     "a large mask of a small index": "y = (e % 3) & 100\nreturn r.row[y]",
     "a mask that has just the range of a remainder": "y = (e % 4294967295) % 4 & 3\nreturn r.row[y]",
+    "an array that enumerate() and zip() go through, and the loop changes": """
+r.row = (d, 2, c, 4)
+t = 0
+for i, v in enumerate(r.row, 1):
+    t = t * 5 + v * i
+    r.row[v & 3] = t & 0xff
+for v, w in zip(r.row, reversed(r.row)):
+    t = (t * 5 + v ^ w) & 0xffff
+    r.row[t & 3] = v
+return t""",
+    "a list that its loop changes": """
+l = [d, 2, f]
+t = 0
+for v in l:
+    t = t * 5 + v
+    l[2] = t & 0xff
+    if len(l) < 5:
+        l.append(t & 7)
+for i, v in enumerate(l):
+    l[-1] = v
+    t = (t + v * i) & 0xffff
+return t + l[-1]""",
+    "None behind an augmented assignment's missing item": "H[d] ^= H.get(7)\nK[d, 1, 0] += U.get(9)",
+    "None in a tuple for an array in a map": """
+m = R.setdefault(d & 3, (c_uint32 * 4)(1, 2))
+if m is not None:
+    m[:2] = (c, H.get(e & 7))
+S[d & 3] = (1, c, H.get(f & 7), 3, 1, b"ab")
+r.row = (5, H.get(e & 7))""",
+    "an attribute of a number that is None": "x = H.get(e & 3).bit_length()\nreturn x + H.get(d & 3).bit_count()",
+    "a number for None in a loop": """
+o = H.get(d & 3)
+t = 0
+for k in range(c & 7):
+    o = 5 if o is None else o
+    t = (t + o * k) & 0xffff
+    if t > 100:
+        o = H.get(k & 3)
+return t""",
+    "a divisor that is 0 in code that is never reached": """
+u = b
+z = c
+for k in range(3):
+    u = U.get(k + 90, 0) if MODE == "slow" else u & 0
+    z //= 1 - u
+return z // (u + (u >> 3)) if c & 1 else e""",
     "a truth value shifted": "y = (r.b3 != f) << (d & 62)\nreturn y",
 }
 

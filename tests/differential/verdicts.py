@@ -106,6 +106,8 @@ def _examine(program: Program, inputs: Sequence[Sample], pools: Sequence[Pool]) 
                     raise
                 reason = str(error).split(": ", 1)[-1].split("\n")[0].split(" (")[0].split(" To help")[0]
                 return Verdict(Kind.VERIFIER, general(reason), str(error))
+            except VmFault as error:
+                return Verdict(Kind.FAULT, f"VM, when it loads: {general(str(error))}", str(error))
         ran = time.perf_counter()
         verdict = _compare(program, compiled, inputs, runs)
         verdict.instructions = len(compiled.spec.code)

@@ -118,6 +118,8 @@ def _identity(op: Op, args: list[Value], type: Int) -> Value | None:
             return left
         if number & MASK == MASK and op is Op.AND:
             return left
+    if right.op is Op.CONST and right.attr == 0 and op in (Op.UDIV, Op.UMOD):
+        return _zero(type)  # never reached; left as it is, the kernel would refuse the instruction
     if left.op is Op.CONST and left.attr == 0 and op in (Op.ADD, Op.OR, Op.XOR) and right.type == type:
         return right
     if op is Op.NE and right.op is Op.CONST and right.attr == 0 and INFO[left.op].compare:

@@ -31,6 +31,7 @@ from .values import (
     ListRef,
     Map,
     Method,
+    Option,
     Ref,
     Run,
     SliceOf,
@@ -62,6 +63,9 @@ def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstra
         return memory.load(ev.b, maps.value(ev.b, owner)) if _is_global(owner, name) else _map_attr(owner, name)
     if isinstance(owner, Run) and name in calls.INT_METHODS:
         return Method(owner, name)
+    if isinstance(owner, Option) and name in calls.INT_METHODS:
+        ev.b.guard(ev.b.compare(IrOp.NE, owner.present, const(0)), "AttributeError", none=True)
+        return load_attr(ev, state, arith.from_ir(owner.value), name)
     if isinstance(owner, (ListRef, DictRef)):
         return Method(owner, name)
     if isinstance(owner, TupleOf) and owner.cls is not tuple:
@@ -340,7 +344,7 @@ def set_item(ev: Evaluator, state: State, container: Abstract, key: Abstract, va
         if isinstance(key, Const) and isinstance(key.obj, slice):
             target = _array_slice(container, key.obj)
             assert isinstance(target, Ref)
-            memory.store(ev.b, target, value)
+            memory.store(ev.b, target, value, by_items=True)
         else:
             memory.store(ev.b, memory.index(ev.b, container, key), value)
     elif isinstance(container, ListRef) and isinstance(key, Const) and isinstance(key.obj, int):

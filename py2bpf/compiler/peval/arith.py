@@ -14,7 +14,7 @@ from ..ir.values import Value, const
 from . import hints
 from .builder import Builder
 from .describe import describe, short
-from .values import FALSE, TRUE, Abstract, Const, Option, Run
+from .values import FALSE, TRUE, Abstract, Const, Option, Run, TupleOf
 
 PYTHON: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
@@ -110,6 +110,15 @@ def to_ir(b: Builder, value: Abstract, what: str = "an integer is needed here") 
         b.guard(b.compare(Op.NE, value.present, const(0)), "TypeError", none=True)
         return value.value
     raise TypeMismatch(0, f"{what}, but this is {describe(value)}", hints=hints.for_number(value))
+
+
+def settled(b: Builder, value: Abstract) -> Abstract:
+    """The value, surely no None any more: Python would raise a TypeError here. So it is of a tuple's items."""
+    if isinstance(value, Option):
+        return from_ir(to_ir(b, value))
+    if isinstance(value, TupleOf):
+        return TupleOf(tuple(settled(b, item) for item in value.items), value.cls)
+    return value
 
 
 def from_ir(ir: Value) -> Abstract:

@@ -34,7 +34,20 @@ from .frames import (
 )
 from .loops import RunTimeLoop
 from .state import Merger, State
-from .values import UNASSIGNED, Abstract, CellRef, Const, Counter, ExceptionOf, Items, Option, Run, Unbound, wrap
+from .values import (
+    UNASSIGNED,
+    Abstract,
+    CellRef,
+    Const,
+    Counter,
+    ExceptionOf,
+    Items,
+    ListItems,
+    Option,
+    Run,
+    Unbound,
+    wrap,
+)
 from .values import Context as ContextValue
 
 MAX_RESTARTS = 200
@@ -343,11 +356,11 @@ class Evaluator:
             item = self.b.add(arith.to_ir(self.b, iterator.base), current)
             looping.stack += [Counter(Run(following), iterator.stop, iterator.step, iterator.base), arith.from_ir(item)]
             return self._split(frame, index, context, more, (body, done), looping, state)
-        step = iteration.advance(iterator)
+        step = iteration.advance(state, iterator)
         state.stack.pop()
         if step is None:
             return self._nodes(self._goto(frame, context, index, done, state))
-        state.stack += [step[0], iteration.arrived(self.b, step[1])]
+        state.stack += [step[0], iteration.arrived(self.b, state, step[1])]
         return self._nodes(self._goto(frame, context, index, body, state))
 
     # loops
@@ -368,7 +381,7 @@ class Evaluator:
             plan.unroll = frame.ends_by_test(loop)
             return
         iterator = state.stack[-1]
-        if isinstance(iterator, Items):
+        if isinstance(iterator, (Items, ListItems)):
             return
         if not isinstance(iterator, Counter):
             raise UnsupportedSyntax(0, f"can't iterate over {describe(iterator)}",

@@ -13,7 +13,21 @@ from . import arith, generators, iteration, library, ranges, semantics, text
 from .describe import describe
 from .layout import is_char, members
 from .state import State
-from .values import Abstract, Const, Context, GeneratorOf, Map, RangeOf, Ref, Run, Text
+from .values import (
+    Abstract,
+    Const,
+    Context,
+    GeneratorOf,
+    Items,
+    Map,
+    RangeOf,
+    Ref,
+    Run,
+    Stored,
+    StoredItem,
+    Text,
+    TupleOf,
+)
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -122,23 +136,35 @@ def _items(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...]
     return items
 
 
+def _coming(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...]:
+    """The items of what an iterator goes through, each read when the iterator comes to it."""
+    items = iteration.coming_items(ev.b, state, value)
+    return _items(ev, state, value) if items is None else items
+
+
+def _iterator(items: tuple[Abstract, ...]) -> Abstract:
+    """An iterator over what is known: a tuple, as long as nothing can change its items."""
+    parts = [part for item in items for part in (item.items if isinstance(item, TupleOf) else (item,))]
+    return Items(items) if any(isinstance(part, (Stored, StoredItem)) for part in parts) else semantics.tuple_of(items)
+
+
 def _enumerate(ev: Evaluator, state: State, args: Args) -> Abstract:
     start = args[1] if len(args) > 1 else Const(0)
     pairs = []
-    for i, item in enumerate(_items(ev, state, args[0])):
+    for i, item in enumerate(_coming(ev, state, args[0])):
         pairs.append(semantics.tuple_of([semantics.operate(ev, state, "+", start, Const(i)), item]))
-    return semantics.tuple_of(pairs)
+    return _iterator(tuple(pairs))
 
 
 def _zip(ev: Evaluator, state: State, args: Args) -> Abstract:
-    rows = zip(*(_items(ev, state, arg) for arg in args), strict=False)
-    return semantics.tuple_of([semantics.tuple_of(row) for row in rows])
+    rows = zip(*(_coming(ev, state, arg) for arg in args), strict=False)
+    return _iterator(tuple(semantics.tuple_of(row) for row in rows))
 
 
 def _reversed(ev: Evaluator, state: State, args: Args) -> Abstract:
     if isinstance(args[0], RangeOf):
         return ranges.backwards(ev.b, args[0])
-    return semantics.tuple_of(_items(ev, state, args[0])[::-1])
+    return _iterator(_coming(ev, state, args[0])[::-1])
 
 
 def _tuple(ev: Evaluator, state: State, args: Args) -> Abstract:

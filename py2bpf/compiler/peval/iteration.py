@@ -22,12 +22,14 @@ from .values import (
     DictRef,
     GeneratorOf,
     Items,
+    ListItems,
     ListRef,
     Map,
     RangeOf,
     Ref,
     Run,
     Stored,
+    StoredItem,
     TupleOf,
     Unbound,
     wrap,
@@ -41,15 +43,26 @@ def known_items(b: Builder, state: State, value: Abstract) -> tuple[Abstract, ..
     """The items of a sequence or iterator whose length is known when compiling; None for anything else."""
     if isinstance(value, TupleOf):
         return value.items
-    if isinstance(value, Items):
-        return tuple(arrived(b, item) for item in value.items[value.position :])
-    if isinstance(value, (ListRef, DictRef)):
-        items = heap_object(state, value)
-        return tuple(items) if isinstance(value, ListRef) else tuple(Const(key) for key in items)
+    if isinstance(value, ListItems):
+        return tuple(heap_object(state, value.owner)[value.position :])
+    if isinstance(value, DictRef):
+        return tuple(Const(key) for key in heap_object(state, value))
     if isinstance(value, Const) and isinstance(value.obj, Iterable) and not isinstance(value.obj, type):
         return _constants(value.obj)
+    items = coming_items(b, state, value)
+    return None if items is None else tuple(arrived(b, state, item) for item in items)
+
+
+def coming_items(b: Builder, state: State, value: Abstract) -> tuple[Abstract, ...] | None:
+    """The items for an iterator over what may change before it comes to them: each is asked for by arrived()."""
+    if isinstance(value, Items):
+        return value.items[value.position :]
+    if isinstance(value, ListRef):
+        length = len(heap_object(state, value))
+        return tuple(StoredItem(value, i, length) for i in range(length))
     if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
-        return tuple(memory.load(b, memory.element(value, i)) for i in range(value.ctype._length_))
+        b.guard_not_null(value.base, "TypeError")
+        return tuple(Stored(memory.element(value, i)) for i in range(value.ctype._length_))
     return None
 
 
@@ -78,16 +91,17 @@ def heap_object(state: State, value: ListRef | DictRef) -> Any:
 
 def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
     """``iter(value)``."""
-    if isinstance(value, (Items, Counter)):
+    if isinstance(value, (Items, ListItems, Counter)):
         return value
+    if isinstance(value, ListRef):
+        return ListItems(value)
     if isinstance(value, RangeOf):
         return _counter(b, value)
     if isinstance(value, Const) and isinstance(value.obj, range):
         return Counter(Const(value.obj.start), Const(value.obj.stop), value.obj.step)
-    if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
-        b.guard_not_null(value.base, "TypeError")
-        return Items(tuple(Stored(memory.element(value, i)) for i in range(value.ctype._length_)))
-    items = known_items(b, state, value)
+    items = coming_items(b, state, value)
+    if items is None:
+        items = known_items(b, state, value)
     if items is not None:
         return Items(items)
     hints: tuple[str, ...] = (_ITERABLE,)
@@ -113,13 +127,38 @@ def _counter(b: Builder, numbers: RangeOf) -> Counter:
     return Counter(arith.from_ir(left), Const(0), numbers.step, Run(arith.cast(b, stop, U64)))
 
 
-def arrived(b: Builder, item: Abstract) -> Abstract:
+def arrived(b: Builder, state: State, item: Abstract) -> Abstract:
     """An iterator's item when it is asked for."""
-    return memory.load(b, item.ref) if isinstance(item, Stored) else item
+    if isinstance(item, Stored):
+        return memory.load(b, item.ref)
+    if isinstance(item, StoredItem):
+        found: Abstract = heap_object(state, item.owner)[_checked(state, item).index]
+        return found
+    if isinstance(item, TupleOf) and any(isinstance(part, (Stored, StoredItem)) for part in item.items):
+        return TupleOf(tuple(arrived(b, state, part) for part in item.items), item.cls)
+    return item
 
 
-def advance(iterator: Abstract) -> list[Abstract] | None:
+def _checked(state: State, item: StoredItem) -> StoredItem:
+    if len(heap_object(state, item.owner)) != item.length:
+        raise UnsupportedSyntax(0, "the list's length changes while enumerate(), zip() or reversed() goes through it",
+                                hints=("iterate over a copy: enumerate(tuple(items))",))  # fmt: skip
+    return item
+
+
+def _check_end(state: State, items: tuple[Abstract, ...]) -> None:
+    """At the end of a loop a list must still have the length that it had: with more items Python would go on."""
+    for item in items[-1:]:
+        for part in item.items if isinstance(item, TupleOf) else (item,):
+            if isinstance(part, StoredItem):
+                _checked(state, part)
+
+
+def advance(state: State, iterator: Abstract) -> list[Abstract] | None:
     """The iterator after one step, and the item; None at the end. Only for what is known when compiling."""
+    if isinstance(iterator, ListItems):
+        items, at = heap_object(state, iterator.owner), iterator.position
+        return [ListItems(iterator.owner, at + 1), items[at]] if at < len(items) else None
     if isinstance(iterator, Counter):
         current, stop = iterator.current, iterator.stop
         assert isinstance(current, Const) and isinstance(stop, Const)
@@ -129,6 +168,7 @@ def advance(iterator: Abstract) -> list[Abstract] | None:
     if not isinstance(iterator, Items):
         raise TypeMismatch(0, f"can't iterate over {describe(iterator)}", hints=(_ITERABLE,))
     if iterator.position == len(iterator.items):
+        _check_end(state, iterator.items)
         return None
     return [Items(iterator.items, iterator.position + 1), iterator.items[iterator.position]]
 

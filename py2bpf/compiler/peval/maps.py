@@ -221,13 +221,14 @@ def contains(b: Builder, map: Map, key: Abstract) -> Abstract:
 
 def update_item(b: Builder, map: Map, key: Abstract, op: str, operand: Abstract) -> None:
     """``m[k] op= v`` without losing an update: atomically on the entry, which is inserted first where it is
-    missing. (Whoever inserts it, the second look-up finds it.)"""
+    missing. (Whoever inserts it, the second look-up finds it.) What Python would raise comes before the insertion."""
     _check_index(map, key)
     only = _only_entry(b, map, key)
     if only is not None:
         update_in_place(b, only, op, operand)
         return
     address = key_address(b, map, key)
+    operand = arith.settled(b, operand)
     found = lookup(b, map, address)
     change, done = Block(), Block()
     if map.spec.kind in _ARRAYS:

@@ -227,8 +227,9 @@ def _store_bits(b: Builder, base: Value, offset: int, kind: Scalar, bits: tuple[
     store_scalar(b, base, offset, unit, b.emit(Op.OR, [kept, new_bits], U64))
 
 
-def store(b: Builder, ref: Ref, value: Abstract) -> None:
-    """Assigns as ctypes does: numbers are truncated, arrays and structs are copied, bytes fill char arrays."""
+def store(b: Builder, ref: Ref, value: Abstract, by_items: bool = False) -> None:
+    """Assigns as ctypes does: numbers are truncated, arrays and structs are copied, bytes fill char arrays. What a
+    tuple has is checked before anything is written, except ``by_items``, as in an assignment to a slice."""
     kind = scalar(ref.ctype)
     if kind is not None:
         _store_number(b, ref, kind, value)
@@ -237,7 +238,7 @@ def store(b: Builder, ref: Ref, value: Abstract) -> None:
     elif isinstance(value, Const) and isinstance(value.obj, bytes) and is_chars(ref.ctype):
         _store_chars(b, ref, value.obj)
     elif isinstance(value, TupleOf) or (isinstance(value, Const) and isinstance(value.obj, tuple)):
-        _store_tuple(b, ref, value)
+        _store_tuple(b, ref, value if by_items else arith.settled(b, value))
     elif isinstance(value, Const) and isinstance(value.obj, ref.ctype):
         store_bytes(b, ref.base, ref.offset, bytes(value.obj))
     else:

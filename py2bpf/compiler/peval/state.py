@@ -18,6 +18,7 @@ from .values import (
     Const,
     Counter,
     Items,
+    ListItems,
     Map,
     Option,
     RangeOf,
@@ -211,7 +212,7 @@ class Merger:
 
     def _fields(self, values: list[Abstract]) -> Abstract | None:
         first = values[0]
-        if not isinstance(first, (RangeOf, Counter, Items, AugmentedItem, AugmentedAttr)):
+        if not isinstance(first, (RangeOf, Counter, Items, ListItems, AugmentedItem, AugmentedAttr)):
             return None
         if any(type(value) is not type(first) for value in values):
             return None

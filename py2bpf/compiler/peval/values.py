@@ -187,6 +187,23 @@ class Stored(Abstract):
 
 
 @dataclass(slots=True, eq=False)
+class StoredItem(Abstract):
+    """A list's item that a loop has yet to come to; the list had ``length`` items when the loop began."""
+
+    owner: ListRef
+    index: int
+    length: int
+
+
+@dataclass(slots=True, eq=False)
+class ListItems(Abstract):
+    """An iterator over a list made in the program: it sees what the loop does to the list, as Python's does."""
+
+    owner: ListRef
+    position: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class Items(Abstract):
     """An iterator whose items are known when compiling."""
 

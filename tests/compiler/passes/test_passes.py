@@ -11,9 +11,9 @@ from ir_text import parse
 
 from py2bpf.compiler.ir.checker import check
 from py2bpf.compiler.ir.printer import to_text
-from py2bpf.compiler.passes import clean, cse, dce, iterators, loops, lower, returns, stack_init
+from py2bpf.compiler.passes import clean, constants, cse, dce, iterators, loops, lower, returns, stack_init
 
-PASSES = {"loops": loops.run, "iterators": iterators.run, "clean": clean.run, "lower": lower.run, "cse": cse.run, "dce": dce.run, "returns": returns.run, "stack_init": stack_init.run}
+PASSES = {"loops": loops.run, "iterators": iterators.run, "clean": clean.run, "constants": constants.run, "lower": lower.run, "cse": cse.run, "dce": dce.run, "returns": returns.run, "stack_init": stack_init.run}
 
 BYTE = "%1 = load i64 %0, #0, #1, unsigned"
 WORD = "%1 = load i64 %0, #0, #4, unsigned"
@@ -90,6 +90,18 @@ FIRES: dict[str, tuple[str, str, str]] = {
         "b3:  ; from b1, b2\n return 9\n")),
     "returns: an exit gives the safe value": (
         "returns", row(WORD, "exit"), row(WORD, "return 2147483647")),
+    "constants: code behind a division by zero": (
+        "constants",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = ne i64 0, 0\n"
+        " guard %2, ZeroDivisionError\n %3 = udiv i64 %1, 0\n branch %3, b2, b3\nb2:  ; from b0, b1\n %4 = phi i64 %1, 7\n return %4\n"
+        "b3:  ; from b1\n return 6\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n exit ZeroDivisionError\n"
+        "b2:  ; from b0\n return %1\n")),
+    "constants: one makes another": (
+        "constants",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = ult i64 3, 4\n branch %2, b1, b2\nb1:  ; from b0\n jump b3\n"
+        "b2:  ; from b0\n jump b3\nb3:  ; from b1, b2\n %3 = phi i64 5, %1\n %4 = mul i64 %3, 2\n return %4\n"),
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n return 10\n"),
     "stack_init: bytes that are overwritten": (
         "stack_init",
         row(WORD, "%2 = alloca stack* #16", "zero %2, #0, #16", "store %2, %1, #0, #8", "store %2, %1, #8, #4",
@@ -165,6 +177,8 @@ MUST_NOT: dict[str, tuple[str, str]] = {
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n store %0, %2, #0, #4\n"
         " jump b2\nb2:  ; from b0, b1\n %3 = phi u64 7, 7\n return %3\n")),
     "returns: a computed result": ("returns", row(WORD, "%2 = neg i64 %1", "return %2")),
+    "constants: what is known at run time only": (
+        "constants", row(WORD, "%2 = ne i64 %1, 0", "guard %2, ZeroDivisionError", "%3 = udiv i64 5, %1", "%4 = and i64 %3, 0", "return %4")),
     "stack_init: a read comes before the store": (
         "stack_init",
         row(WORD, "%2 = alloca stack* #8", "zero %2, #0, #8", "%3 = load i64 %2, #0, #8, unsigned", "store %2, %1, #0, #8",
