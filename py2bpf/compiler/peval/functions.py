@@ -23,10 +23,7 @@ from .values import (
     RangeOf,
     Ref,
     Run,
-    Stored,
-    StoredItem,
     Text,
-    TupleOf,
 )
 
 if TYPE_CHECKING:
@@ -144,8 +141,7 @@ def _coming(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...
 
 def _iterator(items: tuple[Abstract, ...]) -> Abstract:
     """An iterator over what is known: a tuple, as long as nothing can change its items."""
-    parts = [part for item in items for part in (item.items if isinstance(item, TupleOf) else (item,))]
-    return Items(items) if any(isinstance(part, (Stored, StoredItem)) for part in parts) else semantics.tuple_of(items)
+    return Items(items) if any(map(iteration.is_late, items)) else semantics.tuple_of(items)
 
 
 def _enumerate(ev: Evaluator, state: State, args: Args) -> Abstract:

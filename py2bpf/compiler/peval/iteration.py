@@ -134,9 +134,14 @@ def arrived(b: Builder, state: State, item: Abstract) -> Abstract:
     if isinstance(item, StoredItem):
         found: Abstract = heap_object(state, item.owner)[_checked(state, item).index]
         return found
-    if isinstance(item, TupleOf) and any(isinstance(part, (Stored, StoredItem)) for part in item.items):
+    if isinstance(item, TupleOf) and is_late(item):
         return TupleOf(tuple(arrived(b, state, part) for part in item.items), item.cls)
     return item
+
+
+def is_late(item: Abstract) -> bool:
+    """Whether arrived() must still read the item, or a part of it."""
+    return isinstance(item, (Stored, StoredItem)) or (isinstance(item, TupleOf) and any(map(is_late, item.items)))
 
 
 def _checked(state: State, item: StoredItem) -> StoredItem:
@@ -149,9 +154,11 @@ def _checked(state: State, item: StoredItem) -> StoredItem:
 def _check_end(state: State, items: tuple[Abstract, ...]) -> None:
     """At the end of a loop a list must still have the length that it had: with more items Python would go on."""
     for item in items[-1:]:
-        for part in item.items if isinstance(item, TupleOf) else (item,):
-            if isinstance(part, StoredItem):
-                _checked(state, part)
+        if isinstance(item, TupleOf):
+            for part in item.items:
+                _check_end(state, (part,))
+        elif isinstance(item, StoredItem):
+            _checked(state, item)
 
 
 def advance(state: State, iterator: Abstract) -> list[Abstract] | None:
