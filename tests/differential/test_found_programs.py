@@ -113,6 +113,21 @@ for k in range(3):
     u = U.get(k + 90, 0) if MODE == "slow" else u & 0
     z //= 1 - u
 return z // (u + (u >> 3)) if c & 1 else e""",
+    "an index from before a loop that tests it": """
+y, n = d, e
+while n:
+    n //= 3
+    r.u32 += y < c < e
+y >>= 6
+return r.row[y & 3]""",
+    "a loop that a number from before another loop bounds": """
+n, t = e, 0
+while n:
+    n //= 3
+    t += d < c
+for k in range(d >> 4):
+    t += k * a
+return t""",
     "a truth value shifted": "y = (r.b3 != f) << (d & 62)\nreturn y",
 }
 

@@ -30,6 +30,7 @@ from .callbacks import TOO_LONG, Outlining, iterations, refusal
 from .loop_edges import enter, entry_of, split_latches
 from .ranges import Ranges, verifier_sees
 from .trips import Bound, bound
+from .widening import Widening
 
 ITERATOR_BYTES = 8
 """sizeof(struct bpf_iter_num)."""
@@ -63,11 +64,15 @@ def _choose(
     """The loops that aren't plain ones, inner ones first. From those that were none ``before``, the verifier knows
     nothing of what the loops carry, so that it can't see a bound that is made of that."""
     hidden = {phi for loop in before for phi in loop.header.phis}
+    widening = Widening(fn, [loop.header for loop in before])
     costs: dict[Loop, tuple[int, int]] = {}
     chosen: dict[Loop, Form] = {}
     for loop in loops:
         limit = bounds.get(loop)
-        if limit is not None and not all(verifier_sees(value, ranges, True, hidden) for value in limit.by):
+        widened = widening.at(loop.header)
+        if limit is not None and not all(
+            verifier_sees(value, ranges, True, seen) for value in limit.by for seen in (hidden, widened)
+        ):
             limit = None
         shape = _shape(fn, loop, limit, costs)
         form = before.get(loop) or choose(shape, fn.target)

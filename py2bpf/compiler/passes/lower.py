@@ -7,7 +7,7 @@ guard ne %4, 0               ->                             (%4 in [1, 9])
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final
 
 from ...uapi.map_types import MapType
@@ -17,6 +17,7 @@ from ..ir.ops import INFO, MIRRORED, Op, Raise
 from ..ir.types import I64, PACKET_REACH, U64, Int, Ptr, Type
 from ..ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
 from .ranges import FULL, Ranges, field_range, verifier_sees
+from .widening import Widening, iterators
 
 _SIGNED: Final = {Op.LT: Op.SLT, Op.LE: Op.SLE, Op.GT: Op.SGT, Op.GE: Op.SGE}
 _UNSIGNED: Final = {Op.LT: Op.ULT, Op.LE: Op.ULE, Op.GT: Op.UGT, Op.GE: Op.UGE}
@@ -33,6 +34,8 @@ class _Lowering:
     def __init__(self, fn: Function) -> None:
         self.fn = fn
         self.ranges = Ranges()
+        self.widening = Widening(fn, iterators(fn))
+        self.widened: Container[Value] = ()
         self.new: dict[Value, Value] = {}
         self.body: list[Value] = []
         self.found: set[Value] = set()
@@ -42,6 +45,7 @@ class _Lowering:
         tree = dominators(self.fn)
         for i, block in enumerate(self.fn.blocks):
             self.ranges.enter(block, self.fn.blocks[tree.idom[i]] if i else None)
+            self.widened = self.widening.at(block)
             for phi in block.phis:
                 self.ranges.note(phi)
             self._block(block)
@@ -94,6 +98,10 @@ class _Lowering:
     def natural(self, *values: Value) -> bool:
         """Whether none is negative."""
         return all(self.ranges.of(value)[0] >= 0 for value in values)
+
+    def sees(self, value: Value, counters: bool = False) -> bool:
+        """Whether the verifier knows the value's range here."""
+        return verifier_sees(value, self.ranges, counters, self.widened)
 
     # comparisons
 
@@ -187,7 +195,7 @@ class _Lowering:
             table = _UNSIGNED if value.op in _UNSIGNED.values() else _SIGNED
             exact = next(op for op, raw in table.items() if raw is value.op)
             decided = self._decide(exact, left, right)
-            if decided is not None and (value.op is not Op.ULT or decided is False or verifier_sees(left, self.ranges)):
+            if decided is not None and (value.op is not Op.ULT or decided is False or self.sees(left)):
                 return const(int(decided))
         return value
 
@@ -319,7 +327,7 @@ class _Lowering:
         if right.op is Op.CONST and right.attr >= 0 and right.attr & (right.attr + 1) == 0:
             low, high = self.ranges.of(left)
             kept = low >= 0 and high <= right.attr and left.type == value.type
-            if kept and (high < right.attr or verifier_sees(left, self.ranges)):
+            if kept and (high < right.attr or self.sees(left)):
                 return left
         return value
 
@@ -370,7 +378,7 @@ class _Lowering:
         if offset.op is Op.CONST:
             value.args, value.attr = value.args[:1], (size, offset.attr, True)
             return value
-        if low < 0 or high > limit or not verifier_sees(offset, self.ranges, counters=True):
+        if low < 0 or high > limit or not self.sees(offset, counters=True):
             return value
         while offset.op is Op.ADD:
             inner, number = offset.args if offset.args[1].op is Op.CONST else offset.args[::-1]

@@ -1,5 +1,7 @@
-"""Makes packet loads in loops with an iterator calls of a helper: the verifier refuses BPF_LD_ABS and BPF_LD_IND, which
-may end the program on the spot, while there is an iterator to destroy.
+"""Makes packet loads calls of a helper in functions with an iterator. The verifier refuses BPF_LD_ABS and BPF_LD_IND,
+which may end the program on the spot, while there is an iterator to destroy. Outside of that they are no good either:
+it can't go back beyond them for what it must know precisely, takes all registers for such then, also those that nobody
+reads any more, and in the iterator's loop Linux 6.18 gives up ("verifier bug: backtracking call unexpected regs").
 
 b1: %3 = packet %0, %1 (2, 0)         b1: %4 = alloca 2
     jump b2                     ->        %5 = call skb_load_bytes %0, %1, %4, 2
@@ -15,7 +17,6 @@ from __future__ import annotations
 from typing import Final
 
 from ...uapi.helpers import HELPERS
-from ..ir.loops import find_loops
 from ..ir.ops import Op
 from ..ir.types import I64, STACK, VOID
 from ..ir.values import Block, Function, Value, connect, const
@@ -27,20 +28,16 @@ _HEADERS: Final = {_NETWORK: _FROM_NETWORK, _LINK: _FROM_LINK}
 
 
 def run(fn: Function) -> None:
-    """Rewrites the loads of every loop whose header asks an iterator, also those in loops inside of it."""
-    if not any(value.op is Op.PACKET for block in fn.blocks for value in block.body):
+    """Rewrites all loads of a function that has an iterator."""
+    ops = {value.op for block in fn.blocks for value in block.body}
+    if not ops >= {Op.PACKET, Op.ITER_NEXT}:
         return
-    concerned: set[Block] = set()
-    for loop in find_loops(fn):
-        if any(value.op is Op.ITER_NEXT for value in loop.header.body):
-            concerned |= loop.blocks
     blocks: list[Block] = []
     ends: list[Block] = []
     for block in fn.blocks:
         blocks.append(block)
-        while block in concerned and (at := _first(block)) is not None:
+        while (at := _first(block)) is not None:
             block = _split(block, at, ends)
-            concerned.add(block)
             blocks.append(block)
     fn.blocks = blocks + ends
 

@@ -1,0 +1,76 @@
+"""Of which values the verifier forgets what it knew: in an iterator's loop it widens what changes from turn to turn.
+
+    %1 = load (0, 1, unsigned)            0 to 255, for us and for the verifier
+b1: %2 = iter_next ...
+    branch lt %1, 7, b2, b3               here it learns more of %1, so that %1 "changes"
+b2: ...                                   jump b1: it takes %1 for any number from now on, in the loop and after it
+
+Linux: widen_imprecise_scalars in kernel/bpf/verifier.c, since 6.7.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Container, Iterable
+from typing import Final
+
+from ..ir.ops import INFO, Op
+from ..ir.values import Block, Function, Value
+
+_COPIES: Final = frozenset({Op.CAST, Op.ADD, Op.SUB, Op.PHI, Op.HIDE, Op.TRUNC})
+"""What the verifier learns of their results, it learns of their arguments: it follows copies and distances."""
+_TESTS: Final = frozenset({Op.BRANCH, Op.GUARD, Op.SELECT})
+
+
+class Widening:
+    """The values of a function that tests narrow, and which iterators' loops they come from before.
+
+    ``headers`` are those of the loops. The blocks must stand in dominance order, as they always do."""
+
+    def __init__(self, fn: Function, headers: Iterable[Block]) -> None:
+        self.places = {block: i for i, block in enumerate(fn.blocks)}
+        self.headers = sorted(self.places[header] for header in headers)
+        self.born: dict[Value, int] = {}
+        if self.headers:
+            tested = _tested(fn)
+            self.born = {value: i for i, block in enumerate(fn.blocks) for value in block.values() if value in tested}
+
+    def at(self, block: Block) -> Container[Value]:
+        """The values that are widened in a block of the function."""
+        before = bisect_right(self.headers, self.places[block]) if self.headers else 0
+        return _Older(self.born, self.headers[before - 1]) if before else ()
+
+
+class _Older:
+    """The values from before a place."""
+
+    def __init__(self, born: dict[Value, int], place: int) -> None:
+        self.born = born
+        self.place = place
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, Value) and self.born.get(value, self.place) < self.place
+
+
+def iterators(fn: Function) -> list[Block]:
+    """The headers of the loops that have an iterator."""
+    return [block for block in fn.blocks if any(value.op is Op.ITER_NEXT for value in block.body)]
+
+
+def _tested(fn: Function) -> set[Value]:
+    """All values of which a test may say something."""
+    work = [
+        arg
+        for block in fn.blocks
+        for value in block.values()
+        if value.op in _TESTS or INFO[value.op].compare
+        for arg in value.args
+    ]
+    found: set[Value] = set()
+    while work:
+        value = work.pop()
+        if value not in found:
+            found.add(value)
+            if value.op in _COPIES:
+                work += value.args
+    return found
