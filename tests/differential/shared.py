@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+from collections import namedtuple
 from ctypes import BigEndianStructure, Structure, Union
 from dataclasses import dataclass
 from typing import Any
 
+from py2bpf import Struct
 from py2bpf.datastructures import (
     ArrayMap,
     BpfQueue,
@@ -14,6 +16,7 @@ from py2bpf.datastructures import (
     LruHashMap,
     PerCpuArrayMap,
     PerCpuHashMap,
+    SpinLock,
 )
 
 i8, i16, i32, i64 = ctypes.c_int8, ctypes.c_int16, ctypes.c_int32, ctypes.c_int64
@@ -74,6 +77,26 @@ class Flow(Structure):
     _fields_ = [("source", u32), ("port", u16), ("kind", u8)]
 
 
+class Event(Struct):
+    """The short form of a Structure."""
+
+    pid: u32
+    delta: i64
+    kind: u8
+    row: u16 * 3
+    inner: Inner
+
+    def change(self, by=3):
+        self.delta = (self.delta & 0xffff) + by
+        return self.delta ^ self.pid
+
+
+class Locked(Structure):
+    """The values of a map whose entries have a lock."""
+
+    _fields_ = [("count", u32), ("lock", SpinLock), ("size", i64), ("total", u64), ("level", i8)]
+
+
 class Input(Structure):
     """A sample: what every program starts from."""
 
@@ -82,9 +105,9 @@ class Input(Structure):
 
 STRUCTS: dict[str, Any] = {
     cls.__name__: cls
-    for cls in (Inner, Wire, Packed, Bits, Nibbles, Words, Rec, Cells, Traffic, Flow, Input)
+    for cls in (Inner, Wire, Packed, Bits, Nibbles, Words, Rec, Cells, Traffic, Flow, Event, Locked, Input)
 }  # fmt: skip
-ON_STACK = ("Rec", "Inner", "Wire", "Packed", "Bits", "Nibbles", "Words", "Cells", "Flow", "Traffic")
+ON_STACK = ("Rec", "Inner", "Wire", "Packed", "Bits", "Nibbles", "Words", "Cells", "Flow", "Traffic", "Event")
 """The types whose instances programs make."""
 OUTPUTS = 6
 
@@ -128,6 +151,7 @@ MAPS: dict[str, MapRow] = {
     "K": MapRow(HashMap, Flow, i64, 64),
     "R": MapRow(HashMap, u32, u32 * 4, 64),
     "C": MapRow(PerCpuArrayMap, u32, Rec, 1),
+    "F": MapRow(HashMap, u32, Locked, 64),
 }
 QUEUES: dict[str, Any] = {"Q": Traffic, "N": i64}
 """Queues and their records' types."""
@@ -146,6 +170,8 @@ CONSTANTS: dict[str, Any] = {
     "WEIGHTS": [2, 3, 5],
     "NAMES": {"small": 40, "medium": 900, "large": 65000},
     "MODE": "fast",
+    "CODES": {1: 10, 2: -3, 5: 1 << 33, 7: 0},
+    "Pair": namedtuple("Pair", "first second kind", defaults=(7,)),
     "LIMITS": ((10, 1), (100, 2), (1000, 3)),
 }
 """What programs capture besides."""

@@ -271,11 +271,28 @@ class SimulatedMap:
         entry = self.entries.get(self._key(key))
         return self._default() if entry is None else self._load(entry)
 
+    def lock(self, key: Any) -> Held:
+        """``with m.lock(key)``."""
+        return Held(self.get(key))
+
     def pop(self, key: Any, default: Any = None) -> Any:
         entry = self.entries.pop(self._key(key), None)
         if entry is None:
             return self._default() if default is None else default
         return self._load(entry)
+
+
+class Held:
+    """What a with statement makes of a lock: the entry, or None."""
+
+    def __init__(self, entry: Any) -> None:
+        self.entry = entry
+
+    def __enter__(self) -> Any:
+        return self.entry
+
+    def __exit__(self, *exc: object) -> None:
+        """No more is done at the end: nobody else changes the entry."""
 
 
 class SimulatedQueue:

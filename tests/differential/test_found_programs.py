@@ -128,6 +128,15 @@ while n:
 for k in range(d >> 4):
     t += k * a
 return t""",
+    "a list whose length two loops in a row leave open": """
+l = [d, f, 3]
+for v in l:
+    l[-1] = v & 0xff
+    if len(l) < 5:
+        l.append(v & 7)
+    if H.get(c & 3) == v:
+        break
+return c & 7""",
     "a truth value shifted": "y = (r.b3 != f) << (d & 62)\nreturn y",
 }
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from constructs import PRELUDE
 from grammar import Program
-from oracle import BUILTINS, typed_source
+from oracle import BUILTINS, typed, typed_source
 from shared import CONSTANTS, GLOBALS, MAPS, OUTPUTS, QUEUES, STRUCTS, Input, Traffic, create_queue
 from simulated import EndOfProgram, Funcs, PacketContext, SimulatedGlobal, SimulatedMap, SimulatedQueue, Type
 
@@ -347,6 +347,7 @@ def _line(error: BaseException) -> int:
 
 
 _WORLD: dict[str, Any] = {
-    **BUILTINS, **CONSTANTS, **{name: Type(kind) for name, kind in {**STRUCTS, **SCALARS}.items()},
+    **BUILTINS, **CONSTANTS, "CODES": {key: typed(value) for key, value in CONSTANTS["CODES"].items()},
+    **{name: Type(kind) for name, kind in {**STRUCTS, **SCALARS}.items()},
     "funcs": Funcs, "print": lambda *values: None, **dict.fromkeys((*MAPS, *QUEUES)),
 }  # fmt: skip

@@ -140,11 +140,14 @@ class Merger:
         return merged
 
     def _object(self, versions: list[Any]) -> Any:
+        for version in versions:
+            if isinstance(version, Unbound):
+                return version
         if isinstance(versions[0], dict):
             if any(list(version) != list(versions[0]) for version in versions[1:]):
                 return Unbound("the dict has different keys on the paths that meet here")
             return {key: self.values([version[key] for version in versions]) for key in versions[0]}
-        if isinstance(versions[0], Unbound) or any(len(v) != len(versions[0]) for v in versions[1:]):
+        if any(len(v) != len(versions[0]) for v in versions[1:]):
             return Unbound("the list has different lengths on the paths that meet here")
         return tuple(self.values(list(items)) for items in zip(*versions, strict=True))
 
