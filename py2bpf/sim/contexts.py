@@ -11,8 +11,8 @@ from typing import Any, Final
 from ..spec import ContextSpec, Field, HookSpec
 from ..uapi import contexts
 from ..uapi.prog_types import HOOKS, ProgType
-from . import values
-from .errors import SimulationError
+from . import values, views
+from .errors import SimulationError, UnknownField
 from .packet import ETHERNET, Packet
 
 _SKB_TYPES: Final = {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB}
@@ -72,8 +72,9 @@ class Context:
                                   "funcs.packet_copy(skb, offset, object)")  # fmt: skip
         if offset < 0 or offset + ctypes.sizeof(ctype) > min(len(self._packet), _REACH):
             return None
-        found = values.view(ctype, self._packet.buffer, self._packet.start + offset)
-        return found.value if values.is_number(ctype) else found
+        if values.is_number(ctype):
+            return values.view(ctype, self._packet.memory, self._packet.start + offset).value
+        return views.make(ctype, self._packet, offset)
 
     def _read(self, place: Field) -> Any:
         *path, last = place.path.split(".")
@@ -91,8 +92,8 @@ class Context:
             return AttributeError(name)
         known = [*self._spec.fields, *_names(self.struct)]
         near = difflib.get_close_matches(name, known) or known
-        return SimulationError(f"the context ({self._spec.struct.__name__}) has no field {name!r}; "
-                               f"there are {', '.join(near)}")  # fmt: skip
+        return UnknownField(f"the context ({self._spec.struct.__name__}) has no field {name!r}; "
+                            f"there are {', '.join(near)}")  # fmt: skip
 
 
 def _names(struct: Any) -> set[str]:

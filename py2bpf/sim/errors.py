@@ -12,6 +12,10 @@ class SimulationError(Py2BpfError):
     """
 
 
+class UnknownField(SimulationError, AttributeError):  # noqa: N818 - named as what it tells
+    """The context has no such field. An AttributeError too, which hasattr() and getattr() with a default ask for."""
+
+
 class ProgramEnd(BaseException):
     """Ends the program at once with a result, as a load behind the packet's end does. No error, so no Exception."""
 

@@ -15,6 +15,7 @@ from ..uapi.map_types import KINDS, MapType, Update
 from . import values
 from .errors import SimulationError
 from .overlay import Overlay
+from .views import used
 
 if TYPE_CHECKING:
     from .world import Simulation
@@ -41,7 +42,7 @@ class MapView:
         if self.kind in _KEYED:
             self.overlay = Overlay(map._storage, self.spec, isolated)
             self._encode_key = values.encoder(self.spec.key_type)
-            self.encode_value = values.encoder(self.spec.value_type)
+            self._encode_value = values.encoder(self.spec.value_type)
             self.numbers = values.is_number(self.spec.value_type)
             self._decode: Callable[..., Any] = codec_for(self.spec.value_type).decode
             self._size = self.spec.value_size
@@ -57,8 +58,12 @@ class MapView:
         """The key's bytes; of an LPM trie's address, with its whole length."""
         if self.kind not in _KEYED:
             raise SimulationError(f"{self.map!r} has no items that a program can read or write")
-        raw = self._encode_key(key)
+        raw = self._encode_key(used(key))
         return struct.pack("=I", 8 * len(raw)) + raw if self.kind == MapType.LPM_TRIE else raw
+
+    def encode_value(self, value: Any) -> bytes:
+        """A value's bytes. Raises DataTypeError."""
+        return self._encode_value(used(value))
 
     def number(self, raw: bytes) -> Any:
         """The number at a key; None where there is none."""
@@ -229,7 +234,7 @@ def record_bytes(view: MapView, record: Any) -> bytes:
     if view.kind not in _RECORDS:
         raise DataTypeError(f"{view.map!r} takes no records: output() is a method of queues and ring buffers")
     ctype = view.spec.data_type
-    plain = record if isinstance(record, ctype) else values.plain(record)
+    plain = used(record) if isinstance(record, ctype) else values.plain(record)
     return values.encoder(ctype)(plain)[: ctypes.sizeof(ctype)]
 
 

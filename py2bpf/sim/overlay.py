@@ -12,19 +12,23 @@ from ..uapi.map_types import KINDS, MapType, Update
 from .errors import SimulationError
 
 _LRU = {MapType.LRU_HASH, MapType.LRU_PERCPU_HASH}
+_REPLACING = {MapType.HASH, MapType.LRU_HASH, MapType.LPM_TRIE}
+"""Maps in which another value of a key takes another place; see htab_map_update_elem() and trie_update_elem()."""
 
 
 class Overlay:
     """A map's entries in memory of this process, as far as a program refers to them.
 
     Live, every change goes to the map: numbers at once, what is written through references when flush() is called.
-    Isolated, all changes stay here, and the map is only read.
+    Isolated, all changes stay here, and the map is only read. Where an assignment gives a key another element, what
+    refers to the old one keeps it, and writes to it go nowhere.
     """
 
     def __init__(self, storage: MapStorage, spec: Any, isolated: bool) -> None:
         self._storage = storage
         self._isolated = isolated
         self._kind = MapType(spec.kind)
+        self._replaces = self._kind in _REPLACING and spec.lock_offset is None
         self._room = spec.max_entries
         self._entries: dict[bytes, bytearray] = {}
         self._clean: dict[bytes, bytes] = {}
@@ -56,7 +60,10 @@ class Overlay:
             return self._keep(key, value, flags)
         if not self._storage.update(key, value, flags):
             return False
-        if (entry := self._entries.get(key)) is not None:
+        if self._replaces:
+            self._entries.pop(key, None)
+            self._clean.pop(key, None)
+        elif (entry := self._entries.get(key)) is not None:
             entry[:] = value
             self._clean[key] = value
         return True
@@ -66,7 +73,10 @@ class Overlay:
         if entry is not None:
             if flags == Update.NOEXIST:
                 return False
-            entry[:] = value
+            if self._replaces:
+                self._entries[key] = bytearray(value)
+            else:
+                entry[:] = value
             return True
         if flags == Update.EXIST:
             return False

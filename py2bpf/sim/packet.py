@@ -11,21 +11,29 @@ ETHERNET: Final = 14
 _MIN_TYPE: Final = 0x600
 """Smaller numbers in the place of the Ethernet type are lengths (IEEE 802.3)."""
 _ETH_P_802_3, _ETH_P_802_2 = 1, 4
+MAX_LENGTH: Final = 1 << 16
+"""How long helpers make packets at most, behind what comes in front."""
+_HEADROOM: Final = 256
+"""How far the front of an XDP packet moves at most: XDP_PACKET_HEADROOM."""
 
 
 class Packet:
     """The bytes of a packet from its Ethernet header on; the program's begin at ``start``: socket filters see what
     lies behind the Ethernet header. Bytes are numbered from there.
+
+    They are at the beginning of ``memory``, which stays where it is, however the packet changes: so do views of it.
+    ``headroom`` is how many bytes may be added in front.
     """
 
-    __slots__ = ("buffer", "start")
+    __slots__ = ("buffer", "headroom", "memory", "start")
 
     def __init__(self, data: bytes | bytearray, start: int = 0) -> None:
         if len(data) < ETHERNET:
             raise SimulationError(f"a packet of {len(data)} bytes has no Ethernet header, which takes {ETHERNET}; "
                                   "py2bpf.testing.packets makes whole ones")
-        self.buffer = bytearray(data)
-        self.start = start
+        self.memory = bytearray(max(len(data), MAX_LENGTH) + _HEADROOM)
+        self.start, self.headroom = start, _HEADROOM
+        self.replace(data)
 
     def __len__(self) -> int:
         return len(self.buffer) - self.start
@@ -35,7 +43,7 @@ class Packet:
         """What the kernel says of the packet's protocol, see eth_type_trans(): 16 bits in network order."""
         number = int.from_bytes(self.buffer[12:14], "big")
         if number < _MIN_TYPE:
-            number = _ETH_P_802_3 if self.buffer[14:16] == b"\xff\xff" else _ETH_P_802_2
+            number = _ETH_P_802_3 if bytes(self.buffer[14:16]) == b"\xff\xff" else _ETH_P_802_2
         return socket.htons(number)
 
     @property
@@ -60,8 +68,18 @@ class Packet:
         return True
 
     def replace(self, data: bytes | bytearray) -> None:
-        """Makes the packet another one, in a place of its own: what referred to the old one refers to nothing."""
-        self.buffer = bytearray(data)
+        """Makes the packet another one in the same place: views are of what is at their offset now."""
+        self.memory[: len(data)] = data
+        self.buffer = memoryview(self.memory)[: len(data)]
+
+    def resize(self, length: int) -> None:
+        """Cuts the packet's end off, or adds zeros to it."""
+        self.replace(bytes(self.buffer[:length]).ljust(length, b"\0"))
+
+    def move_front(self, delta: int) -> None:
+        """Cuts ``delta`` bytes off the front, or adds zeros there if it is negative."""
+        self.headroom += delta
+        self.replace(bytes(-delta) + self.buffer if delta < 0 else bytes(self.buffer[delta:]))
 
     def linked(self) -> bytes:
         """The packet afterwards as test runs give it: of a socket filter's the Ethernet header is zeros."""

@@ -11,7 +11,7 @@ from ..uapi.tc import TcAction
 from ..uapi.xdp import XdpAction
 from .contexts import refresh
 from .errors import SimulationError
-from .packet import ETHERNET, Packet
+from .packet import ETHERNET, MAX_LENGTH, Packet
 from .pseudo import packet_of
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 _EINVAL, _EFAULT, _ENOMEM = -22, -14, -12
 _PSEUDO_HEADER, _MANGLED_0, _ENFORCE = 0x10, 0x20, 0x40
-_XDP_HEADROOM: Final = 256
 _XDP_OFFSET_MAX: Final = 0xFFFF
-_MTU_OF_TESTS: Final = 1 << 16
 _U32: Final = (1 << 32) - 1
 _U64: Final = (1 << 64) - 1
 
@@ -86,9 +84,9 @@ def _pull(s: Simulation, _ctx: Any, size: int) -> int:
 def _change_tail(s: Simulation, _ctx: Any, length: int, flags: int) -> int:
     packet = _writable(s, "skb_change_tail")
     length &= _U32
-    if flags or not ETHERNET <= length <= _MTU_OF_TESTS:
+    if flags or not ETHERNET <= length <= MAX_LENGTH:
         return _EINVAL
-    packet.replace(packet.buffer[:length].ljust(length, b"\0"))
+    packet.resize(length)
     refresh(s.context)
     return 0
 
@@ -96,9 +94,9 @@ def _change_tail(s: Simulation, _ctx: Any, length: int, flags: int) -> int:
 def _adjust_tail(s: Simulation, _ctx: Any, delta: int) -> int:
     packet = _writable(s, "xdp_adjust_tail")
     length = len(packet) + ctypes.c_int32(delta).value
-    if not ETHERNET <= length <= _MTU_OF_TESTS:
+    if not ETHERNET <= length <= MAX_LENGTH:
         return _EINVAL
-    packet.replace(packet.buffer[:length].ljust(length, b"\0"))
+    packet.resize(length)
     refresh(s.context)
     return 0
 
@@ -106,9 +104,9 @@ def _adjust_tail(s: Simulation, _ctx: Any, delta: int) -> int:
 def _adjust_head(s: Simulation, _ctx: Any, delta: int) -> int:
     packet = _writable(s, "xdp_adjust_head")
     delta = ctypes.c_int32(delta).value
-    if delta < -_XDP_HEADROOM or delta > len(packet) - ETHERNET:
+    if -delta > packet.headroom or delta > len(packet) - ETHERNET:
         return _EINVAL
-    packet.replace(bytes(-delta) + packet.buffer if delta < 0 else packet.buffer[delta:])
+    packet.move_front(delta)
     refresh(s.context)
     return 0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import places, values
 from .errors import ProgramEnd, SimulationError
+from .views import used
 
 if TYPE_CHECKING:
     from .world import Simulation
@@ -29,7 +30,7 @@ def target(args: tuple[Any, ...], index: int, name: str) -> Any:
     """The ctypes object that an argument is; a char array's field, where ctypes gives a copy of its characters."""
     value = args[index]
     if isinstance(value, _OBJECTS):
-        return value
+        return used(value)
     found = places.argument(index) if isinstance(value, bytes) else None
     if found is None:
         raise SimulationError(
@@ -60,7 +61,7 @@ def _memcpy(_: Simulation, args: tuple[Any, ...]) -> None:
 def _mem_eq(_: Simulation, args: tuple[Any, ...]) -> bool:
     sides = [places.argument(index) or args[index] if isinstance(args[index], bytes) else args[index]
              for index in (0, 1)]  # fmt: skip
-    data = [memoryview(side).cast("B") for side in sides]
+    data = [memoryview(used(side)).cast("B") for side in sides]
     constant = [len(memory) for memory, side in zip(data, sides, strict=True) if isinstance(side, bytes)]
     if len(args) == 2 and not constant and len(data[0]) != len(data[1]):
         raise SimulationError(f"mem_eq() of objects of {len(data[0])} and {len(data[1])} bytes needs a size")

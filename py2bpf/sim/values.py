@@ -75,8 +75,12 @@ def is_number(ctype: Any) -> bool:
 
 def view(ctype: Any, buffer: bytearray | memoryview, offset: int = 0) -> Any:
     """An object of the type that lives in the buffer."""
-    kind = _chars(ctype) if issubclass(ctype, ctypes.Array) and ctype._type_ is ctypes.c_char else ctype
-    return kind.from_buffer(buffer, offset)
+    return view_type(ctype).from_buffer(buffer, offset)
+
+
+def view_type(ctype: Any) -> Any:
+    """The type itself; of char arrays one that can do what programs can."""
+    return _chars(ctype) if issubclass(ctype, ctypes.Array) and ctype._type_ is ctypes.c_char else ctype
 
 
 class _Chars:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from py2bpf import sim
 from py2bpf.datastructures import ArrayMap
 
 pytestmark = pytest.mark.kernel
@@ -78,3 +79,18 @@ def test_views_are_those_of_the_kernel(both: Callable[..., Any], hook: str, offs
             return header.little % 1000
 
         both(program, bytes(12) + b"\x08\x00" + bytes(range(48)), hook, (seen,))
+
+
+def test_fields_that_are_not_there(both: Callable[..., Any]) -> None:
+    def program(skb: Any) -> int:
+        if hasattr(skb, "nope") or not hasattr(skb, "len"):
+            return 1
+        return getattr(skb, "nope", 4) + getattr(skb, "tc_index", 5)
+
+    assert both(program).retval == 4
+
+
+def test_a_mistyped_field_is_no_error_of_the_program() -> None:
+    for mistyped in (lambda skb: skb.lenx, lambda skb: setattr(skb, "lenx", 1)):
+        with pytest.raises(sim.SimulationError, match=r"has no field 'lenx'; there are len"):
+            sim.run(mistyped, bytes(64))

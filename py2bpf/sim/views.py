@@ -1,0 +1,122 @@
+"""Views of packets: objects that lie at an offset from the packet's start, wherever that is by now.
+
+The bytes of a packet that moves are moved in one buffer, so that its start and with it all views stay where they are.
+What a view must ask each time it is used is whether the packet still reaches that far.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, Final
+
+from . import values
+
+if TYPE_CHECKING:
+    from .packet import Packet
+
+_AGGREGATES: Final = (ctypes.Structure, ctypes.Union, ctypes.Array)
+_SLOTS: Final = ("_py2bpf_packet", "_py2bpf_end")
+
+
+class _Probe(ctypes.Structure):
+    _fields_ = [("field", ctypes.c_uint8)]
+
+
+_FIELD: Final = type(_Probe.field)
+"""The type of what ctypes makes of a row of ``_fields_``."""
+
+
+class View:
+    """A mixin of ctypes objects in packets. Using one that the packet doesn't reach raises AttributeError, as the
+    compiled program ends there; what the packet reaches again can be used again.
+    """
+
+    __slots__ = ()
+    _py2bpf_packet: Packet
+    _py2bpf_end: int
+    _py2bpf_plain: Any
+    """The type that it is a view of."""
+
+    def __getattribute__(self, name: str) -> Any:
+        get = super().__getattribute__
+        if name not in _guarded(get("__class__")):
+            return get(name)
+        used(self)
+        return _part(self, get(name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kind: Any = type(self)
+        if name in _guarded(kind):
+            used(self)
+        super().__setattr__(name, value)
+
+    def __eq__(self, other: object) -> bool:
+        """As the type itself compares, which may be by the exact type."""
+        if self._py2bpf_plain.__eq__ is object.__eq__:
+            return self is other
+        return bool(_plain(self) == _plain(other))
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+
+def _plain(value: Any) -> Any:
+    return value._py2bpf_plain.from_buffer(used(value)) if isinstance(value, View) else value
+
+
+class _Items(View):
+    """A view that is an array."""
+
+    __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        used(self)
+        return _part(self, super().__getitem__(index))  # type: ignore[misc]  # the array's, behind the mixin
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        used(self)
+        super().__setitem__(index, value)  # type: ignore[misc]  # the array's, behind the mixin
+
+
+def make(ctype: Any, packet: Packet, offset: int) -> Any:
+    """An object of the type at an offset from the packet's start, which the packet reaches now."""
+    at = packet.start + offset
+    return _set(_kind(values.view_type(ctype)).from_buffer(packet.memory, at), packet, at + ctypes.sizeof(ctype))
+
+
+def used(value: Any) -> Any:
+    """The value; every use of an object's bytes passes here. Raises AttributeError for a view that is lost."""
+    if isinstance(value, View) and value._py2bpf_end > len(value._py2bpf_packet.buffer):
+        raise AttributeError("the packet no longer reaches this view: it became shorter after ctx.packet() gave it")
+    return value
+
+
+def _part(owner: View, value: Any) -> Any:
+    """What ctypes gives of a view: objects within it are views that live and die with it."""
+    if not isinstance(value, _AGGREGATES):
+        return value
+    return _set(_kind(type(value)).from_buffer(value), owner._py2bpf_packet, owner._py2bpf_end)
+
+
+def _set(view: Any, packet: Packet, end: int) -> Any:
+    view._py2bpf_packet, view._py2bpf_end = packet, end
+    return view
+
+
+@functools.lru_cache(maxsize=1024)
+def _kind(ctype: Any) -> Any:
+    """The class of views of a type: a subclass, so that isinstance() and the type's own methods work."""
+    names = {"__module__": ctype.__module__, "__qualname__": ctype.__qualname__}
+    space: dict[str, Any] = {**names, "__slots__": _SLOTS, "_py2bpf_plain": ctype}
+    if not issubclass(ctype, ctypes.Array):
+        return type(ctype)(ctype.__name__, (View, ctype), space)
+    return type(ctype)(ctype.__name__, (_Items, ctype), {**space, "_type_": ctype._type_, "_length_": ctype._length_})
+
+
+@functools.lru_cache(maxsize=1024)
+def _guarded(kind: Any) -> frozenset[str]:
+    """The attributes that are read from the packet."""
+    fields = {name for name in dir(kind) if isinstance(inspect.getattr_static(kind, name), _FIELD)}
+    return frozenset(fields if issubclass(kind, (ctypes.Structure, ctypes.Union)) else {"value", "raw"})
