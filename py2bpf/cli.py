@@ -2,25 +2,27 @@
 
     python -m py2bpf dis count.py:count                  the instructions of a function, after its source lines
     python -m py2bpf dis count.py:count --all            every stage: bytecode, IR after each pass, instructions
-    python -m py2bpf dis tools.py:on_exit --type XDP     as a program of that type
+    python -m py2bpf dis tools.py:on_packet --hook xdp   as a program of that hook
     python -m py2bpf replay count.py:count lo.pcap       runs it over a capture; --hook xdp or tc, --json
 
-Nothing is loaded or attached, but the file is run as Python imports it: maps that it makes need privileges when it is
-for ``dis``. ``replay`` has all of it live in the embedded VM.
+Nothing is loaded or attached, but the file is run as Python imports it. ``replay`` has the maps that it makes live
+in the embedded VM, and so has ``dis`` where the kernel refuses them.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import runpy
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
 from .compiler.pipeline import compile_function
-from .exception import Py2BpfError
+from .exception import KernelError, Py2BpfError
 from .prog import Prog, create_prog, listing
 from .spec import ContextSpec
 from .uapi import contexts
@@ -39,9 +41,19 @@ _CONTEXTS: Final = {
 _REPLAYED: Final = {"socket_filter": ProgType.SOCKET_FILTER, "tc": ProgType.SCHED_CLS, "xdp": ProgType.XDP}
 """What captures can be replayed through."""
 
+_HOOKS: Final = {**_REPLAYED, **{kind.name.lower(): kind for kind in _CONTEXTS}}
+"""What ``dis`` compiles for, in the same words."""
+
+_REFUSED: Final = (errno.EPERM, errno.EACCES)
+"""What the kernel answers to those without privileges."""
+
 
 class _Usage(Exception):  # noqa: N818 - becomes a message of the argument parser
     """What is wrong with the command line."""
+
+
+class _Broken(Exception):  # noqa: N818 - carries a message on
+    """The user's file is no Python; what Python says of it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,10 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     dis = commands.add_parser("dis", help="show what a function is compiled to")
     dis.add_argument("target", metavar="FILE:FUNCTION", help="a Python file, and a function or probe in it")
     dis.add_argument("--all", action="store_true", help="show every stage of the compiler")
-    names = ", ".join(kind.name for kind in _CONTEXTS)
-    dis.add_argument(
-        "--type", default=None, metavar="TYPE", help=f"the program's type: {names} (default SOCKET_FILTER)"
-    )
+    known = f"what it is a program of: {', '.join(_HOOKS)} (default: socket_filter)"
+    dis.add_argument("--hook", "--type", metavar="HOOK", help=known)
     replay = commands.add_parser("replay", help="run a function over a capture, in the embedded VM")
     replay.add_argument("target", metavar="FILE:FUNCTION", help="a Python file, and a function in it")
     replay.add_argument("capture", metavar="CAPTURE", help="a pcap or pcapng file of Ethernet packets")
@@ -66,11 +76,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.command == "replay":
             return _replay(args.target, args.capture, _REPLAYED[args.hook], args.json)
-        _dis(args.target, args.type, args.all)
+        _dis(args.target, args.hook, args.all)
     except _Usage as error:
         parser.error(str(error))
     except BrokenPipeError:  # whoever read the output, head(1) say, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except _Broken as error:
+        print(error, file=sys.stderr)
         return 1
     except Py2BpfError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -78,9 +91,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _dis(target: str, type_name: str | None, everything: bool) -> None:
-    names, name = _load(target)
-    fn, kind, context = _resolve(names[name], type_name)
+def _dis(target: str, hook: str | None, everything: bool) -> None:
+    with ExitStack() as stack:
+        names, name = _load_for_dis(target, stack)
+        _show(names[name], hook, everything)
+
+
+def _load_for_dis(target: str, stack: ExitStack) -> tuple[dict[str, Any], str]:
+    """The file's maps are only looked at, so the embedded VM's will do where the kernel refuses them."""
+    from . import vm
+
+    try:
+        return _load(target)
+    except KernelError as error:
+        if error.errno not in _REFUSED or vm.current() == "vm":
+            raise
+        instead = "So the file's maps are in py2bpf's embedded VM, which asks for no privileges."
+        print(f"{error}\n{instead}", file=sys.stderr)
+    stack.enter_context(vm.backend())
+    return _load(target)
+
+
+def _show(found: Any, hook: str | None, everything: bool) -> None:
+    fn, kind, context = _resolve(found, hook)
     stages: list[str] = []
     spec = compile_function(fn, context, HOOKS[kind], dump=lambda stage, text: stages.append(f"== {stage}\n{text}"))
     if everything:
@@ -145,22 +178,26 @@ def _load(target: str) -> tuple[dict[str, Any], str]:
     try:
         names = runpy.run_path(path, run_name="__py2bpf_dis__")
     except OSError as error:
+        if isinstance(error, Py2BpfError):
+            raise
         raise _Usage(f"can't read {path}: {error.strerror}") from error
+    except SyntaxError as error:
+        raise _Broken("".join(traceback.format_exception_only(error)).rstrip()) from error
     if name not in names:
         functions = [key for key, value in names.items() if callable(value) and not key.startswith("_")]
         raise _Usage(f"{path} has no {name!r}; it has {', '.join(functions) or 'no functions'}")
     return names, name
 
 
-def _resolve(found: Any, type_name: str | None) -> tuple[Any, ProgType, ContextSpec]:
+def _resolve(found: Any, hook: str | None) -> tuple[Any, ProgType, ContextSpec]:
     """The function, and the type and context of its program: a probe knows them."""
-    if type_name is None:
+    if hook is None:
         probe = _probe(found)
         if probe is not None:
             return probe
-    kind = ProgType.__members__.get((type_name or "SOCKET_FILTER").upper())
-    if kind not in _CONTEXTS:
-        raise _Usage(f"unknown type {type_name!r}; known are {', '.join(kind.name for kind in _CONTEXTS)}")
+    kind = _HOOKS.get((hook or "socket_filter").lower())
+    if kind is None:
+        raise _Usage(f"unknown hook {hook!r}; known are {', '.join(_HOOKS)}")
     return getattr(found, "fn", found), kind, _CONTEXTS[kind]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from test_pcap import pcap
 
 from py2bpf.cli import main
+from py2bpf.kernel import core
 
 SOURCE = """
 import py2bpf
@@ -53,8 +56,17 @@ def test_shows_every_stage(source: str, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_compiles_for_the_type_asked_for(source: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["dis", "--type", "xdp", f"{source}:on_packet"]) == 0
-    assert "*(u32 *)(r1 + 16)" in capsys.readouterr().out
+    for option in ("--type=xdp", "--type=XDP", "--hook=xdp"):
+        assert main(["dis", option, f"{source}:on_packet"]) == 0
+        assert "*(u32 *)(r1 + 16)" in capsys.readouterr().out
+
+
+def test_tc_is_the_word_for_traffic_control(source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = set()
+    for word in ("tc", "sched_cls", "SCHED_CLS"):
+        assert main(["dis", "--hook", word, f"{source}:short"]) == 0
+        shown.add(capsys.readouterr().out)
+    assert len(shown) == 1
 
 
 def test_takes_a_probe_with_its_own_context(source: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +86,8 @@ def test_translation_errors_exit_1_and_point_at_the_line(source: str, capsys: py
         ("programs.py", "not of the form FILE:FUNCTION"),
         ("{source}:missing", "has no 'missing'; it has"),
         ("/nowhere/at/all.py:f", "can't read /nowhere/at/all.py"),
-        ("--type=nonsense {source}:short", "unknown type 'nonsense'"),
+        ("--type=nonsense {source}:short", "unknown hook 'nonsense'"),
+        ("--hook=nonsense {source}:short", "known are socket_filter, tc, xdp, "),
     ],
 )
 def test_wrong_arguments(source: str, capsys: pytest.CaptureFixture[str], target: str, message: str) -> None:
@@ -88,3 +101,40 @@ def test_runs_as_a_module(source: str) -> None:
     command = [sys.executable, "-m", "py2bpf", "dis", f"{source}:short"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "exit" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["dis", "{}:f"], ["replay", "{}:f", "{}"]])
+def test_a_file_that_is_no_python(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    """The user's line, and none of ours."""
+    path = tmp_path / "broken.py"
+    path.write_text("def f(skb):\n    return skb.len +\n")
+    capture = tmp_path / "empty.pcap"
+    capture.write_bytes(pcap(frames=[]))
+    assert main([command[0], command[1].format(path), *(str(capture) for _ in command[2:])]) == 1
+    err = capsys.readouterr().err
+    assert f'File "{path}", line 2\n    return skb.len +\n' in err
+    assert err.splitlines()[-1].startswith("SyntaxError: invalid syntax") and "Traceback" not in err
+    assert "cli.py" not in err
+
+
+MAPPED = """
+from ctypes import c_uint32, c_uint64
+from py2bpf.datastructures import HashMap
+seen = HashMap(c_uint32, c_uint64, 16)
+def count(skb):
+    seen[skb.len] += 1
+    return 0
+"""
+
+
+def test_without_privileges_the_vm_has_the_maps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mapped.py"
+    path.write_text(MAPPED)
+    monkeypatch.delenv("PY2BPF_BACKEND", raising=False)
+    monkeypatch.setattr(core, "bpf", lambda *_: -errno.EPERM)
+    assert main(["dis", f"{path}:count"]) == 0
+    shown = capsys.readouterr()
+    assert "seen[skb.len] += 1" in shown.out and "call map_lookup_elem" in shown.out
+    assert shown.err.startswith("cannot create the map") and "embedded VM" in shown.err
