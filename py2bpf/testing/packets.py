@@ -13,7 +13,9 @@ from __future__ import annotations
 import ipaddress
 import struct
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
+
+from ..exception import DataRangeError, DataTypeError
 
 ETH_P_IP: Final = 0x0800
 ETH_P_IPV6: Final = 0x86DD
@@ -29,6 +31,25 @@ _MAX_VLAN: Final = 4095
 
 Address = str | ipaddress.IPv4Address | ipaddress.IPv6Address
 Vlan = int | Sequence[int] | None
+
+
+class PacketError(DataRangeError, ValueError):
+    """No packet can hold an argument."""
+
+
+def _check(data: dict[str, Any], **bits: tuple[int, Any]) -> None:
+    """Arguments by their names: ``data`` are bytes, the others numbers of as many bits as are given with them.
+
+    Raises DataTypeError and PacketError.
+    """
+    for name, value in data.items():
+        if not isinstance(value, (bytes, bytearray, memoryview)):
+            raise DataTypeError(f"{name} is bytes, not {value!r}")
+    for name, (size, number) in bits.items():
+        if not isinstance(number, int):
+            raise DataTypeError(f"{name} is an integer, not {number!r}")
+        if not 0 <= number < 1 << size:
+            raise PacketError(f"{name} is 0 to {(1 << size) - 1}, not {number}")
 
 
 def checksum(data: bytes) -> int:
@@ -54,11 +75,13 @@ def ethernet(
     """A frame. The type is that of the IP version in the payload unless given. ``vlan`` is a number, or several from
     the outermost in (802.1ad then). Raises ValueError for a payload that tells no type, and for VLANs above 4095.
     """
+    _check({"payload": payload})
     if ethertype is None:
         version = payload[0] >> 4 if payload else 0
         if version not in (4, 6):
             raise ValueError("the payload is neither IPv4 nor IPv6: give the frame's ethertype")
         ethertype = ETH_P_IP if version == 4 else ETH_P_IPV6
+    _check({}, ethertype=(16, ethertype))
     return mac(dst) + mac(src) + _tags(vlan) + struct.pack("!H", ethertype) + payload
 
 
@@ -75,15 +98,17 @@ def ipv4(
     ident: int = 0, fragment: int = 0, more: bool = False, options: bytes = b"",
 ) -> bytes:  # fmt: skip
     """An IPv4 packet. ``fragment`` is its offset in units of 8 bytes, ``more`` whether others follow. ``options`` are
-    filled up with zeros to a multiple of 4 bytes, at most 40. Raises ValueError.
+    filled up with zeros to a multiple of 4 bytes, at most 40. Raises ValueError and DataTypeError.
     """
-    options = options + bytes(-len(options) % 4)
+    _check({"payload": payload, "options": options}, proto=(8, proto), ttl=(8, ttl), tos=(8, tos), ident=(16, ident),
+           fragment=(16, fragment))  # fmt: skip
+    options = bytes(options) + bytes(-len(options) % 4)
     if len(options) > 40:
         raise ValueError(f"IPv4 has room for 40 bytes of options, not for {len(options)}")
     words = 5 + len(options) // 4
     length = 4 * words + len(payload)
     if length > 0xFFFF:
-        raise ValueError(f"an IPv4 packet has at most 65535 bytes, not {length}")
+        raise PacketError(f"payload: an IPv4 packet has at most 65535 bytes, not {length}")
     header = struct.pack(
         "!BBHHHBBH4s4s", 4 << 4 | words, tos, length, ident, fragment | more << 13, ttl, proto, 0,
         ipaddress.IPv4Address(src).packed, ipaddress.IPv4Address(dst).packed,
@@ -95,9 +120,10 @@ def ipv6(
     payload: bytes = b"", src: Address = "2001:db8::1", dst: Address = "2001:db8::2", proto: int = UDP, *,
     hops: int = 64, traffic_class: int = 0, flow: int = 0,
 ) -> bytes:  # fmt: skip
-    """An IPv6 packet without extension headers. Raises ValueError."""
+    """An IPv6 packet without extension headers. Raises ValueError and DataTypeError."""
+    _check({"payload": payload}, proto=(8, proto), hops=(8, hops), traffic_class=(8, traffic_class), flow=(20, flow))
     if len(payload) > 0xFFFF:
-        raise ValueError(f"an IPv6 packet has at most 65535 bytes of payload, not {len(payload)}")
+        raise PacketError(f"payload: an IPv6 packet has at most 65535 bytes of it, not {len(payload)}")
     first = 6 << 28 | traffic_class << 20 | flow
     addresses = ipaddress.IPv6Address(src).packed + ipaddress.IPv6Address(dst).packed
     return struct.pack("!IHBB", first, len(payload), proto, hops) + addresses + payload
@@ -107,7 +133,9 @@ def udp(
     src: Address = _SRC, dst: Address = _DST, sport: int = 40000, dport: int = 9, payload: bytes = b"", *,
     vlan: Vlan = None, ttl: int = 64,
 ) -> bytes:  # fmt: skip
-    """A frame with a UDP datagram, over the IP version of its addresses."""
+    """A frame with a UDP datagram, over the IP version of its addresses. Raises ValueError and DataTypeError."""
+    _check({"payload": payload}, sport=(16, sport), dport=(16, dport), ttl=(8, ttl))
+    _fits(src, dst, 8, payload)
     segment = struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
     total = checksum(_pseudo(src, dst, UDP, len(segment)) + segment) or 0xFFFF
     return _framed(src, dst, UDP, segment[:6] + struct.pack("!H", total) + payload, vlan, ttl)
@@ -118,14 +146,20 @@ def tcp(
     flags: str = "A", seq: int = 0, ack: int = 0, window: int = 65535, options: bytes = b"", vlan: Vlan = None,
     ttl: int = 64,
 ) -> bytes:  # fmt: skip
-    """A frame with a TCP segment. ``flags`` has the letters of TCP_FLAGS: ``"SA"`` acknowledges a SYN."""
+    """A frame with a TCP segment. ``flags`` has the letters of TCP_FLAGS: ``"SA"`` acknowledges a SYN.
+
+    Raises ValueError and DataTypeError.
+    """
+    _check({"payload": payload, "options": options}, sport=(16, sport), dport=(16, dport), seq=(32, seq), ack=(32, ack),
+           window=(16, window), ttl=(8, ttl))  # fmt: skip
     unknown = set(flags.upper()) - set(TCP_FLAGS)
     if unknown:
         raise ValueError(f"TCP has the flags {TCP_FLAGS}, not {''.join(sorted(unknown))}")
     bits = sum(1 << TCP_FLAGS.index(letter) for letter in set(flags.upper()))
-    options = options + bytes(-len(options) % 4)
+    options = bytes(options) + bytes(-len(options) % 4)
     if len(options) > 40:
         raise ValueError(f"TCP has room for 40 bytes of options, not for {len(options)}")
+    _fits(src, dst, 20 + len(options), payload)
     offset = 5 + len(options) // 4
     segment = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, offset << 4, bits, window, 0, 0) + options + payload
     total = checksum(_pseudo(src, dst, TCP, len(segment)) + segment)
@@ -138,10 +172,12 @@ def icmp(
 ) -> bytes:  # fmt: skip
     """A frame with an ICMP message (of version 6 between IPv6 addresses); an echo request unless ``kind`` says else.
 
-    ``rest`` is the header's last word: an echo's identifier and sequence number.
+    ``rest`` is the header's last word: an echo's identifier and sequence number. Raises ValueError and DataTypeError.
     """
     six = _version(src, dst) == 6
     kind = (128 if six else 8) if kind is None else kind
+    _check({"payload": payload}, kind=(8, kind), code=(8, code), rest=(32, rest), ttl=(8, ttl))
+    _fits(src, dst, 8, payload)
     message = struct.pack("!BBHI", kind, code, 0, rest) + payload
     pseudo = _pseudo(src, dst, ICMPV6, len(message)) if six else b""
     total = checksum(pseudo + message)
@@ -153,6 +189,14 @@ def _version(src: Address, dst: Address) -> int:
     if len(versions) > 1:
         raise ValueError(f"{src} and {dst} are of different IP versions")
     return versions.pop()
+
+
+def _fits(src: Address, dst: Address, header: int, payload: bytes) -> None:
+    """Raises PacketError for more payload than there is room behind the IP header and the transport's."""
+    version = _version(src, dst)
+    room = 0xFFFF - header - (20 if version == 4 else 0)
+    if len(payload) > room:
+        raise PacketError(f"payload is at most {room} bytes here, over IPv{version}, not {len(payload)}")
 
 
 def _pseudo(src: Address, dst: Address, proto: int, length: int) -> bytes:

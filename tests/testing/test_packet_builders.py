@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from py2bpf.exception import DataRangeError, DataTypeError
 from py2bpf.testing import packets
 
 PORTS = st.integers(0, 65535)
@@ -103,3 +105,31 @@ def test_ipv4_options_and_fragments() -> None:
 def test_what_no_packet_can_hold_is_refused(make: object) -> None:
     with pytest.raises(ValueError):
         make()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"),
+    [
+        (lambda: packets.udp(dport=70000), DataRangeError, "dport is 0 to 65535, not 70000"),
+        (lambda: packets.tcp(sport=-1), DataRangeError, "sport is 0 to 65535, not -1"),
+        (lambda: packets.tcp(dport="80"), DataTypeError, "dport is an integer, not '80'"),
+        (lambda: packets.udp(payload="x"), DataTypeError, "payload is bytes, not 'x'"),
+        (lambda: packets.tcp(options=None), DataTypeError, "options is bytes, not None"),
+        (lambda: packets.ethernet("x"), DataTypeError, "payload is bytes, not 'x'"),
+        (lambda: packets.ethernet(b"", 65536), DataRangeError, "ethertype is 0 to 65535, not 65536"),
+        (lambda: packets.udp(payload=bytes(70000)), DataRangeError, "payload is at most 65507 bytes here, over IPv4"),
+        (lambda: packets.tcp("::1", "::2", payload=bytes(65516)), DataRangeError, "payload is at most 65515 bytes"),
+        (lambda: packets.icmp(payload=bytes(65508)), DataRangeError, "payload is at most 65507 bytes"),
+        (lambda: packets.icmp(kind=256), DataRangeError, "kind is 0 to 255, not 256"),
+        (lambda: packets.udp(ttl=256), DataRangeError, "ttl is 0 to 255, not 256"),
+        (lambda: packets.ipv6(flow=1 << 20), DataRangeError, "flow is 0 to 1048575, not 1048576"),
+    ],
+)
+def test_wrong_arguments_are_named(make: Callable[[], bytes], kind: type[Exception], message: str) -> None:
+    with pytest.raises(kind, match=message):
+        make()
+
+
+def test_the_largest_payloads() -> None:
+    assert len(packets.udp(payload=bytes(65507))) == 14 + 65535
+    assert len(packets.tcp("::1", "::2", payload=bytes(65515))) == 14 + 40 + 65535
