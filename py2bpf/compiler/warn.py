@@ -38,11 +38,27 @@ _TEST: Final = "test it first, as by `if x is None: return 0`"
 def possibly_none(fn: Function) -> list[Found]:
     """The uses of what may be None that lowering couldn't prove away."""
     return [
-        Found(PossiblyNone, value.span, f"{_ON_NONE[value.attr.error]}: the program would end here", _hints(value))
+        Found(
+            PossiblyNone, _suspect(value, value.span),
+            f"{_ON_NONE[value.attr.error]}: the program would end here", _hints(value),
+        )
         for block in fn.blocks
         for value in block.body
         if value.op in (Op.GUARD, Op.EXIT) and value.attr.none and value.span is not None
-    ]
+    ]  # fmt: skip
+
+
+def _suspect(guard: Value, use: Span) -> Span:
+    """What may be None. Of ``m[1] = m[2]`` the instruction that stores is at its target, so where the value was read
+    beside it on the line, the value's own place is told.
+    """
+    found = guard.args[0].span if guard.args else None
+    if found is None or found.end_line != found.line or (found.filename, found.line) != (use.filename, use.line):
+        return use
+    if None in (found.column, found.end_column, use.column, use.end_column) or use.end_line != use.line:
+        return use
+    apart = (found.column or 0) >= (use.end_column or 0) or (found.end_column or 0) <= (use.column or 0)
+    return found if apart else use
 
 
 def _hints(guard: Value) -> tuple[str, ...]:
