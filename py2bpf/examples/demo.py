@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import itertools
 import socket
 import subprocess
 import sys
@@ -34,6 +35,8 @@ REFRESH: Final = 0.25
 """Seconds between two looks at the map and the queues."""
 NO_ARGUMENTS: Final = "(made up: there is no memory to read arguments from)"
 EVENTS_KEPT: Final = 10
+FIRST_ROUND: Final = 30
+"""Seconds that the first packets and the first program may take."""
 EVENTS_AT_ONCE: Final = 5
 """How many events of one look are shown as plain lines; a busy machine has thousands a second."""
 
@@ -95,8 +98,11 @@ class Counters:
 
     def new_events(self) -> list[str]:
         """What came since the last call, in words."""
-        came = [self._told(each, f"started  {execsnoop.command(each) or NO_ARGUMENTS}") for each in self._execs.poll(0)]
-        came += [self._told(each, f"slept    {each.nanoseconds / 1e6:.3f} ms") for each in self._sleeps.poll(0)]
+        starts = [self._told(each, f"started  {execsnoop.command(each) or NO_ARGUMENTS}")
+                  for each in self._execs.poll(0)]  # fmt: skip
+        sleeps = [self._told(each, f"slept    {each.nanoseconds / 1e6:.3f} ms") for each in self._sleeps.poll(0)]
+        # By turns: of many only the first are shown, and a busy machine has many of either kind.
+        came = [each for pair in itertools.zip_longest(starts, sleeps) for each in pair if each is not None]
         self.n_events += len(came)
         self.newest.extend(came)
         return came
@@ -114,13 +120,17 @@ class Counters:
 
 @contextlib.contextmanager
 def traffic() -> Iterator[None]:
-    """Packets on the loopback interface, and a program started now and then, until the block ends."""
+    """Packets on the loopback interface, and a program started now and then, until the block ends. Some of each was
+    there before it begins, however slow the machine is.
+    """
     stop = threading.Event()
-    makers = [threading.Thread(target=repeat, args=(stop, make, pause), daemon=True)
-              for make, pause in ((datagrams, 0.05), (connection, 0.1), (program, 0.5))]  # fmt: skip
+    kinds = [(make, pause, threading.Event()) for make, pause in ((datagrams, 0.05), (connection, 0.1), (program, 0.5))]
+    makers = [threading.Thread(target=repeat, args=(stop, *kind), daemon=True) for kind in kinds]
     for maker in makers:
         maker.start()
     try:
+        for *_, made in kinds:
+            made.wait(FIRST_ROUND)
         yield
     finally:
         stop.set()
@@ -128,11 +138,12 @@ def traffic() -> Iterator[None]:
             maker.join()
 
 
-def repeat(stop: threading.Event, make: Any, pause: float) -> None:
-    """``make()`` again and again, with a pause that the sleep events show."""
+def repeat(stop: threading.Event, make: Any, pause: float, made: threading.Event) -> None:
+    """``make()`` again and again, with a pause that the sleep events show; ``made`` tells of the first time."""
     while not stop.is_set():
         with contextlib.suppress(OSError):  # IPv6 may be off
             make()
+        made.set()
         time.sleep(pause)
 
 
