@@ -15,7 +15,7 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op as IrOp
 from ..ir.types import I64
 from ..ir.values import Value, const
-from . import arith, calls, choice, hints, iteration, maps, memory, packets, semantics
+from . import arith, calls, choice, hints, iteration, maps, memory, packets, semantics, slices
 from .describe import describe, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
 from .state import State
@@ -256,7 +256,7 @@ def get_item(ev: Evaluator, state: State, container: Abstract, key: Abstract) ->
     if isinstance(container, DictRef):
         return _dict_item(ev, state, container, key)
     if isinstance(container, Ref) and is_array(container.ctype):
-        return _array_item(ev, container, key)
+        return _array_item(ev, state, container, key)
     if isinstance(container, Const) and isinstance(container.obj, Mapping):
         return choice.item(ev.b, container.obj, key)
     unordered = isinstance(container, Const) and not isinstance(container.obj, Sequence)
@@ -280,23 +280,15 @@ def _dict_item(ev: Evaluator, state: State, container: DictRef, key: Abstract) -
     return found
 
 
-def _array_item(ev: Evaluator, ref: Ref, key: Abstract) -> Abstract:
+def _array_item(ev: Evaluator, state: State, ref: Ref, key: Abstract) -> Abstract:
     if isinstance(key, Const) and isinstance(key.obj, slice):
-        return _array_slice(ref, key.obj)
+        return slices.read(ev, state, ref, key.obj)
     if isinstance(key, SliceOf):
         raise TypeMismatch(0, "the bounds of a slice must be constants", hints=("read the items one by one: a[i]",))
     found = memory.index(ev.b, ref, key)
     if is_chars(ref.ctype):  # bytes give numbers
         return arith.from_ir(ev.b.load(found.base, found.offset, 1, False))
     return memory.load(ev.b, found)
-
-
-def _array_slice(ref: Ref, key: slice) -> Abstract:
-    chosen = range(ref.ctype._length_)[key]
-    if chosen.step != 1:
-        raise UnsupportedSyntax(0, "a slice of an array must have step 1", hints=("copy the items in a loop",))
-    start = memory.element(ref, chosen.start).offset
-    return Ref(ref.base, start, ref.ctype._type_ * len(chosen))
 
 
 def _sequence_item(
@@ -342,9 +334,7 @@ def set_item(ev: Evaluator, state: State, container: Abstract, key: Abstract, va
         maps.set_item(ev.b, container, key, value)
     elif isinstance(container, Ref) and is_array(container.ctype):
         if isinstance(key, Const) and isinstance(key.obj, slice):
-            target = _array_slice(container, key.obj)
-            assert isinstance(target, Ref)
-            memory.store(ev.b, target, value, by_items=True)
+            slices.write(ev, state, container, key.obj, value)
         else:
             memory.store(ev.b, memory.index(ev.b, container, key), value)
     elif isinstance(container, ListRef) and isinstance(key, Const) and isinstance(key.obj, int):

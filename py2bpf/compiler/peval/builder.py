@@ -13,6 +13,7 @@ from ..ir.types import CTX, I64, STACK, U64, VOID, Int, Ptr, Region, Type
 from ..ir.values import Block, Function, Value, append, connect, const
 
 _CALLS = frozenset((Op.CALL, Op.PACKET))
+_HARMLESS = {op for op, info in INFO.items() if info.pure or info.removable or info.terminator} | {Op.GUARD}
 _LOCKED = "the kernel forbids calls of helpers while a spin lock is held, and this needs {}()"
 _LOCKED_HINT = "do it before or after the with statement; only arithmetic and memory are allowed in it"
 
@@ -26,7 +27,8 @@ class PathEnds(Exception):  # noqa: N818 - no error: control flow of the evaluat
 class Builder:
     """A cursor into a function under construction.
 
-    ``span`` is the source of what is emitted next, ``held`` the map's entry whose spin lock is held.
+    ``span`` is the source of what is emitted next, ``held`` the map's entry whose spin lock is held, ``writes`` counts
+    what may have changed memory.
     """
 
     def __init__(self, name: str, hook: HookSpec, target: Target, caller: Builder | None = None) -> None:
@@ -34,6 +36,7 @@ class Builder:
         self.fn = Function(name, hook, target)
         self.span: Span | None = None
         self.held: Value | None = None
+        self.writes = 0
         self.map_numbers: dict[int, int] = {}
         if caller is not None:
             self.fn.belong_to(caller.fn)
@@ -134,6 +137,8 @@ class Builder:
         if self.held is not None and op in _CALLS:
             called = attr.name if op is Op.CALL else "load_skb"
             raise UnsupportedSyntax(0, _LOCKED.format(called), hints=(_LOCKED_HINT,))
+        if op not in _HARMLESS:
+            self.writes += 1
         if INFO[op].pure and args and isinstance(type, Int):
             folded = fold(op, args, type, attr)
             if folded is not None:

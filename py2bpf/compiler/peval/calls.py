@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ...exception import Py2BpfError, TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
 from ..bytecode.canonical import Function
-from . import arith, choice, functions, generators, iteration, maps, memory, packets, semantics, subprograms
+from . import arith, choice, functions, generators, iteration, iterators, maps, memory, packets, semantics, subprograms
+from .builder import Builder
 from .describe import describe
 from .frames import Frame
 from .layout import is_ctype
@@ -25,8 +26,9 @@ from .values import (
     Const,
     Context,
     DictRef,
+    DictView,
     ExceptionOf,
-    GeneratorOf,
+    IteratorRef,
     ListRef,
     Map,
     Method,
@@ -54,7 +56,7 @@ def call(ev: Evaluator, state: State, callee: Abstract, args: Args, kwargs: Kwar
         return _call_constant(ev, state, callee.obj, args, kwargs, unit)
     if isinstance(callee, Closure):
         if callee.code.co_name == generators.NAME and callee.code.co_flags & inspect.CO_GENERATOR:
-            return GeneratorOf(callee, args, _path(ev, unit))
+            return generators.make(ev, state, callee, args, _path(ev, unit))
         return _inline_closure(ev, state, callee, args, kwargs, unit)
     if isinstance(callee, Bound):
         return call(ev, state, callee.fn, callee.args + args, dict(callee.kwargs) | kwargs, unit)
@@ -83,7 +85,7 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
         bound = tuple(wrap(arg) for arg in fn.args)
         named = {key: wrap(value) for key, value in fn.keywords.items()}
         return call(ev, state, Const(fn.func), bound + args, named | kwargs, unit)
-    if fn is functools.partial and args and _constants(state, args, kwargs) is None:
+    if fn is functools.partial and args and _constants(ev.b, state, args, kwargs) is None:
         return Bound(args[0], args[1:], tuple(kwargs.items()))
     if isinstance(fn, types.MethodType):
         return call(ev, state, Const(fn.__func__), (wrap(fn.__self__), *args), kwargs, unit)
@@ -94,7 +96,7 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
         handled = functions.call(ev, state, fn, args, kwargs)
         if handled is not None:
             return handled
-    constants = _constants(state, args, kwargs)
+    constants = _constants(ev.b, state, args, kwargs)
     if isinstance(fn, types.FunctionType) and (constants is None or touches_kernel(fn, constants)):
         return _inline(ev, state, fn, args, kwargs, unit)
     method = inspect.getattr_static(type(fn), "__call__", None)
@@ -112,6 +114,8 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
     given = zip((*args, *kwargs.values()), (*constants[0], *constants[1].values()), strict=True)
     before = [(value, obj, copy.copy(obj)) for value, obj in given if type(obj) in _CONTAINERS]
     result = call_now(fn, *constants)
+    for value in (*args, *kwargs.values()):
+        iterators.lose(state, value, f"{_name(fn)}()")
     changed = [(value, obj) for value, obj, old in before if obj != old]
     if changed and isinstance(fn, types.FunctionType) and not any(isinstance(value, Const) for value, _ in changed):
         return _inline(ev, state, fn, args, kwargs, unit)  # what it changed was a copy of the program's own
@@ -208,9 +212,10 @@ def call_now(fn: Any, args: list[Any], kwargs: dict[str, Any]) -> Abstract:
         ) from error
 
 
-def _constants(state: State, args: Args, kwargs: Kwargs) -> tuple[list[Any], dict[str, Any]] | None:
+def _constants(b: Builder, state: State, args: Args, kwargs: Kwargs) -> tuple[list[Any], dict[str, Any]] | None:
     try:
-        return [_constant(state, arg) for arg in args], {key: _constant(state, arg) for key, arg in kwargs.items()}
+        named = {key: _constant(b, state, arg) for key, arg in kwargs.items()}
+        return [_constant(b, state, arg) for arg in args], named
     except _NotConstant:
         return None
 
@@ -219,18 +224,22 @@ class _NotConstant(Exception):  # noqa: N818 - control flow
     pass
 
 
-def _constant(state: State, value: Abstract) -> Any:
+def _constant(b: Builder, state: State, value: Abstract) -> Any:
     if isinstance(value, Const):
         return value.obj
     if isinstance(value, ListRef):
-        return [_constant(state, item) for item in iteration.heap_object(state, value)]
+        return [_constant(b, state, item) for item in iteration.heap_object(state, value)]
     if isinstance(value, DictRef):
-        return {key: _constant(state, item) for key, item in iteration.heap_object(state, value).items()}
+        return {key: _constant(b, state, item) for key, item in iteration.heap_object(state, value).items()}
+    if isinstance(value, DictView):
+        return getattr(_constant(b, state, value.owner), value.kind)()
+    if isinstance(value, IteratorRef):  # of a copy, since the call may not come about
+        return iter([_constant(b, state, item) for item in iterators.rest(b, state.copy(), value)])
     if isinstance(value, TupleOf):
-        items = tuple(_constant(state, item) for item in value.items)
+        items = tuple(_constant(b, state, item) for item in value.items)
         return items if value.cls is tuple else value.cls._make(items)
     if isinstance(value, Closure) and not value.cells and not value.kwdefaults:
-        defaults = tuple(_constant(state, item) for item in value.defaults)
+        defaults = tuple(_constant(b, state, item) for item in value.defaults)
         return types.FunctionType(value.code, value.globals, value.code.co_name, defaults)
     raise _NotConstant
 
@@ -380,7 +389,7 @@ def _list_method(ev: Evaluator, state: State, owner: ListRef, name: str, args: A
         return NONE
     if name == "pop" and items and (not args or (isinstance(args[0], Const) and isinstance(args[0].obj, int))):
         remaining = list(items)
-        popped: Abstract = remaining.pop(args[0].obj if args and isinstance(args[0], Const) else -1)
+        popped = iterators.arrived(ev.b, remaining.pop(args[0].obj if args and isinstance(args[0], Const) else -1))
         state.heap[owner.ident] = tuple(remaining)
         return popped
     raise UnsupportedSyntax(0, f"list.{name}() is not supported in compiled functions",
@@ -395,12 +404,8 @@ def _dict_method(ev: Evaluator, state: State, owner: DictRef, name: str, args: A
         assert isinstance(args[0], Const)
         found: Abstract = items.get(args[0].obj, args[1] if len(args) > 1 else NONE)
         return found
-    if name == "keys" and not args:
-        return semantics.tuple_of([Const(key) for key in items])
-    if name == "values" and not args:
-        return semantics.tuple_of(list(items.values()))
-    if name == "items" and not args:
-        return semantics.tuple_of([semantics.tuple_of([Const(key), value]) for key, value in items.items()])
+    if name in ("keys", "values", "items") and not args:
+        return DictView(owner, name)
     raise UnsupportedSyntax(
         0,
         f"dict.{name}() is not supported in compiled functions",

@@ -11,7 +11,7 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.types import U64
 from ..ir.values import Value, const
-from . import arith, iteration, maps, memory, semantics
+from . import arith, iteration, iterators, maps, memory, semantics
 from .describe import describe
 from .layout import is_char, is_chars
 from .state import State, same
@@ -180,7 +180,7 @@ def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -
     if isinstance(container, Const) and isinstance(container.obj, (bytes, str)):
         raise TypeMismatch(0, f"can't search {describe(container)} for a run-time value",
                            hints=("search a tuple of what it may be",))  # fmt: skip
-    items = iteration.known_items(ev.b, state, container)
+    items = iteration.each(ev.b, state, container)
     if items is None:
         raise TypeMismatch(0, f"can't search {describe(container)}",
                            hints=("tuples, lists, ranges, ctypes arrays and maps can be searched",))  # fmt: skip
@@ -188,6 +188,7 @@ def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -
     for candidate in items:
         equal = condition(ev, compare(ev, state, "==", item, candidate))
         result = ev.b.emit(Op.OR, [result, equal], equal.type)
+    iterators.lose(state, container, "in")
     return result
 
 

@@ -13,6 +13,7 @@ import heapq
 import inspect
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ...exception import InternalCompilerError, LimitExceeded, Span, TranslationError, UnsupportedSyntax
@@ -22,7 +23,7 @@ from ..bytecode.canonical import Instr, Loop, Op
 from ..ir.loop_policy import UNROLL_INSTRUCTIONS, UNROLL_ITERATIONS
 from ..ir.ops import Op as IrOp
 from ..ir.values import Block, Function, Value, const
-from . import arith, calls, handlers, iteration, locks, semantics, subprograms
+from . import arith, calls, handlers, iteration, iterators, locks, semantics, slices, subprograms
 from .builder import Builder, PathEnds
 from .describe import describe
 from .frames import (
@@ -34,20 +35,7 @@ from .frames import (
 )
 from .loops import RunTimeLoop
 from .state import Merger, State
-from .values import (
-    UNASSIGNED,
-    Abstract,
-    CellRef,
-    Const,
-    Counter,
-    ExceptionOf,
-    Items,
-    ListItems,
-    Option,
-    Run,
-    Unbound,
-    wrap,
-)
+from .values import UNASSIGNED, Abstract, CellRef, Const, Counter, ExceptionOf, Option, Run, Unbound, wrap
 from .values import Context as ContextValue
 
 MAX_RESTARTS = 200
@@ -105,6 +93,7 @@ class Evaluator:
         self.registry = registry
         self.frame: Frame | None = None
         self.idents = 0
+        self.taken: dict[int, slices.Taken] = {}
         self.blocks = 0
 
     def ident(self) -> int:
@@ -257,6 +246,7 @@ class Evaluator:
         if loop is not None and not self._plan(frame, loop, context, state).unroll:
             opened = RunTimeLoop(block, self.plans[frame.path, index, context[:-1]], self.b.span)
             frame.run_time_loops[index, context] = opened
+            self.b.writes += 1  # what the body has yet to write may come before
             state = opened.open(self.b.fn, frame, loop, state)
             if self.b.held is not None:
                 self.b.fn.locked.add(block)
@@ -352,16 +342,33 @@ class Evaluator:
             more = self.b.compare(IrOp.LT if iterator.step > 0 else IrOp.GT, current, stop)
             state.stack.pop()
             looping = state.copy()
-            following = self.b.emit(IrOp.ADD, [current, const(iterator.step)], current.type)
+            advanced = self.b.emit(IrOp.ADD, [current, const(iterator.step)], current.type)
+            looping.stack.append(replace(iterator, current=Run(advanced)))
+            if (array := iterator.array) is not None:
+                return self._array_loop(frame, index, context, more, succ, looping, state,
+                                        lambda: iteration.item_at(self.b, array, current))  # fmt: skip
             item = self.b.add(arith.to_ir(self.b, iterator.base), current)
-            looping.stack += [Counter(Run(following), iterator.stop, iterator.step, iterator.base), arith.from_ir(item)]
+            looping.stack.append(arith.from_ir(item))
             return self._split(frame, index, context, more, (body, done), looping, state)
-        step = iteration.advance(state, iterator)
+        following, found = iterators.advance(self.b, state, iterator)
         state.stack.pop()
-        if step is None:
+        if found is None:
             return self._nodes(self._goto(frame, context, index, done, state))
-        state.stack += [step[0], iteration.arrived(self.b, state, step[1])]
+        state.stack += [following, found]
         return self._nodes(self._goto(frame, context, index, body, state))
+
+    def _array_loop(
+        self, frame: Frame, index: int, context: Context, more: Value, succ: tuple[int, ...], looping: State,
+        ended: State, item: Callable[[], Abstract],
+    ) -> list[tuple[int, Context]]:  # fmt: skip
+        """``_split`` of a loop over an array: its body begins by reading an item."""
+        reading, following = Block(), Block()
+        self.b.branch(more, reading, following)
+        self.b.start(following)
+        nodes = [self._goto(frame, context, index, succ[0], ended)]
+        self.b.start(reading)
+        looping.stack.append(item())
+        return self._nodes(self._goto(frame, context, index, succ[1], looping), *nodes)
 
     # loops
 
@@ -381,7 +388,7 @@ class Evaluator:
             plan.unroll = frame.ends_by_test(loop)
             return
         iterator = state.stack[-1]
-        if isinstance(iterator, (Items, ListItems)):
+        if isinstance(iterator, iterators.ITERATORS) and not isinstance(iterator, Counter):
             return
         if not isinstance(iterator, Counter):
             raise UnsupportedSyntax(0, f"can't iterate over {describe(iterator)}",

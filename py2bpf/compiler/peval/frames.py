@@ -9,6 +9,7 @@ from ...exception import Span
 from ..bytecode.canonical import Function, Loop, Op
 from ..ir.types import Int
 from ..ir.values import Block, Value
+from .layout import scalar
 from .state import State
 from .values import Abstract, CellId, Const, Counter, Option, Ref, TupleOf
 
@@ -175,6 +176,8 @@ class Frame:
         counter = state.stack[-1]
         first = self.fn.blocks[self.fn.blocks[loop.header].succ[1]].instrs[0]
         certain = isinstance(counter, Counter) and bool(counter_items(counter))
+        if isinstance(counter, Counter) and counter.array is not None and not scalar(counter.array.ctype._type_):
+            return None
         return first.arg if certain and first.op is Op.STORE_FAST else None
 
     def ends_by_test(self, loop: Loop) -> bool:

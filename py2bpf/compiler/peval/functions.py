@@ -9,22 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.values import const
-from . import arith, generators, iteration, library, ranges, semantics, text
+from . import arith, generators, iteration, iterators, library, ranges, semantics, slices, text
 from .describe import describe
-from .layout import is_char, members
+from .frames import counter_items
+from .layout import is_array, is_char, is_chars, members
 from .state import State
-from .values import (
-    Abstract,
-    Const,
-    Context,
-    GeneratorOf,
-    Items,
-    Map,
-    RangeOf,
-    Ref,
-    Run,
-    Text,
-)
+from .values import Abstract, Const, Context, Counter, GeneratorOf, Map, Numbered, RangeOf, Ref, Run, Text, Zipped
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -40,11 +30,15 @@ def _abs(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 def _extreme(op: Op) -> Callable[[Evaluator, State, Args], Abstract]:
     def handler(ev: Evaluator, state: State, args: Args) -> Abstract:
-        items = args if len(args) > 1 else iteration.known_items(ev.b, state, args[0])
-        if not items:
+        items = iter(args) if len(args) > 1 else iteration.each(ev.b, state, args[0])
+        best = None
+        for item in items or ():
+            number = arith.to_ir(ev.b, item)
+            best = number if best is None else arith.extreme(ev.b, op, [best, number])
+        if best is None:
             raise TypeMismatch(0, "min() and max() need at least one integer",
                                hints=("give them integers, or a tuple, list or ctypes array of some",))  # fmt: skip
-        return arith.from_ir(arith.extreme(ev.b, op, [arith.to_ir(ev.b, item) for item in items]))
+        return arith.from_ir(best)
 
     return handler
 
@@ -91,7 +85,7 @@ def _sum(ev: Evaluator, state: State, args: Args) -> Abstract:
     if isinstance(args[0], RangeOf):
         total = arith.from_ir(ranges.total(ev.b, args[0]))
         return semantics.operate(ev, state, "+", total, args[1]) if len(args) > 1 else total
-    items = iteration.known_items(ev.b, state, args[0])
+    items = iteration.each(ev.b, state, args[0])
     if items is None:
         raise TypeMismatch(0, f"can't add up {describe(args[0])}", hints=_SEQUENCES)
     total = args[1] if len(args) > 1 else Const(0)
@@ -102,13 +96,14 @@ def _sum(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 def _any_all(is_any: bool) -> Callable[[Evaluator, State, Args], Abstract]:
     def handler(ev: Evaluator, state: State, args: Args) -> Abstract:
-        items = iteration.known_items(ev.b, state, args[0])
+        items = iteration.each(ev.b, state, args[0])
         if items is None:
             raise TypeMismatch(0, f"can't iterate over {describe(args[0])}", hints=_SEQUENCES)
         result = const(int(not is_any))
         for item in items:
             condition = arith.to_bool(ev.b, semantics.truth(ev, state, item))
             result = ev.b.emit(Op.OR if is_any else Op.AND, [result, condition], condition.type)
+        iterators.lose(state, args[0], "any() or all()")
         return arith.from_bool(result)
 
     return handler
@@ -133,34 +128,31 @@ def _items(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...]
     return items
 
 
-def _coming(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...]:
-    """The items of what an iterator goes through, each read when the iterator comes to it."""
-    items = iteration.coming_items(ev.b, state, value)
-    return _items(ev, state, value) if items is None else items
-
-
-def _iterator(items: tuple[Abstract, ...]) -> Abstract:
-    """An iterator over what is known: a tuple, as long as nothing can change its items."""
-    return Items(items) if any(map(iteration.is_late, items)) else semantics.tuple_of(items)
+def _iterator(ev: Evaluator, state: State, value: Abstract) -> Abstract:
+    """``iter(value)`` of what has a known length."""
+    found = iteration.make_iterator(ev.b, state, value) if not arith.is_int(value) else None
+    if found is None or (isinstance(found, Counter) and counter_items(found) is None):
+        raise TypeMismatch(0, f"the length of {describe(value)} is not known while compiling", hints=_SEQUENCES)
+    return found
 
 
 def _enumerate(ev: Evaluator, state: State, args: Args) -> Abstract:
     start = args[1] if len(args) > 1 else Const(0)
-    pairs = []
-    for i, item in enumerate(_coming(ev, state, args[0])):
-        pairs.append(semantics.tuple_of([semantics.operate(ev, state, "+", start, Const(i)), item]))
-    return _iterator(tuple(pairs))
+    arith.to_ir(ev.b, start, "enumerate() counts from an integer")
+    return iterators.named(state, ev.ident(), Numbered(_iterator(ev, state, args[0]), start))
 
 
 def _zip(ev: Evaluator, state: State, args: Args) -> Abstract:
-    rows = zip(*(_coming(ev, state, arg) for arg in args), strict=False)
-    return _iterator(tuple(semantics.tuple_of(row) for row in rows))
+    return iterators.named(state, ev.ident(), Zipped(tuple(_iterator(ev, state, arg) for arg in args)))
 
 
 def _reversed(ev: Evaluator, state: State, args: Args) -> Abstract:
     if isinstance(args[0], RangeOf):
         return ranges.backwards(ev.b, args[0])
-    return _iterator(_coming(ev, state, args[0])[::-1])
+    found = iteration.make_reversed(ev.b, state, args[0])
+    if found is None:
+        raise TypeMismatch(0, f"the length of {describe(args[0])} is not known while compiling", hints=_SEQUENCES)
+    return iterators.named(state, ev.ident(), found)
 
 
 def _tuple(ev: Evaluator, state: State, args: Args) -> Abstract:
@@ -168,6 +160,9 @@ def _tuple(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 
 def _list(ev: Evaluator, state: State, args: Args) -> Abstract:
+    if args and isinstance(args[0], Ref) and is_array(args[0].ctype) and not is_chars(args[0].ctype):
+        ev.b.guard_not_null(args[0].base, "TypeError")
+        return slices.copied(ev, state, args[0])
     return semantics.new_list(ev, state, _items(ev, state, args[0]) if args else ())
 
 

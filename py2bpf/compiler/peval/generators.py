@@ -14,9 +14,10 @@ from ..ir.types import Int, join_ints
 from ..ir.values import Block, Value
 from . import arith, semantics
 from .builder import PathEnds
+from .describe import describe
 from .frames import Consumer, Frame
 from .state import State
-from .values import FALSE, NONE, TRUE, Abstract, CellId, Const, GeneratorOf, Option, TupleOf
+from .values import FALSE, NONE, TRUE, Abstract, CellId, Closure, Const, GeneratorOf, Option, TupleOf, Unbound
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -121,6 +122,15 @@ _CONSUMERS: Final[dict[Any, tuple[Consumer, Abstract]]] = {
 """What takes a generator expression, and what it has found before the first item."""
 
 
+def make(
+    ev: Evaluator, state: State, closure: Closure, args: tuple[Abstract, ...], path: tuple[Any, ...]
+) -> GeneratorOf:
+    """The generator that calling a generator expression's function gives."""
+    ident = ev.ident()
+    state.heap[ident] = closure
+    return GeneratorOf(closure, args, path, ident)
+
+
 def consume(
     ev: Evaluator, state: State, fn: Any, generator: GeneratorOf, args: tuple[Abstract, ...],
     kwargs: dict[str, Abstract],
@@ -133,6 +143,12 @@ def consume(
             f"{fn.__name__}() can't take a generator expression like this in a compiled function",
             hints=(f"{names} take one, alone", "or write a list comprehension, in brackets"),
         )
+    taken = state.heap.get(generator.ident)
+    if not isinstance(taken, Closure):
+        why = taken.why if isinstance(taken, Unbound) else "it was made on another path"
+        raise UnsupportedSyntax(0, f"{describe(generator)} can't be used here: {why}",
+                                hints=("write it again, or make a tuple of its items",))  # fmt: skip
+    state.heap[generator.ident] = Unbound("its items are taken already")
     consumer, found = _CONSUMERS[fn]
     closure, span = generator.closure, ev.b.span
     code, path = closure.code, generator.path

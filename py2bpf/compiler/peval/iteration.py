@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
+from ...exception import LimitExceeded, TypeMismatch
 from ..ir.ops import Op
 from ..ir.types import I64, U64
-from ..ir.values import const
-from . import arith, memory
+from ..ir.values import Value, const
+from . import arith, iterators, memory
 from .builder import Builder
 from .describe import describe
+from .iterators import MAX_ITEMS, arrived, heap_object
 from .layout import is_array, is_chars
 from .state import State
 from .values import (
@@ -20,49 +21,49 @@ from .values import (
     Const,
     Counter,
     DictRef,
+    DictView,
     GeneratorOf,
     Items,
-    ListItems,
     ListRef,
     Map,
     RangeOf,
     Ref,
     Run,
-    Stored,
-    StoredItem,
     TupleOf,
-    Unbound,
     wrap,
 )
 
+__all__ = [
+    "MAX_ITEMS", "each", "heap_object", "item_at", "known_items", "length", "make_iterator", "make_reversed", "unpack",
+]  # fmt: skip
+
 _ITERABLE: Final = "ranges, tuples, lists, dicts and ctypes arrays can be iterated over"
-MAX_ITEMS = 65536
 
 
 def known_items(b: Builder, state: State, value: Abstract) -> tuple[Abstract, ...] | None:
     """The items of a sequence or iterator whose length is known when compiling; None for anything else."""
-    if isinstance(value, TupleOf):
-        return value.items
-    if isinstance(value, ListItems):
-        return tuple(heap_object(state, value.owner)[value.position :])
-    if isinstance(value, DictRef):
-        return tuple(Const(key) for key in heap_object(state, value))
-    if isinstance(value, Const) and isinstance(value.obj, Iterable) and not isinstance(value.obj, type):
-        return _constants(value.obj)
-    items = coming_items(b, state, value)
-    return None if items is None else tuple(arrived(b, state, item) for item in items)
+    items = each(b, state, value)
+    return None if items is None else tuple(items)
 
 
-def coming_items(b: Builder, state: State, value: Abstract) -> tuple[Abstract, ...] | None:
-    """The items for an iterator over what may change before it comes to them: each is asked for by arrived()."""
-    if isinstance(value, Items):
-        return value.items[value.position :]
+def each(b: Builder, state: State, value: Abstract) -> Iterator[Abstract] | None:
+    """``known_items``, each read from memory when it is asked for: code that uses one after the other needs no place
+    for them all."""
+    if isinstance(value, iterators.ITERATORS):
+        return iterators.rest(b, state, value)
     if isinstance(value, ListRef):
-        length = len(heap_object(state, value))
-        return tuple(StoredItem(value, i, length) for i in range(length))
+        return (arrived(b, item) for item in heap_object(state, value))
+    if isinstance(value, DictRef):
+        return iter([Const(key) for key in heap_object(state, value)])
+    if isinstance(value, DictView):
+        return iter(iterators.view_items(value.kind, heap_object(state, value.owner)))
+    if isinstance(value, TupleOf):
+        return iter(value.items)
+    if isinstance(value, Const) and isinstance(value.obj, Iterable) and not isinstance(value.obj, type):
+        return iter(_constants(value.obj))
     if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
         b.guard_not_null(value.base, "TypeError")
-        return tuple(Stored(memory.element(value, i)) for i in range(value.ctype._length_))
+        return (memory.load(b, memory.element(value, i)) for i in range(value.ctype._length_))
     return None
 
 
@@ -79,29 +80,20 @@ def _constants(obj: Any) -> tuple[Abstract, ...]:
     return tuple(found)
 
 
-def heap_object(state: State, value: ListRef | DictRef) -> Any:
-    """The contents of a list (a tuple of values) or dict made in the program."""
-    contents = state.heap.get(value.ident)
-    if contents is None or isinstance(contents, Unbound):
-        why = contents.why if contents is not None else "it was made on another path"
-        raise UnsupportedSyntax(0, f"{describe(value)} can't be used here: {why}",
-                                hints=("make it before the paths part, and of one length on all of them",))  # fmt: skip
-    return contents
-
-
 def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
-    """``iter(value)``."""
-    if isinstance(value, (Items, ListItems, Counter)):
+    """``iter(value)``. What may change while it is iterated over is read item by item."""
+    if isinstance(value, iterators.ITERATORS):
         return value
-    if isinstance(value, ListRef):
-        return ListItems(value)
     if isinstance(value, RangeOf):
         return _counter(b, value)
     if isinstance(value, Const) and isinstance(value.obj, range):
         return Counter(Const(value.obj.start), Const(value.obj.stop), value.obj.step)
-    items = coming_items(b, state, value)
-    if items is None:
-        items = known_items(b, state, value)
+    if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
+        b.guard_not_null(value.base, "TypeError")
+        return Counter(Const(0), Const(value.ctype._length_), 1, array=value)
+    if isinstance(value, (ListRef, DictRef, DictView)):
+        return iterators.walk(state, value)
+    items = known_items(b, state, value)
     if items is not None:
         return Items(items)
     hints: tuple[str, ...] = (_ITERABLE,)
@@ -116,6 +108,17 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
     raise TypeMismatch(0, f"can't iterate over {describe(value)}", hints=hints)
 
 
+def make_reversed(b: Builder, state: State, value: Abstract) -> Abstract | None:
+    """``reversed(value)``'s iterator; None for what has no known length."""
+    if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
+        b.guard_not_null(value.base, "TypeError")
+        return Counter(Const(value.ctype._length_ - 1), Const(-1), -1, array=value)
+    if isinstance(value, (ListRef, DictRef, DictView)):
+        return iterators.walk(state, value, -1)
+    items = None if isinstance(value, iterators.ITERATORS) else known_items(b, state, value)
+    return None if items is None else Items(items[::-1])
+
+
 def _counter(b: Builder, numbers: RangeOf) -> Counter:
     """Counts through a range. Downwards from a u64 the distance to the end is counted, since a u64 that passes
     zero is large again and would never end."""
@@ -127,57 +130,9 @@ def _counter(b: Builder, numbers: RangeOf) -> Counter:
     return Counter(arith.from_ir(left), Const(0), numbers.step, Run(arith.cast(b, stop, U64)))
 
 
-def arrived(b: Builder, state: State, item: Abstract) -> Abstract:
-    """An iterator's item when it is asked for."""
-    if isinstance(item, Stored):
-        return memory.load(b, item.ref)
-    if isinstance(item, StoredItem):
-        found: Abstract = heap_object(state, item.owner)[_checked(state, item).index]
-        return found
-    if isinstance(item, TupleOf) and is_late(item):
-        return TupleOf(tuple(arrived(b, state, part) for part in item.items), item.cls)
-    return item
-
-
-def is_late(item: Abstract) -> bool:
-    """Whether arrived() must still read the item, or a part of it."""
-    return isinstance(item, (Stored, StoredItem)) or (isinstance(item, TupleOf) and any(map(is_late, item.items)))
-
-
-def _checked(state: State, item: StoredItem) -> StoredItem:
-    if len(heap_object(state, item.owner)) != item.length:
-        raise UnsupportedSyntax(0, "the list's length changes while enumerate(), zip() or reversed() goes through it",
-                                hints=("iterate over a copy: enumerate(tuple(items))",))  # fmt: skip
-    return item
-
-
-def _check_end(state: State, items: tuple[Abstract, ...]) -> None:
-    """At the end of a loop a list must still have the length that it had: with more items Python would go on."""
-    for item in items[-1:]:
-        if isinstance(item, TupleOf):
-            for part in item.items:
-                _check_end(state, (part,))
-        elif isinstance(item, StoredItem):
-            _checked(state, item)
-
-
-def advance(state: State, iterator: Abstract) -> list[Abstract] | None:
-    """The iterator after one step, and the item; None at the end. Only for what is known when compiling."""
-    if isinstance(iterator, ListItems):
-        items, at = heap_object(state, iterator.owner), iterator.position
-        return [ListItems(iterator.owner, at + 1), items[at]] if at < len(items) else None
-    if isinstance(iterator, Counter):
-        current, stop = iterator.current, iterator.stop
-        assert isinstance(current, Const) and isinstance(stop, Const)
-        if not range(current.obj, stop.obj, iterator.step):
-            return None
-        return [Counter(Const(current.obj + iterator.step), stop, iterator.step), current]
-    if not isinstance(iterator, Items):
-        raise TypeMismatch(0, f"can't iterate over {describe(iterator)}", hints=(_ITERABLE,))
-    if iterator.position == len(iterator.items):
-        _check_end(state, iterator.items)
-        return None
-    return [Items(iterator.items, iterator.position + 1), iterator.items[iterator.position]]
+def item_at(b: Builder, array: Ref, number: Value) -> Abstract:
+    """The item of an array that a loop at run time has come to."""
+    return memory.load(b, memory.index(b, array, Run(arith.as_u64(b, number))))
 
 
 def unpack(b: Builder, state: State, value: Abstract, count: int) -> tuple[Abstract, ...]:
@@ -200,8 +155,8 @@ def length(state: State, value: Abstract) -> int | None:
     """len() where it is known when compiling."""
     if isinstance(value, TupleOf):
         return len(value.items)
-    if isinstance(value, (ListRef, DictRef)):
-        return len(heap_object(state, value))
+    if isinstance(value, (ListRef, DictRef, DictView)):
+        return len(heap_object(state, value.owner if isinstance(value, DictView) else value))
     if isinstance(value, Ref) and is_array(value.ctype):
         return int(ctypes.sizeof(value.ctype) // ctypes.sizeof(value.ctype._type_))
     return None

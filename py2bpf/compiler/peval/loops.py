@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from ...exception import InternalCompilerError, Span, UnsupportedSyntax
@@ -51,7 +52,7 @@ class RunTimeLoop:
             counter = state.stack[-1]
             assert isinstance(counter, Counter)
             current = self._slot(("stack", len(state.stack) - 1), counter.current)
-            state.stack[-1] = Counter(current, counter.stop, counter.step, counter.base)
+            state.stack[-1] = replace(counter, current=current)
         self.state = state.copy()
         return state
 

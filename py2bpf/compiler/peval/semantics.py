@@ -9,6 +9,7 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op as IrOp
 from ..ir.values import Value, const
 from . import arith, iteration, memory, packets
+from .builder import Builder
 from .layout import is_char, is_chars, is_record, scalar
 from .state import State
 from .values import Abstract, Const, ListRef, Map, Option, PacketEdge, RangeOf, Ref, Run, Text, TupleOf, Unbound, wrap
@@ -105,6 +106,13 @@ def operate(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstrac
     if isinstance(left, PacketEdge) and isinstance(right, PacketEdge) and op == "-":
         return packets.distance(ev, left, right)
     return arith.binary(ev.b, op, left, right)
+
+
+def plus_one(b: Builder, number: Abstract) -> Abstract:
+    """``number + 1``."""
+    if isinstance(number, Const):
+        return Const(number.obj + 1)
+    return arith.binary(b, "+", number, Const(1))
 
 
 def repeat(ev: Evaluator, state: State, sequence: ListRef | TupleOf, count: int) -> Abstract:

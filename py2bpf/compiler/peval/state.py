@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ...exception import InternalCompilerError
 from ..ir.ops import Op
@@ -17,16 +17,23 @@ from .values import (
     CellId,
     Const,
     Counter,
+    DictView,
     Items,
-    ListItems,
     Map,
+    Numbered,
     Option,
     RangeOf,
     Ref,
     Run,
+    Stored,
     TupleOf,
     Unbound,
+    Walk,
+    Zipped,
 )
+
+_BY_FIELDS: Final = (RangeOf, Counter, Items, Walk, Numbered, Zipped, AugmentedItem, AugmentedAttr, Stored, DictView)
+"""Where all fields merge, the value does."""
 
 Heap = dict[int, Any]
 
@@ -140,9 +147,12 @@ class Merger:
         return merged
 
     def _object(self, versions: list[Any]) -> Any:
-        for version in versions:
-            if isinstance(version, Unbound):
-                return version
+        if (unusable := next((v for v in versions if isinstance(v, Unbound)), None)) is not None:
+            return unusable
+        if isinstance(versions[0], Abstract):
+            merged = self.values(versions)
+            uneven = Unbound("more items are taken from it on one path than on another")
+            return uneven if isinstance(merged, Unbound) else merged
         if isinstance(versions[0], dict):
             if any(list(version) != list(versions[0]) for version in versions[1:]):
                 return Unbound("the dict has different keys on the paths that meet here")
@@ -215,7 +225,7 @@ class Merger:
 
     def _fields(self, values: list[Abstract]) -> Abstract | None:
         first = values[0]
-        if not isinstance(first, (RangeOf, Counter, Items, ListItems, AugmentedItem, AugmentedAttr)):
+        if not isinstance(first, _BY_FIELDS):
             return None
         if any(type(value) is not type(first) for value in values):
             return None

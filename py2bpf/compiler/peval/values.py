@@ -181,45 +181,76 @@ class RangeOf(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Stored(Abstract):
-    """An array's item that a loop has yet to come to: read then, since the loop may change it before."""
+    """An item of a copied array, which nobody changes: read where it is used, since many don't fit the registers."""
 
     ref: Ref
 
 
 @dataclass(slots=True, eq=False)
-class StoredItem(Abstract):
-    """A list's item that a loop has yet to come to; the list had ``length`` items when the loop began."""
+class DictView(Abstract):
+    """What keys(), values() and items() (``kind``) of a dict made in the program give: what it holds then."""
 
-    owner: ListRef
-    index: int
-    length: int
-
-
-@dataclass(slots=True, eq=False)
-class ListItems(Abstract):
-    """An iterator over a list made in the program: it sees what the loop does to the list, as Python's does."""
-
-    owner: ListRef
-    position: int = 0
+    owner: DictRef
+    kind: str
 
 
 @dataclass(slots=True, eq=False)
 class Items(Abstract):
-    """An iterator whose items are known when compiling."""
+    """An iterator over what can't change: constants and tuples."""
 
     items: tuple[Abstract, ...]
     position: int = 0
 
 
 @dataclass(slots=True, eq=False)
+class Walk(Abstract):
+    """An iterator over a list or dict made in the program, whose items are those of the moment. ``size`` is what the
+    dict had at the beginning."""
+
+    source: Abstract
+    position: int
+    step: int = 1
+    size: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Numbered(Abstract):
+    """The iterator of enumerate(): its next number."""
+
+    inner: Abstract
+    number: Abstract
+
+
+@dataclass(slots=True, eq=False)
+class Zipped(Abstract):
+    """The iterator of zip()."""
+
+    inners: tuple[Abstract, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Ended(Abstract):
+    """An iterator that has come to its end, and stays there."""
+
+
+@dataclass(slots=True, eq=False)
+class IteratorRef(Abstract):
+    """An iterator that a program can name, and take items from in several places: how far it is, the state's heap
+    knows."""
+
+    ident: int
+
+
+@dataclass(slots=True, eq=False)
 class Counter(Abstract):
     """An iterator over a range at run time: the next number, the bound, a constant step. The item is the number
-    plus ``base``."""
+    plus ``base``, or the item of that number of an ``array``."""
 
     current: Abstract
     stop: Abstract
     step: int
     base: Abstract = field(default_factory=lambda: Const(0))
+    array: Ref | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -235,11 +266,12 @@ class Closure(Abstract):
 
 @dataclass(slots=True, eq=False)
 class GeneratorOf(Abstract):
-    """A generator expression that nobody has asked for items yet; ``path`` is where it was made."""
+    """A generator expression; ``path`` is where it was made. The state's heap knows whether its items are taken."""
 
     closure: Closure
     args: tuple[Abstract, ...]
     path: tuple[Any, ...]
+    ident: int
 
 
 @dataclass(slots=True, eq=False)

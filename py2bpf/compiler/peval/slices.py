@@ -1,0 +1,132 @@
+"""Slices of ctypes arrays: reading one copies its items, as in CPython, and assigning to one changes the array.
+
+A list that a slice gave remembers where it is from, so that ``a.x[:4] = b.x[:4]`` copies memory and no items.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from ..ir.ops import Op
+from ..ir.types import Region
+from ..ir.values import Value
+from . import hints, iteration, memory, semantics
+from .describe import describe, type_name
+from .layout import is_aggregate, is_array, is_chars
+from .state import State
+from .values import Abstract, ListRef, Ref, Stored
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+IN_REGISTERS: Final = 8
+"""A copy of more items is made in memory: that many may not fit the registers."""
+
+
+class Taken(NamedTuple):
+    """Where a list's ``items`` are from: the array ``source``, as it was when the builder had counted ``writes``, and
+    ``kept``, the copy of it in memory (``source`` where the items were loaded)."""
+
+    items: tuple[Abstract, ...]
+    source: Ref
+    kept: Ref
+    writes: int
+
+
+def read(ev: Evaluator, state: State, ref: Ref, key: slice) -> Abstract:
+    """``array[key]``: a list; of an array of chars the part itself."""
+    ev.b.guard_not_null(ref.base, "TypeError")
+    chosen = range(ref.ctype._length_)[key]
+    if is_chars(ref.ctype):
+        return _part(ref, chosen)
+    if chosen.step == 1:
+        return copied(ev, state, _part(ref, chosen))
+    return semantics.new_list(ev, state, [memory.load(ev.b, memory.element(ref, i)) for i in chosen])
+
+
+def copied(ev: Evaluator, state: State, source: Ref) -> ListRef:
+    """``list(array)``."""
+    kept = source
+    if source.ctype._length_ > IN_REGISTERS and not is_aggregate(source.ctype._type_):
+        kept = memory.new(ev.b, source.ctype, zero=False)
+        memory.store(ev.b, kept, source)
+    places = [memory.element(kept, i) for i in range(source.ctype._length_)]
+    items = [memory.load(ev.b, place) if kept is source else Stored(place) for place in places]
+    found = ListRef(ev.ident())
+    ev.taken[found.ident] = Taken(tuple(items), source, kept, ev.b.writes)
+    state.heap[found.ident] = ev.taken[found.ident].items
+    return found
+
+
+def _part(ref: Ref, chosen: range) -> Ref:
+    if chosen.step != 1:
+        raise UnsupportedSyntax(0, "a slice of a char array must have step 1", hints=("copy the items in a loop",))
+    return Ref(ref.base, memory.element(ref, chosen.start).offset, ref.ctype._type_ * len(chosen))
+
+
+def write(ev: Evaluator, state: State, ref: Ref, key: slice, value: Abstract) -> None:
+    """``array[key] = value``."""
+    ev.b.guard_not_null(ref.base, "TypeError")
+    chosen = range(ref.ctype._length_)[key]
+    if is_chars(ref.ctype):
+        memory.store(ev.b, _part(ref, chosen), value)
+        return
+    source = value if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype) else None
+    source = _unchanged(ev, state, ref, value) or source
+    if source is not None and chosen.step == 1 and source.ctype._type_ is ref.ctype._type_:
+        _check_count(ref, len(chosen), source.ctype._length_)
+        memory.store(ev.b, _part(ref, chosen), source)
+        return
+    if source is not None:  # CPython reads and writes item by item
+        _check_count(ref, len(chosen), source.ctype._length_)
+        for i, place in enumerate(chosen):
+            memory.store(ev.b, memory.element(ref, place), memory.load(ev.b, memory.element(source, i)))
+        return
+    items = iteration.known_items(ev.b, state, value)
+    if items is None:
+        raise TypeMismatch(0, f"a slice of an array takes items, but this is {describe(value)}",
+                           hints=("give a tuple, a list, an array or a slice of one",))  # fmt: skip
+    _check_count(ref, len(chosen), len(items))
+    for place, item in zip(chosen, items, strict=True):
+        memory.store(ev.b, memory.element(ref, place), item)
+
+
+def _check_count(ref: Ref, wanted: int, given: int) -> None:
+    if wanted != given:
+        raise TypeMismatch(
+            0, f"{hints.count(given, 'item')} can't be assigned to {wanted} of a {type_name(ref.ctype)}",
+            hints=("a slice of an array keeps its length: give as many items as it has",),
+        )  # fmt: skip
+
+
+def _unchanged(ev: Evaluator, state: State, target: Ref, value: Abstract) -> Ref | None:
+    """An array with the list's items: the one that it is a copy of, where nothing was written since and the target
+    is elsewhere; else the copy in memory, if there is one."""
+    taken = ev.taken.get(value.ident) if isinstance(value, ListRef) else None
+    if taken is None or not isinstance(value, ListRef) or state.heap.get(value.ident) is not taken.items:
+        return None
+    if taken.writes == ev.b.writes and _apart(target, taken.source):
+        return taken.source
+    return taken.kept if taken.kept is not taken.source else None
+
+
+def _apart(target: Ref, source: Ref) -> bool:
+    """Whether two arrays surely share no bytes."""
+    if target.base is source.base:
+        distance = abs(target.offset - source.offset)
+        return distance >= max(ctypes.sizeof(target.ctype), ctypes.sizeof(source.ctype))
+    first, second = _root(target.base), _root(source.base)
+    if first is second:
+        return False
+    if (target.ptr.region is Region.PACKET) is not (source.ptr.region is Region.PACKET):
+        return True
+    known = (Op.ALLOCA, Op.CALL, Op.VIEW, Op.CTX, Op.MAPVALUE)
+    return first.op in known and second.op in known and Op.ALLOCA in (first.op, second.op)
+
+
+def _root(base: Value) -> Value:
+    while base.op is Op.PTRADD:
+        base = base.args[0]
+    return base
