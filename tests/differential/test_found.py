@@ -10,7 +10,7 @@ from runner import Case
 from py2bpf.exception import VerifierError
 from py2bpf.spec import Target
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.MixedSigns")]
 NUMBERS = [0, 1, 2, 5, 7, 63, 64, 255, 1 << 32, (1 << 63) - 1, -1, -5, -(1 << 63)]
 UNSIGNED = [number % (1 << 64) for number in NUMBERS]
 

@@ -11,7 +11,7 @@ from grammar import Program
 from verdicts import Kind, examine
 from worlds import Pool, samples
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.MixedSigns")]
 
 PROGRAMS = {
     "an attribute of None before a division by zero": "S[H[e]].bytes += c // r.b3",

@@ -10,7 +10,7 @@ import pytest
 from oracle import MASK
 from runner import TYPES, Cells
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.MixedSigns")]
 
 _EDGES = [0, 1, 2, 3, 7, 8, 10, 31, 32, 63, 64, 65, 100, 127, 128, 255, 256, 1000, 32767, 32768, 65535, 65536]
 _EDGES += [(1 << n) + d for n in (31, 32, 33, 62, 63, 64) for d in (-1, 0, 1)] + [0x0123_4567_89AB_CDEF, 10**18 + 7]
@@ -37,7 +37,7 @@ UNARY = [
     "-a", "+a", "~a", "not a", "abs(a)", "int(a)", "bool(a)", "a.bit_length()", "a.bit_count()", "1 if a else 2",
     "1 if not a else 2", "1 if not not a else 2", "int(a > 3)", "-(-a)", "~~a", "abs(-a)", "abs(a) % 7", "-a // 3",
     "(a > 0) - (a < 0)", "(a > 0) + True", "bool(a) * 10", "min(a, 5, -3, a)", "max(-1, a, 7)", "min((a, 1))",
-    "pow(a, 3, 7)", "pow(a, 2)", "a and 5", "a or 5", "-1 if a is None else 1", "(a << 8 >> 8)", "(a & 0xff) << 56",
+    "pow(a, 2)", "a and 5", "a or 5", "-1 if a is None else 1", "(a << 8 >> 8)", "(a & 0xff) << 56",
     "a == True", "a != False", "5 < a < 50", "0 <= a <= 255 != 3", "a in (1, 2, -1)", "a not in (0, 64)",
     "a in range(1, 200, 7)", "a in range(200, -300, -3)", "a in range(5, a, 3)",
     "a in range(-(1 << 63), (1 << 63) - 1, 5)", "(b := a & 15) * b", "1 if a == a else 2", "a - a", "a ^ a",

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from runner import Case
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.MixedSigns")]
 INPUTS = {"A": "i64", "B": "u32", "C": "i16"}
 VALUES = [
     {"A": a, "B": b, "C": c} for a in (0, 1, -1, 12345, -(1 << 40)) for b in (0, 3, 0xFFFFFFFF) for c in (-7, 0, 9)

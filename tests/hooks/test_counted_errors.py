@@ -193,8 +193,7 @@ def test_a_refused_program_leaves_no_counters_open() -> None:
     def fn(skb: Any) -> int:
         if skb.len == 0:
             raise ValueError
-        buffer = (ctypes.c_uint8 * 8)()
-        return funcs.skb_load_bytes(skb, 0, buffer, skb.len)  # skb.len may be more than 8
+        return funcs.xdp_adjust_head(skb, 4)  # no helper of socket filters
 
     with pytest.raises(VerifierError):  # the fixture that counts descriptors fails the test otherwise
         load(fn)
