@@ -58,6 +58,12 @@ int p2b_relocate(void *slots, uint32_t n_slots, const int *fds, uint32_t n_fds, 
 int p2b_btf_find(const void *btf, uint64_t size, uint32_t kind, const char *name);
 
 /*
+ * Where the types 1, 2, ... of such a blob begin, in bytes from its start. Returns their number; -EINVAL as above, and
+ * for a last type that isn't whole; -ENOSPC where there are more than room.
+ */
+int p2b_btf_offsets(const void *btf, uint64_t size, uint32_t *offsets, uint32_t room);
+
+/*
  * bpf(2); attr is a union bpf_attr of size bytes. Returns the call's non-negative result or -errno. Not retried:
  * whether EINTR and EAGAIN mean "again" depends on the command.
  */

@@ -37,6 +37,19 @@ static uint32_t find_name(const char *strings, uint32_t length, const char *name
 	return found ? (uint32_t)(found - strings) + 1 : 0;
 }
 
+/* Where the types and the strings begin, or -EINVAL: both lie within the blob. */
+static int read_header(const char *data, uint64_t size, struct header *h)
+{
+	if (size < sizeof(*h))
+		return -EINVAL;
+	memcpy(h, data, sizeof(*h));
+	if (h->magic != MAGIC || h->version != VERSION)
+		return -EINVAL;
+	if ((uint64_t)h->size + h->type_off + h->type_len > size || (uint64_t)h->size + h->str_off + h->str_len > size)
+		return -EINVAL;
+	return 0;
+}
+
 static int find_type(const char *types, uint32_t length, uint32_t kind, uint32_t name)
 {
 	uint64_t at = 0;
@@ -61,14 +74,40 @@ int p2b_btf_find(const void *btf, uint64_t size, uint32_t kind, const char *name
 	const char *data = btf;
 	struct header h;
 	uint32_t offset;
+	int error = read_header(data, size, &h);
 
-	if (size < sizeof(h))
-		return -EINVAL;
-	memcpy(&h, data, sizeof(h));
-	if (h.magic != MAGIC || h.version != VERSION)
-		return -EINVAL;
-	if ((uint64_t)h.size + h.type_off + h.type_len > size || (uint64_t)h.size + h.str_off + h.str_len > size)
-		return -EINVAL;
-	offset = find_name(data + h.size + h.str_off, h.str_len, name);
-	return offset ? find_type(data + h.size + h.type_off, h.type_len, kind, offset) : -ENOENT;
+	if (error)
+		return error;
+	offset = find_name(data + (uint64_t)h.size + h.str_off, h.str_len, name);
+	return offset ? find_type(data + (uint64_t)h.size + h.type_off, h.type_len, kind, offset) : -ENOENT;
+}
+
+int p2b_btf_offsets(const void *btf, uint64_t size, uint32_t *offsets, uint32_t room)
+{
+	const char *data = btf;
+	struct header h;
+	uint64_t at, end;
+	uint32_t count = 0;
+	int error = read_header(data, size, &h);
+
+	if (error)
+		return error;
+	at = (uint64_t)h.size + h.type_off;
+	end = at + h.type_len;
+	while (at < end) {
+		struct type type;
+		uint32_t is;
+
+		if (end - at < sizeof(type))
+			return -EINVAL;
+		memcpy(&type, data + at, sizeof(type));
+		is = type.info >> 24 & 31;
+		if (!is || is > LAST_KIND)
+			return -EINVAL;
+		if (count == room)
+			return -ENOSPC;
+		offsets[count++] = at;
+		at += sizeof(type) + fixed[is] + (uint64_t)each[is] * (type.info & 0xffff);
+	}
+	return at == end ? (int)count : -EINVAL;
 }

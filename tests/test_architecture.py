@@ -33,12 +33,13 @@ EDGES: dict[str, set[str]] = {
     "py2bpf.compiler.bytecode": BASE,
     "py2bpf.compiler.ir": BASE | {"py2bpf.uapi"},
     "py2bpf.compiler.peval": BASE
-    | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.compiler.bytecode.canonical", "py2bpf.compiler.ir"},
+    | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.compiler.bytecode.canonical", "py2bpf.compiler.ir"}
+    | {"py2bpf.btf.shapes"},  # layouts of the kernel's structures: facts, read when a program names one
     "py2bpf.compiler.passes": BASE | {"py2bpf.uapi", "py2bpf.compiler.ir"},
     "py2bpf.compiler.codegen": BASE | {"py2bpf.uapi", "py2bpf.disasm", "py2bpf.compiler.ir"},
     # The pipeline joins the stages; it's what the rest of the package compiles with.
     "py2bpf.compiler": BASE | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.disasm", "py2bpf.compiler"},
-    "py2bpf.btf": BASE | {"py2bpf.uapi"},
+    "py2bpf.btf": BASE | {"py2bpf.uapi", "py2bpf.worlds", "py2bpf._ffi"},
     # What holds a file descriptor never looks back at the compiler.
     "py2bpf._ffi": set(),
     "py2bpf.kernel": BASE | {"py2bpf.uapi", "py2bpf.btf", "py2bpf.disasm", "py2bpf._ffi"},
@@ -48,7 +49,8 @@ EDGES: dict[str, set[str]] = {
     | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds", "py2bpf.vm"},
     # A program's Python side: sees maps and helpers as programs do, and no compiled program.
     "py2bpf.sim": BASE
-    | {"py2bpf.uapi", "py2bpf.kernel.codec", "py2bpf.datastructures", "py2bpf.intrinsics", "py2bpf.worlds"},
+    | {"py2bpf.uapi", "py2bpf.kernel.codec", "py2bpf.datastructures", "py2bpf.intrinsics", "py2bpf.worlds"}
+    | {"py2bpf.btf.shapes"},
     "py2bpf.funcs": BASE | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.checksum"},
     "py2bpf.checksum": set(),
     "py2bpf.testing": {"py2bpf.*"},

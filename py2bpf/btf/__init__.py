@@ -1,6 +1,7 @@
-"""BTF, the kernel's description of its own types."""
+"""BTF, the kernel's description of its own types. ``kernel`` has them for programs: ``kernel.sock(address)``."""
 
 from .reader import Btf, BtfError
+from .shapes import KernelType, KernelTypes, kernel
 from .types import Kind
 
-__all__ = ["Btf", "BtfError", "Kind"]
+__all__ = ["Btf", "BtfError", "KernelType", "KernelTypes", "Kind", "kernel"]

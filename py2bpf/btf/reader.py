@@ -1,4 +1,4 @@
-"""Reads BTF, the kernel's own description of its types: headers once on first use, types when asked for.
+"""Reads BTF, the kernel's own description of its types: where each begins once on first use, types when asked for.
 
 Format: Documentation/bpf/btf.rst. Nothing here needs privileges.
 """
@@ -6,18 +6,21 @@ Format: Documentation/bpf/btf.rst. Nothing here needs privileges.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
 from ..exception import NotSupported, Py2BpfError
+from . import core
 from .types import Array, DataSec, Enum, FuncProto, Fwd, Kind, Member, Param, Ref, Scalar, Struct, Type
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 
 _MAGIC: Final = 0xEB9F
 _ENOENT: Final = 2
+_NATIVE: Final = "<" if sys.byteorder == "little" else ">"
 _VOID: Final = Scalar(Kind.VOID, "void", 0)
 
 # Bytes that follow a type's 12-byte header: fixed, and per element (info's vlen).
@@ -63,8 +66,16 @@ class Btf:
         return Btf(path.read_bytes())
 
     @cached_property
-    def _offsets(self) -> list[int]:
+    def _offsets(self) -> Sequence[int]:
         """Where each type begins; number 0, void, is nowhere."""
+        return self._scanned or self._scan()
+
+    @cached_property
+    def _scanned(self) -> Sequence[int] | None:
+        """That, where the C core can tell: it knows this machine's byte order, and no errors' names."""
+        return core.offsets(self._data) if self._order == _NATIVE else None
+
+    def _scan(self) -> list[int]:
         unpack = struct.Struct(self._order + "4xI").unpack_from
         size_of = [(12 + _FIXED.get(kind, 0), _EACH.get(kind, 0)) for kind in _KINDS]
         offsets, position, end, data = [0], self._types.start, self._types.stop, self._data
@@ -106,6 +117,10 @@ class Btf:
 
     def number(self, kind: Kind, name: str) -> int | None:
         """The number of the first type of that kind and name, or None."""
+        if not name:
+            return None
+        if self._scanned is not None:
+            return core.find(self._data, kind, name)
         offset = self._string_offset(name)
         return None if offset is None else self._by_name.get((kind, offset))
 
@@ -143,7 +158,11 @@ class Btf:
 
     def layout(self, name: str) -> dict[str, Member]:
         """All members of a structure by name, those of anonymous structures and unions within included."""
-        return {member.name: member for member in self._flat(self.struct(name), 0)}
+        return {member.name: member for member in self.members(self.struct(name))}
+
+    def members(self, struct: Struct) -> Iterator[Member]:
+        """All members of a structure, those of anonymous structures and unions within included."""
+        return self._flat(struct, 0)
 
     def _flat(self, struct: Struct, base: int) -> Iterator[Member]:
         for member in struct.members:

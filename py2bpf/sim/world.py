@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ..btf.shapes import KernelType
 from ..intrinsics import Helper
 from ..kernel.codec import codec_for
 from ..spec import HookSpec
-from . import helpers, maps, pseudo
+from . import helpers, kernel_memory, maps, pseudo
 from .contexts import Context
 from .environment import Environment
 from .errors import SimulationError
@@ -51,6 +52,8 @@ class Simulation:
         """A helper or pseudo function, called by the program."""
         if kwargs:
             raise SimulationError(f"{function.__name__}() takes no keyword arguments in programs")
+        if isinstance(function, KernelType):
+            return kernel_memory.construct(self.environment.memory, function, *args)
         if isinstance(function, Helper):
             return helpers.call(self, function.info, args)
         return pseudo.call(self, function, args)

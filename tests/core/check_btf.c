@@ -31,6 +31,21 @@ static void found(void)
 		CHECK(p2b_btf_find(btf, size, FUNC, "f") == -EINVAL);
 }
 
+static void indexed(void)
+{
+	uint8_t btf[SIZE];
+	uint32_t offsets[2] = { 0 }, shorter = TYPES - 1;
+
+	fill(btf);
+	CHECK(p2b_btf_offsets(btf, SIZE, offsets, 2) == 2);
+	CHECK(offsets[0] == HEADER && offsets[1] == HEADER + 16);
+	CHECK(p2b_btf_offsets(btf, SIZE, offsets, 1) == -ENOSPC);
+	for (uint32_t size = 0; size < SIZE; size++)
+		CHECK(p2b_btf_offsets(btf, size, offsets, 2) == -EINVAL);
+	memcpy(btf + 12, &shorter, sizeof(shorter));    /* type_len: the last type isn't whole */
+	CHECK(p2b_btf_offsets(btf, SIZE, offsets, 2) == -EINVAL);
+}
+
 static void broken(void)
 {
 	uint64_t seed = 11;
@@ -38,6 +53,7 @@ static void broken(void)
 	for (int round = 0; round < 200000; round++) {
 		uint32_t size = HEADER + random_u64(&seed) % (SIZE - HEADER + 1);
 		uint8_t whole[SIZE], *btf = malloc(size);
+		uint32_t offsets[2];
 		int number;
 
 		fill(whole);
@@ -46,6 +62,8 @@ static void broken(void)
 		memcpy(btf, whole, size);
 		number = p2b_btf_find(btf, size, FUNC, "f");
 		CHECK(number == -ENOENT || number == -EINVAL || (number > 0 && number <= TYPES / 12));
+		number = p2b_btf_offsets(btf, size, offsets, 2);
+		CHECK(number == -ENOSPC || number == -EINVAL || (number >= 0 && number <= 2));
 		free(btf);
 	}
 }
@@ -53,5 +71,6 @@ static void broken(void)
 void check_btf(void)
 {
 	found();
+	indexed();
 	broken();
 }

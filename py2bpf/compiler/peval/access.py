@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...spec import Field
-from ...uapi.helpers import HELPERS
 from ...uapi.map_types import MapType
 from ..ir.ops import Op as IrOp
-from ..ir.types import I64
-from ..ir.values import Value, const
-from . import arith, calls, choice, hints, iteration, maps, memory, packets, semantics, slices
+from ..ir.values import const
+from . import arith, calls, choice, hints, iteration, kernel_memory, maps, memory, packets, semantics, slices
 from .describe import describe, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
 from .state import State
@@ -28,6 +26,7 @@ from .values import (
     Context,
     ContextFields,
     DictRef,
+    KernelRef,
     ListRef,
     Map,
     Method,
@@ -59,6 +58,8 @@ def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstra
         return _ref_attr(ev, state, owner, name)
     if isinstance(owner, Context):
         return _context_attr(ev, owner, name)
+    if isinstance(owner, KernelRef):
+        return kernel_memory.attribute(ev, owner, name)
     if isinstance(owner, Map):
         return memory.load(ev.b, maps.value(ev.b, owner)) if _is_global(owner, name) else _map_attr(owner, name)
     if isinstance(owner, Run) and name in calls.INT_METHODS:
@@ -178,20 +179,7 @@ def _context_field(ev: Evaluator, context: Context, field: Field) -> Abstract:
     inner = arith.to_ir(ev.b, memory.load_member(ev.b, whole, field.through_pointer))
     member = memory.member(struct, field.path)
     address = arith.as_u64(ev.b, ev.b.emit(IrOp.ADD, [inner, const(member.offset)], inner.type))
-    return read_kernel(ev, address, member.ctype)
-
-
-def read_kernel(ev: Evaluator, address: Value, ctype: Any) -> Abstract:
-    """The object of ``ctype`` at a kernel address; zero where the address can't be read."""
-    size = ctypes.sizeof(ctype)
-    place = memory.new(ev.b, ctype)
-    ev.b.emit(
-        IrOp.CALL,
-        [place.base, const(size), address],
-        I64,
-        HELPERS["probe_read_kernel" if ev.b.target.probe_read_kernel else "probe_read"],
-    )
-    return memory.load(ev.b, place)
+    return kernel_memory.read(ev, address, member.ctype)
 
 
 def _context_item(ev: Evaluator, fields: ContextFields, key: Abstract) -> Abstract:
@@ -212,6 +200,8 @@ def _context_item(ev: Evaluator, fields: ContextFields, key: Abstract) -> Abstra
 
 def store_attr(ev: Evaluator, owner: Abstract, name: str, value: Abstract) -> None:
     """``owner.name = value``."""
+    if isinstance(owner, KernelRef):
+        raise kernel_memory.read_only(owner)
     if isinstance(owner, Ref):
         if is_record(owner.ctype):
             memory.store_member(ev.b, owner, name, value)
@@ -251,6 +241,8 @@ def get_item(ev: Evaluator, state: State, container: Abstract, key: Abstract) ->
         return maps.get_item(ev.b, container, key)
     if isinstance(container, ContextFields):
         return _context_item(ev, container, key)
+    if isinstance(container, KernelRef):
+        return kernel_memory.item(ev, container, key)
     if isinstance(container, Const) and isinstance(key, Const):
         return semantics.constant_operation(ev, "the subscript", lambda: container.obj[key.obj])
     if isinstance(container, DictRef):
@@ -330,6 +322,8 @@ def _table_item(ev: Evaluator, numbers: list[int], key: Abstract) -> Abstract:
 
 def set_item(ev: Evaluator, state: State, container: Abstract, key: Abstract, value: Abstract) -> None:
     """``container[key] = value``."""
+    if isinstance(container, KernelRef):
+        raise kernel_memory.read_only(container)
     if isinstance(container, Map):
         maps.set_item(ev.b, container, key, value)
     elif isinstance(container, Ref) and is_array(container.ctype):

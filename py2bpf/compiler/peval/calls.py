@@ -8,10 +8,24 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any, Final
 
+from ...btf.shapes import KernelType, KernelTypes
 from ...exception import Py2BpfError, TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
 from ..bytecode.canonical import Function
-from . import arith, choice, functions, generators, iteration, iterators, maps, memory, packets, semantics, subprograms
+from . import (
+    arith,
+    choice,
+    functions,
+    generators,
+    iteration,
+    iterators,
+    kernel_memory,
+    maps,
+    memory,
+    packets,
+    semantics,
+    subprograms,
+)
 from .builder import Builder
 from .describe import describe
 from .frames import Frame
@@ -79,6 +93,8 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
         from . import intrinsics
 
         return intrinsics.call(ev, state, fn, args, kwargs)
+    if isinstance(fn, KernelType):
+        return kernel_memory.construct(ev, fn, args, kwargs)
     if is_ctype(fn):
         return memory.construct(ev.b, fn, args, kwargs)
     if isinstance(fn, functools.partial):
@@ -249,6 +265,7 @@ def _constant(b: Builder, state: State, value: Abstract) -> Any:
 
 def _inline(ev: Evaluator, state: State, fn: types.FunctionType, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     frame = ev.real_frame(fn, _path(ev, unit), ev.b.span)
+    args, kwargs = kernel_memory.arguments(ev, fn, frame.fn.argnames, args, kwargs)
     if frame.fn.varargs is None and frame.fn.varkw is None:
         called = subprograms.call(ev, fn, frame, bind(ev, state, frame, args, kwargs, *_defaults(fn)))
         if called is not None:
@@ -429,7 +446,8 @@ def touches_kernel(fn: types.FunctionType, constants: tuple[list[Any], dict[str,
     """Whether the function, one that it names, or an argument has to do with maps or helpers: the call belongs
     into the program then, even if all its arguments are constants."""
     args, kwargs = constants
-    return _touches(fn, set()) or any(_holds_maps(arg) for arg in (*args, *kwargs.values()))
+    inside = _touches(fn, set()) or bool(kernel_memory.annotated(fn))
+    return inside or any(_holds_maps(arg) for arg in (*args, *kwargs.values()))
 
 
 def _holds_maps(obj: Any) -> bool:
@@ -457,7 +475,7 @@ def _touches(fn: types.FunctionType, seen: set[types.CodeType]) -> bool:
 
 
 def _is_kernel_side(obj: Any, seen: set[types.CodeType]) -> bool:
-    if isinstance(obj, (Helper, Pseudo)) or map_spec_of(obj) is not None:
+    if isinstance(obj, (Helper, Pseudo, KernelType, KernelTypes)) or map_spec_of(obj) is not None:
         return True
     if isinstance(obj, types.MethodType):
         return _is_kernel_side(obj.__func__, seen) or _is_kernel_side(obj.__self__, seen)

@@ -11,11 +11,11 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.types import U64
 from ..ir.values import Value, const
-from . import arith, iteration, iterators, maps, memory, semantics
+from . import arith, iteration, iterators, kernel_memory, maps, memory, semantics
 from .describe import describe
 from .layout import is_char, is_chars
 from .state import State, same
-from .values import Abstract, Const, DictRef, ListRef, Map, Option, RangeOf, Ref, Run, TupleOf
+from .values import Abstract, Const, DictRef, KernelRef, ListRef, Map, Option, RangeOf, Ref, Run, TupleOf
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -41,6 +41,8 @@ def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Valu
             return semantics.is_none(ev, one)
         if isinstance(one, Ref) and (is_chars(one.ctype) or is_char(one.ctype)):
             return _equal_chars(ev, one, other)
+    if isinstance(left, KernelRef) and isinstance(right, KernelRef):
+        return b.compare(Op.EQ, kernel_memory.address(b, left), kernel_memory.address(b, right))
     if isinstance(left, Option) or isinstance(right, Option):
         return _equal_options(ev, left, right)
     if arith.is_int(left) and arith.is_int(right):
@@ -157,6 +159,9 @@ def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
     if isinstance(left, Run) or isinstance(right, Run):
         hint = "use ==, and in match a number: case 1" if _is_bool(left) or _is_bool(right) else "use =="
         raise UnsupportedSyntax(0, "'is' compares objects, and run-time integers are none", hints=(hint,))
+    if isinstance(left, KernelRef) and isinstance(right, KernelRef):
+        raise UnsupportedSyntax(0, "'is' can't compare two objects in the kernel's memory",
+                                hints=("== tells whether they have one address",))  # fmt: skip
     if isinstance(left, Ref) and isinstance(right, Ref):
         raise UnsupportedSyntax(0, "'is' can't compare two ctypes objects in a program",
                                 hints=("compare their fields, or the bytes with py2bpf.funcs.mem_eq",))  # fmt: skip

@@ -22,6 +22,7 @@ from .values import (
     GeneratorOf,
     Items,
     IteratorRef,
+    KernelRef,
     ListRef,
     Lock,
     Map,
@@ -85,6 +86,8 @@ def describe(value: Abstract) -> str:
         return f"the {type(value.obj).__name__} {short(value.obj)}"
     if isinstance(value, Ref):
         return f"a {type_name(value.ctype)}" + (" or None" if value.ptr.nullable else "")
+    if isinstance(value, KernelRef):
+        return f"a {value.shape.text} in the kernel's memory" + (" or None" if value.pointer else "")
     return _WORDS.get(type(value), type(value).__name__)
 
 

@@ -11,7 +11,7 @@ from ..ir.types import Int
 from ..ir.values import Block, Value
 from .layout import scalar
 from .state import State
-from .values import Abstract, CellId, Const, Counter, Option, Ref, TupleOf
+from .values import Abstract, CellId, Const, Counter, KernelRef, Option, Ref, TupleOf
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -29,8 +29,8 @@ class LoopPlan:
     """How one loop, reached on one path of calls and iterations, is evaluated.
 
     ``forced``: unrolled because its body failed otherwise. ``types`` says what the phi of a variable must hold:
-    an integer type, a model Ref or Option, or (a str) why it can't hold the variable at all. ``cells`` are the
-    variables that functions called in the loop change. ``leaves``: a run-time branch leads out of it.
+    an integer type, a model (Ref, KernelRef or Option), or (a str) why it can't hold the variable at all. ``cells`` are
+    the variables that functions called in the loop change. ``leaves``: a run-time branch leads out of it.
     """
 
     __slots__ = ("can_unroll", "cells", "forced", "leaves", "types", "unroll")
@@ -39,7 +39,7 @@ class LoopPlan:
         self.unroll = True
         self.can_unroll = True
         self.forced = False
-        self.types: dict[Any, Int | Ref | Option | TupleOf | str] = {}
+        self.types: dict[Any, Int | Ref | KernelRef | Option | TupleOf | str] = {}
         self.leaves = False
         self.cells: set[CellId] = set()
 

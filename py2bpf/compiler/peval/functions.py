@@ -6,15 +6,30 @@ import ctypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from ...btf.shapes import Record
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.values import const
-from . import arith, generators, iteration, iterators, library, ranges, semantics, slices, text
+from . import arith, generators, iteration, iterators, kernel_memory, library, ranges, semantics, slices, text
 from .describe import describe
 from .frames import counter_items
 from .layout import is_array, is_char, is_chars, members
 from .state import State
-from .values import Abstract, Const, Context, Counter, GeneratorOf, Map, Numbered, RangeOf, Ref, Run, Text, Zipped
+from .values import (
+    Abstract,
+    Const,
+    Context,
+    Counter,
+    GeneratorOf,
+    KernelRef,
+    Map,
+    Numbered,
+    RangeOf,
+    Ref,
+    Run,
+    Text,
+    Zipped,
+)
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -57,6 +72,8 @@ def _pow(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 
 def _int(ev: Evaluator, state: State, args: Args) -> Abstract:
+    if len(args) == 1 and isinstance(args[0], KernelRef):
+        return arith.from_ir(kernel_memory.number(ev.b, args[0]))
     if len(args) > 1 or not arith.is_int(args[0]):
         raise TypeMismatch(0, f"int() of a run-time value takes an integer, but this is {describe(args[0])}",
                            hints=("give it one integer; int() of a constant str is constant",))  # fmt: skip
@@ -223,6 +240,8 @@ def _has(value: Abstract, name: str) -> bool:
         return name in value.spec.fields or name in members(value.spec.struct)
     if isinstance(value, Ref):
         return hasattr(value.ctype, name)
+    if isinstance(value, KernelRef):
+        return isinstance(value.shape, Record) and name in value.shape.members
     raise TypeMismatch(0, f"{describe(value)} has no attributes", hints=("structs and the context have",))
 
 

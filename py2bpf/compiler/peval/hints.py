@@ -19,6 +19,7 @@ from .values import (
     ContextFields,
     DictRef,
     ExceptionOf,
+    KernelRef,
     ListRef,
     Lock,
     Map,
@@ -55,6 +56,8 @@ def for_number(value: Abstract) -> tuple[str, ...]:
         return ("name one of its items",)
     if isinstance(value, Context):
         return ("name one of its fields",)
+    if isinstance(value, KernelRef):
+        return ("read something in it: task.pid, array[0]", "its address is int(pointer)")
     if isinstance(value, PacketEdge):
         return ("ctx.data_end - ctx.data is the packet's length; ctx.packet(Type, offset) reads it",)
     if isinstance(value, (Method, Closure, Bound)):

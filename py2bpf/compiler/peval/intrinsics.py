@@ -12,11 +12,11 @@ from ...uapi.helpers import HELPERS, Arg, HelperInfo, Ret
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
-from . import access, arith, hints, maps, memory, rings, text
+from . import arith, hints, kernel_memory, maps, memory, rings, text
 from .describe import describe, type_name
 from .layout import scalar
 from .state import State
-from .values import NONE, Abstract, Const, Context, Map, Option, Ref, Run, TupleOf
+from .values import NONE, Abstract, Const, Context, KernelRef, Map, Option, Ref, Run, TupleOf
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -156,6 +156,8 @@ class _Marshal:
     def _number(self, position: int, arg: Abstract) -> Value:
         if isinstance(arg, Ref) and scalar(arg.ctype) is None:  # an address of our own memory, as a number
             return memory.address_of(self.b, arg)
+        if isinstance(arg, KernelRef) and self.info.args[position] is Arg.ADDR:
+            return kernel_memory.number(self.b, arg)
         return arith.to_ir(self.b, arg, f"argument {position + 1} of {self.info.name}() is an integer")
 
     def _pointer(self, position: int, kind: Arg, arg: Abstract) -> tuple[Value, int | None]:
@@ -379,7 +381,7 @@ def _deref(ctype: Any) -> Callable[[Evaluator, Args], Abstract]:
             _fits("deref", args[0], size)
             return memory.load(ev.b, Ref(args[0].base, args[0].offset, ctype))
         address = arith.to_ir(ev.b, args[0], "deref needs an address")
-        return access.read_kernel(ev, arith.as_u64(ev.b, address), ctype)
+        return kernel_memory.read(ev, arith.as_u64(ev.b, address), ctype)
 
     return handler
 

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from ...btf.shapes import Items as KernelItems
 from ...exception import LimitExceeded, TypeMismatch
 from ..ir.ops import Op
 from ..ir.types import I64, U64
@@ -24,6 +25,7 @@ from .values import (
     DictView,
     GeneratorOf,
     Items,
+    KernelRef,
     ListRef,
     Map,
     RangeOf,
@@ -159,4 +161,6 @@ def length(state: State, value: Abstract) -> int | None:
         return len(heap_object(state, value.owner if isinstance(value, DictView) else value))
     if isinstance(value, Ref) and is_array(value.ctype):
         return int(ctypes.sizeof(value.ctype) // ctypes.sizeof(value.ctype._type_))
+    if isinstance(value, KernelRef) and isinstance(value.shape, KernelItems):
+        return value.shape.length
     return None

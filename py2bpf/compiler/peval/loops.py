@@ -13,8 +13,8 @@ from ..ir.values import Block, Function, Value, connect, const
 from . import arith, memory, records
 from .describe import describe
 from .frames import Frame, LoopPlan, Restart
-from .state import State, cast_at, join_pointers, option_at, point_at, same
-from .values import UNASSIGNED, Abstract, Const, Counter, Option, Ref, Run, TupleOf, Unbound, wrap
+from .state import State, cast_at, join_pointers, kernel_address_at, option_at, point_at, same
+from .values import UNASSIGNED, Abstract, Const, Counter, KernelRef, Option, Ref, Run, TupleOf, Unbound, wrap
 
 
 class RunTimeLoop:
@@ -92,6 +92,11 @@ class RunTimeLoop:
             phi = self._phi(point_at(pred, value))
             phi.type = model.ptr if isinstance(wanted, Ref) else join_pointers([model], False)
             return Ref(phi, 0, model.ctype)
+        none = isinstance(value, Const) and value.obj is None
+        if isinstance(value, KernelRef) or (none and isinstance(wanted, KernelRef)):
+            like = wanted if isinstance(wanted, KernelRef) else value
+            assert isinstance(like, KernelRef)
+            return KernelRef(self._phi(kernel_address_at(pred, value)), 0, like.shape, like.pointer)
         if isinstance(value, Const) and isinstance(wanted, TupleOf):
             value = TupleOf(tuple(wrap(item) for item in value.obj), type(value.obj))
         if isinstance(value, TupleOf):
@@ -170,6 +175,13 @@ class RunTimeLoop:
                 model = Value(IrOp.PHI, [], kind_)
                 self._replan(slot, Ref(model, 0, header.ctype))
             header.base.args.append(point_at(pred, back))
+        elif isinstance(header, KernelRef) and _kernel_like(header, back):
+            pointer = not isinstance(back, KernelRef) or back.pointer
+            if pointer and not header.pointer:
+                self._replan(slot, KernelRef(const(0), 0, header.shape, True))
+            header.address.args.append(kernel_address_at(pred, back))
+        elif isinstance(header, Const) and header.obj is None and isinstance(back, KernelRef):
+            self._replan(slot, KernelRef(const(0), 0, back.shape, True))
         elif isinstance(header, TupleOf) and _like(header, back):
             for i, mine in enumerate(header.items):
                 self._back((*slot, i), mine, _items(back)[i], pred)
@@ -188,7 +200,7 @@ class RunTimeLoop:
         elif not same(header, back) and not isinstance(header, Unbound):
             self._replan(slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
 
-    def _replan(self, slot: Any, wanted: Int | Ref | Option | TupleOf | str) -> NoReturn:
+    def _replan(self, slot: Any, wanted: Int | Ref | KernelRef | Option | TupleOf | str) -> NoReturn:
         self.plan.types[slot] = wanted
         raise Restart
 
@@ -196,6 +208,13 @@ class RunTimeLoop:
 def _optional(value: Abstract) -> bool:
     """Whether the value is an integer or None."""
     return arith.is_int(value) or (isinstance(value, Const) and value.obj is None)
+
+
+def _kernel_like(header: KernelRef, back: Abstract) -> bool:
+    """Whether both are objects of one kernel type, or the second is None."""
+    if isinstance(back, KernelRef):
+        return back.shape is header.shape
+    return isinstance(back, Const) and back.obj is None
 
 
 def _items(value: Abstract) -> tuple[Abstract, ...]:

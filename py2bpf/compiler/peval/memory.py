@@ -357,12 +357,17 @@ def index(b: Builder, ref: Ref, key: Abstract) -> Ref:
             )
         return element(ref, number % length)
     b.guard_not_null(ref.base, "TypeError")
+    return at(b, ref, bounded(b, length, key))
+
+
+def bounded(b: Builder, length: int, key: Abstract) -> Value:
+    """A run-time index into ``length`` items, as a u64 below that."""
     ir = arith.to_ir(b, key, "an array index must be an integer")
     if arith.int_type(ir).signed:
         ir = b.emit(Op.SELECT, [b.compare(Op.LT, ir, const(0)), b.add(ir, const(length)), ir], I64)
     ir = arith.as_u64(b, ir)
     b.guard(b.compare(Op.ULT, ir, const(length)), "IndexError")
-    return at(b, ref, ir)
+    return ir
 
 
 def at(b: Builder, ref: Ref, ir: Value) -> Ref:

@@ -12,7 +12,22 @@ from . import arith, iteration, memory, packets
 from .builder import Builder
 from .layout import is_char, is_chars, is_record, scalar
 from .state import State
-from .values import Abstract, Const, ListRef, Map, Option, PacketEdge, RangeOf, Ref, Run, Text, TupleOf, Unbound, wrap
+from .values import (
+    Abstract,
+    Const,
+    KernelRef,
+    ListRef,
+    Map,
+    Option,
+    PacketEdge,
+    RangeOf,
+    Ref,
+    Run,
+    Text,
+    TupleOf,
+    Unbound,
+    wrap,
+)
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -47,6 +62,8 @@ def truth(ev: Evaluator, state: State, value: Abstract) -> Value:
         if is_record(value.ctype):
             memory.check_plain(value.ctype)
         return b.compare(IrOp.NE, value.base, const(0)) if value.ptr.nullable else const(1)
+    if isinstance(value, KernelRef):
+        return b.compare(IrOp.NE, value.address, const(0)) if value.pointer else const(1)
     if isinstance(value, RangeOf):
         op = IrOp.LT if value.step > 0 else IrOp.GT
         return b.compare(op, arith.to_ir(b, value.start), arith.to_ir(b, value.stop))
@@ -69,6 +86,8 @@ def is_none(ev: Evaluator, value: Abstract) -> Value:
         return const(int(value.obj is None))
     if isinstance(value, Ref) and value.ptr.nullable:
         return ev.b.compare(IrOp.EQ, value.base, const(0))
+    if isinstance(value, KernelRef) and value.pointer:
+        return ev.b.compare(IrOp.EQ, value.address, const(0))
     if isinstance(value, Option):
         return ev.b.compare(IrOp.EQ, value.present, const(0))
     return const(0)

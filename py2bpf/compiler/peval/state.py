@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ...exception import InternalCompilerError
 from ..ir.ops import Op
-from ..ir.types import I64, Int, Ptr, Region, join_ints
+from ..ir.types import I64, U64, Int, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
 from . import arith, records
 from .describe import describe
@@ -19,6 +19,7 @@ from .values import (
     Counter,
     DictView,
     Items,
+    KernelRef,
     Map,
     Numbered,
     Option,
@@ -169,7 +170,7 @@ class Merger:
         for value in values:
             if isinstance(value, Unbound):
                 return value
-        for merge in (self._ints, self._refs, self._options, self._sequences, self._fields):
+        for merge in (self._ints, self._refs, self._kernel_refs, self._options, self._sequences, self._fields):
             merged = merge(values)
             if merged is not None:
                 return merged
@@ -207,6 +208,17 @@ class Merger:
         phi = Value(Op.PHI, args, kind)
         self.target.phis.append(phi)
         return Ref(phi, 0, refs[0].ctype)
+
+    def _kernel_refs(self, values: list[Abstract]) -> Abstract | None:
+        refs = [v for v in values if isinstance(v, KernelRef)]
+        if not refs or any(not isinstance(v, KernelRef) and not _is_none(v) for v in values):
+            return None
+        if any(ref.shape is not refs[0].shape for ref in refs):
+            return None
+        args = [kernel_address_at(pred, v) for pred, v in zip(self.target.preds, values, strict=True)]
+        phi = Value(Op.PHI, args, U64)
+        self.target.phis.append(phi)
+        return KernelRef(phi, 0, refs[0].shape, len(refs) < len(values) or any(ref.pointer for ref in refs))
 
     def _options(self, values: list[Abstract]) -> Abstract | None:
         parts = [option(value) for value in values]
@@ -330,3 +342,14 @@ def point_at(block: Block, value: Abstract) -> Value:
     )  # fmt: skip
     block.body.insert(len(block.body) - 1, pointer)
     return pointer
+
+
+def kernel_address_at(block: Block, value: Abstract) -> Value:
+    """The address of an object in the kernel's memory (0 for None), computed at the end of ``block``."""
+    if not isinstance(value, KernelRef):
+        return cast_at(block, const(0), U64)
+    if not value.offset:
+        return cast_at(block, value.address, U64)
+    total = Value(Op.ADD, [value.address, const(value.offset)], U64, None, value.address.span)
+    block.body.insert(len(block.body) - 1, total)
+    return total

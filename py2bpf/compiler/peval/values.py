@@ -11,6 +11,8 @@ import types
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ...btf.shapes import Items as KernelItems
+from ...btf.shapes import Record
 from ...spec import ContextSpec, MapSpec
 from ..ir.types import Ptr
 from ..ir.values import Value
@@ -60,6 +62,17 @@ class Ref(Abstract):
     def ptr(self) -> Ptr:
         assert isinstance(self.base.type, Ptr)
         return self.base.type
+
+
+@dataclass(slots=True, eq=False)
+class KernelRef(Abstract):
+    """Memory of the kernel at ``address + offset``, known by its BTF. ``pointer``: from a pointer, None where it is
+    null; else a part of such an object."""
+
+    address: Value
+    offset: int
+    shape: Record | KernelItems
+    pointer: bool
 
 
 @dataclass(slots=True, eq=False)

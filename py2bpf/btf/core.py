@@ -1,0 +1,32 @@
+"""The C core's scans of BTF, typed: vmlinux has some 100,000 types, and Python takes 50 ms to walk over them."""
+
+from __future__ import annotations
+
+import errno
+from array import array
+from typing import Final
+
+from .._ffi import ffi, lib
+
+_TYPE: Final = 12
+"""The least bytes that a type takes."""
+
+
+def offsets(data: bytes) -> array[int] | None:
+    """Where each type of a BTF blob of this machine's byte order begins, the first number for void; None for one that
+    the C core doesn't understand."""
+    room = len(data) // _TYPE
+    found = array("I", bytes(4 * (room + 1)))
+    count = lib.p2b_btf_offsets(ffi.from_buffer(data), len(data), ffi.from_buffer("uint32_t[]", found) + 1, room)
+    if count < 0:
+        return None
+    del found[count + 1 :]
+    return found
+
+
+def find(data: bytes, kind: int, name: str) -> int | None:
+    """The number of the first type of that kind and name in a blob that offsets() understands, or None."""
+    number: int = lib.p2b_btf_find(ffi.from_buffer(data), len(data), kind, name.encode())
+    if number < 0 and number != -errno.ENOENT:
+        raise OSError(-number, "cannot search BTF")
+    return None if number < 0 else number
