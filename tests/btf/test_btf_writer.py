@@ -210,6 +210,7 @@ def test_the_log_shows_the_source() -> None:
 
 
 @kernel
+@pytest.mark.unsanitized("runs bpftool, which does not end there")
 def test_bpftool_shows_the_source(missing: Callable[[str], None], tmp_path: Path) -> None:
     if BPFTOOL is None:
         missing("bpftool is not installed")

@@ -42,6 +42,7 @@ def lpm_key(i: int) -> str:
     return f"10.{i >> 8}.{i & 255}.0/24"
 
 
+@pytest.mark.unsanitized("forks beside threads")
 @pytest.mark.kernel_only
 @pytest.mark.any_kernel
 @pytest.mark.parametrize(("make", "name"), [
@@ -86,6 +87,7 @@ def test_deleting_while_iterating() -> None:
         assert len(m) == 1000
 
 
+@pytest.mark.unsanitized("forks beside threads")
 @pytest.mark.kernel_only
 def test_clear_ends_while_another_process_inserts() -> None:
     with create_map(c_uint32, c_uint64, 4096) as m:

@@ -382,6 +382,7 @@ def refused(call: Callable[[], Any], parent: int) -> None:
     assert caught.value.errno == errno.ECHILD
 
 
+@pytest.mark.unsanitized("forks beside threads")
 def test_a_forked_child_cannot_read_and_does_no_harm() -> None:
     def child() -> None:
         refused(lambda: q.poll(0), parent)
@@ -401,6 +402,7 @@ def test_a_forked_child_cannot_read_and_does_no_harm() -> None:
         assert q.poll(0.05) == [] and q.lost == 0
 
 
+@pytest.mark.unsanitized("forks beside threads")
 def test_a_forked_child_may_make_a_queue_of_its_own() -> None:
     def child() -> None:
         with BpfQueue(Event, latency=0.02) as own, emitting(own) as program:

@@ -339,6 +339,7 @@ def test_descriptor_for_event_loops() -> None:
         assert select.select([ring], [], [], 0)[0] == []
 
 
+@pytest.mark.unsanitized("forks beside threads")
 def test_a_forked_child_takes_nothing() -> None:
     with RingBuffer(Event) as ring, emitting(ring) as program:
         run_on(CPUS[0], program, 2)

@@ -238,6 +238,7 @@ def test_worlds_do_not_mix() -> None:
             table[0] = prog
 
 
+@pytest.mark.unsanitized("measures memory")
 def test_maps_are_given_back() -> None:
     def resident() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
@@ -263,6 +264,7 @@ def test_large_maps_cost_what_is_used() -> None:
         assert m[5][63] == 1 and len(m) == 1
 
 
+@pytest.mark.unsanitized("forks beside threads")
 def test_a_forked_child_has_its_own_copy() -> None:
     with vm.backend(), ArrayMap(c_uint32, 1) as m, program(accept) as prog:
         m[0] = 1

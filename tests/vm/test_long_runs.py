@@ -136,6 +136,7 @@ def busy(skb: Any) -> Any:
     return 0
 
 
+@pytest.mark.unsanitized("forks beside threads")
 def test_others_look_and_change_meanwhile() -> None:
     """A program repeats for seconds; lookups, updates, queues and forks take milliseconds all the while."""
     with vm.backend(), HashMap(c_uint32, c_uint64, 8) as counts, BpfQueue(c_uint32) as queue:
