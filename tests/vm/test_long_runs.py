@@ -41,11 +41,14 @@ def short() -> program.VmProgram:
 
 
 def instructions(seconds: float) -> int:
-    """How many the VM runs in about that time: sanitizers make it slow."""
-    prog, begin = endless(), time.perf_counter()
-    with pytest.raises(VmFault):
-        prog.test_run(PACKET, budget=1 << 20)
-    return int(seconds * (1 << 20) / (time.perf_counter() - begin))
+    """How many the VM runs in that time at least: sanitizers make it slow, and other processes one measurement."""
+    prog, quickest = endless(), float("inf")
+    for _ in range(5):
+        begin = time.thread_time()
+        with pytest.raises(VmFault):
+            prog.test_run(PACKET, budget=1 << 20)
+        quickest = min(quickest, time.thread_time() - begin)
+    return int(seconds * (1 << 20) / quickest)
 
 
 @pytest.fixture
