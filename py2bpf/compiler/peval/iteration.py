@@ -39,6 +39,7 @@ __all__ = [
     "MAX_ITEMS", "each", "heap_object", "item_at", "known_items", "length", "make_iterator", "make_reversed", "unpack",
 ]  # fmt: skip
 
+_ITERABLES: Final = (Iterable, ctypes.Array)
 _ITERABLE: Final = "ranges, tuples, lists, dicts and ctypes arrays can be iterated over"
 
 
@@ -61,7 +62,7 @@ def each(b: Builder, state: State, value: Abstract) -> Iterator[Abstract] | None
         return iter(iterators.view_items(value.kind, heap_object(state, value.owner)))
     if isinstance(value, TupleOf):
         return iter(value.items)
-    if isinstance(value, Const) and isinstance(value.obj, Iterable) and not isinstance(value.obj, type):
+    if isinstance(value, Const) and isinstance(value.obj, _ITERABLES) and not isinstance(value.obj, type):
         return iter(_constants(value.obj))
     if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
         b.guard_not_null(value.base, "TypeError")
