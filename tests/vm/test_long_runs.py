@@ -119,7 +119,7 @@ def test_handlers_have_maps_and_other_machines_but_not_this_program(alarm: Any) 
 
 
 def test_interrupted_while_another_thread_runs(alarm: Any) -> None:
-    prog, budget = endless(), instructions(1)
+    prog, budget = endless(), instructions(5)
 
     def run() -> None:
         with pytest.raises(VmFault, match="budget"):
