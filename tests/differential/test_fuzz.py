@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 
 import pytest
 from choices import Drawn, Seeded
@@ -30,9 +32,18 @@ def pools() -> Iterator[list[Pool]]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def spawning() -> Iterator[None]:
+    """What multiprocessing makes once in a process and keeps: shared memory, and the pipe to its tracker."""
+    kept = multiprocessing.get_context("spawn").Value("q", 0)
+    resource_tracker.ensure_running()
+    yield
+    del kept
+
+
 @pytest.mark.kernel
 @pytest.mark.slow
-def test_seeded() -> None:
+def test_seeded(spawning: None) -> None:
     """Functions 0 to 1999 of `make fuzz`: the same ones in every run."""
     summary = run(FUNCTIONS, 0, os.cpu_count() or 1)
     wrong = [f"seed {seed}: {v.kind.value}, {v.about}\n{v.detail}" for seed, v in summary.failures if v.kind in BAD]
