@@ -9,6 +9,7 @@ static void init_idle(struct p2b_vm *vm)
 
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&vm->ending, NULL);
 	pthread_cond_init(&vm->idle, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 }
@@ -47,6 +48,7 @@ void vm_release(struct p2b_vm *vm)
 	if (__atomic_sub_fetch(&vm->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	pthread_cond_destroy(&vm->idle);
+	pthread_mutex_destroy(&vm->ending);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm->trace.text);
 	free(vm->packet);
@@ -67,17 +69,27 @@ void vm_unlock(struct p2b_vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 }
 
+/*
+ * Until a run ends, or for a period, without the lock. The condition has a mutex of its own, so that it is vm_lock()
+ * that takes the lock again: the running thread gives way to those only who are counted there.
+ */
 static void wait_a_period(struct p2b_vm *vm)
 {
+	uint64_t ended = vm->ended;
 	struct timespec end;
 
+	vm_unlock(vm);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_nsec += VM_PERIOD;
 	if (end.tv_nsec >= 1000000000) {
 		end.tv_nsec -= 1000000000;
 		end.tv_sec++;
 	}
-	pthread_cond_timedwait(&vm->idle, &vm->lock, &end);
+	pthread_mutex_lock(&vm->ending);
+	while (vm->ended == ended && pthread_cond_timedwait(&vm->idle, &vm->ending, &end) == 0)
+		;
+	pthread_mutex_unlock(&vm->ending);
+	vm_lock(vm);
 }
 
 int vm_acquire(struct p2b_vm *vm, int (*pause)(void))
@@ -104,7 +116,10 @@ int vm_acquire(struct p2b_vm *vm, int (*pause)(void))
 void vm_let_go(struct p2b_vm *vm)
 {
 	vm->busy = 0;
+	pthread_mutex_lock(&vm->ending);
+	vm->ended++;
 	pthread_cond_signal(&vm->idle);
+	pthread_mutex_unlock(&vm->ending);
 }
 
 /* A mutex is nobody's turn: who opens it and takes it at once gets it again. So wait until somebody else had it. */

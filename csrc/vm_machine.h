@@ -18,7 +18,9 @@ struct vm_trace {
 struct p2b_vm {
 	pthread_mutex_t lock;
 	uint32_t waiting;       /* threads that want the lock; atomic */
-	pthread_cond_t idle;
+	pthread_mutex_t ending; /* taken under the lock or without it */
+	pthread_cond_t idle;    /* with ending: ended has changed */
+	uint64_t ended;         /* runs; changed under both */
 	int busy;               /* runner runs a program, or pauses in one */
 	pthread_t runner;
 	uint32_t refs;
