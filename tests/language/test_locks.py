@@ -167,6 +167,69 @@ def test_in_a_function_that_is_called(flows: Any) -> None:
         assert flows[1].size == 128
 
 
+class Narrow(ctypes.BigEndianStructure):
+    _fields_ = (
+        ("level", ctypes.c_int8),
+        ("low", ctypes.c_uint8, 3),
+        ("high", ctypes.c_uint8, 5),
+        ("short", ctypes.c_uint16),
+        ("words", ctypes.c_uint16 * 4),
+        ("big", ctypes.c_uint32),
+    )
+
+
+class Locked(ctypes.Structure):
+    _fields_ = (("lock", SpinLock), ("narrow", Narrow), ("items", Narrow * 2))
+
+
+@kernel
+def test_numbers_without_atomic_operations_change_under_the_lock() -> None:
+    """They are stored as ctypes does: cut to their size."""
+
+    def prog(skb: Any) -> Any:
+        i = skb.len
+        with locked.lock(1) as entry:
+            entry.narrow.level -= 100
+            entry.narrow.low += 5
+            entry.narrow.high ^= i & 31
+            entry.narrow.short += i << 10
+            entry.narrow.words[i & 3] |= 0x1234
+            entry.items[i & 1].big -= 1
+            entry.items[1].words[2] += entry.narrow.level
+        return 7
+
+    with HashMap(ctypes.c_uint32, Locked, 4) as locked:
+        locked[1] = Locked()
+        with load(prog) as loaded:
+            assert [loaded.test_run(bytes(67)).retval for _ in range(3)] == [7] * 3
+        compiled = bytes(locked[1])
+        locked[1] = Locked()
+        assert [prog(SK_BUFF.struct(len=67)) for _ in range(3)] == [7] * 3
+        assert bytes(locked[1]) == compiled
+        assert (locked[1].narrow.level, locked[1].narrow.low, locked[1].items[1].big) == (-300 + 256, 7, 2**32 - 3)
+
+
+@kernel
+def test_returns_from_the_iterations_of_an_unrolled_loop(flows: Any) -> None:
+    def prog(skb: Any) -> Any:
+        for i in range(1, 4):
+            with flows.lock(i) as flow:
+                if not flow:
+                    return 100 + i
+                flow.packets += i
+                if flow.size:
+                    return 200 + i
+        return 7
+
+    with load(prog) as loaded:
+        assert loaded.test_run(PACKET).retval == (102 if isinstance(flows, HashMap) else 7)
+        flows[2] = flows[3] = Flow()
+        assert loaded.test_run(PACKET).retval == 7
+        flows[2] = Flow(size=5)
+        assert loaded.test_run(PACKET).retval == 202
+        assert [flows[i].packets for i in (1, 2, 3)] == [3, 2, 3]
+
+
 @kernel
 def test_two_locks_in_turn(flows: Any) -> None:
     def prog(skb: Any) -> Any:
@@ -332,7 +395,7 @@ def test_a_map_without_locks() -> None:
         m.lock(1)
 
 
-M, PLAIN = Spec(), Spec(ctypes.c_uint32)
+M, PLAIN, BYTES = Spec(), Spec(ctypes.c_uint32), Spec(Narrow)
 
 
 def helper_inside(skb: Any) -> Any:
@@ -403,6 +466,23 @@ def not_entered(skb: Any) -> Any:
     return flow.packets
 
 
+def narrow_in_another_entry(skb: Any) -> Any:
+    other = BYTES[1]
+    if other:
+        with M.lock(1):
+            other.level += 1
+    return 0
+
+
+def after_a_lock_in_a_loop(skb: Any) -> Any:
+    for i in range(3):
+        with M.lock(i) as flow:
+            if not flow:
+                return 5
+            flow.size ^= i
+    return flow.colour
+
+
 @pytest.mark.parametrize(
     ("fn", "error", "says", "line"),
     [
@@ -417,6 +497,8 @@ def not_entered(skb: Any) -> Any:
         (no_map, UnsupportedSyntax, "with takes a map's lock in a compiled function, but this is the program's", 1),
         (endless, LimitExceeded, "a loop under a spin lock has to be short", 4),
         (not_entered, TypeMismatch, "a lock that is not taken yet has no attribute 'packets'", 2),
+        (narrow_in_another_entry, TypeMismatch, r"\+= on a shared c_byte can't be made atomic", 4),
+        (after_a_lock_in_a_loop, TypeMismatch, "Flow has no field 'colour'", 6),
     ],
 )
 def test_refused(fn: Any, error: type[TranslationError], says: str, line: int | None) -> None:

@@ -13,7 +13,7 @@ from ...spec import Field
 from ...uapi.map_types import MapType
 from ..ir.ops import Op as IrOp
 from ..ir.values import const
-from . import arith, calls, choice, hints, iteration, kernel_memory, maps, memory, packets, semantics, slices
+from . import arith, calls, choice, hints, iteration, kernel_memory, locks, maps, memory, packets, semantics, slices
 from .describe import describe, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
 from .state import State
@@ -40,6 +40,7 @@ from .values import (
 )
 
 if TYPE_CHECKING:
+    from .builder import Builder
     from .evaluator import Evaluator
 
 _MUTATORS: Final[dict[Any, set[str]]] = {
@@ -359,8 +360,9 @@ def extend(ev: Evaluator, state: State, target: Abstract, iterable: Abstract) ->
 # augmented assignment
 
 
-def updates_in_place(owner: Abstract, name: str) -> bool:
-    """Whether ``owner.name op= v`` must be one atomic step."""
+def updates_in_place(b: Builder, owner: Abstract, name: str) -> bool:
+    """Whether ``owner.name op= v`` must be one atomic step. Under the entry's lock it need not be, and where BPF has
+    no such step it is none."""
     if isinstance(owner, Map) and _is_global(owner, name):
         whole = scalar(owner.spec.value_type)
         return whole is not None and whole.kind == "int"
@@ -369,14 +371,18 @@ def updates_in_place(owner: Abstract, name: str) -> bool:
     member = members(owner.ctype).get(name)
     if member is None:
         return False
+    locked = locks.protects(b, owner)
     if member.bits is not None:
+        if locked:
+            return False
         raise TypeMismatch(0, "a bit field of a shared map value can't be changed atomically",
-                           hints=("use a whole c_uint32 or c_uint64 field, or a per-CPU map",))  # fmt: skip
+                           hints=("use a whole c_uint32 or c_uint64 field, a per-CPU map, or a SpinLock",))  # fmt: skip
+    place = Ref(owner.base, owner.offset + member.offset, member.ctype)
     kind = scalar(member.ctype)
-    return kind is not None and kind.kind == "int"
+    return kind is not None and kind.kind == "int" and (maps.can_be_atomic(place) or not locked)
 
 
-def item_updates_in_place(container: Abstract) -> bool:
+def item_updates_in_place(b: Builder, container: Abstract) -> bool:
     """Whether ``container[key] op= v`` must be one atomic step."""
     if isinstance(container, Map):
         if container.spec.kind == MapType.LPM_TRIE:
@@ -390,7 +396,8 @@ def item_updates_in_place(container: Abstract) -> bool:
     if not isinstance(container, Ref) or not maps.is_shared(container) or not is_array(container.ctype):
         return False
     kind = scalar(container.ctype._type_)
-    return kind is not None and kind.kind == "int"
+    atomic = maps.can_be_atomic(Ref(container.base, container.offset, container.ctype._type_))
+    return kind is not None and kind.kind == "int" and (atomic or not locks.protects(b, container))
 
 
 def settled(ev: Evaluator, state: State, value: Abstract) -> Abstract:

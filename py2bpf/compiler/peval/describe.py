@@ -68,7 +68,6 @@ _WORDS: dict[type[Abstract], str] = {
     Stored: "an item of an array",
     AugmentedItem: "an item",
     AugmentedAttr: "an attribute",
-    Unbound: "no value",
 }
 
 
@@ -88,6 +87,8 @@ def describe(value: Abstract) -> str:
         return f"a {type_name(value.ctype)}" + (" or None" if value.ptr.nullable else "")
     if isinstance(value, KernelRef):
         return f"a {value.shape.text} in the kernel's memory" + (" or None" if value.pointer else "")
+    if isinstance(value, Unbound):
+        return f"no single value ({value.why})"
     return _WORDS.get(type(value), type(value).__name__)
 
 

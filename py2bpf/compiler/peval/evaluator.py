@@ -63,6 +63,7 @@ def evaluate(
     apart: set[Any] = set()
     registry = subprograms.Registry(inline)
     first_error: TranslationError | None = None
+    parted = False
     for _ in range(MAX_RESTARTS):
         evaluator = Evaluator(Builder(fn.__name__, hook, target), decode, plans, apart, registry)
         registry.made.clear()
@@ -74,9 +75,13 @@ def evaluate(
             continue
         except TranslationError as error:
             evaluator.locate(error)
-            first_error = first_error or error
-            if not evaluator.unroll_instead() and not evaluator.keep_apart():
-                raise first_error from error.__cause__
+            # Values that met where they no longer meet made the first error likely, unless apart they are too many.
+            if first_error is None or (parted and not isinstance(error, LimitExceeded)):
+                first_error = error
+            unrolled = evaluator.unroll_instead()
+            parted = not unrolled and evaluator.keep_apart()
+            if not unrolled and not parted:
+                raise first_error from first_error.__cause__
     raise first_error or InternalCompilerError("peval", "loops do not settle", evaluator.b.span)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...spec import MapSpec, lock_offset
 from ...uapi.prog_types import ProgType
+from ..ir.ops import Op
 from ..ir.types import Region
 from .builder import Builder
 from .describe import type_name
@@ -41,6 +42,14 @@ def check_whole(ref: Ref) -> None:
             0, f"a {type_name(ref.ctype)} in a map can't be used as a whole: nothing may touch its spin lock",
             hints=("read and write its fields one by one",),
         )  # fmt: skip
+
+
+def protects(b: Builder, ref: Ref) -> bool:
+    """Whether an object lies in the entry whose lock is held: nobody who takes the lock changes it meanwhile."""
+    base = ref.base
+    while base.op is Op.PTRADD:
+        base = base.args[0]
+    return b.held is not None and base is b.held
 
 
 def held(state: State) -> Unlock | None:

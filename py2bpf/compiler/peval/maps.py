@@ -261,6 +261,12 @@ def is_shared(ref: Ref) -> bool:
     return ref.ptr.region is Region.VALUE and not (spec is not None and spec.per_cpu)
 
 
+def can_be_atomic(ref: Ref) -> bool:
+    """Whether BPF has atomic operations on such an integer."""
+    kind = scalar(ref.ctype)
+    return kind is not None and kind.size >= 4 and not kind.swapped and ref.offset % kind.size == 0
+
+
 def update_in_place(b: Builder, ref: Ref, op: str, operand: Abstract) -> None:
     """``number op= operand`` in memory; atomic where others see it."""
     kind = scalar(ref.ctype)
@@ -272,10 +278,10 @@ def update_in_place(b: Builder, ref: Ref, op: str, operand: Abstract) -> None:
         old = memory.load_scalar(b, ref.base, ref.offset, kind)
         memory.store_scalar(b, ref.base, ref.offset, kind, arith.emit_binary(b, ATOMIC[op], old, ir))
         return
-    if kind.size < 4 or kind.swapped or ref.offset % kind.size:
+    if not can_be_atomic(ref):
         raise TypeMismatch(
             0, f"{op}= on a shared {type_name(ref.ctype)} can't be made atomic",
-            hints=("BPF adds atomically to 32 and 64 bits in host order: use c_uint32 or c_uint64, or a per-CPU map",),
+            hints=("BPF adds atomically to 32 and 64 bits in host order: use those, a per-CPU map, or a SpinLock",),
         )  # fmt: skip
     if op not in "+-" and not b.target.atomic_alu:
         raise UnsupportedSyntax(

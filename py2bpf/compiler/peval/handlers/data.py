@@ -42,7 +42,7 @@ def _load_method(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
 
 def _aug_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     owner = state.stack[-1]
-    if access.updates_in_place(owner, instr.arg):
+    if access.updates_in_place(ev.b, owner, instr.arg):
         if isinstance(owner, Ref):  # and no Global
             ev.b.guard_not_null(owner.base)  # Python reads the attribute before it computes the operand
         state.stack.append(AugmentedAttr(owner, instr.arg))
@@ -69,7 +69,7 @@ def _load_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
 
 def _aug_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     container, key = state.stack[-2:]
-    if access.item_updates_in_place(container):
+    if access.item_updates_in_place(ev.b, container):
         if isinstance(container, Ref):
             memory.index(ev.b, container, key)  # and the item: what it raises comes before what the operand raises
         state.stack.append(AugmentedItem(container, key))
