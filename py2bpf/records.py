@@ -170,9 +170,11 @@ def _row(where: str, name: str, annotation: Any, scope: _Scope) -> _Row:
         raise DataTypeError(f"{where}: {error}") from None
     if not any(isinstance(part, int) for part in parts):
         return _Row(name, ctype, 0)
-    if not isinstance(codec, (IntCodec, BoolCodec)) or ctype._type_ == "P":
+    if isinstance(codec, BoolCodec):
+        raise DataTypeError(f"{where}: ctypes puts a bit field of c_bool into the whole byte: use c_uint8")
+    if not isinstance(codec, IntCodec) or ctype._type_ == "P":
         raise DataTypeError(f"{where}: bit fields are of integer types, not of {type_name(ctype)}")
-    most = 1 if isinstance(codec, BoolCodec) else 8 * codec.size
+    most = 8 * codec.size
     if not 1 <= bits <= most:
         raise DataRangeError(f"{where}: a bit field of {type_name(ctype)} has 1 to {most} bits, not {bits}")
     return _Row(name, ctype, bits)

@@ -261,6 +261,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "both": ("x: c_uint8\n _fields_ = [('y', c_uint8)]", "E has _fields_ and the annotation of x: use one"),
     "bits of chars": ("x: Annotated[c_char * 4, 3]", r"E.x: bit fields are of integer types, not of c_char \* 4"),
     "bits of addresses": ("x: Annotated[c_void_p, 3]", "E.x: bit fields are of integer types, not of c_void_p"),
+    "bits of bools": ("x: Annotated[c_bool, 1]", "E.x: ctypes puts a bit field of c_bool into the whole byte"),
     "annotated": ("x: Annotated[int, 3]", "E.x: int can't be shared"),
     "abstract": ("x: Struct", "E.x: Struct has no bytes"),
 }

@@ -44,10 +44,14 @@ class Emitter:
     def run(self) -> tuple[tuple[Insn, ...], tuple[Span | None, ...]]:
         """Raises LimitExceeded if the spilled values do not fit the stack."""
         if self.stack > SIZE:
+            span = spills.busiest(self.code)
             raise LimitExceeded(
-                0, f"the program needs {self.stack} bytes of stack, and BPF has {SIZE}",
-                span=next((v.span for b in self.code.fn.blocks for v in b.body), None),
-                hints=("keep fewer values alive at once, or keep large objects in a per-CPU array map",),
+                span.line if span else 0,
+                f"the program needs {self.stack} bytes of stack, and BPF has {SIZE}; most of the numbers that wait "
+                "there for their use are made here",
+                span=span,
+                hints=("use them sooner, or read them where they are used; list(array) copies an array as it is, "
+                       "tuple(array) makes numbers of 8 bytes",),
             )  # fmt: skip
         blocks = self._without_empty()
         for i, block in enumerate(blocks):

@@ -5,8 +5,10 @@ A place is alive from a store to the last load that may see it, which liveness o
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
+from ...exception import Span
 from ..ir.values import Block
 from .machine import Machine
 from .select import Selection
@@ -34,6 +36,14 @@ def share(code: Selection, count: int) -> list[int]:
                     if live >> other & 1:
                         conflicts[other] |= 1 << slot
     return _colour(conflicts)
+
+
+def busiest(code: Selection) -> Span | None:
+    """The place in the source that makes most of the spilled values."""
+    stores = [instruction for block in code.blocks for instruction in block.code
+              if _slot(instruction) is not None and not _is_load(instruction)]  # fmt: skip
+    places = Counter(store.span for store in stores if store.span is not None)
+    return max(places, key=places.__getitem__, default=None)
 
 
 def _slot(instruction: Machine) -> int | None:

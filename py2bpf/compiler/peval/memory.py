@@ -96,6 +96,9 @@ def member(ctype: Any, name: str) -> Member:
         known = hints.near(name, table, f"its fields are {', '.join(table) or 'none'}")
         raise TypeMismatch(0, f"{type_name(ctype)} has no field {name!r}", hints=known)
     found = table[name]
+    if found.bits is not None and _scalar_of(found.ctype).kind == "bool":
+        raise TypeMismatch(0, f"the bit field {name!r} is a c_bool, and ctypes puts that into the whole byte",
+                           hints=("declare the bit field as a c_uint8",))  # fmt: skip
     if not 0 <= found.offset <= ctypes.sizeof(ctype) - ctypes.sizeof(found.ctype):
         raise _outside()
     return found
