@@ -8,6 +8,7 @@ integers, ``c_void_p``     int, or an instance of an integer type      int (an a
 ``c_float``, ``c_double``  float or int                                float
 ``c_char``                 bytes of length 1                           bytes of length 1
 ``c_char * n``             bytes or str (UTF-8), at most n, no NUL     bytes up to the first NUL
+``c_char * n`` as a key    bytes or str, at most n; NULs anywhere      bytes without the NULs at the end
 ``T * n``                  sequence of n, an instance; bytes for       tuple
                            one-byte integers
 ``Structure``              instance; tuple or list of all fields       instance, an independent copy
@@ -204,12 +205,27 @@ class CharArrayCodec(Codec):
         return bytes(data[offset : offset + self.size]).partition(b"\0")[0]
 
 
+class CharKeyCodec(CharArrayCodec):
+    """c_char * n as a key: what stands behind a NUL is part of it, as in programs and in the kernel, and only the NULs
+    at its end are not shown. So each key that is read can be looked up, and is found."""
+
+    def encode(self, value: Any) -> bytes:
+        if isinstance(value, self.ctype):
+            return _raw(value)
+        value = value.encode() if isinstance(value, str) else getattr(value, "raw", value)
+        text = bytes(value).rstrip(b"\0") if isinstance(value, (bytes, bytearray)) else b""
+        return text.ljust(self.size, b"\0") if 0 < len(text) <= self.size else super().encode(value)
+
+    def decode(self, data: Buffer, offset: int = 0) -> bytes:
+        return bytes(data[offset : offset + self.size]).rstrip(b"\0")
+
+
 class ArrayCodec(Codec):
     """T * n for any other T."""
 
-    def __init__(self, ctype: Any) -> None:
+    def __init__(self, ctype: Any, item: Codec | None = None) -> None:
         super().__init__(ctype)
-        self.item = codec_for(ctype._type_)
+        self.item = item or codec_for(ctype._type_)
         self.length: int = ctype._length_
         self._mask: bytes = self.item.mask * self.length
 
@@ -382,7 +398,13 @@ def key_codec_for(ctype: Any) -> Codec:
     if _has_float(codec):
         raise DataTypeError(f"{codec.name} has floating point numbers, which can't be keys: "
                             "the kernel compares keys byte by byte")
-    return codec
+    return _with_whole_texts(codec)
+
+
+def _with_whole_texts(codec: Codec) -> Codec:
+    if isinstance(codec, ArrayCodec):
+        return ArrayCodec(codec.ctype, _with_whole_texts(codec.item))
+    return CharKeyCodec(codec.ctype) if isinstance(codec, CharArrayCodec) else codec
 
 
 def _simple(ctype: Any) -> Codec:

@@ -132,6 +132,22 @@ def test_char_arrays() -> None:
     assert codec.encode(reused) == b"x\0\0\0"
 
 
+def test_char_arrays_as_keys() -> None:
+    codec = key_codec_for(c_char * 4)
+    assert codec.encode(b"ab") == codec.encode("ab") == codec.encode(b"ab\0\0\0\0") == b"ab\0\0"
+    assert codec.encode(b"") == codec.encode(b"\0") == bytes(4)
+    reused = ctypes.create_string_buffer(b"long", 4)
+    reused.value = b"x"
+    assert codec.encode(reused) == b"x\0ng"  # as the program has it in memory
+    for raw in (b"abcd", b"a\0cd", b"a\0c\0", bytes(4), b"\0\0\0d"):
+        assert codec.encode(codec.decode(raw)) == raw
+    for wrong, error in ((b"abcde", DataRangeError), (b"a\0cde", DataRangeError), (7, DataTypeError)):
+        with pytest.raises(error, match=r"c_char \* 4"):
+            codec.encode(wrong)
+    pairs = key_codec_for(c_char * 4 * 2)
+    assert pairs.decode(b"a\0c\0b\0\0\0") == (b"a\0c", b"b") and pairs.encode((b"a\0c", b"b")) == b"a\0c\0b\0\0\0"
+
+
 def test_other_forms() -> None:
     assert codec_for(c_uint64).encode(c_uint32(7)) == codec_for(c_uint64).encode(numpy.uint8(7)) == b"\7" + bytes(7)
     assert codec_for(c_void_p).encode(c_void_p()) == bytes(8)

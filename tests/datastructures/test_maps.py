@@ -31,6 +31,8 @@ from py2bpf.datastructures import (
     create_map,
 )
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError
+from py2bpf.prog import ProgType, create_prog
+from py2bpf.socket_filter import SkBuffContext
 from py2bpf.spec import MapSpec
 
 pytestmark = pytest.mark.kernel
@@ -102,6 +104,21 @@ def test_key_zero_and_first_keys_are_found() -> None:
     with create_map(c_uint32, c_uint64, 4) as m:
         m[0] = 5
         assert list(m) == [0] and m.items() == {(0, 5)}
+
+
+def test_keys_with_bytes_behind_a_nul() -> None:
+    def prog(skb: Any) -> int:
+        name = (c_char * 8)(b"abc")
+        name[5] = ord("x")
+        m[name] = 7
+        m[b"abc"] = 3
+        return int(name in m)
+
+    with create_map(c_char * 8, c_uint64, 4) as m:
+        with create_prog(ProgType.SOCKET_FILTER, SkBuffContext, prog) as loaded:
+            assert loaded.test_run(bytes(14)).retval == 1
+        assert dict(m) == dict(m.items()) == {b"abc": 3, b"abc\0\0x": 7}
+        assert m.pop(b"abc\0\0x") == 7 and list(m) == [b"abc"]
 
 
 def test_char_arrays() -> None:

@@ -50,8 +50,7 @@ class Emitter:
                 f"the program needs {self.stack} bytes of stack, and BPF has {SIZE}; most of the numbers that wait "
                 "there for their use are made here",
                 span=span,
-                hints=("use them sooner, or read them where they are used; list(array) copies an array as it is, "
-                       "tuple(array) makes numbers of 8 bytes",),
+                hints=("use them sooner; list(array) copies an array as it is, tuple(array) makes numbers of 8 bytes",),
             )  # fmt: skip
         blocks = self._without_empty()
         for i, block in enumerate(blocks):
