@@ -152,9 +152,10 @@ def _get(_: Simulation, view: MapView, key: Any, default: Any = None) -> Any:
 
 def _setdefault(_: Simulation, view: MapView, key: Any, default: Any = None) -> Any:
     raw = view.key(key)
+    chosen = view.default if default is None and view.numbers else default
+    value = bytes(view.spec.value_size) if chosen is None else view.encode_value(chosen)
     if view.find(raw) is None:
-        value = view.default if default is None and view.numbers else default
-        view.store(raw, bytes(view.spec.value_size) if value is None else view.encode_value(value), Update.NOEXIST)
+        view.store(raw, value, Update.NOEXIST)
     found = view.find(raw)
     return view.default if found is None and view.numbers else found
 

@@ -16,7 +16,18 @@ Encoder = Callable[[Any], bytes]
 
 @functools.lru_cache(maxsize=1024)
 def encoder(ctype: Any) -> Encoder:
-    """The function that makes bytes of a program's values for a ctypes type. It raises DataTypeError."""
+    """The function that makes bytes of a program's values for a ctypes type. It raises DataTypeError for what no
+    program can store, and for None, which a compiled one finds when it runs, a TypeError of the program's own."""
+    return functools.partial(_encoded, ctype, _encoder(ctype))
+
+
+def _encoded(ctype: Any, encode: Encoder, value: Any) -> bytes:
+    if value is None:
+        raise TypeError(f"{type_name(ctype)} is needed, not None")
+    return encode(value)
+
+
+def _encoder(ctype: Any) -> Encoder:
     if issubclass(ctype, ctypes._SimpleCData) and ctype._type_ in "bhilqBHILQP?":
         return functools.partial(_scalar, ctype)
     if issubclass(ctype, (ctypes.Structure, ctypes.Union)):

@@ -85,15 +85,26 @@ def _assign(raw: Any, name: str, kind: Any, offset: int | None, value: Any) -> N
 
 def copy(target: Any, value: Any) -> None:
     """``target = value`` for arrays and structs; reads all of the value before it writes."""
+    if value is None:
+        raise TypeError(f"a {type(target).__name__} is needed here, not None")
     if isinstance(value, tuple):
-        for i, item in enumerate(value):
-            _set(target, i, item)
-        return
+        made = type(target).from_buffer_copy(target)
+        copy_items(made, value)
+        value = view(made)
     if isinstance(value, bytes):
         data = value + b"\0" if len(value) < ctypes.sizeof(target) else value
     else:
         data = bytes(value.raw)
     ctypes.memmove(ctypes.addressof(target), data, len(data))
+
+
+def copy_items(target: Any, value: Any) -> None:
+    """The assignment to a slice: of a tuple's items one after the other."""
+    if isinstance(value, tuple):
+        for i, item in enumerate(value):
+            _set(target, i, item)
+    else:
+        copy(target, value)
 
 
 def _set(target: Any, index: int, value: Any) -> None:
@@ -131,8 +142,9 @@ class Items:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(index, slice):
-            copy(self._part(_plain(index)), value)
+            copy_items(self._part(_plain(index)), value)
         elif _is_integer(type(self.raw)._type_):
+            self.raw[int(index)]  # an IndexError comes before the value is looked at
             self.raw[int(index)] = int(value)
         else:
             copy(self.raw[int(index)], value)
@@ -174,8 +186,9 @@ class Chars(Items):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(index, slice):
-            copy(self._part(_plain(index)), value)
+            copy_items(self._part(_plain(index)), value)
         else:
+            self._bytes()[int(index)]
             self._bytes()[int(index)] = int(value)
 
     def __iter__(self) -> Iterator[Any]:
@@ -259,15 +272,17 @@ class SimulatedMap:
         return default if entry is None else self._load(entry)
 
     def add(self, key: Any, value: Any) -> bool:
-        where = self._key(key)
-        if where in self.entries:
+        where, entry = self._key(key), self._value(value)
+        if where in self.entries or self.row.is_array:
             return False
-        self.entries[where] = self._value(value)
+        self.entries[where] = entry
         return True
 
-    def setdefault(self, key: Any, value: Any = 0) -> Any:
-        if not self.row.is_array:
-            self.add(key, value)
+    def setdefault(self, key: Any, value: Any = None) -> Any:
+        if value is None:
+            self._key(key)
+            value = self._default() if self.scalar else view(self.row.value())
+        self.add(key, value)
         entry = self.entries.get(self._key(key))
         return self._default() if entry is None else self._load(entry)
 
@@ -275,10 +290,10 @@ class SimulatedMap:
         """``with m.lock(key)``."""
         return Held(self.get(key))
 
-    def pop(self, key: Any, default: Any = None) -> Any:
+    def pop(self, key: Any, *default: Any) -> Any:
         entry = self.entries.pop(self._key(key), None)
         if entry is None:
-            return self._default() if default is None else default
+            return default[0] if default else self._default()
         return self._load(entry)
 
 

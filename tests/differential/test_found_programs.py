@@ -137,6 +137,56 @@ for v in l:
     if H.get(c & 3) == v:
         break
 return c & 7""",
+    "a default of a dict that is None": """
+t = CODES.get(d & 7, H.get(e & 3))
+l = [CODES.get(c & 7, t), 3]
+return 5 if l[0] is None else l[0] ^ l[1]""",
+    "a default of a map that is None": """
+t = H.get(e & 7, H.get(d & 7))
+x = W.pop(c & 7, t)
+y = U.get(d & 7, CODES.get(c & 7, W.pop(e & 7, None)))
+t = -1 if t is None else t
+return t ^ (100 if x is None else x) ^ (200 if y is None else y & 255)""",
+    "an object that may be None as a default": """
+o = T[e & 7]
+g = S.get(d & 3, o)
+if g:
+    g.bytes = 77
+    g.packets += 1
+x = S.pop(c & 3, o)
+if x is not None:
+    x.last = 9
+s = Traffic(1, 2, 3)
+p = S.pop(c & 3, s)
+p.small = 5
+return s.small + (o.last if o else 0)""",
+    "None as setdefault's default": """
+W.setdefault(c & 7, H.get(d & 3))
+W.setdefault(d & 7, None)
+W.setdefault(e & 7)
+A.setdefault(c & 15, H.get(e & 3))
+S.setdefault(c & 7, T[d & 7])
+S.setdefault(d & 7, None)
+S.setdefault(e & 7)""",
+    "what an entry that is there is not replaced by": """
+x = H.add(d & 3, c)
+y = H.add(e & 3, H.get(c & 3))
+return x - y""",
+    "None for a truth": """
+r.inner.flag = H.get(d & 3)
+r.inner = (c, H.get(e & 3), 2)
+r.inner.flag = None
+x = Inner(1, H.get(c & 3)).flag
+return x + r.inner.flag""",
+    "an attribute of None that None is assigned to": "o = S[d & 7]\no.bytes = H.get(e & 7)",
+    "None as an object": """
+S[d & 3] = T[e & 7]
+T[c & 3] = S[d & 7]
+T[0] = S[e & 7]
+V.value = S[c & 7]
+Q.output(ctx, S[d & 7])""",
+    "None at an index out of bounds": "r.row[c] = H.get(d & 3)",
+    "None that is printed": "print(H.get(d & 3), f'{H.get(e & 3)} {c}')\nreturn 5",
     "a truth value shifted": "y = (r.b3 != f) << (d & 62)\nreturn y",
 }
 

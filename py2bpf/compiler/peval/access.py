@@ -13,7 +13,21 @@ from ...spec import Field
 from ...uapi.map_types import MapType
 from ..ir.ops import Op as IrOp
 from ..ir.values import const
-from . import arith, calls, choice, hints, iteration, kernel_memory, locks, maps, memory, packets, semantics, slices
+from . import (
+    arith,
+    calls,
+    choice,
+    hints,
+    iteration,
+    kernel_memory,
+    locks,
+    maps,
+    memory,
+    packets,
+    places,
+    semantics,
+    slices,
+)
 from .describe import describe, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
 from .state import State
@@ -205,6 +219,7 @@ def store_attr(ev: Evaluator, owner: Abstract, name: str, value: Abstract) -> No
         raise kernel_memory.read_only(owner)
     if isinstance(owner, Ref):
         if is_record(owner.ctype):
+            ev.b.guard_not_null(owner.base)
             memory.store_member(ev.b, owner, name, value)
             return
         if name in ("value", "raw") and (scalar(owner.ctype) is not None or is_chars(owner.ctype)):
@@ -221,7 +236,7 @@ def store_attr(ev: Evaluator, owner: Abstract, name: str, value: Abstract) -> No
         memory.store_member(ev.b, Ref(owner.base, 0, owner.spec.struct), name, value)
         return
     if isinstance(owner, Map) and _is_global(owner, name):
-        memory.store(ev.b, maps.value(ev.b, owner), value)
+        memory.store(ev.b, maps.value(ev.b, owner), places.entry(ev.b, owner.spec.value_type, value))
         return
     if isinstance(owner, Const) and owner.obj is None:
         ev.b.exit("AttributeError")

@@ -30,9 +30,13 @@ def get(b: Builder, items: Mapping[Any, Any], key: Abstract, default: Abstract =
     present, value = _search(b, items, key)
     if isinstance(default, Const) and default.obj is None:
         return Option(present, value) if present.op is not Op.CONST else NONE
-    other = arith.to_ir(b, default, "the default of a dict of numbers is a number")
+    if isinstance(default, Option):
+        other, there = default.value, arith.to_bool(b, default.present)
+    else:
+        other, there = arith.to_ir(b, default, "the default of a dict of numbers is a number"), None
     kind = join_ints(arith.int_type(value), arith.int_type(other))
-    return arith.from_ir(b.emit(Op.SELECT, [present, arith.cast(b, value, kind), arith.cast(b, other, kind)], kind))
+    chosen = b.emit(Op.SELECT, [present, arith.cast(b, value, kind), arith.cast(b, other, kind)], kind)
+    return arith.from_ir(chosen) if there is None else Option(b.emit(Op.OR, [present, there], I64), chosen)
 
 
 def _search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> tuple[Value, Value]:

@@ -13,11 +13,11 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, locks, memory, rings
+from . import arith, defaults, locks, memory, places, rings
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import scalar
-from .state import cast_at, join_pointers
+from .state import cast_at
 from .values import NONE, TRUE, Abstract, Const, Context, Lock, Map, Option, Ref
 
 _ANY, _NOEXIST, _LOCK = 0, 1, 4
@@ -183,7 +183,7 @@ def set_item(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
     _check_index(map, key)
     only = _only_entry(b, map, key)
     if only is not None:
-        memory.store(b, only, value)
+        memory.store(b, only, places.entry(b, map.spec.value_type, value))
     elif map.spec.kind in _ARRAYS and _is_number(map):
         _store_number(b, map, key, value)
     else:
@@ -304,55 +304,27 @@ def _get(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
         return _number_at(b, only) if _is_number(map) else only
     found = lookup(b, map, key_address(b, map, args[0]))
     default = args[1] if len(args) > 1 else NONE
-    none = isinstance(default, Const) and default.obj is None
     if not _is_number(map):
-        ref = Ref(found, 0, map.spec.value_type)
-        return ref if none else _object_or(b, ref, lambda: memory.materialise(b, map.spec.value_type, default))
-    if none:
-        value = _present_or(b, map, found, lambda: const(0))
-        return Option(b.compare(Op.NE, found, const(0)), value)
-    return arith.from_ir(_present_or(b, map, found, lambda: arith.to_ir(b, default)))
+        return defaults.object_or(b, Ref(found, 0, map.spec.value_type), default)
+    return _number_or(b, map, found, default)
 
 
-def _object_or(b: Builder, found: Ref, missing: Callable[[], Ref]) -> Ref:
-    """The object, or what ``missing()`` gives if ``found`` is null."""
-    there, absent, done = Block(), Block(), Block()
-    b.branch(found.base, there, absent)
-    b.start(there)
-    b.jump(done)
-    b.start(absent)
-    other = missing()
-    address = memory.address_of(b, other)
-    b.jump(done)
-    b.start(done)
-    phi = b.phi(done, [found.base, address], join_pointers([found, other], False))
-    return Ref(phi, 0, found.ctype)
-
-
-def _copy_of(b: Builder, found: Ref, missing: Abstract) -> Ref:
-    """A copy on the stack of an entry that is about to go; where there is none ``missing``, an object or None."""
-    copy = memory.new(b, found.ctype)
-    there, absent, done = Block(), Block(), Block()
-    b.branch(found.base, there, absent)
-    b.start(there)
-    b.checked.add(found.base)
-    memory.store(b, copy, found)
-    b.jump(done)
-    b.start(absent)
-    none = isinstance(missing, Const) and missing.obj is None
-    if not none:
-        memory.store(b, copy, missing)
-    b.jump(done)
-    b.start(done)
-    if not none:
-        return copy
-    phi = b.phi(done, [copy.base, const(0)], Ptr(Region.STACK, True))
-    return Ref(phi, 0, found.ctype)
+def _number_or(b: Builder, map: Map, found: Value, default: Abstract) -> Abstract:
+    """The number at ``found``, or the default, which may be None, where that is null."""
+    if not defaults.may_be_none(default):
+        return arith.from_ir(_present_or(b, map, found, lambda: arith.to_ir(b, default)))
+    other = default.value if isinstance(default, Option) else const(0)
+    value = _present_or(b, map, found, lambda: other)
+    there = b.compare(Op.NE, found, const(0))
+    if isinstance(default, Option):
+        there = b.emit(Op.OR, [there, arith.to_bool(b, default.present)], I64)
+    return Option(there, value)
 
 
 def _setdefault(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     address = key_address(b, map, args[0])
-    _update(b, map, address, args[1] if len(args) > 1 else Const(_default(map)), _NOEXIST)
+    value = defaults.inserted(b, map.spec.value_type, args[1] if len(args) > 1 else NONE, _default(map))
+    _update(b, map, address, value, _NOEXIST)
     found = lookup(b, map, address)
     if not _is_number(map):
         return Ref(found, 0, map.spec.value_type)
@@ -363,14 +335,14 @@ def _pop(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     if map.spec.kind in _ARRAYS:
         raise UnsupportedSyntax(0, "items of an array map can't be deleted", hints=("read it, then assign 0",))
     address = key_address(b, map, args[0])
-    if not _is_number(map):
-        popped = _copy_of(b, Ref(lookup(b, map, address), 0, map.spec.value_type), args[1] if len(args) > 1 else NONE)
-        _call(b, "map_delete_elem", [pointer(b, map), address])
-        return popped
-    missing = args[1] if len(args) > 1 else Const(_default(map))
-    value = _present_or(b, map, lookup(b, map, address), lambda: arith.to_ir(b, missing))
+    found = lookup(b, map, address)
+    popped: Abstract
+    if _is_number(map):
+        popped = _number_or(b, map, found, args[1] if len(args) > 1 else Const(_default(map)))
+    else:
+        popped = defaults.copy_or(b, Ref(found, 0, map.spec.value_type), args[1] if len(args) > 1 else NONE)
     _call(b, "map_delete_elem", [pointer(b, map), address])
-    return arith.from_ir(value)
+    return popped
 
 
 def _add(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:

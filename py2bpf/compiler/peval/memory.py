@@ -12,7 +12,7 @@ from ..ir.alignment import alignment, pieces
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Value, const
-from . import arith, hints, locks, records
+from . import arith, hints, locks, places, records
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import (
@@ -241,7 +241,7 @@ def store(b: Builder, ref: Ref, value: Abstract, by_items: bool = False) -> None
     elif isinstance(value, Const) and isinstance(value.obj, bytes) and is_chars(ref.ctype):
         _store_chars(b, ref, value.obj)
     elif isinstance(value, TupleOf) or (isinstance(value, Const) and isinstance(value.obj, tuple)):
-        _store_tuple(b, ref, value if by_items else arith.settled(b, value))
+        _store_tuple(b, ref, value if by_items else places.settled(b, ref.ctype, value))
     elif isinstance(value, Const) and isinstance(value.obj, ref.ctype):
         store_bytes(b, ref.base, ref.offset, bytes(value.obj))
     else:
@@ -263,6 +263,8 @@ def _store_number(b: Builder, ref: Ref, kind: Scalar, value: Abstract) -> None:
         value = Const(value.obj.value)
     elif isinstance(value, Ref) and scalar(value.ctype) == kind:
         value = arith.from_ir(load_scalar(b, value.base, value.offset, kind))
+    if kind.kind == "bool":
+        value = places.truth(b, value)
     if kind.kind == "pointer" and isinstance(value, Const) and value.obj is None:
         value = Const(0)
     ir = arith.to_ir(b, value, f"a {type_name(ref.ctype)} holds an integer")
@@ -272,6 +274,7 @@ def _store_number(b: Builder, ref: Ref, kind: Scalar, value: Abstract) -> None:
 def _store_object(b: Builder, ref: Ref, value: Ref) -> None:
     locks.check_whole(ref)
     locks.check_whole(value)
+    b.guard_not_null(value.base, "TypeError")
     size = ctypes.sizeof(ref.ctype)
     if value.ctype is not ref.ctype:
         same = is_array(ref.ctype) and is_array(value.ctype) and value.ctype._type_ is ref.ctype._type_
@@ -420,7 +423,7 @@ def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
         b.guard_not_null(value.base, "TypeError")
         return value
     ref = new(b, ctype, zero=scalar(ctype) is None and (has_padding(ctype) or _partial(ctype, value)))
-    store(b, ref, value)
+    store(b, ref, places.entry(b, ctype, value))
     return ref
 
 

@@ -13,7 +13,7 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ...uapi.helpers import HELPERS
 from ..ir.ops import Op
 from ..ir.types import I64
-from ..ir.values import Value, const
+from ..ir.values import Block, Value, const
 from . import arith, memory
 from .describe import describe, short
 from .layout import is_chars
@@ -40,6 +40,11 @@ def print_values(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
 
 def trace(ev: Evaluator, parts: tuple[Any, ...]) -> Abstract:
     """trace_printk of an f-string's parts."""
+    for i, part in enumerate(parts):
+        if not isinstance(part, str) and isinstance(part[0], Option) and not part[2]:
+            number = (arith.from_ir(part[0].value), *part[1:])
+            texts = [(*parts[:i], shown, *parts[i + 1 :]) for shown in (number, "None")]
+            return _either(ev, part[0].present, texts)
     pattern = ""
     values: list[Value] = []
     for part in parts:
@@ -50,6 +55,19 @@ def trace(ev: Evaluator, parts: tuple[Any, ...]) -> Abstract:
             pattern += directive
             values += [value] if value is not None else []
     return printk(ev, pattern, values)
+
+
+def _either(ev: Evaluator, condition: Value, texts: list[tuple[Any, ...]]) -> Abstract:
+    """One text or another."""
+    b = ev.b
+    ways, done, results = (Block(), Block()), Block(), []
+    b.branch(condition, *ways)
+    for way, parts in zip(ways, texts, strict=True):
+        b.start(way)
+        results.append(arith.to_ir(b, trace(ev, parts)))
+        b.jump(done)
+    b.start(done)
+    return arith.from_ir(b.phi(done, results, I64))
 
 
 def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tuple[str, Value | None]:

@@ -1,0 +1,122 @@
+"""Defaults of the methods of maps: numbers, objects, or None, as in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...exception import TypeMismatch
+from ..ir.ops import Op
+from ..ir.types import Ptr, Region, join_ints
+from ..ir.values import Block, Value, const
+from . import arith, memory, records
+from .builder import Builder
+from .layout import scalar
+from .state import join_pointers
+from .values import Abstract, Const, Option, Ref
+
+
+def may_be_none(value: Abstract) -> bool:
+    """Whether a number's place may hold None instead."""
+    return isinstance(value, Option) or _is_none(value)
+
+
+def _is_none(value: Abstract) -> bool:
+    return isinstance(value, Const) and value.obj is None
+
+
+def _either(b: Builder, condition: Value, yes: Callable[[], Value], no: Callable[[], Value]) -> tuple[Value, Value]:
+    """Two ways to a value, and a block in which they meet."""
+    first, second, done = Block(), Block(), Block()
+    b.branch(condition, first, second)
+    b.start(first)
+    found = yes()
+    b.jump(done)
+    b.start(second)
+    other = no()
+    b.jump(done)
+    b.start(done)
+    return found, other
+
+
+def object_or(b: Builder, found: Ref, default: Abstract) -> Ref:
+    """The entry that ``get()`` found, else its default."""
+    if _is_none(default):
+        return found
+    others: list[Ref] = []
+
+    def missing() -> Value:
+        others.append(_object(b, found.ctype, default))
+        return _address(b, others[0])
+
+    args = _either(b, found.base, lambda: found.base, missing)
+    return Ref(b.phi(b.block, list(args), join_pointers([found, *others], False)), 0, found.ctype)
+
+
+def copy_or(b: Builder, found: Ref, default: Abstract) -> Ref:
+    """A copy on the stack of the entry that ``pop()`` is about to take, else its default: the object itself."""
+    copy = memory.new(b, found.ctype)
+    others: list[Ref] = []
+
+    def there() -> Value:
+        b.checked.add(found.base)
+        memory.store(b, copy, found)
+        return copy.base
+
+    def missing() -> Value:
+        if _is_none(default):
+            return const(0)
+        if not isinstance(default, Ref):
+            memory.store(b, copy, default)
+            return copy.base
+        others.append(_object(b, found.ctype, default))
+        return _address(b, others[0])
+
+    args = _either(b, found.base, there, missing)
+    if args[0] is args[1]:
+        return copy
+    type = join_pointers([copy, *others], False) if others else Ptr(Region.STACK, True)
+    return Ref(b.phi(b.block, list(args), type), 0, found.ctype)
+
+
+def _object(b: Builder, ctype: Any, default: Abstract) -> Ref:
+    """A default that lies beside what is found; where it is None, its address is null."""
+    if not isinstance(default, Ref) or default.ctype is not ctype:
+        return memory.materialise(b, ctype, default)
+    if memory.in_packet(default) or records.is_record(default):
+        raise TypeMismatch(
+            0, "a default in the packet or in a ring buffer can't stand in for an entry of the map",
+            hints=("get the entry without a default, and use the other where it is None",),
+        )  # fmt: skip
+    return default
+
+
+def _address(b: Builder, ref: Ref) -> Value:
+    return ref.base if ref.ptr.nullable and not ref.offset else memory.address_of(b, ref)
+
+
+def inserted(b: Builder, ctype: Any, value: Abstract, default: int) -> Abstract:
+    """What ``setdefault()`` inserts: for None the map's default, and zeros as an object."""
+    number = scalar(ctype) is not None
+    if _is_none(value):
+        return Const(default) if number else memory.new(b, ctype)
+    if isinstance(value, Option) and number:
+        numbers = value.value, arith.constant(default)
+        kind = join_ints(*map(arith.int_type, numbers))
+        args = [arith.to_bool(b, value.present), *(arith.cast(b, number, kind) for number in numbers)]
+        return arith.from_ir(b.emit(Op.SELECT, args, kind))
+    if isinstance(value, Ref) and value.ptr.nullable and not number:
+        return _copy_or_zeros(b, ctype, value)
+    return value
+
+
+def _copy_or_zeros(b: Builder, ctype: Any, value: Ref) -> Ref:
+    copy = memory.new(b, ctype)
+
+    def there() -> Value:
+        b.checked.add(value.base)
+        memory.store(b, copy, value)
+        return copy.base
+
+    _either(b, value.base, there, lambda: copy.base)
+    return copy

@@ -1,0 +1,44 @@
+"""What places in memory take for a value that may be None: most a TypeError, a c_bool the truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import arith
+from .builder import Builder
+from .describe import type_name
+from .layout import is_array, is_record, members, scalar
+from .values import Abstract, Const, Option, TupleOf
+
+
+def settled(b: Builder, ctype: Any, value: Abstract) -> Abstract:
+    """A tuple's items as their places take them, before any is written. Raises a TypeError where one is None."""
+    if _is_bool(ctype):
+        return truth(b, value)
+    if not isinstance(value, TupleOf):
+        return arith.settled(b, value)
+    kinds = [ctype._type_] * len(value.items) if is_array(ctype) else []
+    if is_record(ctype):
+        kinds = [member.ctype for member in members(ctype).values()]
+    if len(kinds) != len(value.items):  # it will be refused
+        return arith.settled(b, value)
+    return TupleOf(tuple(map(settled, [b] * len(kinds), kinds, value.items)), value.cls)
+
+
+def _is_bool(ctype: Any) -> bool:
+    kind = scalar(ctype)
+    return kind is not None and kind.kind == "bool"
+
+
+def truth(b: Builder, value: Abstract) -> Abstract:
+    """What a c_bool makes of a number or None: ctypes asks for the truth of anything."""
+    if isinstance(value, Option):
+        return arith.from_ir(arith.both(b, arith.to_bool(b, value.present), arith.to_bool(b, value.value)))
+    return Const(False) if isinstance(value, Const) and value.obj is None else value
+
+
+def entry(b: Builder, ctype: Any, value: Abstract) -> Abstract:
+    """A value as maps and globals take it: a number is none but a number, also for a c_bool."""
+    if isinstance(value, Option) or (_is_bool(ctype) and isinstance(value, Const) and value.obj is None):
+        return arith.from_ir(arith.to_ir(b, value, f"a {type_name(ctype)} holds an integer"))
+    return value
