@@ -177,49 +177,52 @@ int64_t p2b_ring_walk(const void *data, uint64_t size, uint64_t *tail, uint64_t 
 		      uint64_t cap, uint64_t max_records, struct p2b_ring_stats *stats);
 
 /*
- * A reader of a perf event array: a ring of pages (a power of two) data pages for every online CPU below n_cpus, in
- * the map at the CPU's index. The reader is woken after wakeup_events records of a CPU, or, when watermark is not 0,
- * after that many bytes.
+ * A reader of an event queue: of a perf event array, a ring buffer, or a queue of the embedded VM.
  *
- * A reader belongs to the process that made it. In a child that fork(2) made, destroying closes the child's descriptors
- * and leaves the parent's reader alone, cancelling does nothing, and everything else returns -ECHILD.
+ * It belongs to the process that made it. In a child that fork(2) made, destroying closes the child's descriptors and
+ * leaves the parent's reader alone, cancelling does nothing, and everything else returns -ECHILD.
  */
-struct p2b_perfbuf;
-int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wakeup_events, uint32_t watermark,
-		       struct p2b_perfbuf **ret);
-void p2b_perfbuf_destroy(struct p2b_perfbuf *buf);
+struct p2b_reader;
+void p2b_reader_destroy(struct p2b_reader *reader);
 
 /*
- * Takes waiting records of all CPUs, at most max_records, into frames at out: FIFO per CPU, an equal share of cap
- * for every CPU first, a bounded amount of work. Returns the bytes written; 0: nothing was there; -ENOSPC: the next
- * record is larger than cap (70000 bytes hold any). One thread at a time.
+ * Takes waiting records, at most max_records, into frames at out; a bounded amount of work. Returns the bytes written;
+ * 0: nothing was there; -ENOSPC: the next record is larger than cap. One thread at a time.
  */
-int64_t p2b_perfbuf_drain(struct p2b_perfbuf *buf, void *out, uint64_t cap, uint64_t max_records);
+int64_t p2b_reader_drain(struct p2b_reader *reader, void *out, uint64_t cap, uint64_t max_records);
 
 /*
  * Waits until records are there: 1; 0 after timeout_ms (-1: no limit); -EINTR after a signal; -ECANCELED once
- * p2b_perfbuf_cancel was called. Records that wait for a later wake-up (wakeup_events, watermark) don't count.
+ * p2b_reader_cancel was called. Records that wait for a later wake-up (wakeup_events, watermark) don't count.
  */
-int p2b_perfbuf_wait(struct p2b_perfbuf *buf, int timeout_ms);
+int p2b_reader_wait(struct p2b_reader *reader, int timeout_ms);
 
 /* From any thread, also a signal handler: ends this and every later wait. Draining still works. */
-void p2b_perfbuf_cancel(struct p2b_perfbuf *buf);
+void p2b_reader_cancel(struct p2b_reader *reader);
 
 /*
  * A descriptor that polls readable when records are there or the reader was cancelled, for event loops: drain when
  * it does, without a wait in between (asking takes the kernel's wake-up mark).
  */
-int p2b_perfbuf_fd(const struct p2b_perfbuf *buf);
+int p2b_reader_fd(const struct p2b_reader *reader);
 
 /*
  * Makes that descriptor readable every ms milliseconds until the next drain, whether or not records are there (0: no
- * more): what waits below a watermark isn't announced.
+ * more): for what isn't announced.
  */
-int p2b_perfbuf_tick(struct p2b_perfbuf *buf, uint32_t ms);
+int p2b_reader_tick(struct p2b_reader *reader, uint32_t ms);
 
-/* Sums over all CPUs, or of one CPU (-ENOENT where it has no ring). */
-int p2b_perfbuf_stats(const struct p2b_perfbuf *buf, struct p2b_ring_stats *ret);
-int p2b_perfbuf_cpu_stats(const struct p2b_perfbuf *buf, uint32_t cpu, struct p2b_ring_stats *ret);
+/* Sums over all CPUs, or of one (-ENOENT where it has no buffer of its own). */
+int p2b_reader_stats(struct p2b_reader *reader, struct p2b_ring_stats *ret);
+int p2b_reader_cpu_stats(struct p2b_reader *reader, uint32_t cpu, struct p2b_ring_stats *ret);
+
+/*
+ * Reads a perf event array: a ring of pages (a power of two) data pages for every online CPU below n_cpus, in the map
+ * at the CPU's index; FIFO per CPU, an equal share of the room for every CPU first. The reader is woken after
+ * wakeup_events records of a CPU, or, when watermark is not 0, after that many bytes.
+ */
+int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wakeup_events, uint32_t watermark,
+		       struct p2b_reader **ret);
 
 /* ---- Ring buffers -------------------------------------------------------------------------------------------- */
 
@@ -233,25 +236,10 @@ int64_t p2b_ringbuf_walk(const void *data, uint64_t size, uint64_t *position, ui
 			 uint64_t max_records, struct p2b_ring_stats *stats);
 
 /*
- * A reader of a BPF ring buffer of size bytes. It counts no lost records: only programs see them. As a reader of perf
- * buffers it belongs to the process that made it.
+ * Reads a BPF ring buffer of size bytes: as records were reserved, up to the first that isn't submitted. Every record
+ * is announced that the reader might be waiting for. It counts no lost records: only programs see them.
  */
-struct p2b_ringbuf;
-int p2b_ringbuf_create(int map_fd, uint64_t size, struct p2b_ringbuf **ret);
-void p2b_ringbuf_destroy(struct p2b_ringbuf *buf);
-
-/*
- * Takes the records that are there, at most max_records, into frames at out: as they were reserved, and up to the first
- * that isn't submitted. Returns the bytes written; 0: nothing was there; -ENOSPC: the next record is larger than cap
- * (size bytes hold any). One thread at a time.
- */
-int64_t p2b_ringbuf_drain(struct p2b_ringbuf *buf, void *out, uint64_t cap, uint64_t max_records);
-
-/* As p2b_perfbuf_wait and its neighbours; every record is announced that the reader might be waiting for. */
-int p2b_ringbuf_wait(struct p2b_ringbuf *buf, int timeout_ms);
-void p2b_ringbuf_cancel(struct p2b_ringbuf *buf);
-int p2b_ringbuf_fd(const struct p2b_ringbuf *buf);
-int p2b_ringbuf_stats(const struct p2b_ringbuf *buf, struct p2b_ring_stats *ret);
+int p2b_ringbuf_create(int map_fd, uint64_t size, struct p2b_reader **ret);
 
 /* ---- The embedded VM ------------------------------------------------------------------------------------------ */
 
@@ -394,16 +382,11 @@ int64_t p2b_vm_map_walk(struct vm_map *map, void *keys, void *values, uint64_t c
 int p2b_vm_map_set_prog(struct vm_map *map, uint32_t index, struct p2b_vm_prog *prog, uint32_t id);
 
 /*
- * Reading a perf event array or a ring buffer. Open makes a perf event array's rings, pages (a power of two) for each
- * CPU: before, programs that write to it get -ENOENT. Ring buffers are open from the start. The others are as those of
- * p2b_perfbuf, also in a forked child (-ECHILD); a ring buffer's frames have CPU 0 and the record's own size.
+ * Reads a perf event array or a ring buffer of the VM; the reader holds the map. A perf event array gets its rings now,
+ * pages (a power of two) for each CPU: before, programs that write to it get -ENOENT, and a second reader is -EBUSY.
+ * Ring buffers have theirs from the start, and ignore pages; their frames have CPU 0 and the record's own size.
  */
-int p2b_vm_queue_open(struct vm_map *map, uint32_t pages);
-int64_t p2b_vm_queue_drain(struct vm_map *map, void *out, uint64_t cap, uint64_t max_records);
-int p2b_vm_queue_wait(struct vm_map *map, int timeout_ms);
-void p2b_vm_queue_cancel(struct vm_map *map);
-int p2b_vm_queue_fd(const struct vm_map *map);
-int p2b_vm_queue_stats(struct vm_map *map, struct p2b_ring_stats *ret);
+int p2b_vm_queue_read(struct vm_map *map, uint32_t pages, struct p2b_reader **ret);
 
 /* ---- Captures -------------------------------------------------------------------------------------------------- */
 

@@ -45,10 +45,10 @@ struct vm_map_ops {
 	void (*reset)(struct vm_map *map);                      /* the user lets go */
 };
 
-/* Announces records to whoever waits for them: an eventfd that is readable while there are some, or for ever. */
+/* Announces records to readers: an eventfd that is readable while there are some. */
 struct vm_wake {
 	int fd;                 /* -1: nobody can wait */
-	int raised, cancelled;
+	int raised;
 	pid_t owner;            /* a forked child has the parent's eventfd, and must leave it alone */
 };
 
@@ -88,6 +88,8 @@ int vm_wake_open(struct vm_wake *wake);
 void vm_wake_close(struct vm_wake *wake);
 void vm_wake_raise(struct vm_wake *wake);
 void vm_wake_lower(struct vm_wake *wake);
-int vm_wake_forked(const struct vm_wake *wake);
+
+/* Gives a perf event array its rings. -EBUSY when it has them. */
+int vm_perf_make_rings(struct vm_map *map, uint32_t pages);
 
 #endif

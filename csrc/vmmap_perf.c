@@ -51,11 +51,11 @@ static int make_rings(struct vm_map *map, uint64_t size)
 	return err;
 }
 
-int p2b_vm_queue_open(struct vm_map *map, uint32_t pages)
+int vm_perf_make_rings(struct vm_map *map, uint32_t pages)
 {
 	int err;
 
-	if (map->kind != VM_PERF_EVENT_ARRAY || !pages || pages & (pages - 1) || pages > PAGES_MAX)
+	if (!pages || pages & (pages - 1) || pages > PAGES_MAX)
 		return -EINVAL;
 	if (map->private->state)
 		return -EBUSY;

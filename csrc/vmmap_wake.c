@@ -1,8 +1,8 @@
 /* Waiting for the records of an event queue, and reading them: an eventfd that is readable while there are some. */
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "reader.h"
 #include "vmmap.h"
 
 int vm_wake_open(struct vm_wake *wake)
@@ -19,27 +19,22 @@ void vm_wake_close(struct vm_wake *wake)
 	wake->fd = -1;
 }
 
-int vm_wake_forked(const struct vm_wake *wake)
+static int forked(const struct vm_wake *wake)
 {
 	return wake->owner != getpid();
 }
 
-static void add(const struct vm_wake *wake)
+void vm_wake_raise(struct vm_wake *wake)
 {
 	uint64_t one = 1;
 	int saved = errno;
 
+	if (wake->raised || wake->fd < 0 || forked(wake))
+		return;
+	wake->raised = 1;
 	/* Fails only when the counter is full, and then it is readable already. */
 	if (write(wake->fd, &one, sizeof(one)) < 0)
 		errno = saved;
-}
-
-void vm_wake_raise(struct vm_wake *wake)
-{
-	if (wake->raised || wake->fd < 0 || vm_wake_forked(wake))
-		return;
-	wake->raised = 1;
-	add(wake);
 }
 
 void vm_wake_lower(struct vm_wake *wake)
@@ -52,90 +47,73 @@ void vm_wake_lower(struct vm_wake *wake)
 	wake->raised = 0;
 	if (read(wake->fd, &count, sizeof(count)) < 0)
 		errno = saved;
-	if (__atomic_load_n(&wake->cancelled, __ATOMIC_ACQUIRE))
-		add(wake);
 }
 
 /* ---- User space ----------------------------------------------------------------------------------------------- */
 
-/* The queue's wake-up, or NULL with *err set: no queue, not opened, another process's. */
-static struct vm_wake *wake_of(const struct vm_map *map, int *err)
-{
-	struct vm_wake *wake = &map->private->wake;
+struct queue {
+	struct p2b_reader reader;
+	struct vm_map *map;     /* held */
+};
 
-	*err = 0;
-	if (!map->private->ops->drain)
-		*err = -EINVAL;
-	else if (wake->fd < 0)
-		*err = -EBADF;
-	else if (vm_wake_forked(wake))
-		*err = -ECHILD;
-	return *err ? NULL : wake;
+static struct vm_map *map_of(const struct p2b_reader *reader)
+{
+	return ((const struct queue *)reader)->map;
 }
 
-int64_t p2b_vm_queue_drain(struct vm_map *map, void *out, uint64_t cap, uint64_t max_records)
+static int64_t drain(struct p2b_reader *reader, void *out, uint64_t cap, uint64_t max_records)
 {
+	struct vm_map *map = map_of(reader);
 	int64_t n;
-	int err;
 
-	if (!wake_of(map, &err))
-		return err;
-	if (cap > INT64_MAX)
-		return -EINVAL;
 	vm_lock(map->vm);
 	n = map->private->ops->drain(map, out, cap, max_records);
 	vm_unlock(map->vm);
 	return n;
 }
 
-int p2b_vm_queue_wait(struct vm_map *map, int timeout_ms)
+static int stats(struct p2b_reader *reader, int64_t cpu, struct p2b_ring_stats *ret)
 {
-	struct vm_wake *wake;
-	struct pollfd fd = { .events = POLLIN };
-	int n = 0, err;
+	struct vm_map *map = map_of(reader);
 
-	wake = wake_of(map, &err);
-	if (!wake)
-		return err;
-	fd.fd = wake->fd;
-	if (!__atomic_load_n(&wake->cancelled, __ATOMIC_ACQUIRE)) {
-		n = poll(&fd, 1, timeout_ms);
-		err = n < 0 ? -errno : 0;
-	}
-	if (__atomic_load_n(&wake->cancelled, __ATOMIC_ACQUIRE))
-		return -ECANCELED;
-	return err ? err : n > 0;
-}
-
-/* Takes no lock: the thread that holds it may be the one whose signal handler this is. */
-void p2b_vm_queue_cancel(struct vm_map *map)
-{
-	int err;
-	struct vm_wake *wake = wake_of(map, &err);
-
-	if (!wake)
-		return;
-	__atomic_store_n(&wake->cancelled, 1, __ATOMIC_RELEASE);
-	add(wake);
-}
-
-int p2b_vm_queue_fd(const struct vm_map *map)
-{
-	int err;
-	struct vm_wake *wake = wake_of(map, &err);
-
-	return wake ? wake->fd : err;
-}
-
-int p2b_vm_queue_stats(struct vm_map *map, struct p2b_ring_stats *ret)
-{
-	int err;
-
-	*ret = (struct p2b_ring_stats){ 0 };
-	if (!wake_of(map, &err))
-		return err;
 	vm_lock(map->vm);
 	*ret = map->private->stats;
 	vm_unlock(map->vm);
-	return 0;
+	return cpu < 0 ? 0 : -ENOENT;
+}
+
+static void close_queue(struct p2b_reader *reader)
+{
+	struct vm_map *map = map_of(reader);
+
+	p2b_reader_shut(reader);
+	free(reader);
+	vm_map_release(map);
+}
+
+static const struct p2b_reader_ops ops = { .drain = drain, .stats = stats, .close = close_queue };
+
+int p2b_vm_queue_read(struct vm_map *map, uint32_t pages, struct p2b_reader **ret)
+{
+	struct queue *q;
+	int err;
+
+	*ret = NULL;
+	if (!map->private->ops->drain)
+		return -EINVAL;
+	q = calloc(1, sizeof(*q));
+	if (!q)
+		return -ENOMEM;
+	q->map = map;
+	vm_map_hold(map);
+	err = p2b_reader_init(&q->reader, &ops);
+	if (!err && map->kind == VM_PERF_EVENT_ARRAY)
+		err = vm_perf_make_rings(map, pages);
+	if (!err)
+		err = p2b_reader_watch(&q->reader, map->private->wake.fd);
+	if (err)
+		close_queue(&q->reader);
+	else
+		*ret = &q->reader;
+	return err;
 }

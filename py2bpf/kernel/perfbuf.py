@@ -6,11 +6,11 @@ import math
 import struct
 from collections.abc import Callable, Iterator
 from mmap import PAGESIZE
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ..exception import DataRangeError
-from . import core
 from .codec import Codec
+from .readers import FRAME_HEADER, FRAME_MAX, CoreReader, perf_reader
 
 _HEADER: Final = struct.Struct("=II")
 _ROOM_MAX: Final = 64 << 20
@@ -18,27 +18,6 @@ _WATERMARK_SHARE: Final = 4
 _SLICE_MAX: Final = 1.0
 _SLICE_IMMEDIATE: Final = 0.1
 """Seconds that one system call waits at most: so long a signal that came just before the call may go unnoticed."""
-
-
-class FrameReader(Protocol):
-    """What gives frames: core.PerfReader, whose docstrings tell what the methods do, or the VM's reader."""
-
-    @property
-    def forked(self) -> bool: ...
-
-    def drain(self, out: bytearray, /) -> int: ...
-
-    def wait(self, timeout_ms: int, /) -> bool | None: ...
-
-    def cancel(self) -> None: ...
-
-    def fileno(self) -> int: ...
-
-    def tick(self, ms: int, /) -> None: ...
-
-    def stats(self) -> core.RingStats: ...
-
-    def close(self) -> None: ...
 
 
 class FrameSource:
@@ -49,14 +28,14 @@ class FrameSource:
     """
 
     def __init__(
-        self, reader: FrameReader, codec: Codec, latency: float, room: int, lost: Callable[[], int] | None = None
+        self, reader: CoreReader, codec: Codec, latency: float, room: int, lost: Callable[[], int] | None = None
     ) -> None:
         self._codec = codec
         self._lost = lost
         self._latency = latency
         self._reader = reader
         # A frame is as long as its record in the ring, so this holds everything that can be there.
-        self._room = min(max(room, core.FRAME_MAX), _ROOM_MAX)
+        self._room = min(max(room, FRAME_MAX), _ROOM_MAX)
         self._spare: list[bytearray] = []
 
     def read(self) -> list[Any]:
@@ -75,11 +54,11 @@ class FrameSource:
         if not used:
             return []
         size: int = _HEADER.unpack_from(buffer)[1]
-        stride = core.FRAME_HEADER + _round_up(size)
+        stride = FRAME_HEADER + _round_up(size)
         count = used // stride
         if size < self._codec.size or count * stride != used or not _all_of_size(buffer, used, stride, size):
             return self._decode_mixed(buffer, used)
-        return self._codec.decode_many(buffer, count, stride, core.FRAME_HEADER)
+        return self._codec.decode_many(buffer, count, stride, FRAME_HEADER)
 
     def _decode_mixed(self, buffer: bytearray, used: int) -> list[Any]:
         good, short = [], []
@@ -127,7 +106,7 @@ class PerfSource(FrameSource):
 
     def __init__(self, map_fd: int, n_cpus: int, pages: int, latency: float, codec: Codec) -> None:
         size = pages * PAGESIZE
-        reader = core.PerfReader(
+        reader = perf_reader(
             map_fd, n_cpus, pages, wakeup_events=1, watermark=size // _WATERMARK_SHARE if latency else 0)
         super().__init__(reader, codec, latency, size * n_cpus)
 
@@ -156,5 +135,5 @@ def _frames(buffer: bytearray, used: int) -> Iterator[tuple[int, int, int]]:
     at = 0
     while at < used:
         cpu, size = _HEADER.unpack_from(buffer, at)
-        yield cpu, size, at + core.FRAME_HEADER
-        at += core.FRAME_HEADER + _round_up(size)
+        yield cpu, size, at + FRAME_HEADER
+        at += FRAME_HEADER + _round_up(size)

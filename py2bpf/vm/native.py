@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import Any, Final
 
 from .._ffi import ffi, lib
-from ..exception import ClosedError, KernelError
-from ..kernel.core import Buffer, RingStats, checked
+from ..exception import KernelError
+from ..kernel.core import checked
+from ..kernel.readers import CoreReader
 
 WALK_DELETE: Final[int] = lib.P2B_WALK_DELETE
 _SPARE: Final = 64
@@ -115,60 +115,10 @@ def map_set_prog(handle: Any, index: int, prog: Any | None, number: int) -> bool
 # Event queues
 
 
-class QueueReader:
-    """Reads an event queue, as kernel.core.PerfReader does a perf event array; closing ends all waits."""
+def queue_reader(handle: Any, pages: int = 0) -> CoreReader:
+    """Reads a perf event array, ``pages`` of room for each CPU, or a ring buffer, which has its room.
 
-    def __init__(self, handle: Any, pages: int | None = None) -> None:
-        """``pages`` of room for each CPU; None for a ring buffer, which has its room."""
-        if pages is not None:
-            checked(lib.p2b_vm_queue_open(handle, pages), f"cannot make buffers of {pages} pages for each CPU")
-        self._handle = handle
-        self._owner = os.getpid()
-
-    @property
-    def forked(self) -> bool:
-        return os.getpid() != self._owner
-
-    def _open(self) -> Any:
-        handle = self._handle
-        if handle is None:
-            raise ClosedError("the queue's reader is closed")
-        if self.forked:
-            raise KernelError(errno.ECHILD, f"this queue belongs to process {self._owner}, its forked child "
-                              f"{os.getpid()} can't read it: make a queue and load its program in the child")
-        return handle
-
-    def drain(self, out: Buffer) -> int:
-        n: int = lib.p2b_vm_queue_drain(
-            self._open(), ffi.from_buffer(out, require_writable=True), len(out), (1 << 64) - 1)
-        return checked(n, "cannot drain the queue")
-
-    def wait(self, timeout_ms: int) -> bool | None:
-        handle = self._handle
-        result: int = -errno.ECANCELED if handle is None else lib.p2b_vm_queue_wait(handle, timeout_ms)
-        if result == -errno.ECANCELED:
-            return None
-        if result == -errno.ECHILD:
-            self._open()
-        return result != -errno.EINTR and bool(checked(result, "cannot wait for records"))
-
-    def cancel(self) -> None:
-        handle = self._handle
-        if handle is not None:
-            lib.p2b_vm_queue_cancel(handle)
-
-    def fileno(self) -> int:
-        result: int = lib.p2b_vm_queue_fd(self._open())
-        return checked(result, "the queue has no descriptor")
-
-    def tick(self, ms: int) -> None:
-        """Nothing to do: every record is announced at once."""
-
-    def stats(self) -> RingStats:
-        ret = ffi.new("struct p2b_ring_stats *")
-        checked(lib.p2b_vm_queue_stats(self._open(), ret), "cannot count the records")
-        return RingStats(ret.records, ret.lost, ret.corrupt)
-
-    def close(self) -> None:
-        self.cancel()
-        self._handle = None
+    Every record is announced at once. Raises KernelError.
+    """
+    return CoreReader(lambda ret: lib.p2b_vm_queue_read(handle, pages, ret),
+                      f"cannot make buffers of {pages} pages for each CPU")

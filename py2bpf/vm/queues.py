@@ -8,14 +8,14 @@ from mmap import PAGESIZE
 from ..kernel.codec import Codec
 from ..kernel.perfbuf import FrameSource
 from .maps import VmMap
-from .native import QueueReader
+from .native import queue_reader
 
 
 def perf_source(storage: VmMap, n_cpus: int, pages: int, codec: Codec) -> FrameSource:
     """The records that programs write to a perf event array, ``pages`` of room for each CPU. Raises KernelError."""
-    return FrameSource(QueueReader(storage.handle, pages), codec, 0.0, pages * PAGESIZE * n_cpus)
+    return FrameSource(queue_reader(storage.handle, pages), codec, 0.0, pages * PAGESIZE * n_cpus)
 
 
 def ring_source(storage: VmMap, size: int, codec: Codec, lost: Callable[[], int] | None = None) -> FrameSource:
     """The records of a ring buffer of size bytes. ``lost`` tells how many programs could not write."""
-    return FrameSource(QueueReader(storage.handle), codec, 0.0, size, lost)
+    return FrameSource(queue_reader(storage.handle), codec, 0.0, size, lost)

@@ -10,7 +10,7 @@
 static void bad_descriptor(void)
 {
 	uint8_t keys[64] = { 0 }, values[64] = { 0 };
-	struct p2b_perfbuf *buf;
+	struct p2b_reader *buf;
 	struct p2b_walk *walk;
 	uint32_t done;
 
@@ -26,7 +26,7 @@ static void bad_descriptor(void)
 	CHECK(p2b_perfbuf_create(-1, 4, 8, 1, 0, &buf) == -EBADF && !buf);
 	CHECK(p2b_perfbuf_create(0, 4, 3, 1, 0, &buf) == -EINVAL && !buf);
 	CHECK(p2b_perfbuf_create(0, 4, 0, 1, 0, &buf) == -EINVAL && !buf);
-	p2b_perfbuf_destroy(NULL);
+	p2b_reader_destroy(NULL);
 }
 
 static int make_map(uint32_t entries)

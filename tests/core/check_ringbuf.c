@@ -132,12 +132,12 @@ static void noise(void)
 /* What is no ring buffer makes no reader, and leaves nothing open. */
 static void refused(void)
 {
-	struct p2b_ringbuf *reader;
+	struct p2b_reader *reader;
 
 	CHECK(p2b_ringbuf_create(-1, 4096, &reader) == -EBADF && !reader);
 	CHECK(p2b_ringbuf_create(0, 100, &reader) == -EINVAL && !reader);
 	CHECK(p2b_ringbuf_create(0, 0, &reader) == -EINVAL && !reader);
-	p2b_ringbuf_destroy(reader);
+	p2b_reader_destroy(reader);
 }
 
 void check_ringbuf(void)

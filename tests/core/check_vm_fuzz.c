@@ -11,6 +11,7 @@ struct fuzzer {
 	uint64_t random;
 	struct p2b_vm *vm;
 	struct vm_map *maps[N_MAPS];
+	struct p2b_reader *reader;
 	struct p2b_vm_prog *target; /* in the program array */
 	struct slot slots[INSNS_MAX];
 	uint32_t n;
@@ -341,7 +342,7 @@ static void set_up(struct fuzzer *f)
 	CHECK(p2b_vm_create(2, &f->vm) == 0);
 	for (int i = 0; i < N_MAPS; i++)
 		CHECK(p2b_vm_map_create(f->vm, &specs[i], &f->maps[i]) == 0);
-	CHECK(p2b_vm_queue_open(f->maps[3], 1) == 0);
+	CHECK(p2b_vm_queue_read(f->maps[3], 1, &f->reader) == 0);
 	CHECK(p2b_vm_prog_create(f->vm, answer, 2, 3, NULL, 0, NULL, 0, &fault, &f->target) == 0);
 	CHECK(p2b_vm_map_set_prog(f->maps[2], 1, f->target, 7) == 0);
 }
@@ -355,6 +356,7 @@ static void tear_down(struct fuzzer *f)
 	while (p2b_vm_trace(f->vm, text, 1 << 20, &lost) > 0)
 		;
 	free(text);
+	p2b_reader_destroy(f->reader);
 	p2b_vm_destroy(f->vm); /* maps and programs hold it */
 	for (int i = 0; i < N_MAPS; i++)
 		p2b_vm_map_destroy(f->maps[i]);

@@ -249,6 +249,7 @@ static void lists(void)
 
 static void perf(void)
 {
+	struct p2b_reader *reader, *second;
 	struct vm_map *map = make(PERF, 4, 4, CPUS);
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), fit = page / 32;
 	uint8_t data[16] = { 0 }, *out = malloc(CPUS * page + 64);
@@ -256,52 +257,55 @@ static void perf(void)
 	uint64_t got = 0;
 	int64_t n;
 
-	CHECK(vm_map_emit(map, 0, data, 16) == -ENOENT && p2b_vm_queue_wait(map, 0) == -EBADF);
-	CHECK(p2b_vm_queue_open(map, 3) == -EINVAL && p2b_vm_queue_open(map, 1) == 0);
-	CHECK(p2b_vm_queue_open(map, 1) == -EBUSY && p2b_vm_queue_wait(map, 0) == 0);
+	CHECK(vm_map_emit(map, 0, data, 16) == -ENOENT);
+	CHECK(p2b_vm_queue_read(map, 3, &reader) == -EINVAL && p2b_vm_queue_read(map, 1, &reader) == 0);
+	CHECK(p2b_vm_queue_read(map, 1, &second) == -EBUSY && !second && p2b_reader_wait(reader, 0) == 0);
 	CHECK(vm_map_emit(map, CPUS, data, 16) == -E2BIG && vm_map_emit(map, 0, data, 65536) == -E2BIG);
 	for (uint32_t round = 0; round < 20; round++) {
 		for (uint32_t i = 0; i < fit + 5; i++) {
 			memcpy(data, &i, 4);
 			CHECK(vm_map_emit(map, 1, data, i % 2 ? 16 : 13) == (i < fit ? 0 : -ENOSPC));
 		}
-		CHECK(p2b_vm_queue_wait(map, 0) == 1);
-		CHECK(p2b_vm_queue_drain(map, out, 8, UINT64_MAX) == -ENOSPC);
-		for (uint32_t i = 0; (n = p2b_vm_queue_drain(map, out, 40, UINT64_MAX)) != 0; i++, got++) {
+		CHECK(p2b_reader_wait(reader, 0) == 1);
+		CHECK(p2b_reader_drain(reader, out, 8, UINT64_MAX) == -ENOSPC);
+		for (uint32_t i = 0; (n = p2b_reader_drain(reader, out, 40, UINT64_MAX)) != 0; i++, got++) {
 			struct p2b_frame frame;
 
 			memcpy(&frame, out, 8);
 			CHECK(n == 32 && frame.cpu == 1 && frame.size == 20 && !memcmp(out + 8, &i, 4));
 		}
-		CHECK(p2b_vm_queue_wait(map, 0) == 0);
+		CHECK(p2b_reader_wait(reader, 0) == 0);
 	}
-	CHECK(p2b_vm_queue_stats(map, &stats) == 0 && stats.records == got && got == 20 * fit && stats.lost == 100);
+	CHECK(p2b_reader_stats(reader, &stats) == 0 && stats.records == got && got == 20 * fit && stats.lost == 100);
 	for (uint32_t cpu = 0; cpu < CPUS; cpu++)
 		CHECK(vm_map_emit(map, cpu, data, 16) == 0 && vm_map_emit(map, cpu, data, 16) == 0);
-	CHECK(p2b_vm_queue_drain(map, out, CPUS * page, 2) == 64 && p2b_vm_queue_wait(map, 0) == 1);
-	CHECK(p2b_vm_queue_drain(map, out, CPUS * page, UINT64_MAX) == 128);
-	p2b_vm_queue_cancel(map);
-	CHECK(p2b_vm_queue_wait(map, -1) == -ECANCELED);
+	CHECK(p2b_reader_drain(reader, out, CPUS * page, 2) == 64 && p2b_reader_wait(reader, 0) == 1);
+	CHECK(p2b_reader_drain(reader, out, CPUS * page, UINT64_MAX) == 128);
+	p2b_reader_cancel(reader);
+	CHECK(p2b_reader_wait(reader, -1) == -ECANCELED);
 	free(out);
 	p2b_vm_map_destroy(map);
+	p2b_reader_destroy(reader);
 }
 
 static void ring(void)
 {
 	uint32_t size = (uint32_t)sysconf(_SC_PAGESIZE);
+	struct p2b_reader *reader;
 	struct vm_map *map = make(RING, 0, 0, size);
 	uint8_t *out = malloc(size + 64), *record, *other;
 	struct p2b_ring_stats stats;
 	uint64_t state = 5, sent = 0, taken = 0;
 
+	CHECK(p2b_vm_queue_read(map, 0, &reader) == 0);
 	record = vm_ring_reserve(map, 100);
 	other = vm_ring_reserve(map, 8);
 	CHECK(record && other && vm_map_emit(map, 0, out, 0) == 0 && !vm_ring_reserve(map, size));
 	CHECK(vm_ring_query(map, 1) == size && vm_ring_query(map, 3) == 112 + 16 + 8 && vm_ring_query(map, 9) == 0);
 	vm_ring_submit(map, other, 0);
-	CHECK(p2b_vm_queue_drain(map, out, size, 9) == 0);
+	CHECK(p2b_reader_drain(reader, out, size, 9) == 0);
 	vm_ring_submit(map, record, 1);
-	CHECK(p2b_vm_queue_drain(map, out, size, 9) == 16 + 8 && p2b_vm_queue_wait(map, 0) == 0);
+	CHECK(p2b_reader_drain(reader, out, size, 9) == 16 + 8 && p2b_reader_wait(reader, 0) == 0);
 	for (int i = 0; i < 5000; i++) {
 		uint32_t length = (uint32_t)(random_u64(&state) >> 56);
 		int64_t n;
@@ -315,7 +319,7 @@ static void ring(void)
 		}
 		if (record && random_u64(&state) >> 61)
 			continue;
-		n = p2b_vm_queue_drain(map, out, size, UINT64_MAX);
+		n = p2b_reader_drain(reader, out, size, UINT64_MAX);
 		for (int64_t at = 0; at < n; taken++) {
 			struct p2b_frame frame;
 
@@ -326,9 +330,10 @@ static void ring(void)
 		}
 		CHECK(taken == sent);
 	}
-	CHECK(p2b_vm_queue_stats(map, &stats) == 0 && stats.lost > 0 && stats.records > taken);
+	CHECK(p2b_reader_stats(reader, &stats) == 0 && stats.lost > 0 && stats.records > taken);
 	free(out);
 	p2b_vm_map_destroy(map);
+	p2b_reader_destroy(reader);
 }
 
 /* Whatever a program hands over: every operation on every kind. */

@@ -16,8 +16,9 @@ import assembled
 import pytest
 
 from py2bpf.exception import KernelError
-from py2bpf.kernel import core, program, syscalls
+from py2bpf.kernel import program, syscalls
 from py2bpf.kernel.cpus import possible_cpus
+from py2bpf.kernel.readers import CoreReader, perf_reader
 from py2bpf.uapi.map_types import MapType
 
 pytestmark = [pytest.mark.kernel, pytest.mark.any_kernel]
@@ -41,8 +42,8 @@ class Sender:
         self.stack.callback(os.close, fd)
         return fd
 
-    def reader(self, pages: int = 1, **how: int) -> core.PerfReader:
-        reader = core.PerfReader(self.events, self.cpus, pages, **how)
+    def reader(self, pages: int = 1, **how: int) -> CoreReader:
+        reader = perf_reader(self.events, self.cpus, pages, **how)
         self.stack.callback(reader.close)
         return reader
 
@@ -77,7 +78,7 @@ def frames(data: bytes | bytearray) -> list[Record]:
     return found
 
 
-def drain(reader: core.PerfReader, room: int = ROOM, **how: int) -> list[Record]:
+def drain(reader: CoreReader, room: int = ROOM, **how: int) -> list[Record]:
     out = bytearray(room)
     return frames(out[: reader.drain(out, **how)])
 
@@ -319,7 +320,7 @@ def test_pages_are_a_power_of_two(sender: Sender, pages: int) -> None:
 
 def test_a_descriptor_that_is_no_map(sender: Sender) -> None:
     with pytest.raises(KernelError) as caught:
-        core.PerfReader(sender.program.fd, sender.cpus, 1)
+        perf_reader(sender.program.fd, sender.cpus, 1)
     assert caught.value.errno == errno.EINVAL
 
 

@@ -1,0 +1,158 @@
+/* Waiting for records and ending waits: the same for every kind of reader. epoll(7), eventfd(2), timerfd_create(2). */
+#include "reader.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS = 4, BUSY_NS = 100000 };
+
+int p2b_reader_watch(const struct p2b_reader *r, int fd)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+
+	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
+}
+
+int p2b_reader_init(struct p2b_reader *r, const struct p2b_reader_ops *ops)
+{
+	r->ops = ops;
+	r->owner = getpid();
+	r->cancel_fd = r->tick_fd = -1;
+	r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (r->epoll_fd >= 0)
+		r->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return r->cancel_fd < 0 ? -errno : p2b_reader_watch(r, r->cancel_fd);
+}
+
+void p2b_reader_shut(struct p2b_reader *r)
+{
+	const int fds[] = { r->tick_fd, r->cancel_fd, r->epoll_fd };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+int p2b_reader_forked(const struct p2b_reader *r)
+{
+	return r->owner != getpid();
+}
+
+void p2b_reader_destroy(struct p2b_reader *r)
+{
+	if (r)
+		r->ops->close(r);
+}
+
+static void tick_reset(const struct p2b_reader *r)
+{
+	uint64_t ticks;
+
+	/* Non-blocking: EAGAIN when it has not ticked since. */
+	if (r->tick_fd >= 0 && read(r->tick_fd, &ticks, sizeof(ticks)) < 0)
+		return;
+}
+
+int64_t p2b_reader_drain(struct p2b_reader *r, void *out, uint64_t cap, uint64_t max_records)
+{
+	if (p2b_reader_forked(r))
+		return -ECHILD;
+	if (cap > INT64_MAX)
+		return -EINVAL;
+	tick_reset(r);
+	return r->ops->drain(r, out, cap, max_records);
+}
+
+static void pause_a_little(const struct p2b_reader *r)
+{
+	struct pollfd cancel = { .fd = r->cancel_fd, .events = POLLIN };
+	struct timespec time = { .tv_nsec = BUSY_NS };
+
+	/* Interrupted or not: the caller looks again. */
+	if (ppoll(&cancel, 1, &time, NULL) < 0)
+		return;
+}
+
+static int is_cancelled(const struct p2b_reader *r)
+{
+	return __atomic_load_n(&r->cancelled, __ATOMIC_ACQUIRE);
+}
+
+int p2b_reader_wait(struct p2b_reader *r, int timeout_ms)
+{
+	struct epoll_event events[EVENTS];
+	int n = 1;
+
+	if (p2b_reader_forked(r))
+		return -ECHILD;
+	if (!is_cancelled(r) && !__atomic_load_n(&r->more, __ATOMIC_RELAXED)) {
+		if (__atomic_load_n(&r->busy, __ATOMIC_RELAXED) && timeout_ms)
+			pause_a_little(r);
+		n = epoll_wait(r->epoll_fd, events, EVENTS, timeout_ms);
+		if (n < 0)
+			n = -errno;
+	}
+	if (is_cancelled(r))
+		return -ECANCELED;
+	return n > 0 ? 1 : n;
+}
+
+/* Takes no lock: this may be a signal handler of the thread that drains. */
+void p2b_reader_cancel(struct p2b_reader *r)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	if (p2b_reader_forked(r))
+		return;
+	__atomic_store_n(&r->cancelled, 1, __ATOMIC_RELEASE);
+	/* Fails only when the counter is full, and then the waiters are awake already. */
+	if (write(r->cancel_fd, &one, sizeof(one)) < 0)
+		errno = saved;
+}
+
+int p2b_reader_fd(const struct p2b_reader *r)
+{
+	return p2b_reader_forked(r) ? -ECHILD : r->epoll_fd;
+}
+
+int p2b_reader_tick(struct p2b_reader *r, uint32_t ms)
+{
+	struct timespec every = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	struct itimerspec timer = { .it_interval = every, .it_value = every };
+
+	if (p2b_reader_forked(r))
+		return -ECHILD;
+	if (r->tick_fd < 0) {
+		int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		int err = fd < 0 ? -errno : p2b_reader_watch(r, fd);
+
+		if (err) {
+			if (fd >= 0)
+				close(fd);
+			return err;
+		}
+		r->tick_fd = fd;
+	}
+	return timerfd_settime(r->tick_fd, 0, &timer, NULL) ? -errno : 0;
+}
+
+static int count(struct p2b_reader *r, int64_t cpu, struct p2b_ring_stats *ret)
+{
+	*ret = (struct p2b_ring_stats){ 0 };
+	return p2b_reader_forked(r) ? -ECHILD : r->ops->stats(r, cpu, ret);
+}
+
+int p2b_reader_stats(struct p2b_reader *r, struct p2b_ring_stats *ret)
+{
+	return count(r, -1, ret);
+}
+
+int p2b_reader_cpu_stats(struct p2b_reader *r, uint32_t cpu, struct p2b_ring_stats *ret)
+{
+	return count(r, cpu, ret);
+}
