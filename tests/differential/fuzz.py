@@ -2,6 +2,7 @@
 
     python tests/differential/fuzz.py -n 10000 --jobs 2 --seed 0
     python tests/differential/fuzz.py --only 4711     # one function again: its source, what each world says, made small
+    python tests/differential/fuzz.py --loops bpf_loop    # compiled as for kernels that have only this form of loops
 
 Function number i of a run is made from the seed SEED + i alone, so that any one can be repeated. The run goes on
 after failures and tells all at its end; each failure is a file in the folder --out.
@@ -29,11 +30,19 @@ from reduce import reduced
 from verdicts import BAD, Kind, Verdict, examine
 from worlds import Pool, samples
 
+from py2bpf.spec import Target
+
 SAMPLES = 7
 REJECTIONS = 0.001
 """The share of functions that the verifier may reject."""
 REDUCED = 40
 """How many failures are made small."""
+LOOPS = {
+    "iterators": Target(),
+    "bpf_loop": Target(iterators=False),
+    "bounded": Target(iterators=False, bpf_loop=False),
+}
+"""What loops that aren't plain ones become: as on Linux 6.4 and later, on 5.17 to 6.3, and before."""
 _BATCH = 10
 
 
@@ -105,7 +114,7 @@ def worlds() -> Iterator[list[Pool]]:
         yield [*pools, stack.enter_context(Pool("vm"))]
 
 
-def _work(seeds: range, current: Any, out: Connection) -> None:
+def _work(seeds: range, target: Target, current: Any, out: Connection) -> None:
     """A worker: examines its seeds and sends what it finds, some at a time."""
     batch = []
     with worlds() as pools:
@@ -113,7 +122,7 @@ def _work(seeds: range, current: Any, out: Connection) -> None:
             current.value = seed
             made = generate(seed)
             try:
-                verdict = examine(made, samples(seed, SAMPLES), pools)
+                verdict = examine(made, samples(seed, SAMPLES), pools, target)
             except Exception as error:  # noqa: BLE001 - the run goes on, and tells it at its end
                 verdict = Verdict(Kind.FAULT, f"{type(error).__name__} outside of the worlds", traceback.format_exc())
             batch.append((seed, verdict, made.used))
@@ -126,8 +135,9 @@ def _work(seeds: range, current: Any, out: Connection) -> None:
 class Worker:
     """A process with a share of the seeds, started anew behind the seed that kills it."""
 
-    def __init__(self, seeds: range) -> None:
+    def __init__(self, seeds: range, target: Target) -> None:
         self.seeds = seeds
+        self.target = target
         self.done = 0
         self.start()
 
@@ -136,7 +146,7 @@ class Worker:
         rest = self.seeds[self.done :]
         self.current = context.Value("q", rest[0] if rest else 0)
         self.results, theirs = context.Pipe(duplex=False)
-        self.process = context.Process(target=_work, args=(rest, self.current, theirs), daemon=True)
+        self.process = context.Process(target=_work, args=(rest, self.target, self.current, theirs), daemon=True)
         self.process.start()
         theirs.close()
 
@@ -168,12 +178,14 @@ class Worker:
         return True
 
 
-def run(count: int, seed: int, jobs: int, progress: Callable[[Summary], None] | None = None) -> Summary:
-    """Examines ``count`` functions in ``jobs`` processes."""
+def run(
+    count: int, seed: int, jobs: int, progress: Callable[[Summary], None] | None = None, target: Target | None = None
+) -> Summary:
+    """Examines ``count`` functions in ``jobs`` processes, compiled for ``target``: the default one if None."""
     summary, begin = Summary(), time.monotonic()
     workers = {}
     for job in range(min(jobs, count)):
-        worker = Worker(range(seed + job, seed + count, jobs))
+        worker = Worker(range(seed + job, seed + count, jobs), target or Target())
         workers[worker.results] = worker
     while workers:
         for ready in wait(list(workers)):
@@ -186,30 +198,30 @@ def run(count: int, seed: int, jobs: int, progress: Callable[[Summary], None] | 
     return summary
 
 
-def small(seed: int, verdict: Verdict, pools: list[Pool]) -> str:
+def small(seed: int, verdict: Verdict, pools: list[Pool], target: Target) -> str:
     """The function of a seed, made as small as its fault allows."""
     made, inputs = generate(seed), samples(seed, SAMPLES)
 
     def interesting(source: str) -> bool:
-        again = examine(Program(source, made.hook, Counter()), inputs, pools)
+        again = examine(Program(source, made.hook, Counter()), inputs, pools, target)
         return again.kind is verdict.kind and (again.about == verdict.about or again.kind is Kind.DISAGREE)
 
     return reduced(made.source, interesting)
 
 
-def describe(seed: int, pools: list[Pool], *, reduce: bool = True) -> str:
+def describe(seed: int, pools: list[Pool], target: Target, *, reduce: bool = True) -> str:
     """All about one function: its source, what the worlds say, the same made small."""
     made = generate(seed)
-    verdict = examine(made, samples(seed, SAMPLES), pools)
+    verdict = examine(made, samples(seed, SAMPLES), pools, target)
     text = [f"seed {seed}, {made.hook}: {verdict.kind.value} {verdict.about}", verdict.detail]
     if reduce and verdict.kind not in (Kind.AGREE, Kind.OUTSIDE, Kind.HANG):
-        source = small(seed, verdict, pools)
-        again = examine(Program(source, made.hook, Counter()), samples(seed, SAMPLES), pools)
+        source = small(seed, verdict, pools, target)
+        again = examine(Program(source, made.hook, Counter()), samples(seed, SAMPLES), pools, target)
         text += ["-- made small", source, again.detail]
     return "\n".join([*text, "-- whole", made.source])
 
 
-def write_failures(summary: Summary, out: Path) -> None:
+def write_failures(summary: Summary, out: Path, target: Target) -> None:
     """One file for each failure, some of them made small."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = sorted(summary.failures, key=lambda failure: failure[1].kind not in BAD)
@@ -219,7 +231,7 @@ def write_failures(summary: Summary, out: Path) -> None:
             if verdict.kind in (Kind.CRASH, Kind.HANG):
                 text = f"{verdict.about}\n{generate(seed).source}"
             else:
-                text = describe(seed, pools, reduce=i < REDUCED)
+                text = describe(seed, pools, target, reduce=i < REDUCED)
             (out / name).write_text(text)
 
 
@@ -267,14 +279,16 @@ def main() -> int:
     parser.add_argument("--only", type=int, metavar="SEED", help="this function alone, with its story")
     parser.add_argument("--out", type=Path, default=Path(".cache/fuzz"), help="where failures go (.cache/fuzz)")
     parser.add_argument("--coverage", action="store_true", help="how many functions had each construct")
+    parser.add_argument("--loops", choices=LOOPS, default="iterators", help="the target kernel's loops (iterators)")
     options = parser.parse_args()
+    target = LOOPS[options.loops]
     if options.only is not None:
         with worlds() as pools:
-            print(describe(options.only, pools))
+            print(describe(options.only, pools, target))
         return 0
     show, stop = progress_display(options.n)
     try:
-        summary = run(options.n, options.seed, options.jobs, show)
+        summary = run(options.n, options.seed, options.jobs, show, target)
     finally:
         stop()
     print(summary.table())
@@ -282,7 +296,7 @@ def main() -> int:
         for name, count in sorted(summary.used.items(), key=lambda item: item[1]):
             print(f"{count:8}  {name}")
     if summary.failures:
-        write_failures(summary, options.out)
+        write_failures(summary, options.out, target)
         print(f"the failures are in {options.out}/")
     return 0 if summary.ok else 1
 

@@ -16,6 +16,7 @@ from oracle import LeavesType
 from worlds import Answer, BpfRun, Compiled, Pool, PythonRun, Sample
 
 from py2bpf.exception import InternalCompilerError, KernelError, TranslationError, VerifierError, VmFault
+from py2bpf.spec import Target
 
 SECONDS = 20
 """A program that takes longer is counted as hanging."""
@@ -73,19 +74,21 @@ def time_limit(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def examine(program: Program, inputs: Sequence[Sample], pools: Sequence[Pool]) -> Verdict:
-    """Compiles the program and compares its runs in CPython and in the pools' worlds."""
+def examine(
+    program: Program, inputs: Sequence[Sample], pools: Sequence[Pool], target: Target | None = None
+) -> Verdict:
+    """Compiles the program (for ``target``) and compares its runs in CPython and in the pools' worlds."""
     try:
         with time_limit(SECONDS):
-            return _examine(program, inputs, pools)
+            return _examine(program, inputs, pools, target)
     except TookTooLong:
         return Verdict(Kind.HANG, "time limit", f"more than {SECONDS} seconds\n{program.source}")
 
 
-def _examine(program: Program, inputs: Sequence[Sample], pools: Sequence[Pool]) -> Verdict:
+def _examine(program: Program, inputs: Sequence[Sample], pools: Sequence[Pool], target: Target | None) -> Verdict:
     begin = time.perf_counter()
     try:
-        compiled = Compiled(program, pools[0])
+        compiled = Compiled(program, pools[0], target)
     except TranslationError as error:
         outside = any(text in error.msg for text in OUTSIDE)
         return Verdict(Kind.OUTSIDE if outside else Kind.REFUSED, general(error.msg), str(error))

@@ -29,7 +29,7 @@ from py2bpf import Global, funcs, vm
 from py2bpf.datastructures.globals import Place
 from py2bpf.exception import MixedSigns, PossiblyNone
 from py2bpf.prog import ProgType, compile_prog, load_spec
-from py2bpf.spec import ProgramSpec
+from py2bpf.spec import ProgramSpec, Target
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 from py2bpf.uapi.prog_types import HOOKS
 
@@ -225,22 +225,22 @@ _TYPED_PRELUDE = typed_source(PRELUDE, PRELUDE_FILE)
 class Compiled:
     """A program compiled for BPF, with the names of the maps that it uses."""
 
-    def __init__(self, program: Program, pool: Pool) -> None:
+    def __init__(self, program: Program, pool: Pool, target: Target | None = None) -> None:
         linecache.cache[FILE] = (len(program.source), None, program.source.splitlines(True), FILE)
         names = {**pool.objects, **STRUCTS, **SCALARS, **CONSTANTS, "funcs": funcs}
         function = _define([_PLAIN_PRELUDE, compile(program.source, FILE, "exec")], names)
         self.hook = program.hook
-        self.spec: ProgramSpec = _compile(program.hook, function)
+        self.spec: ProgramSpec = _compile(program.hook, function, target)
         names = {id(held): name for name, held in pool.objects.items()}
         self.captures = [None if capture is None else names[id(capture)] for capture in self.spec.captures]
         self.used = sorted({name for name in self.captures if name is not None} | {"IN", "OUT"})
 
 
-def _compile(hook: str, function: Any) -> ProgramSpec:
+def _compile(hook: str, function: Any, target: Target | None) -> ProgramSpec:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossiblyNone)
         warnings.simplefilter("ignore", MixedSigns)
-        return compile_prog(ProgType[hook.upper()], _CONTEXTS[hook], function)
+        return compile_prog(ProgType[hook.upper()], _CONTEXTS[hook], function, target=target)
 
 
 def _define(codes: Iterable[types.CodeType], names: Mapping[str, Any]) -> Callable[[Any], Any]:

@@ -156,8 +156,9 @@ class Outlining:
         phis = self.loop.header.phis
         self._callback(blocks, live_in)
         stubs = self._ways_out(blocks, live_out, homes, tree)
-        here = self._share(phis, begins, [value for value in live_in if value in self.slots], at)
-        objects = [value for value in live_in if _roots([value])]
+        given = [value for value in self.slots if value not in inside]
+        here = self._share(phis, begins, given, at)
+        objects = [value for value in given if _roots([value])]
         append(here, Op.LOOP, [self.shared, const(count), *objects], VOID, self.callback, self.span)
         self._dispatch(here, stubs, live_out)
 
@@ -280,9 +281,6 @@ class Outlining:
                 target.preds[edge] = arm
                 block.end.attr = (*block.end.attr[:i], stub, *block.end.attr[i + 1 :])
                 self.callback.blocks.append(stub)
-                for phi in target.phis:
-                    if phi.args[edge] in homes:
-                        phi.args[edge] = self._load(arm, phi.args[edge], self.shared)
                 append(arm, Op.JUMP, [], VOID, (target,), block.end.span)
                 stubs.append((target, arm))
         return stubs
@@ -293,7 +291,8 @@ class Outlining:
     # the caller
 
     def _share(self, phis: list[Value], begins: list[Value], live_in: list[Value], at: int) -> Block:
-        """Fills in what is shared with the callback. Gives the block that goes on."""
+        """Fills in what is shared with the callback: what the loop uses, or what that is made of in the callback.
+        Gives the block that goes on."""
         body = self.entry.body
         body.append(self.shared)
         self.shared.attr = _SLOT * (1 + len(self.slots))
@@ -335,7 +334,9 @@ class Outlining:
         return any(v.op is not Op.LOAD and v.op not in _DERIVES and pointers & set(v.args) for v in users)
 
     def _dispatch(self, here: Block, stubs: list[tuple[Block, Block]], live_out: list[Value]) -> None:
-        """Goes on where the loop was left."""
+        """Goes on where the loop was left. All that it hands out is loaded at once: an object that is used in other
+        places may become one of a caller, where this loop is itself in one that becomes a callback, and no pointer to
+        the stack may be stored there."""
         fn, parent = self.fn, self.loop.parent
         new = {value: self._load(here, value, self.shared) for value in live_out if self._is_used(value)}
         end = append(here, Op.LOAD, [self.shared], I64, (0, _SLOT, True), self.span)

@@ -18,6 +18,7 @@ from ..ir.loops import find_loops
 from ..ir.ops import Op
 from ..ir.types import VOID
 from ..ir.values import Block, Function, Value, connect
+from .lock_exits import absorb
 
 Active = tuple[Value, ...]
 """The iterators (the stack objects that they are) that exist in a block, outer before inner."""
@@ -35,8 +36,13 @@ def run(fn: Function) -> None:
 
 
 def _active(fn: Function) -> dict[Block, Active]:
-    """An iterator exists in the loop whose header asks it. Without a way back to it that is the block alone."""
-    loops = {loop.header: loop for loop in find_loops(fn)}
+    """An iterator exists in the loop whose header asks it, and on until no lock is held. Without a way back to the
+    header it exists in that block alone."""
+    if not any(value.op is Op.ITER_NEXT for block in fn.blocks for value in block.body):
+        return {}
+    every = find_loops(fn)
+    absorb(fn, every)
+    loops = {loop.header: loop for loop in every}
     found: dict[Block, Active] = {}
     regions = []
     for block in fn.blocks:

@@ -27,6 +27,7 @@ from ..ir.ops import Op, Raise
 from ..ir.types import I64, STACK, VOID, Int, Ptr, Region
 from ..ir.values import Block, Function, Value, connect, const
 from .callbacks import TOO_LONG, Outlining, iterations, refusal
+from .lock_exits import absorb, any_locks
 from .loop_edges import enter, entry_of, split_latches
 from .ranges import Ranges, verifier_sees
 from .trips import Bound, bound
@@ -41,11 +42,12 @@ def run(fn: Function) -> None:
     loops = find_loops(fn)
     if not loops:
         return
+    stuck = absorb(fn, loops)
     tree = dominators(fn)
     ranges = Ranges()
     bounds = _bounds(fn, loops, tree, ranges)
     chosen: dict[Loop, Form] = {}
-    while (again := _choose(fn, loops, bounds, ranges, chosen)) != chosen:
+    while (again := _choose(fn, loops, bounds, ranges, chosen, stuck)) != chosen:
         chosen = again
     unseen: Value | None = None
     for loop, form in chosen.items():
@@ -59,10 +61,12 @@ def run(fn: Function) -> None:
 
 
 def _choose(
-    fn: Function, loops: list[Loop], bounds: dict[Loop, Bound], ranges: Ranges, before: dict[Loop, Form]
+    fn: Function, loops: list[Loop], bounds: dict[Loop, Bound], ranges: Ranges, before: dict[Loop, Form],
+    stuck: set[Loop],
 ) -> dict[Loop, Form]:
     """The loops that aren't plain ones, inner ones first. From those that were none ``before``, the verifier knows
-    nothing of what the loops carry, so that it can't see a bound that is made of that."""
+    nothing of what the loops carry, so that it can't see a bound that is made of that. Those that are ``stuck`` with a
+    lock are plain ones."""
     hidden = {phi for loop in before for phi in loop.header.phis}
     widening = Widening(fn, [loop.header for loop in before])
     costs: dict[Loop, tuple[int, int]] = {}
@@ -76,7 +80,7 @@ def _choose(
             limit = None
         shape = _shape(fn, loop, limit, costs)
         form = before.get(loop) or choose(shape, fn.target)
-        if form is Form.CALLBACK and refusal(fn, loop):
+        if loop in stuck or (form is Form.CALLBACK and refusal(fn, loop)):
             form = Form.BOUNDED
         costs[loop] = walk(shape, form), shape.forks
         if loop.header in fn.locked:
@@ -87,10 +91,11 @@ def _choose(
 
 
 def _unseen(fn: Function, chosen: dict[Loop, Form]) -> Value:
-    """A number before all loops that become callbacks: 0, which the verifier does not know."""
+    """A number before all loops that become callbacks: 0, which the verifier does not know. It's what a helper gives,
+    of which none may be called while a lock is held."""
     tree = dominators(fn)
     headers = [loop.header for loop, form in chosen.items() if form is Form.CALLBACK]
-    place = next(
+    place = fn.blocks[0] if any_locks(fn) else next(
         block for block in reversed(fn.blocks)
         if all(tree.dominates(block, header) and block is not header for header in headers)
         and not any(block in loop.blocks for loop, form in chosen.items() if form is Form.CALLBACK)

@@ -17,7 +17,7 @@ from ..ir.ops import INFO, MIRRORED, Op, Raise
 from ..ir.types import I64, PACKET_REACH, U64, Int, Ptr, Type
 from ..ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
 from .ranges import FULL, Ranges, field_range, verifier_sees
-from .widening import Widening, iterators
+from .widening import Widening, callers, iterators
 
 _SIGNED: Final = {Op.LT: Op.SLT, Op.LE: Op.SLE, Op.GT: Op.SGT, Op.GE: Op.SGE}
 _UNSIGNED: Final = {Op.LT: Op.ULT, Op.LE: Op.ULE, Op.GT: Op.UGT, Op.GE: Op.UGE}
@@ -34,7 +34,7 @@ class _Lowering:
     def __init__(self, fn: Function) -> None:
         self.fn = fn
         self.ranges = Ranges()
-        self.widening = Widening(fn, iterators(fn))
+        self.widening = Widening(fn, iterators(fn), callers(fn))
         self.widened: Container[Value] = ()
         self.new: dict[Value, Value] = {}
         self.body: list[Value] = []

@@ -6,6 +6,9 @@ b1: %2 = load %1 ...                  b1: %2 = load %1 ...
 b2: %3 = phi 0, %2                    b3: (%2 for %3)
     branch %1, b3, b4                 b4: (0 for %3)
 
+b5: branch %5, b6, b7                 b5: branch %5, b6, b7
+b6: branch %5, b8, b9       ->        b6: jump b8
+
 So it is where a number of a packet or a map is asked for, and then whether it was there.
 """
 
@@ -15,7 +18,8 @@ from typing import Final
 
 from ..ir.dominators import Dominators, dominators
 from ..ir.ops import INFO, Op
-from ..ir.values import Block, Function, Value, const
+from ..ir.types import VOID
+from ..ir.values import Block, Function, Value, const, prune, remove_edge
 
 _SOURCES: Final = frozenset({Op.VIEW, Op.CALL})
 """What gives null for None; of phis that stand for one the later passes know more while their tests are together."""
@@ -27,6 +31,28 @@ def run(fn: Function) -> None:
     """Repeats while something changes: one test may stand behind another."""
     while any(_thread(fn, block) for block in fn.blocks if len(block.preds) == 2 and block.end.op is Op.BRANCH):
         pass
+    settled = [_settle(block) for block in fn.blocks if block.end.op is Op.BRANCH and len(block.preds) <= 1]
+    if any(settled):
+        prune(fn)
+
+
+def _settle(block: Block) -> bool:
+    """Makes a branch a jump where the only way to it, or a guard before it, knows the outcome. Later passes would find
+    that as well; what becomes of loops is decided before."""
+    tested, truth = _key(block.end.args[0])
+    ways = block.end.attr
+    if tested.op not in _SOURCES or ways[0] is ways[1]:
+        return False
+    guards = [_key(value.args[0]) for value in block.body if value.op is Op.GUARD]
+    known = next((holds for value, holds in guards if value is tested), None)
+    if known is None and block.preds:
+        known = _outcome(tested, block.preds[0], block)
+    if known is None:
+        return False
+    target, other = ways if known == truth else ways[::-1]
+    remove_edge(block, other)
+    block.body[-1] = Value(Op.JUMP, [], VOID, (target,), block.end.span)
+    return True
 
 
 def _key(condition: Value) -> tuple[Value, bool]:

@@ -5,6 +5,8 @@ b1: %2 = iter_next ...
     branch lt %1, 7, b2, b3               here it learns more of %1, so that %1 "changes"
 b2: ...                                   jump b1: it takes %1 for any number from now on, in the loop and after it
 
+It does the same to what the caller of a callback holds, at each of the calls that bpf_loop makes.
+
 Linux: widen_imprecise_scalars in kernel/bpf/verifier.c, since 6.7.
 """
 
@@ -23,13 +25,14 @@ _TESTS: Final = frozenset({Op.BRANCH, Op.GUARD, Op.SELECT})
 
 
 class Widening:
-    """The values of a function that tests narrow, and which iterators' loops they come from before.
+    """The values of a function that tests narrow, and which loops they come from before.
 
-    ``headers`` are those of the loops. The blocks must stand in dominance order, as they always do."""
+    ``headers`` are those of the iterators' loops, ``callers`` the blocks that call bpf_loop. The blocks must stand in
+    dominance order, as they always do."""
 
-    def __init__(self, fn: Function, headers: Iterable[Block]) -> None:
+    def __init__(self, fn: Function, headers: Iterable[Block], callers: Iterable[Block] = ()) -> None:
         self.places = {block: i for i, block in enumerate(fn.blocks)}
-        self.headers = sorted(self.places[header] for header in headers)
+        self.headers = sorted([*map(self.places.__getitem__, headers), *(self.places[block] + 1 for block in callers)])
         self.born: dict[Value, int] = {}
         if self.headers:
             tested = _tested(fn)
@@ -57,9 +60,17 @@ def iterators(fn: Function) -> list[Block]:
     return [block for block in fn.blocks if any(value.op is Op.ITER_NEXT for value in block.body)]
 
 
+def callers(fn: Function) -> list[Block]:
+    """The blocks that call bpf_loop."""
+    return [block for block in fn.blocks if any(value.op is Op.LOOP for value in block.body)]
+
+
 def _tested(fn: Function) -> set[Value]:
-    """All values of which a test may say something."""
-    work = [
+    """All values of which a test may say something, also a callback's of what is shared with it."""
+    shared = {value.args[0] for block in fn.blocks for value in block.body if value.op is Op.LOOP}
+    stores = (value for block in fn.blocks for value in block.body if value.op is Op.STORE)
+    work = [value.args[1] for value in stores if value.args[0] in shared]
+    work += [
         arg
         for block in fn.blocks
         for value in block.values()

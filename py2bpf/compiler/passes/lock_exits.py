@@ -1,0 +1,109 @@
+"""Keeps a loop's ways out in the loop until they have given back its spin lock.
+
+b2: call spin_lock %1            (in the loop b1)        b2: call spin_lock %1
+    branch %2, b3, b4                                        branch %2, b3, b4
+b3: call spin_unlock %1                                  b3: call spin_unlock %1
+    jump b1                                         ->       jump b1
+b4: call spin_unlock %1          (not in it)             b4: call spin_unlock %1     (in the loop as well)
+    return 0                                                 jump b5
+                                                         b5: return 0
+
+A callback can't return with a lock that its caller gives back, and before Linux 6.14 no iterator may be destroyed while
+a lock is held.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..ir.loops import Loop
+from ..ir.ops import Op
+from ..ir.values import Block, Function, Value, connect
+from .loop_edges import enter
+
+Held = frozenset[Value]
+"""The map entries whose locks are held."""
+
+_NONE: Final[Held] = frozenset()
+
+
+def absorb(fn: Function, loops: list[Loop]) -> set[Loop]:
+    """Takes such blocks into the loops, inner ones first; gives the loops that can be left with a lock nevertheless."""
+    if not any_locks(fn):
+        return set()
+    held = _held(fn)
+    return {loop for loop in loops if not held[loop.header] and not _absorb(fn, loop, held)}
+
+
+def any_locks(fn: Function) -> bool:
+    """Whether the function takes a lock."""
+    return any(_is_call(value, "spin_lock") for block in fn.blocks for value in block.body)
+
+
+def _absorb(fn: Function, loop: Loop, held: dict[Block, Held]) -> bool:
+    while ways := [s for b in fn.blocks if b in loop.blocks for s in b.succs if s not in loop.blocks and held.get(s)]:
+        block = ways[0]
+        if any(pred not in loop.blocks for pred in block.preds) or not _ends_unlocked(fn, block, held):
+            return False
+        enter(loop, block)
+    return True
+
+
+def _ends_unlocked(fn: Function, block: Block, held: dict[Block, Held]) -> bool:
+    """Ends a block behind its last unlocking; False if it ends the program with a lock instead."""
+    now = held[block]
+    for i, value in enumerate(block.body):
+        now = _step(now, value)
+        if not now:
+            rest = Block()
+            rest.body = block.body[i + 1 :]
+            del block.body[i + 1 :]
+            for succ in dict.fromkeys(rest.succs):
+                succ.preds = [rest if pred is block else pred for pred in succ.preds]
+            connect(block, Op.JUMP, [], (rest,), value.span)
+            fn.blocks.insert(fn.blocks.index(block) + 1, rest)
+            return True
+    return bool(block.succs)
+
+
+def _held(fn: Function) -> dict[Block, Held]:
+    """What is held where a block begins."""
+    found: dict[Block, Held] = {fn.blocks[0]: _NONE}
+    work = [fn.blocks[0]]
+    while work:
+        block = work.pop()
+        now = found[block]
+        for value in block.body:
+            now = _step(now, value)
+        for i, succ in enumerate(block.succs):
+            there = found.get(succ, _NONE) | (now - _absent(block.end, i))
+            if found.get(succ) != there:
+                found[succ] = there
+                work.append(succ)
+    return dict.fromkeys(fn.blocks, _NONE) | found
+
+
+def _step(now: Held, value: Value) -> Held:
+    if _is_call(value, "spin_lock"):
+        return now | {_entry(value)}
+    return now - {_entry(value)} if _is_call(value, "spin_unlock") else now
+
+
+def _absent(end: Value, way: int) -> Held:
+    """The entry that is null on one of a branch's two ways: no lock is held without one."""
+    if end.op is not Op.BRANCH:
+        return _NONE
+    test, null = end.args[0], 1
+    if test.op in (Op.EQ, Op.NE) and test.args[1].op is Op.CONST and test.args[1].attr == 0:
+        test, null = test.args[0], int(test.op is Op.NE)
+    return frozenset({test}) if way == null else _NONE
+
+
+def _entry(call: Value) -> Value:
+    """The map's entry that a lock is in."""
+    address = call.args[0]
+    return address.args[0] if address.op is Op.PTRADD else address
+
+
+def _is_call(value: Value, name: str) -> bool:
+    return value.op is Op.CALL and value.attr.name == name
