@@ -104,6 +104,8 @@ class _Arguments:
         return bytes(raw(target((value,), 0, self.info.name)))
 
     def _number(self, index: int, value: Any) -> int:
+        if value is None:
+            raise TypeError(f"argument {index + 1} of {self.info.name}() is an integer, not None")
         if isinstance(value, (ctypes.Structure, ctypes.Union, ctypes.Array)):
             return self.simulation.environment.memory.share(value)
         try:

@@ -29,6 +29,8 @@ def call(simulation: Simulation, function: Any, args: tuple[Any, ...]) -> Any:
 def target(args: tuple[Any, ...], index: int, name: str) -> Any:
     """The ctypes object that an argument is; a char array's field, where ctypes gives a copy of its characters."""
     value = args[index]
+    if value is None:
+        raise TypeError(f"argument {index + 1} of {name}() must be a ctypes object, not None")
     if isinstance(value, _OBJECTS):
         return used(value)
     found = places.argument(index) if isinstance(value, bytes) else None
@@ -59,6 +61,8 @@ def _memcpy(_: Simulation, args: tuple[Any, ...]) -> None:
 
 
 def _mem_eq(_: Simulation, args: tuple[Any, ...]) -> bool:
+    if args[0] is None or args[1] is None:
+        raise TypeError("mem_eq() compares ctypes objects and bytes, not None")
     sides = [places.argument(index) or args[index] if isinstance(args[index], bytes) else args[index]
              for index in (0, 1)]  # fmt: skip
     data = [memoryview(used(side)).cast("B") for side in sides]

@@ -141,11 +141,11 @@ def _power(base: Int, exponent: int) -> Int:
 
 
 def _arithmetic(name: str, operation: Callable[[int, int], int]) -> None:
-    def forward(self: Int, other: int) -> Int:
-        return Int(operation(int(self), int(other)), joined(self, other))
+    def forward(self: Int, other: Any) -> Any:
+        return Int(operation(int(self), int(other)), joined(self, other)) if isinstance(other, int) else NotImplemented
 
-    def reflected(self: Int, other: int) -> Int:
-        return Int(operation(int(other), int(self)), joined(self, other))
+    def reflected(self: Int, other: Any) -> Any:  # also asked by ``[...] * 2``
+        return Int(operation(int(other), int(self)), joined(self, other)) if isinstance(other, int) else NotImplemented
 
     setattr(Int, f"__{name}__", forward)
     setattr(Int, f"__r{name}__", reflected)

@@ -235,6 +235,8 @@ class SimulatedMap:
             made = self.row.key()
             copy(made, key)
             return bytes(made)
+        if key is None:
+            raise TypeError("None is no key")
         return bytes(key.raw)
 
     def _value(self, value: Any) -> Any:
@@ -392,17 +394,18 @@ class Funcs:
 
     @staticmethod
     def memcpy(source: Any, target: Any, size: int) -> None:
-        ctypes.memmove(ctypes.addressof(target.raw), bytes(source.raw), int(size))
+        data = bytes(_raw(source))
+        ctypes.memmove(ctypes.addressof(_raw(target)), data, int(size))
 
     @staticmethod
     def mem_eq(left: Any, right: Any, size: int | None = None) -> bool:
-        first, second = (value if isinstance(value, bytes) else bytes(value.raw) for value in (left, right))
+        first, second = (value if isinstance(value, bytes) else bytes(_raw(value)) for value in (left, right))
         count = len(second) if size is None else int(size)
         return first[:count] == second[:count]
 
     @staticmethod
     def packet_copy(skb: PacketContext, offset: int, target: Any) -> bool:
-        at, size = int(offset) + skb.start, ctypes.sizeof(target.raw)
+        at, size = int(offset) + skb.start, ctypes.sizeof(_raw(target))
         if not 0 <= int(offset) <= 0xFFFF or at + size > len(skb.bytes):
             ctypes.memset(ctypes.addressof(target.raw), 0, size)
             return False
@@ -420,6 +423,13 @@ class Funcs:
     @staticmethod
     def load_skb_word(skb: PacketContext, offset: int) -> Int:
         return skb.load(offset, 4)
+
+
+def _raw(value: Any) -> Any:
+    """The memory behind a helper's argument."""
+    if value is None:
+        raise TypeError("a helper takes an object, not None")
+    return value.raw
 
 
 def _swapped(number: int, size: int) -> int:

@@ -185,6 +185,18 @@ T[c & 3] = S[d & 7]
 T[0] = S[e & 7]
 V.value = S[c & 7]
 Q.output(ctx, S[d & 7])""",
+    "None as a helper's object": """
+o = S[d & 7]
+if c & 1:
+    funcs.memcpy(o, r.inner, 4)
+elif c & 2:
+    return funcs.mem_eq(o, b"abc")
+elif c & 4:
+    return funcs.bswap16(H.get(d & 7))
+else:
+    funcs.packet_copy(ctx, 2, o)
+t = [H.get(e & 3)] * 2
+return 5 if t[1] is None else 6""",
     "None at an index out of bounds": "r.row[c] = H.get(d & 3)",
     "None that is printed": "print(H.get(d & 3), f'{H.get(e & 3)} {c}')\nreturn 5",
     "a truth value shifted": "y = (r.b3 != f) << (d & 62)\nreturn y",

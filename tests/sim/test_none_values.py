@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from py2bpf import funcs
 from py2bpf.datastructures import ArrayMap, BpfQueue, Global, HashMap
 
 pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.PossiblyNone")]
@@ -16,6 +17,10 @@ PACKETS = [bytes(12) + b"\x08\x00" + bytes(n) for n in (46, 47, 48, 49)]
 
 class Entry(Structure):
     _fields_ = [("count", c_uint64), ("flag", c_bool), ("last", c_int16)]
+
+
+class Pair(Structure):
+    _fields_ = [("a", c_uint32), ("b", c_uint32)]
 
 
 Row = c_uint8 * 4
@@ -142,3 +147,35 @@ def test_values_of_maps_and_globals(both: Callable[..., Any], packet: bytes) -> 
 
         for program in (stored, only, numbered, variable, objects, variable_object, record):
             both(program, packet, maps=(m, one, some, entries))
+
+
+@pytest.mark.parametrize("packet", PACKETS, ids=len)
+def test_helpers(both: Callable[..., Any], packet: bytes) -> None:
+    with HashMap(c_uint32, Entry, 8) as entries, HashMap(Pair, c_uint32, 8) as pairs, ArrayMap(c_uint32, 4) as out:
+        entries[60] = Entry(4, True, 5)
+
+        def filled(skb: Any) -> int:
+            return funcs.skb_load_bytes(skb, 14, entries[skb.len]) == 0
+
+        def copied(skb: Any) -> int:
+            return funcs.packet_copy(skb, 14, entries[skb.len], 4)
+
+        def moved(skb: Any) -> int:
+            funcs.memcpy(Entry(9, False, 3), entries[skb.len], 16)
+            return 1
+
+        def equal(skb: Any) -> int:
+            return funcs.mem_eq(entries[skb.len], b"\x04\0")
+
+        def swapped(skb: Any) -> int:
+            return funcs.bswap16(pairs.get((skb.len, 1)))
+
+        def numbered(skb: Any) -> int:
+            return funcs.load_skb_byte(skb, pairs.get((skb.len, 1)))
+
+        def key(skb: Any) -> int:
+            pairs[skb.len, pairs.get((skb.len, 1))] = 3
+            return 1
+
+        for program in (filled, copied, moved, equal, swapped, numbered, key):
+            both(program, packet, maps=(entries, pairs, out))

@@ -169,6 +169,7 @@ class _Marshal:
         if position in self.info.nullable and isinstance(arg, Const) and arg.obj in (None, 0):
             return const(0), 0
         if isinstance(arg, Ref):
+            self.b.guard_not_null(arg.base, "TypeError")
             arg = self._reachable(position, kind, arg)
             if self.map is not None and self.map.spec.data_type is not None and scalar(arg.ctype) is not None:
                 return self._record(self.map, memory.load(self.b, arg))
@@ -239,13 +240,14 @@ class _Marshal:
 # pseudo functions
 
 
-def _memory(name: str, arg: Abstract) -> Ref:
+def _memory(ev: Evaluator, name: str, arg: Abstract) -> Ref:
     if not isinstance(arg, Ref):
         raise TypeMismatch(
             0,
             f"{name}() needs a ctypes object, but this is {describe(arg)}",
             hints=("make one: a struct, an array, or a scalar as in c_uint32(n)",),
         )
+    ev.b.guard_not_null(arg.base, "TypeError")
     return arg
 
 
@@ -272,7 +274,7 @@ def _addrof(ev: Evaluator, args: Args) -> Abstract:
     """An object's address: the object itself; a number gets a place of its own."""
     value = args[0]
     if isinstance(value, Ref):
-        return value
+        return _memory(ev, "addrof", value)
     if isinstance(value, (Run, Option)) or (isinstance(value, Const) and isinstance(value.obj, int)):
         ir = arith.to_ir(ev.b, value)
         place = memory.new(ev.b, ctypes.c_int64 if arith.int_type(ir).signed else ctypes.c_uint64, zero=False)
@@ -291,7 +293,7 @@ def _addrof(ev: Evaluator, args: Args) -> Abstract:
 
 def _memcpy(ev: Evaluator, args: Args) -> Abstract:
     """memcpy(source, destination, size)."""
-    source, destination = _memory("memcpy", args[0]), _memory("memcpy", args[1])
+    source, destination = _memory(ev, "memcpy", args[0]), _memory(ev, "memcpy", args[1])
     size = _size("memcpy", args[2])
     _fits("memcpy", source, size)
     _fits("memcpy", destination, size)
@@ -304,7 +306,7 @@ def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
     left, right = args[0], args[1]
     if isinstance(left, Const):
         left, right = right, left
-    ref = _memory("mem_eq", left)
+    ref = _memory(ev, "mem_eq", left)
     if isinstance(right, Const):
         data = _constant_bytes(right)
         size = _size("mem_eq", args[2]) if len(args) == 3 else len(data)
@@ -314,7 +316,7 @@ def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
             )
         _fits("mem_eq", ref, size)
         return arith.from_bool(memory.equal_bytes(ev.b, ref, data[:size]))
-    other = _memory("mem_eq", right)
+    other = _memory(ev, "mem_eq", right)
     sizes = ctypes.sizeof(ref.ctype), ctypes.sizeof(other.ctype)
     size = _size("mem_eq", args[2]) if len(args) == 3 else sizes[0]
     if len(args) == 2 and sizes[0] != sizes[1]:
@@ -338,7 +340,7 @@ def _constant_bytes(value: Const) -> bytes:
 
 def _packet_copy(ev: Evaluator, args: Args) -> Abstract:
     """packet_copy(skb, offset, destination, size): True if the packet has the bytes."""
-    destination = _memory("packet_copy", args[2])
+    destination = _memory(ev, "packet_copy", args[2])
     size = _size("packet_copy", args[3]) if len(args) == 4 else ctypes.sizeof(destination.ctype)
     _fits("packet_copy", destination, size)
     status = _Marshal(ev, HELPERS["skb_load_bytes"]).call((args[0], args[1], destination, Const(size)))
@@ -378,7 +380,7 @@ def _deref(ctype: Any) -> Callable[[Evaluator, Args], Abstract]:
         """The number at an address: of the program's own memory directly, of the kernel's by probe_read_kernel."""
         if isinstance(args[0], Ref):
             size = ctypes.sizeof(ctype)
-            _fits("deref", args[0], size)
+            _fits("deref", _memory(ev, "deref", args[0]), size)
             return memory.load(ev.b, Ref(args[0].base, args[0].offset, ctype))
         address = arith.to_ir(ev.b, args[0], "deref needs an address")
         return kernel_memory.read(ev, arith.as_u64(ev.b, address), ctype)
