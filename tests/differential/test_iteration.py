@@ -17,7 +17,8 @@ from py2bpf.socket_filter import SkBuffContext
 
 INPUTS = (0, 1, 2, 3, 5, 50, 99, 200, 255)
 
-PRELUDE = """from ctypes import Structure, c_int8, c_uint8, c_uint16, c_uint32
+PRELUDE = """import itertools
+from ctypes import Structure, c_int8, c_uint8, c_uint16, c_uint32
 class P(Structure):
     _fields_ = [("x", c_uint32), ("b", c_uint8 * 6), ("long", c_uint8 * 24)]
 """
@@ -234,6 +235,48 @@ for x in v:
     n = n + 1
     v[n % 100] += x + n
 return n + x & 0xffffff""",
+    "iter() and next()": """
+it = iter((a, 2, 3))
+first = next(it)
+t = sum(it)
+return (first * 100 + t) * 10 + sum(it) + next(it, 7)""",
+    "next() of an iterator at its end raises": """
+it = iter([a])
+next(it)
+return next(it)""",
+    "iterators of maps, filters and chains are used up": """
+t = 0
+for it in (map(int, "12"), filter(None, (0, 3)), itertools.chain((4,), "5")):
+    for x in it:
+        t = t * 7 + int(x) + a
+    for x in it:
+        t += 1000
+return t""",
+    "pairs of one iterator": """
+it = iter((1, a, 3, 4))
+t = 0
+for x, y in zip(it, it):
+    t = t * 50 + x * y
+return t""",
+    "a function that takes an item": """
+def take(items):
+    for x in items:
+        return x
+    return 0
+it = iter((1, a, 3))
+return take(it) * 100 + take(it) * 10 + take(it) + take(it)""",
+    "any, all and in stop at a constant": """
+it = iter((0, 1, a, 0, 3, 5))
+t = any(it) * 1000 + next(it) * 100
+return t + all(it) * 10 + (3 in it) + next(it)""",
+    "a loop goes on in another": """
+it = enumerate((a, 2, 3, 4, 5))
+t = 0
+for i, x in it:
+    for k, y in it:
+        t = t * 10 + i * k + x * y
+        break
+return t""",
     "an iterator left by break": """
 e = enumerate([a, 3])
 for i, x in e:
@@ -276,7 +319,7 @@ class Run:
     def python(self, a: int) -> int:
         try:
             result = _define(self.code, {"A": [a]})(None)
-        except (ArithmeticError, ValueError, LookupError, RuntimeError):
+        except (ArithmeticError, ValueError, LookupError, RuntimeError, StopIteration):
             return SAFE
         return (NEUTRAL if result is None else int(result)) & 0xFFFFFFFF
 

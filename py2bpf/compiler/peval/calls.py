@@ -127,11 +127,15 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
     if constants is None:
         _refuse(fn, args, kwargs)
     assert constants is not None
+    for obj in (*constants[0], *constants[1].values()):
+        if not isinstance(fn, type):  # zip() and the like only keep it
+            iterators.check_captured(obj)
     given = zip((*args, *kwargs.values()), (*constants[0], *constants[1].values()), strict=True)
     before = [(value, obj, copy.copy(obj)) for value, obj in given if type(obj) in _CONTAINERS]
     result = call_now(fn, *constants)
     for value in (*args, *kwargs.values()):
-        iterators.lose(state, value, f"{_name(fn)}()")
+        if not iterators.has_ended(state, value):
+            iterators.lose(state, value, f"{_name(fn)}()")
     changed = [(value, obj) for value, obj, old in before if obj != old]
     if changed and isinstance(fn, types.FunctionType) and not any(isinstance(value, Const) for value, _ in changed):
         return _inline(ev, state, fn, args, kwargs, unit)  # what it changed was a copy of the program's own
@@ -141,7 +145,7 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
             f"{_name(fn)}() is called while compiling, and changes a {type(changed[0][1]).__name__} that it is given",
             hints=("let it return a new one",),
         )
-    return result
+    return iterators.made(state, ev.ident(), result)
 
 
 def _is_get(fn: Any) -> bool:

@@ -189,11 +189,15 @@ def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -
     if items is None:
         raise TypeMismatch(0, f"can't search {describe(container)}",
                            hints=("tuples, lists, ranges, ctypes arrays and maps can be searched",))  # fmt: skip
-    result = const(0)
+    result, known = const(0), True
     for candidate in items:
         equal = condition(ev, compare(ev, state, "==", item, candidate))
         result = ev.b.emit(Op.OR, [result, equal], equal.type)
-    iterators.lose(state, container, "in")
+        known = known and equal.op is Op.CONST
+        if known and equal.attr:
+            break
+    if not known:
+        iterators.lose(state, container, "in")
     return result
 
 

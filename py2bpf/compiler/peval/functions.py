@@ -21,6 +21,7 @@ from .values import (
     Context,
     Counter,
     GeneratorOf,
+    IteratorRef,
     KernelRef,
     Map,
     Numbered,
@@ -116,11 +117,15 @@ def _any_all(is_any: bool) -> Callable[[Evaluator, State, Args], Abstract]:
         items = iteration.each(ev.b, state, args[0])
         if items is None:
             raise TypeMismatch(0, f"can't iterate over {describe(args[0])}", hints=_SEQUENCES)
-        result = const(int(not is_any))
+        result, known = const(int(not is_any)), True
         for item in items:
             condition = arith.to_bool(ev.b, semantics.truth(ev, state, item))
             result = ev.b.emit(Op.OR if is_any else Op.AND, [result, condition], condition.type)
-        iterators.lose(state, args[0], "any() or all()")
+            known = known and condition.op is Op.CONST
+            if known and bool(condition.attr) is is_any:
+                break
+        if not known:
+            iterators.lose(state, args[0], "any() or all()")
         return arith.from_bool(result)
 
     return handler
@@ -161,6 +166,24 @@ def _enumerate(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 def _zip(ev: Evaluator, state: State, args: Args) -> Abstract:
     return iterators.named(state, ev.ident(), Zipped(tuple(_iterator(ev, state, arg) for arg in args)))
+
+
+def _iter(ev: Evaluator, state: State, args: Args) -> Abstract:
+    if isinstance(args[0], IteratorRef):
+        return args[0]
+    return iterators.named(state, ev.ident(), _iterator(ev, state, args[0]))
+
+
+def _next(ev: Evaluator, state: State, args: Args) -> Abstract:
+    if isinstance(args[0], Const):
+        iterators.check_captured(args[0].obj)
+    if not isinstance(args[0], IteratorRef):
+        raise TypeMismatch(0, f"next() takes an iterator, but this is {describe(args[0])}",
+                           hints=("make one before: items = iter(...)",))  # fmt: skip
+    _, item = iterators.advance(ev.b, state, args[0])
+    if item is not None:
+        return item
+    return args[1] if len(args) > 1 else ev.b.exit("StopIteration")
 
 
 def _reversed(ev: Evaluator, state: State, args: Args) -> Abstract:
@@ -278,6 +301,8 @@ _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], i
     any: (_any_all(True), 1, 1),
     all: (_any_all(False), 1, 1),
     range: (_range, 1, 3),
+    iter: (_iter, 1, 1),
+    next: (_next, 1, 2),
     enumerate: (_enumerate, 1, 2),
     zip: (_zip, 0, 255),
     reversed: (_reversed, 1, 1),
@@ -293,7 +318,7 @@ _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], i
     ctypes.sizeof: (_sizeof, 1, 1),
     **library.TABLE,
 }
-_ALWAYS: Final = {print, list, enumerate, zip, reversed}
+_ALWAYS: Final = {print, list, enumerate, zip, reversed, iter, next}
 """Translated even with constant arguments: they print, or make iterators that must not outlive a path."""
 
 

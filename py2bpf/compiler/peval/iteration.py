@@ -63,6 +63,7 @@ def each(b: Builder, state: State, value: Abstract) -> Iterator[Abstract] | None
     if isinstance(value, TupleOf):
         return iter(value.items)
     if isinstance(value, Const) and isinstance(value.obj, _ITERABLES) and not isinstance(value.obj, type):
+        iterators.check_captured(value.obj)
         return iter(_constants(value.obj))
     if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
         b.guard_not_null(value.base, "TypeError")

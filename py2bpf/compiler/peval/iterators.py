@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from .values import (
     Unbound,
     Walk,
     Zipped,
+    wrap,
 )
 
 ITERATORS: Final = (Counter, Ended, Items, IteratorRef, Numbered, Walk, Zipped)
@@ -68,6 +70,31 @@ def named(state: State, ident: int, iterator: Abstract) -> IteratorRef:
     """An iterator as the program sees it: what is taken from it is gone for all who have it."""
     state.heap[ident] = iterator
     return IteratorRef(ident)
+
+
+_ENDLESS: Final = (itertools.count, itertools.cycle, itertools.repeat)
+
+
+def is_used_up(obj: Any) -> bool:
+    """Whether going through a constant takes from it what it has, and it is no file or the like."""
+    return isinstance(obj, Iterator) and type(obj).__module__ in ("builtins", "itertools")
+
+
+def made(state: State, ident: int, value: Abstract) -> Abstract:
+    """What a call gave while compiling; an iterator becomes the program's, which each path goes through for itself."""
+    if not (isinstance(value, Const) and is_used_up(value.obj)) or isinstance(value.obj, _ENDLESS):
+        return value
+    items = tuple(wrap(item) for item in itertools.islice(value.obj, MAX_ITEMS + 1))
+    if len(items) > MAX_ITEMS:
+        raise _too_many()
+    return named(state, ident, Items(items))
+
+
+def check_captured(obj: Any) -> None:
+    """Refuses to take from an iterator that lives on when the program is compiled."""
+    if is_used_up(obj):
+        raise UnsupportedSyntax(0, f"going through a constant {type(obj).__name__} would use it up while compiling",
+                                hints=("capture a tuple of its items; for count() write range()",))  # fmt: skip
 
 
 def advance(b: Builder, state: State, iterator: Abstract) -> tuple[Abstract, Abstract | None]:
@@ -141,11 +168,22 @@ def rest(b: Builder, state: State, iterator: Abstract) -> Iterator[Abstract]:
         if item is None:
             return
         yield item
-    raise LimitExceeded(0, f"more than {MAX_ITEMS} items to iterate over while compiling",
-                        hints=("a loop over range() runs at run time; keep large tables in an array map",))  # fmt: skip
+    raise _too_many()
+
+
+def _too_many() -> LimitExceeded:
+    return LimitExceeded(
+        0, f"more than {MAX_ITEMS} items to iterate over while compiling",
+        hints=("a loop over range() runs at run time; keep large tables in an array map",),
+    )  # fmt: skip
+
+
+def has_ended(state: State, iterator: Abstract) -> bool:
+    """Whether nothing can be taken any more."""
+    return isinstance(iterator, IteratorRef) and isinstance(state.heap.get(iterator.ident), Ended)
 
 
 def lose(state: State, iterator: Abstract, taker: str) -> None:
     """After ``taker``, which stops at an item that only run time knows: nobody can go on with the iterator."""
-    if isinstance(iterator, IteratorRef) and not isinstance(state.heap.get(iterator.ident), Ended):
+    if isinstance(iterator, IteratorRef):
         state.heap[iterator.ident] = Unbound(f"{taker} took some of its items, and only run time knows how many")
