@@ -236,8 +236,8 @@ int64_t p2b_ringbuf_walk(const void *data, uint64_t size, uint64_t *position, ui
 			 uint64_t max_records, struct p2b_ring_stats *stats);
 
 /*
- * Reads a BPF ring buffer of size bytes: as records were reserved, up to the first that isn't submitted. Every record
- * is announced that the reader might be waiting for. It counts no lost records: only programs see them.
+ * Reads a BPF ring buffer of size bytes: as records were reserved, up to the first that isn't submitted. Which
+ * records are announced is up to the programs that write them. It counts no lost records: only programs see them.
  */
 int p2b_ringbuf_create(int map_fd, uint64_t size, struct p2b_reader **ret);
 

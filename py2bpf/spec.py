@@ -36,6 +36,9 @@ class MapSpec:
     ``key_type`` is the address alone: the kernel's key has a 32-bit prefix length before it. A perf event
     array has its records' type as ``data_type``. ``default`` is what reading a missing scalar gives.
     ``is_global`` marks an array of one entry that programs know as ``object.value``, not as an item.
+
+    A ring buffer's records are ``variable`` where each has its own size, the type being the largest. ``wakeup`` says
+    when programs wake its reader: by every record it might wait for (0), when so many bytes wait, or never (-1).
     """
 
     kind: int
@@ -48,6 +51,8 @@ class MapSpec:
     data_type: Any = None
     per_cpu: bool = False
     is_global: bool = False
+    variable: bool = False
+    wakeup: int = 0
 
     @property
     def key_size(self) -> int:

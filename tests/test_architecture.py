@@ -49,8 +49,8 @@ EDGES: dict[str, set[str]] = {
     | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds", "py2bpf.vm"},
     # A program's Python side: sees maps and helpers as programs do, and no compiled program.
     "py2bpf.sim": BASE
-    | {"py2bpf.uapi", "py2bpf.kernel.codec", "py2bpf.datastructures", "py2bpf.intrinsics", "py2bpf.worlds"}
-    | {"py2bpf.btf.shapes"},
+    | {"py2bpf.uapi", "py2bpf.kernel.codec", "py2bpf.kernel.variable", "py2bpf.datastructures", "py2bpf.intrinsics"}
+    | {"py2bpf.worlds", "py2bpf.btf.shapes"},
     "py2bpf.funcs": BASE | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.checksum"},
     "py2bpf.checksum": set(),
     "py2bpf.testing": {"py2bpf.*"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ctypes import c_uint32
 from typing import Any, Final
 
-from ..exception import DataRangeError, DataTypeError, Py2BpfError
+from ..exception import DataRangeError, Py2BpfError
 from ..kernel.codec import checked_int, codec_for, type_name
 from ..kernel.cpus import possible_cpus
 from ..spec import MapSpec
@@ -14,6 +14,7 @@ from ..worlds import in_programs
 from .base import checked_name
 from .reader import Reader
 from .storage import open_perf_source, open_storage
+from .wakeups import checked_latency
 
 SEED_PAGES: Final = 9
 """What num_pages was when it counted the ring's header page: 8 data pages."""
@@ -42,7 +43,7 @@ class BpfQueue(Reader):
         codec = codec_for(data_type)
         if codec.size > RECORD_MAX:
             raise DataRangeError(f"a record has at most {RECORD_MAX} bytes, {codec.name} has {codec.size}")
-        pages, latency = _checked_pages(num_pages), _checked_latency(latency)
+        pages, latency = _checked_pages(num_pages), checked_latency(latency)
         n_cpus = max(possible_cpus()) + 1
         self.map_spec: Final = MapSpec(
             kind=int(MapType.PERF_EVENT_ARRAY),
@@ -90,11 +91,3 @@ def _checked_pages(num_pages: int) -> int:
         below = 1 << pages.bit_length() - 1
         raise DataRangeError(f"num_pages is a power of two, not {pages}; the nearest are {below} and {2 * below}")
     return pages
-
-
-def _checked_latency(latency: float) -> float:
-    if isinstance(latency, bool) or not isinstance(latency, (int, float)):
-        raise DataTypeError(f"latency is a number of seconds, not {latency!r}")
-    if not 0 <= latency <= 3600:
-        raise DataRangeError(f"latency is 0 to 3600 seconds, not {latency!r}")
-    return float(latency)

@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 
 from ..exception import DataRangeError, Py2BpfError
 from ..kernel.codec import checked_int, codec_for, type_name
+from ..kernel.variable import record_codec
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
@@ -15,6 +16,7 @@ from .base import checked_name
 from .globals import Global
 from .reader import Reader
 from .storage import open_ring_source, open_storage
+from .wakeups import Wakeup, announcement
 
 SIZE_MAX: Final = 1 << 30
 RECORD_MAX: Final = 32 << 20
@@ -23,27 +25,42 @@ HEADER: Final = 8
 
 
 class RingBuffer(Reader):
-    """``RingBuffer(data_type, size=1 << 20, *, name="")``: records from programs to user space, in their order.
+    """``RingBuffer(data_type, size=1 << 20, *, latency=None, wakeup=None, variable=False, name="")``: records from
+    programs to user space, in their order.
 
     BPF_MAP_TYPE_RINGBUF, Linux 5.8: one buffer of ``size`` bytes for all CPUs, a power of two and of whole pages.
     Records are values of ``data_type``, converted as py2bpf.kernel.codec says, and come in the order in which programs
-    reserved them, whatever CPU they ran on; one that isn't submitted yet holds up those behind it. Each is announced
-    at once where the reader waits. ``lost`` is exactly the number of records that found no room.
+    reserved them, whatever CPU they ran on; one that isn't submitted yet holds up those behind it. ``lost`` is
+    exactly the number of records that found no room.
+
+    A reader that waits is woken by each record (``wakeup="record"``, the default), which costs a program more than
+    the record where the reader keeps up. ``latency=0.1``, or ``wakeup="watermark"``, means what it does of BpfQueue:
+    the reader is woken when a quarter of the ring is full, and looks by itself after ``latency`` seconds (0.1 unless
+    given). ``wakeup`` may be that amount in bytes, and ``"never"`` leaves all to the latency. In the embedded VM every
+    record is announced.
+
+    With ``variable=True`` each record has its own size, up to that of ``data_type``, an array or a structure whose
+    last field is one: ``ring.output(record, size=n)``. An array of bytes or characters is read as bytes, exactly
+    those that were written; a structure as an instance, zeros behind what was.
 
     Raises KernelError when the map can't be made, DataRangeError for sizes that the kernel doesn't take, and for a
-    type of which not even one record fits.
+    type of which not even one record fits, DataTypeError for types that can't be records.
     """
 
-    def __init__(self, data_type: Any, size: int = 1 << 20, *, name: str = "") -> None:
-        codec = codec_for(data_type)
+    def __init__(
+        self, data_type: Any, size: int = 1 << 20, *, latency: float | None = None, wakeup: Wakeup = None,
+        variable: bool = False, name: str = "",
+    ) -> None:  # fmt: skip
+        whole, codec = codec_for(data_type), record_codec(data_type, variable)
         size = _checked_size(size)
         largest = min(size - 2 * HEADER, RECORD_MAX)  # the kernel never fills the last 8 bytes
-        if codec.size > largest:
+        if whole.size > largest:
             raise DataRangeError(f"a record in a ring buffer of {size} bytes has at most {largest} bytes, "
-                                 f"{codec.name} has {codec.size}")
+                                 f"{whole.name} has {whole.size}")
+        announced = announcement(wakeup, latency, size)
         self.map_spec: Final = MapSpec(
             kind=int(MapType.RINGBUF), key_type=None, value_type=None, max_entries=size, name=checked_name(name),
-            data_type=data_type,
+            data_type=data_type, variable=variable, wakeup=announced.wakeup,
         )  # fmt: skip
         self.lost_counter: Final = Global(c_uint64)
         """What programs add to when a record finds no room: nobody else knows of it."""
@@ -53,7 +70,7 @@ class RingBuffer(Reader):
             self.lost_counter.close()
             raise
         try:
-            super().__init__(open_ring_source(self._storage, size, codec, self._count_lost))
+            super().__init__(open_ring_source(self._storage, size, codec, self._count_lost, announced.latency))
         except BaseException:
             self._close_maps()
             raise
@@ -71,8 +88,12 @@ class RingBuffer(Reader):
         return self._storage.fd
 
     @in_programs
-    def output(self, record: Any) -> int:
-        """In a program: writes a record. Gives 0, or a negative error number when the record was lost."""
+    def output(self, record: Any, size: Any = None) -> int:
+        """In a program: writes a record. Gives 0, or a negative error number when the record was lost.
+
+        ``size``, where records are variable, is how many of its first bytes are written, 1 at least and at most what
+        it has (else Python raises ValueError); left out, all of it: of an array or constant bytes their own length.
+        """
         self._only_in_programs("output")
 
     @in_programs

@@ -105,8 +105,13 @@ def open_perf_source(storage: MapStorage, n_cpus: int, pages: int, latency: floa
     return PerfSource(storage.fd, n_cpus, pages, latency, codec)
 
 
-def open_ring_source(storage: MapStorage, size: int, codec: Codec, lost: Callable[[], int]) -> RecordSource:
-    """Maps a ring buffer of size bytes for reading. Raises KernelError. ``lost``: what programs could not write."""
+def open_ring_source(
+    storage: MapStorage, size: int, codec: Codec, lost: Callable[[], int], latency: float
+) -> RecordSource:
+    """Maps a ring buffer of size bytes for reading. Raises KernelError. ``lost``: what programs could not write.
+
+    What isn't announced is fetched after ``latency`` seconds (0: everything is, as everything in the VM).
+    """
     from ..vm.maps import VmMap
 
     if isinstance(storage, VmMap):
@@ -115,4 +120,4 @@ def open_ring_source(storage: MapStorage, size: int, codec: Codec, lost: Callabl
         return queues.ring_source(storage, size, codec, lost)
     from ..kernel import ringbuf
 
-    return ringbuf.ring_source(storage.fd, size, codec, lost)
+    return ringbuf.ring_source(storage.fd, size, codec, lost, latency)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import operator
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..exception import ClosedError, DataTypeError, KernelError
 from ..kernel.codec import codec_for
 from ..uapi.map_types import KINDS, MapType, Update
-from . import values
+from . import places, values
 from .errors import SimulationError
 from .overlay import Overlay
 from .views import used
@@ -201,12 +202,36 @@ def _value(_: Simulation, view: MapView, *new: Any) -> Any:
     return view.number(only) if view.numbers or chars else view.reference(only)
 
 
-def _output(simulation: Simulation, view: MapView, *args: Any) -> int:
-    """queue.output(context, record) or ring.output(record)."""
+def _output(simulation: Simulation, view: MapView, *args: Any, size: Any = None) -> int:
+    """queue.output(context, record), ring.output(record), or ring.output(record, size=n)."""
+    if view.spec.variable:
+        return simulation.emit(view, _part(view, *args, *(() if size is None else (size,))))
+    if size is not None:
+        raise SimulationError(f"records of {view.map!r} all have one size: say variable=True when it is made")
     wanted = 2 if view.kind == MapType.PERF_EVENT_ARRAY else 1
     if len(args) != wanted:
         raise SimulationError(f"output() of {view.map!r} takes {'the context and ' if wanted == 2 else ''}a record")
     return simulation.emit(view, record_bytes(view, args[-1]))
+
+
+def _part(view: MapView, record: Any, size: Any = None) -> bytes:
+    """The bytes of a record whose size the program says, or which has its own: shorter arrays, constant text."""
+    ctype, plain = view.spec.data_type, used(record)
+    if isinstance(plain, bytes) and (found := places.argument(0)) is not None:
+        plain = found  # a char array, of which ctypes gave the characters
+    items = getattr(ctype, "_type_", None)
+    if isinstance(plain, bytes) and items is ctypes.c_char and 0 < len(plain) <= ctypes.sizeof(ctype):
+        data = plain
+    elif isinstance(plain, ctypes.Array) and plain._type_ is items:
+        data = bytes(plain)
+    else:
+        data = record_bytes(view, record)
+    if size is None:
+        return data
+    count = operator.index(values.plain(used(size)))
+    if not 1 <= count <= len(data):
+        raise ValueError(f"no record of {count} bytes can be made of an object of {len(data)}")
+    return data[:count]
 
 
 def _reserve(_: Simulation, view: MapView) -> Any:

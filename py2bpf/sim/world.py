@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..btf.shapes import KernelType
 from ..intrinsics import Helper
-from ..kernel.codec import codec_for
+from ..kernel.variable import record_value
 from ..spec import HookSpec
 from . import helpers, kernel_memory, maps, pseudo
 from .contexts import Context
@@ -44,9 +44,9 @@ class Simulation:
 
     def operate(self, map: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A map's method, called by the program."""
-        if kwargs:
+        if kwargs and not (name == "output" and list(kwargs) == ["size"]):
             raise SimulationError(f".{name}() of a map takes no keyword arguments in programs")
-        return maps.OPERATIONS[name](self, self.view(map), *args)
+        return maps.OPERATIONS[name](self, self.view(map), *args, **kwargs)
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A helper or pseudo function, called by the program."""
@@ -60,10 +60,10 @@ class Simulation:
 
     def emit(self, view: MapView, data: bytes) -> int:
         """Delivers a record; its reader finds it in the queue, unless the run is isolated."""
-        codec = codec_for(view.spec.data_type)
-        self.events.append(Event(view.map, codec.decode(data.ljust(codec.size, b"\0"))))
+        ctype, variable = view.spec.data_type, view.spec.variable
+        self.events.append(Event(view.map, record_value(ctype, variable, data)))
         if not self.isolated:
-            view.map.deliver(codec.decode(data.ljust(codec.size, b"\0")))
+            view.map.deliver(record_value(ctype, variable, data))
         return 0
 
     def end(self) -> None:

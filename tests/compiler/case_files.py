@@ -98,8 +98,9 @@ class PureMap:
 class PureRing(PureMap):
     """A ring buffer, with the counter of lost records that the compiler asks it for."""
 
-    def __init__(self, data: Any, size: int = 1 << 20) -> None:
-        super().__init__(MapSpec(MapType.RINGBUF, None, None, size, data_type=data))
+    def __init__(self, data: Any, size: int = 1 << 20, *, wakeup: int = 0, variable: bool = False) -> None:
+        spec = MapSpec(MapType.RINGBUF, None, None, size, data_type=data, wakeup=wakeup, variable=variable)
+        super().__init__(spec)
         self.lost_counter = PureMap(MapSpec(MapType.ARRAY, ctypes.c_uint32, ctypes.c_uint64, 1, is_global=True))
 
 

@@ -28,6 +28,7 @@ from ..ir.values import Block, Function, Value, append, connect, const
 
 RESERVE: Final = "ringbuf_reserve"
 _ENDS: Final = {"ringbuf_submit", "ringbuf_discard"}
+_NO_WAKEUP: Final = 1  # BPF_RB_NO_WAKEUP
 
 
 class Status(Enum):
@@ -323,7 +324,9 @@ def _held(known: Known) -> list[tuple[Value, Status]]:
 
 
 def _call(block: Block, record: Value, span: Span | None) -> None:
-    append(block, Op.CALL, [record, const(0)], VOID, HELPERS["ringbuf_discard"], span)
+    assert isinstance(record.type, Ptr) and record.type.spec is not None
+    flags = const(_NO_WAKEUP if record.type.spec.wakeup else 0)
+    append(block, Op.CALL, [record, flags], VOID, HELPERS["ringbuf_discard"], span)
 
 
 # what can't be

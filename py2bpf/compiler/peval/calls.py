@@ -23,6 +23,7 @@ from . import (
     maps,
     memory,
     packets,
+    rings,
     semantics,
     subprograms,
 )
@@ -80,6 +81,8 @@ def call(ev: Evaluator, state: State, callee: Abstract, args: Args, kwargs: Kwar
         ev.b.unlock()
         return NONE
     if isinstance(callee, Method):
+        if kwargs and isinstance(callee.owner, Map):
+            args, kwargs = rings.with_size(callee.owner, callee.name, args, kwargs), {}
         if kwargs:
             raise TypeMismatch(
                 0, f".{callee.name}() takes no keyword arguments here", hints=("give the values without names",)

@@ -384,12 +384,12 @@ def _reserve(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
 
 def _submit(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     rings.check(map, "submit")
-    return rings.submit(b, map, args[0], "submit")
+    return rings.submit(b, map, lambda: pointer(b, map), args[0])
 
 
 def _discard(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     rings.check(map, "discard")
-    return rings.submit(b, map, args[0], "discard")
+    return rings.discard(b, map, args[0])
 
 
 METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Abstract], int, int]]] = {

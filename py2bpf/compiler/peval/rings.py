@@ -6,20 +6,23 @@ That every reserved record is given back, on each path once, the pass ``records`
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
+from ...spec import MapSpec
 from ...uapi.helpers import HELPERS
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region
 from ..ir.values import Block, Value, const
-from . import arith, hints, memory, records
+from . import arith, hints, memory, records, ring_wakeups
 from .builder import Builder
 from .describe import describe, type_name
+from .layout import is_array, is_chars
 from .values import NONE, Abstract, Const, Map, Ref
 
-_FLAGS: Final = 0
+_NO_FLAGS: Final = 0
 METHODS: Final = ("reserve", "submit", "discard")
 PLAIN: Final = {f"ringbuf_{name}": name for name in METHODS}
 """The helpers that programs use through the ring buffer's methods alone."""
@@ -35,7 +38,7 @@ def reserve(b: Builder, map: Map, ring: Value) -> Abstract:
     """``ring.reserve()``: a record of zeros, or None, which is counted."""
     spec = map.spec
     size = ctypes.sizeof(spec.data_type)
-    record = b.emit(Op.CALL, [ring, const(size), const(_FLAGS)], Ptr(Region.RECORD, True, spec),
+    record = b.emit(Op.CALL, [ring, const(size), const(_NO_FLAGS)], Ptr(Region.RECORD, True, spec),
                     HELPERS["ringbuf_reserve"])  # fmt: skip
     there, lost, after = Block(), Block(), Block()
     b.branch(b.compare(Op.NE, record, const(0)), there, lost)
@@ -49,9 +52,25 @@ def reserve(b: Builder, map: Map, ring: Value) -> Abstract:
     return Ref(record, 0, spec.data_type)
 
 
-def submit(b: Builder, map: Map, record: Abstract, helper: str) -> Abstract:
-    """``ring.submit(record)`` and ``ring.discard(record)``."""
-    name = f"{helper}()"
+def submit(b: Builder, map: Map, ring: Callable[[], Value], record: Abstract) -> Abstract:
+    """``ring.submit(record)``."""
+    base = _reserved(b, map, record, "submit")
+    size = const(ctypes.sizeof(map.spec.data_type))
+    b.emit(Op.CALL, [base, ring_wakeups.flags(b, map.spec, ring, size, there=True)], VOID, HELPERS["ringbuf_submit"])
+    return NONE
+
+
+def discard(b: Builder, map: Map, record: Abstract) -> Abstract:
+    """``ring.discard(record)``: it wakes nobody who would not wake up for a record."""
+    base = _reserved(b, map, record, "discard")
+    flags = const(ring_wakeups.NO_WAKEUP if map.spec.wakeup else _NO_FLAGS)
+    b.emit(Op.CALL, [base, flags], VOID, HELPERS["ringbuf_discard"])
+    return NONE
+
+
+def _reserved(b: Builder, map: Map, record: Abstract, name: str) -> Value:
+    """The record that submit() or discard() is called with."""
+    name = f"{name}()"
     if isinstance(record, Const) and record.obj is None:
         b.exit("TypeError")
     if not isinstance(record, Ref) or not records.is_whole(record):
@@ -63,19 +82,62 @@ def submit(b: Builder, map: Map, record: Abstract, helper: str) -> Abstract:
         raise TypeMismatch(0, "this record was reserved in another ring buffer",
                            hints=("submit it there",))  # fmt: skip
     b.guard_not_null(record.base, "TypeError")
-    b.emit(Op.CALL, [record.base, const(_FLAGS)], VOID, HELPERS[f"ringbuf_{helper}"])
-    return NONE
+    return record.base
 
 
 def output(b: Builder, map: Map, ring: Value, args: tuple[Abstract, ...]) -> Abstract:
     """``ring.output(record)``: 0, or a negative number, which is counted."""
-    if len(args) != 1:
+    if map.spec.variable:
+        record, size = _sized(b, map.spec, args)
+    elif len(args) != 1:
         raise TypeMismatch(0, f"output() of a ring buffer takes the record alone, but {hints.count(len(args), 'value')}"
                            " are given", hints=("call it as ring.output(record)",))  # fmt: skip
-    record = memory.materialise(b, map.spec.data_type, args[0])
-    size = const(ctypes.sizeof(map.spec.data_type))
-    values = [ring, memory.address_of(b, record), size, const(_FLAGS)]
+    else:
+        record = memory.materialise(b, map.spec.data_type, args[0])
+        size = const(ctypes.sizeof(map.spec.data_type))
+    flags = ring_wakeups.flags(b, map.spec, lambda: ring, size, there=False)
+    values = [ring, memory.address_of(b, record), size, flags]
     return arith.from_ir(count_failure(b, map, b.emit(Op.CALL, values, I64, HELPERS["ringbuf_output"])))
+
+
+def _sized(b: Builder, spec: MapSpec, args: tuple[Abstract, ...]) -> tuple[Ref, Value]:
+    """A record and how many bytes of it are written: all that the given object has, or ``size``."""
+    if not 1 <= len(args) <= 2:
+        raise TypeMismatch(0, f"output() of a ring buffer takes the record and its size, but "
+                           f"{hints.count(len(args), 'value')} are given",
+                           hints=("call it as ring.output(record, size=n)",))  # fmt: skip
+    record, limit = _part(b, spec, args[0])
+    if len(args) == 1:
+        return record, const(limit)
+    size = arith.to_ir(b, args[1], "the size of a record is an integer")
+    if size.op is not Op.CONST:
+        b.guard(b.compare(Op.GE, size, const(1)), "ValueError")
+        b.guard(b.compare(Op.LE, size, const(limit)), "ValueError")
+    elif not 1 <= size.attr <= limit:
+        raise TypeMismatch(0, f"no record of {size.attr} bytes can be made of an object of {limit}",
+                           hints=("leave the size out" if limit == 1 else f"give 1 to {limit}",))  # fmt: skip
+    return record, size
+
+
+def _part(b: Builder, spec: MapSpec, value: Abstract) -> tuple[Ref, int]:
+    """The record in memory, and its bytes: constant bytes and shorter arrays are records of their own length."""
+    ctype = spec.data_type
+    if is_array(ctype):
+        item, count = ctype._type_, ctype._length_
+        if isinstance(value, Const) and isinstance(value.obj, bytes) and is_chars(ctype):
+            count = len(value.obj)
+        elif isinstance(value, Ref) and is_array(value.ctype) and value.ctype._type_ is item:
+            count = value.ctype._length_
+        if 0 < count < ctype._length_:
+            ctype = item * count
+    return memory.materialise(b, ctype, value), ctypes.sizeof(ctype)
+
+
+def with_size(map: Map, name: str, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> tuple[Abstract, ...]:
+    """The arguments of a map's method, of which ``size`` of output() may be given by its name."""
+    if name == "output" and map.spec.variable and len(args) == 1 and list(kwargs) == ["size"]:
+        return (*args, kwargs["size"])
+    raise TypeMismatch(0, f".{name}() takes no keyword arguments here", hints=("give the values without names",))
 
 
 def count_failure(b: Builder, map: Map, status: Value) -> Value:

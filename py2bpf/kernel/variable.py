@@ -1,0 +1,76 @@
+"""Records that each have their own size: bytes of an array, or a structure whose last array is written in part."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from typing import Any, Final
+
+from ..exception import DataTypeError
+from .codec import Buffer, Codec, codec_for
+
+_SIZE: Final = struct.Struct("=I")
+
+
+class VariableCodec(Codec):
+    """Decodes what is in a frame, whose header says how many bytes those are; ``largest`` is the type's own size.
+
+    Arrays of one-byte items come as bytes, exactly those that were written; other types as the values of
+    codec_for(), what wasn't written being zeros. ``size`` is the least that a record may have.
+    """
+
+    def __init__(self, ctype: Any) -> None:
+        super().__init__(ctype)
+        self._whole = codec_for(ctype)
+        if not _ends_in_array(ctype):
+            raise DataTypeError(f"records of variable size are an array, or a structure whose last field is one; "
+                                f"a {self.name} always has {self.size} bytes")
+        self._bytes = _is_bytes(ctype)
+        self.largest, self.size = self.size, 0
+
+    @property
+    def dtype(self) -> Any:
+        """That of the whole type, whose bytes a record may have some of."""
+        return self._whole.dtype
+
+    def encode(self, value: Any) -> bytes:
+        """A whole record's bytes; of an array of one-byte items, bytes stand for themselves."""
+        if self._bytes and isinstance(value, (bytes, bytearray, memoryview)) and 0 < len(value) <= self.largest:
+            return bytes(value)
+        return self._whole.encode(value)
+
+    def value(self, data: Buffer) -> Any:
+        """The value of a record of exactly these bytes."""
+        data = bytes(data[: self.largest])
+        return data if self._bytes else self._whole.decode(data.ljust(self.largest, b"\0"))
+
+    def decode(self, data: Buffer, offset: int = 0) -> Any:
+        """The record behind the frame's header, which ends at offset."""
+        (size,) = _SIZE.unpack_from(data, offset - _SIZE.size)
+        return self.value(data[offset : offset + size])
+
+
+def record_codec(ctype: Any, variable: bool) -> Codec:
+    """What decodes a queue's records in frames. Raises DataTypeError."""
+    return VariableCodec(ctype) if variable else codec_for(ctype)
+
+
+def record_value(ctype: Any, variable: bool, data: bytes) -> Any:
+    """What a queue's reader gets of a record of these bytes."""
+    if variable:
+        return VariableCodec(ctype).value(data)
+    codec = codec_for(ctype)
+    return codec.decode(data.ljust(codec.size, b"\0"))
+
+
+def _is_bytes(ctype: Any) -> bool:
+    return issubclass(ctype, ctypes.Array) and ctypes.sizeof(ctype._type_) == 1
+
+
+def _ends_in_array(ctype: Any) -> bool:
+    if issubclass(ctype, ctypes.Structure):
+        rows = [row for cls in ctype.__mro__ for row in reversed(cls.__dict__.get("_fields_", ()))]
+        return bool(rows) and isinstance(rows[0][1], type) and issubclass(rows[0][1], ctypes.Array)
+    return isinstance(ctype, type) and issubclass(ctype, ctypes.Array)
+
+
