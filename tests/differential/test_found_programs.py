@@ -200,6 +200,28 @@ return 5 if t[1] is None else 6""",
     "None at an index out of bounds": "r.row[c] = H.get(d & 3)",
     "None that is printed": "print(H.get(d & 3), f'{H.get(e & 3)} {c}')\nreturn 5",
     "a truth value shifted": "y = (r.b3 != f) << (d & 62)\nreturn y",
+    "an index into two arrays of different lengths": """
+m = Cells()
+s = Traffic(packets=d, last=m.cells[d & 3].x)
+m.grid[e & 1][c % 3] = m.big[d & 3]
+return m.big[d & 3]""",
+    "an index that finds no register": """
+m = Wire()
+n = Words()
+t = Wire()
+y = t.port ^ t.addr
+u = t.wide
+for k in range(min(~(m.kind % 7), 9)):
+    x = H[3]
+    if all((d, c < f, a)):
+        pass
+i = r.inner
+i.y += max((v ^ (y if -64 != d else f) for v in WEIGHTS))
+s = Traffic(packets=b // c + -d, last=ctx.len)
+s.level = (d or n.bytes[d & 3]) & max((v for v in range(d & 7) if v & d))
+Q.output(ctx, s)
+OUT[3] = u
+OUT[4] = n.half[y % 2]""",
 }
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from ...asm import Jump
 from ...exception import InternalCompilerError
 from ..ir.values import Block
-from .machine import FRAME, LOAD, PLAIN, STORE, VIRTUAL, Machine, MachineBlock
+from .machine import FRAME, JUMP_K, LOAD, PLAIN, STORE, VIRTUAL, Machine, MachineBlock
 from .select import Selection
 from .spills import FIRST as FIRST_SPILL
 
@@ -19,6 +20,8 @@ _ALLOCATABLE: Final = 0x3FF
 _PHYSICAL: Final = (1 << VIRTUAL) - 1
 _INFINITE: Final = float("inf")
 _ROUNDS: Final = 40
+_ORDERS: Final = (Jump.JLT, Jump.JLE, Jump.JGT, Jump.JGE, Jump.JSLT, Jump.JSLE, Jump.JSGT, Jump.JSGE)
+_BOUNDING: Final = frozenset(JUMP_K[order] for order in _ORDERS)
 
 
 class Allocation:
@@ -339,6 +342,9 @@ def _rewrite(code: Selection, old: list[Machine], chosen: set[int], again: dict[
             temporaries.add(fresh)
             if register in instruction.reads:
                 out.append(_reload(register, fresh, again, places, instruction))
+                # Stored again, the register is tied to its place: what is loaded next has the bound too.
+                if register in places and instruction.code in _BOUNDING:
+                    out.append(_slot_access(False, places[register], fresh, instruction))
             if register in instruction.writes:
                 after.append(_slot_access(False, places[register], fresh, instruction))
             _rename(instruction, register, fresh)

@@ -2,6 +2,15 @@
 
 %1 = and %0, 15          %1 = and %0, 15
 %2 = and %0, 15     ->   (uses of %2 become %1)
+
+Of an index the verifier knows what was tested before it was computed: so an address, and what it is computed from, is
+not taken from before a test that bounds its index.
+
+%1 = shl %0, 3              %1 = shl %0, 3
+%2 = ptradd %9, %1          %2 = ptradd %9, %1
+guard ult %0, 2        ->   guard ult %0, 2
+%4 = shl %0, 3              %4 = shl %0, 3
+%5 = ptradd %9, %4          %5 = ptradd %9, %4
 """
 
 from __future__ import annotations
@@ -12,14 +21,20 @@ from ..ir.dominators import dominators
 from ..ir.ops import INFO, Op
 from ..ir.values import Function, Value, replace_all
 
+Tests = tuple[Value, "Tests"] | None
+"""The conditions tested on the way to a place, the last one first."""
+
 
 def run(fn: Function) -> None:
     """One walk in dominance order."""
     tree = dominators(fn)
+    indices = _indices(fn)
     new: dict[Value, Value] = {}
-    tables: list[dict[Any, Value]] = []
+    tables: list[dict[Any, tuple[Value, Tests]]] = []
+    ends: list[Tests] = []
     for i, block in enumerate(fn.blocks):
         table = dict(tables[tree.idom[i]]) if i else {}
+        tests = ends[tree.idom[i]] if i else None
         tables.append(table)
         kept = []
         for value in block.body:
@@ -28,13 +43,54 @@ def run(fn: Function) -> None:
                 if arg in new:
                     args[position] = new[arg]
             if INFO[value.op].pure and value.op is not Op.CTX:
-                earlier = table.setdefault(_key(value), value)
-                if earlier is not value:
+                key = _key(value)
+                earlier, before = table.get(key, (value, tests))
+                if earlier is not value and not (value in indices and _bounded(value, tests, before)):
                     new[value] = earlier
                     continue
+                table[key] = value, tests
+            elif value.op in (Op.GUARD, Op.BRANCH):
+                tests = value.args[0], tests
             kept.append(value)
         block.body = kept
+        ends.append(tests)
     replace_all(fn, new)
+
+
+def _indices(fn: Function) -> set[Value]:
+    """The addresses with an index in them, and what the indices are computed from."""
+    found: set[Value] = set()
+    for block in fn.blocks:
+        for value in block.body:
+            if value.op is Op.PTRADD and value.args[1].op is not Op.CONST:
+                found |= {value, *_parts(value.args[1])}
+    return found
+
+
+def _bounded(value: Value, now: Tests, before: Tests) -> bool:
+    """Whether a test between two places may have told something of what a value is computed from."""
+    inner: set[Value] = set()
+    for arg in value.args:
+        inner |= _parts(arg)
+    while now is not before:
+        assert now is not None
+        condition, now = now
+        tested = _parts(condition)
+        if inner & tested and value not in tested:
+            return True
+    return False
+
+
+def _parts(value: Value) -> set[Value]:
+    """What a number is computed from, itself included; constants left out."""
+    found: set[Value] = set()
+    rest = [value]
+    while rest:
+        part = rest.pop()
+        if part.op is not Op.CONST and part not in found:
+            found.add(part)
+            rest += part.args if INFO[part.op].pure else []
+    return found
 
 
 def _key(value: Value) -> Any:
