@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from ctypes import c_uint32
 from typing import Any, ClassVar, NoReturn
 
-from ..exception import DataTypeError, IndexOutOfRange
-from ..kernel.codec import Codec
+from ..exception import DataRangeError, DataTypeError, IndexOutOfRange
+from ..kernel.codec import Buffer, Codec
 from ..uapi.map_types import MapType
+from . import columns
 from .base import _MISSING, Map
 from .percpu import PerCpuCodec
 from .views import KeysSnapshot
@@ -26,6 +27,15 @@ class _Indexed(Map):
         if not 0 <= index < self.map_spec.max_entries:
             raise IndexOutOfRange(f"index {index} of {self!r}: it has 0 to {self.map_spec.max_entries - 1}")
         return super()._key(index)
+
+    def _pack_keys(self, keys: Any) -> Buffer:
+        try:
+            packed = columns.packed(self._keys, keys)
+        except (DataTypeError, DataRangeError):
+            packed = b""
+        if packed and max(memoryview(packed).cast("I")) < self.map_spec.max_entries:
+            return packed
+        return b"".join(map(self._key, columns.objects(keys)))  # raises, and names the index
 
     def get(self, key: Any, default: Any = None) -> Any:
         try:
@@ -112,6 +122,9 @@ class ProgArray(_Indexed):
 
     def _value(self, value: Any) -> bytes:
         return super()._value(self._storage.program_value(value))
+
+    def _pack_values(self, keys: Any, values: Any) -> Buffer:
+        return b"".join(map(self._value, values))
 
     def add(self, key: Any, value: Any) -> bool:
         self._unsupported("add() (the kernel always replaces a program)")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast
 
 from ..exception import ClosedError, DataRangeError, DataTypeError
-from ..kernel.codec import BoolCodec, Codec, IntCodec, checked_int, codec_for, key_codec_for, type_name
+from ..kernel.codec import BoolCodec, Buffer, Codec, IntCodec, checked_int, codec_for, key_codec_for, type_name
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
 from ..worlds import in_programs
-from . import locks
+from . import columns, locks
 from .storage import MapStorage, open_storage
 from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
 
@@ -226,14 +226,41 @@ class Map(MutableMapping[Any, Any]):
             entries.extend(zip(self._keys.decode_many(keys, n), self._values.decode_many(values, n), strict=True))
         return ItemsSnapshot(entries)
 
-    def update(self, other: Any = (), /, **more: Any) -> None:
-        """Stores all of a mapping or of (key, value) pairs, in few system calls. What doesn't fit changes nothing."""
-        keys, values = [], []
-        for key, value in _pairs(other, more):
-            keys.append(self._key(key))
-            values.append(self._value(value))
-        if keys:
-            self._storage.update_many(b"".join(keys), b"".join(values), len(keys))
+    def update(self, other: Any = (), values: Any = _MISSING, /, **more: Any) -> None:
+        """Stores all of a mapping or of (key, value) pairs, or as ``update(keys, values)`` of two columns.
+
+        The columns are sequences or numpy arrays, as arrays() gives them, of the same length: arrays go to the kernel
+        without a Python object for each entry. In few system calls; what doesn't fit changes nothing, and the error
+        (DataTypeError, DataRangeError) names it. Where the map is full, KernelError E2BIG tells how many entries were
+        stored: the first ones.
+        """
+        if values is _MISSING:
+            keys, values = _columns(other, more)
+        elif more:
+            raise DataTypeError("update(keys, values) takes no entries as keyword arguments")
+        else:
+            keys, values = columns.column(other), columns.column(values)
+        if len(keys) != len(values):
+            raise DataRangeError(f"{len(keys)} keys and {len(values)} values don't belong together")
+        if len(keys):
+            self._storage.update_many(self._pack_keys(keys), self._pack_values(keys, values), len(keys))
+        else:
+            self._storage.check_open()
+
+    def _pack_keys(self, keys: Any) -> Buffer:
+        try:
+            return columns.packed(self._keys, keys)
+        except (DataTypeError, DataRangeError) as error:
+            raise type(error)(f"key of {self!r}: {error}") from None
+
+    def _pack_values(self, keys: Any, values: Any) -> Buffer:
+        """The values' bytes; an error names the key."""
+        try:
+            return columns.packed(self._values, values)
+        except (DataTypeError, DataRangeError) as error:
+            at = columns.first_refused(self._values, values)
+            where = "" if at is None else f" for key {columns.objects(keys)[at]!r}"
+            raise type(error)(f"value of {self!r}{where}: {error}") from None
 
     def clear(self) -> None:
         """Deletes every entry that is there when it passes; entries that programs add meanwhile may stay."""
@@ -248,7 +275,7 @@ class Map(MutableMapping[Any, Any]):
 
         A per-CPU map's values have a column for every possible CPU. Raises ImportError without numpy.
         """
-        numpy = _numpy()
+        numpy = columns.numpy_for("arrays()")
         keys, values = bytearray(), bytearray()
         for some_keys, some_values, n in self._storage.walk():
             keys += some_keys[: n * self._keys.size]
@@ -256,22 +283,20 @@ class Map(MutableMapping[Any, Any]):
         return self._keys.rows(numpy, keys), self._values.rows(numpy, values)
 
 
-def _pairs(other: Any, more: dict[str, Any]) -> Iterable[tuple[Any, Any]]:
+def _columns(other: Any, more: dict[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The keys and the values of what dict.update() takes."""
+    if isinstance(other, dict) and not more:
+        return list(other), list(other.values())
+    pairs = [(key, value) for key, value in _pairs(other)] + list(more.items())
+    return [key for key, _ in pairs], [value for _, value in pairs]
+
+
+def _pairs(other: Any) -> Iterable[Any]:
     if isinstance(other, Mapping):
-        yield from other.items()
-    elif hasattr(other, "keys"):
-        yield from ((key, other[key]) for key in other.keys())  # noqa: SIM118  all that such an object promises
-    else:
-        yield from other
-    yield from more.items()
-
-
-def _numpy() -> Any:
-    try:
-        import numpy
-    except ImportError:
-        raise ImportError("arrays() needs numpy: pip install numpy") from None
-    return numpy
+        return other.items()
+    if hasattr(other, "keys"):
+        return ((key, other[key]) for key in other.keys())  # noqa: SIM118  all that such an object promises
+    return cast("Iterable[Any]", other)
 
 
 def checked_name(name: str) -> str:

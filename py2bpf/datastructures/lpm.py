@@ -13,6 +13,7 @@ from ..kernel.codec import Buffer, Codec, checked_int, key_codec_for
 from ..uapi.map_types import MAX_PREFIX_BYTES, MapFlags, MapType, Update
 from ..vm.choice import backend
 from ..worlds import in_programs
+from . import columns
 from .base import Map
 
 _IP_VERSIONS: Final = {4: 4, 16: 6}
@@ -112,7 +113,17 @@ class LpmTrieMap(Map):
     _flags: ClassVar[int] = int(MapFlags.NO_PREALLOC)
 
     def _make_key_codec(self, key_type: Any) -> Codec:
-        return PrefixCodec(key_type)
+        self._prefixes = PrefixCodec(key_type)
+        return self._prefixes
+
+    def _pack_keys(self, keys: Any) -> Buffer:
+        """An array has a prefix length and an address in each row, as arrays() gives them."""
+        if not columns.is_array(keys) or keys.dtype.names != ("prefixlen", "address"):
+            return super()._pack_keys(keys)
+        rows = columns.numpy_for("storing arrays").array(keys)
+        if rows.dtype != self._keys.dtype or not _well_formed(self._prefixes, rows):
+            return super()._pack_keys([(address, length) for length, address in keys.tolist()])
+        return columns.as_bytes(rows)
 
     def _find(self, key: Any) -> bytes | None:
         raw = self._key(key)
@@ -138,6 +149,14 @@ class LpmTrieMap(Map):
         if self._storage.lookup(raw) is not None and self._has_entry(raw):
             return False  # kernels before 6.13 would replace it
         return self._storage.update(raw, data, Update.NOEXIST)
+
+
+def _well_formed(codec: PrefixCodec, rows: Any) -> bool:
+    """Whether no row has bits behind its prefix: byte i of an address may have length - 8 * i of them, 0 to 8."""
+    address = rows.view("u1").reshape(len(rows), codec.size)[:, 4:]
+    lengths = rows["prefixlen"].astype("i8")
+    behind = 8 - (lengths[:, None] - [8 * i for i in range(codec.size - 4)]).clip(0, 8)
+    return bool((lengths <= codec.bits).all() and not (address & (1 << behind) - 1).any())
 
 
 @functools.cache

@@ -82,7 +82,7 @@ class StackTraceMap(Map):
     def setdefault(self, key: Any, default: Any = None) -> Any:
         self._read_only()
 
-    def update(self, other: Any = (), /, **more: Any) -> None:
+    def update(self, other: Any = (), values: Any = (), /, **more: Any) -> None:
         self._read_only()
 
     def _read_only(self) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from ..kernel.codec import Codec
+from ..kernel.codec import Buffer, Codec
 from ..spec import MapSpec
 from ..vm.choice import current
 
@@ -57,8 +57,8 @@ class MapStorage(Protocol):
     def walk(self, delete: bool = False) -> Iterator[Chunk]:
         """One pass: each key that stays comes once, none comes twice, and it ends."""
 
-    def update_many(self, keys: bytes, values: bytes, count: int) -> None:
-        """Stores count entries that lie one after another."""
+    def update_many(self, keys: Buffer, values: Buffer, count: int) -> None:
+        """Stores count entries that lie one after another. A KernelError tells how many were stored before."""
 
     def program_value(self, value: Any) -> int:
         """What a program array stores for a program. Raises DataTypeError, ClosedError."""

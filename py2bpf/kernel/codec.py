@@ -29,7 +29,7 @@ import operator
 import struct
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from ..exception import DataRangeError, DataTypeError
@@ -41,6 +41,8 @@ _UNSIGNED: Final = frozenset("BHILQP")
 _WIRE: Final = {1: "b", 2: "h", 4: "i", 8: "q"}
 _FLOATS: Final = frozenset("fd")
 _POINTERS: Final = (_ctypes._Pointer, _ctypes.CFuncPtr)
+_AT_ONCE: Final = 1 << 13
+"""So many values at a time are packed by one format."""
 _NATIVE: Final = "<" if sys.byteorder == "little" else ">"
 
 
@@ -68,6 +70,10 @@ class Codec(ABC):
     def encode(self, value: Any) -> bytes:
         """The value's bytes. Raises DataTypeError or DataRangeError, naming the type and the value."""
 
+    def encode_many(self, values: Sequence[Any]) -> bytes:
+        """The bytes of all values in a row. Raises what encode() does for the first that doesn't fit."""
+        return b"".join(map(self.encode, values))
+
     @abstractmethod
     def decode(self, data: Buffer, offset: int = 0) -> Any:
         """The value at data[offset:offset + size], independent of data."""
@@ -94,6 +100,11 @@ class _Packed(Codec):
         self._wire = wire
         self._struct = struct.Struct(self._order + wire)
         self._unpack_from = self._struct.unpack_from
+
+    def _pack_many(self, values: Sequence[Any]) -> bytes:
+        """All values by one format, some thousands at a time. Raises struct.error or OverflowError."""
+        pieces = (values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE))
+        return b"".join(struct.pack(f"{self._order}{len(piece)}{self._wire}", *piece) for piece in pieces)
 
     def decode(self, data: Buffer, offset: int = 0) -> Any:
         return self._unpack_from(data, offset)[0]
@@ -130,6 +141,12 @@ class IntCodec(_Packed):
         except struct.error:
             return self._pack(checked_int(value, self.low, self.high, self.name))
 
+    def encode_many(self, values: Sequence[Any]) -> bytes:
+        try:
+            return self._pack_many(values)
+        except struct.error:
+            return super().encode_many(values)  # an instance of a ctypes type among them, or what doesn't fit
+
 
 class BoolCodec(_Packed):
     """c_bool: any non-zero byte is True."""
@@ -163,6 +180,12 @@ class FloatCodec(_Packed):
             raise DataRangeError(f"{self.name} can't hold {value!r}") from None
         except struct.error:
             raise self._refuse(value, "a number") from None
+
+    def encode_many(self, values: Sequence[Any]) -> bytes:
+        try:
+            return self._pack_many(values)
+        except (struct.error, OverflowError):
+            return super().encode_many(values)  # an instance of a ctypes type among them, or what doesn't fit
 
 
 class CharCodec(Codec):

@@ -268,12 +268,27 @@ def map_update_many(
     fd: int, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int, flags: int = 0
 ) -> None:
     """Sets count keys, in one system call where the kernel has batches."""
+    stored = map_store(fd, keys, key_size, values, value_size, count, flags)
+    checked(-stored.error, f"cannot set {count} keys of the map ({stored.done} are set)")
+
+
+class Stored(NamedTuple):
+    """How many entries were stored, and the errno (0: none) of the next one."""
+
+    done: int
+    error: int
+
+
+def map_store(
+    fd: int, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int, flags: int = 0
+) -> Stored:
+    """As map_update_many(), and gives the error."""
     done = ffi.new("uint32_t *")
     source, target = ffi.from_buffer(keys), ffi.from_buffer(values)
     if len(source) < count * key_size or len(target) < count * value_size:
         raise ValueError(f"{count} entries need more than {len(source)} bytes of keys and {len(target)} of values")
     result: int = lib.p2b_map_update_many(fd, key_size, value_size, source, target, count, flags, done)
-    checked(result, f"cannot set {count} keys of the map ({done[0]} are set)")
+    return Stored(done[0], -result)
 
 
 def map_delete_many(fd: int, keys: Buffer, key_size: int, count: int) -> None:

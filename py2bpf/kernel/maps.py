@@ -77,17 +77,17 @@ class KernelMap:
             raise self._explained(error) from None
         return True
 
-    def update_many(self, keys: bytes, values: bytes, count: int) -> None:
-        try:
-            core.map_update_many(self.fd, keys, self.key_size, values, self.value_size, count, self._lock)
-        except KernelError as error:
-            raise self._explained(error) from None
+    def update_many(self, keys: core.Buffer, values: core.Buffer, count: int) -> None:
+        stored = core.map_store(self.fd, keys, self.key_size, values, self.value_size, count, self._lock)
+        if stored.error:
+            extent = f"{stored.done} of {count} entries were stored"
+            raise self._explained(core.failure(stored.error, f"cannot fill the map ({extent})"), f"; {extent}")
 
-    def _explained(self, error: KernelError) -> KernelError:
+    def _explained(self, error: KernelError, extent: str = "") -> KernelError:
         kind = KINDS[MapType(self._spec.kind)].title
         if error.errno in (errno.E2BIG, errno.ENOSPC):
             return KernelError(errno.E2BIG, f"the {kind} {self._spec.name!r} is full: it holds "
-                                            f"max_entries={self._spec.max_entries}")
+                                            f"max_entries={self._spec.max_entries}{extent}")
         if error.errno == errno.EBADF and self._spec.kind == MapType.PROG_ARRAY:
             return KernelError(errno.EBADF, f"cannot put that into the {kind}: no descriptor of a program")
         if error.errno == errno.EINVAL and self._spec.kind == MapType.PROG_ARRAY:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ..exception import ClosedError, DataTypeError, KernelError, NotInVm
+from ..kernel.core import Buffer, failure
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapType, Update
 from . import native
@@ -88,20 +89,21 @@ class VmMap:
             raise self._explained(error) from None
         return True
 
-    def update_many(self, keys: bytes, values: bytes, count: int) -> None:
+    def update_many(self, keys: Buffer, values: Buffer, count: int) -> None:
         if self._spec.kind == MapType.PROG_ARRAY:
             for i in range(count):
-                self.update(keys[4 * i : 4 * i + 4], values[4 * i : 4 * i + 4])
+                self.update(bytes(keys[4 * i : 4 * i + 4]), bytes(values[4 * i : 4 * i + 4]))
             return
-        try:
-            native.map_update_many(self.handle, keys, values, count)
-        except KernelError as error:
-            raise self._explained(error) from None
+        stored = native.map_store(self.handle, keys, values, count)
+        if stored.error:
+            extent = f"{stored.done} of {count} entries were stored"
+            raise self._explained(failure(stored.error, f"cannot fill the map ({extent})"), f"; {extent}")
 
-    def _explained(self, error: KernelError) -> KernelError:
+    def _explained(self, error: KernelError, extent: str = "") -> KernelError:
         kind = KINDS[MapType(self._spec.kind)].title
         if error.errno in (errno.E2BIG, errno.ENOSPC):
-            return KernelError(errno.E2BIG, f"{self._title} is full: it holds max_entries={self._spec.max_entries}")
+            return KernelError(errno.E2BIG, f"{self._title} is full: it holds "
+                                            f"max_entries={self._spec.max_entries}{extent}")
         if error.errno == errno.EINVAL and self._spec.kind == MapType.PROG_ARRAY:
             return KernelError(errno.EINVAL, f"cannot put that into the {kind}: it takes programs of the VM, all of "
                                              "the same type")

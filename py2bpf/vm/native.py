@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from .._ffi import ffi, lib
 from ..exception import KernelError
-from ..kernel.core import checked
+from ..kernel.core import Buffer, Stored, checked
 from ..kernel.readers import CoreReader
 
 WALK_DELETE: Final[int] = lib.P2B_WALK_DELETE
@@ -69,10 +69,11 @@ def map_update(handle: Any, key: bytes, value: bytes, flags: int) -> None:
     checked(lib.p2b_vm_map_update(handle, key, value, flags), "cannot set a key of the map")
 
 
-def map_update_many(handle: Any, keys: bytes, values: bytes, count: int) -> None:
+def map_store(handle: Any, keys: Buffer, values: Buffer, count: int) -> Stored:
+    """Stores count entries; how many it did, and the errno of the next one."""
     done = ffi.new("uint32_t *")
-    result: int = lib.p2b_vm_map_update_many(handle, keys, values, count, 0, done)
-    checked(result, f"cannot set {count} keys of the map ({done[0]} are set)")
+    result: int = lib.p2b_vm_map_update_many(handle, ffi.from_buffer(keys), ffi.from_buffer(values), count, 0, done)
+    return Stored(done[0], -result)
 
 
 def map_delete(handle: Any, key: bytes) -> bool:
