@@ -141,6 +141,12 @@ return c & 7""",
 t = CODES.get(d & 7, H.get(e & 3))
 l = [CODES.get(c & 7, t), 3]
 return 5 if l[0] is None else l[0] ^ l[1]""",
+    "a dict that is asked for None": """
+m = {1: 5, None: 6, 3: 7}
+q, p = H.get(d & 7), H.get(e & 7)
+x = m.get(q, 9) + CODES.get(p, 9) + (5 if CODES.get(q) is None else 3) + (q in m)
+y = m[p if p in m else 3]
+return x * 10 + y + CODES[q]""",
     "a default of a map that is None": """
 t = H.get(e & 7, H.get(d & 7))
 x = W.pop(c & 7, t)

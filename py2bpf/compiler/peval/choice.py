@@ -40,26 +40,39 @@ def get(b: Builder, items: Mapping[Any, Any], key: Abstract, default: Abstract =
 
 
 def _search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> tuple[Value, Value]:
-    """Whether the key is there, and its value (any number where it isn't)."""
-    ir = arith.to_ir(b, key, "a dict that is made while compiling is asked with a number")
-    chosen = _numbers(b, items)
+    """Whether the key is there, and its value (any number where it isn't). A key may be None, for itself."""
+    there = arith.to_bool(b, key.present) if isinstance(key, Option) else None
+    what = "a dict that is made while compiling is asked with a number"
+    ir = key.value if isinstance(key, Option) else arith.to_ir(b, key, what)
+    chosen = _numbers(b, items, there is not None)
     kind = I64
     for _, value in chosen:
         kind = join_ints(kind, arith.int_type(value))
     present, result = const(0), arith.cast(b, const(0), kind)
     for number, value in chosen:
-        equal = b.compare(Op.EQ, ir, arith.constant(number))
+        equal = _equal(b, ir, there, number)
         present = b.emit(Op.OR, [present, equal], I64)
         result = b.emit(Op.SELECT, [equal, arith.cast(b, value, kind), result], kind)
     return present, result
 
 
-def _numbers(b: Builder, items: Mapping[Any, Any]) -> list[tuple[int, Value]]:
-    """The entries whose keys a number can equal."""
-    found = [(number, v) for k, v in items.items() if (number := arith.as_integer(k)) is not None]
+def _equal(b: Builder, key: Value, there: Value | None, wanted: int | None) -> Value:
+    """Whether the key, which ``there`` says if it isn't None, is the one that is wanted."""
+    if wanted is None:
+        return const(0) if there is None else arith.negate(b, there)
+    equal = b.compare(Op.EQ, key, arith.constant(wanted))
+    return equal if there is None else arith.both(b, there, equal)
+
+
+def _numbers(b: Builder, items: Mapping[Any, Any], none: bool) -> list[tuple[int | None, Value]]:
+    """The entries whose keys a number can equal, and with ``none`` that of None."""
+    found: list[tuple[int | None, Any]] = [
+        (number, v) for k, v in items.items() if (number := arith.as_integer(k)) is not None
+    ]
+    found += [(None, items[None])] if none and None in items else []
     if len(found) > MAX_KEYS:
         raise LimitExceeded(0, f"a dict of {len(found)} keys is asked with a run-time key", hints=(_IN_A_MAP,))
-    values = []
+    values: list[tuple[int | None, Value]] = []
     for number, value in found:
         value = value if isinstance(value, Abstract) else wrap(value)
         if not arith.is_int(value) or isinstance(value, Option):
