@@ -99,7 +99,7 @@ def parser(tool: str, doc: str | None) -> argparse.ArgumentParser:
         prog=f"python -m py2bpf.examples.{tool}", description=summary, epilog=rest.strip() or None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    made.add_argument("-d", "--duration", type=positive, metavar="SECONDS", help="end after this time")
+    made.add_argument("-d", "--duration", "--seconds", type=positive, metavar="SECONDS", help="end after this time")
     made.add_argument("-j", "--json", action="store_true", help="print JSON, one object a line")
     return made
 

@@ -13,7 +13,9 @@ from tool_runs import PATIENCE, Run, command
 
 TRACING = ("nanosleep_watcher", "sync_watcher", "opensnoop", "unlinkers", "execsnoop", "connect_watcher")
 PACKETS = ("count_by_protocol", "flow_counter")
-TOOLS = (*TRACING, *PACKETS, "blacklist_ingress_ips", "demo")
+TOOLS = (*TRACING, *PACKETS, "blacklist_ingress_ips", "xdp_ports", "demo")
+
+_NEEDS = {"blacklist_ingress_ips": ["-i", "lo", "10.0.0.1"], "xdp_ports": ["-i", "lo"]}
 
 
 def call(name: str, *options: object) -> subprocess.CompletedProcess[str]:
@@ -29,7 +31,7 @@ def test_help(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in TOOLS if name != "demo"])
 def test_without_privileges(name: str, powerless: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    done = powerless(name, *(["-i", "lo", "10.0.0.1"] if name.startswith("blacklist") else []))
+    done = powerless(name, *_NEEDS.get(name, []))
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "root" in done.stderr and "Traceback" not in done.stderr
@@ -43,6 +45,9 @@ def test_without_privileges(name: str, powerless: Callable[..., subprocess.Compl
         ("opensnoop", ["--count", "0"], "0 is not 1 or more"),
         ("opensnoop", ["--pid", "me"], "invalid"),
         ("count_by_protocol", ["--direction", "up"], "invalid choice"),
+        ("xdp_ports", ["sctp/9"], "'sctp/9' is not like 9, tcp/23 or udp/53"),
+        ("xdp_ports", ["tcp/70000"], "'70000' is no port"),
+        ("xdp_ports", ["--mode", "fast"], "invalid choice"),
         ("blacklist_ingress_ips", [], "give the addresses"),
         ("blacklist_ingress_ips", ["10.0.0.1/8"], "invalid network value"),
     ],
@@ -104,7 +109,7 @@ def test_a_reader_that_goes_is_no_error(run: Run) -> None:
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("name", [*PACKETS, "blacklist_ingress_ips"])
+@pytest.mark.parametrize("name", [*PACKETS, "blacklist_ingress_ips", "xdp_ports"])
 def test_an_unknown_interface(name: str) -> None:
     done = call(name, "-i", "nosuch", *(["10.0.0.1"] if name.startswith("blacklist") else []))
     assert done.returncode == 1

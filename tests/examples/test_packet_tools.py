@@ -100,6 +100,21 @@ with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as receiver:
         pass
 print(*sorted(came))
 """
+RECEIVED_AT = """
+import socket
+came = []
+for port in (5001, 5002):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", port))
+        receiver.settimeout(0.3)
+        receiver.sendto(b"x", ("127.0.0.1", port))
+        try:
+            receiver.recv(1)
+            came.append(port)
+        except TimeoutError:
+            pass
+print(*came)
+"""
 ALL = "127.0.0.1 127.0.0.9 127.5.0.1 127.5.255.1 ::1\n"
 
 
@@ -125,6 +140,30 @@ def test_a_blacklist_that_stays(namespace: Namespace, tmp_path: Path) -> None:
     done = namespace.call("blacklist_ingress_ips", "-i", "lo", "--clear")
     assert (done.returncode, done.stdout) == (0, "1 filters removed\n")
     assert namespace.python(RECEIVED) == ALL
+
+
+@pytest.mark.parametrize("mode", [(), ("--mode", "generic")])
+def test_ports(namespace: Namespace, mode: tuple[str, ...]) -> None:
+    options = ("-i", "lo", "--json", "--interval", 60, *mode)
+    with namespace.run("xdp_ports", *options, "udp/6001", "tcp/4999", "9") as tool:
+        namespace.python(FLOWS + PACKETS)
+        assert tool.end() == 0
+    rows = {(row["protocol"], row["port"]): row for row in tool.rows}
+    assert rows["UDP", 6001]["verdict"] == rows["UDP", 9]["verdict"] == "dropped"
+    assert rows["UDP", 6001]["packets"] == 6
+    assert rows["UDP", 6001]["bytes"] == 3 * (14 + 20 + 8 + 100) + 3 * (14 + 40 + 8 + 100)
+    assert [rows[key]["packets"] for key in (("UDP", 9), ("TCP", 9), ("TCP", 4999))] == [10, 0, 0]
+    assert rows["TCP", 5000]["verdict"] == "passed" and rows["TCP", 5000]["bytes"] > 3000
+    assert ("UDP", 5000) not in rows
+    with namespace.run("xdp_ports", *options, "--seconds", 0.2) as tool:
+        assert tool.end(by=None) == 0, "the first one has gone from the device"
+
+
+def test_dropped_ports_hear_nothing(namespace: Namespace) -> None:
+    assert namespace.python(RECEIVED_AT) == "5001 5002\n"
+    with namespace.run("xdp_ports", "-i", "lo", "udp/5001"):
+        assert namespace.python(RECEIVED_AT) == "5002\n"
+    assert namespace.python(RECEIVED_AT) == "5001 5002\n"
 
 
 def test_a_wrong_line_is_named(namespace: Namespace, tmp_path: Path) -> None:
