@@ -1,4 +1,4 @@
-"""Tidies the flow graph: trivial phis, blocks in a row, jumps to jumps, branches whose outcome an edge knows.
+"""Tidies the flow graph: trivial phis, phis of phis, blocks in a row, jumps to jumps, branches that an edge decides.
 
 b1: jump b2              b1: ...
 b2: ...             ->       (b2's body)
@@ -21,6 +21,7 @@ def run(fn: Function) -> None:
         changed = _trivial_phis(fn)
         changed |= _forward_known_branches(fn)
         changed |= _skip_empty(fn)
+        changed |= _skip_phis(fn)
         changed |= _merge_rows(fn)
         prune(fn)
 
@@ -146,6 +147,44 @@ def _skip_empty(fn: Function) -> bool:
             _retarget(pred, block, target)
             block.preds.remove(pred)
             changed = True
+    return changed
+
+
+def _skip_phis(fn: Function) -> bool:
+    """Edges to a block that only picks what the next one's phis pick from lead there at once."""
+    places = {block: i for i, block in enumerate(fn.blocks)}
+    candidates = [b for b in fn.blocks[1:] if b.phis and len(b.body) == 1 and b.end.op is Op.JUMP
+                  and places[b.succs[0]] > places[b]]  # fmt: skip
+    if not candidates:
+        return False
+    uses = _uses(fn)
+    changed = False
+    for block in candidates:
+        (target,) = block.succs
+        via = target.preds.index(block)
+        picked = [phi.args[via] for phi in target.phis]
+        if set(picked) != set(block.phis) or any(places[pred] >= places[block] for pred in block.preds):
+            continue  # what it doesn't pick, each edge would have to bring
+        if not all(_stays_here(block, phi, uses) for phi in block.phis):
+            continue
+        if _bypass(block, target, via):
+            changed, uses = True, _uses(fn)
+    return changed
+
+
+def _bypass(block: Block, target: Block, via: int) -> bool:
+    changed = False
+    for pred in list(block.preds):
+        if pred in target.preds or pred.succs.count(block) > 1:
+            continue
+        at = block.preds.index(pred)
+        values = {phi: phi.args.pop(at) for phi in block.phis}
+        for phi in target.phis:
+            phi.args.append(values[phi.args[via]])
+        block.preds.remove(pred)
+        target.preds.append(pred)
+        _retarget(pred, block, target)
+        changed = True
     return changed
 
 

@@ -77,6 +77,13 @@ FIRES: dict[str, tuple[str, str, str]] = {
     "clean: blocks in a row": (
         "clean", "b0:\n %0 = ctx ctx*\n jump b1\nb1:  ; from b0\n jump b2\nb2:  ; from b1\n %1 = phi i64 4\n return %1\n",
         "b0:\n %0 = ctx ctx*\n return 4\n"),
+    "clean: a phi that only the next one picks": (
+        "clean",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b4\nb1:  ; from b0\n %2 = neg i64 %1\n branch %2, b2, b3\n"
+        "b2:  ; from b1\n %3 = neg i64 %2\n jump b3\nb3:  ; from b1, b2\n %4 = phi i64 0, %3\n jump b4\n"
+        "b4:  ; from b0, b3\n %5 = phi i64 0, %4\n return %5\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b3\nb1:  ; from b0\n %2 = neg i64 %1\n branch %2, b2, b3\n"
+        "b2:  ; from b1\n %3 = neg i64 %2\n jump b3\nb3:  ; from b0, b1, b2\n %4 = phi i64 0, 0, %3\n return %4\n")),
     "returns: each path its own": (
         "returns",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n jump b3\n"
@@ -172,6 +179,11 @@ MUST_NOT: dict[str, tuple[str, str]] = {
         "clean",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n jump b2\n"
         "b2:  ; from b0, b1\n %3 = phi i64 1, %2\n branch %3, b3, b4\nb3:  ; from b2\n return %3\nb4:  ; from b2\n return 6\n")),
+    "clean: the next block picks something else too": (
+        "clean",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b4\nb1:  ; from b0\n %2 = neg i64 %1\n branch %2, b2, b3\n"
+        "b2:  ; from b1\n %3 = neg i64 %2\n jump b3\nb3:  ; from b1, b2\n %4 = phi i64 0, %3\n jump b4\n"
+        "b4:  ; from b0, b3\n %5 = phi i64 0, %4\n %6 = phi i64 7, %2\n %7 = mul i64 %5, %6\n return %7\n")),
     "clean: equal arguments of unlike types": (
         "clean",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = neg i64 %1\n store %0, %2, #0, #4\n"
