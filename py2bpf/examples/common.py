@@ -11,6 +11,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -164,11 +165,13 @@ def remaining(duration: float | None) -> Iterator[float]:
 
 def ticks(duration: float | None, interval: float, what: str = "") -> Iterator[None]:
     """Says ``what`` goes on, then yields after every interval, and at the end: after ``duration`` or Ctrl-C."""
-    with contextlib.suppress(KeyboardInterrupt):
+    stop = threading.Event()
+    with ended_by_signals(stop.set):
         if what:
             ready(what)
         for left in remaining(duration):
-            time.sleep(min(left, interval))
+            if stop.wait(min(left, interval)):
+                break
             if left > interval:
                 yield
     yield
@@ -177,7 +180,7 @@ def ticks(duration: float | None, interval: float, what: str = "") -> Iterator[N
 def events(queue: BpfQueue, options: argparse.Namespace, what: str) -> Iterator[Any]:
     """Says ``what`` goes on, then yields the queue's records until --duration or --count is reached or Ctrl-C comes;
     then tells what was lost."""
-    with ended_by_signals(queue):
+    with ended_by_signals(queue.close):
         ready(what)
         yield from itertools.islice(records(queue, options.duration), options.count)
     if queue.lost:
@@ -192,14 +195,14 @@ def records(queue: BpfQueue, duration: float | None) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def ended_by_signals(queue: BpfQueue) -> Iterator[None]:
-    """The first Ctrl-C closes the queue, whose records until then are still delivered; a second one ends at once."""
+def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C calls ``end``: what was begun is brought to its end. A second one ends at once."""
 
-    def close(number: int, _frame: object) -> None:
+    def handle(number: int, _frame: object) -> None:
         signal.signal(number, signal.default_int_handler)
-        queue.close()
+        end()
 
-    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

@@ -36,10 +36,10 @@ def ethertype(number: int) -> str:
     return _ETHERTYPES.get(number, f"{number:#06x}")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, direction: str = "both") -> None:
     """The options of the tools that watch an interface."""
     parser.add_argument("-i", "--interface", metavar="NAME", help="default: all interfaces")
-    parser.add_argument("--direction", choices=("in", "out", "both"), default="both", help="default: %(default)s")
+    parser.add_argument("--direction", choices=("in", "out", "both"), default=direction, help="default: %(default)s")
 
 
 def skips(skb: Any, direction: str) -> bool:
@@ -47,13 +47,16 @@ def skips(skb: Any, direction: str) -> bool:
     return direction != "both" and (skb.pkt_type == PACKET_OUTGOING) != (direction == "out")
 
 
-def watch(stack: ExitStack, count: Callable[[Any], Any], interface: str | None) -> None:
-    """Runs ``count`` for each packet of an interface, or of all. Packets begin with their network header.
+def watch(
+    stack: ExitStack, count: Callable[[Any], Any], interface: str | None, kind: int = socket.SOCK_DGRAM
+) -> None:
+    """Runs ``count`` for each packet of an interface, or of all. Packets begin with their network header, those of the
+    kind SOCK_RAW with what the device puts before it.
 
     The socket gets what the filter lets through: nothing.
     """
     everywhere = socket.htons(ETH_P_ALL) if interface is None else 0
-    sock = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, everywhere))
+    sock = stack.enter_context(socket.socket(socket.AF_PACKET, kind, everywhere))
     stack.enter_context(SocketFilter(count)).attach(sock)
     if interface is not None:
         sock.bind((known(interface), ETH_P_ALL))

@@ -12,10 +12,11 @@ import pytest
 from tool_runs import PATIENCE, Run, command
 
 TRACING = ("nanosleep_watcher", "sync_watcher", "opensnoop", "unlinkers", "execsnoop", "connect_watcher")
-PACKETS = ("count_by_protocol", "flow_counter")
+PACKETS = ("count_by_protocol", "flow_counter", "packet_counter")
 TOOLS = (*TRACING, *PACKETS, "blacklist_ingress_ips", "xdp_ports", "demo")
 
-_NEEDS = {"blacklist_ingress_ips": ["-i", "lo", "10.0.0.1"], "xdp_ports": ["-i", "lo"]}
+_NEEDS = {"blacklist_ingress_ips": ["-i", "lo", "10.0.0.1"], "xdp_ports": ["-i", "lo"],
+          "packet_counter": ["-i", "lo"]}  # fmt: skip
 
 
 def call(name: str, *options: object) -> subprocess.CompletedProcess[str]:
@@ -48,6 +49,10 @@ def test_without_privileges(name: str, powerless: Callable[..., subprocess.Compl
         ("xdp_ports", ["sctp/9"], "'sctp/9' is not like 9, tcp/23 or udp/53"),
         ("xdp_ports", ["tcp/70000"], "'70000' is no port"),
         ("xdp_ports", ["--mode", "fast"], "invalid choice"),
+        ("packet_counter", [], "--hook xdp needs an interface"),
+        ("packet_counter", ["-i", "lo", "--direction", "out"], "arriving packets only"),
+        ("packet_counter", ["--pcap", "some.pcap", "--prometheus", "9100"], "nothing to serve"),
+        ("packet_counter", ["-i", "lo", "--prometheus", "here"], "no port, nor ADDRESS:PORT"),
         ("blacklist_ingress_ips", [], "give the addresses"),
         ("blacklist_ingress_ips", ["10.0.0.1/8"], "invalid network value"),
     ],

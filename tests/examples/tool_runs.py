@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import importlib
 import json
 import os
+import pty
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -30,8 +36,11 @@ class Tool:
     """A running tool. ``output`` has what it printed, once it has ended."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = self.start(command)
         self.output = self.errors = ""
+
+    def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def wait_until_ready(self) -> None:
         """Returns when the tool says that it's attached."""
@@ -48,7 +57,7 @@ class Tool:
         if by is not None:
             self.process.send_signal(by)
         output, errors = self.process.communicate(timeout=PATIENCE)
-        self.output += output.decode()
+        self.output += (output or b"").decode()
         self.errors += errors.decode()
         return self.process.returncode
 
@@ -67,13 +76,49 @@ class Tool:
         self.process.communicate()
 
 
+class TerminalTool(Tool):
+    """A tool whose output is a terminal; somebody always reads it."""
+
+    def start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        self._terminal, end = pty.openpty()
+        try:
+            fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("4H", 50, 160, 0, 0))
+            environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160", "LINES": "50"}
+            process = subprocess.Popen(command, stdout=end, stderr=subprocess.PIPE, env=environment)
+        except BaseException:
+            os.close(self._terminal)
+            raise
+        finally:
+            os.close(end)
+        self._shown = b""
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        return process
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # how a terminal tells that nobody writes any more
+            while some := os.read(self._terminal, 65536):
+                self._shown += some
+
+    def end(self, by: signal.Signals | None = signal.SIGINT) -> int:
+        status = super().end(by)
+        self._reader.join(PATIENCE)
+        self.output = self._shown.decode(errors="replace")
+        return status
+
+    def close(self) -> None:
+        super().close()
+        self._reader.join(PATIENCE)
+        os.close(self._terminal)
+
+
 def command(name: str, *options: object) -> list[str]:
     return [sys.executable, "-m", f"py2bpf.examples.{name}", *map(str, options)]
 
 
 @contextlib.contextmanager
-def running(words: Sequence[str]) -> Iterator[Tool]:
-    tool = Tool(words)
+def running(words: Sequence[str], kind: type[Tool] = Tool) -> Iterator[Tool]:
+    tool = kind(words)
     try:
         tool.wait_until_ready()
         yield tool
@@ -104,6 +149,13 @@ class Namespace:
         """Runs a tool that ends by itself."""
         return subprocess.run([*self._prefix, *command(name, *options)], capture_output=True, text=True)
 
+    def shell(self, *words: str) -> str:
+        return subprocess.run([*self._prefix, *words], capture_output=True, text=True, check=True).stdout
+
+    def in_terminal(self, name: str, *options: object) -> contextlib.AbstractContextManager[Tool]:
+        """As run(), with a terminal to write to."""
+        return running([*self._prefix, *command(name, *options)], TerminalTool)
+
     def python(self, code: str) -> str:
         done = subprocess.run([*self._prefix, sys.executable, "-c", code], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -125,6 +177,44 @@ def namespace(missing: Callable[[str], Any]) -> Iterator[Namespace]:
         yield Namespace(name)
     finally:
         subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+@pytest.fixture
+def wire(missing: Callable[[str], Any]) -> Iterator[tuple[Namespace, Namespace]]:
+    """Two namespaces joined by a pair of devices: ``left0`` is 10.78.0.1 and fd78::1, ``right0`` the same with 2."""
+    if os.geteuid() or not shutil.which("ip"):
+        missing("network namespaces need root and iproute2")
+    with contextlib.ExitStack() as stack:
+        sides = {side: f"py2bpf-{side}-{os.getpid()}" for side in ("left", "right")}
+        for name in sides.values():
+            ip("netns", "add", name)
+            stack.callback(ip, "netns", "del", name)
+        pair = ("left0", "type", "veth", "peer", "right0", "netns", sides["right"])
+        ip("-n", sides["left"], "link", "add", *pair)
+        for number, (side, name) in enumerate(sides.items(), 1):
+            device = f"{side}0"
+            ip("-n", name, "address", "add", f"10.78.0.{number}/24", "dev", device)
+            ip("-n", name, "address", "add", f"fd78::{number}/64", "dev", device, "nodad")
+            ip("-n", name, "link", "set", "lo", "up")
+            ip("-n", name, "link", "set", device, "up")
+        yield Namespace(sides["left"]), Namespace(sides["right"])
+
+
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
+@pytest.fixture
+def extra(missing: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Imports a module that only some tools need: the build server has all of them."""
+
+    def load(name: str) -> Any:
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            missing(str(error))
+
+    return load
 
 
 @pytest.fixture

@@ -1,0 +1,229 @@
+"""Counts packets and bytes by flow at a high rate, with what each did per second: as a table, JSON, or for Prometheus.
+
+Each CPU counts for itself, in a map that forgets the flows unseen for longest when it is full; the total is counted
+beside it, so that it is exact in any case. Bytes are those of whole frames. --hook xdp sees packets as they arrive,
+before anything else; tc and socket see leaving ones too, and those that the kernel has merged (GRO) or not yet split
+(GSO) count as one. With --pcap a capture is counted in py2bpf's own virtual machine, without privileges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from ctypes import c_uint64
+from typing import Annotated, Any, Final
+
+from py2bpf import Struct, funcs, tc, vm, xdp
+from py2bpf.datastructures import LruPerCpuHashMap, PerCpuArrayMap
+from py2bpf.examples import common, flows, packet_outputs, packets
+from py2bpf.examples.flows import Flow
+from py2bpf.examples.packet_rates import Count, Entry, Ledger, Snapshot, Standing, report
+from py2bpf.exception import KernelError
+from py2bpf.pcap import Capture
+from py2bpf.vm.batch import run_many
+
+HOOKS: Final = ("xdp", "tc", "socket")
+VLAN_TAGS: Final = (0x8100, 0x88A8)
+MOST_TAGS: Final = 2
+
+
+class Total(Struct):
+    packets: Annotated[int, c_uint64]
+    bytes: Annotated[int, c_uint64]
+
+
+class Traffic(Struct):
+    """``since`` is when the flow was entered, on the CPU that did; on others it is zero."""
+
+    packets: Annotated[int, c_uint64]
+    bytes: Annotated[int, c_uint64]
+    since: Annotated[int, c_uint64]
+
+
+# In the kernel
+
+
+class Counters:
+    """The maps, the programs that count in them, and what they have counted. Any thread may read()."""
+
+    def __init__(self, stack: ExitStack, room: int) -> None:
+        self.flows = stack.enter_context(LruPerCpuHashMap(Flow, Traffic, room, name="flows"))
+        self.total = stack.enter_context(PerCpuArrayMap(Total, 1, name="total"))
+        self._ledger = Ledger(room)
+        self._lock = threading.Lock()
+
+    def xdp(self, verdict: int = xdp.XDP_PASS) -> Callable[[Any], int]:
+        """A program for XDP that counts a packet, and returns the verdict."""
+
+        def count(ctx: Any) -> int:
+            flow = Flow()
+            ethernet = ctx.packet(flows.Ethernet)
+            if ethernet:
+                ethertype, offset = ethernet.type, 14
+                for _ in range(MOST_TAGS):
+                    if ethertype not in VLAN_TAGS:
+                        break
+                    tag = ctx.packet(flows.Vlan, offset)
+                    if not tag:
+                        break
+                    ethertype, offset = tag.type, offset + 4
+                flows.find(flow, ethertype, lambda header, at: ctx.packet(header, offset + at))
+            self._add(flow, ctx.data_end - ctx.data)
+            return verdict
+
+        return count
+
+    def skb(self, verdict: int, direction: str = "both") -> Callable[[Any], int]:
+        """A program for traffic control or a packet socket, which sees sk_buffs."""
+
+        def count(skb: Any) -> int:
+            if not packets.skips(skb, direction):
+                flow = Flow()
+                flows.find(flow, funcs.bswap16(skb.protocol), flows.loader(skb))
+                self._add(flow, skb.len)
+            return verdict
+
+        return count
+
+    def _add(self, flow: Flow, size: int) -> None:
+        """In a program: the flow comes first, so that whoever reads the total first finds its packets in the flows."""
+        traffic = self.flows.get(flow) or self.flows.setdefault(flow, Traffic(since=funcs.ktime_get_ns()))
+        if traffic:
+            traffic.packets += 1
+            traffic.bytes += size
+        total = self.total[0]
+        if total:
+            total.packets += 1
+            total.bytes += size
+
+    def read(self) -> Standing:
+        """All that was counted until now."""
+        with self._lock:
+            before, entries = self._read_total(), self._read_flows()
+            return self._ledger.add(Snapshot(time.monotonic(), before, entries, self._read_total()))
+
+    def _read_total(self) -> Count:
+        total = self.total[0].sum()
+        return Count(total.packets, total.bytes)
+
+    def _read_flows(self) -> dict[bytes, Entry]:
+        keys, values = self.flows.arrays()
+        raw, size = keys.tobytes(), keys.itemsize
+        sums = (values[name].sum(axis=1).tolist() for name in ("since", "packets", "bytes"))
+        return {
+            raw[at : at + size]: Entry(since, Count(packets, bytes))
+            for at, since, packets, bytes in zip(range(0, len(raw), size), *sums, strict=True)
+        }
+
+
+def attach(stack: ExitStack, counters: Counters, options: argparse.Namespace) -> None:
+    """Has the interface's packets counted until the stack is closed."""
+    if options.hook == "socket":
+        count = counters.skb(0, options.direction)
+        packets.watch(stack, count, options.interface, socket.SOCK_RAW)
+        return
+    device = packets.known(options.interface)
+    if options.hook == "xdp":
+        attach_xdp(stack.enter_context(xdp.XdpProgram(counters.xdp())), device, options.mode)
+        return
+    sides = {"in": (tc.IngressProgram,), "out": (tc.EgressProgram,), "both": (tc.IngressProgram, tc.EgressProgram)}
+    for side in sides[options.direction]:
+        program = stack.enter_context(side(counters.skb(tc.TC_ACT_UNSPEC)))
+        program.install(device)
+        stack.callback(program.remove, device)
+
+
+def attach_xdp(program: xdp.XdpProgram, device: str, mode: str | None) -> None:
+    """Attaches in the given mode; else by the driver, or in the network stack where the driver refuses."""
+    try:
+        program.attach(device, mode)
+    except KernelError as error:
+        if mode is not None or error.errno in (errno.EBUSY, errno.EEXIST, errno.EPERM, errno.ENODEV):
+            raise
+        print(f"{error}; counting in the network stack instead", file=sys.stderr)
+        program.attach(device, xdp.XdpMode.GENERIC)
+
+
+# Without the kernel
+
+
+def count_capture(counters: Counters, path: str) -> tuple[Standing, Standing]:
+    """Counts a capture's packets in the VM: what was counted before the first and after the last, by their times."""
+    begin = end = 0
+    with xdp.XdpProgram(counters.xdp()) as program, Capture(path) as capture:
+        for batch in capture:
+            ran = run_many(program.prog, batch.data, batch.offsets, batch.sizes, batch.times)
+            if ran.fault is not None:
+                raise ran.fault
+            if len(batch):
+                begin, end = begin or min(batch.times), max(end, *batch.times)
+    counted = counters.read()
+    return Standing(), Standing((end - begin) / 1e9, counted.total, counted.unattributed, counted.flows)
+
+
+# The tool
+
+
+def intervals(counters: Counters, options: argparse.Namespace) -> Iterator[tuple[Standing, Standing]]:
+    """What was counted at the begin and the end of each interval, until the tool ends."""
+    before = Standing(time.monotonic())
+    place = options.interface or "all interfaces"
+    for _ in common.ticks(options.duration, options.interval, f"Counting packets of {place} ({options.hook})."):
+        now = counters.read()
+        yield before, now
+        before = now
+
+
+def parse() -> argparse.Namespace:
+    parser = common.parser("packet_counter", __doc__)
+    packets.add_options(parser, direction="in")
+    parser.add_argument("--hook", choices=HOOKS, default="xdp", help="where packets are seen (default: %(default)s)")
+    parser.add_argument("--mode", choices=("native", "generic"), help="of XDP; default: what the device can")
+    parser.add_argument("--interval", type=common.positive, default=1.0, metavar="SECONDS", help="default: %(default)s")
+    parser.add_argument("--top", type=common.whole, default=20, metavar="N",
+                        help="flows to show, and to tell Prometheus of (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--flows", type=common.whole, default=65536, metavar="N",
+                        help="flows to keep, the longest unseen goes first (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--prometheus", type=packet_outputs.endpoint, metavar="[ADDRESS:]PORT",
+                        help="serve counts to Prometheus; on 127.0.0.1 unless told")  # fmt: skip
+    parser.add_argument("--pcap", metavar="FILE", help="count the packets of this pcap or pcapng file, in the VM")
+    options = parser.parse_args()
+    if options.pcap is None:
+        if options.interface is None and options.hook != "socket":
+            parser.error(f"--hook {options.hook} needs an interface: -i NAME")
+        if options.hook == "xdp" and options.direction != "in":
+            parser.error("XDP sees arriving packets only: use --hook tc or --hook socket")
+    elif options.prometheus or options.interface:
+        parser.error("--pcap FILE has no interface, and nothing to serve")
+    return options
+
+
+def main() -> None:
+    options = parse()
+    with ExitStack() as stack:
+        if options.pcap is not None:
+            stack.enter_context(vm.backend())
+        counters = Counters(stack, options.flows)
+        if options.pcap is not None:
+            options.interface, options.hook = options.pcap, "vm"
+            pairs = iter([count_capture(counters, options.pcap)])
+        else:
+            attach(stack, counters, options)
+            pairs = intervals(counters, options)
+        source = packet_outputs.Source(options.interface or "all", options.hook)
+        if options.prometheus is not None:
+            url = stack.enter_context(packet_outputs.served(counters.read, source, options.top, options.prometheus))
+            print(f"Serving {url}", file=sys.stderr)
+        output = stack.enter_context(packet_outputs.output(options.json, source))
+        for before, now in pairs:
+            output.show(report(before, now, options.top))
+
+
+if __name__ == "__main__":
+    common.run(main)
