@@ -18,9 +18,9 @@ STEP = 97
 
 
 @pytest.fixture(scope="module")
-def dump():
+def dump(missing):
     if BPFTOOL is None:
-        pytest.skip("needs bpftool")
+        missing("needs bpftool")
     out = subprocess.run([BPFTOOL, "-j", "btf", "dump", "file", str(VMLINUX)], check=True, capture_output=True)
     return json.loads(out.stdout)["types"]
 

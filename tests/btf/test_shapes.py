@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 from kernel_btf import KERNEL, blob
@@ -78,8 +80,9 @@ def test_python_and_c_find_the_same() -> None:
         assert fast.number(kind, name) == slow.number(kind, name), name
 
 
-@pytest.mark.skipif(not VMLINUX.exists(), reason="the kernel was built without BTF")
-def test_the_running_kernel() -> None:
+def test_the_running_kernel(missing: Callable[[str], NoReturn]) -> None:
+    if not VMLINUX.exists():
+        missing("the kernel was built without BTF")
     found = running.task_struct.record()
     assert found is not None and found.text == "struct task_struct"
     place = found.place("comm")
