@@ -8,6 +8,7 @@
     testing                                     packets for tests
     vm                                          the embedded VM: all of it without privileges
     exception                                   the errors
+    losses                                      what queues, maps and programs lost so far
     Global                                      a number, structure or array that programs and Python change
     Struct                                      structures whose fields are annotations
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         xdp,
     )
     from .datastructures import Global
+    from .ledger import losses
     from .records import Struct
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "exception",
     "funcs",
     "kprobe",
+    "losses",
     "prog",
     "sim",
     "socket_filter",
@@ -59,7 +62,7 @@ __all__ = [
 __version__: Final = "0.1.0"
 
 
-_CLASSES: Final = {"Global": "datastructures", "Struct": "records"}
+_CLASSES: Final = {"Global": "datastructures", "Struct": "records", "losses": "ledger"}
 """The modules that have what isn't a module itself."""
 
 

@@ -21,10 +21,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Final, NamedTuple
 
+from . import ledger
 from .exception import DataTypeError, KernelError
 from .kernel.links import Resources, prog_info
 from .kernel.perf_event import Attachment, KprobeEvent, have_kprobes, no_kprobes
 from .kernel.symbols import Symbols
+from .ledger import Loss
 from .probes import Unattached
 from .prog import Prog, create_prog
 from .spec import ContextSpec
@@ -56,6 +58,12 @@ class Kprobe(Resources):
             self.prog = stack.enter_context(create_prog(ProgType.KPROBE, context, fn))
             self._attachment = stack.enter_context(Attachment(event.fd, self.prog.fd))
             super().__init__(stack.pop_all())
+        ledger.register(self)
+
+    def losses(self, where: str) -> Iterator[Loss]:
+        """See py2bpf.losses(); what its program missed is the program's."""
+        if not self.closed:
+            yield Loss("probe", self.symbol, where, self._attachment.misses(), "hits without room for another return")
 
     def __repr__(self) -> str:
         return f"<Kprobe at {self.symbol} of {self.prog!r}>"

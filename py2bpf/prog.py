@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from . import ledger
 from .asm import Kind
 from .exception import DataTypeError, NotInVm, Py2BpfError
+from .ledger import Loss
 from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
 from .uapi.prog_types import HOOKS, ProgType
 from .vm.choice import current, storage_in_vm
@@ -36,6 +38,7 @@ class Prog:
     def __init__(self, loaded: LoadedProgram | VmProgram, counters: MapStorage | None = None) -> None:
         self._loaded = loaded
         self._counters = counters
+        ledger.register(self)
 
     @property
     def fd(self) -> int:
@@ -88,6 +91,17 @@ class Prog:
         data = self._counters.lookup(bytes(4)) or b""
         counts = struct.unpack(f"={len(self.spec.errors)}Q", data)
         return {site: count for site, count in zip(self.spec.errors, counts, strict=True) if count}
+
+    def losses(self, where: str) -> Iterator[Loss]:
+        """See py2bpf.losses()."""
+        if self.closed:
+            return
+        name = self.spec.name
+        misses = self.info.recursion_misses
+        yield Loss("program", name, where, misses, "runs left out: a program was running on that CPU")
+        for site, count in self.errors.items():
+            at = f"{site.filename}:{site.line}"
+            yield Loss("program", name, at, count, f"runs ended by {site.error}, see prog.errors")
 
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
         """Runs the program once (or ``repeat`` times) on a packet, by BPF_PROG_TEST_RUN.

@@ -27,6 +27,7 @@ EDGES: dict[str, set[str]] = {
     "py2bpf.disasm": BASE | {"py2bpf.uapi"},
     "py2bpf.uapi": BASE,
     "py2bpf.worlds": set(),
+    "py2bpf.ledger": set(),
     "py2bpf.intrinsics": BASE | {"py2bpf.uapi", "py2bpf.worlds"},
     # A compiler stage sees the data types of the stage before it, not its code.
     "py2bpf.compiler.diagnostics": BASE,
@@ -46,7 +47,8 @@ EDGES: dict[str, set[str]] = {
     # The embedded VM takes the place of bpf(2) under maps and programs.
     "py2bpf.vm": BASE | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf._ffi"},
     "py2bpf.datastructures": BASE
-    | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds", "py2bpf.vm"},
+    | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds", "py2bpf.vm"}
+    | {"py2bpf.ledger"},
     # A program's Python side: sees maps and helpers as programs do, and no compiled program.
     "py2bpf.sim": BASE
     | {"py2bpf.uapi", "py2bpf.kernel.codec", "py2bpf.kernel.variable", "py2bpf.datastructures", "py2bpf.intrinsics"}

@@ -7,12 +7,14 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast
 
+from .. import ledger
 from ..exception import ClosedError, DataRangeError, DataTypeError
 from ..kernel.codec import BoolCodec, Buffer, Codec, IntCodec, checked_int, codec_for, key_codec_for, type_name
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
 from ..worlds import in_programs
 from . import columns, locks
+from .insertions import CountsInsertions
 from .storage import MapStorage, open_storage
 from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
 
@@ -25,7 +27,7 @@ _CLEAR_PASSES: Final = 8
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")
 
 
-class Map(MutableMapping[Any, Any]):
+class Map(CountsInsertions, MutableMapping[Any, Any]):
     """A map shared between programs and user space.
 
     In user space it behaves as a dict with these rules (where py2bpf.sim runs a program, as programs see it):
@@ -63,6 +65,7 @@ class Map(MutableMapping[Any, Any]):
             per_cpu=KINDS[self.kind].per_cpu,
         )
         self._storage: MapStorage = open_storage(self.map_spec, self._keys.size, self._values.size)
+        ledger.register(self)
 
     def _make_key_codec(self, key_type: Any) -> Codec:
         codec = key_codec_for(key_type)
@@ -86,6 +89,7 @@ class Map(MutableMapping[Any, Any]):
 
     def close(self) -> None:
         """Gives the map back to the kernel; calling it again does nothing."""
+        self._close_counter()
         self._storage.close()
 
     def __enter__(self) -> Self:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ctypes import c_uint32
 from typing import Any, Final
 
+from .. import ledger
 from ..exception import DataRangeError, Py2BpfError
 from ..kernel.codec import checked_int, codec_for, type_name
 from ..kernel.cpus import possible_cpus
+from ..ledger import Loss
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
@@ -59,6 +62,7 @@ class BpfQueue(Reader):
         except BaseException:
             self._storage.close()
             raise
+        ledger.register(self)
 
     @property
     def fd(self) -> int:
@@ -72,6 +76,12 @@ class BpfQueue(Reader):
         ``context`` is the program's argument. Gives 0, or a negative error number when the record was lost.
         """
         raise Py2BpfError(f"output() of {self!r} runs inside BPF programs only, or where py2bpf.sim runs one")
+
+    def losses(self, where: str) -> Iterator[Loss]:
+        """See py2bpf.losses()."""
+        if not (self.closed or self._source.forked):
+            name = self.map_spec.name or type_name(self.map_spec.data_type)
+            yield Loss("queue", name, where, self.lost, "records found no room: more num_pages, or read more often")
 
     def close(self) -> None:
         super().close()

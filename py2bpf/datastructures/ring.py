@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ctypes import c_uint64
 from mmap import PAGESIZE
 from typing import Any, Final, NoReturn
 
+from .. import ledger
 from ..exception import DataRangeError, Py2BpfError
 from ..kernel.codec import checked_int, codec_for, type_name
 from ..kernel.variable import record_codec
+from ..ledger import Loss
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
@@ -74,6 +77,14 @@ class RingBuffer(Reader):
         except BaseException:
             self._close_maps()
             raise
+        ledger.register(self)
+
+    def losses(self, where: str) -> Iterator[Loss]:
+        """See py2bpf.losses()."""
+        if not (self.closed or self._source.forked):
+            name = self.map_spec.name or type_name(self.map_spec.data_type)
+            yield Loss("ring buffer", name, where, self.lost,
+                       f"records found no room in {self.map_spec.max_entries} bytes: a larger size, or read more often")
 
     def _count_lost(self) -> int:
         return int(self.lost_counter.value)

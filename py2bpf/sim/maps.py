@@ -93,6 +93,8 @@ class MapView:
             if self.overlay.update(raw, self._whole(raw, value), flags):
                 return 0
         except KernelError as error:
+            if not self.isolated and hasattr(self.map, "add_lost"):
+                self.map.add_lost()
             return -(error.errno or 0)
         return -17 if flags == Update.NOEXIST else -2
 

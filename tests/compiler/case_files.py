@@ -94,6 +94,10 @@ class PureMap:
     def __init__(self, map_spec: MapSpec) -> None:
         self.map_spec = map_spec
 
+    @functools.cached_property
+    def lost_counter(self) -> PureMap:
+        return PureMap(MapSpec(MapType.ARRAY, ctypes.c_uint32, ctypes.c_uint64, 1, is_global=True))
+
 
 class PureRing(PureMap):
     """A ring buffer, with the counter of lost records that the compiler asks it for."""
@@ -101,7 +105,6 @@ class PureRing(PureMap):
     def __init__(self, data: Any, size: int = 1 << 20, *, wakeup: int = 0, variable: bool = False) -> None:
         spec = MapSpec(MapType.RINGBUF, None, None, size, data_type=data, wakeup=wakeup, variable=variable)
         super().__init__(spec)
-        self.lost_counter = PureMap(MapSpec(MapType.ARRAY, ctypes.c_uint32, ctypes.c_uint64, 1, is_global=True))
 
 
 def pure_maps() -> dict[str, Any]:

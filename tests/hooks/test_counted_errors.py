@@ -157,7 +157,7 @@ def test_counters_stand_behind_the_programs_maps() -> None:
         return 0
 
     with counts, load(fn) as prog:
-        assert prog.spec.error_map == 1 and prog.spec.captures == (counts, None)
+        assert prog.spec.error_map == 2 and prog.spec.captures == (counts, counts.lost_counter, None)
         prog.test_run(packet(50))
         prog.test_run(packet(52))
         assert dict(counts) == {0: 1} and list(prog.errors.values()) == [1]

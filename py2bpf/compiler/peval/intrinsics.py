@@ -12,7 +12,7 @@ from ...uapi.helpers import HELPERS, Arg, HelperInfo, Ret
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
-from . import arith, hints, kernel_memory, maps, memory, rings, text
+from . import arith, hints, kernel_memory, losses, maps, memory, rings, text
 from .describe import describe, type_name
 from .layout import scalar
 from .state import State
@@ -55,8 +55,11 @@ def call(ev: Evaluator, state: State, fn: Intrinsic, args: Args, kwargs: dict[st
     rings.refuse_plain(fn.info.name)
     marshal = _Marshal(ev, fn.info)
     result = marshal.call(args)
-    if fn.info.name == "ringbuf_output" and marshal.map is not None and isinstance(result, Run):
-        rings.count_failure(ev.b, marshal.map, result.ir)
+    if marshal.map is not None and isinstance(result, Run):
+        if fn.info.name == "ringbuf_output":
+            losses.count_failure(ev.b, marshal.map, result.ir)
+        if fn.info.name == "map_update_elem":
+            losses.count_refused(ev.b, marshal.map, result.ir, losses.NOT_LOST)
     return result
 
 

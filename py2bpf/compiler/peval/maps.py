@@ -13,7 +13,7 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, defaults, locks, memory, places, rings
+from . import arith, defaults, locks, losses, memory, places, rings
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import scalar
@@ -135,7 +135,8 @@ def _update(b: Builder, map: Map, key: Value, value: Abstract, flags: int) -> Va
     if map.spec.lock_offset is not None:
         flags |= _LOCK
     place = memory.materialise(b, map.spec.value_type, value)
-    return _call(b, "map_update_elem", [pointer(b, map), key, memory.address_of(b, place), const(flags)])
+    status = _call(b, "map_update_elem", [pointer(b, map), key, memory.address_of(b, place), const(flags)])
+    return losses.count_refused(b, map, status, losses.NOT_LOST[:1] if flags & _NOEXIST else ())
 
 
 def _default(map: Map) -> int:
@@ -239,10 +240,10 @@ def update_item(b: Builder, map: Map, key: Abstract, op: str, operand: Abstract)
         b.branch(found, again, insert)
         b.start(insert)
         _update(b, map, address, Const(_default(map)), _NOEXIST)
-        second = lookup(b, map, address)
+        second, inserted = lookup(b, map, address), b.block
         b.jump(again)
         b.start(again)
-        entry = b.phi(again, _in_order(again, {insert: second}, found), Ptr(Region.VALUE, True, map.spec))
+        entry = b.phi(again, _in_order(again, {inserted: second}, found), Ptr(Region.VALUE, True, map.spec))
         b.branch(entry, change, done)
     b.start(change)
     b.checked.add(entry)

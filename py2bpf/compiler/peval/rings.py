@@ -14,9 +14,9 @@ from ...spec import MapSpec
 from ...uapi.helpers import HELPERS
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
-from ..ir.types import I64, U64, VOID, Ptr, Region
+from ..ir.types import I64, VOID, Ptr, Region
 from ..ir.values import Block, Value, const
-from . import arith, hints, memory, records, ring_wakeups
+from . import arith, hints, losses, memory, records, ring_wakeups
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import is_array, is_chars
@@ -46,7 +46,7 @@ def reserve(b: Builder, map: Map, ring: Value) -> Abstract:
     b.zero(record, 0, size)
     b.jump(after)
     b.start(lost)
-    _count(b, map)
+    losses.count(b, map)
     b.jump(after)
     b.start(after)
     return Ref(record, 0, spec.data_type)
@@ -97,7 +97,7 @@ def output(b: Builder, map: Map, ring: Value, args: tuple[Abstract, ...]) -> Abs
         size = const(ctypes.sizeof(map.spec.data_type))
     flags = ring_wakeups.flags(b, map.spec, lambda: ring, size, there=False)
     values = [ring, memory.address_of(b, record), size, flags]
-    return arith.from_ir(count_failure(b, map, b.emit(Op.CALL, values, I64, HELPERS["ringbuf_output"])))
+    return arith.from_ir(losses.count_failure(b, map, b.emit(Op.CALL, values, I64, HELPERS["ringbuf_output"])))
 
 
 def _sized(b: Builder, spec: MapSpec, args: tuple[Abstract, ...]) -> tuple[Ref, Value]:
@@ -138,27 +138,6 @@ def with_size(map: Map, name: str, args: tuple[Abstract, ...], kwargs: dict[str,
     if name == "output" and map.spec.variable and len(args) == 1 and list(kwargs) == ["size"]:
         return (*args, kwargs["size"])
     raise TypeMismatch(0, f".{name}() takes no keyword arguments here", hints=("give the values without names",))
-
-
-def count_failure(b: Builder, map: Map, status: Value) -> Value:
-    """Counts a record that ringbuf_output() refused."""
-    lost, after = Block(), Block()
-    b.branch(b.compare(Op.NE, status, const(0)), lost, after)
-    b.start(lost)
-    _count(b, map)
-    b.jump(after)
-    b.start(after)
-    return status
-
-
-def _count(b: Builder, map: Map) -> None:
-    """The ring's own counter is a map beside it, of one number."""
-    counter = map.obj.lost_counter
-    number = b.map_number(counter, counter.map_spec)
-    place = b.emit(Op.MAPVALUE, [], Ptr(Region.VALUE, False, counter.map_spec), number)
-    one = const(1)
-    one.type = U64
-    b.emit(Op.ATOMIC, [place, one], attr=(0, 8, Op.ADD))
 
 
 def refuse_plain(name: str) -> None:

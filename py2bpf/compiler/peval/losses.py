@@ -1,0 +1,53 @@
+"""Counting what a program could not keep, in the map that stands beside each map for that: nobody else knows of it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...uapi.map_types import MapType
+from ..ir.ops import Op
+from ..ir.types import U64, Ptr, Region
+from ..ir.values import Block, Value, const
+from .builder import Builder
+from .values import Map
+
+_INSERTING: Final = {
+    *(MapType.HASH, MapType.PERCPU_HASH, MapType.LRU_HASH, MapType.LRU_PERCPU_HASH, MapType.LPM_TRIE),
+}
+"""The kinds that may have no room for an entry."""
+
+NOT_LOST: Final = (-17, -2)
+"""-EEXIST and -ENOENT: what BPF_NOEXIST and BPF_EXIST ask for."""
+
+
+def count(b: Builder, map: Map) -> None:
+    """Adds 1 to the number of what this map lost."""
+    counter = map.obj.lost_counter
+    number = b.map_number(counter, counter.map_spec)
+    place = b.emit(Op.MAPVALUE, [], Ptr(Region.VALUE, False, counter.map_spec), number)
+    one = const(1)
+    one.type = U64
+    b.emit(Op.ATOMIC, [place, one], attr=(0, 8, Op.ADD))
+
+
+def count_failure(b: Builder, map: Map, status: Value, expected: tuple[int, ...] = ()) -> Value:
+    """Counts one where a helper's status is an error, but for the ``expected`` ones. Success costs one branch."""
+    lost, after, checked = Block(), Block(), b.checked
+    b.branch(b.compare(Op.NE, status, const(0)), lost, after)
+    b.start(lost)
+    for number in expected:
+        other = Block()
+        b.branch(b.compare(Op.NE, status, const(number)), other, after)
+        b.start(other)
+    count(b, map)
+    b.jump(after)
+    b.start(after)
+    b.checked = checked  # what was known before still is
+    return status
+
+
+def count_refused(b: Builder, map: Map, status: Value, expected: tuple[int, ...] = ()) -> Value:
+    """Counts an entry that a map took not, where it is of a kind that can be full."""
+    if map.spec.kind in _INSERTING and getattr(map.obj, "lost_counter", None) is not None:
+        count_failure(b, map, status, expected)
+    return status

@@ -1,0 +1,105 @@
+"""What was lost and who lost it: ``py2bpf.losses()`` asks every queue, map, program and probe of the process.
+
+Each of them says itself what it lost; here is only the list of those that are alive, which keeps none of them so.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import weakref
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+_OURS: Final = __name__.partition(".")[0]
+_USERS: Final = f"{_OURS}.examples"
+_HEAD: Final = ("count", "what", "name", "where", "hint")
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """``count`` of what ``name`` lost, a ``kind`` of object that was made at ``where`` (or, of errors, the line that
+    they come from); ``hint`` says what was lost, and what helps."""
+
+    kind: str
+    name: str
+    where: str
+    count: int
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.count} lost by the {self.kind} {self.name} of {self.where}: {self.hint}"
+
+
+class Reporter(Protocol):
+    """Something that may lose."""
+
+    def losses(self, where: str) -> Iterable[Loss]:
+        """What it lost so far, also where that is nothing; ``where`` is the line that made it."""
+
+
+class Ledger(list[Loss]):
+    """Losses, the oldest object's first; ``str()`` is a table."""
+
+    @property
+    def total(self) -> int:
+        """All counts together."""
+        return sum(loss.count for loss in self)
+
+    def __str__(self) -> str:
+        if not self:
+            return "nothing was lost"
+        rows = [(str(loss.count), loss.kind, loss.name, loss.where, loss.hint) for loss in self]
+        widths = [max(len(row[i]) for row in (_HEAD, *rows)) for i in range(len(_HEAD))]
+        return "\n".join(_line(row, widths) for row in (_HEAD, *rows))
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = [row[0].rjust(widths[0]), *(cell.ljust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+    return "  ".join(cells).rstrip()
+
+
+_numbers: Final = itertools.count()
+_alive: Final[weakref.WeakValueDictionary[int, Reporter]] = weakref.WeakValueDictionary()
+_made: Final[dict[int, tuple[str, int]]] = {}
+
+
+def register(reporter: Reporter) -> None:
+    """Lists an object that was made just now, until it is garbage."""
+    number = next(_numbers)
+    _made[number] = _users_line()
+    _alive[number] = reporter
+    weakref.finalize(reporter, _made.pop, number, None).atexit = False
+
+
+def _users_line() -> tuple[str, int]:
+    """The line outside of this package that is being run."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        name = f"{frame.f_globals.get('__name__', '')}."
+        if not name.startswith(f"{_OURS}.") or name.startswith(f"{_USERS}."):
+            break
+        frame = frame.f_back
+    return frame.f_code.co_filename, frame.f_lineno
+
+
+def _rows() -> Iterator[Loss]:
+    for number, reporter in sorted(_alive.items(), key=lambda item: item[0]):
+        made = _made.get(number)
+        yield from reporter.losses("" if made is None else f"{made[0]}:{made[1]}")
+
+
+def losses(all: bool = False) -> Ledger:
+    """What queues, maps, programs and probes of this process lost so far, as far as they are still referenced.
+
+    - records that found no room in a queue or ring buffer: ``q.lost``;
+    - entries that programs could not insert into a full map: ``m.lost``;
+    - runs of a program that the kernel left out since a program was running on that CPU (Linux 5.12), or since a
+      return probe had no room (6.7);
+    - runs that ended where Python would have raised: ``prog.errors``.
+
+    With ``all`` also those that lost nothing. ``print(py2bpf.losses())`` shows a table. One system call for each
+    program. What is closed is left out; queues and maps know their own last count.
+    """
+    return Ledger(loss for loss in _rows() if loss.count or all)
