@@ -156,6 +156,41 @@ for k in range(e & 511):
         break
 return (x * 3 + y) & 0xffff""",
 }
+LOADS = {
+    "packet loads in loops": """
+n, t = e, 0
+while n > 100:
+    n //= 4
+    t ^= funcs.load_skb_byte(ctx, 9)
+    r.u32 ^= funcs.load_skb_short(ctx, n & 63)
+for k in range(d & 63):
+    for v in range(k & 7):
+        t += funcs.load_skb_byte(ctx, v * 3)
+return (t ^ r.u32) & 0xffff""",
+    "packet loads beside loops": """
+t = funcs.load_skb_byte(ctx, d & 31)
+for k in range(e & 4095):
+    t += k ^ r.row[k & 3]
+    if t > 100000:
+        break
+return t + funcs.load_skb_short(ctx, 6)""",
+}
+STARTS = {
+    "an object that is written beside numbers that begin with constants": """
+x, z = d, e
+for k in range(d & 3, 8):
+    r.i16 &= H[5]
+    if K[1, 2, 0] & 3 in H:
+        t = ((e >= r.i8) + (f <= 0), 1099511627776, 0)
+        p, x, q = t
+        x = p ^ q ^ t[1]
+    else:
+        H[3] = triple(r.i16)
+    r.row[x & 3] = 3
+    s = Flow(7, 8, kind=(r.s5 & 3) ** (z & 7))
+    z = s.source + s.port * s.kind
+return (x + z) & 0xffff""",
+}
 LOCKED = {
     "a lock before the loop": """
 with F.lock(7) as m:
@@ -238,6 +273,12 @@ def check(body: str, hook: str, loops: str, pools: list[Pool]) -> None:
 @pytest.mark.parametrize("hook", ["sched_cls", "xdp"])
 def test_agrees(body: str, hook: str, loops: str, pools: list[Pool]) -> None:
     check(body, hook, loops, pools)
+
+
+@pytest.mark.parametrize("body", [*LOADS.values(), *STARTS.values()], ids=[*LOADS, *STARTS])
+@pytest.mark.parametrize("loops", ["iterators", "bpf_loop"])
+def test_socket_filters(body: str, loops: str, pools: list[Pool]) -> None:
+    check(body, "socket_filter", loops, pools)
 
 
 @pytest.mark.parametrize("body", LOCKED.values(), ids=list(LOCKED))

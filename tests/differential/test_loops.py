@@ -440,16 +440,32 @@ def test_what_can_be_no_callback_is_a_plain_loop() -> None:
                     last = entry
             return 1 if last is None else last.key
 
-        def loads(skb: Any) -> Any:
-            total = 0
-            for i in range(skb.len & 63):
-                total += funcs.load_skb_byte(skb, i)
-            return total
+        spec = compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, carries, target=Target(iterators=False))
+        assert spec.functions == ()
+        program(carries).close()
 
-        for fn in (carries, loads):
-            spec = compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn, target=Target(iterators=False))
-            assert spec.functions == ()
-            program(fn).close()
+
+@pytest.mark.usefixtures("no_iterators")
+def test_a_load_in_a_callback_ends_the_program() -> None:
+    def loads(skb: Any) -> Any:
+        total = 0
+        for i in range(skb.len + skb.mark):
+            total += funcs.load_skb_byte(skb, i + skb.mark)
+        return total or 7
+
+    spec = compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, loads, target=Target(iterators=False))
+    assert len(spec.functions) == 1
+    with program(loads) as loaded:
+        assert loaded.test_run(bytes(range(64))).retval == sum(range(14, 64))
+
+    def beyond(skb: Any) -> Any:
+        total = 1
+        for i in range(skb.len + 1):
+            total += funcs.load_skb_byte(skb, i)
+        return total
+
+    with program(beyond) as loaded:
+        assert loaded.test_run(bytes(range(64))).retval == 0
 
 
 def test_a_callback_whose_frames_do_not_fit_the_stack_is_a_plain_loop() -> None:

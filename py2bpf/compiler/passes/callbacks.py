@@ -18,7 +18,7 @@ callback:                          b0: %0 = param #2
 Linux 5.17 to 6.6 verify the callback once, with what it is called with first, and trust that the other calls do the
 same. So what differs from call to call must be unknown at the first one, or branches that only later calls take would
 be removed as dead: numbers are hidden, pointers can't be carried, and stack objects that the loop writes have unknown
-contents on a path of their own (taken if ``unseen`` is 1, so never).
+contents on a path of their own (taken if a bit of ``unseen`` is set, so never).
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ RAN_DRY: Final = 0
 """How a loop ended: it was called as often as it may be. 1 is left by what Python would raise."""
 FIRST_EXIT: Final = 2
 _SLOT: Final = 8
+_SOME_BIT: Final = 1 << 30
 _RELEASES: Final = frozenset({"ringbuf_submit", "ringbuf_discard"})
 _CONSTANT: Final = frozenset({Op.MAP, Op.MAPVALUE})
 _DERIVES: Final = frozenset({Op.PTRADD, Op.PHI, Op.SELECT})
@@ -54,9 +55,6 @@ def iterations(loop: Loop) -> int:
 
 def refusal(fn: Function, loop: Loop) -> str:
     """Why the loop can't be a callback; empty if it can."""
-    functions = (fn, *fn.subprograms)
-    if any(value.op is Op.PACKET for f in functions for block in f.blocks for value in block.body):
-        return "BPF_LD_ABS is not allowed beside other functions"
     if not all(isinstance(phi.type, Int) for phi in loop.header.phis):
         return "the verifier takes a pointer that changes for the first one"
     inside = {value for block in loop.blocks for value in block.values()}
@@ -311,8 +309,9 @@ class Outlining:
             return self.entry
         never, go = Block(), Block()
         anything = append(self.entry, Op.HIDE, [const(0), self.unseen], I64, None, self.span)
-        one = append(self.entry, Op.EQ, [self.unseen, const(1)], I64, None, self.span)  # (not 0: it would be known)
-        connect(self.entry, Op.BRANCH, [one], (never, go), self.span)
+        # One bit: were it compared as a whole, it would be known on one of the ways, and hide no number there.
+        bit = append(self.entry, Op.AND, [self.unseen, const(_SOME_BIT)], I64, None, self.span)
+        connect(self.entry, Op.BRANCH, [bit], (never, go), self.span)
         for root in written:
             for offset, size in _pieces(root.attr):
                 append(never, Op.STORE, [root, anything], VOID, (offset, size), self.span)

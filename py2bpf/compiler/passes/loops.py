@@ -19,6 +19,8 @@ The ``iterators`` pass destroys the iterator on the ways out.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ...exception import LimitExceeded
 from ..ir.dominators import Dominators, dominators
 from ..ir.loop_policy import MAX_ITERATIONS, STRAIGHT_STEPS, Form, Shape, choose, walk
@@ -26,6 +28,7 @@ from ..ir.loops import Loop, find_loops
 from ..ir.ops import Op, Raise
 from ..ir.types import I64, STACK, VOID, Int, Ptr, Region
 from ..ir.values import Block, Function, Value, connect, const
+from . import packet_loads
 from .callbacks import TOO_LONG, Outlining, iterations, refusal
 from .lock_exits import absorb, any_locks
 from .loop_edges import enter, entry_of, split_latches
@@ -39,9 +42,32 @@ ITERATOR_BYTES = 8
 
 def run(fn: Function) -> None:
     """Decides on every loop, the inner ones first, since an outer one's cost is theirs."""
+    plan = _plan(fn)
+    if Form.CALLBACK in plan.forms.values() and packet_loads.has_any(fn):
+        packet_loads.rewrite(fn)
+        plan = _plan(fn)
+    unseen: Value | None = None
+    for loop, form in plan.forms.items():
+        limit = plan.bounds.get(loop)
+        enough = limit is not None and limit.certain and limit.trips < MAX_ITERATIONS
+        if form is Form.ITERATOR:
+            _Iterator(fn, loop, enough).insert()
+        else:
+            unseen = unseen or _unseen(fn, plan.forms)
+            Outlining(fn, loop, unseen, TOO_LONG if not enough else "").run()
+
+
+class _Plan(NamedTuple):
+    """The loops that aren't plain ones, inner ones first, and how often they run at most."""
+
+    forms: dict[Loop, Form]
+    bounds: dict[Loop, Bound]
+
+
+def _plan(fn: Function) -> _Plan:
     loops = find_loops(fn)
     if not loops:
-        return
+        return _Plan({}, {})
     stuck = absorb(fn, loops)
     tree = dominators(fn)
     ranges = Ranges()
@@ -49,15 +75,7 @@ def run(fn: Function) -> None:
     chosen: dict[Loop, Form] = {}
     while (again := _choose(fn, loops, bounds, ranges, chosen, stuck)) != chosen:
         chosen = again
-    unseen: Value | None = None
-    for loop, form in chosen.items():
-        limit = bounds.get(loop)
-        enough = limit is not None and limit.certain and limit.trips < MAX_ITERATIONS
-        if form is Form.ITERATOR:
-            _Iterator(fn, loop, enough).insert()
-        else:
-            unseen = unseen or _unseen(fn, chosen)
-            Outlining(fn, loop, unseen, TOO_LONG if not enough else "").run()
+    return _Plan(chosen, bounds)
 
 
 def _choose(

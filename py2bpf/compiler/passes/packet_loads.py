@@ -1,7 +1,8 @@
-"""Makes packet loads calls of a helper in functions with an iterator. The verifier refuses BPF_LD_ABS and BPF_LD_IND,
-which may end the program on the spot, while there is an iterator to destroy. Outside of that they are no good either:
-it can't go back beyond them for what it must know precisely, takes all registers for such then, also those that nobody
-reads any more, and in the iterator's loop Linux 6.18 gives up ("verifier bug: backtracking call unexpected regs").
+"""Makes packet loads calls of a helper in functions with an iterator, or with callbacks. The verifier refuses
+BPF_LD_ABS and BPF_LD_IND, which may end the program on the spot, while there is an iterator to destroy. Outside of that
+they are no good either: it can't go back beyond them for what it must know precisely, takes all registers for such
+then, also those that nobody reads any more, and in the iterator's loop Linux 6.18 gives up ("verifier bug: backtracking
+call unexpected regs"). In a callback they would end nothing but the callback.
 
 b1: %3 = packet %0, %1 (2, 0)         b1: %4 = alloca 2
     jump b2                     ->        %5 = call skb_load_bytes %0, %1, %4, 2
@@ -29,9 +30,17 @@ _HEADERS: Final = {_NETWORK: _FROM_NETWORK, _LINK: _FROM_LINK}
 
 def run(fn: Function) -> None:
     """Rewrites all loads of a function that has an iterator."""
-    ops = {value.op for block in fn.blocks for value in block.body}
-    if not ops >= {Op.PACKET, Op.ITER_NEXT}:
-        return
+    if any(value.op is Op.ITER_NEXT for block in fn.blocks for value in block.body):
+        rewrite(fn)
+
+
+def has_any(fn: Function) -> bool:
+    """Whether the function loads from the packet."""
+    return any(value.op is Op.PACKET for block in fn.blocks for value in block.body)
+
+
+def rewrite(fn: Function) -> None:
+    """Rewrites all loads of a function."""
     blocks: list[Block] = []
     ends: list[Block] = []
     for block in fn.blocks:
