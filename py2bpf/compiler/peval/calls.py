@@ -130,9 +130,9 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
     if constants is None:
         _refuse(fn, args, kwargs)
     assert constants is not None
-    for obj in (*constants[0], *constants[1].values()):
-        if not isinstance(fn, type):  # zip() and the like only keep it
-            iterators.check_captured(obj)
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, Const) and not any(value.obj is own for own in ev.endless):
+            iterators.check_captured(value.obj)
     given = zip((*args, *kwargs.values()), (*constants[0], *constants[1].values()), strict=True)
     before = [(value, obj, copy.copy(obj)) for value, obj in given if type(obj) in _CONTAINERS]
     result = call_now(fn, *constants)
@@ -148,6 +148,9 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
             f"{_name(fn)}() is called while compiling, and changes a {type(changed[0][1]).__name__} that it is given",
             hints=("let it return a new one",),
         )
+    if isinstance(result, Const) and isinstance(result.obj, iterators.ENDLESS):
+        ev.endless.append(result.obj)
+        return result
     return iterators.made(state, ev.ident(), result)
 
 

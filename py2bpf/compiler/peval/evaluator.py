@@ -100,6 +100,7 @@ class Evaluator:
         self.idents = 0
         self.taken: dict[int, slices.Taken] = {}
         self.blocks = 0
+        self.endless: list[Any] = []  # the program's own constant iterators that have no last item
 
     def ident(self) -> int:
         """A fresh number for a cell or an object of the heap."""

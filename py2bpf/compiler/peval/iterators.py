@@ -72,7 +72,7 @@ def named(state: State, ident: int, iterator: Abstract) -> IteratorRef:
     return IteratorRef(ident)
 
 
-_ENDLESS: Final = (itertools.count, itertools.cycle, itertools.repeat)
+ENDLESS: Final = (itertools.count, itertools.cycle, itertools.repeat)
 
 
 def is_used_up(obj: Any) -> bool:
@@ -82,7 +82,7 @@ def is_used_up(obj: Any) -> bool:
 
 def made(state: State, ident: int, value: Abstract) -> Abstract:
     """What a call gave while compiling; an iterator becomes the program's, which each path goes through for itself."""
-    if not (isinstance(value, Const) and is_used_up(value.obj)) or isinstance(value.obj, _ENDLESS):
+    if not (isinstance(value, Const) and is_used_up(value.obj)):
         return value
     items = tuple(wrap(item) for item in itertools.islice(value.obj, MAX_ITEMS + 1))
     if len(items) > MAX_ITEMS:
