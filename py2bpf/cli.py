@@ -159,10 +159,12 @@ def _program(found: Any, kind: ProgType) -> Prog:
 
 def _captured(prog: Prog, names: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The maps and the event queues that a program uses, by the names that the file or they themselves have."""
+    from .datastructures.globals import LossCounter
+
     maps: dict[str, Any] = {}
     queues: dict[str, Any] = {}
     for number, each in enumerate(prog.spec.captures):
-        if each is None:
+        if each is None or isinstance(each, LossCounter):
             continue
         known = (name for name, value in names.items() if value is each)
         name = next(known, each.map_spec.name or f"number {number}")

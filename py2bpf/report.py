@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from .datastructures import Map
+from .datastructures import Global, Map
 from .pcap import Capture
 from .replay import Replay
 from .spec import ErrorSite
@@ -64,14 +64,21 @@ def weight(value: Any) -> Any:
     return max((each for each in numbers if isinstance(each, (int, float))), default=0)
 
 
-def as_json(done: Replay, maps: Mapping[str, Map], errors: Mapping[ErrorSite, int], lost: Mapping[str, int]) -> str:
+def entries(each: Map | Global) -> list[tuple[Any, Any]]:
+    """(key, value) of all entries; of a Global the only one."""
+    return [("value", each.value)] if isinstance(each, Global) else list(each.items())
+
+
+def as_json(
+    done: Replay, maps: Mapping[str, Map | Global], errors: Mapping[ErrorSite, int], lost: Mapping[str, int]
+) -> str:
     """All of it, as one object."""
     return json.dumps({
         "packets": done.packets,
         "bytes": done.bytes,
         "seconds": round(done.seconds, 6),
         "verdicts": dict(done.verdicts),
-        "maps": {name: [{"key": plain(key), "value": plain(value)} for key, value in each.items()]
+        "maps": {name: [{"key": plain(key), "value": plain(value)} for key, value in entries(each)]
                  for name, each in maps.items()},
         "events": {name: {"count": count, "lost": lost.get(name, 0), "last": list(map(plain, done.events[name]))}
                    for name, count in done.n_events.items()},
@@ -85,7 +92,7 @@ Rows = Sequence[Sequence[str]]
 
 
 def tables(
-    done: Replay, maps: Mapping[str, Map], errors: Mapping[ErrorSite, int], lost: Mapping[str, int]
+    done: Replay, maps: Mapping[str, Map | Global], errors: Mapping[ErrorSite, int], lost: Mapping[str, int]
 ) -> Iterator[tuple[str, tuple[str, ...], Rows]]:
     """(title, columns, rows) of each table; the last column holds numbers."""
     total = max(done.packets, 1)
@@ -93,9 +100,10 @@ def tables(
         (name, f"{100 * count / total:.1f}%", str(count)) for name, count in done.verdicts
     ]
     for name, each in maps.items():
-        entries = sorted(each.items(), key=lambda item: weight(item[1]), reverse=True)
-        more = f", the first {_SHOWN} of {len(entries)}" if len(entries) > _SHOWN else ""
-        yield f"map {name}{more}", ("key", "value"), [(brief(k), brief(v)) for k, v in entries[:_SHOWN]]
+        found = sorted(entries(each), key=lambda item: weight(item[1]), reverse=True)
+        more = f", the first {_SHOWN} of {len(found)}" if len(found) > _SHOWN else ""
+        more += f", {each.lost} entries lost" if isinstance(each, Map) and each.lost else ""
+        yield f"map {name}{more}", ("key", "value"), [(brief(k), brief(v)) for k, v in found[:_SHOWN]]
     for name, count in done.n_events.items():
         last = list(done.events[name])[-_SHOWN:]
         title = f"queue {name}: {count} events" + (f", {lost[name]} lost" if lost.get(name) else "")

@@ -116,13 +116,16 @@ def test_a_program_of_the_kernel_is_refused(tmp_path: Path) -> None:
 
 COUNT = """
 from ctypes import Structure, c_char, c_uint16, c_uint64
-from py2bpf.datastructures import BpfQueue, HashMap
+from py2bpf.datastructures import BpfQueue, Global, HashMap, RingBuffer
 
 class Seen(Structure):
     _fields_ = [("packets", c_uint64), ("last", c_uint16)]
 
 protocols = HashMap(c_uint16, Seen, 16)
 lengths = BpfQueue(c_uint16)
+few = HashMap(c_uint16, c_uint64, 1)
+ring = RingBuffer(c_uint16, 4096)
+total = Global(c_uint64)
 
 def count(skb):
     seen = protocols.setdefault(skb.protocol, Seen())
@@ -133,6 +136,9 @@ def count(skb):
     return skb.len // (skb.len - 60)
 
 def drop_odd(ctx):
+    few[ctx.data_end - ctx.data] += 1
+    ring.output(ctx.data_end - ctx.data)
+    total.value += 1
     return 1 + (ctx.data_end - ctx.data) % 2
 """
 
@@ -158,7 +164,7 @@ def test_the_command_tells_verdicts_maps_events_and_errors(tmp_path: Path) -> No
     assert f"{len(FRAMES)} packets" in ran.stdout and "in the embedded VM" in ran.stdout
     assert "packets=4 last=33" in ran.stdout
     assert f"queue lengths: {len(FRAMES)} events" in ran.stdout
-    assert ":17: ZeroDivisionError" in ran.stdout
+    assert ":20: ZeroDivisionError" in ran.stdout
 
 
 def test_the_command_speaks_json(tmp_path: Path) -> None:
@@ -167,7 +173,7 @@ def test_the_command_speaks_json(tmp_path: Path) -> None:
     assert told["packets"] == len(FRAMES) and told["problem"] is None
     assert {"key": 8, "value": {"packets": 4, "last": 33}} in told["maps"]["protocols"]
     assert told["events"]["lengths"]["last"][:3] == [81, 81, 108]
-    assert [(each["line"], each["error"]) for each in told["errors"]] == [(17, "ZeroDivisionError")]
+    assert [(each["line"], each["error"]) for each in told["errors"]] == [(20, "ZeroDivisionError")]
 
 
 def test_the_command_takes_other_hooks(tmp_path: Path) -> None:
@@ -175,6 +181,12 @@ def test_the_command_takes_other_hooks(tmp_path: Path) -> None:
     told = json.loads(ran.stdout)
     odd = sum(len(frame.ljust(14)) % 2 for frame in FRAMES)
     assert told["verdicts"] == {"PASS": odd, "DROP": len(FRAMES) - odd}
+    assert set(told["maps"]) == {"few", "total"}, "counters of losses are no maps of the program"
+    assert told["maps"]["total"] == [{"key": "value", "value": len(FRAMES)}]
+    assert told["events"]["ring"]["count"] == len(FRAMES)
+    sizes = [len(frame.ljust(14)) for frame in FRAMES]
+    ran = run(tmp_path, f"{tmp_path}/count.py:drop_odd", str(capture(tmp_path)), "--hook", "xdp")
+    assert f"map few, {len(sizes) - sizes.count(sizes[0])} entries lost" in ran.stdout
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections.abc import Callable, Iterator
-from ctypes import c_uint32
+from ctypes import c_uint32, c_uint64
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -112,6 +113,21 @@ class Global:
     def __repr__(self) -> str:
         name = f" {self.map_spec.name!r}" if self.map_spec.name else ""
         return f"<Global{name} {type_name(self._codec.ctype)}{', closed' if self.closed else f' = {self.value!r}'}>"
+
+
+class LossCounter(Global):
+    """What programs count in what the map or ring buffer beside it could not take."""
+
+    def __init__(self) -> None:
+        super().__init__(c_uint64)
+
+    def read(self) -> int:
+        """The number, also while a simulated program runs."""
+        return int.from_bytes(self._read(), sys.byteorder)
+
+    def add(self) -> None:
+        """Counts one more, of a simulated program."""
+        self._write((self.read() + 1).to_bytes(self._codec.size, sys.byteorder))
 
 
 class Place:

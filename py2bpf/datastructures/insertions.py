@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator
-from ctypes import c_uint64
 from typing import TYPE_CHECKING, Final
 
 from ..ledger import Loss
@@ -14,7 +12,7 @@ from ..vm.choice import backend
 from .storage import MapStorage
 
 if TYPE_CHECKING:
-    from .globals import Global
+    from .globals import LossCounter
 
 _making: Final = threading.Lock()
 
@@ -28,18 +26,18 @@ class CountsInsertions:
         def map_spec(self) -> MapSpec: ...
 
     _storage: MapStorage
-    _counter: Global | None = None
+    _counter: LossCounter | None = None
     _lost_in_all = 0
 
     @property
-    def lost_counter(self) -> Global:
+    def lost_counter(self) -> LossCounter:
         """What programs add to when the map takes no entry: nobody else knows of it. It lives where the map does."""
-        from .globals import Global
+        from .globals import LossCounter
 
         with _making:
             if self._counter is None:
                 with backend("vm" if self._storage.where == "in the VM" else "kernel"):
-                    self._counter = Global(c_uint64)
+                    self._counter = LossCounter()
             return self._counter
 
     @property
@@ -52,11 +50,11 @@ class CountsInsertions:
         counter = self._counter
         if counter is None or counter.closed:
             return self._lost_in_all
-        return int.from_bytes(counter._read(), sys.byteorder)
+        return counter.read()
 
     def add_lost(self) -> None:
         """Counts one more, of a simulated program."""
-        self.lost_counter._write((self.lost + 1).to_bytes(8, sys.byteorder))
+        self.lost_counter.add()
 
     def losses(self, where: str) -> Iterator[Loss]:
         """See py2bpf.losses()."""

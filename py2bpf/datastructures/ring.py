@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ctypes import c_uint64
 from mmap import PAGESIZE
 from typing import Any, Final, NoReturn
 
@@ -16,7 +15,7 @@ from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
 from .base import checked_name
-from .globals import Global
+from .globals import LossCounter
 from .reader import Reader
 from .storage import open_ring_source, open_storage
 from .wakeups import Wakeup, announcement
@@ -65,7 +64,7 @@ class RingBuffer(Reader):
             kind=int(MapType.RINGBUF), key_type=None, value_type=None, max_entries=size, name=checked_name(name),
             data_type=data_type, variable=variable, wakeup=announced.wakeup,
         )  # fmt: skip
-        self.lost_counter: Final = Global(c_uint64)
+        self.lost_counter: Final = LossCounter()
         """What programs add to when a record finds no room: nobody else knows of it."""
         try:
             self._storage = open_storage(self.map_spec, 0, 0)
@@ -87,7 +86,7 @@ class RingBuffer(Reader):
                        f"records found no room in {self.map_spec.max_entries} bytes: a larger size, or read more often")
 
     def _count_lost(self) -> int:
-        return int(self.lost_counter.value)
+        return self.lost_counter.read()
 
     def _close_maps(self) -> None:
         self._storage.close()
