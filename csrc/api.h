@@ -131,6 +131,7 @@ int p2b_map_delete_many(int fd, uint32_t key_size, const void *keys, uint32_t co
 enum p2b_walk_flags {
 	P2B_WALK_KEYS = 1,      /* never batch: key by key (LPM tries, whose batches start over at deleted keys) */
 	P2B_WALK_DELETE = 2,    /* take every element out of the map while reading it */
+	P2B_WALK_LOCK = 4,      /* read each value under its bpf_spin_lock */
 };
 
 /*
@@ -148,6 +149,24 @@ void p2b_walk_destroy(struct p2b_walk *walk);
  * deletions too often to promise completeness.
  */
 int p2b_walk_next(struct p2b_walk *walk, void *keys, void *values, uint32_t cap);
+
+enum p2b_number { P2B_UNSIGNED = 0, P2B_SIGNED = 1, P2B_FLOAT = 2, P2B_BOOL = 3 };
+
+/* Numbers within a value: count of them in a row, of size bytes each (1, 2, 4, 8; a float 4 or 8). */
+struct p2b_field {
+	uint32_t offset, count;
+	uint32_t kind;          /* enum p2b_number */
+	uint16_t size;
+	uint16_t swapped;       /* not in the host's byte order */
+};
+
+/*
+ * Adds up the values of all CPUs, for n entries as p2b_walk_next gives them: cpus values each, stride bytes apart. sums
+ * receives 8 bytes for each number of each field, entry by entry: a uint64_t (a true bool counts as 1), an int64_t or a
+ * double. -EOVERFLOW when 64 bits can't hold a sum, with the entry's number in *failed; -EINVAL for impossible fields.
+ */
+int p2b_sum(const void *values, uint64_t n, uint32_t cpus, uint32_t stride, const struct p2b_field *fields,
+	    uint32_t n_fields, void *sums, uint64_t *failed);
 
 /* ---- Perf buffers -------------------------------------------------------------------------------------------- */
 
@@ -260,6 +279,7 @@ enum p2b_vm_setting {
 	P2B_VM_SEED = 1,        /* where the random numbers start */
 	P2B_VM_CLOCK = 2,       /* all clocks stand still at this many nanoseconds */
 	P2B_VM_RUN_CLOCK = 3,   /* the clocks are the system's again (the value doesn't matter) */
+	P2B_VM_IDLE = 4,        /* nothing: waits until the programs that run have ended, as all settings do */
 };
 int p2b_vm_set(struct p2b_vm *vm, uint32_t setting, uint64_t value);
 

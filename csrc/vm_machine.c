@@ -182,7 +182,7 @@ int p2b_vm_set(struct p2b_vm *vm, uint32_t setting, uint64_t value)
 		vm->random = value * 2 + 1; /* never 0 */
 	else if (setting == P2B_VM_CLOCK || setting == P2B_VM_RUN_CLOCK)
 		vm->fixed_clock = setting == P2B_VM_CLOCK;
-	else
+	else if (setting != P2B_VM_IDLE)
 		err = -EINVAL;
 	if (setting == P2B_VM_CLOCK)
 		vm->clock = value;

@@ -148,6 +148,11 @@ void p2b_walk_destroy(struct p2b_walk *w)
 	free(w);
 }
 
+static uint64_t element_flags(const struct p2b_walk *w)
+{
+	return w->flags & P2B_WALK_LOCK ? BPF_F_LOCK : 0;
+}
+
 static int batch_next(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
 {
 	union bpf_attr attr;
@@ -160,6 +165,7 @@ static int batch_next(struct p2b_walk *w, void *keys, void *values, uint32_t cap
 	attr.batch.keys = p2b_ptr(keys);
 	attr.batch.values = p2b_ptr(values);
 	attr.batch.count = cap;
+	attr.batch.elem_flags = element_flags(w);
 	err = p2b_bpf(w->flags & P2B_WALK_DELETE ? BPF_MAP_LOOKUP_AND_DELETE_BATCH : BPF_MAP_LOOKUP_BATCH, &attr,
 		      sizeof(attr));
 	if (err && err != -ENOENT)
@@ -173,11 +179,11 @@ static int take(struct p2b_walk *w, const void *key, void *value)
 	int err;
 
 	if (!(w->flags & P2B_WALK_DELETE))
-		return p2b_map_lookup(w->fd, key, value, 0);
-	err = p2b_map_lookup_and_delete(w->fd, key, value, 0);
+		return p2b_map_lookup(w->fd, key, value, element_flags(w));
+	err = p2b_map_lookup_and_delete(w->fd, key, value, element_flags(w));
 	if (err != -EINVAL && err != -P2B_ENOTSUPP)
 		return err;
-	err = p2b_map_lookup(w->fd, key, value, 0);     /* hashes have the joint command since 5.14 */
+	err = p2b_map_lookup(w->fd, key, value, element_flags(w));      /* hashes have the joint command since 5.14 */
 	return err ? err : p2b_map_delete(w->fd, key);
 }
 
@@ -213,7 +219,7 @@ static int settle(struct p2b_walk *w, void *value, int *there)
 {
 	for (int tries = 0; tries < AGREE_TRIES; tries++) {
 		int before = p2b_map_next_key(w->fd, w->cursor, w->next);
-		int found = value ? p2b_map_lookup(w->fd, w->cursor, value, 0) : 0;
+		int found = value ? p2b_map_lookup(w->fd, w->cursor, value, element_flags(w)) : 0;
 		int after = p2b_map_next_key(w->fd, w->cursor, w->again);
 		int first = p2b_map_next_key(w->fd, NULL, w->first);
 		int agree = same(w, before, w->next, after, w->again);

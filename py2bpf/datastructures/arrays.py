@@ -8,11 +8,11 @@ from ctypes import c_uint32
 from typing import Any, ClassVar, NoReturn
 
 from ..exception import DataRangeError, DataTypeError, IndexOutOfRange
-from ..kernel.codec import Buffer, Codec
+from ..kernel.codec import Buffer
 from ..uapi.map_types import MapType
 from . import columns
 from .base import _MISSING, Map
-from .percpu import PerCpuCodec
+from .sums import PerCpuMap
 from .views import KeysSnapshot
 
 
@@ -55,8 +55,8 @@ class ArrayMap(_Indexed):
 
     A mapping from the indices: iterating gives 0 ... max_entries - 1, values() the values, len() max_entries.
     Values begin as zeros. An index outside raises IndexOutOfRange, both an IndexError and a KeyError; negative
-    indices don't count from the end. Entries can't be deleted: del, pop(), popitem() and clear() raise
-    DataTypeError (a TypeError).
+    indices don't count from the end. Entries can't be deleted: del, pop(), popitem(), pop_all() and
+    clear() raise DataTypeError (a TypeError).
     """
 
     kind: ClassVar[MapType] = MapType.ARRAY
@@ -89,17 +89,17 @@ class ArrayMap(_Indexed):
     def clear(self) -> None:
         self._no_deletion()
 
+    def _check_pop(self) -> None:
+        self._no_deletion()
+
     def _no_deletion(self) -> NoReturn:
         raise DataTypeError(f"{self!r} is an array, its entries can't be deleted; store a zero instead")
 
 
-class PerCpuArrayMap(ArrayMap):
+class PerCpuArrayMap(PerCpuMap, ArrayMap):
     """An ArrayMap where every CPU has its own values, read and stored as a PerCpuHashMap's."""
 
     kind: ClassVar[MapType] = MapType.PERCPU_ARRAY
-
-    def _make_value_codec(self, element: Codec) -> Codec:
-        return PerCpuCodec(element)
 
 
 class ProgArray(_Indexed):
@@ -137,6 +137,9 @@ class ProgArray(_Indexed):
             if self._storage.delete(self._key(index)):
                 return index, program
         raise KeyError(f"popitem(): {self!r} is empty")
+
+    def _check_pop(self) -> None:
+        self._unsupported("pop_all() (the kernel can't read and empty a slot in one step)")
 
     def _unsupported(self, what: str) -> NoReturn:
         raise DataTypeError(f"{self!r} has no {what}")

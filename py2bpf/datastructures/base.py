@@ -15,11 +15,11 @@ from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
 from ..worlds import in_programs
 from . import columns, locks
 from .insertions import CountsInsertions
-from .storage import MapStorage, open_storage
+from .storage import Chunk, MapStorage, open_storage
 from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
 
 if TYPE_CHECKING:
-    import numpy
+    from .columns import Array
 
 _MISSING: Final[Any] = object()
 _CLEAR_PASSES: Final = 8
@@ -212,8 +212,16 @@ class Map(CountsInsertions, MutableMapping[Any, Any]):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._key_list())
 
+    def _walk(self, pop: bool = False) -> Iterator[Chunk]:
+        if pop:
+            self._check_pop()
+        return self._storage.walk(delete=pop)
+
+    def _check_pop(self) -> None:
+        """Raises DataTypeError where entries can't be read and deleted in one step."""
+
     def _key_list(self) -> list[Any]:
-        return [key for keys, _, n in self._storage.walk() for key in self._keys.decode_many(keys, n)]
+        return [key for keys, _, n in self._walk() for key in self._keys.decode_many(keys, n)]
 
     def keys(self) -> KeysSnapshot:
         """A snapshot of the keys."""
@@ -221,14 +229,39 @@ class Map(CountsInsertions, MutableMapping[Any, Any]):
 
     def values(self) -> ValuesSnapshot:
         """A snapshot of the values, in the order of keys()."""
-        return ValuesSnapshot([v for _, values, n in self._storage.walk() for v in self._values.decode_many(values, n)])
+        return ValuesSnapshot([v for _, values, n in self._walk() for v in self._values.decode_many(values, n)])
 
     def items(self) -> ItemsSnapshot:
         """A snapshot of the (key, value) pairs. Structures as keys aren't hashable: take pairs, not dict(items())."""
+        return self._items(self._walk())
+
+    def _items(self, chunks: Iterable[Chunk]) -> ItemsSnapshot:
         entries: list[tuple[Any, Any]] = []
-        for keys, values, n in self._storage.walk():
+        for keys, values, n in chunks:
             entries.extend(zip(self._keys.decode_many(keys, n), self._values.decode_many(values, n), strict=True))
         return ItemsSnapshot(entries)
+
+    def pop_all(self) -> ItemsSnapshot:
+        """Takes every entry out and gives the (key, value) pairs, in few system calls.
+
+        Each entry is read and deleted in one step: what programs have stored or added before it is in what comes back,
+        what they insert after it is in the map. One thing can fall in between: a program that has found the entry
+        (``m[k] += 1`` finds it and then adds) and changes it after the step has changed what nobody reads any more, or
+        the kernel has already given the element to another key. That is at most one change by each run that is under
+        way at that moment. Where not even that may be lost let programs fill two maps in turn, and call synchronize()
+        between turning and reading. (In the embedded VM only runs of more than 65536 instructions are ever cut.)
+
+        Raises DataTypeError for arrays, whose entries can't be deleted, and for LPM tries and program arrays, where the
+        kernel can't do both in one step.
+        """
+        return self._items(self._walk(pop=True))
+
+    def synchronize(self) -> None:
+        """Waits until every run of a program that began before the call has ended: some milliseconds.
+
+        After it no program works any more with what it saw before. The kernel doesn't wait for programs that may sleep.
+        """
+        self._storage.synchronize()
 
     def update(self, other: Any = (), values: Any = _MISSING, /, **more: Any) -> None:
         """Stores all of a mapping or of (key, value) pairs, or as ``update(keys, values)`` of two columns.
@@ -274,14 +307,16 @@ class Map(CountsInsertions, MutableMapping[Any, Any]):
             if KINDS[self.kind].batch or self._storage.next_key(None) is None:
                 return
 
-    def arrays(self) -> tuple[numpy.ndarray[Any, Any], numpy.ndarray[Any, Any]]:
+    def arrays(self, *, pop: bool = False) -> tuple[Array, Array]:
         """A snapshot as numpy arrays (keys, values) of one row an entry; structures become structured arrays.
 
-        A per-CPU map's values have a column for every possible CPU. Raises ImportError without numpy.
+        A per-CPU map's values have a column for every possible CPU. With ``pop`` the entries are taken out of the map,
+        as by pop_all(). Raises ImportError without numpy.
         """
         numpy = columns.numpy_for("arrays()")
+        _ = numpy.dtype(self._keys.dtype), numpy.dtype(self._values.dtype)  # refused before anything is popped
         keys, values = bytearray(), bytearray()
-        for some_keys, some_values, n in self._storage.walk():
+        for some_keys, some_values, n in self._walk(pop):
             keys += some_keys[: n * self._keys.size]
             values += some_values[: n * self._values.size]
         return self._keys.rows(numpy, keys), self._values.rows(numpy, values)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..kernel.codec import Codec
 from ..uapi.map_types import MapType
 from .base import Map
-from .percpu import PerCpuCodec
+from .sums import PerCpuMap
 
 
 class HashMap(Map):
@@ -30,12 +29,7 @@ class LruHashMap(Map):
     kind: ClassVar[MapType] = MapType.LRU_HASH
 
 
-class _PerCpu(Map):
-    def _make_value_codec(self, element: Codec) -> Codec:
-        return PerCpuCodec(element)
-
-
-class PerCpuHashMap(_PerCpu):
+class PerCpuHashMap(PerCpuMap):
     """A HashMap where every CPU has its own value of a key: programs update it without atomics.
 
     User space reads a list with one value per possible CPU, which has a sum(). It stores such a list, or one
@@ -45,7 +39,7 @@ class PerCpuHashMap(_PerCpu):
     kind: ClassVar[MapType] = MapType.PERCPU_HASH
 
 
-class LruPerCpuHashMap(_PerCpu):
+class LruPerCpuHashMap(PerCpuMap):
     """A PerCpuHashMap that drops entries when full, as LruHashMap does."""
 
     kind: ClassVar[MapType] = MapType.LRU_PERCPU_HASH

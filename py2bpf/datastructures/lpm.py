@@ -116,6 +116,10 @@ class LpmTrieMap(Map):
         self._prefixes = PrefixCodec(key_type)
         return self._prefixes
 
+    def _check_pop(self) -> None:
+        raise DataTypeError(f"{self!r} has no pop_all(): the kernel can't read and delete a trie's entry in one step; "
+                            "take items(), and delete what is no longer wanted")
+
     def _pack_keys(self, keys: Any) -> Buffer:
         """An array has a prefix length and an address in each row, as arrays() gives them."""
         if not columns.is_array(keys) or keys.dtype.names != ("prefixlen", "address"):

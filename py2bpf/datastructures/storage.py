@@ -57,6 +57,9 @@ class MapStorage(Protocol):
     def walk(self, delete: bool = False) -> Iterator[Chunk]:
         """One pass: each key that stays comes once, none comes twice, and it ends."""
 
+    def synchronize(self) -> None:
+        """Waits until every run of a program that began before has ended."""
+
     def update_many(self, keys: Buffer, values: Buffer, count: int) -> None:
         """Stores count entries that lie one after another. A KernelError tells how many were stored before."""
 

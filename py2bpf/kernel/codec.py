@@ -101,6 +101,11 @@ class _Packed(Codec):
         self._struct = struct.Struct(self._order + wire)
         self._unpack_from = self._struct.unpack_from
 
+    @property
+    def swapped(self) -> bool:
+        """Whether its bytes aren't in the order of this machine."""
+        return self.size > 1 and self._order != _NATIVE
+
     def _pack_many(self, values: Sequence[Any]) -> bytes:
         """All values by one format, some thousands at a time. Raises struct.error or OverflowError."""
         pieces = (values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE))

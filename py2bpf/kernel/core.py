@@ -11,7 +11,7 @@ import errno
 import os
 import resource
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from .._ffi import ffi as ffi
@@ -312,15 +312,16 @@ class Entries(NamedTuple):
 class Walk:
     """One pass over a map that may change meanwhile: every key that stays comes exactly once.
 
-    ``by_keys`` for kinds whose MapKind has no ``batch``; ``delete`` takes the entries out of the map. Keep the
-    map's descriptor open until the end.
+    ``by_keys`` for kinds whose MapKind has no ``batch``; ``delete`` takes the entries out of the map, ``lock`` reads
+    values under their spin locks. Keep the map's descriptor open until the end.
     """
 
     def __init__(
-        self, fd: int, key_size: int, value_size: int, max_entries: int, by_keys: bool = False, delete: bool = False
-    ) -> None:
+        self, fd: int, key_size: int, value_size: int, max_entries: int, by_keys: bool = False, delete: bool = False,
+        lock: bool = False,
+    ) -> None:  # fmt: skip
         self._sizes = key_size, value_size
-        flags = (lib.P2B_WALK_KEYS if by_keys else 0) | (lib.P2B_WALK_DELETE if delete else 0)
+        flags = (by_keys and lib.P2B_WALK_KEYS) | (delete and lib.P2B_WALK_DELETE) | (lock and lib.P2B_WALK_LOCK)
         ret = ffi.new("struct p2b_walk **")
         checked(lib.p2b_walk_create(fd, key_size, value_size, max_entries, flags, ret), "cannot read the map")
         self._walk = ffi.gc(ret[0], lib.p2b_walk_destroy)
@@ -337,3 +338,41 @@ class Walk:
         checked(n, "cannot read the map")
         del keys[n * key_size :], values[n * value_size :]
         return Entries(keys, values, n)
+
+
+# Per-CPU values
+
+
+class NumberKind:
+    """``enum p2b_number``."""
+
+    UNSIGNED: Final[int] = lib.P2B_UNSIGNED
+    SIGNED: Final[int] = lib.P2B_SIGNED
+    FLOAT: Final[int] = lib.P2B_FLOAT
+    BOOL: Final[int] = lib.P2B_BOOL
+
+
+class NumberField(NamedTuple):
+    """``struct p2b_field``: numbers in a row within a value."""
+
+    offset: int
+    length: int
+    kind: int
+    size: int
+    swapped: bool
+
+
+def sum_cpus(values: Buffer, n: int, cpus: int, stride: int, fields: Sequence[NumberField]) -> bytearray | int:
+    """The sums of n entries that have a value for each CPU: 8 bytes for each number, entry by entry.
+
+    Gives the number of the first entry that has a sum which 64 bits can't hold.
+    """
+    described, failed = ffi.new("struct p2b_field[]", [tuple(field) for field in fields]), ffi.new("uint64_t *")
+    sums, source = bytearray(8 * n * sum(field.length for field in fields)), ffi.from_buffer(values)
+    if len(source) < n * cpus * stride:
+        raise ValueError(f"{n} entries of {cpus} CPUs need more than {len(source)} bytes")
+    result: int = lib.p2b_sum(source, n, cpus, stride, described, len(fields), ffi.from_buffer(sums), failed)
+    if result == -errno.EOVERFLOW:
+        return int(failed[0])
+    checked(result, "cannot add up the CPUs' values")
+    return sums

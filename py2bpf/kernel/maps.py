@@ -125,23 +125,15 @@ class KernelMap:
 
     def walk(self, delete: bool = False) -> Iterator[Chunk]:
         kind, entries = KINDS[MapType(self._spec.kind)], self._spec.max_entries
-        walk = core.Walk(self.fd, self.key_size, self.value_size, entries, by_keys=not kind.batch, delete=delete)
+        walk = core.Walk(self.fd, self.key_size, self.value_size, entries, not kind.batch, delete, bool(self._lock))
         cap = min(entries, max(_CHUNK_ENTRIES_MIN, _CHUNK_BYTES // (self.key_size + self.value_size)))
         while (found := walk.next(cap)).n:
-            if self._lock and not delete:
-                found = self._reread(found)
             yield memoryview(found.keys), memoryview(found.values), found.n
             self.fd  # noqa: B018  raises when another thread closed the map
 
-    def _reread(self, found: core.Entries) -> core.Entries:
-        """The entries that are still there, each read under its lock, which a walk doesn't take."""
-        keys, values, n = bytearray(), bytearray(), 0
-        for at in range(0, len(found.keys), self.key_size):
-            key = bytes(found.keys[at : at + self.key_size])
-            value = self.lookup(key)
-            if value is not None:
-                keys, values, n = keys + key, values + value, n + 1
-        return core.Entries(keys, values, n)
+    def synchronize(self) -> None:
+        self.check_open()
+        syscalls.synchronize()
 
 
 def _create_typed(spec: MapSpec) -> int:

@@ -12,6 +12,7 @@ import struct
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from ..uapi.map_types import MapType
 from . import core
 
 
@@ -57,6 +58,22 @@ def map_create(
     return core.checked(
         core.charged(lambda: core.bpf(Cmd.MAP_CREATE, bytearray(attr))), what + f"{max_entries} entries)"
     )
+
+
+def synchronize() -> None:
+    """Waits until every run of a program that began before has ended; programs that may sleep don't count.
+
+    The kernel promises it to whoever changes an array of maps (maybe_wait_bpf_programs() in kernel/bpf/syscall.c).
+    """
+    inner = map_create(MapType.ARRAY, 4, 4, 1)
+    try:
+        outer = map_create(MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner)
+        try:
+            core.map_update(outer, bytes(4), struct.pack("=I", inner))
+        finally:
+            os.close(outer)
+    finally:
+        os.close(inner)
 
 
 def btf_load(blob: bytes) -> int:

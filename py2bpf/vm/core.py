@@ -77,6 +77,7 @@ class Setting:
     SEED: Final[int] = lib.P2B_VM_SEED
     CLOCK: Final[int] = lib.P2B_VM_CLOCK
     RUN_CLOCK: Final[int] = lib.P2B_VM_RUN_CLOCK
+    IDLE: Final[int] = lib.P2B_VM_IDLE
 
 
 def machine_set(machine: Any, setting: int, value: int) -> None:

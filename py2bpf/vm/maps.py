@@ -11,7 +11,7 @@ from ..exception import ClosedError, DataTypeError, KernelError, NotInVm
 from ..kernel.core import Buffer, failure
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapType, Update
-from . import native
+from . import core, native
 from .machine import machine
 from .registry import number_of, program_of
 
@@ -132,6 +132,10 @@ class VmMap:
                 self.delete(bytes(keys[4 * i : 4 * i + 4]))
         if n:
             yield memoryview(keys), memoryview(values), n
+
+    def synchronize(self) -> None:
+        self.check_open()
+        core.machine_set(machine().handle, core.Setting.IDLE, 0)
 
     # Program arrays: user space stores a number of registry.py, and reads it.
 

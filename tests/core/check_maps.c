@@ -95,8 +95,47 @@ static void real_map(void)
 	close(fd);
 }
 
+/* Numbers at the edges of buffers of exactly their size, so that sanitizers see a step too far. */
+static void sums(void)
+{
+	static const struct p2b_field fields[] = {
+		{ .offset = 0, .count = 3, .kind = P2B_SIGNED, .size = 1 },
+		{ .offset = 4, .count = 1, .kind = P2B_UNSIGNED, .size = 4, .swapped = 1 },
+		{ .offset = 8, .count = 1, .kind = P2B_FLOAT, .size = 8 },
+		{ .offset = 3, .count = 1, .kind = P2B_BOOL, .size = 1 },
+	};
+	enum { ENTRIES = 5, CPUS = 3, STRIDE = 16, NUMBERS = 6 };
+	uint8_t *values = calloc(ENTRIES * CPUS, STRIDE);
+	int64_t *out = calloc(ENTRIES * NUMBERS, sizeof(*out));
+	uint64_t failed;
+	double real;
+
+	for (int i = 0; i < ENTRIES * CPUS; i++) {
+		uint8_t *value = values + i * STRIDE;
+
+		real = i * 0.5;
+		memcpy(value, (uint8_t[]){ (uint8_t)-i, 1, 0x80, (uint8_t)(i % 2 ? 7 : 0), 0, 0, 1, (uint8_t)i }, 8);
+		memcpy(value + 8, &real, sizeof(real));
+	}
+	CHECK(p2b_sum(values, ENTRIES, CPUS, STRIDE, fields, 4, out, &failed) == 0);
+	for (int i = 0; i < ENTRIES; i++) {
+		const int64_t *row = out + i * NUMBERS;
+		int of_indices = 9 * i + 3;
+
+		memcpy(&real, &row[4], sizeof(real));
+		CHECK(row[0] == -of_indices && row[1] == CPUS && row[2] == -128 * CPUS);
+		CHECK(row[3] == CPUS * 256 + of_indices && real == of_indices * 0.5 && row[5] == (i % 2 ? 2 : 1));
+	}
+	memset(values, 0xff, ENTRIES * CPUS * STRIDE);
+	CHECK(p2b_sum(values, ENTRIES, 2, 16, &(struct p2b_field){ 0, 2, P2B_UNSIGNED, 8, 0 }, 1, out, &failed) == -EOVERFLOW);
+	CHECK(failed == 0 && p2b_sum(values, ENTRIES, 1, 8, fields, 4, out, &failed) == -EINVAL);
+	free(values);
+	free(out);
+}
+
 void check_maps(void)
 {
+	sums();
 	bad_descriptor();
 	real_map();
 }

@@ -1,0 +1,148 @@
+"""Per-CPU maps: the values of all CPUs added up, for all entries of a map at once in the C core."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from ..exception import DataRangeError, DataTypeError
+from ..kernel import core
+from ..kernel.codec import ArrayCodec, BoolCodec, Buffer, Codec, FloatCodec, IntCodec, RecordCodec
+from ..kernel.core import NumberField, NumberKind
+from . import columns
+from .base import Map
+from .percpu import PerCpuCodec
+from .views import ItemsSnapshot
+
+if TYPE_CHECKING:
+    from .columns import Array
+
+_WIRES: Final = {
+    NumberKind.UNSIGNED: "Q", NumberKind.BOOL: "Q", NumberKind.SIGNED: "q", NumberKind.FLOAT: "d",
+}  # fmt: skip
+_DTYPES: Final = {"Q": "=u8", "q": "=i8", "d": "=f8"}
+
+
+class Sums:
+    """Adds up what a per-CPU map gives for an entry, number by number: each is widened to 64 bits.
+
+    Raises DataTypeError for types that can't be added: text, unions, and bit fields, which the C core can't see.
+    """
+
+    def __init__(self, values: PerCpuCodec) -> None:
+        self._values = values
+        self._item = values.item
+        self._fields = list(_fields(self._item, 0))
+        self._numbers = struct.Struct("=" + "".join(f"{field.length}{_WIRES[field.kind]}" for field in self._fields))
+        self._as_is = self._keeps_its_layout()
+
+    def _keeps_its_layout(self) -> bool:
+        """Whether the sums lie as the value's own bytes do."""
+        wide = all(f.size == 8 and not f.swapped and f.kind != NumberKind.BOOL for f in self._fields)
+        return wide and self._numbers.size == self._item.size
+
+    @property
+    def dtype(self) -> Any:
+        """What numpy calls the sums: the type's shape, of 64-bit numbers."""
+        return _wide(self._item)
+
+    def add_up(self, values: Buffer, n: int) -> bytearray:
+        """The sums' bytes for n entries. Raises DataRangeError when 64 bits can't hold one."""
+        sums = core.sum_cpus(values, n, self._values.cpus, self._values.stride, self._fields)
+        if isinstance(sums, int):
+            one = self._values.decode(values, sums * self._values.size)
+            raise DataRangeError(f"the sum of all CPUs' {self._item.name} doesn't fit 64 bits: {list(one)!r}")
+        return sums
+
+    def decode(self, sums: Buffer, n: int) -> list[Any]:
+        """The sums as PerCpuValues.sum() gives them. Raises DataRangeError when a structure's field can't hold one."""
+        if self._as_is:
+            return self._item.decode_many(sums, n)
+        if len(self._fields) == 1 and not isinstance(self._item, (ArrayCodec, RecordCodec)):
+            return [number for number, in self._numbers.iter_unpack(sums)]
+        return [self._built(numbers) for numbers in self._numbers.iter_unpack(sums)]
+
+    def _built(self, numbers: tuple[Any, ...]) -> Any:
+        whole = _nest(self._item, iter(numbers))
+        return self._item.decode(self._item.encode(whole)) if isinstance(self._item, RecordCodec) else whole
+
+
+def _fields(codec: Codec, offset: int) -> Iterator[NumberField]:
+    if isinstance(codec, (IntCodec, FloatCodec, BoolCodec)):
+        yield NumberField(offset, 1, _kind(codec), codec.size, codec.swapped)
+    elif isinstance(codec, ArrayCodec) and isinstance(codec.item, (IntCodec, FloatCodec, BoolCodec)):
+        (item,) = _fields(codec.item, offset)
+        yield item._replace(length=codec.length)
+    elif isinstance(codec, ArrayCodec):
+        for i in range(codec.length):
+            yield from _fields(codec.item, offset + i * codec.item.size)
+    elif isinstance(codec, RecordCodec) and not issubclass(codec.ctype, ctypes.Union):
+        for member in codec.members:
+            if member.bits:
+                raise DataTypeError(f"{codec.name}.{member.name} is a bit field, which can't be summed in bulk: "
+                                    "take items() and the sum() of each value")
+            yield from _fields(member.codec, offset + member.offset)
+    else:
+        raise DataTypeError(f"{codec.name} can't be summed")
+
+
+def _kind(codec: IntCodec | FloatCodec | BoolCodec) -> int:
+    if isinstance(codec, IntCodec):
+        return NumberKind.SIGNED if codec.signed else NumberKind.UNSIGNED
+    return NumberKind.FLOAT if isinstance(codec, FloatCodec) else NumberKind.BOOL
+
+
+def _wide(codec: Codec) -> Any:
+    if isinstance(codec, ArrayCodec):
+        return (_wide(codec.item), (codec.length,))
+    if isinstance(codec, RecordCodec):
+        return [(member.name, _wide(member.codec)) for member in codec.members]
+    assert isinstance(codec, (IntCodec, FloatCodec, BoolCodec))
+    return _DTYPES[_WIRES[_kind(codec)]]
+
+
+def _nest(codec: Codec, numbers: Iterator[Any]) -> Any:
+    """The sums in the shape of the type: tuples for arrays and structures."""
+    if isinstance(codec, ArrayCodec):
+        return tuple(_nest(codec.item, numbers) for _ in range(codec.length))
+    if isinstance(codec, RecordCodec):
+        return tuple(_nest(member.codec, numbers) for member in codec.members)
+    return next(numbers)
+
+
+class PerCpuMap(Map):
+    """What per-CPU maps have in common: sums over all CPUs."""
+
+    def _make_value_codec(self, element: Codec) -> Codec:
+        return PerCpuCodec(element)
+
+    def sums(self) -> ItemsSnapshot:
+        """A snapshot of (key, sum over all CPUs) pairs, added up in C: PerCpuValues.sum() for every entry.
+
+        Raises DataTypeError for values that can't be added (text, unions, bit fields), DataRangeError where 64 bits, or
+        a structure's field, can't hold a sum.
+        """
+        summing, entries = Sums(self._cpu_values), list[tuple[Any, Any]]()
+        for keys, values, n in self._walk():
+            totals = summing.decode(summing.add_up(values, n), n)
+            entries.extend(zip(self._keys.decode_many(keys, n), totals, strict=True))
+        return ItemsSnapshot(entries)
+
+    def sum_arrays(self) -> tuple[Array, Array]:
+        """A snapshot of the sums as numpy arrays (keys, sums): int64, uint64 or float64, also within structures.
+
+        Raises ImportError without numpy, and what sums() does.
+        """
+        numpy, summing = columns.numpy_for("sum_arrays()"), Sums(self._cpu_values)
+        keys, sums = bytearray(), bytearray()
+        for some_keys, values, n in self._walk():
+            keys += some_keys[: n * self._keys.size]
+            sums += summing.add_up(values, n)
+        return self._keys.rows(numpy, keys), numpy.frombuffer(sums, numpy.dtype(summing.dtype))
+
+    @property
+    def _cpu_values(self) -> PerCpuCodec:
+        assert isinstance(self._values, PerCpuCodec)
+        return self._values
