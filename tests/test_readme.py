@@ -185,7 +185,7 @@ def test_tools_have_the_options(tool: str, options: str) -> None:
 
 def test_all_examples_are_listed() -> None:
     told = (ROOT / "docs" / "quickstart.md").read_text()
-    shared = {"__init__", "common", "demo_vm", "flows", "packet_outputs", "packet_rates", "packets"}
+    shared = {"__init__", "common", "demo_vm", "flows", "packet_outputs", "packet_rates", "packets", "parquet_files"}
     names = {file.stem for file in Path(ROOT, "py2bpf", "examples").glob("*.py")} - shared
     assert [name for name in sorted(names) if f"`{name}`" not in told] == []
 

@@ -18,8 +18,6 @@ from py2bpf.datastructures import LpmTrieMap
 from py2bpf.examples import common, packets
 
 IPV4, IPV6 = socket.htons(packets.ETH_P_IP), socket.htons(packets.ETH_P_IPV6)
-NETWORK_HEADER = 1
-"""BPF_HDR_START_NET: offsets count from the IP header, whatever stands before it on this kind of device."""
 
 Ipv4 = c_uint8 * 4
 Ipv6 = c_uint8 * 16
@@ -34,7 +32,7 @@ def blacklist(v4: LpmTrieMap, v6: LpmTrieMap) -> Any:
     """A filter that matches packets from the networks in the maps, and counts there."""
 
     def from_one_of(skb: Any, networks: LpmTrieMap, source: Any, offset: int) -> bool:
-        if funcs.skb_load_bytes_relative(skb, offset, source, NETWORK_HEADER):
+        if funcs.skb_load_bytes_relative(skb, offset, source, packets.NETWORK_HEADER):
             return False
         entry = networks.get(source)
         if not entry:

@@ -18,9 +18,6 @@ from py2bpf.examples import packets
 PORTS: Final = (socket.IPPROTO_TCP, socket.IPPROTO_UDP, socket.IPPROTO_SCTP, 33, 136)
 """Protocols whose headers begin with ports; the last two are DCCP and UDP-Lite."""
 
-NETWORK_HEADER: Final = 1
-"""BPF_HDR_START_NET: offsets count from the IP header, whatever stands before it on this kind of device."""
-
 _OPTIONS: Final = (0, 43, 60, 135)
 """IPv6 headers that tell their length: hop-by-hop options, routing, destination options, mobility. See RFC 8200."""
 _FRAGMENT: Final = 44
@@ -102,7 +99,7 @@ def loader(skb: Any) -> Load:
 
     def load(header: Any, offset: int) -> Any:
         copy = header()
-        if funcs.skb_load_bytes_relative(skb, offset, copy, NETWORK_HEADER):
+        if funcs.skb_load_bytes_relative(skb, offset, copy, packets.NETWORK_HEADER):
             return None
         return copy
 

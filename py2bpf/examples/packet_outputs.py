@@ -230,7 +230,7 @@ def _family(
 ) -> Metric:
     made: Metric = kind(f"packet_counter_{name}", text, labels=labels)
     for values, number in samples:
-        made.add_metric(values, number)  # type: ignore[attr-defined]
+        made.add_metric(values, number)
     return made
 
 

@@ -16,6 +16,9 @@ ETH_P_IP: Final = 0x0800
 ETH_P_IPV6: Final = 0x86DD
 PACKET_OUTGOING: Final = 4
 
+NETWORK_HEADER: Final = 1
+"""BPF_HDR_START_NET: offsets count from the IP header, whatever stands before it on this kind of device."""
+
 IPV4_PROTOCOL: Final = 9
 IPV6_NEXT_HEADER: Final = 6
 """Offsets of what says which protocol is inside, from the begin of the IP header."""

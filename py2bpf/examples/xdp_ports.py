@@ -10,53 +10,17 @@ import argparse
 import socket
 import time
 from contextlib import ExitStack
-from ctypes import c_uint8, c_uint16, c_uint32, c_uint64, sizeof
+from ctypes import c_uint32, c_uint64, sizeof
 from typing import Annotated, Any, Final
 
 from py2bpf import Struct
 from py2bpf.datastructures import HashMap
-from py2bpf.examples import common, packets
+from py2bpf.examples import common, flows, packets
 from py2bpf.xdp import XDP_DROP, XDP_PASS, XdpMode, XdpProgram
 
 PROTOCOLS: Final = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 LATER_FRAGMENT: Final = 0x1FFF
 """The bits of an IPv4 header's fragment offset: a fragment that has one begins with no ports."""
-
-
-class Ethernet(Struct, big_endian=True):
-    destination: Annotated[Any, c_uint8 * 6]
-    source: Annotated[Any, c_uint8 * 6]
-    type: Annotated[int, c_uint16]
-
-
-class Ipv4(Struct, big_endian=True):
-    """RFC 791, up to the addresses."""
-
-    version: Annotated[int, c_uint8, 4]
-    words: Annotated[int, c_uint8, 4]
-    tos: Annotated[int, c_uint8]
-    length: Annotated[int, c_uint16]
-    id: Annotated[int, c_uint16]
-    fragment: Annotated[int, c_uint16]
-    ttl: Annotated[int, c_uint8]
-    protocol: Annotated[int, c_uint8]
-
-
-class Ipv6(Struct, big_endian=True):
-    """RFC 8200."""
-
-    flow: Annotated[int, c_uint32]
-    length: Annotated[int, c_uint16]
-    next: Annotated[int, c_uint8]
-    hops: Annotated[int, c_uint8]
-    addresses: Annotated[Any, c_uint8 * 32]
-
-
-class Ports(Struct, big_endian=True):
-    """What the headers of TCP and UDP begin with."""
-
-    source: Annotated[int, c_uint16]
-    destination: Annotated[int, c_uint16]
 
 
 class Traffic(Struct):
@@ -66,21 +30,21 @@ class Traffic(Struct):
 
 def service(ctx: Any) -> Any:
     """In a program: protocol << 16 | port that the packet is for; 0 for what has no ports."""
-    ethernet = ctx.packet(Ethernet)
+    ethernet = ctx.packet(flows.Ethernet)
     if ethernet is None:
         return 0
-    protocol, offset = 0, sizeof(Ethernet)
+    protocol, offset = 0, sizeof(flows.Ethernet)
     if ethernet.type == packets.ETH_P_IP:
-        v4 = ctx.packet(Ipv4, offset)
+        v4 = ctx.packet(flows.Ipv4, offset)
         if v4 and not v4.fragment & LATER_FRAGMENT:
             protocol, offset = v4.protocol, offset + 4 * v4.words
     elif ethernet.type == packets.ETH_P_IPV6:
-        v6 = ctx.packet(Ipv6, offset)
+        v6 = ctx.packet(flows.Ipv6, offset)
         if v6:
-            protocol, offset = v6.next, offset + sizeof(Ipv6)
+            protocol, offset = v6.next_header, offset + sizeof(flows.Ipv6)
     if protocol not in PROTOCOLS.values():
         return 0
-    ports = ctx.packet(Ports, offset)
+    ports = ctx.packet(flows.Ports, offset)
     return protocol << 16 | ports.destination if ports else 0
 
 

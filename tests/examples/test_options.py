@@ -13,7 +13,7 @@ from tool_runs import PATIENCE, Run, command
 
 TRACING = ("nanosleep_watcher", "sync_watcher", "opensnoop", "unlinkers", "execsnoop", "connect_watcher")
 PACKETS = ("count_by_protocol", "flow_counter", "packet_counter")
-TOOLS = (*TRACING, *PACKETS, "blacklist_ingress_ips", "xdp_ports", "demo")
+TOOLS = (*TRACING, *PACKETS, "blacklist_ingress_ips", "xdp_ports", "event_stream", "demo")
 
 _NEEDS = {"blacklist_ingress_ips": ["-i", "lo", "10.0.0.1"], "xdp_ports": ["-i", "lo"],
           "packet_counter": ["-i", "lo"]}  # fmt: skip
@@ -49,6 +49,7 @@ def test_without_privileges(name: str, powerless: Callable[..., subprocess.Compl
         ("xdp_ports", ["sctp/9"], "'sctp/9' is not like 9, tcp/23 or udp/53"),
         ("xdp_ports", ["tcp/70000"], "'70000' is no port"),
         ("xdp_ports", ["--mode", "fast"], "invalid choice"),
+        ("event_stream", ["--rows", "0"], "0 is not 1 or more"),
         ("packet_counter", [], "--hook xdp needs an interface"),
         ("packet_counter", ["-i", "lo", "--direction", "out"], "arriving packets only"),
         ("packet_counter", ["--pcap", "some.pcap", "--prometheus", "9100"], "nothing to serve"),
