@@ -46,6 +46,8 @@ MAX_BLOCKS = 50_000
 MAX_DEPTH = 64
 _PATIENCE = 3
 """After so many iterations that change the plan again a loop is no longer unrolled."""
+_CALLS_PATIENCE = 16
+"""The same where the plans of functions change that it calls: each iteration has its own."""
 
 
 Decode = Callable[[types.CodeType], Code]
@@ -72,6 +74,7 @@ def evaluate(
             subprograms.check(registry, program)
             return program
         except Restart:
+            evaluator.lose_patience()
             continue
         except TranslationError as error:
             evaluator.locate(error)
@@ -437,6 +440,19 @@ class Evaluator:
         if plan.leaves and not plan.forced and not frame.is_for(loop):
             plan.unroll = False
             raise Restart
+
+    def lose_patience(self) -> None:
+        """After a change of plan: a ``while`` that is unrolled and changes one in every iteration may have no end."""
+        frame = self.frame
+        while frame is not None:
+            index, context = frame.context
+            for depth, number in enumerate(frame.loop_chains[index]):
+                loop = frame.fn.loops[number]
+                plan = self.plans.get((frame.path, loop.header, context[:depth]))
+                late = depth < len(context) and context[depth] >= _CALLS_PATIENCE
+                if plan is not None and late and not plan.forced and not frame.is_for(loop):
+                    plan.unroll = False
+            frame = frame.parent
 
     def keep_apart(self) -> bool:
         """After an error on a way out of a loop: whether it helps to evaluate it for each iteration by itself."""
