@@ -61,7 +61,7 @@ SIGNED = {
     "namedtuple": Row(2, "Pair($i, $i$[|, $k|, kind=$i])$[.first|.second|.kind|[1]|[-1]]"),
     "method of a Struct": Row(1, "Event(pid=$i, delta=$i).change($[|$i|by=$k])"),
     "extreme of constants": Row(1, "$[min|max](WEIGHTS)"),
-    "lambda": Row(2, "(lambda p, q=3: p $[^|+|&] q)($i$[|, $i])"),
+    "lambda": Row(2, "(lambda p, q=3: (p >> 1) $[^|+|&] (q >> 1))($i$[|, $i])"),
     "call": Row(8, "$call"),
     "swap": Row(2, "funcs.bswap$[16|32]($i)"),
     "method of a struct": Row(1, "Inner(x=$i, y=$i).total($[|3|$i])"),

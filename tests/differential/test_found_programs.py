@@ -205,6 +205,29 @@ t = [H.get(e & 3)] * 2
 return 5 if t[1] is None else 6""",
     "None at an index out of bounds": "r.row[c] = H.get(d & 3)",
     "None that is printed": "print(H.get(d & 3), f'{H.get(e & 3)} {c}')\nreturn 5",
+    "a for that ends in its first round, in a while": """
+n = d
+while n := n >> 1:
+    for k in range(0, (n ^ c) & 15, 3):
+        raise IndexError()
+return n""",
+    "a while whose condition has a loop, and which continues": """
+n, z = 0, e
+while True:
+    n += 1
+    if n > d & 7 or H.get(min(v for v in range(z & 7) if v != 3) & 3) is None:
+        break
+    if n & 255:
+        continue
+    z = 3
+return n""",
+    "a range whose end is known in the first round": """
+y, t, n = 12, 0, c & 15
+while n > 0:
+    n -= 1
+    t += max(v ^ 9223372036854775807 for v in range(1 + (y & 7))) & 255
+    y = H[n & 3]
+return t""",
     "a truth value shifted": "y = (r.b3 != f) << (d & 62)\nreturn y",
     "an index into two arrays of different lengths": """
 m = Cells()

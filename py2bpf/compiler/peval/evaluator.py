@@ -390,6 +390,8 @@ class Evaluator:
         if plan is None:
             plan = self.plans[key] = LoopPlan()
             self._guess(plan, frame, loop, state)
+        elif plan.unroll and frame.is_for(loop) and _counts_at_run_time(state.stack[-1]):
+            plan.unroll = plan.can_unroll = plan.forced = False  # where a loop around was unrolled it was known
         return plan
 
     def _guess(self, plan: LoopPlan, frame: Frame, loop: Loop, state: State) -> None:
@@ -509,6 +511,10 @@ class Evaluator:
 
     def cell_ref(self, frame: Frame, name: str) -> CellRef:
         return CellRef(frame.cell_ids[name])
+
+
+def _counts_at_run_time(iterator: Abstract) -> bool:
+    return isinstance(iterator, Counter) and counter_items(iterator) is None
 
 
 def _raised(values: list[Abstract]) -> str:

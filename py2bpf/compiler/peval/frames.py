@@ -167,7 +167,8 @@ class Frame:
                 if any(target not in loop.body for target in succ)]  # fmt: skip
 
     def is_for(self, loop: Loop) -> bool:
-        return self.fn.blocks[loop.header].instrs[-1].op is Op.FOR_ITER
+        """Whether its header takes the next item. (That of a while may begin a for that never comes to a second.)"""
+        return self.fn.blocks[loop.header].instrs[0].op is Op.FOR_ITER
 
     def loop_variable(self, loop: Loop, state: State) -> str | None:
         """The variable of a ``for`` over a range that surely has numbers: after the loop it has the last one."""
