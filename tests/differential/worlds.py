@@ -39,6 +39,7 @@ RAISED = (ArithmeticError, ValueError, AssertionError, LookupError, AttributeErr
 SCALARS = {name: getattr(ctypes, name) for name in ("c_int16", "c_int32", "c_int64", "c_uint8", "c_uint16", "c_uint32")}
 _NAMES = re.compile(r"\b[A-Z]+\b")
 _ETHERNET = 14
+_LOST = ".lost"
 _IP, _IP_SIZE = (b"\x08\0", b"\x86\xdd"), 54  # Ethernet types, and headers of Ethernet and IPv6
 _START = {"socket_filter": _ETHERNET, "sched_cls": 0, "xdp": 0}
 _CONTEXTS: dict[str, Any] = {"socket_filter": SK_BUFF, "sched_cls": SK_BUFF, "xdp": XDP_MD}
@@ -158,6 +159,15 @@ class Pool:
     def objects(self) -> dict[str, Any]:
         return {**self.maps, **self.queues, **self.globals}
 
+    def names(self) -> list[str]:
+        """Of all that programs may hold: also of the counters that stand beside maps, for what these could not take."""
+        counted = [name for name, held in self.maps.items() if getattr(held, "lost_counter", None) is not None]
+        return [*self.objects, *(f"{name}{_LOST}" for name in counted)]
+
+    def held(self, name: str) -> Any:
+        """What has a name."""
+        return self.maps[name.removesuffix(_LOST)].lost_counter if name.endswith(_LOST) else self.objects[name]
+
     def begin(self, used: Iterable[str], sample: Sample) -> None:
         """Puts the sample into the used maps."""
         for name in used:
@@ -231,9 +241,9 @@ class Compiled:
         function = _define([_PLAIN_PRELUDE, compile(program.source, FILE, "exec")], names)
         self.hook = program.hook
         self.spec: ProgramSpec = _compile(program.hook, function, target)
-        names = {id(held): name for name, held in pool.objects.items()}
+        names = {id(pool.held(name)): name for name in pool.names()}
         self.captures = [None if capture is None else names[id(capture)] for capture in self.spec.captures]
-        self.used = sorted({name for name in self.captures if name is not None} | {"IN", "OUT"})
+        self.used = sorted({name for name in self.captures if name in pool.objects} | {"IN", "OUT"})
 
 
 def _compile(hook: str, function: Any, target: Target | None) -> ProgramSpec:
@@ -257,9 +267,8 @@ class BpfRun:
     def __init__(self, compiled: Compiled, pool: Pool) -> None:
         self.name = pool.world
         self.used, self.hook, self.pool = compiled.used, compiled.hook, pool
-        objects = pool.objects
         with vm.backend(pool.world):
-            self.prog = load_spec(compiled.spec, [name and objects[name] for name in compiled.captures])
+            self.prog = load_spec(compiled.spec, [name and pool.held(name) for name in compiled.captures])
 
     def __enter__(self) -> Self:
         return self
