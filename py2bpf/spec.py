@@ -6,7 +6,7 @@ Left of it the compiler turns functions into a ProgramSpec; right of it the kern
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -124,6 +124,11 @@ class Target:
     probe_read_kernel: bool = True
     iterators: bool = True
     bpf_loop: bool = True
+
+    def without_callbacks(self) -> Target:
+        """The same without bpf_loop, whatever asks a kernel for the rest."""
+        known = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Target(**{**known, "bpf_loop": False})
 
 
 class ErrorSite(NamedTuple):

@@ -116,7 +116,7 @@ class _Compilation:
 
     def run_plain(self) -> ProgramSpec:
         """Without subprograms and callbacks: one frame has the whole stack."""
-        self.target = dataclasses.replace(self.target, bpf_loop=False)
+        self.target = self.target.without_callbacks()
         spec = self.run(inline=True)
         assert spec is not None
         return spec
