@@ -168,32 +168,32 @@ struct p2b_field {
 int p2b_sum(const void *values, uint64_t n, uint32_t cpus, uint32_t stride, const struct p2b_field *fields,
 	    uint32_t n_fields, void *sums, uint64_t *failed);
 
-/* ---- Perf buffers -------------------------------------------------------------------------------------------- */
+/* ---- Event queues --------------------------------------------------------------------------------------------- */
 
 /*
- * The drain functions fill a buffer with frames: this header, then size bytes of data, then zeros to a multiple of 8.
- * size is what perf declares: the record's own size plus the padding that perf adds to make size + 4 divisible by 8
- * (a 4-byte record: 4; 8: 12; 32: 36). Trim with the size of your type.
+ * Where drains put records: size bytes each, one after another. Longer records are cut. Of shorter ones, those of least
+ * bytes or more get zeros at their end, and the others are refused: they are gone, and counted here.
+ *
+ * What perf knows of a record's size is what the program wrote and the padding that makes it, plus 4, divisible by 8 (a
+ * 4-byte record: 4; 8: 12; 32: 36).
  */
-struct p2b_frame {
-	uint32_t cpu;
-	uint32_t size;
+struct p2b_batch {
+	void *out;              /* room for cap records */
+	uint64_t cap;
+	uint32_t size, least;
+	uint32_t *cpus;         /* NULL, or room for cap numbers: who wrote each (0 in ring buffers) */
+	uint32_t *sizes;        /* NULL, or room for cap numbers: what size each had */
+	uint64_t n;             /* out: records that were put */
+	uint64_t refused;       /* out, and of the first of them: */
+	uint32_t refused_cpu, refused_size;
 };
 
 /* Counters of a reader. */
 struct p2b_ring_stats {
 	uint64_t records;       /* delivered */
 	uint64_t lost;          /* found no room; before Linux 6.0 known only when a later record on that CPU did */
-	uint64_t corrupt;       /* records whose sizes contradict each other: passed over */
+	uint64_t corrupt;       /* records whose sizes contradict each other: passed over; and refused ones */
 };
-
-/*
- * Walks a perf ring in plain memory: size bytes (a power of two) at data, records from *tail to head. Appends frames
- * at out (at most cap bytes and max_records frames) and moves *tail behind what it dealt with. Returns the bytes
- * written, or -ENOSPC where not even the first record fits. Never reads outside of data, whatever it holds.
- */
-int64_t p2b_ring_walk(const void *data, uint64_t size, uint64_t *tail, uint64_t head, uint32_t cpu, void *out,
-		      uint64_t cap, uint64_t max_records, struct p2b_ring_stats *stats);
 
 /*
  * A reader of an event queue: of a perf event array, a ring buffer, or a queue of the embedded VM.
@@ -205,10 +205,11 @@ struct p2b_reader;
 void p2b_reader_destroy(struct p2b_reader *reader);
 
 /*
- * Takes waiting records, at most max_records, into frames at out; a bounded amount of work. Returns the bytes written;
- * 0: nothing was there; -ENOSPC: the next record is larger than cap. One thread at a time.
+ * Takes waiting records, at most cap: what was there when the call began, so it ends however fast programs write. They
+ * get the room back meanwhile. Returns 0, also where nothing was there, or -EINVAL for a batch that holds nothing. One
+ * thread at a time.
  */
-int64_t p2b_reader_drain(struct p2b_reader *reader, void *out, uint64_t cap, uint64_t max_records);
+int p2b_reader_take(struct p2b_reader *reader, struct p2b_batch *batch);
 
 /*
  * Waits until records are there: 1; 0 after timeout_ms (-1: no limit); -EINTR after a signal; -ECANCELED once
@@ -216,11 +217,11 @@ int64_t p2b_reader_drain(struct p2b_reader *reader, void *out, uint64_t cap, uin
  */
 int p2b_reader_wait(struct p2b_reader *reader, int timeout_ms);
 
-/* From any thread, also a signal handler: ends this and every later wait. Draining still works. */
+/* From any thread, also a signal handler: ends this and every later wait. Taking still works, and holds nothing back. */
 void p2b_reader_cancel(struct p2b_reader *reader);
 
 /*
- * A descriptor that polls readable when records are there or the reader was cancelled, for event loops: drain when
+ * A descriptor that polls readable when records are there or the reader was cancelled, for event loops: take them when
  * it does, without a wait in between (asking takes the kernel's wake-up mark).
  */
 int p2b_reader_fd(const struct p2b_reader *reader);
@@ -237,28 +238,46 @@ int p2b_reader_cpu_stats(struct p2b_reader *reader, uint32_t cpu, struct p2b_rin
 
 /*
  * Reads a perf event array: a ring of pages (a power of two) data pages for every online CPU below n_cpus, in the map
- * at the CPU's index; FIFO per CPU, an equal share of the room for every CPU first. The reader is woken after
- * wakeup_events records of a CPU, or, when watermark is not 0, after that many bytes.
+ * at the CPU's index. The reader is woken after wakeup_events records of a CPU, or, when watermark is not 0, after that
+ * many bytes. Records are FIFO per CPU, an equal share of the room for every CPU first.
+ *
+ * With hold other than 0 the records of all CPUs come in the order of their times (CLOCK_MONOTONIC, taken when a program
+ * begins to write one). One stays in its ring until every CPU has a later one there, or until it is hold nanoseconds
+ * old: a program that takes longer than that to write one is too late, and its record comes behind younger ones.
  */
 int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wakeup_events, uint32_t watermark,
-		       struct p2b_reader **ret);
-
-/* ---- Ring buffers -------------------------------------------------------------------------------------------- */
-
-/*
- * Walks a ring buffer in plain memory: data is the ring of size bytes (a power of two) twice in a row, with records
- * from *position to end. Appends frames (cpu is 0) at out, at most cap bytes and max_records of them, and moves
- * *position behind what it dealt with; a record that isn't submitted yet ends the walk. Returns the bytes written, or
- * -ENOSPC where not even the first record fits. Never reads outside of data, whatever it holds.
- */
-int64_t p2b_ringbuf_walk(const void *data, uint64_t size, uint64_t *position, uint64_t end, void *out, uint64_t cap,
-			 uint64_t max_records, struct p2b_ring_stats *stats);
+		       uint64_t hold, struct p2b_reader **ret);
 
 /*
  * Reads a BPF ring buffer of size bytes: as records were reserved, up to the first that isn't submitted. Which
  * records are announced is up to the programs that write them. It counts no lost records: only programs see them.
  */
 int p2b_ringbuf_create(int map_fd, uint64_t size, struct p2b_reader **ret);
+
+/* A perf ring in plain memory: size bytes (a power of two) at data, records from tail to head. */
+struct p2b_perf_ring {
+	const void *data;
+	uint64_t size, tail, head;
+	uint32_t cpu;
+	uint32_t timed;         /* samples have times */
+};
+
+/*
+ * Takes records while there is room, some tens of kB at most, and moves the tail behind them; of samples with times,
+ * up to the first that is later than until. Never reads outside of data, whatever it holds.
+ */
+void p2b_perf_ring_walk(struct p2b_perf_ring *ring, uint64_t until, struct p2b_batch *batch,
+			struct p2b_ring_stats *stats);
+
+/* The time of the next sample, UINT64_MAX where there is none; 0 in front of what a walk will give up. */
+uint64_t p2b_perf_ring_time(const struct p2b_perf_ring *ring);
+
+/*
+ * Likewise for a ring buffer: data is the ring of size bytes (a power of two) twice in a row, with records from
+ * *position to end. A record that isn't submitted yet ends the walk.
+ */
+void p2b_ringbuf_walk(const void *data, uint64_t size, uint64_t *position, uint64_t end, struct p2b_batch *batch,
+		      struct p2b_ring_stats *stats);
 
 /* ---- The embedded VM ------------------------------------------------------------------------------------------ */
 
@@ -404,9 +423,10 @@ int p2b_vm_map_set_prog(struct vm_map *map, uint32_t index, struct p2b_vm_prog *
 /*
  * Reads a perf event array or a ring buffer of the VM; the reader holds the map. A perf event array gets its rings now,
  * pages (a power of two) for each CPU: before, programs that write to it get -ENOENT, and a second reader is -EBUSY.
- * Ring buffers have theirs from the start, and ignore pages; their frames have CPU 0 and the record's own size.
+ * With ordered other than 0 the records of all its CPUs come in the order in which they were written. Ring buffers have
+ * their room from the start, and ignore both.
  */
-int p2b_vm_queue_read(struct vm_map *map, uint32_t pages, struct p2b_reader **ret);
+int p2b_vm_queue_read(struct vm_map *map, uint32_t pages, uint32_t ordered, struct p2b_reader **ret);
 
 /* ---- Captures -------------------------------------------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef PERF_FORMAT_LOST
@@ -16,12 +17,13 @@
 
 enum { PAGES_MAX = 1 << 20 };
 
+static const uint64_t SECOND = 1000000000;
+
 struct cpu_ring {
 	int fd;
 	int counts_lost;        /* the event's own counter of lost records can be read */
-	uint32_t cpu;
 	struct perf_event_mmap_page *page;
-	const uint8_t *data;
+	struct p2b_perf_ring ring;
 	struct p2b_ring_stats stats;
 };
 
@@ -31,6 +33,7 @@ struct perfbuf {
 	uint32_t n, first;      /* first: the ring whose turn it is */
 	size_t page_size;
 	uint64_t size;
+	uint64_t hold;          /* 0: the records of the CPUs aren't merged by time */
 	struct cpu_ring rings[];
 };
 
@@ -39,11 +42,11 @@ static int ring_open(struct perfbuf *b, struct cpu_ring *r, struct perf_event_at
 	void *mem;
 
 	attr->read_format = PERF_FORMAT_LOST;
-	r->fd = p2b_perf_event_open(attr, -1, (int)r->cpu, -1, 0);
+	r->fd = p2b_perf_event_open(attr, -1, (int)r->ring.cpu, -1, 0);
 	r->counts_lost = r->fd >= 0;
 	if (r->fd == -EINVAL) {
 		attr->read_format = 0;
-		r->fd = p2b_perf_event_open(attr, -1, (int)r->cpu, -1, 0);
+		r->fd = p2b_perf_event_open(attr, -1, (int)r->ring.cpu, -1, 0);
 	}
 	if (r->fd < 0)
 		return r->fd;
@@ -55,7 +58,7 @@ static int ring_open(struct perfbuf *b, struct cpu_ring *r, struct perf_event_at
 		return err;
 	}
 	r->page = mem;
-	r->data = (const uint8_t *)mem + b->page_size;
+	r->ring.data = (const uint8_t *)mem + b->page_size;
 	return 0;
 }
 
@@ -63,7 +66,7 @@ static int ring_open(struct perfbuf *b, struct cpu_ring *r, struct perf_event_at
 static void ring_close(const struct perfbuf *b, const struct cpu_ring *r)
 {
 	if (!p2b_reader_forked(&b->reader)) {
-		p2b_map_delete(b->map_fd, &r->cpu);
+		p2b_map_delete(b->map_fd, &r->ring.cpu);
 		munmap(r->page, b->page_size + b->size);
 	}
 	close(r->fd);
@@ -75,7 +78,7 @@ static int add_cpu(struct perfbuf *b, uint32_t cpu, struct perf_event_attr *attr
 	struct cpu_ring *r = &b->rings[b->n];
 	int err;
 
-	*r = (struct cpu_ring){ .cpu = cpu };
+	*r = (struct cpu_ring){ .ring = { .size = b->size, .cpu = cpu, .timed = b->hold != 0 } };
 	err = ring_open(b, r, attr);
 	if (err)
 		return err == -ENODEV ? 0 : err;
@@ -90,7 +93,9 @@ static int open_all(struct perfbuf *b, uint32_t n_cpus, uint32_t wakeup_events, 
 		.type = PERF_TYPE_SOFTWARE,
 		.size = sizeof(attr),
 		.config = PERF_COUNT_SW_BPF_OUTPUT,
-		.sample_type = PERF_SAMPLE_RAW,
+		.sample_type = PERF_SAMPLE_RAW | (b->hold ? PERF_SAMPLE_TIME : 0),
+		.use_clockid = b->hold != 0,
+		.clockid = CLOCK_MONOTONIC,
 		.sample_period = 1,
 		.watermark = watermark != 0,
 	};
@@ -118,62 +123,106 @@ static void close_all(struct p2b_reader *reader)
 }
 
 /*
- * Reads one ring. The kernel writes records before it moves data_head, and writes over them once data_tail has
- * passed: hence acquire on the one and release on the other.
+ * The kernel writes records before it moves data_head, and writes over them once data_tail has passed: hence acquire on
+ * the one and release on the other.
  */
-static int64_t drain_ring(struct perfbuf *b, struct cpu_ring *r, void *out, uint64_t cap, uint64_t max_records)
+static void look(struct cpu_ring *r)
 {
-	uint64_t head = __atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE);
-	uint64_t tail = r->page->data_tail;
-	int64_t n;
-
-	if (tail == head)
-		return 0;
-	n = p2b_ring_walk(r->data, b->size, &tail, head, r->cpu, out, cap, max_records, &r->stats);
-	__atomic_store_n(&r->page->data_tail, tail, __ATOMIC_RELEASE);
-	if (tail != head)
-		__atomic_store_n(&b->reader.more, 1, __ATOMIC_RELAXED);
-	return n;
+	r->ring.head = __atomic_load_n(&r->page->data_head, __ATOMIC_ACQUIRE);
+	r->ring.tail = r->page->data_tail;
 }
 
-struct drain {
-	uint8_t *out;
-	uint64_t used, cap, records;
-	int too_small;
-};
-
-/* One round over all rings, each with at most an n-th of the room that the call began with. */
-static void drain_round(struct perfbuf *b, struct drain *d, uint64_t cap, uint64_t records)
+/* Takes records up to a time, until the batch has most of them; programs get the room back step by step. */
+static void take_from(struct cpu_ring *r, uint64_t until, struct p2b_batch *batch, uint64_t most)
 {
-	for (uint32_t i = 0; i < b->n && d->records; i++) {
+	uint64_t cap = batch->cap, before;
+
+	if (most < cap)
+		batch->cap = most;
+	do {
+		before = r->ring.tail;
+		if (before != r->ring.head && !p2b_batch_full(batch))
+			p2b_perf_ring_walk(&r->ring, until, batch, &r->stats);
+		if (r->ring.tail != before)
+			__atomic_store_n(&r->page->data_tail, r->ring.tail, __ATOMIC_RELEASE);
+	} while (r->ring.tail != before);
+	batch->cap = cap;
+}
+
+static void take_in_turn(struct perfbuf *b, struct p2b_batch *batch)
+{
+	uint64_t share = (batch->cap + b->n - 1) / b->n;
+
+	for (uint32_t i = 0; i < 2 * b->n && !p2b_batch_full(batch); i++) {
 		struct cpu_ring *r = &b->rings[(b->first + i) % b->n];
-		uint64_t before = r->stats.records, room = d->cap - d->used;
-		int64_t n = drain_ring(b, r, d->out + d->used, cap < room ? cap : room,
-				       records < d->records ? records : d->records);
+		uint64_t most = i < b->n ? batch->n + share : batch->cap;
 
-		if (n > 0)
-			d->used += (uint64_t)n;
-		else if (n == -ENOSPC)
-			d->too_small = 1;
-		d->records -= r->stats.records - before;
+		if (i < b->n)
+			look(r);
+		take_from(r, UINT64_MAX, batch, most);
 	}
+	b->first = (b->first + 1) % b->n;
 }
 
-static int64_t drain_all(struct p2b_reader *reader, void *out, uint64_t cap, uint64_t max_records)
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * The ring whose next record is the oldest, and until when it may be read: while it is older than the other rings' next
+ * ones. A ring that has none may get one any moment: then nothing younger than horizon is sure. NULL: nothing is.
+ */
+static struct cpu_ring *oldest(struct perfbuf *b, uint64_t horizon, uint64_t *until)
+{
+	struct cpu_ring *found = NULL;
+	uint64_t first = UINT64_MAX, second = UINT64_MAX;
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		uint64_t time = p2b_perf_ring_time(&b->rings[i].ring);
+
+		if (time == UINT64_MAX) {
+			second = second < horizon ? second : horizon;
+		} else if (time < first || !found) {
+			second = second < first ? second : first;
+			first = time;
+			found = &b->rings[i];
+		} else if (time < second) {
+			second = time;
+		}
+	}
+	*until = second;
+	return first <= second ? found : NULL;
+}
+
+static void take_by_time(struct perfbuf *b, struct p2b_batch *batch)
+{
+	/* Before the look at the rings: what is in none of them by then is younger, or late. */
+	uint64_t at = now(), horizon = p2b_reader_cancelled(&b->reader) ? UINT64_MAX - 1 : at - b->hold, until;
+	struct cpu_ring *r;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		look(&b->rings[i]);
+	while (!p2b_batch_full(batch) && (r = oldest(b, horizon, &until)) != NULL)
+		take_from(r, until, batch, batch->cap);
+	/* Behind the last sample of a ring there may be other records, such as those that tell of lost ones. */
+	for (uint32_t i = 0; i < b->n; i++)
+		if (p2b_perf_ring_time(&b->rings[i].ring) == UINT64_MAX)
+			take_from(&b->rings[i], UINT64_MAX, batch, batch->cap);
+}
+
+static void take(struct p2b_reader *reader, struct p2b_batch *batch)
 {
 	struct perfbuf *b = (struct perfbuf *)reader;
-	struct drain d = { .out = out, .cap = cap, .records = max_records };
 
-	__atomic_store_n(&reader->more, 0, __ATOMIC_RELAXED);
-	drain_round(b, &d, cap / b->n, max_records / b->n + 1);
-	if (__atomic_exchange_n(&reader->more, 0, __ATOMIC_RELAXED)) {
-		d.too_small = 0;
-		drain_round(b, &d, cap, max_records);
-	}
-	if (!d.records)         /* not every ring was looked at */
-		__atomic_store_n(&reader->more, 1, __ATOMIC_RELAXED);
-	b->first = (b->first + 1) % b->n;
-	return d.too_small && !d.used ? -ENOSPC : (int64_t)d.used;
+	if (b->hold)
+		take_by_time(b, batch);
+	else
+		take_in_turn(b, batch);
+	__atomic_store_n(&reader->more, p2b_batch_full(batch), __ATOMIC_RELAXED);
 }
 
 /*
@@ -202,7 +251,7 @@ static int stats(struct p2b_reader *reader, int64_t cpu, struct p2b_ring_stats *
 	int found = cpu < 0;
 
 	for (uint32_t i = 0; i < b->n; i++) {
-		if (cpu >= 0 && b->rings[i].cpu != cpu)
+		if (cpu >= 0 && b->rings[i].ring.cpu != cpu)
 			continue;
 		add(ret, &b->rings[i]);
 		found = 1;
@@ -210,10 +259,10 @@ static int stats(struct p2b_reader *reader, int64_t cpu, struct p2b_ring_stats *
 	return found ? 0 : -ENOENT;
 }
 
-static const struct p2b_reader_ops ops = { .drain = drain_all, .stats = stats, .close = close_all };
+static const struct p2b_reader_ops ops = { .take = take, .stats = stats, .close = close_all };
 
 int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wakeup_events, uint32_t watermark,
-		       struct p2b_reader **ret)
+		       uint64_t hold, struct p2b_reader **ret)
 {
 	struct perfbuf *b;
 	int err;
@@ -224,6 +273,7 @@ int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wak
 	b = calloc(1, sizeof(*b) + n_cpus * sizeof(b->rings[0]));
 	if (!b)
 		return -ENOMEM;
+	b->hold = hold;
 	b->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	b->size = (uint64_t)pages * b->page_size;
 	err = p2b_reader_init(&b->reader, &ops);

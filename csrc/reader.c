@@ -57,14 +57,26 @@ static void tick_reset(const struct p2b_reader *r)
 		return;
 }
 
-int64_t p2b_reader_drain(struct p2b_reader *r, void *out, uint64_t cap, uint64_t max_records)
+int p2b_reader_take(struct p2b_reader *r, struct p2b_batch *batch)
 {
+	struct p2b_batch work = *batch;
+
+	work.n = work.refused = 0;
+	work.refused_cpu = work.refused_size = 0;
+	*batch = work;
 	if (p2b_reader_forked(r))
 		return -ECHILD;
-	if (cap > INT64_MAX)
+	if (!work.cap || !work.size || work.least > work.size)
 		return -EINVAL;
 	tick_reset(r);
-	return r->ops->drain(r, out, cap, max_records);
+	r->ops->take(r, &work);
+	*batch = work;
+	return 0;
+}
+
+int p2b_reader_cancelled(const struct p2b_reader *r)
+{
+	return __atomic_load_n(&r->cancelled, __ATOMIC_ACQUIRE);
 }
 
 static void pause_a_little(const struct p2b_reader *r)
@@ -77,11 +89,6 @@ static void pause_a_little(const struct p2b_reader *r)
 		return;
 }
 
-static int is_cancelled(const struct p2b_reader *r)
-{
-	return __atomic_load_n(&r->cancelled, __ATOMIC_ACQUIRE);
-}
-
 int p2b_reader_wait(struct p2b_reader *r, int timeout_ms)
 {
 	struct epoll_event events[EVENTS];
@@ -89,14 +96,14 @@ int p2b_reader_wait(struct p2b_reader *r, int timeout_ms)
 
 	if (p2b_reader_forked(r))
 		return -ECHILD;
-	if (!is_cancelled(r) && !__atomic_load_n(&r->more, __ATOMIC_RELAXED)) {
+	if (!p2b_reader_cancelled(r) && !__atomic_load_n(&r->more, __ATOMIC_RELAXED)) {
 		if (__atomic_load_n(&r->busy, __ATOMIC_RELAXED) && timeout_ms)
 			pause_a_little(r);
 		n = epoll_wait(r->epoll_fd, events, EVENTS, timeout_ms);
 		if (n < 0)
 			n = -errno;
 	}
-	if (is_cancelled(r))
+	if (p2b_reader_cancelled(r))
 		return -ECANCELED;
 	return n > 0 ? 1 : n;
 }

@@ -2,13 +2,13 @@
 #ifndef P2B_READER_H
 #define P2B_READER_H
 
-#include "core.h"
+#include "batch.h"
 
 #include <sys/types.h>
 
 /* What a kind of reader does; none is called in a forked child but close. */
 struct p2b_reader_ops {
-	int64_t (*drain)(struct p2b_reader *reader, void *out, uint64_t cap, uint64_t max_records);
+	void (*take)(struct p2b_reader *reader, struct p2b_batch *batch);
 	int (*stats)(struct p2b_reader *reader, int64_t cpu, struct p2b_ring_stats *ret);       /* cpu -1: of all */
 	void (*close)(struct p2b_reader *reader);       /* gives back everything, the reader's memory last */
 };
@@ -32,5 +32,6 @@ int p2b_reader_watch(const struct p2b_reader *reader, int fd);
 
 /* In a forked child nothing may be drained, and the parent's descriptors must stay as they are. */
 int p2b_reader_forked(const struct p2b_reader *reader);
+int p2b_reader_cancelled(const struct p2b_reader *reader);
 
 #endif

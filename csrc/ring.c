@@ -1,75 +1,92 @@
 /*
- * Reads a perf ring in plain memory: perf_event_open(2), "MMAP layout". Records are 8-byte aligned and sizes are
- * multiples of 8 in a sound ring; a ring that isn't sound is never read outside of its memory.
+ * Reads a perf ring in plain memory: perf_event_open(2), "MMAP layout". Records are 8-byte aligned and their sizes are
+ * multiples of 8; a ring where they aren't is never read outside of its memory.
  */
-#include "core.h"
+#include "batch.h"
 
 #include <linux/perf_event.h>
 
-struct ring {
-	const uint8_t *data;
-	uint64_t size;
-};
-
-struct sink {
-	uint8_t *out;
-	uint64_t used, cap;
-	uint32_t cpu;
-};
+/* So much is read before programs get the room back: late enough to be cheap, early enough to be of use to them. */
+enum { STEP = 1 << 16 };
 
 struct lost_record {
 	struct perf_event_header header;
 	uint64_t id, lost;
 };
 
-enum { RAW_AT = sizeof(struct perf_event_header) + sizeof(uint32_t) };
+/* Where a sample's data begins: behind the header, the time if there is one, and the data's size. */
+static uint32_t raw_at(const struct p2b_perf_ring *r)
+{
+	return sizeof(struct perf_event_header) + (r->timed ? sizeof(uint64_t) : 0) + sizeof(uint32_t);
+}
 
 /* Copies n bytes (at most the ring's size) from ring position at. */
-static void ring_copy(const struct ring *r, uint64_t at, void *to, uint64_t n)
+static void copy_out(const struct p2b_perf_ring *r, uint64_t at, void *to, uint64_t n)
 {
 	uint64_t begin = at & (r->size - 1);
 	uint64_t first = n < r->size - begin ? n : r->size - begin;
 
-	memcpy(to, r->data + begin, first);
+	memcpy(to, (const uint8_t *)r->data + begin, first);
 	if (n > first)
 		memcpy((uint8_t *)to + first, r->data, n - first);
 }
 
-/* Appends a frame with n raw bytes from ring position at. */
-static int put_frame(struct sink *s, const struct ring *r, uint64_t at, uint32_t n)
+/* A header is never cut by the ring's end: positions are multiples of 8. */
+P2B_INLINE struct perf_event_header header_at(const struct p2b_perf_ring *r, uint64_t at)
 {
-	const struct p2b_frame frame = { .cpu = s->cpu, .size = n };
-	uint64_t padded = ((uint64_t)n + 7) & ~7ull;
-	uint8_t *to = s->out + s->used;
+	struct perf_event_header h;
 
-	if (sizeof(frame) + padded > s->cap - s->used)
-		return -ENOSPC;
-	memcpy(to, &frame, sizeof(frame));
-	to += sizeof(frame);
-	ring_copy(r, at, to, n);
-	memset(to + n, 0, padded - n);
-	s->used += sizeof(frame) + padded;
-	return 0;
+	memcpy(&h, (const uint8_t *)r->data + (at & (r->size - 1)), sizeof(h));
+	return h;
 }
 
-static int take_sample(struct sink *s, const struct ring *r, uint64_t at, uint32_t size, struct p2b_ring_stats *stats)
+static uint64_t time_at(const struct p2b_perf_ring *r, uint64_t at)
 {
-	uint32_t raw;
-	int err;
+	uint64_t time;
 
-	if (size >= RAW_AT) {
-		ring_copy(r, at + sizeof(struct perf_event_header), &raw, sizeof(raw));
-		if (raw <= size - RAW_AT) {
-			err = put_frame(s, r, at + RAW_AT, raw);
-			stats->records += !err;
-			return err;
+	copy_out(r, at + sizeof(struct perf_event_header), &time, sizeof(time));
+	return time;
+}
+
+/* Whether the record at the tail may be looked at. */
+P2B_INLINE int is_sound(const struct p2b_perf_ring *r, struct perf_event_header h)
+{
+	return h.size >= sizeof(h) && h.size <= r->head - r->tail && !(h.size & 7);
+}
+
+static int begins_soundly(const struct p2b_perf_ring *r)
+{
+	return r->head - r->tail <= r->size && !((r->head | r->tail) & 7);
+}
+
+P2B_INLINE void take_sample(const struct p2b_perf_ring *r, struct perf_event_header h, struct p2b_batch *b,
+			    struct p2b_ring_stats *stats, uint32_t data_at, uint32_t size)
+{
+	uint64_t at = r->tail & (r->size - 1);
+	uint32_t raw = UINT32_MAX;
+
+	if (__builtin_expect(at + h.size <= r->size && h.size >= data_at, 1)) {
+		const uint8_t *record = (const uint8_t *)r->data + at;
+
+		memcpy(&raw, record + data_at - sizeof(raw), sizeof(raw));
+		if (__builtin_expect(raw <= h.size - data_at, 1)) {
+			p2b_batch_put(b, r->cpu, record + data_at, raw, size);
+			return;
+		}
+	} else if (h.size >= data_at) {
+		copy_out(r, r->tail + data_at - sizeof(raw), &raw, sizeof(raw));
+		if (raw <= h.size - data_at) {
+			uint8_t *to = p2b_batch_next(b, r->cpu, raw, size);
+
+			if (to)
+				copy_out(r, r->tail + data_at, to, raw < size ? raw : size);
+			return;
 		}
 	}
 	stats->corrupt++;
-	return 0;
 }
 
-static void take_lost(const struct ring *r, uint64_t at, uint32_t size, struct p2b_ring_stats *stats)
+static void take_lost(const struct p2b_perf_ring *r, uint32_t size, struct p2b_ring_stats *stats)
 {
 	struct lost_record record;
 
@@ -77,38 +94,64 @@ static void take_lost(const struct ring *r, uint64_t at, uint32_t size, struct p
 		stats->corrupt++;
 		return;
 	}
-	ring_copy(r, at, &record, sizeof(record));
+	copy_out(r, r->tail, &record, sizeof(record));
 	stats->lost += record.lost;
 }
 
-int64_t p2b_ring_walk(const void *data, uint64_t size, uint64_t *tail, uint64_t head, uint32_t cpu, void *out,
-		      uint64_t cap, uint64_t max_records, struct p2b_ring_stats *stats)
+P2B_INLINE void walk(struct p2b_perf_ring *r, uint64_t until, struct p2b_batch *b, struct p2b_ring_stats *stats,
+		     uint32_t size)
 {
-	const struct ring r = { data, size };
-	struct sink s = { out, 0, cap, cpu };
-	uint64_t limit = stats->records + max_records;
+	const uint32_t data_at = raw_at(r);
+	const uint64_t begin = r->tail;
 
-	if (limit < max_records)
-		limit = UINT64_MAX;
-	while (*tail != head && stats->records < limit) {
-		uint64_t there = head - *tail;
-		struct perf_event_header h = { 0 };
+	while (r->tail != r->head && !p2b_batch_full(b) && r->tail - begin < STEP) {
+		struct perf_event_header h = header_at(r, r->tail);
 
-		if (there <= size && there >= sizeof(h))
-			ring_copy(&r, *tail, &h, sizeof(h));
-		if (h.size < sizeof(h) || h.size > there) {
+		if (!is_sound(r, h)) {
 			/* Where the next record begins can't be known: give up what is there. */
 			stats->corrupt++;
-			*tail = head;
-			break;
+			r->tail = r->head;
+			return;
 		}
 		if (h.type == PERF_RECORD_SAMPLE) {
-			if (take_sample(&s, &r, *tail, h.size, stats))
-				return s.used ? (int64_t)s.used : -ENOSPC;
+			if (r->timed && h.size >= data_at && time_at(r, r->tail) > until)
+				return;
+			take_sample(r, h, b, stats, data_at, size);
 		} else if (h.type == PERF_RECORD_LOST) {
-			take_lost(&r, *tail, h.size, stats);
+			take_lost(r, h.size, stats);
 		}
-		*tail += h.size;
+		r->tail += h.size;
 	}
-	return (int64_t)s.used;
+}
+
+void p2b_perf_ring_walk(struct p2b_perf_ring *r, uint64_t until, struct p2b_batch *b, struct p2b_ring_stats *stats)
+{
+	uint64_t before = b->n, refused = b->refused;
+
+	if (!begins_soundly(r)) {
+		stats->corrupt++;
+		r->tail = r->head;
+		return;
+	}
+	P2B_FOR_SIZE(b->size, walk, r, until, b, stats);
+	stats->records += b->n - before;
+	stats->corrupt += b->refused - refused;
+}
+
+uint64_t p2b_perf_ring_time(const struct p2b_perf_ring *r)
+{
+	struct p2b_perf_ring rest = *r;
+
+	if (!begins_soundly(r))
+		return 0;
+	while (rest.tail != rest.head) {
+		struct perf_event_header h = header_at(&rest, rest.tail);
+
+		if (!is_sound(&rest, h) || (h.type == PERF_RECORD_SAMPLE && h.size < raw_at(r)))
+			return 0;
+		if (h.type == PERF_RECORD_SAMPLE)
+			return time_at(&rest, rest.tail);
+		rest.tail += h.size;
+	}
+	return UINT64_MAX;
 }

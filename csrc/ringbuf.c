@@ -60,56 +60,46 @@ static void close_all(struct p2b_reader *reader)
 
 /* ---- Records ------------------------------------------------------------------------------------------------- */
 
-static uint64_t round_up(uint64_t n)
+P2B_INLINE void walk(const uint8_t *data, uint64_t mask, uint64_t *position, uint64_t end, struct p2b_batch *b,
+		     struct p2b_ring_stats *stats, uint32_t size)
 {
-	return (n + 7) & ~7ull;
-}
+	uint64_t at = *position;
 
-/* A frame is as long as its record in the ring, header included. */
-static void put_frame(uint8_t *out, const uint8_t *data, uint32_t n)
-{
-	const struct p2b_frame frame = { .size = n };
+	while (at != end && !p2b_batch_full(b) && at - *position < STEP) {
+		const uint8_t *record = data + (at & mask);
+		/* Pairs with the xchg that takes the busy bit away: the record is whole then. */
+		uint32_t header = __atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
+		uint32_t n = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+		uint64_t length = BPF_RINGBUF_HDR_SZ + (((uint64_t)n + 7) & ~7ull);
 
-	memcpy(out, &frame, sizeof(frame));
-	memcpy(out + sizeof(frame), data, n);
-	memset(out + sizeof(frame) + n, 0, round_up(n) - n);
-}
-
-int64_t p2b_ringbuf_walk(const void *data, uint64_t size, uint64_t *position, uint64_t end, void *out, uint64_t cap,
-			 uint64_t max_records, struct p2b_ring_stats *stats)
-{
-	uint64_t used = 0;
-
-	while (*position != end && max_records) {
-		const uint8_t *record = (const uint8_t *)data + (*position & (size - 1));
-		uint64_t there = end - *position, length;
-		uint32_t header = BPF_RINGBUF_BUSY_BIT, n;
-
-		if (there <= size && !(*position & 7) && there >= BPF_RINGBUF_HDR_SZ) {
-			/* Pairs with the xchg that takes the busy bit away: the record is whole then. */
-			header = __atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
-			if (header & BPF_RINGBUF_BUSY_BIT)
-				break;
-		}
-		n = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
-		length = BPF_RINGBUF_HDR_SZ + round_up(n);
-		if (header & BPF_RINGBUF_BUSY_BIT || length > there) {
+		if (header & BPF_RINGBUF_BUSY_BIT)
+			break;
+		if (length > end - at) {
 			/* Where the next record begins can't be known: give up what is there. */
 			stats->corrupt++;
-			*position = end;
+			at = end;
 			break;
 		}
-		if (!(header & BPF_RINGBUF_DISCARD_BIT)) {
-			if (length > cap - used)
-				return used ? (int64_t)used : -ENOSPC;
-			put_frame((uint8_t *)out + used, record + BPF_RINGBUF_HDR_SZ, n);
-			used += length;
-			stats->records++;
-			max_records--;
-		}
-		*position += length;
+		if (!(header & BPF_RINGBUF_DISCARD_BIT))
+			p2b_batch_put(b, 0, record + BPF_RINGBUF_HDR_SZ, n, size);
+		at += length;
 	}
-	return (int64_t)used;
+	*position = at;
+}
+
+void p2b_ringbuf_walk(const void *data, uint64_t size, uint64_t *position, uint64_t end, struct p2b_batch *b,
+		      struct p2b_ring_stats *stats)
+{
+	uint64_t before = b->n, refused = b->refused;
+
+	if (end - *position > size || (end | *position) & 7) {
+		stats->corrupt++;
+		*position = end;
+		return;
+	}
+	P2B_FOR_SIZE(b->size, walk, data, size - 1, position, end, b, stats);
+	stats->records += b->n - before;
+	stats->corrupt += b->refused - refused;
 }
 
 /* Whether the next record is still being written: the kernel calls the ring readable all the same. */
@@ -123,10 +113,10 @@ static int is_busy(const struct ringbuf *b)
 	return !!(__atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE) & BPF_RINGBUF_BUSY_BIT);
 }
 
-static int64_t drain_all(struct p2b_reader *reader, void *out, uint64_t cap, uint64_t max_records)
+static void take(struct p2b_reader *reader, struct p2b_batch *batch)
 {
 	struct ringbuf *b = (struct ringbuf *)reader;
-	uint64_t position = __atomic_load_n(b->consumer, __ATOMIC_RELAXED), end, used = 0;
+	uint64_t position = __atomic_load_n(b->consumer, __ATOMIC_RELAXED), end, before;
 
 	/*
 	 * What comes after this moment waits for the next call, which bounds this one. The fence puts the position that
@@ -134,27 +124,15 @@ static int64_t drain_all(struct p2b_reader *reader, void *out, uint64_t cap, uin
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	end = __atomic_load_n(b->producer, __ATOMIC_ACQUIRE);
-	while (position != end && max_records) {
-		uint64_t before = position, known = b->stats.records;
-		uint64_t room = cap - used < STEP ? cap - used : STEP;
-		int64_t n = p2b_ringbuf_walk(b->data, b->size, &position, end, (uint8_t *)out + used, room,
-					     max_records, &b->stats);
-
-		if (n == -ENOSPC && room < cap - used)  /* larger than a step */
-			n = p2b_ringbuf_walk(b->data, b->size, &position, end, (uint8_t *)out + used, cap - used, 1,
-					     &b->stats);
+	do {
+		before = position;
+		if (position != end && !p2b_batch_full(batch))
+			p2b_ringbuf_walk(b->data, b->size, &position, end, batch, &b->stats);
 		if (position != before)
 			__atomic_store_n(b->consumer, position, __ATOMIC_RELEASE);
-		if (n < 0 && !used && position == before)
-			return n;
-		if (n > 0)
-			used += (uint64_t)n;
-		max_records -= b->stats.records - known;
-		if (position == before)
-			break;
-	}
+	} while (position != before);
+	__atomic_store_n(&reader->more, p2b_batch_full(batch) && position != end, __ATOMIC_RELAXED);
 	__atomic_store_n(&reader->busy, is_busy(b), __ATOMIC_RELAXED);
-	return (int64_t)used;
 }
 
 static int stats(struct p2b_reader *reader, int64_t cpu, struct p2b_ring_stats *ret)
@@ -163,7 +141,7 @@ static int stats(struct p2b_reader *reader, int64_t cpu, struct p2b_ring_stats *
 	return cpu < 0 ? 0 : -ENOENT;
 }
 
-static const struct p2b_reader_ops ops = { .drain = drain_all, .stats = stats, .close = close_all };
+static const struct p2b_reader_ops ops = { .take = take, .stats = stats, .close = close_all };
 
 int p2b_ringbuf_create(int map_fd, uint64_t size, struct p2b_reader **ret)
 {

@@ -41,7 +41,8 @@ struct vm_map_ops {
 	int (*push)(struct vm_map *map, const void *value, uint64_t flags);
 	int (*pop)(struct vm_map *map, void *value, int keep);
 	int (*emit)(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size);
-	int64_t (*drain)(struct vm_map *map, void *out, uint64_t cap, uint64_t max_records);
+	void (*take)(struct vm_map *map, struct p2b_batch *batch);              /* counts them in stats */
+	int (*cpu_stats)(struct vm_map *map, uint32_t cpu, struct p2b_ring_stats *ret);  /* NULL: one buffer for all */
 	void (*reset)(struct vm_map *map);                      /* the user lets go */
 };
 
@@ -90,6 +91,6 @@ void vm_wake_raise(struct vm_wake *wake);
 void vm_wake_lower(struct vm_wake *wake);
 
 /* Gives a perf event array its rings. -EBUSY when it has them. */
-int vm_perf_make_rings(struct vm_map *map, uint32_t pages);
+int vm_perf_make_rings(struct vm_map *map, uint32_t pages, int ordered);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include <unistd.h>
 
+#include "batch.h"
 #include "vmmap.h"
 
 enum { HEADER = 8, BUSY = 1u << 31, DISCARD = 1u << 30, SIZE_MASK = DISCARD - 1 };
@@ -100,42 +101,23 @@ static int ring_emit(struct vm_map *map, uint32_t cpu, const void *data, uint32_
 	return 0;
 }
 
-static uint64_t put_frame(uint8_t *out, const uint8_t *data, uint32_t size)
-{
-	const struct p2b_frame frame = { .size = size };
-	uint64_t padded = ((uint64_t)size + 7) & ~7ull;
-
-	memcpy(out, &frame, sizeof(frame));
-	memcpy(out + sizeof(frame), data, size);
-	memset(out + sizeof(frame) + size, 0, padded - size);
-	return sizeof(frame) + padded;
-}
-
 /* In the order of reservation; a record that isn't submitted yet holds up those behind it. */
-static int64_t ring_drain(struct vm_map *map, void *out, uint64_t cap, uint64_t max_records)
+static void ring_take(struct vm_map *map, struct p2b_batch *batch)
 {
-	struct vm_map_private *p = map->private;
-	struct ring *r = p->state;
-	uint64_t used = 0;
+	struct ring *r = map->private->state;
 
-	while (r->consumed != r->produced && max_records) {
+	while (r->consumed != r->produced && !p2b_batch_full(batch)) {
 		uint32_t header = *header_at(map, r->consumed), size = header & SIZE_MASK;
 
 		if (header & BUSY)
 			break;
-		if (!(header & DISCARD)) {
-			if (length(size) > cap - used)
-				return used ? (int64_t)used : -ENOSPC;
-			used += put_frame((uint8_t *)out + used,
-					  map->arena + (r->consumed & (map->max_entries - 1)) + HEADER, size);
-			p->stats.records++;
-			max_records--;
-		}
+		if (!(header & DISCARD))
+			p2b_batch_put(batch, 0, map->arena + (r->consumed & (map->max_entries - 1)) + HEADER, size,
+				      batch->size);
 		r->consumed += length(size);
 	}
 	if (r->consumed == r->produced || *header_at(map, r->consumed) & BUSY)
-		vm_wake_lower(&p->wake);
-	return (int64_t)used;
+		vm_wake_lower(&map->private->wake);
 }
 
 uint64_t vm_ring_query(struct vm_map *map, uint64_t flags)
@@ -154,5 +136,5 @@ uint64_t vm_ring_query(struct vm_map *map, uint64_t flags)
 }
 
 const struct vm_map_ops vm_ring_ops = {
-	.open = ring_open, .close = ring_close, .emit = ring_emit, .drain = ring_drain,
+	.open = ring_open, .close = ring_close, .emit = ring_emit, .take = ring_take,
 };

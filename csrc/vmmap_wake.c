@@ -61,25 +61,30 @@ static struct vm_map *map_of(const struct p2b_reader *reader)
 	return ((const struct queue *)reader)->map;
 }
 
-static int64_t drain(struct p2b_reader *reader, void *out, uint64_t cap, uint64_t max_records)
+static void take(struct p2b_reader *reader, struct p2b_batch *batch)
 {
 	struct vm_map *map = map_of(reader);
-	int64_t n;
+	struct p2b_ring_stats *stats = &map->private->stats;
 
 	vm_lock(map->vm);
-	n = map->private->ops->drain(map, out, cap, max_records);
+	map->private->ops->take(map, batch);
+	stats->records += batch->n;
+	stats->corrupt += batch->refused;
 	vm_unlock(map->vm);
-	return n;
 }
 
 static int stats(struct p2b_reader *reader, int64_t cpu, struct p2b_ring_stats *ret)
 {
 	struct vm_map *map = map_of(reader);
+	int err = 0;
 
 	vm_lock(map->vm);
-	*ret = map->private->stats;
+	if (cpu < 0)
+		*ret = map->private->stats;
+	else
+		err = map->private->ops->cpu_stats ? map->private->ops->cpu_stats(map, (uint32_t)cpu, ret) : -ENOENT;
 	vm_unlock(map->vm);
-	return cpu < 0 ? 0 : -ENOENT;
+	return err;
 }
 
 static void close_queue(struct p2b_reader *reader)
@@ -91,15 +96,15 @@ static void close_queue(struct p2b_reader *reader)
 	vm_map_release(map);
 }
 
-static const struct p2b_reader_ops ops = { .drain = drain, .stats = stats, .close = close_queue };
+static const struct p2b_reader_ops ops = { .take = take, .stats = stats, .close = close_queue };
 
-int p2b_vm_queue_read(struct vm_map *map, uint32_t pages, struct p2b_reader **ret)
+int p2b_vm_queue_read(struct vm_map *map, uint32_t pages, uint32_t ordered, struct p2b_reader **ret)
 {
 	struct queue *q;
 	int err;
 
 	*ret = NULL;
-	if (!map->private->ops->drain)
+	if (!map->private->ops->take)
 		return -EINVAL;
 	q = calloc(1, sizeof(*q));
 	if (!q)
@@ -108,7 +113,7 @@ int p2b_vm_queue_read(struct vm_map *map, uint32_t pages, struct p2b_reader **re
 	vm_map_hold(map);
 	err = p2b_reader_init(&q->reader, &ops);
 	if (!err && map->kind == VM_PERF_EVENT_ARRAY)
-		err = vm_perf_make_rings(map, pages);
+		err = vm_perf_make_rings(map, pages, ordered != 0);
 	if (!err)
 		err = p2b_reader_watch(&q->reader, map->private->wake.fd);
 	if (err)

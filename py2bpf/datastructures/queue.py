@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from ctypes import c_uint32
 from typing import Any, Final
 
 from .. import ledger
-from ..exception import DataRangeError, Py2BpfError
+from ..exception import ClosedError, DataRangeError, Py2BpfError
 from ..kernel.codec import checked_int, codec_for, type_name
 from ..kernel.cpus import possible_cpus
 from ..ledger import Loss
@@ -28,21 +29,30 @@ RECORD_MAX: Final = (1 << 16) - 64
 
 
 class BpfQueue(Reader):
-    """``BpfQueue(data_type, num_pages=8, *, latency=0.1, name="")``: records from programs to user space.
+    """``BpfQueue(data_type, num_pages=8, *, latency=0.1, ordered=False, name="")``: records from programs to user
+    space.
 
     BPF_MAP_TYPE_PERF_EVENT_ARRAY: every CPU has a ring of ``num_pages`` data pages, a power of two (9, which
     counts the header page as well, means 8). Records are values of ``data_type``, converted as
-    py2bpf.kernel.codec says; structures are independent copies. A record that is shorter than the type raises
-    DataRangeError (what came with it is delivered by the next read), a longer one is cut.
+    py2bpf.kernel.codec says. A record that is shorter than the type raises ShortRecordError, a DataRangeError (what
+    came with it is delivered by the next read), a longer one is cut.
 
     The reader is woken when a quarter of a ring is full, or after ``latency`` seconds: a wake-up by every record
     makes programs several times slower. ``latency=0`` asks for that. ``lost`` counts what found no room; exactly
     at any time with Linux 6.0 and later, before with the next record that the same CPU could write.
 
+    Records of one CPU come in its order. With ``ordered=True`` those of all CPUs come in the order of the times
+    (CLOCK_MONOTONIC) at which programs began to write them. Each waits in its ring until every CPU has a younger one
+    there, or for half of the latency (5 ms where that is 0), so rings need room for that long. A program that is held
+    up for longer in the middle of writing, as in a virtual machine whose processor is taken away, comes too late: its
+    record is behind younger ones. In the embedded VM the order is exact.
+
     Raises KernelError when the map or the rings can't be made.
     """
 
-    def __init__(self, data_type: Any, num_pages: int = 8, *, latency: float = 0.1, name: str = "") -> None:
+    def __init__(
+        self, data_type: Any, num_pages: int = 8, *, latency: float = 0.1, ordered: bool = False, name: str = ""
+    ) -> None:
         codec = codec_for(data_type)
         if codec.size > RECORD_MAX:
             raise DataRangeError(f"a record has at most {RECORD_MAX} bytes, {codec.name} has {codec.size}")
@@ -56,9 +66,10 @@ class BpfQueue(Reader):
             name=checked_name(name),
             data_type=data_type,
         )
+        self._lost_in_end: dict[int, int] = {}
         self._storage = open_storage(self.map_spec, self.map_spec.key_size, self.map_spec.value_size)
         try:
-            super().__init__(open_perf_source(self._storage, n_cpus, pages, latency, codec))
+            super().__init__(open_perf_source(self._storage, n_cpus, pages, latency, codec, ordered))
         except BaseException:
             self._storage.close()
             raise
@@ -82,6 +93,16 @@ class BpfQueue(Reader):
         if not (self.closed or self._source.forked):
             name = self.map_spec.name or type_name(self.map_spec.data_type)
             yield Loss("queue", name, where, self.lost, "records found no room: more num_pages, or read more often")
+
+    def lost_by_cpu(self) -> dict[int, int]:
+        """What ``lost`` counts, for each CPU that the queue has a buffer for."""
+        with suppress(ClosedError):
+            return self._source.lost_by_cpu(self.map_spec.max_entries)
+        return dict(self._lost_in_end)
+
+    def _read_last(self) -> None:
+        super()._read_last()
+        self._lost_in_end = self._source.lost_by_cpu(self.map_spec.max_entries)
 
     def close(self) -> None:
         super().close()

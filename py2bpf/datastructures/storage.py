@@ -10,7 +10,7 @@ from ..spec import MapSpec
 from ..vm.choice import current
 
 if TYPE_CHECKING:
-    from .reader import RecordSource
+    from .pending import RecordSource
 
 Chunk = tuple[memoryview, memoryview, int]
 """Keys, values and their count; valid until the next chunk is asked for."""
@@ -92,7 +92,9 @@ def open_storage(spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
     return KernelMap(spec, key_size, value_size)
 
 
-def open_perf_source(storage: MapStorage, n_cpus: int, pages: int, latency: float, codec: Codec) -> RecordSource:
+def open_perf_source(
+    storage: MapStorage, n_cpus: int, pages: int, latency: float, codec: Codec, ordered: bool
+) -> RecordSource:
     """Makes the rings of a perf event array and puts them into it. Raises KernelError.
 
     In the VM records are announced at once, and latency doesn't matter.
@@ -100,12 +102,12 @@ def open_perf_source(storage: MapStorage, n_cpus: int, pages: int, latency: floa
     from ..vm.maps import VmMap
 
     if isinstance(storage, VmMap):
-        from ..vm.queues import perf_source
+        from ..vm import queues
 
-        return perf_source(storage, n_cpus, pages, codec)
-    from ..kernel.perfbuf import PerfSource
+        return queues.perf_source(storage, n_cpus, pages, codec, ordered)
+    from ..kernel import perfbuf
 
-    return PerfSource(storage.fd, n_cpus, pages, latency, codec)
+    return perfbuf.perf_source(storage.fd, n_cpus, pages, latency, codec, ordered)
 
 
 def open_ring_source(

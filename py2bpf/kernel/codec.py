@@ -49,13 +49,14 @@ _NATIVE: Final = "<" if sys.byteorder == "little" else ">"
 class Codec(ABC):
     """Encodes and decodes values of one ctypes type.
 
-    ``size`` is in bytes. ``mask`` has the bits set that carry data: padding is 0. ``dtype`` is what
-    ``numpy.dtype()`` takes to describe the same bytes.
+    ``size`` is in bytes; ``least`` is what a record of a queue has at least. ``mask`` has the bits set that carry
+    data: padding is 0. ``dtype`` is what ``numpy.dtype()`` takes to describe the same bytes.
     """
 
     def __init__(self, ctype: Any) -> None:
         self.ctype = ctype
         self.size: int = ctypes.sizeof(ctype)
+        self.least = self.size
         self.name = type_name(ctype)
 
     @property
@@ -82,6 +83,13 @@ class Codec(ABC):
         """count values that begin every stride (by default size) bytes from offset on."""
         step = stride or self.size
         return [self.decode(data, at) for at in range(offset, offset + count * step, step)]
+
+    def items(self, data: bytearray, count: int, sizes: Sequence[int] | None = None) -> Sequence[Any]:
+        """count values that lie one after another at data's begin, which nobody else uses: they may share it.
+
+        ``sizes`` are those of a queue's records, where the type leaves that open.
+        """
+        return self.decode_many(data, count)
 
     def rows(self, numpy: Any, data: Buffer) -> Any:
         """data as a numpy array of values; it shares data's memory."""
@@ -338,6 +346,17 @@ class RecordCodec(Codec):
 
     def decode(self, data: Buffer, offset: int = 0) -> Any:
         return self.ctype.from_buffer_copy(data, offset)
+
+    def items(self, data: bytearray, count: int, sizes: Sequence[int] | None = None) -> Sequence[Any]:
+        """An array of instances, each made when it is asked for; of a power of two, so that there are few types."""
+        log = (count - 1).bit_length()
+        data += bytes(max(0, (self.size << log) - len(data)))
+        array: Sequence[Any] = self._array(log).from_buffer(data)
+        return array
+
+    @functools.cache  # noqa: B019  codecs live as long as their types
+    def _array(self, log: int) -> Any:
+        return self.ctype * (1 << log)
 
 
 class _Member:

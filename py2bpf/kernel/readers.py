@@ -12,11 +12,61 @@ from .._ffi import ffi, lib
 from ..exception import ClosedError, KernelError
 from .core import checked
 
-FRAME_HEADER: Final = 8
-"""Bytes of ``struct p2b_frame``: CPU and size, each u32."""
+_NUMBER: Final = 4
+"""Bytes of an entry of the arrays beside records."""
 
-FRAME_MAX: Final = FRAME_HEADER + (1 << 16)
-"""No perf record makes a longer frame."""
+
+class Batch:
+    """Where a reader puts records: ``size`` bytes each, one after another, at most ``count``.
+
+    Longer ones are cut. Shorter ones of ``least`` bytes (by default size) or more get zeros at their end, others are
+    refused and gone. ``out`` is any writable buffer, ``cpus`` and ``sizes`` are buffers of u32 for what each record
+    had. Raises ValueError where one is too small.
+    """
+
+    def __init__(
+        self, out: Any, size: int, count: int, least: int | None = None, cpus: Any = None, sizes: Any = None
+    ) -> None:
+        given = {"cap": count, "size": size, "least": size if least is None else least}
+        self.out = out
+        self.size = size
+        self.sizes = sizes
+        self.struct = ffi.new("struct p2b_batch *", given)
+        self._held = [_room(out, count * size)]  # pointers in a structure keep nothing alive
+        self.struct.out = self._held[0]
+        for name, numbers in (("cpus", cpus), ("sizes", sizes)):
+            if numbers is not None:
+                self._held.append(_room(numbers, count * _NUMBER))
+                setattr(self.struct, name, ffi.cast("uint32_t *", self._held[-1]))
+
+    @property
+    def n(self) -> int:
+        """How many records there are since the last call; none before its very end."""
+        count: int = self.struct.n
+        return count
+
+    def rows(self) -> bytes:
+        """A copy of these records."""
+        return bytes(ffi.buffer(self.struct.out, self.n * self.size))
+
+    @property
+    def full(self) -> bool:
+        result: bool = self.struct.n == self.struct.cap
+        return result
+
+    @property
+    def refused(self) -> Refused | None:
+        """What the last call had to refuse."""
+        s = self.struct
+        return Refused(s.refused, s.refused_cpu, s.refused_size) if s.refused else None
+
+
+class Refused(NamedTuple):
+    """How many records were too short, and of the first of them the CPU and the size."""
+
+    records: int
+    cpu: int
+    size: int
 
 
 class RingStats(NamedTuple):
@@ -30,8 +80,8 @@ class RingStats(NamedTuple):
 class CoreReader:
     """A reader that ``create`` makes in the C core: it stores the reader's address, and returns 0 or -errno.
 
-    Every method may be called from any thread, close() too; drains take turns. In a forked child only close() and
-    cancel() can be, which leave the parent's reader as it is; the others raise KernelError ECHILD.
+    Every method may be called from any thread, close() too; those that take records do it in turns. In a forked child
+    only close() and cancel() can be, which leave the parent's reader as it is; the others raise KernelError ECHILD.
     """
 
     def __init__(self, create: Callable[[Any], int], what: str) -> None:
@@ -40,7 +90,8 @@ class CoreReader:
         checked(create(ret), what)
         # Collected when the last call that uses it is over, so closing never frees what a waiting thread uses.
         self._handle = ffi.gc(ret[0], lib.p2b_reader_destroy)
-        self._turn = threading.RLock()
+        self.turn: Final = threading.RLock()
+        """Whoever takes records has it, after check()."""
         self._owner = os.getpid()
 
     @property
@@ -55,20 +106,20 @@ class CoreReader:
         self._check_owner()
         return handle
 
+    def check(self) -> None:
+        """Raises ClosedError after close(), KernelError in a forked child."""
+        self._open()
+
     def _check_owner(self) -> None:
         if self.forked:  # before the lock, which a thread that the child doesn't have may hold
             raise KernelError(errno.ECHILD, f"this queue belongs to process {self._owner}, its forked child "
                               f"{os.getpid()} can't read it: make a queue and load its program in the child")
 
-    def drain(self, out: bytearray | memoryview, max_records: int = (1 << 64) - 1) -> int:
-        """Takes waiting records into frames (FRAME_HEADER, data, zeros to 8 bytes) at out; bytes written.
-
-        FRAME_MAX bytes of room hold any perf record; with less, KernelError ENOSPC says that the next one needs more.
-        """
+    def take(self, batch: Batch) -> None:
+        """Puts waiting records into the batch, without waiting."""
         handle = self._open()
-        with self._turn:
-            n: int = lib.p2b_reader_drain(handle, ffi.from_buffer(out, require_writable=True), len(out), max_records)
-        return checked(n, "cannot take the queue's records")
+        with self.turn:
+            checked(lib.p2b_reader_take(handle, batch.struct), "cannot take the queue's records")
 
     def wait(self, timeout_ms: int) -> bool | None:
         """Waits for records: True when there are some, False after the time (-1: no limit) or a signal, None once
@@ -82,15 +133,19 @@ class CoreReader:
         return result != -errno.EINTR and bool(checked(result, "cannot wait for records"))
 
     def cancel(self) -> None:
-        """Ends this and every later wait. What is there can still be drained."""
+        """Ends this and every later wait. What is there can still be taken."""
         handle = self._handle
         if handle is not None:
             lib.p2b_reader_cancel(handle)
 
     def fileno(self) -> int:
-        """A descriptor for event loops: readable when there are records; drain then, without a wait before."""
+        """A descriptor for event loops: readable when there are records; take them then, without a wait before."""
         result: int = lib.p2b_reader_fd(self._open())
         return result
+
+    def keep(self) -> Any:
+        """Something that keeps the descriptor open as long as anybody has it, also after close()."""
+        return self._open()
 
     def tick(self, ms: int) -> None:
         """Makes that descriptor readable every ms milliseconds too, for records that aren't announced."""
@@ -111,13 +166,34 @@ class CoreReader:
         self._handle = None
 
 
-def perf_reader(map_fd: int, n_cpus: int, pages: int, wakeup_events: int = 1, watermark: int = 0) -> CoreReader:
+def _room(buffer: Any, wanted: int) -> Any:
+    memory = ffi.from_buffer(buffer, require_writable=True)
+    if len(memory) < wanted:
+        raise ValueError(f"a buffer of {len(memory)} bytes has no room for {wanted}")
+    return memory
+
+
+def copy_bytes(buffer: Any, offset: int, data: bytes | memoryview) -> None:
+    """Puts data into a writable buffer of any kind, from that byte on."""
+    memory = _room(buffer, offset + len(data))
+    ffi.memmove(memory + offset, data, len(data))
+
+
+def room_of(buffer: Any) -> int:
+    """How many bytes a writable buffer of any kind has. Raises TypeError, ValueError or BufferError for others."""
+    return len(ffi.from_buffer(buffer, require_writable=True))
+
+
+def perf_reader(
+    map_fd: int, n_cpus: int, pages: int, wakeup_events: int = 1, watermark: int = 0, hold: int = 0
+) -> CoreReader:
     """Reads what programs write to a perf event array.
 
     ``pages`` is the number of data pages of each CPU's ring, a power of two. A reader that waits is woken after
-    ``wakeup_events`` records of one CPU, or after ``watermark`` bytes when that isn't 0. Raises KernelError.
+    ``wakeup_events`` records of one CPU, or after ``watermark`` bytes when that isn't 0. With ``hold`` other than 0 the
+    CPUs' records are merged by time, and wait up to so many nanoseconds for older ones. Raises KernelError.
     """
-    return CoreReader(lambda ret: lib.p2b_perfbuf_create(map_fd, n_cpus, pages, wakeup_events, watermark, ret),
+    return CoreReader(lambda ret: lib.p2b_perfbuf_create(map_fd, n_cpus, pages, wakeup_events, watermark, hold, ret),
                       f"cannot make perf buffers of {pages} pages for each CPU")
 
 

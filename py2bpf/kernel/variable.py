@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import struct
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 from ..exception import DataTypeError
 from .codec import Buffer, Codec, codec_for
 
-_SIZE: Final = struct.Struct("=I")
-
 
 class VariableCodec(Codec):
-    """Decodes what is in a frame, whose header says how many bytes those are; ``largest`` is the type's own size.
+    """Decodes records of which there may be less than the type's size: zeros are behind them.
 
     Arrays of one-byte items come as bytes, exactly those that were written; other types as the values of
-    codec_for(), what wasn't written being zeros. ``size`` is the least that a record may have.
+    codec_for(), what wasn't written being zeros.
     """
 
     def __init__(self, ctype: Any) -> None:
@@ -26,7 +24,7 @@ class VariableCodec(Codec):
             raise DataTypeError(f"records of variable size are an array, or a structure whose last field is one; "
                                 f"a {self.name} always has {self.size} bytes")
         self._bytes = _is_bytes(ctype)
-        self.largest, self.size = self.size, 0
+        self.least = 0
 
     @property
     def dtype(self) -> Any:
@@ -35,23 +33,28 @@ class VariableCodec(Codec):
 
     def encode(self, value: Any) -> bytes:
         """A whole record's bytes; of an array of one-byte items, bytes stand for themselves."""
-        if self._bytes and isinstance(value, (bytes, bytearray, memoryview)) and 0 < len(value) <= self.largest:
+        if self._bytes and isinstance(value, (bytes, bytearray, memoryview)) and 0 < len(value) <= self.size:
             return bytes(value)
         return self._whole.encode(value)
 
     def value(self, data: Buffer) -> Any:
         """The value of a record of exactly these bytes."""
-        data = bytes(data[: self.largest])
-        return data if self._bytes else self._whole.decode(data.ljust(self.largest, b"\0"))
+        data = bytes(data[: self.size])
+        return data if self._bytes else self._whole.decode(data.ljust(self.size, b"\0"))
 
     def decode(self, data: Buffer, offset: int = 0) -> Any:
-        """The record behind the frame's header, which ends at offset."""
-        (size,) = _SIZE.unpack_from(data, offset - _SIZE.size)
-        return self.value(data[offset : offset + size])
+        """A record that has all of the type's bytes."""
+        return self.value(data[offset : offset + self.size])
+
+    def items(self, data: bytearray, count: int, sizes: Sequence[int] | None = None) -> Sequence[Any]:
+        if not self._bytes or sizes is None:
+            return self._whole.items(data, count)
+        begins = range(0, count * self.size, self.size)
+        return [bytes(data[at : at + min(size, self.size)]) for at, size in zip(begins, sizes, strict=True)]
 
 
 def record_codec(ctype: Any, variable: bool) -> Codec:
-    """What decodes a queue's records in frames. Raises DataTypeError."""
+    """What decodes a queue's records. Raises DataTypeError."""
     return VariableCodec(ctype) if variable else codec_for(ctype)
 
 
@@ -72,5 +75,3 @@ def _ends_in_array(ctype: Any) -> bool:
         rows = [row for cls in ctype.__mro__ for row in reversed(cls.__dict__.get("_fields_", ()))]
         return bool(rows) and isinstance(rows[0][1], type) and issubclass(rows[0][1], ctypes.Array)
     return isinstance(ctype, type) and issubclass(ctype, ctypes.Array)
-
-

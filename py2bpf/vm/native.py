@@ -116,10 +116,11 @@ def map_set_prog(handle: Any, index: int, prog: Any | None, number: int) -> bool
 # Event queues
 
 
-def queue_reader(handle: Any, pages: int = 0) -> CoreReader:
+def queue_reader(handle: Any, pages: int = 0, ordered: bool = False) -> CoreReader:
     """Reads a perf event array, ``pages`` of room for each CPU, or a ring buffer, which has its room.
 
-    Every record is announced at once. Raises KernelError.
+    With ``ordered`` the records of all CPUs come in the order in which they were written. Every record is announced at
+    once. Raises KernelError.
     """
-    return CoreReader(lambda ret: lib.p2b_vm_queue_read(handle, pages, ret),
+    return CoreReader(lambda ret: lib.p2b_vm_queue_read(handle, pages, ordered, ret),
                       f"cannot make buffers of {pages} pages for each CPU")

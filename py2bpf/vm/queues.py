@@ -1,4 +1,4 @@
-"""Records of the VM's event queues. See datastructures.reader.RecordSource."""
+"""Records of the VM's event queues."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable
 from mmap import PAGESIZE
 
 from ..kernel.codec import Codec
-from ..kernel.perfbuf import FrameSource
+from ..kernel.records import Records
 from .maps import VmMap
 from .native import queue_reader
 
 
-def perf_source(storage: VmMap, n_cpus: int, pages: int, codec: Codec) -> FrameSource:
+def perf_source(storage: VmMap, n_cpus: int, pages: int, codec: Codec, ordered: bool) -> Records:
     """The records that programs write to a perf event array, ``pages`` of room for each CPU. Raises KernelError."""
-    return FrameSource(queue_reader(storage.handle, pages), codec, 0.0, pages * PAGESIZE * n_cpus)
+    return Records(queue_reader(storage.handle, pages, ordered), codec, 0.0, pages * PAGESIZE * n_cpus)
 
 
-def ring_source(storage: VmMap, size: int, codec: Codec, lost: Callable[[], int] | None = None) -> FrameSource:
+def ring_source(storage: VmMap, size: int, codec: Codec, lost: Callable[[], int] | None = None) -> Records:
     """The records of a ring buffer of size bytes. ``lost`` tells how many programs could not write."""
-    return FrameSource(queue_reader(storage.handle), codec, 0.0, size, lost)
+    return Records(queue_reader(storage.handle), codec, 0.0, size, lost)

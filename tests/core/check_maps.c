@@ -23,9 +23,9 @@ static void bad_descriptor(void)
 	p2b_walk_destroy(NULL);
 	CHECK(p2b_map_update_many(-1, 8, 8, keys, values, 8, 0, &done) < 0 && done == 0);
 	CHECK(p2b_map_delete_many(-1, 8, keys, 8, &done) < 0 && done == 0);
-	CHECK(p2b_perfbuf_create(-1, 4, 8, 1, 0, &buf) == -EBADF && !buf);
-	CHECK(p2b_perfbuf_create(0, 4, 3, 1, 0, &buf) == -EINVAL && !buf);
-	CHECK(p2b_perfbuf_create(0, 4, 0, 1, 0, &buf) == -EINVAL && !buf);
+	CHECK(p2b_perfbuf_create(-1, 4, 8, 1, 0, 0, &buf) == -EBADF && !buf);
+	CHECK(p2b_perfbuf_create(0, 4, 3, 1, 0, 0, &buf) == -EINVAL && !buf);
+	CHECK(p2b_perfbuf_create(0, 4, 0, 1, 0, 0, &buf) == -EINVAL && !buf);
 	p2b_reader_destroy(NULL);
 }
 

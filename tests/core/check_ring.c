@@ -1,13 +1,15 @@
 /* The perf ring walker: rings with known contents against a model, and rings full of noise. */
 #include "check.h"
+#include "expected.h"
 
-enum { SAMPLE = 9, LOST = 2, THROTTLE = 5, HEADER = 8 };
+enum { SAMPLE = 9, LOST = 2, THROTTLE = 5, HEADER = 8, CPU = 3 };
 
 struct maker {
 	uint8_t *ring;
-	uint64_t size, head;
-	uint8_t *expected;      /* the frames that walking gives */
-	uint64_t n_expected, records, lost;
+	uint64_t size, head, time;
+	int timed;
+	struct expected expected;
+	uint64_t records, lost;
 };
 
 static void put(struct maker *m, const void *bytes, uint64_t n)
@@ -24,25 +26,21 @@ static void put_header(struct maker *m, uint32_t type, uint16_t size)
 	put(m, &header, sizeof(header));
 }
 
-static void expect(struct maker *m, const void *bytes, uint64_t n)
-{
-	memcpy(m->expected + m->n_expected, bytes, n);
-	m->n_expected += n;
-}
-
-static void make_sample(struct maker *m, uint32_t cpu, uint32_t raw, uint64_t *seed)
+static void make_sample(struct maker *m, uint32_t raw, uint64_t *seed)
 {
 	uint8_t bytes[256] = { 0 };
-	uint32_t frame[2] = { cpu, raw };
-	uint64_t padding = -(HEADER + 4 + raw) & 7;
+	uint32_t front = HEADER + (m->timed ? 8 : 0) + 4;
+	uint64_t padding = -(front + raw) & 7;
 
 	for (uint32_t i = 0; i < raw; i++)
 		bytes[i] = (uint8_t)random_u64(seed);
-	put_header(m, SAMPLE, (uint16_t)(HEADER + 4 + raw + padding));
+	put_header(m, SAMPLE, (uint16_t)(front + raw + padding));
+	m->time += random_u64(seed) % 3;
+	if (m->timed)
+		put(m, &m->time, 8);
 	put(m, &raw, 4);
 	put(m, bytes, raw + padding);
-	expect(m, frame, sizeof(frame));
-	expect(m, bytes, (raw + 7) & ~7u);
+	expect(&m->expected, bytes, raw);
 	m->records++;
 }
 
@@ -60,7 +58,7 @@ static void make_one(struct maker *m, uint64_t tail, uint64_t *seed)
 {
 	uint64_t what = random_u64(seed) % 16, nothing = 0;
 
-	if (m->head - tail > m->size - 280)
+	if (m->head - tail > m->size - 288 || m->expected.n == EXPECTED_MAX)
 		return;
 	if (what == 0) {
 		make_lost(m, random_u64(seed) % 1000);
@@ -68,88 +66,90 @@ static void make_one(struct maker *m, uint64_t tail, uint64_t *seed)
 		put_header(m, THROTTLE, HEADER + 8);
 		put(m, &nothing, 8);
 	} else {
-		make_sample(m, 3, random_u64(seed) % 250, seed);
+		make_sample(m, random_u64(seed) % 250, seed);
 	}
 }
 
 /* Walks what was made, in calls of little room, and compares every byte. */
-static void walk_all(struct maker *m, uint64_t *tail, uint64_t *seed, struct p2b_ring_stats *stats)
+static void walk_all(struct maker *m, struct p2b_perf_ring *ring, uint64_t *seed, struct p2b_ring_stats *stats)
 {
-	uint64_t got = 0;
+	struct taker taker = taker_of(seed);
 
-	while (*tail != m->head) {
-		uint64_t cap = 264 + random_u64(seed) % 600, before = stats->records;
-		uint64_t max = random_u64(seed) % 4 ? UINT64_MAX : 1 + random_u64(seed) % 3;
-		uint8_t *out = malloc(cap);
-		int64_t n = p2b_ring_walk(m->ring, m->size, tail, m->head, 3, out, cap, max, stats);
+	ring->head = m->head;
+	while (ring->tail != ring->head) {
+		struct p2b_batch batch = next_batch(&taker, seed);
 
-		CHECK(n >= 0 && (uint64_t)n <= cap && n % 8 == 0);
-		CHECK(stats->records - before <= max);
-		CHECK(got + (uint64_t)n <= m->n_expected);
-		CHECK(!memcmp(out, m->expected + got, (size_t)n));
-		got += (uint64_t)n;
-		free(out);
+		p2b_perf_ring_walk(ring, UINT64_MAX, &batch, stats);
+		compare(&taker, &batch, &m->expected, CPU);
 	}
-	CHECK(got == m->n_expected);
-	m->n_expected = 0;
+	CHECK(taker.at == m->expected.n);
+	m->expected.n = 0;
+	m->records -= taker.refused;
+	stats->corrupt -= taker.refused;
 }
 
-static void sound_rings(void)
+static void sound_rings(int timed)
 {
 	uint64_t seed = 1;
 
 	for (uint64_t size = 1024; size <= 65536; size *= 4) {
-		struct maker m = { .ring = malloc(size), .size = size, .expected = malloc(2 * size) };
+		struct maker m = { .ring = malloc(size), .size = size, .timed = timed };
+		struct p2b_perf_ring ring = { .data = m.ring, .size = size, .cpu = CPU, .timed = (uint32_t)timed };
 		struct p2b_ring_stats stats = { 0 };
-		uint64_t tail;
 
-		m.head = tail = random_u64(&seed) & ~7ull;      /* anywhere, so that everything wraps somewhere */
+		m.head = ring.tail = random_u64(&seed) & ~7ull; /* anywhere, so that everything wraps somewhere */
 		for (int round = 0; round < 400; round++) {
 			for (uint64_t n = random_u64(&seed) % (size / 64); n; n--)
-				make_one(&m, tail, &seed);
-			walk_all(&m, &tail, &seed, &stats);
+				make_one(&m, ring.tail, &seed);
+			walk_all(&m, &ring, &seed, &stats);
 		}
 		CHECK(stats.records == m.records && stats.lost == m.lost && !stats.corrupt);
 		CHECK(m.records > 1000 && m.lost > 100);
 		free(m.ring);
-		free(m.expected);
 	}
 }
 
-/* Positions that perf never makes: a header and a size that wrap in their middle. */
-static void every_position(void)
+/* What a merge needs: the time of the next sample, and a walk that ends at a time. */
+static void times(void)
 {
-	uint64_t seed = 3;
-
-	for (uint64_t begin = 0; begin < 64; begin++) {
-		uint8_t expected[64], out[64];
-		struct maker m = { .ring = malloc(64), .size = 64, .head = begin, .expected = expected };
-		struct p2b_ring_stats stats = { 0 };
-		uint64_t tail = begin;
-		int64_t n;
-
-		make_sample(&m, 5, 20, &seed);
-		n = p2b_ring_walk(m.ring, 64, &tail, m.head, 5, out, sizeof(out), 9, &stats);
-		CHECK(n == 32 && tail == m.head && stats.records == 1);
-		CHECK(!memcmp(out, expected, 32));
-		free(m.ring);
-	}
-}
-
-static void no_room(void)
-{
-	uint64_t seed = 4, tail = 0;
-	uint8_t ring[64], expected[64], out[40];
-	struct maker m = { .ring = ring, .size = 64, .expected = expected };
+	uint64_t seed = 9;
+	static uint8_t memory[4096];
+	struct maker m = { .ring = memory, .size = sizeof(memory), .timed = 1, .head = 8 };
+	struct p2b_perf_ring ring = { .data = memory, .size = sizeof(memory), .tail = 8, .head = 8, .timed = 1 };
 	struct p2b_ring_stats stats = { 0 };
+	uint8_t out[64];
+	struct p2b_batch batch = { .out = out, .cap = 8, .size = 8 };
 
-	make_sample(&m, 0, 20, &seed);
-	for (uint64_t cap = 0; cap < 32; cap++) {
-		CHECK(p2b_ring_walk(ring, 64, &tail, m.head, 0, out, cap, 9, &stats) == -ENOSPC);
-		CHECK(tail == 0 && stats.records == 0);
+	CHECK(p2b_perf_ring_time(&ring) == UINT64_MAX);
+	make_lost(&m, 5);
+	ring.head = m.head;
+	CHECK(p2b_perf_ring_time(&ring) == UINT64_MAX);
+	for (m.time = 100; m.expected.n < 4; m.time = 100 * (m.expected.n + 1))
+		make_sample(&m, 8, &seed);
+	ring.head = m.head;
+	CHECK(p2b_perf_ring_time(&ring) - 100 < 3);
+	p2b_perf_ring_walk(&ring, 99, &batch, &stats);
+	CHECK(batch.n == 0 && stats.lost == 5);
+	p2b_perf_ring_walk(&ring, 250, &batch, &stats);
+	CHECK(batch.n == 2 && p2b_perf_ring_time(&ring) - 300 < 3);
+	p2b_perf_ring_walk(&ring, UINT64_MAX, &batch, &stats);
+	CHECK(batch.n == 4 && stats.records == 4 && p2b_perf_ring_time(&ring) == UINT64_MAX);
+}
+
+/* Positions that perf never makes. */
+static void odd_positions(void)
+{
+	for (uint64_t tail = 0; tail < 16; tail++) {
+		uint8_t memory[64] = { 0 }, out[8];
+		struct p2b_perf_ring ring = { .data = memory, .size = 64, .tail = tail, .head = 16 };
+		struct p2b_batch batch = { .out = out, .cap = 1, .size = 8 };
+		struct p2b_ring_stats stats = { 0 };
+
+		memory[0] = memory[8] = SAMPLE;
+		memory[6] = memory[14] = 8;
+		p2b_perf_ring_walk(&ring, UINT64_MAX, &batch, &stats);
+		CHECK(batch.n == 0 && ring.tail == 16 && stats.corrupt == (tail ? 1 : 2));
 	}
-	CHECK(p2b_ring_walk(ring, 64, &tail, m.head, 0, out, 32, 0, &stats) == 0 && tail == 0);
-	CHECK(p2b_ring_walk(ring, 64, &tail, m.head, 0, out, 32, 9, &stats) == 32 && tail == m.head);
 }
 
 /* Headers that are nearly right, at places where the walker may look, among small numbers and zeros. */
@@ -174,30 +174,34 @@ static void noise(void)
 	uint64_t seed = 5, corrupt = 0, records = 0;
 
 	for (int round = 0; round < 300000; round++) {
-		uint64_t size = 8ull << random_u64(&seed) % 6, cap = random_u64(&seed) % 300;
-		uint64_t tail = random_u64(&seed), head = tail + random_u64(&seed) % (size + 16), begin = tail;
-		uint8_t *ring = malloc(size), *out = malloc(cap + 1);
+		uint64_t size = 8ull << random_u64(&seed) % 6, tail = random_u64(&seed);
+		uint64_t there = random_u64(&seed) % (size + 16) & ~(random_u64(&seed) % 8 ? 7ull : 0);
+		struct p2b_perf_ring ring = { .size = size, .timed = random_u64(&seed) % 2 };
+		struct taker taker = taker_of(&seed);
+		struct p2b_batch batch = next_batch(&taker, &seed);
+		uint8_t *memory = malloc(size);
 		struct p2b_ring_stats stats = { 0 };
-		int64_t n;
 
-		make_noise(ring, size, &tail, &seed);
-		head += tail - begin;
-		begin = tail;
-		n = p2b_ring_walk(ring, size, &tail, head, 1, out, cap, UINT64_MAX, &stats);
-		CHECK(n == -ENOSPC || (n >= 0 && (uint64_t)n <= cap));
-		CHECK(tail - begin <= head - begin);
+		make_noise(memory, size, &tail, &seed);
+		ring.data = memory;
+		ring.tail = tail;
+		ring.head = tail + there;
+		p2b_perf_ring_time(&ring);
+		p2b_perf_ring_walk(&ring, random_u64(&seed), &batch, &stats);
+		CHECK(batch.n <= batch.cap && ring.tail - tail <= there && stats.records == batch.n);
 		corrupt += stats.corrupt;
 		records += stats.records;
-		free(ring);
-		free(out);
+		free(memory);
+		free_batch(&batch);
 	}
 	CHECK(corrupt > 1000 && records > 100);
 }
 
 void check_ring(void)
 {
-	sound_rings();
-	every_position();
-	no_room();
+	sound_rings(0);
+	sound_rings(1);
+	times();
+	odd_positions();
 	noise();
 }

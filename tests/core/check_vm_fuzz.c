@@ -342,7 +342,7 @@ static void set_up(struct fuzzer *f)
 	CHECK(p2b_vm_create(2, &f->vm) == 0);
 	for (int i = 0; i < N_MAPS; i++)
 		CHECK(p2b_vm_map_create(f->vm, &specs[i], &f->maps[i]) == 0);
-	CHECK(p2b_vm_queue_read(f->maps[3], 1, &f->reader) == 0);
+	CHECK(p2b_vm_queue_read(f->maps[3], 1, 0, &f->reader) == 0);
 	CHECK(p2b_vm_prog_create(f->vm, answer, 2, 3, NULL, 0, NULL, 0, &fault, &f->target) == 0);
 	CHECK(p2b_vm_map_set_prog(f->maps[2], 1, f->target, 7) == 0);
 }

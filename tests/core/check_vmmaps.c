@@ -247,68 +247,102 @@ static void lists(void)
 	p2b_vm_map_destroy(stack);
 }
 
+/* Takes at most cap records of size bytes; how many. */
+static uint64_t take(struct p2b_reader *reader, struct p2b_batch *batch, void *out, uint64_t cap, uint32_t size)
+{
+	*batch = (struct p2b_batch){ .out = out, .cap = cap, .size = size, .least = size, .cpus = batch->cpus,
+				     .sizes = batch->sizes };
+	CHECK(p2b_reader_take(reader, batch) == 0 && batch->n <= cap);
+	return batch->n;
+}
+
 static void perf(void)
 {
 	struct p2b_reader *reader, *second;
 	struct vm_map *map = make(PERF, 4, 4, CPUS);
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), fit = page / 32;
-	uint8_t data[16] = { 0 }, *out = malloc(CPUS * page + 64);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), fit = page / 32, got = 0;
+	uint8_t data[16] = { 0 }, *out = calloc(1, 1 << 16);
+	uint32_t cpus[64], sizes[64];
+	struct p2b_batch batch = { .cpus = cpus, .sizes = sizes };
 	struct p2b_ring_stats stats;
-	uint64_t got = 0;
-	int64_t n;
 
 	CHECK(vm_map_emit(map, 0, data, 16) == -ENOENT);
-	CHECK(p2b_vm_queue_read(map, 3, &reader) == -EINVAL && p2b_vm_queue_read(map, 1, &reader) == 0);
-	CHECK(p2b_vm_queue_read(map, 1, &second) == -EBUSY && !second && p2b_reader_wait(reader, 0) == 0);
+	CHECK(p2b_vm_queue_read(map, 3, 0, &reader) == -EINVAL && p2b_vm_queue_read(map, 1, 0, &reader) == 0);
+	CHECK(p2b_vm_queue_read(map, 1, 0, &second) == -EBUSY && !second && p2b_reader_wait(reader, 0) == 0);
 	CHECK(vm_map_emit(map, CPUS, data, 16) == -E2BIG && vm_map_emit(map, 0, data, 65536) == -E2BIG);
+	CHECK(vm_map_emit(map, 0, out, 65516) == -ENOSPC && vm_map_emit(map, 0, out, 65517) == -E2BIG);
 	for (uint32_t round = 0; round < 20; round++) {
 		for (uint32_t i = 0; i < fit + 5; i++) {
 			memcpy(data, &i, 4);
 			CHECK(vm_map_emit(map, 1, data, i % 2 ? 16 : 13) == (i < fit ? 0 : -ENOSPC));
 		}
 		CHECK(p2b_reader_wait(reader, 0) == 1);
-		CHECK(p2b_reader_drain(reader, out, 8, UINT64_MAX) == -ENOSPC);
-		for (uint32_t i = 0; (n = p2b_reader_drain(reader, out, 40, UINT64_MAX)) != 0; i++, got++) {
-			struct p2b_frame frame;
-
-			memcpy(&frame, out, 8);
-			CHECK(n == 32 && frame.cpu == 1 && frame.size == 20 && !memcmp(out + 8, &i, 4));
-		}
+		for (uint32_t i = 0; take(reader, &batch, out, 1, 16); i++, got++)
+			CHECK(cpus[0] == 1 && sizes[0] == 20 && !memcmp(out, &i, 4));
 		CHECK(p2b_reader_wait(reader, 0) == 0);
 	}
-	CHECK(p2b_reader_stats(reader, &stats) == 0 && stats.records == got && got == 20 * fit && stats.lost == 100);
+	CHECK(p2b_reader_stats(reader, &stats) == 0 && stats.records == got && got == 20 * fit && stats.lost == 101);
+	CHECK(p2b_reader_cpu_stats(reader, 1, &stats) == 0 && stats.records == got && stats.lost == 100);
+	CHECK(p2b_reader_cpu_stats(reader, CPUS, &stats) == -ENOENT);
 	for (uint32_t cpu = 0; cpu < CPUS; cpu++)
 		CHECK(vm_map_emit(map, cpu, data, 16) == 0 && vm_map_emit(map, cpu, data, 16) == 0);
-	CHECK(p2b_reader_drain(reader, out, CPUS * page, 2) == 64 && p2b_reader_wait(reader, 0) == 1);
-	CHECK(p2b_reader_drain(reader, out, CPUS * page, UINT64_MAX) == 128);
+	CHECK(take(reader, &batch, out, 2, 16) == 2 && cpus[0] != cpus[1] && p2b_reader_wait(reader, 0) == 1);
+	CHECK(take(reader, &batch, out, 1, 21) == 0 && batch.refused == 2 * CPUS - 2 && batch.refused_size == 20);
+	CHECK(p2b_reader_wait(reader, 0) == 0 && p2b_reader_stats(reader, &stats) == 0 && stats.corrupt == batch.refused);
 	p2b_reader_cancel(reader);
 	CHECK(p2b_reader_wait(reader, -1) == -ECANCELED);
+	batch.cap = 0;
+	CHECK(p2b_reader_take(reader, &batch) == -EINVAL);
 	free(out);
+	p2b_vm_map_destroy(map);
+	p2b_reader_destroy(reader);
+}
+
+static void perf_in_order(void)
+{
+	struct vm_map *map = make(PERF, 4, 4, CPUS);
+	uint64_t state = 8, fit = (uint64_t)sysconf(_SC_PAGESIZE) / 40;
+	struct p2b_batch batch = { 0 };
+	struct p2b_reader *reader;
+	uint64_t numbers[20], taken = 0, sent = 0;
+
+	CHECK(p2b_vm_queue_read(map, 1, 1, &reader) == 0);
+	for (int round = 0; round < 5000; round++) {
+		if (sent - taken < fit && random_u64(&state) % 8) {
+			uint64_t data[2] = { sent++, 0 };
+
+			CHECK(vm_map_emit(map, (uint32_t)(random_u64(&state) % CPUS), data, sizeof(data)) == 0);
+			continue;
+		}
+		for (uint64_t i = 0, n = take(reader, &batch, numbers, 1 + random_u64(&state) % 20, 8); i < n; i++)
+			CHECK(numbers[i] == taken++);
+	}
+	CHECK(taken > 1000);
 	p2b_vm_map_destroy(map);
 	p2b_reader_destroy(reader);
 }
 
 static void ring(void)
 {
-	uint32_t size = (uint32_t)sysconf(_SC_PAGESIZE);
 	struct p2b_reader *reader;
+	uint32_t size = (uint32_t)sysconf(_SC_PAGESIZE), sizes[64];
 	struct vm_map *map = make(RING, 0, 0, size);
-	uint8_t *out = malloc(size + 64), *record, *other;
+	uint8_t *out = malloc(64 * 256), *record, *other;
+	struct p2b_batch batch = { .sizes = sizes };
 	struct p2b_ring_stats stats;
 	uint64_t state = 5, sent = 0, taken = 0;
 
-	CHECK(p2b_vm_queue_read(map, 0, &reader) == 0);
+	CHECK(p2b_vm_queue_read(map, 0, 0, &reader) == 0);
 	record = vm_ring_reserve(map, 100);
 	other = vm_ring_reserve(map, 8);
 	CHECK(record && other && vm_map_emit(map, 0, out, 0) == 0 && !vm_ring_reserve(map, size));
 	CHECK(vm_ring_query(map, 1) == size && vm_ring_query(map, 3) == 112 + 16 + 8 && vm_ring_query(map, 9) == 0);
 	vm_ring_submit(map, other, 0);
-	CHECK(p2b_reader_drain(reader, out, size, 9) == 0);
+	CHECK(take(reader, &batch, out, 9, 8) == 0);
 	vm_ring_submit(map, record, 1);
-	CHECK(p2b_reader_drain(reader, out, size, 9) == 16 + 8 && p2b_reader_wait(reader, 0) == 0);
+	CHECK(take(reader, &batch, out, 9, 8) == 1 && batch.refused == 1 && p2b_reader_wait(reader, 0) == 0);
 	for (int i = 0; i < 5000; i++) {
 		uint32_t length = (uint32_t)(random_u64(&state) >> 56);
-		int64_t n;
 
 		record = vm_ring_reserve(map, length);
 		if (record) {
@@ -319,18 +353,16 @@ static void ring(void)
 		}
 		if (record && random_u64(&state) >> 61)
 			continue;
-		n = p2b_reader_drain(reader, out, size, UINT64_MAX);
-		for (int64_t at = 0; at < n; taken++) {
-			struct p2b_frame frame;
-
-			memcpy(&frame, out + at, 8);
-			for (uint32_t j = 0; j < frame.size; j++)
-				CHECK(out[at + 8 + j] == (taken & 255));
-			at += 8 + ((frame.size + 7) & ~7u);
+		while (taken != sent) {
+			batch = (struct p2b_batch){ .out = out, .cap = 64, .size = 256, .sizes = sizes };
+			CHECK(p2b_reader_take(reader, &batch) == 0 && batch.n);
+			for (uint64_t k = 0; k < batch.n; k++, taken++)
+				for (uint32_t j = 0; j < 256; j++)
+					CHECK(out[256 * k + j] == (j < sizes[k] ? (taken & 255) : 0));
 		}
-		CHECK(taken == sent);
 	}
 	CHECK(p2b_reader_stats(reader, &stats) == 0 && stats.lost > 0 && stats.records > taken);
+	CHECK(p2b_reader_cpu_stats(reader, 0, &stats) == -ENOENT);
 	free(out);
 	p2b_vm_map_destroy(map);
 	p2b_reader_destroy(reader);
@@ -376,6 +408,7 @@ void check_vmmaps(void)
 	lpm();
 	lists();
 	perf();
+	perf_in_order();
 	ring();
 	every_operation();
 	p2b_vm_destroy(vm);

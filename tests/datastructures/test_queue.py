@@ -25,7 +25,7 @@ from programs import PACKET, Event, emitting, run_on
 from py2bpf.datastructures import BpfQueue, HashMap
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError
 from py2bpf.kernel.cpus import possible_cpus
-from py2bpf.kernel.perfbuf import ShortRecordError
+from py2bpf.kernel.records import ShortRecordError
 from py2bpf.uapi.map_types import MapType
 
 pytestmark = pytest.mark.kernel

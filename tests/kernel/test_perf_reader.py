@@ -9,6 +9,7 @@ import signal
 import struct
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -18,12 +19,12 @@ import pytest
 from py2bpf.exception import KernelError
 from py2bpf.kernel import program, syscalls
 from py2bpf.kernel.cpus import possible_cpus
-from py2bpf.kernel.readers import CoreReader, perf_reader
+from py2bpf.kernel.readers import Batch, CoreReader, perf_reader
 from py2bpf.uapi.map_types import MapType
 
 pytestmark = [pytest.mark.kernel, pytest.mark.any_kernel]
 
-ROOM = 1 << 20
+MANY = 10_000
 Record = tuple[int, bytes]
 
 
@@ -68,19 +69,12 @@ def sender(make_sender: Callable[[int], Sender]) -> Sender:
     return make_sender(8)
 
 
-def frames(data: bytes | bytearray) -> list[Record]:
-    found, at = [], 0
-    while at < len(data):
-        cpu, size = struct.unpack_from("=II", data, at)
-        found.append((cpu, bytes(data[at + 8 : at + 8 + size])))
-        at += 8 + (size + 7 & ~7)
-    assert at == len(data)
-    return found
-
-
-def drain(reader: CoreReader, room: int = ROOM, **how: int) -> list[Record]:
-    out = bytearray(room)
-    return frames(out[: reader.drain(out, **how)])
+def drain(reader: CoreReader, count: int = MANY, size: int = 256) -> list[Record]:
+    """At most count records: the CPU, and as many bytes as perf declares."""
+    out, cpus, sizes = bytearray(count * size), array("I", bytes(4 * count)), array("I", bytes(4 * count))
+    batch = Batch(out, size, count, least=0, cpus=cpus, sizes=sizes)
+    reader.take(batch)
+    return [(cpus[i], bytes(out[i * size : i * size + sizes[i]])) for i in range(batch.n)]
 
 
 def numbers(records: list[Record]) -> list[int]:
@@ -159,7 +153,7 @@ def test_a_busy_cpu_does_not_starve_the_others(sender: Sender) -> None:
     reader = sender.reader(pages=16)
     sender.send(1000, cpu=CPUS[0])
     sender.send(20, cpu=CPUS[-1])
-    records = drain(reader, room=sender.cpus * 20 * 24)
+    records = drain(reader, sender.cpus * 20)
     assert numbers([r for r in records if r[0] == CPUS[0]])[:20] == list(range(20))
     if len(CPUS) > 1:
         assert numbers([r for r in records if r[0] == CPUS[-1]]) == list(range(1000, 1020))
@@ -169,8 +163,8 @@ def test_room_for_some_of_them(sender: Sender) -> None:
     reader = sender.reader(pages=8)
     sender.send(300, cpu=CPUS[0])
     got: list[int] = []
-    while records := drain(reader, room=100):
-        assert len(records) <= 100 // 24
+    while records := drain(reader, 4):
+        assert len(records) <= 4
         got += numbers(records)
     assert got == list(range(300))
 
@@ -181,20 +175,29 @@ def test_no_more_records_than_asked_for(sender: Sender, most: int) -> None:
     for cpu in CPUS:
         sender.send(40, cpu=cpu)
     got: dict[int, list[int]] = {cpu: [] for cpu in CPUS}
-    while records := drain(reader, max_records=most):
+    while records := drain(reader, most):
         assert len(records) <= most
         for record in records:
             got[record[0]] += numbers([record])
     assert got == {cpu: list(range(40 * i, 40 * i + 40)) for i, cpu in enumerate(CPUS)}
 
 
-def test_no_room_for_one(sender: Sender) -> None:
+def test_records_are_cut_to_the_size_and_short_ones_refused(make_sender: Callable[[int], Sender]) -> None:
+    sender = make_sender(16)
     reader = sender.reader()
-    sender.send(1)
-    with pytest.raises(KernelError) as caught:
-        drain(reader, room=23)
-    assert caught.value.errno == errno.ENOSPC
-    assert numbers(drain(reader, room=24)) == [0]
+    out = bytearray(b"?" * 8 * 5)
+    for size, least, wanted in ((8, 8, 3), (4, 4, 3), (20, 20, 3), (21, 20, 3), (21, 21, 0)):
+        sender.send(3, cpu=CPUS[-1])
+        out = bytearray(b"?" * size * 5)
+        batch = Batch(out, size, 5, least)
+        reader.take(batch)
+        assert batch.n == wanted and out[wanted * size :] == b"?" * (5 - wanted) * size
+        assert batch.refused == (None if wanted else (3, CPUS[-1], 20))
+    assert reader.stats() == (12, 0, 3)
+    with pytest.raises(ValueError, match="no room for 20"):
+        Batch(out, 8, 5, cpus=bytearray(19))
+    with pytest.raises(ValueError, match="a buffer of 105 bytes has no room for 106"):
+        Batch(out, 106, 1)
 
 
 def test_waiting(sender: Sender) -> None:
@@ -214,7 +217,7 @@ def test_what_a_drain_leaves_ends_the_next_wait(sender: Sender) -> None:
         sender.send(2, cpu=cpu)
     assert reader.wait(5000) is True
     for _ in range(2 * len(CPUS)):
-        assert len(drain(reader, max_records=1)) == 1
+        assert len(drain(reader, 1)) == 1
         assert reader.wait(0) is True
     assert drain(reader) == []
     assert reader.wait(0) is False

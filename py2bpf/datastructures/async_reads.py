@@ -1,0 +1,121 @@
+"""Reading a queue in asyncio's event loops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..exception import ClosedError
+from .batch_reads import BatchReads, _used
+from .pending import RecordSource
+
+if TYPE_CHECKING:
+    import numpy
+
+_T = TypeVar("_T")
+
+
+class AsyncReads(BatchReads):
+    """What Reader has for asyncio. Tasks of several loops may read, together with threads."""
+
+    def __init__(self, source: RecordSource) -> None:
+        super().__init__(source)
+        self._watches: dict[asyncio.AbstractEventLoop, _Watch] = {}
+
+    async def get(self) -> Any:
+        """The next record. Raises ClosedError when nothing is left of a closed queue.
+
+        Several tasks may wait: each record goes to one of them. Cancelling one loses no record.
+        """
+        self._drop_copies()
+        found = self._next_record()
+        if found is None:
+            found = await self._until(self._read_record)
+        return found[0]
+
+    async def get_batch(self, max: int | None = None) -> numpy.ndarray[Any, Any]:
+        """What read_batch() gives, at least one record. Raises ClosedError as get() does."""
+        self._drop_copies()
+        return await self._until(lambda: self._batch_now(max))
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """The records, until the queue is closed and nothing is left of it."""
+        while True:
+            try:
+                record = await self.get()
+            except ClosedError:
+                return
+            yield record
+
+    def _next_record(self) -> tuple[Any] | None:
+        while chunk := self._front():
+            for record in chunk.values():
+                return (record,)
+        return None
+
+    def _read_record(self) -> tuple[Any] | None:
+        if self._front() is None:
+            self._read_chunk()
+        return self._next_record()
+
+    def _batch_now(self, most: int | None) -> numpy.ndarray[Any, Any] | None:
+        rows = self._empty_rows(most)
+        count = self._pending_into(rows, len(rows)) if self._closing else self._take_into(rows, len(rows))
+        return _used(rows, count) if count else None
+
+    async def _until(self, attempt: Callable[[], _T | None]) -> _T:
+        """What attempt() gives once that isn't None; meanwhile others have their turn, also where it is at once."""
+        await asyncio.sleep(0)
+        while True:
+            over = self._closed.is_set()
+            with suppress(ClosedError):
+                if (found := attempt()) is not None:
+                    return found
+            if over:
+                self._check_not_over()
+            if self._closing:
+                self._closed.wait()
+            else:
+                await self._readable()
+
+    async def _readable(self) -> None:
+        """Returns when records are likely there, or after close()."""
+        loop = asyncio.get_running_loop()
+        for other in [each for each in self._watches if each.is_closed()]:
+            self._watches.pop(other, None)
+        watch = self._watches.get(loop)
+        if watch is None:
+            try:
+                watch = self._watches[loop] = _Watch(loop, self._source)
+            except ClosedError:
+                return
+        future = loop.create_future()
+        watch.waiting.add(future)
+        try:
+            await future
+        finally:
+            watch.waiting.discard(future)
+            if not watch.waiting and self._watches.pop(loop, None) is not None:
+                watch.stop()
+
+
+class _Watch:
+    """A loop that watches a source's descriptor while tasks wait for it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, source: RecordSource) -> None:
+        self.waiting: set[asyncio.Future[None]] = set()
+        self._loop = loop
+        self._kept = source.keep()
+        self._fd = source.fileno()
+        loop.add_reader(self._fd, self._wake)
+
+    def _wake(self) -> None:
+        for future in self.waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def stop(self) -> None:
+        self._loop.remove_reader(self._fd)
+        self._kept = None

@@ -1,0 +1,295 @@
+"""What all ways of reading a queue share: records that wait for a reader, waiting for more, closing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+from ..exception import ClosedError, DataRangeError, DataTypeError
+from ..kernel.codec import Codec
+from ..kernel.readers import Batch, copy_bytes, room_of
+from ..kernel.records import ShortRecordError
+from .chunks import Chunk
+
+CHUNK: Final = 1 << 16
+"""Bytes of the records that are read together: keeping one of them as an instance keeps all."""
+
+
+class RecordSource(Protocol):
+    """Where a reader's records come from. All of it may be called from any thread and from signal handlers."""
+
+    codec: Codec
+    most: int
+    """How many records can be there at a time, about."""
+
+    @property
+    def turn(self) -> AbstractContextManager[Any]:
+        """Who takes records has it, after check(): the lock may be one that a forked child can't get."""
+
+    def check(self) -> None:
+        """Raises ClosedError after close(), KernelError in a forked child."""
+
+    def batch(self, out: Any, count: int, sizes: Any = None) -> Batch:
+        """For at most count records in a buffer; sizes gets what size each had."""
+
+    def take(self, batch: Batch) -> None:
+        """Puts into the batch what is there, without waiting. Raises as check() does."""
+
+    def wait(self, seconds: float) -> None:
+        """Returns when records are likely there, at the latest after that time, or its own shorter one."""
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when records are there."""
+
+    def keep(self) -> Any:
+        """What keeps the descriptor open as long as anybody has it."""
+
+    def lost(self) -> int:
+        """How many records could not be delivered."""
+
+    def lost_by_cpu(self, n_cpus: int) -> dict[int, int]:
+        """Likewise for each CPU below n_cpus that has a buffer of its own."""
+
+    @property
+    def forked(self) -> bool:
+        """Whether this process is a forked child of the one whose records these are, and can't read them."""
+
+    def cancel(self) -> None:
+        """Ends every wait, now and later."""
+
+    def close(self) -> None:
+        """Gives everything back; idempotent."""
+
+
+class PendingReads:
+    """Reads bytes from a source, and the life of a queue's reader; Reader tells more."""
+
+    def __init__(self, source: RecordSource) -> None:
+        self._source = source
+        self._codec = source.codec
+        self._pending: deque[Chunk] = deque()
+        self._spare: list[Batch] = []
+        self._closing = False
+        self._closed = threading.Event()
+        self._lost_in_all = 0
+
+    # Records
+
+    def _front(self) -> Chunk | None:
+        """The first chunk of which something is left."""
+        while True:
+            try:
+                chunk = self._pending[0]
+            except IndexError:
+                return None
+            if not chunk.ready:
+                return None
+            if chunk.left:
+                return chunk
+            with suppress(ValueError):  # another thread was quicker
+                self._pending.remove(chunk)
+
+    def _drop_copies(self) -> None:
+        """What was pending when the process forked is the parent's to deliver."""
+        if self._source.forked:
+            self._pending.clear()
+
+    def _read_chunk(self) -> bool:
+        """Puts the records that are there behind the pending ones, at most a chunk; whether there may be more.
+
+        Raises ClosedError after close(), ShortRecordError once those that came with the short ones are pending.
+        """
+        self._source.check()
+        with self._source.turn:
+            for interrupted in [chunk for chunk in self._pending if not chunk.ready]:
+                interrupted.settle()
+            batch = self._spare.pop() if self._spare else self._new_batch()
+            # In line before it is filled: no signal handler's exception comes between reading and keeping.
+            chunk = Chunk(self._codec, batch)
+            self._pending.append(chunk)
+            try:
+                self._source.take(batch)
+            finally:
+                chunk.settle()
+            self._spare.append(batch)
+            full, refused = batch.full, batch.refused
+        if refused:
+            raise ShortRecordError(self._codec, refused)
+        return full
+
+    def _new_batch(self) -> Batch:
+        count = max(CHUNK // self._codec.size, 1)
+        sizes = array("I", bytes(4 * count)) if self._codec.least < self._codec.size else None
+        return self._source.batch(bytearray(count * self._codec.size), count, sizes)
+
+    def _read_chunks(self) -> None:
+        """All that is there, unless programs write so fast that there is always more."""
+        short: ShortRecordError | None = None
+        for _ in range(self._source.most * self._codec.size // CHUNK + 2):
+            try:
+                if not self._read_chunk():
+                    break
+            except ShortRecordError as error:
+                short = short or error
+        if short:
+            raise short
+
+    def _fill(self, deadline: float | None, read: Callable[[], object]) -> bool:
+        """Waits until ``read`` finds records: False at the deadline, and at the end of a closed queue."""
+        while not self._closing:
+            try:
+                read()
+            except ClosedError:
+                break
+            if self._front():
+                return True
+            if not self._wait(deadline):
+                return False
+        self._closed.wait()
+        return self._front() is not None
+
+    def _wait(self, deadline: float | None) -> bool:
+        """Waits for a wake-up, or a while; False at the deadline."""
+        left = float("inf") if deadline is None else deadline - time.monotonic()
+        if left > 0:
+            self._source.wait(left)
+        return left > 0
+
+    def _check_not_over(self) -> None:
+        if self._closed.is_set():
+            raise ClosedError(f"{self!r} is closed")
+
+    # Bytes
+
+    def read_into(self, buffer: Any, timeout: float | None = None) -> int:
+        """Waits for records as poll() does, and puts them into a writable buffer as they lie in memory.
+
+        ``buffer`` is a bytearray, a numpy array, a ctypes array or anything else with that protocol. Gives the number
+        of records, each of which has the type's size; 0 when the time is over, or when the queue was closed
+        meanwhile. Raises DataTypeError for what can't be written to, DataRangeError where not even one record fits,
+        ShortRecordError and ClosedError as poll() does.
+        """
+        room = self._checked_room(buffer)
+        deadline = deadline_of(timeout)
+        self._drop_copies()
+        if self._front() is None:
+            self._check_not_over()
+        while not self._closing:
+            with suppress(ClosedError):
+                if n := self._take_into(buffer, room):
+                    return n
+                if self._wait(deadline):
+                    continue
+            return 0
+        self._closed.wait()
+        return self._pending_into(buffer, room)
+
+    def _checked_room(self, buffer: Any) -> int:
+        """How many records a buffer has room for."""
+        size = self._codec.size
+        try:
+            found = room_of(buffer)
+        except (TypeError, ValueError, BufferError) as error:
+            raise DataTypeError(f"records are read into a writable, contiguous buffer, such as a bytearray: {error}"
+                                ) from None
+        if found < size:
+            raise DataRangeError(f"a record of {self._codec.name} has {size} bytes, the buffer {found}")
+        return found // size
+
+    def _take_into(self, buffer: Any, room: int) -> int:
+        """Without waiting: what is pending, or else what is there."""
+        self._source.check()
+        if n := self._pending_into(buffer, room):
+            return n
+        batch = self._source.batch(buffer, room)
+        self._source.take(batch)
+        if refused := batch.refused:
+            rows = batch.rows()
+            self._pending.append(Chunk.of(self._codec, self._codec.items(bytearray(rows), batch.n), rows, batch.n))
+            raise ShortRecordError(self._codec, refused)
+        return batch.n
+
+    def _pending_into(self, buffer: Any, room: int) -> int:
+        used, size = 0, self._codec.size
+        while used < room * size and (chunk := self._front()):
+            rows = chunk.rows(room - used // size)
+            copy_bytes(buffer, used, rows)
+            used += len(rows)
+        return used // size
+
+    def deliver(self, record: Any) -> None:
+        """Puts a record behind those that wait for a reader: what a simulated program wrote, see py2bpf.sim."""
+        data = self._codec.encode(record).ljust(self._codec.size, b"\0")
+        self._pending.append(Chunk.of(self._codec, (record,), data, 1))
+
+    # Life
+
+    @property
+    def lost(self) -> int:
+        """How many records programs could not write because their CPU's buffer was full."""
+        if self._closed.is_set():
+            return self._lost_in_all
+        try:
+            return self._source.lost()
+        except ClosedError:
+            return self._lost_in_all
+
+    def fileno(self) -> int:
+        """A descriptor for select() and event loops: when it is readable, call ``poll(0)``.
+
+        Records that wait for a wake-up together are announced by a timer, so after the first call of this the
+        descriptor also becomes readable every so often when nothing is there, and ``poll(0)`` gives []. Call
+        ``poll(0)`` once before the first wait.
+        """
+        return self._source.fileno()
+
+    @property
+    def closed(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        """Ends iterations and waits in all threads, keeps what is unread for them, and gives the buffers back."""
+        if self._closing:
+            return
+        self._closing = True
+        try:
+            self._source.cancel()
+            self._drop_copies()
+            if not self._source.forked:
+                self._read_last()
+        finally:
+            self._source.close()
+            self._closed.set()
+
+    def _read_last(self) -> None:
+        """Counts what was lost, and keeps what is there."""
+        with suppress(ShortRecordError):
+            self._read_chunks()
+        self._lost_in_all = self._source.lost()
+
+    def __enter__(self) -> Self:
+        if self._closing:
+            raise ClosedError(f"{self!r} is closed")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def deadline_of(timeout: float | None) -> float | None:
+    """When a wait that begins now is over. Raises DataTypeError, DataRangeError."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise DataTypeError(f"a timeout is a number of seconds or None, not {timeout!r}")
+    if not timeout >= 0:
+        raise DataRangeError(f"a timeout is 0 or more seconds, or None for no limit, not {timeout!r}")
+    return time.monotonic() + timeout

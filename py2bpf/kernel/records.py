@@ -1,0 +1,96 @@
+"""Records of an event queue as bytes: when to look for them, how many were lost, which are too short."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final
+
+from ..exception import DataRangeError, KernelError
+from .codec import Codec
+from .readers import Batch, CoreReader, Refused
+
+_HEADER: Final = 8
+_SLICE_MAX: Final = 1.0
+_SLICE_IMMEDIATE: Final = 0.1
+"""Seconds that one system call waits at most: so long a signal that came just before the call may go unnoticed."""
+
+
+class Records:
+    """A reader's records, for values of the codec's type. See datastructures.pending.RecordSource.
+
+    What isn't announced is fetched after ``latency`` seconds; 0: everything is announced. ``room`` is how many bytes
+    can be there. ``lost`` tells how many records were lost, where the reader doesn't know.
+    """
+
+    def __init__(
+        self, reader: CoreReader, codec: Codec, latency: float, room: int, lost: Callable[[], int] | None = None
+    ) -> None:
+        self.codec = codec
+        self.most = room // (_HEADER + (codec.least + 7 & ~7) or 1) + 1
+        self._reader = reader
+        self._latency = latency
+        self._lost = lost
+
+    def batch(self, out: Any, count: int, sizes: Any = None) -> Batch:
+        """A batch for at most count records of the codec's size in out; ``sizes`` gets what they had, as u32."""
+        return Batch(out, self.codec.size, count, self.codec.least, sizes=sizes)
+
+    def take(self, batch: Batch) -> None:
+        """Puts records into the batch, without waiting. Raises ClosedError, KernelError."""
+        self._reader.take(batch)
+
+    @property
+    def turn(self) -> AbstractContextManager[Any]:
+        return self._reader.turn
+
+    def check(self) -> None:
+        """Raises ClosedError after close(), KernelError in a forked child."""
+        self._reader.check()
+
+    def wait(self, seconds: float) -> None:
+        """Waits for a wake-up, cancel(), a signal, or that time."""
+        self._reader.wait(math.ceil(1000 * min(seconds, self._latency or _SLICE_IMMEDIATE, _SLICE_MAX)))
+
+    def fileno(self) -> int:
+        if self._latency:
+            self._reader.tick(math.ceil(1000 * self._latency))
+        return self._reader.fileno()
+
+    def keep(self) -> Any:
+        return self._reader.keep()
+
+    def lost(self) -> int:
+        """Records that found no room or that can't be read, so far."""
+        stats = self._reader.stats()
+        return (stats.lost if self._lost is None else self._lost()) + stats.corrupt
+
+    def lost_by_cpu(self, n_cpus: int) -> dict[int, int]:
+        """Likewise for each CPU that has a buffer of its own."""
+        found = {}
+        for cpu in range(n_cpus):
+            try:
+                stats = self._reader.stats(cpu)
+            except KernelError:
+                continue  # offline when the reader was made
+            found[cpu] = stats.lost + stats.corrupt
+        return found
+
+    @property
+    def forked(self) -> bool:
+        return self._reader.forked
+
+    def cancel(self) -> None:
+        self._reader.cancel()
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+class ShortRecordError(DataRangeError):
+    """A program wrote fewer bytes than a queue's type has. Records that came with it are delivered by the next read."""
+
+    def __init__(self, codec: Codec, refused: Refused) -> None:
+        super().__init__(f"a program on CPU {refused.cpu} wrote a record of at most {refused.size} bytes into a queue "
+                         f"of {codec.name}, which has {codec.size} bytes; {refused.records} such records were dropped")
