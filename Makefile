@@ -45,6 +45,7 @@ asan: $(VENV)/.test
 bench: $(VENV)/.examples
 	$(BIN)/python benchmarks/bench_compile.py
 	$(BIN)/python benchmarks/bench_program.py
+	$(BIN)/python benchmarks/bench_map_batch.py
 
 venv: $(VENV)/.test $(VENV)/.lint
 

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,11 +95,13 @@ def align(rows: list[tuple[str, ...]]) -> Iterable[str]:
         yield "  " + "  ".join(cells).rstrip()
 
 
-def arguments(description: str, rounds: int) -> argparse.ArgumentParser:
-    """The options that all benchmarks have."""
+def arguments(description: str, rounds: int, plot: bool = False) -> argparse.ArgumentParser:
+    """The options that all benchmarks have; ``plot`` for those that can be drawn."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=rounds, help="samples of each contestant (default %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to this file")
+    if plot:
+        parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the medians (needs matplotlib)")
     parser.add_argument("--quick", action="store_true", help="few rounds and repeats: checks more than it measures")
     parser.add_argument("--cpu", type=int, default=None, help="run on this processor (default: the last allowed)")
     return parser
@@ -114,3 +117,38 @@ def report(results: Results, options: argparse.Namespace) -> None:
     print(results.table())
     if options.json:
         options.json.write_text(json.dumps(results.as_json(), indent=1) + "\n")
+    if getattr(options, "plot", None):
+        draw(results, options.plot)
+
+
+def draw(results: Results, path: Path) -> None:
+    """Bars of the medians, one panel a measurement, with lines from the least to the most. The file's name says its
+    format: .svg, .png."""
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError:
+        sys.exit("--plot needs matplotlib: pip install 'py2bpf[plot]'")
+    measurements = list(dict.fromkeys(series.measurement for series in results.series))
+    by_name = {name: [one for one in results.series if one.measurement == name] for name in measurements}
+    figure = Figure(figsize=(8, 0.6 * len(measurements) + 0.35 * len(results.series) + 0.6), layout="constrained")
+    heights = [len(racing) + 1 for racing in by_name.values()]
+    panels = figure.subplots(len(measurements), squeeze=False, height_ratios=heights)
+    for name, panel in zip(measurements, panels[:, 0], strict=True):
+        draw_panel(panel, name, by_name[name])
+    figure.suptitle(results.title, fontsize="medium")
+    with rc_context({"svg.fonttype": "none"}):  # text as text
+        figure.savefig(path)
+
+
+def draw_panel(panel: Any, name: str, racing: list[Series]) -> None:
+    medians = [series.median for series in racing]
+    spread = [[m - min(s.samples) for m, s in zip(medians, racing, strict=True)],
+              [max(s.samples) - m for m, s in zip(medians, racing, strict=True)]]
+    bars = panel.barh([series.contestant for series in racing], medians, xerr=spread, height=0.6, color="tab:blue",
+                      error_kw={"ecolor": "0.3", "elinewidth": 1})
+    panel.bar_label(bars, [f" {number(median)}" for median in medians], fontsize="small")
+    panel.invert_yaxis()
+    panel.set_title(f"{name}, {racing[0].unit}", fontsize="small", loc="left")
+    panel.margins(x=0.12)
+    panel.spines[["top", "right"]].set_visible(False)

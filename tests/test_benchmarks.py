@@ -24,10 +24,10 @@ MOST_INSTRUCTIONS = {
 MOST_MEGABYTES = 40
 
 
-def run(script: str, tmp_path: Path) -> dict[tuple[str, str], float]:
+def run(script: str, tmp_path: Path, *more: str) -> dict[tuple[str, str], float]:
     """Median by measurement and contestant."""
     out = tmp_path / "out.json"
-    command = [sys.executable, str(FOLDER / script), "--quick", "--json", str(out)]
+    command = [sys.executable, str(FOLDER / script), "--quick", "--json", str(out), *more]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     series: list[dict[str, Any]] = json.loads(out.read_text())["series"]
@@ -51,6 +51,20 @@ def test_compiling_is_light(tmp_path: Path) -> None:
     found = run("bench_compile.py", tmp_path)
     assert found["warm compile and load, flow_counter", "py2bpf"] > 0
     assert found["peak memory, count_by_protocol", "py2bpf"] <= MOST_MEGABYTES
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_large_maps_are_about_as_fast_as_in_c(tmp_path: Path) -> None:
+    """The limits are far above what an idle machine shows: 1.25, 2.5, and 2.5 of C's time."""
+    picture = tmp_path / "picture.svg"
+    found = run("bench_map_batch.py", tmp_path, "--plot", str(picture))
+    assert all(ms > 0 for ms in found.values()) and "list(items())" in picture.read_text()
+    c = "C, libbpf"
+    if ("read", c) in found:
+        assert found["read", "py2bpf, arrays()"] < 4 * found["read", c]
+        assert found["read", "py2bpf, list(items())"] < 8 * found["read", c]
+        assert found["fill", "py2bpf, update(dict)"] < 8 * found["fill", c]
 
 
 @pytest.fixture

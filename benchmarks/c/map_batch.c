@@ -1,9 +1,9 @@
 /*
- * Fills and reads a hash map of u32 to u64 with libbpf's batch calls, as often as it is told to:
+ * Fills and reads hash maps of u32 to u64 with libbpf's batch calls, as often as it is told to:
  *
- *   map_batch ENTRIES        commands on stdin, a line of nanoseconds on stdout for each
+ *   map_batch ENTRIES        commands on stdin, a line of nanoseconds (processor time) on stdout for each
  *     fill                   all entries into a new map by one bpf_map_update_batch()
- *     read CHUNK             all entries of that map by bpf_map_lookup_batch(), at most CHUNK at a time
+ *     read ID                all entries of a full map by one bpf_map_lookup_batch()
  *
  * What was read is checked: entry i is 3 * i.
  */
@@ -18,7 +18,6 @@
 enum { SPARE = 1024 };  /* a hash bucket is handed out whole */
 
 struct table {
-	int fd;
 	__u32 entries;
 	__u32 *keys;
 	__u64 *values;
@@ -34,58 +33,57 @@ static long long now(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
 static long long fill(struct table *t)
 {
 	__u32 count = t->entries;
-	long long begin;
+	long long begin, end;
+	int fd;
 
 	for (__u32 i = 0; i < t->entries; i++) {
 		t->keys[i] = i;
 		t->values[i] = 3ULL * i;
 	}
-	if (t->fd >= 0)
-		close(t->fd);
-	t->fd = bpf_map_create(BPF_MAP_TYPE_HASH, "peer", sizeof(__u32), sizeof(__u64), t->entries, NULL);
-	if (t->fd < 0)
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "peer", sizeof(__u32), sizeof(__u64), t->entries, NULL);
+	if (fd < 0)
 		fail("map");
 	begin = now();
-	if (bpf_map_update_batch(t->fd, t->keys, t->values, &count, NULL) || count != t->entries)
+	if (bpf_map_update_batch(fd, t->keys, t->values, &count, NULL) || count != t->entries)
 		fail("update_batch");
-	return now() - begin;
+	end = now();
+	close(fd);
+	return end - begin;
 }
 
-static long long read_all(struct table *t, __u32 chunk)
+static long long read_all(struct table *t, __u32 id)
 {
-	__u32 position, done = 0, room = t->entries + SPARE;
-	long long begin = now(), end;
+	__u32 position, count = t->entries + SPARE;
+	int fd = bpf_map_get_fd_by_id(id);
+	long long begin, end;
 	__u64 sum = 0;
 
-	for (int err = 0; !err;) {
-		__u32 count = chunk < room - done ? chunk : room - done;
-
-		err = bpf_map_lookup_batch(t->fd, done ? &position : NULL, &position, t->keys + done, t->values + done,
-					   &count, NULL);
-		if (err && errno != ENOENT)
-			fail("lookup_batch");
-		done += count;
-	}
+	if (fd < 0)
+		fail("map");
+	begin = now();
+	if (!bpf_map_lookup_batch(fd, NULL, &position, t->keys, t->values, &count, NULL) || errno != ENOENT)
+		fail("lookup_batch");   /* it ends with ENOENT */
 	end = now();
-	for (__u32 i = 0; i < done; i++)
+	close(fd);
+	for (__u32 i = 0; i < count; i++)
 		sum += t->values[i] - 3ULL * t->keys[i] + t->keys[i];
-	if (done != t->entries || sum != (__u64)t->entries * (t->entries - 1) / 2)
+	if (count != t->entries || sum != (__u64)t->entries * (t->entries - 1) / 2)
 		fail("wrong entries");
 	return end - begin;
 }
 
 int main(int argc, char **argv)
 {
-	struct table t = { .fd = -1, .entries = argc > 1 ? (__u32)strtoul(argv[1], NULL, 0) : 0 };
+	struct table t = { .entries = argc > 1 ? (__u32)strtoul(argv[1], NULL, 0) : 0 };
 	char line[64];
-	unsigned int chunk;
+	unsigned int id;
 
 	t.keys = calloc(t.entries + SPARE, sizeof(*t.keys));
 	t.values = calloc(t.entries + SPARE, sizeof(*t.values));
@@ -94,8 +92,8 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!strcmp(line, "fill\n")) {
 			printf("%lld\n", fill(&t));
-		} else if (sscanf(line, "read %u", &chunk) == 1 && chunk) {
-			printf("%lld\n", read_all(&t, chunk));
+		} else if (sscanf(line, "read %u", &id) == 1) {
+			printf("%lld\n", read_all(&t, id));
 		} else {
 			errno = EINVAL;
 			fail(line);

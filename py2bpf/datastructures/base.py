@@ -15,7 +15,7 @@ from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
 from ..worlds import in_programs
 from . import columns, locks
 from .insertions import CountsInsertions
-from .storage import Chunk, MapStorage, open_storage
+from .storage import Chunk, MapStorage, Room, open_storage
 from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
 
 if TYPE_CHECKING:
@@ -212,10 +212,10 @@ class Map(CountsInsertions, MutableMapping[Any, Any]):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._key_list())
 
-    def _walk(self, pop: bool = False) -> Iterator[Chunk]:
+    def _walk(self, pop: bool = False, room: Room | None = None) -> Iterator[Chunk]:
         if pop:
             self._check_pop()
-        return self._storage.walk(delete=pop)
+        return self._storage.walk(pop, room)
 
     def _check_pop(self) -> None:
         """Raises DataTypeError where entries can't be read and deleted in one step."""
@@ -315,11 +315,11 @@ class Map(CountsInsertions, MutableMapping[Any, Any]):
         """
         numpy = columns.numpy_for("arrays()")
         _ = numpy.dtype(self._keys.dtype), numpy.dtype(self._values.dtype)  # refused before anything is popped
-        keys, values = bytearray(), bytearray()
-        for some_keys, some_values, n in self._walk(pop):
-            keys += some_keys[: n * self._keys.size]
-            values += some_values[: n * self._values.size]
-        return self._keys.rows(numpy, keys), self._values.rows(numpy, values)
+        gathered = columns.Gathered(numpy, self._keys.size, self._values.size, self.map_spec.max_entries)
+        for _, _, n in self._walk(pop, gathered.room):
+            gathered.n += n
+        keys, values = gathered.arrays()
+        return self._keys.rows(numpy, keys.data), self._values.rows(numpy, values.data)
 
 
 def _columns(other: Any, more: dict[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..exception import DataRangeError, DataTypeError
 from ..kernel.codec import (
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import numpy
 
     Array = numpy.ndarray[Any, Any]
+
+_FIRST_BYTES: Final = 64 << 20
+"""So much room is reserved at first at most; a full map of that size is then read without a copy."""
 
 
 def numpy_for(what: str) -> Any:
@@ -141,3 +144,33 @@ def first_refused(codec: Codec, values: Any) -> int | None:
         except (DataTypeError, DataRangeError):
             return at
     return None
+
+
+class Gathered:
+    """Keys and values of a whole map in one piece of memory each, which a walk writes itself."""
+
+    def __init__(self, numpy: Any, key_size: int, value_size: int, expected: int) -> None:
+        self._numpy = numpy
+        self._sizes = key_size, value_size
+        self._first = min(expected, _FIRST_BYTES // (key_size + value_size))
+        self._columns = [numpy.empty(0, "u1")] * 2
+        self._cap = 0
+        self.n = 0
+
+    def room(self, cap: int) -> tuple[memoryview, memoryview]:
+        """Memory for cap entries behind those that there are. What isn't written costs nothing."""
+        if self.n + cap > self._cap:
+            self._cap = max(2 * self._cap, self._first) + cap
+            self._columns = [self._grown(old, size) for old, size in zip(self._columns, self._sizes, strict=True)]
+        keys, values = (whole[self.n * size :].data for whole, size in zip(self._columns, self._sizes, strict=True))
+        return keys, values
+
+    def _grown(self, old: Array, size: int) -> Array:
+        whole: Array = self._numpy.empty(self._cap * size, "u1")
+        whole[: self.n * size] = old[: self.n * size]
+        return whole
+
+    def arrays(self) -> tuple[Array, Array]:
+        """The bytes; a copy where much more room than needed was reserved."""
+        keys, values = (whole[: self.n * size] for whole, size in zip(self._columns, self._sizes, strict=True))
+        return (keys, values) if 2 * self.n > self._cap else (keys.copy(), values.copy())

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Chunk = tuple[memoryview, memoryview, int]
 """Keys, values and their count; valid until the next chunk is asked for."""
 
+Room = Callable[[int], tuple[memoryview, memoryview]]
+"""Gives writable memory for at least so many keys and as many values."""
+
 
 class MapStorage(Protocol):
     """A map's bytes. Keys and values are of exactly ``key_size`` and ``value_size`` bytes.
@@ -54,8 +57,8 @@ class MapStorage(Protocol):
     def next_key(self, key: bytes | None) -> bytes | None:
         """The key after ``key``, or the first one; None at the end."""
 
-    def walk(self, delete: bool = False) -> Iterator[Chunk]:
-        """One pass: each key that stays comes once, none comes twice, and it ends."""
+    def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
+        """One pass: each key that stays comes once, none comes twice, and it ends. Chunks lie where ``room`` says."""
 
     def synchronize(self) -> None:
         """Waits until every run of a program that began before has ended."""

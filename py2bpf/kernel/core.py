@@ -304,9 +304,25 @@ def map_delete_many(fd: int, keys: Buffer, key_size: int, count: int) -> None:
 class Entries(NamedTuple):
     """``n`` contiguous keys and values."""
 
-    keys: bytearray
-    values: bytearray
+    keys: memoryview
+    values: memoryview
     n: int
+
+
+class Room:
+    """Buffers for entries, which are used again and again."""
+
+    def __init__(self, key_size: int, value_size: int) -> None:
+        self._sizes = key_size, value_size
+        self._buffers = memoryview(b""), memoryview(b"")
+        self._cap = 0
+
+    def __call__(self, cap: int) -> tuple[memoryview, memoryview]:
+        """Writable memory for at least cap keys and as many values."""
+        if cap > self._cap:
+            self._cap = cap
+            self._buffers = memoryview(bytearray(cap * self._sizes[0])), memoryview(bytearray(cap * self._sizes[1]))
+        return self._buffers
 
 
 class Walk:
@@ -326,18 +342,21 @@ class Walk:
         checked(lib.p2b_walk_create(fd, key_size, value_size, max_entries, flags, ret), "cannot read the map")
         self._walk = ffi.gc(ret[0], lib.p2b_walk_destroy)
 
-    def next(self, cap: int) -> Entries:
-        """The next at most cap entries (more where the kernel hands out more at once); n = 0 is the end."""
+    def next(self, cap: int, room: Callable[[int], tuple[memoryview, memoryview]] | None = None) -> Entries:
+        """The next at most cap entries (more where the kernel hands out more at once); n = 0 is the end.
+
+        They lie where ``room(cap)`` says, or in buffers of their own.
+        """
         key_size, value_size = self._sizes
+        room = room or Room(key_size, value_size)
         while True:
-            keys, values = bytearray(cap * key_size), bytearray(cap * value_size)
+            keys, values = room(cap)
             n: int = lib.p2b_walk_next(self._walk, ffi.from_buffer(keys), ffi.from_buffer(values), cap)
             if n != -errno.ENOSPC:
                 break
             cap *= 2
         checked(n, "cannot read the map")
-        del keys[n * key_size :], values[n * value_size :]
-        return Entries(keys, values, n)
+        return Entries(keys[: n * key_size], values[: n * value_size], n)
 
 
 # Per-CPU values

@@ -6,7 +6,7 @@ import errno
 import mmap
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ..btf import maps
@@ -16,6 +16,7 @@ from ..uapi.map_types import KINDS, MapType, Update
 from . import core, syscalls
 
 Chunk = tuple[memoryview, memoryview, int]
+Room = Callable[[int], tuple[memoryview, memoryview]]
 
 _CHUNK_BYTES: Final = 1 << 20
 _CHUNK_ENTRIES_MIN: Final = 64
@@ -123,12 +124,13 @@ class KernelMap:
             raise ClosedError(f"a {kind} takes programs: that is closed, or none (descriptor {value})")
         return value
 
-    def walk(self, delete: bool = False) -> Iterator[Chunk]:
+    def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
         kind, entries = KINDS[MapType(self._spec.kind)], self._spec.max_entries
         walk = core.Walk(self.fd, self.key_size, self.value_size, entries, not kind.batch, delete, bool(self._lock))
         cap = min(entries, max(_CHUNK_ENTRIES_MIN, _CHUNK_BYTES // (self.key_size + self.value_size)))
-        while (found := walk.next(cap)).n:
-            yield memoryview(found.keys), memoryview(found.values), found.n
+        room = room or core.Room(self.key_size, self.value_size)
+        while (found := walk.next(cap, room)).n:
+            yield found
             self.fd  # noqa: B018  raises when another thread closed the map
 
     def synchronize(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ..exception import ClosedError, DataTypeError, KernelError, NotInVm
 from ..kernel.core import Buffer, failure
+from ..kernel.core import Room as Buffers
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapType, Update
 from . import core, native
@@ -16,6 +17,7 @@ from .machine import machine
 from .registry import number_of, program_of
 
 Chunk = tuple[memoryview, memoryview, int]
+Room = Callable[[int], tuple[memoryview, memoryview]]
 
 _ORDER: Final = sys.byteorder
 
@@ -123,15 +125,16 @@ class VmMap:
     def next_key(self, key: bytes | None) -> bytes | None:
         return native.map_next_key(self.handle, key, self.key_size)
 
-    def walk(self, delete: bool = False) -> Iterator[Chunk]:
+    def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
         """All of the map at one time, oldest entries first: one chunk."""
         programs = self._spec.kind == MapType.PROG_ARRAY
-        keys, values, n = native.map_walk(self.handle, self.key_size, self.value_size, delete and not programs)
+        room = room or Buffers(self.key_size, self.value_size)
+        keys, values, n = native.map_walk(self.handle, room, delete and not programs)
         if delete and programs:
             for i in range(n):
                 self.delete(bytes(keys[4 * i : 4 * i + 4]))
         if n:
-            yield memoryview(keys), memoryview(values), n
+            yield keys[: n * self.key_size], values[: n * self.value_size], n
 
     def synchronize(self) -> None:
         self.check_open()

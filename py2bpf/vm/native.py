@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import Any, Final
 
 from .._ffi import ffi, lib
 from ..exception import KernelError
-from ..kernel.core import Buffer, Stored, checked
+from ..kernel.core import Buffer, Entries, Stored, checked
 from ..kernel.readers import CoreReader
 
 WALK_DELETE: Final[int] = lib.P2B_WALK_DELETE
@@ -96,15 +97,15 @@ def map_next_key(handle: Any, key: bytes | None, size: int) -> bytes | None:
     return _found(result, following, "find the map's next key")
 
 
-def map_walk(handle: Any, key_size: int, value_size: int, delete: bool) -> tuple[bytearray, bytearray, int]:
-    """All keys and values at one time, and their number."""
+def map_walk(handle: Any, room: Callable[[int], tuple[memoryview, memoryview]], delete: bool) -> Entries:
+    """All keys and values at one time, at the beginning of the memory that ``room`` gives, and their number."""
     while True:
         cap = checked(lib.p2b_vm_map_count(handle), "cannot read the map") + _SPARE
-        keys, values = bytearray(cap * key_size), bytearray(cap * value_size)
+        keys, values = room(cap)
         n: int = lib.p2b_vm_map_walk(
             handle, ffi.from_buffer(keys), ffi.from_buffer(values), cap, WALK_DELETE if delete else 0)
         if n != -errno.ENOSPC:
-            return keys, values, checked(n, "cannot read the map")
+            return Entries(keys, values, checked(n, "cannot read the map"))
 
 
 def map_set_prog(handle: Any, index: int, prog: Any | None, number: int) -> bool:
