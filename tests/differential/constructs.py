@@ -33,7 +33,7 @@ SIGNED = {
     "and": Row(2, "($i and $i)"),
     "or else": Row(2, "($i or $i)"),
     "truth": Row(2, "bool($c)"),
-    "sum of truths": Row(1, "(($c) + ($c))"),
+    "sum of truths": Row(1, "(bool($c) + bool($c))"),
     "not": Row(1, "(not $i)"),
     "bit length": Row(1, "($n).bit_length()"),
     "bit count": Row(1, "($n).bit_count()"),
