@@ -279,6 +279,33 @@ uint64_t p2b_perf_ring_time(const struct p2b_perf_ring *ring);
 void p2b_ringbuf_walk(const void *data, uint64_t size, uint64_t *position, uint64_t end, struct p2b_batch *batch,
 		      struct p2b_ring_stats *stats);
 
+/* ---- User ring buffers --------------------------------------------------------------------------------------- */
+
+/*
+ * The writer of a BPF user ring buffer of size bytes (a power of two): programs take the records out, in order. One
+ * thread at a time sends or peeks; in a forked child all is -ECHILD.
+ */
+struct p2b_user_ring;
+int p2b_user_ring_create(int map_fd, uint64_t size, struct p2b_user_ring **ret);
+void p2b_user_ring_destroy(struct p2b_user_ring *ring);
+
+/* 0; -ENOSPC: no room now; -E2BIG: it never fits; -EIO: the positions are nonsense. */
+int p2b_user_ring_send(struct p2b_user_ring *ring, const void *data, uint32_t size);
+
+/*
+ * Copies the first record at or behind *position that no program has taken yet, and moves *position behind it; 0 where
+ * there is none, -ENOSPC where it has more than cap bytes, else its size. With take no program will get it.
+ */
+int64_t p2b_user_ring_peek(struct p2b_user_ring *ring, uint64_t *position, void *out, uint64_t cap, int take);
+
+/* The bytes that programs have not read yet, headers included. */
+uint64_t p2b_user_ring_waiting(const struct p2b_user_ring *ring);
+
+/* Waits until a record of size bytes may have room: 1, or another look is worth while; 0 after timeout_ms (-1: no
+ * limit); -EINTR; -ECANCELED once p2b_user_ring_cancel was called, by any thread or signal handler. */
+int p2b_user_ring_wait(struct p2b_user_ring *ring, uint32_t size, int timeout_ms);
+void p2b_user_ring_cancel(struct p2b_user_ring *ring);
+
 /* ---- The embedded VM ------------------------------------------------------------------------------------------ */
 
 /*
@@ -427,6 +454,11 @@ int p2b_vm_map_set_prog(struct vm_map *map, uint32_t index, struct p2b_vm_prog *
  * their room from the start, and ignore both.
  */
 int p2b_vm_queue_read(struct vm_map *map, uint32_t pages, uint32_t ordered, struct p2b_reader **ret);
+
+/* User ring buffers of the machine, as p2b_user_ring_send and its neighbours; anybody may send, nobody waits here. */
+int p2b_vm_user_ring_send(struct vm_map *map, const void *data, uint32_t size);
+int64_t p2b_vm_user_ring_peek(struct vm_map *map, uint64_t *position, void *out, uint64_t cap, int take);
+uint64_t p2b_vm_user_ring_waiting(struct vm_map *map);
 
 /* ---- Captures -------------------------------------------------------------------------------------------------- */
 

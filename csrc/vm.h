@@ -23,6 +23,7 @@ enum vm_map_kind {
 	VM_QUEUE = 22,
 	VM_STACK = 23,
 	VM_RINGBUF = 27,
+	VM_USER_RINGBUF = 31,
 };
 
 struct vm_map_private;
@@ -72,6 +73,11 @@ void vm_ring_submit(struct vm_map *map, void *record, int discard);
 
 /* What bpf_ringbuf_query gives for flags (BPF_RB_AVAIL_DATA ...), 0 for unknown ones. */
 uint64_t vm_ring_query(struct vm_map *map, uint64_t flags);
+
+/* A user ring buffer's oldest record: its size (0: there is none), some of its bytes, its end. */
+uint32_t vm_user_ring_next(struct vm_map *map);
+void vm_user_ring_read(const struct vm_map *map, uint32_t offset, void *to, uint32_t size);
+void vm_user_ring_drop(struct vm_map *map, uint32_t size);
 
 /* The program at an index of a program array, or NULL. */
 struct p2b_vm_prog *vm_map_prog(struct vm_map *map, uint32_t index);

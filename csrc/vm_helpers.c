@@ -195,7 +195,9 @@ static const struct vm_helper_row rows[] = {
 	{ 189, XDP, vm_xdp_load_bytes },
 	{ 190, XDP, vm_xdp_store_bytes },
 	{ 195, ANY, vm_map_lookup_percpu_elem },
+	{ 201, ANY, vm_dynptr_read },
 	{ 208, ANY, ktime_get_tai_ns },
+	{ 209, ANY, vm_user_ringbuf_drain },
 	/* These differ between classes. */
 	{ 25, PLAIN, vm_perf_event_output },
 	{ 25, SKB | XDP, vm_perf_event_output_skb },

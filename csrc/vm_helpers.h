@@ -15,6 +15,6 @@ vm_helper vm_probe_read, vm_probe_read_str, vm_strncmp, vm_strtol, vm_strtoul, v
 vm_helper vm_trace_printk, vm_trace_vprintk;
 
 /* vm_kfuncs.c */
-vm_helper vm_loop;
+vm_helper vm_loop, vm_user_ringbuf_drain, vm_dynptr_read;
 
 #endif

@@ -69,8 +69,7 @@ vm_helper *vm_find_kfunc(const char *name)
 	return NULL;
 }
 
-/* The subprogram that a function pointer names, or NULL after a fault. */
-static const struct vm_insn *callback(struct vm_state *s, uint64_t addr)
+const struct vm_insn *vm_callback(struct vm_state *s, uint64_t addr)
 {
 	uint64_t at = addr - p2b_ptr(s->prog->insns);
 
@@ -84,8 +83,7 @@ static const struct vm_insn *callback(struct vm_state *s, uint64_t addr)
 	return NULL;
 }
 
-/* Calls a subprogram back from a helper function, with the next frame. */
-static uint64_t call_back(struct vm_state *s, const struct vm_insn *entry, uint64_t r1, uint64_t r2)
+uint64_t vm_call_back(struct vm_state *s, const struct vm_insn *entry, uint64_t r1, uint64_t r2)
 {
 	const struct p2b_vm_prog *prog = s->prog;
 	uint64_t result;
@@ -112,11 +110,11 @@ uint64_t vm_loop(struct vm_state *s, const uint64_t *a)
 		return (uint64_t)-EINVAL;
 	if (n > VM_LOOPS_MAX)
 		return (uint64_t)-E2BIG;
-	entry = callback(s, a[1]);
+	entry = vm_callback(s, a[1]);
 	if (!entry)
 		return 0;
 	for (i = 0; i < n; i++) {
-		uint64_t stop = call_back(s, entry, i, a[2]);
+		uint64_t stop = vm_call_back(s, entry, i, a[2]);
 
 		if (s->why)
 			return 0;

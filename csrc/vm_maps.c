@@ -4,7 +4,7 @@
 enum { RDONLY_PROG = 1 << 7, WRONLY_PROG = 1 << 8 };
 
 /* What a kind of map allows programs to do, as check_map_func_compatibility of the kernel's verifier. */
-enum { BY_KEY = 1, UPDATE = 2, DELETE = 4, LIST = 8, PERF = 16, RING = 32 };
+enum { BY_KEY = 1, UPDATE = 2, DELETE = 4, LIST = 8, PERF = 16, RING = 32, USER_RING = 64 };
 static const uint8_t abilities[] = {
 	[VM_HASH] = BY_KEY | UPDATE | DELETE,
 	[VM_ARRAY] = BY_KEY | UPDATE | DELETE,
@@ -17,6 +17,7 @@ static const uint8_t abilities[] = {
 	[VM_QUEUE] = LIST,
 	[VM_STACK] = LIST,
 	[VM_RINGBUF] = RING,
+	[VM_USER_RINGBUF] = USER_RING,
 };
 
 static struct vm_map *map_for(struct vm_state *s, uint64_t value, int ability)
@@ -234,4 +235,60 @@ uint64_t vm_ringbuf_query(struct vm_state *s, const uint64_t *a)
 	struct vm_map *map = map_for(s, a[0], RING);
 
 	return map ? vm_ring_query(map, a[1]) : 0;
+}
+
+/* ---- User ring buffers ------------------------------------------------------------------------------------------ */
+
+enum { DRAIN_MAX = 128 << 10 };
+
+/* The record that a callback gets is a token: nobody reads memory through it. */
+static uint64_t record_token(struct vm_state *s)
+{
+	return p2b_ptr(&s->user_record);
+}
+
+uint64_t vm_user_ringbuf_drain(struct vm_state *s, const uint64_t *a)
+{
+	struct vm_map *map = map_for(s, a[0], USER_RING);
+	const struct vm_insn *entry = map ? vm_callback(s, a[1]) : NULL;
+	uint64_t n = 0, stop = 0;
+
+	if (!entry)
+		return 0;
+	if (a[3] & ~(uint64_t)WAKE_FLAGS)
+		return (uint64_t)-EINVAL;
+	if (s->user_record.map)
+		return (uint64_t)-EBUSY;
+	while (!stop && n < DRAIN_MAX) {
+		uint32_t size = vm_user_ring_next(map);
+
+		if (!size)
+			break;
+		s->user_record = (struct vm_user_record){ map, size };
+		stop = vm_call_back(s, entry, record_token(s), a[2]);
+		s->user_record.map = NULL;
+		vm_user_ring_drop(map, size);
+		if (s->why)
+			return 0;
+		n++;
+	}
+	return n;
+}
+
+uint64_t vm_dynptr_read(struct vm_state *s, const uint64_t *a)
+{
+	const struct vm_user_record *r = &s->user_record;
+	uint8_t *to;
+
+	if (a[2] != record_token(s) || !r->map)
+		return vm_fault(s, a[2], "this is no record of a user ring buffer");
+	to = vm_argument(s, a[0], a[1], 1);
+	if (!to)
+		return 0;
+	if (a[4])
+		return (uint64_t)-EINVAL;
+	if (a[1] > r->size || (uint32_t)a[3] > r->size - a[1])
+		return (uint64_t)-E2BIG;
+	vm_user_ring_read(r->map, (uint32_t)a[3], to, (uint32_t)a[1]);
+	return 0;
 }

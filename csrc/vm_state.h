@@ -60,6 +60,12 @@ struct vm_frame {
 	uint64_t saved[4];
 };
 
+/* The record of a user ring buffer that a callback is called with; map is NULL outside of one. */
+struct vm_user_record {
+	struct vm_map *map;
+	uint32_t size;
+};
+
 struct vm_state {
 	struct vm_region last;  /* where the last access that wasn't to the stack went */
 	uint64_t stack_lo;
@@ -84,6 +90,7 @@ struct vm_state {
 	struct vm_packet packet;
 	struct vm_record records[VM_RECORDS];
 	uint32_t n_records;
+	struct vm_user_record user_record;
 	uint64_t lock;          /* address of the bpf_spin_lock that is held, or 0 */
 	const char *why;        /* the fault, static text; NULL: none */
 	uint64_t fault_value;
@@ -93,6 +100,10 @@ struct vm_state {
 	struct vm_frame frames[VM_FRAMES];
 	_Alignas(16) uint8_t stack[VM_FRAMES * VM_STRIDE];
 };
+
+/* The subprogram that a function pointer names, or NULL after a fault; and calling it from a helper function. */
+const struct vm_insn *vm_callback(struct vm_state *state, uint64_t addr);
+uint64_t vm_call_back(struct vm_state *state, const struct vm_insn *entry, uint64_t r1, uint64_t r2);
 
 /* Runs the function at entry as the frame at state->depth; NULL in state->why, or the fault. */
 uint64_t vm_exec(struct vm_state *state, const struct vm_insn *entry, uint64_t r1, uint64_t r2);

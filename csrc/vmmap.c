@@ -23,6 +23,7 @@ static const struct {
 	{ VM_QUEUE, 0, &vm_list_ops },
 	{ VM_STACK, 0, &vm_list_ops },
 	{ VM_RINGBUF, 0, &vm_ring_ops },
+	{ VM_USER_RINGBUF, 0, &vm_user_ring_ops },
 };
 
 /* Small pieces by calloc, where sanitizers watch their ends; large ones by mmap, which commits nothing at once. */

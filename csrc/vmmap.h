@@ -65,7 +65,7 @@ struct vm_map_private {
 };
 
 extern const struct vm_map_ops vm_hash_ops, vm_lru_ops, vm_array_ops, vm_lpm_ops, vm_list_ops, vm_progs_ops;
-extern const struct vm_map_ops vm_stacks_ops, vm_perf_ops, vm_ring_ops;
+extern const struct vm_map_ops vm_stacks_ops, vm_perf_ops, vm_ring_ops, vm_user_ring_ops;
 
 /* Zeroed memory that costs nothing until it is used; NULL where there is none. size is given back to vm_give_back. */
 void *vm_take_memory(size_t size);

@@ -17,6 +17,7 @@ from . import codegen, warn
 from .bytecode import decode
 from .bytecode.text import render as bytecode_text
 from .ir.checker import check
+from .ir.ops import Op
 from .ir.printer import to_text
 from .ir.values import Function, prune
 from .passes import (
@@ -113,10 +114,12 @@ class _Compilation:
         self.dump = dump
         self.stage = ""
         self.found: list[warn.Found] = []
+        self.last = False
 
     def run_plain(self) -> ProgramSpec:
         """Without subprograms and callbacks: one frame has the whole stack."""
         self.target = self.target.without_callbacks()
+        self.last = True
         spec = self.run(inline=True)
         assert spec is not None
         return spec
@@ -141,11 +144,24 @@ class _Compilation:
         try:
             return codegen.generate(program)
         except codegen.FrameSizeError:
+            if self.last:
+                raise _too_much_stack(program) from None
             return None
         except LimitExceeded:
-            if not any(function.callback for function in program.subprograms):
+            if self.last or not any(function.callback for function in program.subprograms):
                 raise
             return None
+
+
+def _too_much_stack(program: Function) -> LimitExceeded:
+    """Of functions that helpers call back no program can do without."""
+    functions = (program, *program.subprograms)
+    call = next(v for function in functions for block in function.blocks for v in block.body if v.op is Op.FUNC)
+    return LimitExceeded(
+        call.span.line if call.span else 0,
+        "the program and what is called back here need more stack than the 512 bytes of BPF", span=call.span,
+        hints=("use smaller objects, or keep large ones in a map",),
+    )  # fmt: skip
 
 
 def _nothing(ir: Function) -> list[warn.Found]:

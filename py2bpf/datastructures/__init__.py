@@ -16,6 +16,7 @@ from .percpu import PerCpuValues
 from .queue import BpfQueue
 from .ring import RingBuffer
 from .stacks import StackTraceMap
+from .user_ring import UserRingBuffer
 
 __all__ = [
     "ArrayMap",
@@ -33,5 +34,6 @@ __all__ = [
     "RingBuffer",
     "SpinLock",
     "StackTraceMap",
+    "UserRingBuffer",
     "create_map",
 ]

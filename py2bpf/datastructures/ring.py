@@ -54,7 +54,7 @@ class RingBuffer(Reader):
         variable: bool = False, name: str = "",
     ) -> None:  # fmt: skip
         whole, codec = codec_for(data_type), record_codec(data_type, variable)
-        size = _checked_size(size)
+        size = checked_size(size)
         largest = min(size - 2 * HEADER, RECORD_MAX)  # the kernel never fills the last 8 bytes
         if whole.size > largest:
             raise DataRangeError(f"a record in a ring buffer of {size} bytes has at most {largest} bytes, "
@@ -139,7 +139,8 @@ class RingBuffer(Reader):
         return f"<RingBuffer{name}({type_name(self.map_spec.data_type)}, {self.map_spec.max_entries}), {state}>"
 
 
-def _checked_size(size: int) -> int:
+def checked_size(size: int) -> int:
+    """The size of a ring, if the kernel takes it. Raises DataTypeError, DataRangeError."""
     size = checked_int(size, 1, SIZE_MAX, "size")
     if size & size - 1 or size < PAGESIZE:
         above = max(1 << (size - 1).bit_length(), PAGESIZE)

@@ -129,3 +129,30 @@ def open_ring_source(
     from ..kernel import ringbuf
 
     return ringbuf.ring_source(storage.fd, size, codec, lost, latency)
+
+
+class UserRing(Protocol):
+    """What a UserRingBuffer sends by: kernel.user_ring.UserRing, whose docstrings tell what the methods do."""
+
+    def send(self, record: bytes) -> bool: ...
+
+    def wait(self, size: int, timeout_ms: int) -> bool: ...
+
+    def next(self, begin: bool, take: bool) -> bytes | None: ...
+
+    def waiting(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+def open_user_ring(storage: MapStorage, size: int, largest: int) -> UserRing:
+    """Maps a user ring buffer of size bytes for sending records of at most ``largest`` bytes. Raises KernelError."""
+    from ..vm.maps import VmMap
+
+    if isinstance(storage, VmMap):
+        from ..vm.user_ring import VmUserRing
+
+        return VmUserRing(storage, largest)
+    from ..kernel import user_ring
+
+    return user_ring.UserRing(storage.fd, size, largest)

@@ -54,6 +54,7 @@ class Feature(StrEnum):
     MAP_LRU_PERCPU_HASH = "map.lru_percpu_hash"
     MAP_LPM_TRIE = "map.lpm_trie"
     MAP_RINGBUF = "map.ringbuf"
+    MAP_USER_RINGBUF = "map.user_ringbuf"
     MAP_BATCH = "map.batch"
     PROG_SOCKET_FILTER = "prog.socket_filter"
     PROG_KPROBE = "prog.kprobe"
@@ -166,6 +167,7 @@ _SHAPES: Final = {
     MapType.PERF_EVENT_ARRAY: _Shape(value_size=4),
     MapType.LPM_TRIE: _Shape(key_size=8, flags=MapFlags.NO_PREALLOC),
     MapType.RINGBUF: _Shape(0, 0, os.sysconf("SC_PAGESIZE")),
+    MapType.USER_RINGBUF: _Shape(0, 0, os.sysconf("SC_PAGESIZE")),
 }
 
 

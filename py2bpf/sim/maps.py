@@ -40,6 +40,9 @@ class MapView:
         self.isolated = isolated
         self.indexed = KINDS[self.kind].indexed
         self.reserved: list[Any] = []  # records of a ring buffer that the program holds
+        self.received = False  # from a user ring buffer
+        if self.kind == MapType.USER_RINGBUF:
+            self.numbers = values.is_number(self.spec.data_type)
         if self.kind in _KEYED:
             self.overlay = Overlay(map._storage, self.spec, isolated)
             self._encode_key = values.encoder(self.spec.key_type)
@@ -257,6 +260,19 @@ def _discard(_: Simulation, view: MapView, record: Any) -> None:
     view.reserved = [held for held in view.reserved if held is not record]
 
 
+def _receive(_: Simulation, view: MapView) -> Any:
+    """The next record that Python sent. An isolated run leaves it to others, and remembers where it is."""
+    if view.kind != MapType.USER_RINGBUF:
+        raise SimulationError(f"programs receive nothing from {view.map!r}")
+    data = view.map._ring.next(begin=not (view.isolated and view.received), take=not view.isolated)
+    view.received = True
+    if data is None:
+        return None
+    if view.numbers:
+        return codec_for(view.spec.data_type).decode(data)
+    return values.view(view.spec.data_type, bytearray(data))
+
+
 def record_bytes(view: MapView, record: Any) -> bytes:
     """A queue's record made of a value."""
     if view.kind not in _RECORDS:
@@ -281,5 +297,6 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "reserve": _reserve,
     "submit": _submit,
     "discard": _discard,
+    "receive": _receive,
 }
 """The methods that programs may use."""

@@ -89,6 +89,7 @@ KINDS: Final = {
     MapType.LRU_PERCPU_HASH: MapKind("per-CPU LRU hash map", "4.10", per_cpu=True),
     MapType.LPM_TRIE: MapKind("LPM trie", "4.11", batch=False),
     MapType.RINGBUF: MapKind("ring buffer", "5.8", batch=False),
+    MapType.USER_RINGBUF: MapKind("user ring buffer", "6.1", batch=False),
 }
 """The map types that py2bpf creates."""
 

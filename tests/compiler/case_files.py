@@ -134,6 +134,9 @@ def pure_maps() -> dict[str, Any]:
         ),
         "BpfQueue": lambda data: PureMap(MapSpec(MapType.PERF_EVENT_ARRAY, None, None, 2, data_type=data)),
         "RingBuffer": PureRing,
+        "UserRingBuffer": lambda data, size=1 << 20: PureMap(
+            MapSpec(MapType.USER_RINGBUF, None, None, size, data_type=data)
+        ),
     }
 
 

@@ -16,6 +16,7 @@ from .program import Compiled, FrameSizeError, join
 
 __all__ = ["FrameSizeError", "generate"]
 
+_LEADS = (Op.CALL_SUB, Op.LOOP, Op.FUNC)
 Errors = dict[ErrorSite, Span | None]
 
 
@@ -42,7 +43,7 @@ def _called(fn: Function) -> set[Function]:
     found: set[Function] = set()
     work = [fn]
     while work:
-        calls = (value for block in work.pop().blocks for value in block.body if value.op in (Op.CALL_SUB, Op.LOOP))
+        calls = (value for block in work.pop().blocks for value in block.body if value.op in _LEADS)
         more = {value.attr for value in calls} - found
         found |= more
         work += more

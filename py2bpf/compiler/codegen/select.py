@@ -238,11 +238,14 @@ class Selector:
             value = value.args[0]
             if value.op is Op.ALLOCA:
                 return True
-        return value.op in (Op.MAP, Op.ALLOCA)
+        return value.op in (Op.MAP, Op.FUNC, Op.ALLOCA)
 
     def _make(self, value: Value, register: int) -> Machine:
         if value.op is Op.MAP:
             return Machine(m.LD_MAP, m.WIDE_IMM, register, ref=value.attr, writes=(register,))
+        if value.op is Op.FUNC:
+            number = self.fn.subprograms.index(value.attr)
+            return Machine(m.LD_FUNC, m.WIDE_IMM, register, ref=number, writes=(register,))
         offset = 0
         while value.op is Op.PTRADD:
             offset += value.args[1].attr
@@ -641,6 +644,7 @@ _HANDLERS: Final[dict[Op, Callable[[Selector, Value], None]]] = {
     Op.ATOMIC: Selector.atomic,
     Op.PTRADD: Selector.pointer,
     Op.MAP: Selector.shareable,
+    Op.FUNC: Selector.shareable,
     Op.MAPVALUE: Selector.map_value,
     Op.ALLOCA: Selector.shareable,
     Op.CALL: Selector.call,

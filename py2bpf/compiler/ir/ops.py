@@ -66,6 +66,7 @@ class Op(Enum):
     PTRADD = "ptradd"  # pointer, integer
     MAP = "map"  # attr: number of the map
     MAPVALUE = "mapvalue"  # attr: number of an array map of one entry: the address of its value
+    FUNC = "func"  # attr: a Function: the address of a subprogram, for the helper that calls it back
     CALL = "call"  # attr: HelperInfo
     CALL_SUB = "call_sub"  # the context, the other arguments; attr: the subprogram, a Function
     PACKET = "packet"  # context [, index]; attr: (bytes, offset): a load from the packet
@@ -141,6 +142,7 @@ INFO: Final[dict[Op, Info]] = {
     Op.ATOMIC: Info(2),
     Op.PTRADD: Info(2, pure=True),
     Op.MAP: Info(0, pure=True),
+    Op.FUNC: Info(0, pure=True),
     Op.PARAM: Info(0),
     Op.MAPVALUE: Info(0, pure=True),
     Op.CALL: Info(None),

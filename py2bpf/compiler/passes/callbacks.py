@@ -43,7 +43,7 @@ FIRST_EXIT: Final = 2
 _SLOT: Final = 8
 _SOME_BIT: Final = 1 << 30
 _RELEASES: Final = frozenset({"ringbuf_submit", "ringbuf_discard"})
-_CONSTANT: Final = frozenset({Op.MAP, Op.MAPVALUE})
+_CONSTANT: Final = frozenset({Op.MAP, Op.MAPVALUE, Op.FUNC})
 _DERIVES: Final = frozenset({Op.PTRADD, Op.PHI, Op.SELECT})
 
 

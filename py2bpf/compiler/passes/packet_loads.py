@@ -29,8 +29,8 @@ _HEADERS: Final = {_NETWORK: _FROM_NETWORK, _LINK: _FROM_LINK}
 
 
 def run(fn: Function) -> None:
-    """Rewrites all loads of a function that has an iterator."""
-    if any(value.op is Op.ITER_NEXT for block in fn.blocks for value in block.body):
+    """Rewrites all loads of a function that has an iterator, or of a program that helpers call back."""
+    if _has_callbacks(fn) or any(value.op is Op.ITER_NEXT for block in fn.blocks for value in block.body):
         rewrite(fn)
 
 
@@ -49,6 +49,11 @@ def rewrite(fn: Function) -> None:
             block = _split(block, at, ends)
             blocks.append(block)
     fn.blocks = blocks + ends
+
+
+def _has_callbacks(fn: Function) -> bool:
+    """Whether helpers call functions of the program back: the kernel has no such loads beside functions."""
+    return any(function.callback for function in fn.subprograms)
 
 
 def _first(block: Block) -> int | None:

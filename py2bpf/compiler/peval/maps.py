@@ -13,7 +13,7 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, defaults, locks, losses, memory, places, rings
+from . import arith, defaults, locks, losses, memory, places, rings, user_rings
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import scalar
@@ -65,6 +65,7 @@ def _number_at(b: Builder, ref: Ref) -> Abstract:
 _NO_ITEMS: Final = {
     MapType.PERF_EVENT_ARRAY: "a queue's records are written by output()",
     MapType.RINGBUF: "a queue's records are written by output()",
+    MapType.USER_RINGBUF: "ring.receive() takes the next record out",
     MapType.PROG_ARRAY: "py2bpf.funcs.tail_call(ctx, programs, index) goes to one of its programs",
     MapType.STACK_TRACE: "py2bpf.funcs.get_stackid(ctx, stacks, flags) fills it, for user space to read",
 }
@@ -393,6 +394,11 @@ def _discard(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     return rings.discard(b, map, args[0])
 
 
+def _receive(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    user_rings.check(map)
+    return user_rings.receive(b, map, pointer(b, map))
+
+
 METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Abstract], int, int]]] = {
     "get": (_get, 1, 2),
     "setdefault": (_setdefault, 1, 2),
@@ -403,6 +409,7 @@ METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Ab
     "reserve": (_reserve, 0, 0),
     "submit": (_submit, 1, 1),
     "discard": (_discard, 1, 1),
+    "receive": (_receive, 0, 0),
 }
 """Methods that programs may call: handler, fewest and most arguments."""
 
@@ -416,6 +423,7 @@ SIGNATURES: Final = {
     "reserve": "ring.reserve()",
     "submit": "ring.submit(record)",
     "discard": "ring.discard(record)",
+    "receive": "ring.receive()",
 }
 
 
@@ -423,7 +431,9 @@ def known_methods(spec: MapSpec) -> list[str]:
     """The names of the methods that programs may call of such a map."""
     if spec.kind == MapType.RINGBUF:
         return ["output", *rings.METHODS]
-    return [name for name in METHODS if name not in rings.METHODS]
+    if spec.kind == MapType.USER_RINGBUF:
+        return ["receive"]
+    return [name for name in METHODS if name not in (*rings.METHODS, "receive")]
 
 
 def call_method(b: Builder, map: Map, name: str, args: tuple[Abstract, ...]) -> Abstract:

@@ -50,7 +50,8 @@ class Registry:
 def check(registry: Registry, program: Function) -> None:
     """The kernel has no BPF_LD_ABS in programs with subprograms: all begins again without these."""
     functions = (program, *program.subprograms)
-    if program.subprograms and any(v.op is Op.PACKET for f in functions for block in f.blocks for v in block.body):
+    called = not all(function.callback for function in program.subprograms)  # beside these, loads are made helpers
+    if called and any(v.op is Op.PACKET for f in functions for block in f.blocks for v in block.body):
         registry.inline = True
         raise Restart
 

@@ -1,0 +1,123 @@
+"""The BPF user ring buffer: records from Python to programs."""
+
+from __future__ import annotations
+
+import errno
+import math
+import time
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self
+
+from ..exception import ClosedError, DataRangeError, KernelError, Py2BpfError
+from ..kernel import features
+from ..kernel.codec import codec_for, type_name
+from ..kernel.features import Feature
+from ..spec import MapSpec
+from ..uapi.map_types import MapType
+from ..worlds import in_programs
+from .base import checked_name
+from .pending import deadline_of
+from .ring import HEADER, checked_size
+from .storage import MapStorage, open_storage, open_user_ring
+
+RECORD_MAX: Final = 472
+"""Bytes: of the stack's 512, 8 are for the copy's status and 32 for the frame of the function that copies."""
+
+_SLICE: Final = 0.1
+"""Seconds that one system call waits at most: so long a signal that came just before the call may go unnoticed."""
+
+
+class UserRingBuffer:
+    """``UserRingBuffer(data_type, size=1 << 20, *, name="")``: records from Python to programs, in their order.
+
+    BPF_MAP_TYPE_USER_RINGBUF, Linux 6.1: one buffer of ``size`` bytes, a power of two and of whole pages; a record
+    takes 8 bytes beside its own, in multiples of 8. ``send()`` puts a value of ``data_type`` into it, converted as
+    py2bpf.kernel.codec says; a program takes records out by ``ring.receive()``, which gives None when there is none.
+
+    It belongs to the process that made it: a forked child can't send. A context manager.
+
+    Raises NotSupported on older kernels, KernelError when the map can't be made, DataRangeError for sizes that the
+    kernel doesn't take, and for types of which no record fits.
+    """
+
+    def __init__(self, data_type: Any, size: int = 1 << 20, *, name: str = "") -> None:
+        self._codec = codec_for(data_type)
+        size = checked_size(size)
+        if self._codec.size > min(size - HEADER, RECORD_MAX):
+            raise DataRangeError(f"a record in a user ring buffer of {size} bytes has at most "
+                                 f"{min(size - HEADER, RECORD_MAX)} bytes, {self._codec.name} has {self._codec.size}")
+        self.map_spec: Final = MapSpec(
+            kind=int(MapType.USER_RINGBUF), key_type=None, value_type=None, max_entries=size, name=checked_name(name),
+            data_type=data_type,
+        )  # fmt: skip
+        self._storage = self._made()
+        try:
+            self._ring = open_user_ring(self._storage, size, self._codec.size)
+        except BaseException:
+            self._storage.close()
+            raise
+
+    def _made(self) -> MapStorage:
+        try:
+            return open_storage(self.map_spec, 0, 0)
+        except KernelError as error:
+            if error.errno == errno.EINVAL:
+                features.require(Feature.MAP_USER_RINGBUF)
+            raise
+
+    def send(self, record: Any, timeout: float | None = None) -> None:
+        """Sends a record, waiting for room ``timeout`` seconds at most (None: no limit, 0: not at all).
+
+        Raises TimeoutError when there was none: the record is not sent then; DataTypeError and DataRangeError for what
+        is no such record, ClosedError after close(), also when another thread closes meanwhile.
+        """
+        data = self._codec.encode(record)
+        deadline = deadline_of(timeout)
+        while not self._ring.send(data):
+            left = math.inf if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"{self!r} is full: no program took a record out within {timeout} seconds")
+            if not self._ring.wait(len(data), math.ceil(1000 * min(left, _SLICE))):
+                raise ClosedError(f"{self!r} was closed while this waited for room")
+
+    @property
+    def waiting(self) -> int:
+        """The bytes that programs have not taken yet, headers included. Raises ClosedError after close()."""
+        return self._ring.waiting()
+
+    @in_programs
+    def receive(self) -> Any:
+        """In a program: takes the oldest record out; None when there is none, or another program is taking one."""
+        self._only_in_programs()
+
+    def _only_in_programs(self) -> NoReturn:
+        raise Py2BpfError(f"receive() of {self!r} runs inside BPF programs only, or where py2bpf.sim runs one")
+
+    @property
+    def fd(self) -> int:
+        """The map's file descriptor. Raises ClosedError after close(), NotInVm for a ring of the embedded VM."""
+        return self._storage.fd
+
+    @property
+    def closed(self) -> bool:
+        return self._storage.closed
+
+    def close(self) -> None:
+        """Gives the buffer back; programs that use it keep it. Ends waits in other threads. May be called again."""
+        self._ring.close()
+        self._storage.close()
+
+    def __enter__(self) -> Self:
+        if self.closed:
+            raise ClosedError(f"{self!r} is closed")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        name = f" {self.map_spec.name!r}" if self.map_spec.name else ""
+        state = "closed" if self.closed else self._storage.where
+        return f"<UserRingBuffer{name}({type_name(self.map_spec.data_type)}, {self.map_spec.max_entries}), {state}>"
