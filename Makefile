@@ -46,6 +46,7 @@ bench: $(VENV)/.examples
 	$(BIN)/python benchmarks/bench_compile.py
 	$(BIN)/python benchmarks/bench_program.py
 	$(BIN)/python benchmarks/bench_map_batch.py
+	$(BIN)/python benchmarks/bench_packets.py
 
 venv: $(VENV)/.test $(VENV)/.lint
 

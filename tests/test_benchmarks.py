@@ -21,6 +21,7 @@ MOST_INSTRUCTIONS = {
     "xdp_hash": 230,
     "tp_opensnoop": 50,
 }
+MOST_IN_COUNTER = 330
 MOST_MEGABYTES = 40
 
 
@@ -65,6 +66,16 @@ def test_large_maps_are_about_as_fast_as_in_c(tmp_path: Path) -> None:
         assert found["read", "py2bpf, arrays()"] < 4 * found["read", c]
         assert found["read", "py2bpf, list(items())"] < 8 * found["read", c]
         assert found["fill", "py2bpf, update(dict)"] < 8 * found["fill", c]
+
+
+@pytest.mark.slow
+@pytest.mark.kernel
+def test_a_packet_counter_counts_what_the_one_in_c_counts(tmp_path: Path) -> None:
+    """It checks the counts itself; floods are left out where there is no libbpf to send them with."""
+    found = run("bench_packets.py", tmp_path)
+    for hook in ("XDP", "socket filter"):
+        assert 0 < found[f"{hook}, instructions", "py2bpf"] <= MOST_IN_COUNTER
+        assert found[f"{hook}, one packet", "py2bpf"] > 0
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from contextlib import ExitStack
 from ctypes import c_int64, c_uint32, c_uint64, sizeof
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import py2bpf
 from py2bpf import funcs
 from py2bpf.datastructures import Global, LruHashMap, RingBuffer
 from py2bpf.examples import common
@@ -187,6 +189,8 @@ def main() -> None:
             lambda: not stop.is_set() and next(left, 0) > 0,
         )  # fmt: skip
         files.close()
+        if lost := py2bpf.losses():
+            print(lost, file=sys.stderr)
     print(json.dumps(ledger._asdict()) if options.json else ledger, flush=True)
     if not ledger.balanced:
         common.fail("the numbers don't add up: records went missing without a trace")

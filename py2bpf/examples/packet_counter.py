@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from ctypes import c_uint64
 from typing import Annotated, Any, Final
 
+import py2bpf
 from py2bpf import Struct, funcs, tc, vm, xdp
 from py2bpf.datastructures import LruPerCpuHashMap, PerCpuArrayMap
 from py2bpf.examples import common, flows, packet_outputs, packets
@@ -106,16 +107,17 @@ class Counters:
         """All that was counted until now."""
         with self._lock:
             before, entries = self._read_total(), self._read_flows()
-            return self._ledger.add(Snapshot(time.monotonic(), before, entries, self._read_total()))
+            total, missed = self._read_total(), py2bpf.losses().total
+            return self._ledger.add(Snapshot(time.monotonic(), before, entries, total, missed))
 
     def _read_total(self) -> Count:
         total = self.total[0].sum()
         return Count(total.packets, total.bytes)
 
     def _read_flows(self) -> dict[bytes, Entry]:
-        keys, values = self.flows.arrays()
+        keys, values = self.flows.sum_arrays()
         raw, size = keys.tobytes(), keys.itemsize
-        sums = (values[name].sum(axis=1).tolist() for name in ("since", "packets", "bytes"))
+        sums = (values[name].tolist() for name in ("since", "packets", "bytes"))
         return {
             raw[at : at + size]: Entry(since, Count(packets, bytes))
             for at, since, packets, bytes in zip(range(0, len(raw), size), *sums, strict=True)
@@ -164,7 +166,7 @@ def count_capture(counters: Counters, path: str) -> tuple[Standing, Standing]:
             if len(batch):
                 begin, end = begin or min(batch.times), max(end, *batch.times)
     counted = counters.read()
-    return Standing(), Standing((end - begin) / 1e9, counted.total, counted.unattributed, counted.flows)
+    return Standing(), Standing((end - begin) / 1e9, counted.total, counted.unattributed, counted.flows, counted.missed)
 
 
 # The tool
@@ -223,6 +225,8 @@ def main() -> None:
         output = stack.enter_context(packet_outputs.output(options.json, source))
         for before, now in pairs:
             output.show(report(before, now, options.top))
+        if lost := py2bpf.losses():
+            print(lost, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def as_json(report: Report, source: Source) -> dict[str, Any]:
         "total": _numbers(report.total),
         "flows": [{**fields(key), **_numbers(row)} for key, row in report.top],
         "other": _numbers(report.other),
-        "n_flows": report.n_flows, "unattributed": report.unattributed._asdict(),
+        "n_flows": report.n_flows, "unattributed": report.unattributed._asdict(), "missed": report.missed,
     }  # fmt: skip
 
 
@@ -110,8 +110,8 @@ class Lines:
             self._row(protocol, source, destination, row)
         self._row("other", f"{max(report.n_flows - len(report.top), 0)} flows", "", report.other)
         self._row("total", "", "", report.total)
-        if report.unattributed.packets:
-            print(f"         {unattributed(report)}", flush=True)
+        for note in notes(report):
+            print(f"         {note}", flush=True)
 
     def _row(self, protocol: str, source: str, destination: str, row: Row) -> None:
         self._printer.show(
@@ -120,10 +120,12 @@ class Lines:
         )  # fmt: skip
 
 
-def unattributed(report: Report) -> str:
-    """What the counts of flows lack, in words."""
+def notes(report: Report) -> list[str]:
+    """What the counts lack, in words."""
     packets, size = report.unattributed
-    return f"{packets} packets ({size} bytes) were of flows forgotten before they were read: give more --flows"
+    forgotten = f"{packets} packets ({size} bytes) were of flows forgotten before they were read: give more --flows"
+    missed = f"{report.missed} packets were not counted"
+    return [note for note, number in ((forgotten, packets), (missed, report.missed)) if number]
 
 
 def table(report: Report, source: Source) -> Table:
@@ -142,8 +144,7 @@ def table(report: Report, source: Source) -> Table:
     made.add_section()
     made.add_row("other", f"{max(report.n_flows - len(report.top), 0)} flows", "", *_cells(report.other))
     made.add_row("total", "", "", *_cells(report.total), style="bold")
-    if report.unattributed.packets:
-        made.caption = unattributed(report)
+    made.caption = "\n".join(notes(report)) or None
     return made
 
 
@@ -222,6 +223,7 @@ class Collector:
                 CounterMetricFamily, f"unattributed_{unit}", f"{text} of flows forgotten before they were read.",
                 names, [(own, getattr(now.unattributed, unit))],
             )  # fmt: skip
+        yield _family(CounterMetricFamily, "missed", "Packets that were not counted.", names, [(own, now.missed)])
         yield _family(GaugeMetricFamily, "flows", "Flows that are known.", names, [(own, len(now.flows))])
 
 

@@ -43,6 +43,8 @@ class Snapshot:
     total_before: Count
     flows: dict[bytes, Entry]
     total: Count
+    missed: int = 0
+    """Packets that weren't counted at all: see py2bpf.losses()."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Standing:
     unattributed: Count = NOTHING
     """Of flows that were forgotten before anybody looked at them; counted in the total."""
     flows: dict[bytes, Count] = field(default_factory=dict)
+    missed: int = 0
 
 
 class Ledger:
@@ -81,7 +84,7 @@ class Ledger:
         self._unattributed = Count(*map(max, self._unattributed, missing))
         if len(self._flows) > 2 * self._room:
             self._flows = {key: count for key, count in self._flows.items() if key in now.flows}
-        return Standing(now.time, now.total, self._unattributed, dict(self._flows))
+        return Standing(now.time, now.total, self._unattributed, dict(self._flows), now.missed)
 
 
 class Row(NamedTuple):
@@ -108,6 +111,7 @@ class Report:
     other: Row
     n_flows: int
     unattributed: Count
+    missed: int = 0
 
 
 def report(before: Standing, now: Standing, top: int) -> Report:
@@ -138,6 +142,7 @@ def report(before: Standing, now: Standing, top: int) -> Report:
         row(_rest(now.total, shown), _rest(before.total, shown_before)),
         len(now.flows),
         now.unattributed,
+        now.missed,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -104,6 +105,7 @@ def test_what_finds_no_room_is_told(run: Run, parquet: Any, tmp_path: Path) -> N
     assert ledger["produced"] == 5000
     assert 0 < ledger["received"] <= 4096 // 64
     assert ledger["received"] + ledger["lost"] == 5000
+    assert re.search(rf"(?m)^ *{ledger['lost']} .*RingBuffer|^ *{ledger['lost']} +ring", tool.errors), tool.errors
     assert len(rows(parquet, tmp_path)) == ledger["received"]
 
 

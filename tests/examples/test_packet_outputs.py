@@ -41,6 +41,7 @@ REPORT = Report(
     other=Row(13, 430_900, 1.0, 60.0),
     n_flows=4,
     unattributed=Count(7, 420),
+    missed=3,
 )
 
 
@@ -61,7 +62,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
         "total": {"packets": 1_234_600, "bytes": 98_765_432_100, "packets_per_second": 600_000.0,
                   "bytes_per_second": 49e9},
         "other": {"packets": 13, "bytes": 430_900, "packets_per_second": 1.0, "bytes_per_second": 60.0},
-        "unattributed": {"packets": 7, "bytes": 420},
+        "unattributed": {"packets": 7, "bytes": 420}, "missed": 3,
     }  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def test_flows_without_ports_or_addresses() -> None:
 
 def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
     packet_outputs.Lines().show(REPORT)
-    head, tcp, udp, other, total, note = capsys.readouterr().out.splitlines()
+    head, tcp, udp, other, total, note, missed = capsys.readouterr().out.splitlines()
     assert head.split() == ["TIME", "PROTOCOL", "SOURCE", "DESTINATION", "PPS", "BPS", "PACKETS", "BYTES"]
     assert tcp.split()[1:] == [
         "TCP", "[fe80::1]:443", "[2001:db8::2]:50000", "600", "k", "48.5", "G", "1234567", "98765000000",
@@ -82,7 +83,7 @@ def test_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert udp.split()[1:] == ["UDP", "192.0.2.1:40000", "192.0.2.2:53", "10", "600", "20", "1200"]
     assert other.split()[1:] == ["other", "2", "flows", "1", "60", "13", "430900"]
     assert total.split()[1] == "total" and total.split()[-2:] == ["1234600", "98765432100"]
-    assert "7 packets (420 bytes)" in note
+    assert "7 packets (420 bytes)" in note and "3 packets were not counted" in missed
 
 
 def test_the_table(extra: Extra) -> None:
@@ -94,7 +95,7 @@ def test_the_table(extra: Extra) -> None:
     assert ("UDP", "192.0.2.1:40000", "192.0.2.2:53", "10", "600", "20", "1,200") in rows
     assert ("other", "2 flows", "", "1", "60", "13", "430,900") in rows
     assert ("total", "", "", "600 k", "49 G", "1,234,600", "98,765,432,100") in rows
-    assert "eth0 (xdp)" in shown and "7 packets (420 bytes)" in shown
+    assert "eth0 (xdp)" in shown and "7 packets (420 bytes)" in shown and "3 packets were not counted" in shown
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_numbers_are_scaled(number: float, text: str) -> None:
 
 
 KNOWN = {UDP: Count(60, 3600), ICMP: Count(8, 480), TCP: Count(30, 1800)}
-STANDING = Standing(1.0, Count(100, 6000), Count(2, 120), KNOWN)
+STANDING = Standing(1.0, Count(100, 6000), Count(2, 120), KNOWN, 4)
 
 
 def scrape(extra: Extra, standing: Standing, top: int) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -143,6 +144,7 @@ def test_prometheus(extra: Extra) -> None:
         ("packet_counter_flow_packets_total", tcp): 30.0,
         ("packet_counter_flow_bytes_total", tcp): 1800.0,
         ("packet_counter_flows", labels()): 3.0,
+        ("packet_counter_missed_total", labels()): 4.0,
     }
 
 

@@ -62,6 +62,11 @@ def test_a_loss_stays_told() -> None:
     assert ledger.add(later).unattributed == Count(3, 30)
 
 
+def test_what_was_not_counted_is_handed_on() -> None:
+    now = Ledger(2).add(Snapshot(1, NOTHING, {}, NOTHING, 5))
+    assert report(Standing(), now, 1).missed == now.missed == 5
+
+
 def test_memory_is_bounded() -> None:
     ledger = Ledger(2)
     for turn in range(50):
