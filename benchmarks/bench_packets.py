@@ -1,6 +1,6 @@
 """How many packets our counter of flows sees, beside the same in C.
 
-    python benchmarks/bench_packets.py [--rounds N] [--seconds S] [--json FILE] [--quick]
+    python benchmarks/bench_packets.py [--rounds N] [--seconds S] [--json FILE] [--plot FILE] [--quick]
 
 one packet  a repeated BPF_PROG_TEST_RUN of the counting program on a UDP frame, in ns
 flood       64-byte frames of 64 flows go over a pair of virtual devices in a network namespace of this process, as fast
@@ -194,7 +194,7 @@ def measure_floods(results: Results, tool: Path, peer: Peer | None, options: Any
 
 
 def main() -> None:
-    parser = arguments("A counter of flows, beside the same in C.", rounds=9)
+    parser = arguments("A counter of flows, beside the same in C.", rounds=9, plot=True)
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a flood (default %(default)s)")
     options = parser.parse_args()
     pin(options.cpu)

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from ctypes import c_int64, c_uint32, c_uint64, sizeof
+from ctypes import c_int64, c_uint32, c_uint64
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import py2bpf
@@ -33,6 +33,8 @@ UNKNOWN: Final = (1 << 64) - 1
 """How long a call took that began before the tool did."""
 LATENCY: Final = 0.1
 """Seconds that a record may wait for others before the reader is woken."""
+BATCH: Final = 1 << 16
+"""Records that are read at once, at most."""
 PATIENCE: Final = 1.0
 """Seconds that a program which runs when it is detached may take to end."""
 
@@ -100,7 +102,7 @@ def stream(
 
     def deliver(timeout: float) -> None:
         nonlocal received
-        batch = read(ring, timeout)
+        batch = ring.read_arrow(BATCH, timeout)
         received += len(batch)
         write(batch)
 
@@ -113,39 +115,30 @@ def stream(
     return Ledger(produced.value, received, ring.lost)
 
 
-def read(ring: RingBuffer, timeout: float) -> Any:
-    """Records as a structured array of numpy."""
-    import numpy
-
-    fields = [field for base in reversed(Call.__mro__) for field in vars(base).get("_fields_", ())]
-    layout = [(name, "S16" if name == "comm" else f"{'i' if name == 'result' else 'u'}{sizeof(ctype)}")
-              for name, ctype in fields]  # fmt: skip
-    return numpy.frombuffer(b"".join(map(bytes, ring.poll(timeout))), layout)
-
-
-def to_arrow(batch: Any, calls: Sequence[str], epoch: int) -> pyarrow.RecordBatch:
-    """Records in columns. ``epoch`` is when the kernel's clock began, in nanoseconds since 1970."""
-    import numpy
+def to_columns(batch: pyarrow.RecordBatch, calls: Sequence[str], epoch: int) -> pyarrow.RecordBatch:
+    """Records as they are in the files. ``epoch`` is when the kernel's clock began, in nanoseconds since 1970."""
     import pyarrow
+    from pyarrow import compute
 
-    names, comm = numpy.unique(batch["comm"], return_inverse=True)
-    known = batch["nanoseconds"] != UNKNOWN
+    comm = batch["comm"].dictionary_encode()
+    took = batch["nanoseconds"]
+    known = compute.not_equal(took, pyarrow.scalar(UNKNOWN, pyarrow.uint64()))
     return pyarrow.record_batch({
-        "time": pyarrow.array(batch["time"].astype("i8") + epoch, pyarrow.timestamp("ns", "UTC")),
-        "pid": pyarrow.array(batch["pid"]),
-        "tid": pyarrow.array(batch["tid"]),
-        "comm": _dictionary(comm, [common.text(bytes(name)) for name in names]),
-        "cpu": pyarrow.array(batch["cpu"]),
-        "call": _dictionary(batch["call"], calls),
-        "nanoseconds": pyarrow.array(batch["nanoseconds"].astype("i8"), mask=~known),
-        "result": pyarrow.array(batch["result"]),
+        "time": compute.add(batch["time"].cast("int64"), epoch).cast(pyarrow.timestamp("ns", "UTC")),
+        "pid": batch["pid"],
+        "tid": batch["tid"],
+        "comm": _dictionary(comm.indices, [common.text(name) for name in comm.dictionary.to_pylist()]),
+        "cpu": batch["cpu"],
+        "call": _dictionary(batch["call"].cast("int32"), calls),
+        "nanoseconds": compute.if_else(known, took, None).cast("int64"),
+        "result": batch["result"],
     })  # fmt: skip
 
 
 def _dictionary(indices: Any, values: Sequence[str]) -> Any:
     import pyarrow
 
-    return pyarrow.DictionaryArray.from_arrays(indices.astype("i4"), pyarrow.array(list(values), pyarrow.string()))
+    return pyarrow.DictionaryArray.from_arrays(indices, pyarrow.array(list(values), pyarrow.string()))
 
 
 def parse() -> argparse.Namespace:
@@ -185,7 +178,7 @@ def main() -> None:
         common.ready(f"Watching {', '.join(calls)}.")
         left = common.remaining(options.duration)
         ledger = stream(
-            ring, produced, watching, lambda batch: files.write(to_arrow(batch, calls, epoch)),
+            ring, produced, watching, lambda batch: files.write(to_columns(batch, calls, epoch)),
             lambda: not stop.is_set() and next(left, 0) > 0,
         )  # fmt: skip
         files.close()

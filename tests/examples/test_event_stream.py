@@ -175,16 +175,16 @@ def stream(world: tuple[demo_vm.Vm, ExitStack], size: int, steps: int) -> tuple[
 
 
 def test_in_the_vm(world: tuple[demo_vm.Vm, ExitStack], extra: Callable[[str], Any]) -> None:
-    extra("numpy"), extra("pyarrow")
+    extra("pyarrow")
     ledger, batches = stream(world, 1 << 16, 8)
     assert ledger == (8, 8, 0) and ledger.balanced
-    found = [row for batch in batches for row in event_stream.to_arrow(batch, list(demo_vm.CALLS), 0).to_pylist()]
+    found = [row for batch in batches for row in event_stream.to_columns(batch, list(demo_vm.CALLS), 0).to_pylist()]
     assert [row["call"] for row in found] == [*demo_vm.CALLS] * 2
     assert all(row["nanoseconds"] >= 1_000_000 and row["result"] == 0 for row in found)
 
 
 def test_a_full_ring_in_the_vm(world: tuple[demo_vm.Vm, ExitStack], extra: Callable[[str], Any]) -> None:
-    extra("numpy")
+    extra("pyarrow")
     ledger, batches = stream(world, 4096, 100)
     assert ledger.produced == 100 and ledger.balanced
     assert ledger.received == sum(map(len, batches)) == 4096 // 64 - 1
