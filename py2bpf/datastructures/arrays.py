@@ -5,15 +5,20 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 from ctypes import c_uint32
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from ..exception import DataRangeError, DataTypeError, IndexOutOfRange
 from ..kernel.codec import Buffer
-from ..uapi.map_types import MapType
+from ..spec import lock_offset
+from ..uapi.map_types import MapFlags, MapType
 from . import columns
 from .base import _MISSING, Map
+from .storage import Mappable
 from .sums import PerCpuMap
 from .views import KeysSnapshot
+
+if TYPE_CHECKING:
+    from .columns import Array
 
 
 class _Indexed(Map):
@@ -51,18 +56,54 @@ class _Indexed(Map):
 
 
 class ArrayMap(_Indexed):
-    """``ArrayMap(value_type, max_entries, *, name="")``: BPF_MAP_TYPE_ARRAY.
+    """``ArrayMap(value_type, max_entries, *, name="", mmap=False)``: BPF_MAP_TYPE_ARRAY.
 
     A mapping from the indices: iterating gives 0 ... max_entries - 1, values() the values, len() max_entries.
     Values begin as zeros. An index outside raises IndexOutOfRange, both an IndexError and a KeyError; negative
     indices don't count from the end. Entries can't be deleted: del, pop(), popitem(), pop_all() and
     clear() raise DataTypeError (a TypeError).
+
+    ``mmap=True`` (BPF_F_MMAPABLE, Linux 5.5) makes the values memory that view() shows; programs and everything else
+    work as without. Values with a spin lock can't be shared so: DataTypeError.
     """
 
     kind: ClassVar[MapType] = MapType.ARRAY
 
-    def __init__(self, value_type: Any, max_entries: int, default: int | None = None, *, name: str = "") -> None:
+    def __init__(
+        self, value_type: Any, max_entries: int, default: int | None = None, *, name: str = "", mmap: bool = False
+    ) -> None:
+        self._mapped = mmap
+        self._memory: Any = None
+        if mmap and lock_offset(value_type) is not None:
+            raise DataTypeError("values with a spin lock can't be mapped into memory: leave out mmap=True")
         super().__init__(c_uint32, value_type, max_entries, default, name=name)
+
+    def _creation_flags(self) -> int:
+        return int(MapFlags.MMAPABLE) if self._mapped else 0
+
+    def view(self) -> Array:
+        """The values themselves as a numpy array of max_entries rows, for maps made with ``mmap=True``: reading and
+        writing it are no system calls, and programs see what is written at once.
+
+        Whole numbers of up to 8 bytes are read and written in one piece, structures and ``view[i] += 1`` (a read and
+        a write) are not: what a program stores in between is lost. The array may be kept after close(), with
+        the memory behind it. Raises DataTypeError without ``mmap=True`` and for bit fields, ImportError without numpy,
+        ClosedError, KernelError.
+        """
+        numpy = columns.numpy_for("view()")
+        self._storage.check_open()
+        if not self._mapped or not isinstance(self._storage, Mappable):
+            raise DataTypeError(f"the values of {self!r} aren't mapped into memory: make it with mmap=True")
+        if self._memory is None:
+            self._memory = self._storage.memory()
+        stride = self._storage.memory_stride
+        cell = {"names": ["value"], "formats": [self._values.dtype], "offsets": [0], "itemsize": stride}
+        rows: Array = numpy.frombuffer(self._memory, numpy.dtype(cell), self.map_spec.max_entries)["value"]
+        return rows
+
+    def close(self) -> None:
+        self._memory = None  # views keep it
+        super().close()
 
     def __len__(self) -> int:
         self._storage.check_open()
@@ -100,6 +141,9 @@ class PerCpuArrayMap(PerCpuMap, ArrayMap):
     """An ArrayMap where every CPU has its own values, read and stored as a PerCpuHashMap's."""
 
     kind: ClassVar[MapType] = MapType.PERCPU_ARRAY
+
+    def __init__(self, value_type: Any, max_entries: int, default: int | None = None, *, name: str = "") -> None:
+        super().__init__(value_type, max_entries, default, name=name)
 
 
 class ProgArray(_Indexed):

@@ -59,13 +59,17 @@ class Map(CountsInsertions, MutableMapping[Any, Any]):
             key_type=key_type,
             value_type=value_type,
             max_entries=checked_int(max_entries, 1, (1 << 32) - 1, "max_entries"),
-            flags=self._flags,
+            flags=self._creation_flags(),
             name=checked_name(name),
             default=_checked_default(default, element),
             per_cpu=KINDS[self.kind].per_cpu,
         )
         self._storage: MapStorage = open_storage(self.map_spec, self._keys.size, self._values.size)
         ledger.register(self)
+
+    def _creation_flags(self) -> int:
+        """MapFlags to make the map with."""
+        return self._flags
 
     def _make_key_codec(self, key_type: Any) -> Codec:
         codec = key_codec_for(key_type)

@@ -75,7 +75,10 @@ class MapStorage(Protocol):
 
 @runtime_checkable
 class Mappable(Protocol):
-    """A storage whose values user space can have as memory."""
+    """A storage whose values user space can have as memory, ``memory_stride`` bytes apart."""
+
+    @property
+    def memory_stride(self) -> int: ...
 
     def memory(self) -> Any:
         """A writable buffer, which stays as long as anybody has it. Raises KernelError."""

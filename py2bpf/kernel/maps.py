@@ -59,10 +59,16 @@ class KernelMap:
     def close(self) -> None:
         self._finalizer()
 
+    @property
+    def memory_stride(self) -> int:
+        """Bytes from one value of an array to the next: array_map_alloc() of kernel/bpf/arraymap.c."""
+        return self.value_size + 7 & ~7
+
     def memory(self) -> mmap.mmap:
         """An array's values as memory that programs write too; the map has MapFlags.MMAPABLE. Raises KernelError."""
+        size = self.memory_stride * self._spec.max_entries
         try:
-            return mmap.mmap(self.fd, -(-self.value_size * self._spec.max_entries // mmap.PAGESIZE) * mmap.PAGESIZE)
+            return mmap.mmap(self.fd, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
         except OSError as error:
             raise KernelError(error.errno or 0, "cannot map an array into memory") from error
 

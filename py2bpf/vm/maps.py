@@ -69,6 +69,11 @@ class VmMap:
         """Lets go: the core frees the map when no call, queue or program uses it any more."""
         self._handle = None
 
+    @property
+    def memory_stride(self) -> int:
+        """Bytes from one value of an array to the next."""
+        return len(self.memory()) // self._spec.max_entries
+
     def memory(self) -> Any:
         """An array's values as memory that programs write too; the map has MapFlags.MMAPABLE.
 
