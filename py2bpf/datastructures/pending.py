@@ -223,10 +223,13 @@ class PendingReads:
             used += len(rows)
         return used // size
 
-    def deliver(self, record: Any) -> None:
-        """Puts a record behind those that wait for a reader: what a simulated program wrote, see py2bpf.sim."""
+    def deliver(self, record: Any) -> Chunk:
+        """Puts a record behind those that wait for a reader: what a simulated program wrote, see py2bpf.sim. Gives the
+        chunk, which tells whether it waits still."""
         data = self._codec.encode(record).ljust(self._codec.size, b"\0")
-        self._pending.append(Chunk.of(self._codec, (record,), data, 1))
+        chunk = Chunk.of(self._codec, (record,), data, 1)
+        self._pending.append(chunk)
+        return chunk
 
     # Life
 

@@ -24,7 +24,7 @@ Handler = Callable[..., Any]
 _EINVAL, _EFAULT = -22, -14
 _COMM_SIZE: Final = 16
 _HZ: Final = 250
-_RING_QUERIES: Final = {0: 0, 2: 0, 3: 0}
+_AVAILABLE, _RING_SIZE, _PRODUCER = 0, 1, 3  # BPF_RB_AVAIL_DATA ...
 
 
 def call(simulation: Simulation, info: HelperInfo, args: tuple[Any, ...]) -> Any:
@@ -138,9 +138,9 @@ def _ring_output(s: Simulation, view: Any, data: bytes, _flags: int) -> int:
 
 
 def _ring_query(s: Simulation, view: Any, flags: int) -> int:
-    if flags == 1:
-        return int(view.spec.max_entries)
-    return _RING_QUERIES.get(flags, 0)
+    """Positions are those of a ring that was empty when the program began."""
+    waiting = 0 if view.ring is None else view.ring.waiting()
+    return {_AVAILABLE: waiting, _RING_SIZE: int(view.spec.max_entries), _PRODUCER: waiting}.get(flags, 0)
 
 
 # Time, chance, who is running

@@ -16,6 +16,7 @@ from ..uapi.map_types import KINDS, MapType, Update
 from . import places, values
 from .errors import SimulationError
 from .overlay import Overlay
+from .rings import RingView
 from .views import used
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class MapView:
         self.kind = MapType(self.spec.kind)
         self.isolated = isolated
         self.indexed = KINDS[self.kind].indexed
-        self.reserved: list[Any] = []  # records of a ring buffer that the program holds
+        self.ring = RingView(self) if self.kind == MapType.RINGBUF else None
         self.received = False  # from a user ring buffer
         if self.kind == MapType.USER_RINGBUF:
             self.numbers = values.is_number(self.spec.data_type)
@@ -239,25 +240,22 @@ def _part(view: MapView, record: Any, size: Any = None) -> bytes:
     return data[:count]
 
 
+def _ring(view: MapView) -> RingView:
+    if view.ring is None:
+        raise SimulationError(f"{view.map!r} is no ring buffer")
+    return view.ring
+
+
 def _reserve(_: Simulation, view: MapView) -> Any:
-    ctype = view.spec.data_type
-    record = values.view(ctype, bytearray(ctypes.sizeof(ctype)))
-    view.reserved.append(record)
-    return record
+    return _ring(view).reserve()
 
 
 def _submit(simulation: Simulation, view: MapView, record: Any) -> None:
-    _discard(simulation, view, record)
-    simulation.emit(view, bytes(record))
+    _ring(view).end(simulation, record, True)
 
 
-def _discard(_: Simulation, view: MapView, record: Any) -> None:
-    """The record goes nowhere."""
-    if record is None:
-        raise TypeError("a ring buffer that is full has reserved no record")
-    if not any(held is record for held in view.reserved):
-        raise SimulationError(f"{view.map!r} has not reserved that, or not any more")
-    view.reserved = [held for held in view.reserved if held is not record]
+def _discard(simulation: Simulation, view: MapView, record: Any) -> None:
+    _ring(view).end(simulation, record, False)
 
 
 def _receive(_: Simulation, view: MapView) -> Any:

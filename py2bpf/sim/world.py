@@ -59,17 +59,26 @@ class Simulation:
         return pseudo.call(self, function, args)
 
     def emit(self, view: MapView, data: bytes) -> int:
-        """Delivers a record; its reader finds it in the queue, unless the run is isolated."""
-        ctype, variable = view.spec.data_type, view.spec.variable
-        self.events.append(Event(view.map, record_value(ctype, variable, data)))
-        if not self.isolated:
-            view.map.deliver(record_value(ctype, variable, data))
+        """Writes a record to a queue or ring buffer: 0, or a negative error number."""
+        if view.ring is not None:
+            return view.ring.output(self, data)
+        self.deliver(view, data)
         return 0
+
+    def deliver(self, view: MapView, data: bytes) -> Any:
+        """Delivers a record; its reader finds it in the queue, unless the run is isolated (which gives None)."""
+        record = record_value(view.spec.data_type, view.spec.variable, data)
+        self.events.append(Event(view.map, record))
+        if self.isolated:
+            return None
+        return view.map.deliver(record_value(view.spec.data_type, view.spec.variable, data))
 
     def end(self) -> None:
         """Gives the maps what the program wrote through references."""
         for view in self.views.values():
             view.flush()
+            if view.ring is not None:
+                view.ring.forget(self)
 
 
 def items(views: Sequence[MapView], map: Any) -> list[tuple[Any, Any]]:

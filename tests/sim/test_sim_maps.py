@@ -352,3 +352,59 @@ def test_what_a_ring_buffer_refuses_when_simulated() -> None:
         with pytest.raises(Py2BpfError, match="not any more"):
             sim.run(twice, PACKET)
         assert [error.error for error in sim.run(none, PACKET).errors] == ["TypeError"]
+
+
+def test_a_ring_of_one_page_is_full_at_the_same_record(both: Callable[..., Any]) -> None:
+    with RingBuffer(c_uint64, 4096) as ring:
+
+        def program(skb: Any) -> int:
+            kept = 0
+            first = ring.reserve()
+            if first is None:
+                return 0
+            for i in range(300):
+                if ring.output(i) == 0:
+                    kept += 1
+            first.value = 7
+            ring.submit(first)
+            return kept
+
+        simulated = both(program)
+        assert simulated.retval == 254 and [event.record for event in simulated.events] == [7, *range(254)]
+        assert ring.poll(0) == [7, *range(254)] and ring.lost == 46
+
+
+def test_a_simulated_ring_has_room_again_when_its_records_are_read() -> None:
+    with RingBuffer(c_uint64, 4096) as ring:
+
+        def program(skb: Any) -> int:
+            return ring.output(skb.len)
+
+        for turn in range(1, 4):
+            results = [sim.run(program, PACKET).retval for _ in range(260)]
+            assert results == [0] * 255 + [0xFFFFFFF5] * 5
+            assert ring.lost == 5 * turn
+            assert ring.poll(0) == [50] * 255
+
+
+def test_records_come_in_the_order_of_reservation(both: Callable[..., Any]) -> None:
+    with RingBuffer(Pair, 4096) as ring:
+
+        def program(skb: Any) -> int:
+            a, b, c, d = ring.reserve(), ring.reserve(), ring.reserve(), ring.reserve()
+            if a is None or b is None or c is None or d is None:
+                return 1
+            d.a = 4
+            ring.submit(d)
+            ring.output((5, 5))
+            ring.discard(b)
+            a.a = 1
+            ring.submit(a)
+            return 0  # c is forgotten
+
+        simulated = both(program)
+        assert [event.record.a for event in simulated.events] == [1, 4, 5] == [pair.a for pair in ring.poll(0)]
+        sim.run(program, PACKET)
+        assert [pair.a for pair in ring.poll(0)] == [1, 4, 5]
+        with pytest.raises(Py2BpfError, match="not any more"):
+            sim.run(lambda skb: [ring.discard(each) for each in [ring.reserve()] * 2], PACKET)

@@ -1,0 +1,107 @@
+"""Ring buffers as simulated programs fill them: as large as the real ones, and read in the order of reservation.
+
+What a simulated program wrote waits with the reader; until somebody takes it, it fills the ring. Records that programs
+of the kernel (or the VM) wrote to the same ring aren't counted, nor do they count these.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from . import values
+from .errors import SimulationError
+
+if TYPE_CHECKING:
+    from .maps import MapView
+    from .world import Simulation
+
+_HEADER: Final = 8
+_FULL: Final = -11  # EAGAIN
+_unread: Final[weakref.WeakKeyDictionary[Any, deque[tuple[Any, int]]]] = weakref.WeakKeyDictionary()
+"""For each ring, what its reader was given, and the bytes that takes."""
+
+
+class _State(Enum):
+    BUSY = "reserved"
+    READY = "submitted"
+    GONE = "discarded"
+
+
+@dataclass(eq=False)
+class _Record:
+    content: Any
+    room: int
+    state: _State
+
+
+class RingView:
+    """A ring buffer in one run of a program."""
+
+    def __init__(self, view: MapView) -> None:
+        self._view = view
+        self._size: int = view.spec.max_entries
+        self._records: list[_Record] = []
+        self._written = 0  # bytes, where the run is isolated, and nobody is given anything
+
+    def waiting(self) -> int:
+        """Bytes that the reader has not taken, of submitted records and others: BPF_RB_AVAIL_DATA."""
+        unread = _unread.setdefault(self._view.map, deque())
+        while unread and not unread[0][0].left:
+            unread.popleft()
+        return sum(room for _, room in unread) + self._written + sum(record.room for record in self._records)
+
+    def _add(self, content: Any, size: int, state: _State) -> bool:
+        """False, and a loss, where the ring is full. The kernel never fills the last byte."""
+        room = _HEADER + (size + 7 & ~7)
+        if self.waiting() + room > self._size - 1:
+            if not self._view.isolated:
+                self._view.map.lost_counter.add()
+            return False
+        self._records.append(_Record(content, room, state))
+        return True
+
+    def output(self, simulation: Simulation, data: bytes) -> int:
+        """ring.output(): 0, or a negative error number."""
+        if not self._add(data, len(data), _State.READY):
+            return _FULL
+        self._give(simulation)
+        return 0
+
+    def reserve(self) -> Any:
+        """ring.reserve(): a record of zeros, or None."""
+        ctype = self._view.spec.data_type
+        record = values.view(ctype, bytearray(ctypes.sizeof(ctype)))
+        return record if self._add(record, ctypes.sizeof(ctype), _State.BUSY) else None
+
+    def end(self, simulation: Simulation, content: Any, submit: bool) -> None:
+        """ring.submit() or ring.discard()."""
+        if content is None:
+            raise TypeError("a ring buffer that is full has reserved no record")
+        busy = (record for record in self._records if record.content is content and record.state is _State.BUSY)
+        found = next(busy, None)
+        if found is None:
+            raise SimulationError(f"{self._view.map!r} has not reserved that, or not any more")
+        found.state = _State.READY if submit else _State.GONE
+        self._give(simulation)
+
+    def forget(self, simulation: Simulation) -> None:
+        """The program ends: what it still holds is discarded."""
+        for record in self._records:
+            record.state = _State.GONE if record.state is _State.BUSY else record.state
+        self._give(simulation)
+
+    def _give(self, simulation: Simulation) -> None:
+        """Gives the reader what is submitted, up to the first record that isn't."""
+        while self._records and self._records[0].state is not _State.BUSY:
+            record = self._records.pop(0)
+            if record.state is _State.READY:
+                chunk = simulation.deliver(self._view, bytes(record.content))
+                if chunk is None:
+                    self._written += record.room
+                else:
+                    _unread.setdefault(self._view.map, deque()).append((chunk, record.room))
