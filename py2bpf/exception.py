@@ -101,12 +101,14 @@ class VerifierError(KernelError):
     """The kernel's verifier refused the program.
 
     ``log`` is the verifier's whole log. ``span``, ``line`` and ``column`` point at the Python expression
-    that the refused instruction came from (None where the log names none).
+    that the refused instruction came from (None where the log names none). ``gave_up``: nothing was found wrong, but
+    the program takes more steps than the verifier goes.
     """
 
-    def __init__(self, errno: int, msg: str, log: str, span: Span | None = None) -> None:
+    def __init__(self, errno: int, msg: str, log: str, span: Span | None = None, gave_up: bool = False) -> None:
         super().__init__(errno, msg)
         self.log = log
+        self.gave_up = gave_up
         self.span = span
         self.line = span.line if span else None
         self.column = span.column if span else None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import ledger
 from .asm import Kind
-from .exception import DataTypeError, NotInVm, Py2BpfError
+from .exception import DataTypeError, NotInVm, Py2BpfError, VerifierError
 from .ledger import Loss
 from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
 from .uapi.prog_types import HOOKS, ProgType
@@ -145,8 +145,27 @@ def create_prog(
     refuses the program, KernelError without the privileges (CAP_BPF, or root), NotInVm where the program is for the
     kernel and its map in the VM, or the reverse.
     """
-    spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=_target())
-    return load_spec(spec, spec.captures)
+    target = _target()
+    spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=target)
+    try:
+        return load_spec(spec, spec.captures)
+    except VerifierError as error:
+        other = other_loops(spec, error, target)
+        if other is None:
+            raise
+        spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=other, warned=True)
+        try:
+            return load_spec(spec, spec.captures)
+        except VerifierError:
+            raise error from None
+
+
+def other_loops(spec: ProgramSpec, error: VerifierError, target: Target) -> Target | None:
+    """What to compile for after the verifier gave up at a program with iterators: in a callback of bpf_loop it forgets
+    what the branches before told it, which costs some programs checks that they need and saves others its patience.
+    """
+    again = error.gave_up and spec.kfuncs and target.bpf_loop
+    return target.without("iterators") if again else None
 
 
 def load_spec(spec: ProgramSpec, maps: Sequence[Any]) -> Prog:
@@ -209,16 +228,17 @@ def _open_counters(spec: MapSpec) -> MapStorage:
 def compile_prog(
     prog_type: ProgType, ctx_type: type[ctypes.Structure] | ContextSpec, fn: Any, *,
     name: str | None = None, license: str = "GPL", hook: HookSpec | None = None, target: Target | None = None,
+    warned: bool = False,
 ) -> ProgramSpec:  # fmt: skip
     """Compiles ``fn`` without loading it: needs no privileges. ``target`` says what the kernel has that it is for;
-    left out, all that Linux 6.4 has."""
+    left out, all that Linux 6.4 has. ``warned``: warn of nothing, since that was done."""
     from .compiler.pipeline import compile_function
 
     if hook is None:
         hook = HOOKS.get(ProgType(prog_type))
         if hook is None:
             raise Py2BpfError(f"programs of type {ProgType(prog_type).name} are not supported; pass hook=HookSpec(...)")
-    return compile_function(fn, _context(ctx_type), hook, name=name, license=license, target=target)
+    return compile_function(fn, _context(ctx_type), hook, name=name, license=license, target=target, warned=warned)
 
 
 def _context(ctx_type: type[ctypes.Structure] | ContextSpec) -> ContextSpec:

@@ -125,10 +125,10 @@ class Target:
     iterators: bool = True
     bpf_loop: bool = True
 
-    def without_callbacks(self) -> Target:
-        """The same without bpf_loop, whatever asks a kernel for the rest."""
+    def without(self, feature: str) -> Target:
+        """The same without that one, whatever asks a kernel for the rest."""
         known = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Target(**{**known, "bpf_loop": False})
+        return Target(**{**known, feature: False})
 
 
 class ErrorSite(NamedTuple):

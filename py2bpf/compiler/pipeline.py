@@ -74,8 +74,9 @@ def compile_function(
     license: str = "GPL",
     target: Target | None = None,
     dump: Dump | None = None,
+    warned: bool = False,
 ) -> ProgramSpec:
-    """Compiles a Python function of one argument, the hook's context.
+    """Compiles a Python function of one argument, the hook's context. ``warned``: warn of nothing.
 
     Raises TranslationError, with the user's line, for what has no meaning in BPF; InternalCompilerError for a
     bug of the compiler.
@@ -95,7 +96,8 @@ def compile_function(
     except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         span = Span(fn.__code__.co_filename, fn.__code__.co_firstlineno)
         raise InternalCompilerError(compilation.stage, f"{type(error).__name__}: {error}", span) from error
-    warn.show(compilation.found, fn)
+    if not warned:
+        warn.show(compilation.found, fn)
     if dump is not None:
         dump("asm", "".join(f"{insn}\n" for insn in spec.code))
     return dataclasses.replace(spec, name=name or spec.name, license=license)
@@ -118,7 +120,7 @@ class _Compilation:
 
     def run_plain(self) -> ProgramSpec:
         """Without subprograms and callbacks: one frame has the whole stack."""
-        self.target = self.target.without_callbacks()
+        self.target = self.target.without("bpf_loop")
         self.last = True
         spec = self.run(inline=True)
         assert spec is not None

@@ -146,7 +146,8 @@ def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) ->
     advice = f"{guess}. To help it, {hint}." if hint else ""
     advice += f" The kernel's advice: {verdict.suggestion}" if verdict.suggestion else ""
     cut = " (the log was too long to be kept whole)" if loaded.truncated else ""
-    return VerifierError(error, f"{what}: {reason.rstrip('.') if hint else reason}{cut}{advice}", loaded.log, span)
+    said = reason.rstrip(".") if hint else reason
+    return VerifierError(error, f"{what}: {said}{cut}{advice}", loaded.log, span, gave_up=bool(hint))
 
 
 def _last_loop(spec: ProgramSpec) -> Span | None:

@@ -253,6 +253,40 @@ OUT[3] = u
 OUT[4] = n.half[y % 2]""",
 }
 
+PACKET_PROGRAMS = {
+    "an iterator's loop with many branches": """
+x = c
+y = e
+z = a
+r = Rec(u64=b, i16=f)
+r.i64 = P[c & 3]
+W[f & 7] -= sum((c, c, 255)) >> (min((v for v in range(x & 7) if v != r.u16)) & 15)
+for k in range(H[r.i8 & 7] * (e & 7) & 3, 8):
+    match (r.b3 + c & 1, f + f & 3):
+        case [0, 0]:
+            p = ctx.packet(c_uint8 * 8, 14)
+            if p is not None:
+                p[7] = mix(k, c)
+                x = p[r.i32 & 7] + p[3]
+            z = ctx.packet(c_uint32, 15 & 3)
+        case [1, n]:
+            F[2] = Locked(count=steps.apply(f), size=H[0], level=7)
+            r.i8 = not x
+            r.s5 |= r.i64
+        case [0, 1 | 2]:
+            if S[a & 3] is not None:
+                del K[(r.i64 | f) & 7, 1, min((v ^ z for v in (y, 2, 10))) & 7]
+            else:
+                r.row[0:3] = r.row[1:4]
+            assert not 1 != x
+    o = ctx.packet(c_uint16, min((v ^ r.u8 for v in WEIGHTS)) & 63)
+    if o is not None:
+        x = o ^ sum((v & 255 for v in (y, 7, z) if d != 100))
+p = ctx.packet(c_uint8 * 8, sum(((v & 65535) * (abs(x) & 4095) for v in WEIGHTS)) & 63)
+r.s5 = funcs.bswap32(r.i8) & z >> (z & 15)""",
+}
+"""Those that see their packet as structures."""
+
 
 @pytest.fixture(scope="module")
 def pools() -> Iterator[list[Pool]]:
@@ -263,6 +297,16 @@ def pools() -> Iterator[list[Pool]]:
 @pytest.mark.parametrize("body", PROGRAMS.values(), ids=list(PROGRAMS))
 @pytest.mark.parametrize("hook", ["socket_filter", "sched_cls"])
 def test_agrees(body: str, hook: str, pools: list[Pool]) -> None:
+    agrees(body, hook, pools)
+
+
+@pytest.mark.parametrize("body", PACKET_PROGRAMS.values(), ids=list(PACKET_PROGRAMS))
+@pytest.mark.parametrize("hook", ["xdp", "sched_cls"])
+def test_agrees_with_packets(body: str, hook: str, pools: list[Pool]) -> None:
+    agrees(body, hook, pools)
+
+
+def agrees(body: str, hook: str, pools: list[Pool]) -> None:
     lines = ["sample = IN[0]", *(f"{name} = sample.{name}" for name in "abcdef"), "r = Rec(i8=a, u32=c)"]
     source = "def program(ctx):\n" + "".join(f"    {line}\n" for line in (*lines, *body.splitlines()))
     verdict = examine(Program(source, hook, Counter()), samples(body, 5 * SAMPLES), pools)

@@ -16,6 +16,7 @@ from oracle import LeavesType
 from worlds import Answer, BpfRun, Compiled, Pool, PythonRun, Sample
 
 from py2bpf.exception import InternalCompilerError, KernelError, TranslationError, VerifierError, VmFault
+from py2bpf.prog import other_loops
 from py2bpf.spec import Target
 
 SECONDS = 20
@@ -105,6 +106,10 @@ def _examine(program: Program, inputs: Sequence[Sample], pools: Sequence[Pool], 
             try:
                 runs.append(stack.enter_context(BpfRun(compiled, pool)))
             except KernelError as error:
+                other = isinstance(error, VerifierError) and other_loops(compiled.spec, error, target or Target())
+                if other:  # as create_prog() does
+                    stack.close()
+                    return _examine(program, inputs, pools, other)
                 if error.errno in (errno.EPERM, errno.ENOMEM, errno.EMFILE) and not isinstance(error, VerifierError):
                     raise
                 reason = str(error).split(": ", 1)[-1].split("\n")[0].split(" (")[0].split(" To help")[0]

@@ -146,6 +146,7 @@ class Pool:
             self.maps = {name: stack.enter_context(row.create()) for name, row in MAPS.items()}
             self.queues = {name: stack.enter_context(create_queue(record)) for name, record in QUEUES.items()}
             self.globals = {name: stack.enter_context(Global(kind)) for name, kind in GLOBALS.items()}
+            self.names()  # opens the counters
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import warnings
 from typing import Any
 
 import pytest
 
+from py2bpf import prog, socket_filter, tc
+from py2bpf.exception import PossiblyNone, VerifierError
 from py2bpf.prog import ProgType, compile_prog, create_prog
+from py2bpf.spec import ProgramSpec, Target
 from py2bpf.uapi.contexts import SK_BUFF
 
 
@@ -16,3 +21,55 @@ from py2bpf.uapi.contexts import SK_BUFF
 def test_what_is_no_context(make: Any, ctx_type: Any) -> None:
     with pytest.raises(TypeError, match="ctx_type is the type of the program's argument"):
         make(ProgType.SOCKET_FILTER, ctx_type, lambda skb: 0)
+
+
+def gives_up(monkeypatch: pytest.MonkeyPatch, *, gave_up: bool, always: bool = False) -> list[ProgramSpec]:
+    """Has the verifier refuse programs with iterators, or all; gives what was loaded."""
+    seen: list[ProgramSpec] = []
+
+    def load(spec: ProgramSpec, maps: Any) -> Any:
+        seen.append(spec)
+        if spec.kfuncs or always:
+            raise VerifierError(errno.E2BIG, f"no {len(seen)}", "", gave_up=gave_up)
+        return spec
+
+    monkeypatch.setattr(prog, "load_spec", load)
+    monkeypatch.setattr(prog, "_target", Target)
+    return seen
+
+
+def loop(skb: Any) -> Any:
+    total = 0
+    for k in range(skb.len):
+        total += skb.priority ^ k
+    return total
+
+
+def test_where_the_verifier_gives_up_at_iterators_loops_are_callbacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = gives_up(monkeypatch, gave_up=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", PossiblyNone)
+        create_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, loop)
+    first, second = seen
+    assert first.kfuncs and not second.kfuncs
+    assert [function.name for function in second.functions]
+
+
+@pytest.mark.parametrize(("gave_up", "always", "loads"), [(False, False, 1), (True, True, 2)])
+def test_what_the_verifier_says_first_counts(
+    monkeypatch: pytest.MonkeyPatch, gave_up: bool, always: bool, loads: int
+) -> None:
+    seen = gives_up(monkeypatch, gave_up=gave_up, always=always)
+    with pytest.raises(VerifierError, match="no 1"):
+        create_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, loop)
+    assert len(seen) == loads
+
+
+def test_warns_once_of_what_is_compiled_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def doubtful(skb: Any) -> Any:
+        return loop(skb) + skb.packet(ctypes.c_uint32, 0)
+
+    gives_up(monkeypatch, gave_up=True)
+    with pytest.warns(PossiblyNone) as caught:
+        create_prog(ProgType.SCHED_CLS, tc.SkBuffContext, doubtful)
+    assert len(caught) == 1
