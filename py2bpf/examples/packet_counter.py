@@ -117,11 +117,8 @@ class Counters:
     def _read_flows(self) -> dict[bytes, Entry]:
         keys, values = self.flows.sum_arrays()
         raw, size = keys.tobytes(), keys.itemsize
-        sums = (values[name].tolist() for name in ("since", "packets", "bytes"))
-        return {
-            raw[at : at + size]: Entry(since, Count(packets, bytes))
-            for at, since, packets, bytes in zip(range(0, len(raw), size), *sums, strict=True)
-        }
+        entries = zip(*(values[name].tolist() for name in ("since", "packets", "bytes")), strict=True)
+        return dict(zip([raw[at : at + size] for at in range(0, len(raw), size)], entries, strict=True))
 
 
 def attach(stack: ExitStack, counters: Counters, options: argparse.Namespace) -> None:

@@ -27,11 +27,9 @@ class Count(NamedTuple):
 NOTHING = Count(0, 0)
 
 
-class Entry(NamedTuple):
-    """A flow's entry in the map. ``since`` is another time whenever the flow is entered anew."""
-
-    since: int
-    counted: Count
+Entry = tuple[int, int, int]
+"""A flow's entry in the map: since when it counts, packets, bytes. The time is another one whenever the flow is entered
+anew. A plain tuple: there are very many."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,10 @@ class Ledger:
             before = self._entries.get(key)
             if before == entry:
                 continue
-            came = entry.counted.minus(before.counted) if before and before.since == entry.since else entry.counted
+            since, packets, size = entry
+            came = Count(packets, size)
+            if before and before[0] == since:
+                came = came.minus(Count(*before[1:]))
             self._flows[key] = self._flows.get(key, NOTHING).plus(came)
             self._attributed = self._attributed.plus(came)
         self._entries = now.flows

@@ -213,6 +213,20 @@ def test_prometheus(wire: Wire, extra: Callable[[str], Any]) -> None:
 
 
 @pytest.mark.kernel
+def test_a_driver_that_refuses(wire: Wire) -> None:
+    """The pair's driver takes no XDP program where the other end may send frames larger than a page."""
+    left, right = wire
+    left.shell("ip", "link", "set", "left0", "mtu", "9000")
+    with right.run("packet_counter", "-i", "right0", "--json", "--interval", PATIENCE) as tool:
+        assert "counting in the network stack instead" in tool.errors
+        left.python(SEND)
+        assert tool.end() == 0
+    check(tool.rows[-1])
+    done = right.call("packet_counter", "-i", "right0", "--mode", "native")
+    assert done.returncode == 1 and "MTU is too large" in done.stderr
+
+
+@pytest.mark.kernel
 def test_an_interface_that_has_a_program_already(wire: Wire) -> None:
     _left, right = wire
     with right.run("packet_counter", "-i", "right0", "--interval", PATIENCE):
