@@ -455,6 +455,9 @@ int p2b_vm_map_set_prog(struct vm_map *map, uint32_t index, struct p2b_vm_prog *
  */
 int p2b_vm_queue_read(struct vm_map *map, uint32_t pages, uint32_t ordered, struct p2b_reader **ret);
 
+/* How many bytes of a ring buffer were consumed and produced: two numbers. */
+void p2b_vm_ring_positions(struct vm_map *map, uint64_t *ret);
+
 /* User ring buffers of the machine, as p2b_user_ring_send and its neighbours; anybody may send, nobody waits here. */
 int p2b_vm_user_ring_send(struct vm_map *map, const void *data, uint32_t size);
 int64_t p2b_vm_user_ring_peek(struct vm_map *map, uint64_t *position, void *out, uint64_t cap, int take);

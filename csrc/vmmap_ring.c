@@ -135,6 +135,14 @@ uint64_t vm_ring_query(struct vm_map *map, uint64_t flags)
 	}
 }
 
+void p2b_vm_ring_positions(struct vm_map *map, uint64_t *ret)
+{
+	vm_lock(map->vm);
+	ret[0] = vm_ring_query(map, CONS_POS);
+	ret[1] = vm_ring_query(map, PROD_POS);
+	vm_unlock(map->vm);
+}
+
 const struct vm_map_ops vm_ring_ops = {
 	.open = ring_open, .close = ring_close, .emit = ring_emit, .take = ring_take,
 };

@@ -17,7 +17,7 @@ from ..worlds import in_programs
 from .base import checked_name
 from .globals import LossCounter
 from .reader import Reader
-from .storage import open_ring_source, open_storage
+from .storage import RingPositions, open_ring_source, open_storage, ring_positions
 from .wakeups import Wakeup, announcement
 
 SIZE_MAX: Final = 1 << 30
@@ -91,6 +91,18 @@ class RingBuffer(Reader):
     def _close_maps(self) -> None:
         self._storage.close()
         self.lost_counter.close()
+
+    @property
+    @in_programs
+    def waiting(self) -> int:
+        """The bytes that nobody has read yet, headers and what is being written included. Programs can ask, too."""
+        found = self.positions
+        return found.produced - found.consumed
+
+    @property
+    def positions(self) -> RingPositions:
+        """How many bytes were read and written in all. Raises ClosedError after close()."""
+        return ring_positions(self._storage)
 
     @property
     def fd(self) -> int:

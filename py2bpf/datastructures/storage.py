@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from ..kernel.codec import Buffer, Codec
 from ..spec import MapSpec
@@ -132,6 +132,26 @@ def open_ring_source(
     from ..kernel import ringbuf
 
     return ringbuf.ring_source(storage.fd, size, codec, lost, latency)
+
+
+class RingPositions(NamedTuple):
+    """Bytes that went through a ring buffer: what was read, and what was reserved."""
+
+    consumed: int
+    produced: int
+
+
+def ring_positions(storage: MapStorage) -> RingPositions:
+    """Where a ring buffer's reader and writers are. Raises ClosedError, KernelError."""
+    from ..vm.maps import VmMap
+
+    if isinstance(storage, VmMap):
+        from ..vm import queues
+
+        return RingPositions(*queues.ring_positions(storage))
+    from ..kernel import ringbuf
+
+    return RingPositions(*ringbuf.positions(storage.fd))
 
 
 class UserRing(Protocol):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
+import sys
 from collections.abc import Callable
 
+from ..exception import KernelError
 from .codec import Codec
 from .readers import ring_reader
 from .records import Records
@@ -12,3 +15,13 @@ from .records import Records
 def ring_source(map_fd: int, size: int, codec: Codec, lost: Callable[[], int], latency: float = 0.0) -> Records:
     """The records of a ring buffer of size bytes. ``lost`` tells how many programs could not write."""
     return Records(ring_reader(map_fd, size), codec, latency, size, lost)
+
+
+def positions(map_fd: int) -> tuple[int, int]:
+    """How many bytes were consumed and produced: the first numbers of a ring buffer's first two pages."""
+    try:
+        with mmap.mmap(map_fd, 2 * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ) as pages:
+            consumed = int.from_bytes(pages[:8], sys.byteorder)  # first: it never passes the other
+            return consumed, int.from_bytes(pages[mmap.PAGESIZE : mmap.PAGESIZE + 8], sys.byteorder)
+    except OSError as error:
+        raise KernelError(error.errno or 0, "cannot map a ring buffer's positions") from error

@@ -296,5 +296,6 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "submit": _submit,
     "discard": _discard,
     "receive": _receive,
+    "waiting": lambda _, view: _ring(view).waiting(),
 }
 """The methods that programs may use."""

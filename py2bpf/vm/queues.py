@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from mmap import PAGESIZE
 
+from .._ffi import ffi, lib
 from ..kernel.codec import Codec
 from ..kernel.records import Records
 from .maps import VmMap
@@ -19,3 +20,10 @@ def perf_source(storage: VmMap, n_cpus: int, pages: int, codec: Codec, ordered: 
 def ring_source(storage: VmMap, size: int, codec: Codec, lost: Callable[[], int] | None = None) -> Records:
     """The records of a ring buffer of size bytes. ``lost`` tells how many programs could not write."""
     return Records(queue_reader(storage.handle), codec, 0.0, size, lost)
+
+
+def ring_positions(storage: VmMap) -> tuple[int, int]:
+    """How many bytes of a ring buffer were consumed and produced."""
+    found = ffi.new("uint64_t[2]")
+    lib.p2b_vm_ring_positions(storage.handle, found)
+    return int(found[0]), int(found[1])

@@ -17,7 +17,7 @@ import pytest
 
 from py2bpf import funcs, sim, tracepoint
 from py2bpf.datastructures import RingBuffer
-from py2bpf.exception import DataRangeError, DataTypeError, TypeMismatch
+from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, TypeMismatch
 from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 
@@ -300,3 +300,31 @@ def test_only_arrays_end_anywhere(ctype: Any) -> None:
 def test_other_rings_take_no_size(write: Callable[[Any, Any], Any], text: str) -> None:
     with RingBuffer(c_uint64, PAGESIZE) as ring, pytest.raises(TypeMismatch, match=text):
         tc(lambda skb: write(ring, skb))
+
+
+# What is in a ring
+
+
+def test_how_much_waits() -> None:
+    with RingBuffer(c_uint64, PAGESIZE) as ring:
+
+        def write(skb: Any) -> int:
+            held = ring.reserve()
+            if held is None:
+                return 1000 + ring.lost
+            before = ring.waiting
+            ring.discard(held)
+            ring.output(skb.len)
+            return before
+
+        with tc(write) as program:
+            assert (ring.waiting, tuple(ring.positions)) == (0, (0, 0))
+            assert [program.test_run(PACKET).retval for _ in range(3)] == [16, 48, 80]
+            assert (ring.waiting, tuple(ring.positions)) == (96, (0, 96))
+            assert ring.poll(0) == [64] * 3
+            assert (ring.waiting, tuple(ring.positions)) == (0, (96, 96))
+            results = [program.test_run(PACKET).retval for _ in range(130)]
+            assert results == [16 + 32 * i for i in range(128)] + [1002, 1003] and ring.lost == 3
+            assert ring.positions.produced - ring.positions.consumed == ring.waiting <= PAGESIZE - 1
+    with pytest.raises(ClosedError):
+        ring.waiting

@@ -408,3 +408,19 @@ def test_records_come_in_the_order_of_reservation(both: Callable[..., Any]) -> N
         assert [pair.a for pair in ring.poll(0)] == [1, 4, 5]
         with pytest.raises(Py2BpfError, match="not any more"):
             sim.run(lambda skb: [ring.discard(each) for each in [ring.reserve()] * 2], PACKET)
+
+
+def test_programs_ask_how_much_waits_and_was_lost(both: Callable[..., Any]) -> None:
+    with RingBuffer(c_uint64, 4096) as ring, HashMap(c_uint32, c_uint32, 1) as m, ArrayMap(c_uint64, 4) as out:
+        m[0] = 0
+
+        def program(skb: Any) -> int:
+            out[0] = ring.waiting
+            ring.output(1)
+            out[1] = ring.waiting
+            out[2] = ring.lost
+            out[3] = m.lost
+            return 0
+
+        both(program, maps=(out,))
+        assert list(out.values()) == [0, 16, 0, 0] and ring.waiting == 16

@@ -76,7 +76,7 @@ def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstra
     if isinstance(owner, KernelRef):
         return kernel_memory.attribute(ev, owner, name)
     if isinstance(owner, Map):
-        return memory.load(ev.b, maps.value(ev.b, owner)) if _is_global(owner, name) else _map_attr(owner, name)
+        return memory.load(ev.b, maps.value(ev.b, owner)) if _is_global(owner, name) else _map_attr(ev, owner, name)
     if isinstance(owner, Run) and name in calls.INT_METHODS:
         return Method(owner, name)
     if isinstance(owner, Option) and name in calls.INT_METHODS:
@@ -151,9 +151,11 @@ def _is_global(owner: Abstract, name: str) -> bool:
     return isinstance(owner, Map) and owner.spec.is_global and name == "value"
 
 
-def _map_attr(owner: Map, name: str) -> Abstract:
+def _map_attr(ev: Evaluator, owner: Map, name: str) -> Abstract:
     if name in maps.METHODS:
         return Method(owner, name)
+    if name in maps.NUMBERS and (number := maps.NUMBERS[name](ev.b, owner)) is not None:
+        return number
     found = inspect.getattr_static(owner.obj, name, None)
     if found is None or callable(found):
         names = maps.known_methods(owner.spec)

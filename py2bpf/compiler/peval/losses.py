@@ -9,7 +9,7 @@ from ..ir.ops import Op
 from ..ir.types import U64, Ptr, Region
 from ..ir.values import Block, Value, const
 from .builder import Builder
-from .values import Map
+from .values import Abstract, Map, Run
 
 _INSERTING: Final = {
     *(MapType.HASH, MapType.PERCPU_HASH, MapType.LRU_HASH, MapType.LRU_PERCPU_HASH, MapType.LPM_TRIE),
@@ -20,11 +20,22 @@ NOT_LOST: Final = (-17, -2)
 """-EEXIST and -ENOENT: what BPF_NOEXIST and BPF_EXIST ask for."""
 
 
-def count(b: Builder, map: Map) -> None:
-    """Adds 1 to the number of what this map lost."""
+def _place(b: Builder, map: Map) -> Value:
     counter = map.obj.lost_counter
     number = b.map_number(counter, counter.map_spec)
-    place = b.emit(Op.MAPVALUE, [], Ptr(Region.VALUE, False, counter.map_spec), number)
+    return b.emit(Op.MAPVALUE, [], Ptr(Region.VALUE, False, counter.map_spec), number)
+
+
+def number(b: Builder, map: Map) -> Abstract | None:
+    """``m.lost``; None where a map loses nothing that programs count."""
+    if map.spec.kind not in (*_INSERTING, MapType.RINGBUF):
+        return None
+    return Run(b.load(_place(b, map), 0, 8, False))
+
+
+def count(b: Builder, map: Map) -> None:
+    """Adds 1 to the number of what this map lost."""
+    place = _place(b, map)
     one = const(1)
     one.type = U64
     b.emit(Op.ATOMIC, [place, one], attr=(0, 8, Op.ADD))

@@ -413,6 +413,13 @@ METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Ab
 }
 """Methods that programs may call: handler, fewest and most arguments."""
 
+def _waiting(b: Builder, map: Map) -> Abstract | None:
+    return rings.waiting(b, pointer(b, map)) if map.spec.kind == MapType.RINGBUF else None
+
+
+NUMBERS: Final[dict[str, Callable[[Builder, Map], Abstract | None]]] = {"lost": losses.number, "waiting": _waiting}
+"""What programs read of a map as it is at that moment; None for maps without it."""
+
 SIGNATURES: Final = {
     "get": "m.get(key) or m.get(key, default)",
     "setdefault": "m.setdefault(key, value)",

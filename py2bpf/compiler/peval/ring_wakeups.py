@@ -22,14 +22,14 @@ NONE, NO_WAKEUP, FORCE_WAKEUP = 0, 1, 2
 
 HEADER: Final = 8
 STEPS: Final = 4
-_AVAILABLE: Final = 0  # BPF_RB_AVAIL_DATA
+AVAILABLE: Final = 0  # BPF_RB_AVAIL_DATA
 
 
 def flags(b: Builder, spec: MapSpec, ring: Callable[[], Value], size: Value, there: bool) -> Value:
     """The flags of the helper that writes a record of ``size`` bytes, which is in the ring already where ``there``."""
     if spec.wakeup <= 0:
         return const(NO_WAKEUP if spec.wakeup else NONE)
-    waiting = b.emit(Op.CALL, [ring(), const(_AVAILABLE)], U64, HELPERS["ringbuf_query"])
+    waiting = b.emit(Op.CALL, [ring(), const(AVAILABLE)], U64, HELPERS["ringbuf_query"])
     length = _room(b, size)
     before, after = (_minus(b, waiting, length), waiting) if there else (waiting, _plus(b, waiting, length))
     reached, force, quiet, done = Block(), Block(), Block(), Block()

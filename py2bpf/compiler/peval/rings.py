@@ -14,13 +14,13 @@ from ...spec import MapSpec
 from ...uapi.helpers import HELPERS
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
-from ..ir.types import I64, VOID, Ptr, Region
+from ..ir.types import I64, U64, VOID, Ptr, Region
 from ..ir.values import Block, Value, const
 from . import arith, hints, losses, memory, records, ring_wakeups
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import is_array, is_chars
-from .values import NONE, Abstract, Const, Map, Ref
+from .values import NONE, Abstract, Const, Map, Ref, Run
 
 _NO_FLAGS: Final = 0
 METHODS: Final = ("reserve", "submit", "discard")
@@ -138,6 +138,11 @@ def with_size(map: Map, name: str, args: tuple[Abstract, ...], kwargs: dict[str,
     if name == "output" and map.spec.variable and len(args) == 1 and list(kwargs) == ["size"]:
         return (*args, kwargs["size"])
     raise TypeMismatch(0, f".{name}() takes no keyword arguments here", hints=("give the values without names",))
+
+
+def waiting(b: Builder, ring: Value) -> Abstract:
+    """``ring.waiting``: the bytes that the reader has not taken yet."""
+    return Run(b.emit(Op.CALL, [ring, const(ring_wakeups.AVAILABLE)], U64, HELPERS["ringbuf_query"]))
 
 
 def refuse_plain(name: str) -> None:
