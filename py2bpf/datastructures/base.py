@@ -13,12 +13,16 @@ from ..kernel.codec import BoolCodec, Buffer, Codec, IntCodec, checked_int, code
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
 from ..worlds import in_programs
-from . import columns, locks
+from . import columns, html, locks
+from .arrow import column as arrow_column
+from .arrow import pyarrow_module
 from .insertions import CountsInsertions
 from .storage import Chunk, MapStorage, Room, open_storage
 from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from .columns import Array
 
 _MISSING: Final[Any] = object()
@@ -324,6 +328,29 @@ class Map(CountsInsertions, MutableMapping[Any, Any]):
             gathered.n += n
         keys, values = gathered.arrays()
         return self._keys.rows(numpy, keys.data), self._values.rows(numpy, values.data)
+
+    def to_arrow(self, *, pop: bool = False) -> pyarrow.Table:
+        """A snapshot as an Arrow table with the columns ``key`` and ``value``; with ``pop`` as by pop_all().
+
+        Structures are struct columns (``.flatten()`` makes a column of each field), arrays and per-CPU values lists of
+        fixed size, char arrays binary. ``.to_pandas()`` makes a DataFrame. Raises ImportError without pyarrow or numpy.
+        """
+        arrow = pyarrow_module("to_arrow()")
+        keys, values = self.arrays(pop=pop)
+        table: pyarrow.Table = arrow.table(
+            {"key": self._arrow_keys(arrow, keys), "value": self._arrow_values(arrow, values)}
+        )
+        return table
+
+    def _arrow_keys(self, arrow: Any, keys: Array) -> Any:
+        return arrow_column(arrow, keys)
+
+    def _arrow_values(self, arrow: Any, values: Array) -> Any:
+        return arrow_column(arrow, values)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the first entries, and how many there are."""
+        return html.closed(self) if self.closed else html.table(self, self._keys, self._values, self._walk())
 
 
 def _columns(other: Any, more: dict[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:

@@ -6,7 +6,7 @@ import ctypes
 import functools
 import ipaddress
 import struct
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..exception import DataRangeError, DataTypeError
 from ..kernel.codec import Buffer, Codec, checked_int, key_codec_for
@@ -15,6 +15,9 @@ from ..vm.choice import backend
 from ..worlds import in_programs
 from . import columns
 from .base import Map
+
+if TYPE_CHECKING:
+    from .columns import Array
 
 _IP_VERSIONS: Final = {4: 4, 16: 6}
 _NETWORKS: Final[dict[int, Any]] = {4: ipaddress.IPv4Network, 6: ipaddress.IPv6Network}
@@ -128,6 +131,13 @@ class LpmTrieMap(Map):
         if rows.dtype != self._keys.dtype or not _well_formed(self._prefixes, rows):
             return super()._pack_keys([(address, length) for length, address in keys.tolist()])
         return columns.as_bytes(rows)
+
+    def _arrow_keys(self, arrow: Any, keys: Array) -> Any:
+        """IP networks as text, others as structures."""
+        if self._prefixes.version is None:
+            return super()._arrow_keys(arrow, keys)
+        networks = self._keys.decode_many(keys.tobytes(), len(keys))
+        return arrow.array([str(network) for network in networks], type=arrow.string())
 
     def _find(self, key: Any) -> bytes | None:
         raw = self._key(key)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import operator
 from ctypes import c_uint32, c_uint64
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from ..exception import DataTypeError
 from ..kernel.codec import ArrayCodec, Buffer, Codec, checked_int
 from ..uapi.map_types import MAX_STACK_DEPTH, MapType
 from .base import Map
+
+if TYPE_CHECKING:
+    from .columns import Array
 
 
 class NoStackError(KeyError):
@@ -51,6 +54,11 @@ class StackTraceMap(Map):
 
     def _make_value_codec(self, element: Codec) -> Codec:
         return StackCodec(element.ctype)
+
+    def _arrow_values(self, arrow: Any, values: Array) -> Any:
+        """Lists as long as the stacks."""
+        stacks = self._values.decode_many(values.tobytes(), len(values))
+        return arrow.array(stacks, type=arrow.list_(arrow.uint64()))
 
     def _key(self, key: Any) -> bytes:
         try:

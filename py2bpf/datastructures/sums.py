@@ -12,11 +12,14 @@ from ..kernel import core
 from ..kernel.codec import ArrayCodec, BoolCodec, Buffer, Codec, FloatCodec, IntCodec, RecordCodec
 from ..kernel.core import NumberField, NumberKind
 from . import columns
+from .arrow import pyarrow_module
 from .base import Map
 from .percpu import PerCpuCodec
 from .views import ItemsSnapshot
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from .columns import Array
 
 _WIRES: Final = {
@@ -141,6 +144,23 @@ class PerCpuMap(Map):
             keys += some_keys[: n * self._keys.size]
             sums += summing.add_up(values, n)
         return self._keys.rows(numpy, keys), numpy.frombuffer(sums, numpy.dtype(summing.dtype))
+
+    def to_arrow(self, *, pop: bool = False, sums: bool = False) -> pyarrow.Table:
+        """As Map.to_arrow(): ``value`` is a list with an item for each CPU, or with ``sums`` what sum_arrays() gives.
+
+        Raises DataTypeError for both together, as a sum that doesn't fit would take the entries with it.
+        """
+        if not sums:
+            return super().to_arrow(pop=pop)
+        if pop:
+            raise DataTypeError("to_arrow() takes out entries or adds up, not both, as a sum may not fit; "
+                                "take to_arrow(pop=True) and add up its lists")
+        arrow = pyarrow_module("to_arrow()")
+        keys, totals = self.sum_arrays()
+        table: pyarrow.Table = arrow.table(
+            {"key": self._arrow_keys(arrow, keys), "value": self._arrow_values(arrow, totals)}
+        )
+        return table
 
     @property
     def _cpu_values(self) -> PerCpuCodec:
