@@ -149,7 +149,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rows", type=common.whole, default=1_000_000, metavar="N",
                         help="begin another file after so many (default: %(default)s)")  # fmt: skip
     parser.add_argument("--every", type=common.positive, metavar="SECONDS", help="begin another file after this time")
-    parser.add_argument("--size", type=common.whole, default=1 << 24, metavar="BYTES",
+    parser.add_argument("--size", type=common.whole, default=1 << 25, metavar="BYTES",
                         help="room for records on their way, a power of two (default: %(default)s)")  # fmt: skip
     return parser.parse_args()
 
@@ -172,6 +172,8 @@ def main() -> None:
         produced = stack.enter_context(Global(c_uint64))
         printer = common.Printer(options.json, {"file": 60, "rows": -12, "bytes": -14})
         files = stack.enter_context(ParquetFiles(options.output, "calls", options.rows, options.every, printer.show))
+        # Arrow loads much of itself at its first use, pandas too: before anything is watched, else the ring runs full.
+        to_columns(ring.read_arrow(1, 0), calls, epoch)
         watching = stack.enter_context(ExitStack())
         watch(watching, ring, produced, calls, options.pid, os.getpid())
         stack.enter_context(common.ended_by_signals(stop.set))
