@@ -236,11 +236,14 @@ def write_failures(summary: Summary, out: Path, target: Target) -> None:
 
 
 def _lines(count: int) -> Callable[[Summary], None]:
-    """Progress as lines, one every ten seconds."""
-    last = [time.monotonic()]
+    """Progress as lines, one every ten seconds, and one for each failure."""
+    last, told = [time.monotonic()], [0]
 
     def show(summary: Summary) -> None:
         now = time.monotonic()
+        for seed, verdict in summary.failures[told[0] :]:
+            print(f"seed {seed}: {verdict.kind.value} {verdict.about}")
+        told[0] = len(summary.failures)
         if now - last[0] >= 10 or summary.functions == count:
             last[0] = now
             print(f"{summary.functions} of {count}, {_faults(summary)}, {_rate(summary):.0f}/s", flush=True)
