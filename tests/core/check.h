@@ -30,6 +30,7 @@ static inline uint64_t random_u64(uint64_t *state)
 void check_encode(void);
 void check_ring(void);
 void check_ringbuf(void);
+void check_userring(void);
 void check_maps(void);
 void check_vm_fuzz(void);
 void check_vmmaps(void);

@@ -5,6 +5,7 @@ int main(void)
 	check_encode();
 	check_ring();
 	check_ringbuf();
+	check_userring();
 	check_maps();
 	check_vm_fuzz();
 	check_vmmaps();
