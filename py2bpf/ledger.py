@@ -10,7 +10,7 @@ import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 _OURS: Final = __name__.partition(".")[0]
 _USERS: Final = f"{_OURS}.examples"
@@ -60,17 +60,20 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
+class _Entry(NamedTuple):
+    reporter: weakref.ref[Reporter]
+    filename: str
+    line: int
+
+
 _numbers: Final = itertools.count()
-_alive: Final[weakref.WeakValueDictionary[int, Reporter]] = weakref.WeakValueDictionary()
-_made: Final[dict[int, tuple[str, int]]] = {}
+_alive: Final[dict[int, _Entry]] = {}
 
 
 def register(reporter: Reporter) -> None:
     """Lists an object that was made just now, until it is garbage."""
     number = next(_numbers)
-    _made[number] = _users_line()
-    _alive[number] = reporter
-    weakref.finalize(reporter, _made.pop, number, None).atexit = False
+    _alive[number] = _Entry(weakref.ref(reporter, lambda _: _alive.pop(number, None)), *_users_line())
 
 
 def _users_line() -> tuple[str, int]:
@@ -85,9 +88,10 @@ def _users_line() -> tuple[str, int]:
 
 
 def _rows() -> Iterator[Loss]:
-    for number, reporter in sorted(_alive.items(), key=lambda item: item[0]):
-        made = _made.get(number)
-        yield from reporter.losses("" if made is None else f"{made[0]}:{made[1]}")
+    for entry in list(_alive.values()):  # a copy in one step: other threads make queues, too
+        reporter = entry.reporter()
+        if reporter is not None:
+            yield from reporter.losses(f"{entry.filename}:{entry.line}")
 
 
 def losses(all: bool = False) -> Ledger:

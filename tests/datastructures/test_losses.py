@@ -274,14 +274,15 @@ def test_the_queue_of_each_cpu() -> None:
 
 
 def test_the_ledger_keeps_nothing_alive() -> None:
-    before = len(ledger._made), len(ledger._alive)
+    gc.collect()
+    before = len(ledger._alive)
     maps = [create_map(c_uint32, c_uint32, 1) for _ in range(20)]
     refs = [weakref.ref(each) for each in maps]
-    assert len(ledger._made) >= before[0] + 20
+    assert len(ledger._alive) == before + 20
     del maps
     gc.collect()
     assert not any(ref() for ref in refs)
-    assert len(ledger._made) <= before[0] and len(ledger._alive) <= before[1]
+    assert len(ledger._alive) == before
 
 
 def test_an_empty_ledger_says_so() -> None:

@@ -89,6 +89,21 @@ def test_what_maps_could_not_take() -> None:
         assert (m.lost, trie.lost) == (21, 8)
 
 
+def test_errors_of_map_helpers_are_negative() -> None:
+    with HashMap(c_uint32, c_uint64, 1) as m:
+
+        def refused(skb: Any) -> int:
+            m[1] = 1
+            missing = funcs.map_delete_elem(m, skb.len)
+            full = funcs.map_update_elem(m, skb.len, 1, 0)
+            if missing < 0 and full < 0:
+                return missing * full
+            return 0
+
+        with tc(refused) as program:
+            assert program.test_run(PACKET).retval == 2 * 7
+
+
 @pytest.mark.skipif(RELEASE < (6, 7), reason="Linux 6.7 and later count these")
 def test_probes_that_were_hit_in_a_program() -> None:
     me = os.getpid()

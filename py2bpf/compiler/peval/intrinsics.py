@@ -28,6 +28,11 @@ _READ_PACKETS: Final = frozenset({
     "tcp_raw_check_syncookie_ipv6",
 })  # fmt: skip
 """Helpers whose MEM may lie in the packet (pkt_access in their bpf_func_proto)."""
+_INTS: Final = frozenset({
+    "map_update_elem", "map_delete_elem", "map_push_elem", "map_pop_elem", "map_peek_elem",
+})  # fmt: skip
+"""Helpers for which the kernel calls the map's own function, which was of type int before Linux 6.4."""
+
 _PARAMETERS: Final = {
     Arg.CTX: "context",
     Arg.MAP: "map",
@@ -60,6 +65,8 @@ def call(ev: Evaluator, state: State, fn: Intrinsic, args: Args, kwargs: dict[st
             losses.count_failure(ev.b, marshal.map, result.ir)
         if fn.info.name == "map_update_elem":
             losses.count_refused(ev.b, marshal.map, result.ir, losses.NOT_LOST)
+    if fn.info.name in _INTS and isinstance(result, Run):
+        return Run(losses.whole(ev.b, result.ir))
     return result
 
 

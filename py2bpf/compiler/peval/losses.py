@@ -6,7 +6,7 @@ from typing import Final
 
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
-from ..ir.types import U64, Ptr, Region
+from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Block, Value, const
 from .builder import Builder
 from .values import Abstract, Map, Run
@@ -46,15 +46,21 @@ def count_failure(b: Builder, map: Map, status: Value, expected: tuple[int, ...]
     lost, after, checked = Block(), Block(), b.checked
     b.branch(b.compare(Op.NE, status, const(0)), lost, after)
     b.start(lost)
+    error = whole(b, status) if expected else status
     for number in expected:
         other = Block()
-        b.branch(b.compare(Op.NE, status, const(number)), other, after)
+        b.branch(b.compare(Op.NE, error, const(number)), other, after)
         b.start(other)
     count(b, map)
     b.jump(after)
     b.start(after)
     b.checked = checked  # what was known before still is
     return status
+
+
+def whole(b: Builder, status: Value) -> Value:
+    """The result of a map's own function with all its 64 bits: before Linux 6.4 it was a C int, whose sign is lost."""
+    return b.emit(Op.ASHR, [b.emit(Op.SHL, [status, const(32)], I64), const(32)], I64)
 
 
 def count_refused(b: Builder, map: Map, status: Value, expected: tuple[int, ...] = ()) -> Value:
