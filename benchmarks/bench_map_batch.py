@@ -5,13 +5,15 @@
 A map of u32 to u64, a million entries unless told otherwise; it is made anew for every filling, outside of the
 measured time. The C program (c/map_batch.c, needs libbpf-dev) uses one system call for all entries, into buffers that
 it has already touched, and reads the same map as we do: where the kernel happens to put a map makes more difference
-than who reads it. BCC and pylibbpf take part, with maps of their own, where a Python of this machine can import them.
+than who reads it. BCC and pylibbpf take part, with maps of their own, where this Python, the one that
+PEER_PYTHON names, or the system's can import them.
 Nobody waits or uses a second thread, so it is processor time that is measured, which a busy machine disturbs less.
 Rounds are interleaved, and everything that was read is checked. Needs root.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -28,7 +30,7 @@ from peers import Clang, PeerMissingError, gcc
 from py2bpf.datastructures import HashMap, PerCpuHashMap
 
 HERE = Path(__file__).resolve().parent
-PYTHONS = (sys.executable, "/usr/bin/python3")
+PYTHONS = (sys.executable, *filter(None, [os.environ.get("PEER_PYTHON")]), "/usr/bin/python3")
 C = "C, libbpf"
 
 
@@ -37,7 +39,8 @@ class Child:
 
     def __init__(self, command: list[str], greets: bool = False) -> None:
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            errors="replace",
         )
         if greets and self._answer() != "ready":
             raise PeerMissingError(self._last_words())

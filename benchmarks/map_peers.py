@@ -12,46 +12,52 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 MISSING = 3
 BCC_MAP = "BPF_HASH(table, u32, u64, {});"
 
-Peer = tuple[Callable[[], None], Callable[[], Any], Callable[[], None]]
-"""Fills the map, reads it as a list or dict, empties it."""
-
-
-def bcc_peer(entries: int) -> Peer:
+class Bcc:
     """The fastest ways of BCC: arrays of ctypes to fill, batches to read."""
-    from bcc import BPF
 
-    table = BPF(text=BCC_MAP.format(entries))["table"]
-    keys, values = (table.Key * entries)(*range(entries)), (table.Leaf * entries)(*range(0, 3 * entries, 3))
-    return (
-        lambda: table.items_update_batch(keys, values),
-        lambda: [(key, value) for key, value in table.items_lookup_batch()],
-        table.clear,
-    )
+    def __init__(self, entries: int) -> None:
+        from bcc import BPF
+
+        self._table = BPF(text=BCC_MAP.format(entries))["table"]
+        self._keys = (self._table.Key * entries)(*range(entries))
+        self._values = (self._table.Leaf * entries)(*range(0, 3 * entries, 3))
+
+    def empty(self) -> None:
+        self._table.clear()
+
+    def fill(self) -> None:
+        self._table.items_update_batch(self._keys, self._values)
+
+    def read(self) -> Any:
+        return list(self._table.items_lookup_batch())
 
 
-def pylibbpf_peer(entries: int, path: str) -> Peer:
+class Pylibbpf:
     """Entry by entry, which is all that it has."""
-    from pylibbpf import BpfObject
 
-    program = BpfObject(path)
-    program.load()
-    table = program["table"]
+    def __init__(self, entries: int, path: str) -> None:
+        self._entries = entries
+        self._path = path
+        self.empty()
 
-    def fill() -> None:
-        for i in range(entries):
-            table.update(i, 3 * i)
+    def empty(self) -> None:
+        from pylibbpf import BpfObject
 
-    def clear() -> None:
-        for key in list(table.keys()):
-            table.delete(key)
+        self._object = BpfObject(self._path)
+        self._object.load()
+        self._table = self._object["table"]
 
-    return fill, table.items, clear
+    def fill(self) -> None:
+        for i in range(self._entries):
+            self._table.update(i, 3 * i)
+
+    def read(self) -> Any:
+        return self._table.items()
 
 
 def total(read: Any) -> int:
@@ -60,22 +66,22 @@ def total(read: Any) -> int:
     return sum(getattr(value, "value", value) for value in values)
 
 
-def answer(entries: int, peer: Peer) -> None:
-    fill, read, clear = peer
+def answer(entries: int, peer: Bcc | Pylibbpf) -> None:
     for command in sys.stdin:
-        if command.strip() == "fill":
-            clear()
+        filling = command.strip() == "fill"
+        if filling:
+            peer.empty()
         begin = time.thread_time_ns()
-        found = fill() if command.strip() == "fill" else read()
+        found = peer.fill() if filling else peer.read()
         print(time.thread_time_ns() - begin, flush=True)
-        if found is not None and (len(found) != entries or total(found) != 3 * entries * (entries - 1) // 2):
+        if not filling and (len(found) != entries or total(found) != 3 * entries * (entries - 1) // 2):
             sys.exit(f"{len(found)} entries were read, or wrong ones")
 
 
 def main() -> None:
     name, entries, *more = sys.argv[1:]
     try:
-        peer = bcc_peer(int(entries)) if name == "bcc" else pylibbpf_peer(int(entries), *more)
+        peer = Bcc(int(entries)) if name == "bcc" else Pylibbpf(int(entries), *more)
     except Exception as missing:  # noqa: BLE001  whatever keeps a foreign package from working here
         print(f"{type(missing).__name__}: {missing}", file=sys.stderr)
         sys.exit(MISSING)

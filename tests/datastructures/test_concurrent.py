@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from py2bpf.datastructures import HashMap, LpmTrieMap, LruHashMap, PerCpuHashMap, create_map
+from py2bpf.datastructures import HashMap, LpmTrieMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap, create_map
 
 pytestmark = pytest.mark.kernel
 STABLE = 200
@@ -42,6 +42,18 @@ def lpm_key(i: int) -> str:
     return f"10.{i >> 8}.{i & 255}.0/24"
 
 
+def snapshots(m: Any) -> Iterator[list[Any]]:
+    """The keys in every way that a map can be read as a whole."""
+    yield list(m)
+    yield [key for key, _ in m.items()]
+    keys, values = m.arrays()
+    assert len(keys) == len(values)
+    yield m._keys.decode_many(keys.tobytes(), len(keys))
+    if isinstance(m, (PerCpuHashMap, LruPerCpuHashMap)):
+        yield [key for key, _ in m.sums()]
+        yield m.sum_arrays()[0].tolist()
+
+
 @pytest.mark.unsanitized("forks beside threads")
 @pytest.mark.kernel_only
 @pytest.mark.any_kernel
@@ -49,6 +61,7 @@ def lpm_key(i: int) -> str:
     (lambda: HashMap(c_uint32, c_uint64, 4096), int),
     (lambda: LruHashMap(c_uint32, c_uint64, 65536), int),
     (lambda: PerCpuHashMap(c_uint32, c_uint64, 4096), int),
+    (lambda: LruPerCpuHashMap(c_uint32, c_uint64, 65536), int),
     (lambda: LpmTrieMap(c_uint32, c_uint64, 4096), lpm_key),
 ])
 def test_snapshots_have_every_stable_key_once(make: Any, name: Callable[[int], Any]) -> None:
@@ -66,7 +79,7 @@ def test_snapshots_have_every_stable_key_once(make: Any, name: Callable[[int], A
         with other_process(change):
             deadline, rounds = time.monotonic() + 1.0, 0
             while rounds < 4 or time.monotonic() < deadline:  # a slow machine takes longer
-                for snapshot in (list(m), [k for k, _ in m.items()]):
+                for snapshot in snapshots(m):
                     seen = [str(key) for key in snapshot]
                     assert len(seen) == len(set(seen)), "a key came twice"
                     found = set(seen)
