@@ -198,8 +198,11 @@ def parse() -> argparse.Namespace:
             parser.error(f"--hook {options.hook} needs an interface: -i NAME")
         if options.hook == "xdp" and options.direction != "in":
             parser.error("XDP sees arriving packets only: use --hook tc or --hook socket")
-    elif options.prometheus or options.interface:
-        parser.error("--pcap FILE has no interface, and nothing to serve")
+        if options.hook != "xdp" and options.mode is not None:
+            parser.error(f"--mode is one of XDP's, --hook {options.hook} has none")
+    elif options.interface or options.prometheus or options.mode or (options.hook, options.direction) != ("xdp", "in"):
+        parser.error("--pcap FILE stands for the packets of an interface: it goes without -i, --hook, --mode, "
+                     "--direction, --prometheus")  # fmt: skip
     return options
 
 

@@ -105,6 +105,7 @@ def check(report: dict[str, Any]) -> None:
 def test_json(wire: Wire, where: tuple[str, ...]) -> None:
     left, right = wire
     with right.run("packet_counter", "-i", "right0", "--json", "--interval", PATIENCE, *where) as tool:
+        assert ("prog/xdp" in right.shell("ip", "link", "show", "right0")) == (where[1] == "xdp")
         left.python(SEND)
         assert tool.end() == 0
     report = tool.rows[-1]
@@ -113,7 +114,7 @@ def test_json(wire: Wire, where: tuple[str, ...]) -> None:
     assert report["total"]["packets_per_second"] == pytest.approx(
         report["total"]["packets"] / report["seconds"], rel=0.01
     )
-    assert "XDP" not in right.shell("ip", "link", "show", "right0").upper().replace("RIGHT0", ""), "it is detached"
+    assert "prog/xdp" not in right.shell("ip", "link", "show", "right0"), "it is detached"
 
 
 @pytest.mark.kernel
@@ -210,6 +211,16 @@ def test_prometheus(wire: Wire, extra: Callable[[str], Any]) -> None:
         assert sample.value == count and sample.labels["device"] == "right0" and sample.labels["hook"] == "xdp"
         assert samples["packet_counter_flow_bytes_total", *flow].value == size
     assert samples["packet_counter_packets_total", None, None, None].value >= 75
+
+
+@pytest.mark.kernel
+def test_a_port_that_is_taken(wire: Wire) -> None:
+    _left, right = wire
+    with right.run("packet_counter", "-i", "lo", "--prometheus", "9105", "--interval", PATIENCE) as tool:
+        done = right.call("packet_counter", "-i", "right0", "--prometheus", "9105")
+        assert tool.end() == 0
+    assert done.returncode == 1
+    assert "Address already in use" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.kernel
