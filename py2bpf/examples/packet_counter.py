@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib.util
 import socket
 import sys
 import threading
@@ -208,6 +209,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
+    if importlib.util.find_spec("numpy") is None:
+        common.fail("flows are read with numpy: pip install 'py2bpf[examples]'")
     with ExitStack() as stack:
         if options.pcap is not None:
             stack.enter_context(vm.backend())

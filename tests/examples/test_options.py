@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -64,6 +65,34 @@ def test_wrong_options(name: str, options: list[str], told: str) -> None:
     done = call(name, *options)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("module", "name", "options"),
+    [
+        ("numpy", "packet_counter", ["-i", "lo"]),
+        ("prometheus_client", "packet_counter", ["-i", "lo", "--prometheus", "0"]),
+        ("pyarrow", "event_stream", []),
+    ],
+)
+def test_a_package_that_is_missing(module: str, name: str, options: list[str]) -> None:
+    """As where only py2bpf itself is installed: the tool tells what to install."""
+    hide = f"""
+import importlib.machinery, runpy, sys
+
+class Without(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] == {module!r} else super().find_spec(name, path, target)
+
+sys.meta_path = [Without if each is importlib.machinery.PathFinder else each for each in sys.meta_path]
+sys.argv = [{name!r}, *{options!r}]
+runpy.run_module("py2bpf.examples.{name}", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 1, done.stderr
+    assert "pip install 'py2bpf[" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.kernel
