@@ -1,7 +1,8 @@
 """Ring buffers as simulated programs fill them: as large as the real ones, and read in the order of reservation.
 
 What a simulated program wrote waits with the reader; until somebody takes it, it fills the ring. Records that programs
-of the kernel (or the VM) wrote to the same ring aren't counted, nor do they count these.
+of the kernel (or the VM) wrote to the same ring aren't counted, nor do they count these; and a discarded record that
+nothing is in front of gives its room back at once.
 """
 
 from __future__ import annotations
@@ -99,9 +100,17 @@ class RingView:
         """Gives the reader what is submitted, up to the first record that isn't."""
         while self._records and self._records[0].state is not _State.BUSY:
             record = self._records.pop(0)
+            chunk = None
             if record.state is _State.READY:
                 chunk = simulation.deliver(self._view, bytes(record.content))
-                if chunk is None:
-                    self._written += record.room
-                else:
-                    _unread.setdefault(self._view.map, deque()).append((chunk, record.room))
+            self._stays(chunk, record.room)
+
+    def _stays(self, chunk: Any, room: int) -> None:
+        """What a record takes until the reader comes by; one that was discarded goes with the record before it."""
+        unread = _unread.setdefault(self._view.map, deque())
+        if self._view.isolated:
+            self._written += room
+        elif chunk is not None:
+            unread.append((chunk, room))
+        elif unread:
+            unread.append((unread[-1][0], room))
