@@ -92,7 +92,9 @@ class BpfQueue(Reader):
         """See py2bpf.losses()."""
         if not (self.closed or self._source.forked):
             name = self.map_spec.name or type_name(self.map_spec.data_type)
-            yield Loss("queue", name, where, self.lost, "records found no room: more num_pages, or read more often")
+            cpus = ", ".join(f"{count} of CPU {cpu}" for cpu, count in self.lost_by_cpu().items() if count)
+            hint = f"records found no room{f' ({cpus})' if cpus else ''}: more num_pages, or read more often"
+            yield Loss("queue", name, where, self.lost, hint)
 
     def lost_by_cpu(self) -> dict[int, int]:
         """What ``lost`` counts, for each CPU that the queue has a buffer for."""

@@ -48,20 +48,26 @@ def tc(fn: Callable[[Any], Any]) -> Prog:
 
 
 def on_all_cpus(program: Prog, count: int) -> None:
+    threads = [threading.Thread(target=on_cpu, args=(program, cpu, count)) for cpu in CPUS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def on_cpu(program: Prog, cpu: int, count: int) -> None:
     in_vm = program.in_vm
 
-    def body(cpu: int) -> None:
+    def body() -> None:
         if in_vm:
             vm.set_cpu(cpu)
         else:
             os.sched_setaffinity(0, {cpu})
         program.test_run(PACKET, repeat=count)
 
-    threads = [threading.Thread(target=body, args=(cpu,)) for cpu in CPUS]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
 
 
 def lost_by(name: str) -> dict[str, int]:
@@ -266,11 +272,17 @@ def test_queues_maps_and_programs() -> None:
 
 def test_the_queue_of_each_cpu() -> None:
     """Each CPU's ring takes as many as it has room for."""
-    with BpfQueue(c_uint64, 1) as queue, tc(lambda skb: queue.output(skb, skb.len)) as program:
-        on_all_cpus(program, 5000)
-        got = len(queue.poll(0))
-        got += len(queue.poll(0))
-        assert queue.lost == 5000 * len(CPUS) - got and queue.lost > 0
+    written = {cpu: 3000 + 500 * i for i, cpu in enumerate(CPUS)}
+    with BpfQueue(c_uint32, 1, name="led_cpus") as queue:
+        with tc(lambda skb: queue.output(skb, funcs.get_smp_processor_id())) as program:
+            for cpu, count in written.items():
+                on_cpu(program, cpu, count)
+        got = [cpu for _ in range(2) for cpu in queue.poll(0)]
+        lost = {cpu: count - got.count(cpu) for cpu, count in written.items()}
+        assert all(lost.values()) and {cpu: queue.lost_by_cpu()[cpu] for cpu in CPUS} == lost
+        (row,) = [loss for loss in py2bpf.losses() if loss.name == "led_cpus"]
+        assert row.count == queue.lost == sum(lost.values())
+        assert all(f"{count} of CPU {cpu}" in row.hint for cpu, count in lost.items())
 
 
 def test_the_ledger_keeps_nothing_alive() -> None:
