@@ -47,6 +47,8 @@ bench: $(VENV)/.examples
 	$(BIN)/python benchmarks/bench_program.py
 	$(BIN)/python benchmarks/bench_map_batch.py
 	$(BIN)/python benchmarks/bench_packets.py
+	$(BIN)/python benchmarks/bench_ringbuf.py
+	$(BIN)/python benchmarks/bench_perfbuf.py
 
 venv: $(VENV)/.test $(VENV)/.lint
 

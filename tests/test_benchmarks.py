@@ -78,6 +78,18 @@ def test_a_packet_counter_counts_what_the_one_in_c_counts(tmp_path: Path) -> Non
         assert found[f"{hook}, one packet", "py2bpf"] > 0
 
 
+@pytest.mark.slow
+@pytest.mark.kernel
+@pytest.mark.parametrize(("script", "programs"), [
+    ("bench_ringbuf.py", ["ring32", "ring256"]), ("bench_perfbuf.py", ["perf32", "perf256"])])  # fmt: skip
+def test_readers_get_every_event_or_count_it(script: str, programs: list[str], tmp_path: Path) -> None:
+    """The benchmarks check sums and losses themselves."""
+    found = run(script, tmp_path)
+    for program in programs:
+        for who in ("py2bpf, read_batch", "py2bpf, for"):
+            assert found[f"burst, {program}", who] > 0
+
+
 @pytest.fixture
 def harness(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(FOLDER))

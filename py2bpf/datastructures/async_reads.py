@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..exception import ClosedError
-from .batch_reads import BatchReads, _used
+from .batch_reads import BatchReads
 from .pending import RecordSource
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class AsyncReads(BatchReads):
         return self._next_record()
 
     def _batch_now(self, most: int | None) -> numpy.ndarray[Any, Any] | None:
-        rows = self._empty_rows(most)
-        count = self._pending_into(rows, len(rows)) if self._closing else self._take_into(rows, len(rows))
-        return _used(rows, count) if count else None
+        rows = self._rows_for(most)
+        count = self._pending_into(rows.batch) if self._closing else self._take_into(rows.batch)
+        return rows.used(count) if count else None
 
     async def _until(self, attempt: Callable[[], _T | None]) -> _T:
         """What attempt() gives once that isn't None; meanwhile others have their turn, also where it is at once."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections import deque
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from ..kernel.codec import checked_int
-from .pending import PendingReads
+from .pending import PendingReads, RecordSource
 
 if TYPE_CHECKING:
     import numpy
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
 BATCH: Final = 1 << 20
 """Bytes of a batch whose size nobody gives."""
+
+_KEPT: Final = 3
+"""How many arrays are kept: the one that is read, the one before that the caller still has, and one to spare."""
 
 _RECORDS_MAX: Final = (1 << 63) - 1
 
@@ -29,8 +35,8 @@ class BatchReads(PendingReads):
         or when the queue was closed meanwhile. Raises ClosedError and ShortRecordError as poll() does, DataTypeError
         for types that numpy can't describe (structures with bit fields), ImportError without numpy.
         """
-        rows = self._empty_rows(max)
-        return _used(rows, self.read_into(rows, timeout))
+        rows = self._rows_for(max)
+        return rows.used(self._read_batch(rows.batch, timeout))
 
     def read_arrow(self, max: int | None = None, timeout: float | None = None) -> pyarrow.RecordBatch:
         """What read_batch() gives as a batch of Arrow: a column for every field (``value`` for plain numbers).
@@ -41,11 +47,28 @@ class BatchReads(PendingReads):
 
         return record_batch(self.read_batch(max, timeout))
 
-    def _empty_rows(self, most: int | None) -> numpy.ndarray[Any, Any]:
-        """An array for so many records."""
-        count = BATCH // self._codec.size or 1 if most is None else checked_int(most, 1, _RECORDS_MAX, "max")
-        rows: numpy.ndarray[Any, Any] = self._numpy.empty(count, self._dtype)
-        return rows
+    def _rows_for(self, most: int | None) -> Rows:
+        """Memory for so many records, if possible some that was used before: touching new memory costs more."""
+        count = self._usual if most is None else checked_int(most, 1, _RECORDS_MAX, "max")
+        for _ in range(len(self._kept)):
+            try:
+                rows = self._kept.popleft()
+            except IndexError:  # another thread has it
+                break
+            if rows.is_free():
+                if len(rows.array) == count:
+                    return rows
+            else:
+                self._kept.append(rows)
+        return Rows(lambda: self._numpy.empty(count, self._dtype), self._source, self._kept)
+
+    @cached_property
+    def _usual(self) -> int:
+        return BATCH // self._codec.size or 1
+
+    @cached_property
+    def _kept(self) -> deque[Rows]:
+        return deque(maxlen=_KEPT)
 
     @cached_property
     def _numpy(self) -> Any:
@@ -60,6 +83,26 @@ class BatchReads(PendingReads):
         return self._numpy.dtype(self._codec.dtype)
 
 
-def _used(rows: numpy.ndarray[Any, Any], count: int) -> numpy.ndarray[Any, Any]:
-    """The first rows; as a copy where that keeps much less memory."""
-    return rows[:count] if 2 * count >= len(rows) else rows[:count].copy()
+class Rows:
+    """An array that a batch fills. Once nobody has a view of it any more, it may be filled again."""
+
+    def __init__(
+        self, make: Callable[[], numpy.ndarray[Any, Any]], source: RecordSource, kept: deque[Rows]
+    ) -> None:
+        self.array = make()
+        self.batch = source.batch(self.array, len(self.array))
+        self._kept = kept
+        self._free = self._references()  # nobody else has it yet, no local variable either
+
+    def _references(self) -> int:
+        """Views refer to the array that has the memory."""
+        return sys.getrefcount(self.array)
+
+    def is_free(self) -> bool:
+        return self._references() == self._free
+
+    def used(self, count: int) -> numpy.ndarray[Any, Any]:
+        """The first rows, as a copy where a view would keep much more memory; the rest is kept for later."""
+        found = self.array[:count] if 2 * count >= len(self.array) else self.array[:count].copy()
+        self._kept.append(self)
+        return found

@@ -36,13 +36,14 @@ class Chunk:
 
     def settle(self) -> None:
         """Copies what is in the batch, whose memory is free then. The caller has the reader's turn."""
-        batch, self.batch = self.batch, None
+        batch = self.batch
         if batch is not None and batch.n:
             data = bytearray(memoryview(batch.out)[: batch.n * batch.size])
             self._items = self._codec.items(data, batch.n, batch.sizes and batch.sizes[: batch.n])
             self._data = memoryview(data)
             self._next = iter(range(batch.n))
-        self.ready = True
+        self.ready = True  # until here a signal handler may raise, and settle() be called again
+        self.batch = None
 
     @property
     def left(self) -> int:

@@ -110,6 +110,7 @@ class PendingReads:
             for interrupted in [chunk for chunk in self._pending if not chunk.ready]:
                 interrupted.settle()
             batch = self._spare.pop() if self._spare else self._new_batch()
+            batch.clear()
             # In line before it is filled: no signal handler's exception comes between reading and keeping.
             chunk = Chunk(self._codec, batch)
             self._pending.append(chunk)
@@ -175,23 +176,10 @@ class PendingReads:
         meanwhile. Raises DataTypeError for what can't be written to, DataRangeError where not even one record fits,
         ShortRecordError and ClosedError as poll() does.
         """
-        room = self._checked_room(buffer)
-        deadline = deadline_of(timeout)
-        self._drop_copies()
-        if self._front() is None:
-            self._check_not_over()
-        while not self._closing:
-            with suppress(ClosedError):
-                if n := self._take_into(buffer, room):
-                    return n
-                if self._wait(deadline):
-                    continue
-            return 0
-        self._closed.wait()
-        return self._pending_into(buffer, room)
+        return self._read_batch(self._batch_in(buffer), timeout)
 
-    def _checked_room(self, buffer: Any) -> int:
-        """How many records a buffer has room for."""
+    def _batch_in(self, buffer: Any) -> Batch:
+        """For as many records as a buffer has room for."""
         size = self._codec.size
         try:
             found = room_of(buffer)
@@ -200,14 +188,28 @@ class PendingReads:
                                 ) from None
         if found < size:
             raise DataRangeError(f"a record of {self._codec.name} has {size} bytes, the buffer {found}")
-        return found // size
+        return self._source.batch(buffer, found // size)
 
-    def _take_into(self, buffer: Any, room: int) -> int:
+    def _read_batch(self, batch: Batch, timeout: float | None) -> int:
+        deadline = deadline_of(timeout)
+        self._drop_copies()
+        if self._closed.is_set() and self._front() is None:
+            self._check_not_over()
+        while not self._closing:
+            try:
+                if n := self._take_into(batch):
+                    return n
+            except ClosedError:
+                break
+            if not self._wait(deadline):
+                return 0
+        self._closed.wait()
+        return self._pending_into(batch)
+
+    def _take_into(self, batch: Batch) -> int:
         """Without waiting: what is pending, or else what is there."""
-        self._source.check()
-        if n := self._pending_into(buffer, room):
+        if self._pending and (n := self._pending_into(batch)):
             return n
-        batch = self._source.batch(buffer, room)
         self._source.take(batch)
         if refused := batch.refused:
             rows = batch.rows()
@@ -215,11 +217,11 @@ class PendingReads:
             raise ShortRecordError(self._codec, refused)
         return batch.n
 
-    def _pending_into(self, buffer: Any, room: int) -> int:
+    def _pending_into(self, batch: Batch) -> int:
         used, size = 0, self._codec.size
-        while used < room * size and (chunk := self._front()):
-            rows = chunk.rows(room - used // size)
-            copy_bytes(buffer, used, rows)
+        while used < batch.count * size and (chunk := self._front()):
+            rows = chunk.rows(batch.count - used // size)
+            copy_bytes(batch.out, used, rows)
             used += len(rows)
         return used // size
 

@@ -27,11 +27,13 @@ class Batch:
     def __init__(
         self, out: Any, size: int, count: int, least: int | None = None, cpus: Any = None, sizes: Any = None
     ) -> None:
-        given = {"cap": count, "size": size, "least": size if least is None else least}
         self.out = out
         self.size = size
+        self.count = count
         self.sizes = sizes
-        self.struct = ffi.new("struct p2b_batch *", given)
+        self.struct = ffi.new("struct p2b_batch *")
+        self.struct.cap, self.struct.size = count, size
+        self.struct.least = size if least is None else least
         self._held = [_room(out, count * size)]  # pointers in a structure keep nothing alive
         self.struct.out = self._held[0]
         for name, numbers in (("cpus", cpus), ("sizes", sizes)):
@@ -44,6 +46,10 @@ class Batch:
         """How many records there are since the last call; none before its very end."""
         count: int = self.struct.n
         return count
+
+    def clear(self) -> None:
+        """Forgets the last call's records."""
+        self.struct.n = self.struct.refused = 0
 
     def rows(self) -> bytes:
         """A copy of these records."""

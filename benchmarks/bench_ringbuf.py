@@ -1,0 +1,13 @@
+"""How fast ring buffers are read, beside libbpf in C, and BCC where it is installed.
+
+    python benchmarks/bench_ringbuf.py [--rounds N] [--seconds S] [--json FILE] [--plot FILE] [--quick]
+
+Everybody adds up one field of all events, and the sums are checked. A burst fills the buffer, then times emptying it;
+sustained, another processor writes as fast as it can, and what was made must be what came and what was counted as lost.
+Needs root.
+"""
+
+from drains import measure
+
+if __name__ == "__main__":
+    measure("ring", "reading a ring buffer", {"ring32": 1_600_000, "ring256": 240_000})
