@@ -13,7 +13,7 @@ import pytest
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
 MOST_INSTRUCTIONS = {
-    "count_by_protocol": 30,
+    "count_by_protocol": 36,
     "flow_counter": 100,
     "tc_blacklist": 60,
     "xdp_parser": 115,
