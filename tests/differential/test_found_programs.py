@@ -65,6 +65,21 @@ while n > 0:
     n -= 1
     r.u32 |= d
 return r.u32""",
+    "is with what may be None or a bool": """
+o = None if c & 1 else bool(d & 2)
+p = None if c & 4 else e > 3
+x = 0
+match o:
+    case True:
+        x = 1
+    case False:
+        x = 2
+    case None:
+        x = 3
+x += (o is True) * 4 + (o is not False) * 8 + (o is p) * 16 + (p is not (c > 5)) * 32 + (p is True) * 64
+return x""",
+    "is with missing structures and numbers": """
+return (S.get(77) is H.get(77)) + (S.get(1) is H.get(1)) * 2 + (S[a & 3] is None) * 4""",
     "a large mask of a small index": "y = (e % 3) & 100\nreturn r.row[y]",
     "a mask that has just the range of a remainder": "y = (e % 4294967295) % 4 & 3\nreturn r.row[y]",
     "an array that enumerate() and zip() go through, and the loop changes": """

@@ -115,7 +115,7 @@ def to_ir(b: Builder, value: Abstract, what: str = "an integer is needed here") 
 def settled(b: Builder, value: Abstract) -> Abstract:
     """The value, surely no None any more: Python would raise a TypeError here. So it is of a tuple's items."""
     if isinstance(value, Option):
-        return from_ir(to_ir(b, value))
+        return number(to_ir(b, value), value.boolean)
     if isinstance(value, TupleOf):
         return TupleOf(tuple(settled(b, item) for item in value.items), value.cls)
     return value
@@ -128,7 +128,19 @@ def from_ir(ir: Value) -> Abstract:
 
 def from_bool(ir: Value) -> Abstract:
     """A truth value."""
-    return (TRUE if ir.attr else FALSE) if ir.op is Op.CONST else Run(ir)
+    return (TRUE if ir.attr else FALSE) if ir.op is Op.CONST else Run(ir, True)
+
+
+def number(ir: Value, boolean: bool) -> Abstract:
+    """``from_bool`` or ``from_ir``."""
+    return from_bool(ir) if boolean else from_ir(ir)
+
+
+def is_bool(value: Abstract) -> bool:
+    """Whether the value surely is a bool in Python; of an Option, where it isn't None."""
+    if isinstance(value, (Run, Option)):
+        return value.boolean
+    return isinstance(value, Const) and isinstance(value.obj, bool)
 
 
 def int_type(value: Value) -> Int:
@@ -148,7 +160,7 @@ def binary(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
         )
     what = f"the operator {op} needs integers"
     a, c = to_ir(b, left, what), to_ir(b, right, what)
-    return from_ir(emit_binary(b, _OPS[op], a, c))
+    return number(emit_binary(b, _OPS[op], a, c), op in "&|^" and is_bool(left) and is_bool(right))
 
 
 def emit_binary(b: Builder, op: Op, a: Value, c: Value) -> Value:

@@ -22,21 +22,29 @@ def item(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Abstract:
     """``d[key]``: a KeyError where the key is missing."""
     present, value = _search(b, items, key)
     b.guard(present, "KeyError")
-    return arith.from_ir(value)
+    return arith.number(value, _bools(items))
 
 
 def get(b: Builder, items: Mapping[Any, Any], key: Abstract, default: Abstract = NONE) -> Abstract:
     """``d.get(key, default)``."""
     present, value = _search(b, items, key)
     if isinstance(default, Const) and default.obj is None:
-        return Option(present, value) if present.op is not Op.CONST else NONE
+        return Option(present, value, _bools(items)) if present.op is not Op.CONST else NONE
     if isinstance(default, Option):
         other, there = default.value, arith.to_bool(b, default.present)
     else:
         other, there = arith.to_ir(b, default, "the default of a dict of numbers is a number"), None
     kind = join_ints(arith.int_type(value), arith.int_type(other))
     chosen = b.emit(Op.SELECT, [present, arith.cast(b, value, kind), arith.cast(b, other, kind)], kind)
-    return arith.from_ir(chosen) if there is None else Option(b.emit(Op.OR, [present, there], I64), chosen)
+    boolean = _bools(items) and arith.is_bool(default)
+    if there is not None:
+        return Option(b.emit(Op.OR, [present, there], I64), chosen, boolean)
+    return arith.number(chosen, boolean)
+
+
+def _bools(items: Mapping[Any, Any]) -> bool:
+    """Whether all values are bools."""
+    return all(arith.is_bool(value if isinstance(value, Abstract) else wrap(value)) for value in items.values())
 
 
 def _search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> tuple[Value, Value]:

@@ -7,14 +7,14 @@ import numbers
 import types
 from typing import TYPE_CHECKING, Any, Final
 
-from ...exception import TypeMismatch, UnsupportedSyntax
+from ...exception import TypeMismatch
 from ..ir.ops import Op
 from ..ir.types import U64
 from ..ir.values import Value, const
 from . import arith, iteration, iterators, kernel_memory, maps, memory, semantics
 from .describe import describe
 from .layout import is_char, is_chars
-from .state import State, same
+from .state import State
 from .values import Abstract, Const, DictRef, KernelRef, ListRef, Map, Option, RangeOf, Ref, Run, TupleOf
 
 if TYPE_CHECKING:
@@ -145,31 +145,6 @@ def _order_tuples(
 def condition(ev: Evaluator, value: Abstract) -> Value:
     """A comparison's result as 1 or 0."""
     return arith.to_bool(ev.b, arith.to_ir(ev.b, value))
-
-
-def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
-    """``left is right``."""
-    for one, other in ((left, right), (right, left)):
-        if isinstance(other, Const) and other.obj is None:
-            return semantics.is_none(ev, one)
-    if isinstance(left, Const) and isinstance(right, Const):
-        return const(int(left.obj is right.obj))
-    if same(left, right) and not isinstance(left, Run):
-        return const(1)
-    if isinstance(left, Run) or isinstance(right, Run):
-        hint = "use ==, and in match a number: case 1" if _is_bool(left) or _is_bool(right) else "use =="
-        raise UnsupportedSyntax(0, "'is' compares objects, and run-time integers are none", hints=(hint,))
-    if isinstance(left, KernelRef) and isinstance(right, KernelRef):
-        raise UnsupportedSyntax(0, "'is' can't compare two objects in the kernel's memory",
-                                hints=("== tells whether they have one address",))  # fmt: skip
-    if isinstance(left, Ref) and isinstance(right, Ref):
-        raise UnsupportedSyntax(0, "'is' can't compare two ctypes objects in a program",
-                                hints=("compare their fields, or the bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
-    return const(0)
-
-
-def _is_bool(value: Abstract) -> bool:
-    return isinstance(value, Const) and isinstance(value.obj, bool)
 
 
 def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -> Value:

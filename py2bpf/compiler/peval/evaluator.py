@@ -321,7 +321,7 @@ class Evaluator:
         other = state.copy()
         if isinstance(value, Option):  # what `m.get(k) or 5` leaves on the stack is a number where it is true
             known = state if instr.arg in ("true", "false") else other
-            known.stack = [arith.from_ir(value.value) if item is value else item for item in known.stack]
+            known.stack = [arith.number(value.value, value.boolean) if item is value else item for item in known.stack]
         return self._split(frame, index, context, condition, succ if holds else succ[::-1], state, other)
 
     def _split(

@@ -47,14 +47,14 @@ def _abs(ev: Evaluator, state: State, args: Args) -> Abstract:
 def _extreme(op: Op) -> Callable[[Evaluator, State, Args], Abstract]:
     def handler(ev: Evaluator, state: State, args: Args) -> Abstract:
         items = iter(args) if len(args) > 1 else iteration.each(ev.b, state, args[0])
-        best = None
+        best, boolean = None, True
         for item in items or ():
-            number = arith.to_ir(ev.b, item)
+            number, boolean = arith.to_ir(ev.b, item), boolean and arith.is_bool(item)
             best = number if best is None else arith.extreme(ev.b, op, [best, number])
         if best is None:
             raise TypeMismatch(0, "min() and max() need at least one integer",
                                hints=("give them integers, or a tuple, list or ctypes array of some",))  # fmt: skip
-        return arith.from_ir(best)
+        return arith.number(best, boolean)
 
     return handler
 

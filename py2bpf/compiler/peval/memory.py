@@ -316,6 +316,7 @@ def _store_tuple(b: Builder, ref: Ref, value: Abstract) -> None:
     items = value.items if isinstance(value, TupleOf) else tuple(Const(item) for item in _tuple_of(value))
     if is_array(ref.ctype):
         _store_items(b, ref, items)
+        _fill_up(b, ref, len(items))
         return
     names = list(members(ref.ctype)) if is_record(ref.ctype) else []
     if len(names) != len(items):
@@ -342,6 +343,16 @@ def _store_items(b: Builder, ref: Ref, items: tuple[Abstract, ...]) -> None:
         )
     for i, item in enumerate(items):
         store(b, element(ref, i), item)
+
+
+def _fill_up(b: Builder, ref: Ref, count: int) -> None:
+    """Zeros behind the ``count`` items of a tuple: ctypes makes an array of them, and copies it."""
+    if ref.ptr.region is Region.CTX:  # by whole items only
+        for i in range(count, ref.ctype._length_):
+            store(b, element(ref, i), Const(0))
+        return
+    begin = count * ctypes.sizeof(ref.ctype._type_)
+    store_bytes(b, ref.base, ref.offset + begin, bytes(ctypes.sizeof(ref.ctype) - begin))
 
 
 def element(ref: Ref, index: int) -> Ref:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import arith
+from ...exception import TypeMismatch
+from . import arith, hints
 from .builder import Builder
 from .describe import type_name
 from .layout import is_array, is_record, members, scalar
@@ -41,4 +42,28 @@ def entry(b: Builder, ctype: Any, value: Abstract) -> Abstract:
     """A value as maps and globals take it: a number is none but a number, also for a c_bool."""
     if isinstance(value, Option) or (_is_bool(ctype) and isinstance(value, Const) and value.obj is None):
         return arith.from_ir(arith.to_ir(b, value, f"a {type_name(ctype)} holds an integer"))
+    _check_length(ctype, value)
     return value
+
+
+def _check_length(ctype: Any, value: Abstract) -> None:
+    """Keys, values and records that are tuples have all of an array's items, also of those within. (Where one array is
+    assigned to, ctypes fills the rest with zeros.)"""
+    if isinstance(value, Const) and isinstance(value.obj, tuple):
+        items: tuple[Abstract, ...] = tuple(map(Const, value.obj))
+    elif isinstance(value, TupleOf):
+        items = value.items
+    else:
+        return
+    if is_array(ctype):
+        if len(items) < ctype._length_:
+            raise TypeMismatch(
+                0,
+                f"{type_name(ctype)} has {hints.count(ctype._length_, 'item')}, but the tuple has {len(items)} items",
+                hints=("keys, values and records need all items: write out the zeros too",),
+            )
+        kinds = [ctype._type_] * len(items)
+    else:
+        kinds = [member.ctype for member in members(ctype).values()] if is_record(ctype) else []
+    for kind, item in zip(kinds, items, strict=False):  # other lengths are refused where they are stored
+        _check_length(kind, item)

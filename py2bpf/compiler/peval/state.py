@@ -180,7 +180,7 @@ class Merger:
     def _ints(self, values: list[Abstract]) -> Abstract | None:
         if not all(isinstance(v, Run) or (isinstance(v, Const) and isinstance(v.obj, int)) for v in values):
             return None
-        return Run(self.phi([_ir(v) for v in values]))
+        return Run(self.phi([_ir(v) for v in values]), all(arith.is_bool(v) for v in values))
 
     def phi(self, args: list[Value]) -> Value:
         """A phi of integers, u64 if one of them is."""
@@ -225,7 +225,8 @@ class Merger:
         if any(part is None for part in parts):
             return None
         present = self.phi([part[0] for part in parts if part])
-        return Option(present, self.phi([part[1] for part in parts if part]))
+        boolean = all(arith.is_bool(value) for value in values if not _is_none(value))
+        return Option(present, self.phi([part[1] for part in parts if part]), boolean)
 
     def _sequences(self, values: list[Abstract]) -> Abstract | None:
         sequences = [_items(value) for value in values]

@@ -33,13 +33,14 @@ _SIMPLE: Final = (int, str, bytes, type(None))
 
 class Registry:
     """What is known of the functions that are called. ``sites`` and ``refused`` outlive a restart; ``made`` are this
-    attempt's subprograms, None for one that is being made."""
+    attempt's subprograms, None for one that is being made; ``booleans`` are those that return a bool."""
 
     def __init__(self, inline: bool) -> None:
         self.inline = inline
         self.sites: dict[Key, set[Any]] = {}
         self.refused: set[Key] = set()
         self.made: dict[Key, Function | None] = {}
+        self.booleans: set[Key] = set()
 
     def refuse(self, key: Key) -> NoReturn:
         """The function can only be inlined: all begins again."""
@@ -77,7 +78,8 @@ def call(ev: Evaluator, fn: types.FunctionType, frame: Frame, names: dict[str, A
     made = registry.made[key]
     if made is None:  # it calls itself
         registry.refuse(key)
-    return _emit(ev.b, made, [value.ir for value in names.values() if isinstance(value, Run)])
+    result = _emit(ev.b, made, [value.ir for value in names.values() if isinstance(value, Run)])
+    return Run(result, key in registry.booleans)
 
 
 def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Key | None:
@@ -87,7 +89,7 @@ def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Key | None:
     for name, value in names.items():
         if isinstance(value, Run):
             integers += 1
-            parts.append((name, arith.int_type(value.ir).signed))
+            parts.append((name, arith.int_type(value.ir).signed, value.boolean))
         elif isinstance(value, Context):
             parts.append((name, "context"))
         elif isinstance(value, Const):
@@ -110,6 +112,8 @@ def _make(ev: Evaluator, fn: types.FunctionType, site: Frame, names: dict[str, A
     if not isinstance(result, (Run, Const)) or not arith.is_int(result):
         ev.registry.refuse(key)
     b.ret(arith.to_ir(b, result))
+    if arith.is_bool(result):
+        ev.registry.booleans.add(key)
     b.fn.result = arith.int_type(b.block.end.args[0])
     if _may_raise(b.fn):
         if b.fn.params == MAX_INTEGERS:
@@ -120,7 +124,7 @@ def _make(ev: Evaluator, fn: types.FunctionType, site: Frame, names: dict[str, A
 
 def _parameter(b: Builder, value: Abstract) -> Abstract:
     if isinstance(value, Run):
-        return Run(b.parameter(arith.int_type(value.ir)))
+        return Run(b.parameter(arith.int_type(value.ir)), value.boolean)
     if isinstance(value, Context):
         return Context(b.context, value.spec)
     return value
@@ -132,13 +136,13 @@ def _may_raise(fn: Function) -> bool:
     return ends or bool(find_loops(fn))
 
 
-def _emit(b: Builder, callee: Function, integers: list[Value]) -> Abstract:
+def _emit(b: Builder, callee: Function, integers: list[Value]) -> Value:
     assert isinstance(callee.result, Int)
     args = [b.context, *integers]
     if callee.flag is None:
-        return Run(b.emit(Op.CALL_SUB, args, callee.result, callee))
+        return b.emit(Op.CALL_SUB, args, callee.result, callee)
     flag = b.alloca(FLAG_BYTES)
     b.store(flag, 0, FLAG_BYTES, const(0))
     result = b.emit(Op.CALL_SUB, [*args, flag], callee.result, callee)
     b.guard(b.compare(Op.EQ, b.load(flag, 0, FLAG_BYTES, False), const(0)), "")  # counted where it was raised
-    return Run(result)
+    return result

@@ -41,10 +41,9 @@ def print_values(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
 def trace(ev: Evaluator, parts: tuple[Any, ...]) -> Abstract:
     """trace_printk of an f-string's parts."""
     for i, part in enumerate(parts):
-        if not isinstance(part, str) and isinstance(part[0], Option) and not part[2]:
-            number = (arith.from_ir(part[0].value), *part[1:])
-            texts = [(*parts[:i], shown, *parts[i + 1 :]) for shown in (number, "None")]
-            return _either(ev, part[0].present, texts)
+        if not isinstance(part, str) and (choice := _choice(*part)) is not None:
+            condition, *shown = choice
+            return _either(ev, condition, [(*parts[:i], text, *parts[i + 1 :]) for text in shown])
     pattern = ""
     values: list[Value] = []
     for part in parts:
@@ -55,6 +54,17 @@ def trace(ev: Evaluator, parts: tuple[Any, ...]) -> Abstract:
             pattern += directive
             values += [value] if value is not None else []
     return printk(ev, pattern, values)
+
+
+def _choice(value: Abstract, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
+    """For what is text in Python, None and bools: the condition, the part where it holds, the part elsewhere."""
+    if spec:
+        return None
+    if isinstance(value, Option):
+        return value.present, (arith.number(value.value, value.boolean), conversion, spec), "None"
+    if isinstance(value, Run) and value.boolean and conversion in ("", "s", "r"):
+        return value.ir, "True", "False"
+    return None
 
 
 def _either(ev: Evaluator, condition: Value, texts: list[tuple[Any, ...]]) -> Abstract:

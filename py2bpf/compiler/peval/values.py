@@ -37,17 +37,19 @@ class Const(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Run(Abstract):
-    """An integer (i64 or u64) that the program computes."""
+    """An integer (i64 or u64) that the program computes. ``boolean``: in Python it surely is a bool, and so 0 or 1."""
 
     ir: Value
+    boolean: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Option(Abstract):
-    """An integer or None: ``value`` where ``present`` is not 0."""
+    """An integer or None: ``value`` where ``present`` is not 0. ``boolean``: surely a bool or None."""
 
     present: Value
     value: Value
+    boolean: bool = False
 
 
 @dataclass(slots=True, eq=False)

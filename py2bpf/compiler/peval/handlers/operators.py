@@ -1,4 +1,4 @@
-"""Instructions that operate, compare, format and match."""
+"""Instructions that operate, compare, identity, format and match."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
-from .. import access, arith, compare, iteration, maps, semantics
+from .. import access, arith, compare, identity, iteration, maps, semantics
 from ..describe import describe
 from ..frames import Frame
 from ..layout import is_array, is_chars
@@ -74,7 +74,7 @@ def _compare(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
 
 def _is(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
-    result = compare.identical(ev, left, right)
+    result = identity.identical(ev, left, right)
     state.stack.append(arith.from_bool(arith.negate(ev.b, result) if instr.arg else result))
 
 

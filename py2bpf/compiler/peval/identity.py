@@ -1,0 +1,97 @@
+"""``is``: exact where it can be told, an error elsewhere.
+
+None, True and False are one object each. Of other numbers, and of tuples and strings, CPython makes objects as it
+likes; and of two places in memory a program doesn't know whether one ctypes object or two belong to them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ...exception import UnsupportedSyntax
+from ..ir.ops import Op
+from ..ir.values import Value, const
+from . import arith, semantics
+from .state import same
+from .values import Abstract, Const, DictRef, KernelRef, ListRef, Map, Option, RangeOf, Ref, Run, Text, TupleOf
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+_MADE_ANEW: Final[dict[type[Abstract], type]] = {TupleOf: tuple, Text: str, RangeOf: range}
+"""What is made of run-time values, and what it is when all of them are constant."""
+
+
+def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+    """``left is right``."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(other, Const) and other.obj is None:
+            return semantics.is_none(ev, one)
+    if isinstance(left, Const) and isinstance(right, Const):
+        return const(int(left.obj is right.obj))
+    if isinstance(left, (Run, Option)) or isinstance(right, (Run, Option)):
+        return _numbers(ev, left, right)
+    if isinstance(left, (KernelRef, Ref)) and isinstance(right, (KernelRef, Ref)):
+        return _memory(ev, left, right)
+    for one, other in ((left, right), (right, left)):
+        kind = _MADE_ANEW.get(type(one))
+        if kind and (type(other) is type(one) or (isinstance(other, Const) and isinstance(other.obj, kind))):
+            raise UnsupportedSyntax(0, f"'is' can't compare two {kind.__name__}s that are made in a program",
+                                    hints=("use ==",))  # fmt: skip
+    return const(int(isinstance(left, (Map, ListRef, DictRef)) and same(left, right)))
+
+
+def _numbers(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+    """Where at least one is a number, or a number or None."""
+    if isinstance(left, Option) and left is right:
+        return const(1)
+    if not arith.is_int(left) or not arith.is_int(right):
+        return _nones(ev, left, right)
+    truths = arith.is_bool(left), arith.is_bool(right)
+    if all(truths):
+        return _bools(ev, left, right)
+    if any(truths) and any(isinstance(value, Const) for value in (left, right)):
+        other = right if truths[0] else left
+        if isinstance(other, Const):  # a number that is no bool
+            return const(0)
+    hint = "use ==, and in match a number: case 1" if _constant_bool(left) or _constant_bool(right) else "use =="
+    raise UnsupportedSyntax(0, "'is' compares objects, and run-time integers are none", hints=(hint,))
+
+
+def _nones(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+    """Values of different kinds are identical where both are None."""
+    return arith.both(ev.b, semantics.is_none(ev, left), semantics.is_none(ev, right))
+
+
+def _bools(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+    """Two values of True, False and None."""
+    b = ev.b
+    (has_left, one), (has_right, other) = _parts(ev, left), _parts(ev, right)
+    values = b.compare(Op.EQ, one, other)
+    if not isinstance(left, Option) and not isinstance(right, Option):
+        return values
+    both = arith.both(b, arith.both(b, has_left, has_right), values)
+    return b.emit(Op.OR, [both, _nones(ev, left, right)], both.type)
+
+
+def _parts(ev: Evaluator, value: Abstract) -> tuple[Value, Value]:
+    """Whether it is there, and what it is."""
+    if isinstance(value, Option):
+        return arith.to_bool(ev.b, value.present), value.value
+    return const(1), arith.to_ir(ev.b, value)
+
+
+def _memory(ev: Evaluator, left: KernelRef | Ref, right: KernelRef | Ref) -> Value:
+    if isinstance(left, KernelRef) and isinstance(right, KernelRef):
+        raise UnsupportedSyntax(0, "'is' can't compare two objects in the kernel's memory",
+                                hints=("== tells whether they have one address",))  # fmt: skip
+    if left is right:
+        return const(1)
+    if isinstance(left, Ref) and isinstance(right, Ref):
+        raise UnsupportedSyntax(0, "'is' can't compare two ctypes objects in a program",
+                                hints=("compare their fields, or the bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
+    return _nones(ev, left, right)
+
+
+def _constant_bool(value: Abstract) -> bool:
+    return isinstance(value, Const) and isinstance(value.obj, bool)
