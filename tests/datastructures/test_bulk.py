@@ -86,7 +86,6 @@ VALUE_TYPES = [
 ]  # fmt: skip
 
 
-@pytest.mark.any_kernel
 @pytest.mark.parametrize(("ctype", "value"), VALUE_TYPES)
 def test_what_arrays_gives_can_be_stored(ctype: Any, value: Any) -> None:
     for kind in (HashMap, PerCpuHashMap):

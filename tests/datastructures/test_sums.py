@@ -94,13 +94,13 @@ def test_floats(ctype: Any) -> None:
         assert sums.dtype == numpy.float64 and list(zip(keys.tolist(), sums.tolist())) == in_python(m)
 
 
+@pytest.mark.any_kernel
 def test_truths_are_counted() -> None:
     with PerCpuArrayMap(c_bool, 2) as m:
         m[1] = True
         assert list(m.sums()) == [(0, 0), (1, CPUS)] and m.sum_arrays()[1].tolist() == [0, CPUS]
 
 
-@pytest.mark.any_kernel
 @pytest.mark.parametrize(("ctype", "value"), [
     (Stat, (1 << 40, 3)), (c_uint64 * 5, (1, 2, 3, 4, 5)), ((c_int16 * 2) * 2, ((1, -2), (3, -4))),
     (Mixed, (True, -300, ((1, 2), (3, 4)), (5, 6, 7), 0.5)), (Wire, (80, -5)),
