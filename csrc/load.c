@@ -1,4 +1,4 @@
-/* BPF_PROG_LOAD, with a verifier log only for programs that the kernel refuses. */
+/* BPF_PROG_LOAD, with a verifier log of programs that the kernel refuses. */
 #include "core.h"
 
 #include <linux/bpf.h>
@@ -23,6 +23,7 @@ struct load_attr {
 };
 
 enum {
+	LOG_STATS = 4 << 10,
 	LOG_FIRST = 64 << 10,
 	LOG_MAX = 256 << 20,
 	LOG_WHOLE = 8 << 20,    /* of a longer one its end will do, rather than verify a third time */
@@ -32,6 +33,12 @@ enum {
 	SIZE_PLAIN = offsetof(struct load_attr, expected_attach_type) + sizeof(uint32_t),
 	SIZE_BTF = offsetof(struct load_attr, line_info_cnt) + sizeof(uint32_t),
 };
+
+void p2b_log_free(struct p2b_log *log)
+{
+	free(log->text);
+	*log = (struct p2b_log){ 0 };
+}
 
 static int try_load(struct load_attr *attr, uint32_t size)
 {
@@ -50,7 +57,7 @@ static uint32_t larger(uint32_t size, uint32_t true_size)
 }
 
 /* Loads with a log of size bytes. Gives -ENOSPC when the log is longer, and the log's beginning or end. */
-static int try_logged(struct load_attr *attr, struct p2b_log *log, uint32_t size)
+static int try_logged(struct load_attr *attr, uint32_t attr_size, struct p2b_log *log, uint32_t size)
 {
 	char *text = realloc(log->text, size);
 	int r;
@@ -62,23 +69,41 @@ static int try_logged(struct load_attr *attr, struct p2b_log *log, uint32_t size
 	attr->log_size = size;
 	attr->log_buf = p2b_ptr(text);
 	attr->log_true_size = 0;
-	r = try_load(attr, sizeof(*attr));
+	r = try_load(attr, attr_size);
 	text[size - 1] = 0;
 	log->length = (uint32_t)strlen(text);
 	return r;
 }
 
 /*
- * Loads again for the log's sake. refusal is what the load without a log gave: E2BIG after a million instructions, a
- * second or more of work, of which a log would take many times as long and tell nothing but rounds of a loop.
+ * Loads with statistics only, which cost the verifier nothing: of a program that takes it a million instructions, which
+ * is seconds of work, they are all that there is to say.
  */
+static int load_first(struct load_attr *attr, uint32_t attr_size, struct p2b_log *log)
+{
+	int r;
+
+	attr->log_level = LEVEL_STATS;
+	r = try_logged(attr, attr_size, log, LOG_STATS);
+	if (r == -ENOSPC || r == -ENOMEM) {
+		attr->log_level = attr->log_size = 0;
+		attr->log_buf = 0;
+		p2b_log_free(log);
+		r = try_load(attr, attr_size);
+	}
+	return r;
+}
+
+/* Loads again for the sake of a log of all instructions. refusal is what the first load gave. */
 static int load_for_log(struct load_attr *attr, struct p2b_log *log, int refusal)
 {
 	uint32_t size = LOG_FIRST;
 
+	if (refusal == -E2BIG && log->length)
+		return refusal;
 	attr->log_level = refusal == -E2BIG ? LEVEL_STATS : LEVEL_INSNS;
 	for (;;) {
-		int r = try_logged(attr, log, size);
+		int r = try_logged(attr, sizeof(*attr), log, size);
 
 		if (r != -ENOSPC && r != -ENOMEM)
 			return r;
@@ -122,12 +147,9 @@ int p2b_prog_load(const struct p2b_load *load, struct p2b_log *log)
 		strncpy(attr.prog_name, load->name, sizeof(attr.prog_name) - 1);
 	if (load->n_func_info)
 		describe(&attr, load);
-	r = try_load(&attr, load->n_func_info ? SIZE_BTF : SIZE_PLAIN);
-	return r >= 0 ? r : load_for_log(&attr, log, r);
-}
-
-void p2b_log_free(struct p2b_log *log)
-{
-	free(log->text);
-	*log = (struct p2b_log){ 0 };
+	r = load_first(&attr, load->n_func_info ? SIZE_BTF : SIZE_PLAIN, log);
+	if (r < 0)
+		return load_for_log(&attr, log, r);
+	p2b_log_free(log);
+	return r;
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ..ir.ops import Op, Raise
 from ..ir.types import VOID
-from ..ir.values import Block, Function, Value, prune, replace_all
+from ..ir.values import Block, Function, Value, prune, remove_edge, replace_all
 
 
 def run(fn: Function) -> None:
@@ -131,6 +131,7 @@ def _forward(block: Block) -> bool:
 def _skip_empty(fn: Function) -> bool:
     """Edges to a block that only jumps on lead to where it jumps."""
     changed = False
+    gone: set[Block] = set()
     for block in fn.blocks[1:]:
         if len(block.body) != 1 or block.phis or block.end.op is not Op.JUMP:
             continue
@@ -147,6 +148,10 @@ def _skip_empty(fn: Function) -> bool:
             _retarget(pred, block, target)
             block.preds.remove(pred)
             changed = True
+        if not block.preds:  # at once: of many in a row each would get the edges of all before it
+            remove_edge(block, target)
+            gone.add(block)
+    fn.blocks = [block for block in fn.blocks if block not in gone]
     return changed
 
 

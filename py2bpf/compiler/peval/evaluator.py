@@ -41,7 +41,8 @@ from .values import Context as ContextValue
 MAX_RESTARTS = 200
 MAX_ITERATIONS = 4096
 LEAVING_ITERATIONS = 256
-"""From so many iterations on, a ``while`` that run-time branches leave is taken for one that only they end."""
+"""After so many iterations a ``while`` that leaves run-time code in each, or that run-time branches leave, is tried as
+a run-time loop."""
 MAX_BLOCKS = 50_000
 MAX_DEPTH = 64
 _PATIENCE = 3
@@ -81,7 +82,7 @@ def evaluate(
             # Values that met where they no longer meet made the first error likely, unless apart they are too many.
             if first_error is None or (parted and not isinstance(error, LimitExceeded)):
                 first_error = error
-            unrolled = evaluator.unroll_instead()
+            unrolled = evaluator.unroll_instead() or evaluator.unroll_tried()
             parted = not unrolled and evaluator.keep_apart()
             if not unrolled and not parted:
                 raise first_error from first_error.__cause__
@@ -216,13 +217,12 @@ class Evaluator:
             if (loop.header, iterations) in frame.run_time_loops:
                 return iterations
             iterations = (*iterations[:-1], iterations[-1] + 1)
-            if iterations[-1] > LEAVING_ITERATIONS:
-                self._may_have_no_end(frame, loop, iterations)
+            self._is_long(frame, loop, iterations)
             if iterations[-1] > MAX_ITERATIONS:
                 raise LimitExceeded(
                     0,
                     f"the loop has more than {MAX_ITERATIONS} iterations to unroll",
-                    hints=("a loop over range() runs at run time if its body needs no constant",),
+                    hints=("a loop runs at run time if its body needs no constant",),
                 )
         return iterations
 
@@ -276,7 +276,7 @@ class Evaluator:
             raise LimitExceeded(
                 0,
                 "the program grows without end while its loops are unrolled",
-                hints=("a loop over range() runs at run time if its body needs no constant",),
+                hints=("a loop runs at run time if its body needs no constant",),
             )
         self.b.span = instr.span
         if instr.op is Op.JUMP:
@@ -437,11 +437,24 @@ class Evaluator:
             if plan is not None and not patient and not frame.is_for(loop):
                 plan.unroll = False
 
-    def _may_have_no_end(self, frame: Frame, loop: Loop, iterations: Context) -> None:
+    def _is_long(self, frame: Frame, loop: Loop, iterations: Context) -> None:
+        """A ``while`` that is unrolled begins its next iteration: after many a run-time loop is tried, unless it leaves
+        no code and so costs nothing."""
         plan = self.plans[frame.path, loop.header, iterations[:-1]]
-        if plan.leaves and not plan.forced and not frame.is_for(loop):
+        if iterations[-1] == 1:
+            plan.begun = len(self.b.fn.blocks)
+        if iterations[-1] <= LEAVING_ITERATIONS or plan.forced or frame.is_for(loop):
+            return
+        late = iterations[-1] > MAX_ITERATIONS
+        if plan.leaves or late or (iterations[-1] == LEAVING_ITERATIONS + 1 and self._leaves_code(plan)):
             plan.unroll = False
+            plan.tried = not plan.leaves
             raise Restart
+
+    def _leaves_code(self, plan: LoopPlan) -> bool:
+        """Whether about every iteration since the first has left an instruction."""
+        made = self.b.fn.blocks[plan.begun :]
+        return sum(value.op is not IrOp.JUMP for block in made for value in block.body) >= LEAVING_ITERATIONS - 1
 
     def lose_patience(self) -> None:
         """After a change of plan: a ``while`` that is unrolled and changes one in every iteration may have no end."""
@@ -482,6 +495,14 @@ class Evaluator:
                     return False
             frame = frame.parent
         return False
+
+    def unroll_tried(self) -> bool:
+        """After any other error: whether there are long loops that were tried at run time. Code after one may need the
+        constants that it ends with."""
+        tried = [plan for plan in self.plans.values() if plan.tried and not plan.unroll]
+        for plan in tried:
+            plan.unroll = plan.forced = True
+        return bool(tried)
 
     # errors
 

@@ -30,10 +30,11 @@ class LoopPlan:
 
     ``forced``: unrolled because its body failed otherwise. ``types`` says what the phi of a variable must hold:
     an integer type, a model (Ref, KernelRef or Option), or (a str) why it can't hold the variable at all. ``cells`` are
-    the variables that functions called in the loop change. ``leaves``: a run-time branch leads out of it.
+    the variables that functions called in the loop change. ``leaves``: a run-time branch leads out of it. ``begun``: so
+    many blocks there were when its second iteration began; ``tried``: a run-time loop only since it is long.
     """
 
-    __slots__ = ("can_unroll", "cells", "forced", "leaves", "types", "unroll")
+    __slots__ = ("begun", "can_unroll", "cells", "forced", "leaves", "tried", "types", "unroll")
 
     def __init__(self) -> None:
         self.unroll = True
@@ -41,6 +42,8 @@ class LoopPlan:
         self.forced = False
         self.types: dict[Any, Int | Ref | KernelRef | Option | TupleOf | str] = {}
         self.leaves = False
+        self.begun = 0
+        self.tried = False
         self.cells: set[CellId] = set()
 
 
