@@ -18,6 +18,7 @@ from .asm import Kind
 from .exception import DataTypeError, NotInVm, Py2BpfError, VerifierError
 from .ledger import Loss
 from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
+from .uapi.contexts import CONTEXT_OF, KERNEL_CONTEXTS
 from .uapi.prog_types import HOOKS, ProgType
 from .vm.choice import current, storage_in_vm
 
@@ -141,9 +142,9 @@ def create_prog(
 
     ``ctx_type`` is the type of its one argument: a hook's context class (``SkBuffContext``), any ctypes
     Structure laid out as the kernel's context, or a ContextSpec. ``hook`` replaces what the program type says
-    of return values. Raises TranslationError for what can't be compiled, VerifierError where the kernel
-    refuses the program, KernelError without the privileges (CAP_BPF, or root), NotInVm where the program is for the
-    kernel and its map in the VM, or the reverse.
+    of return values. Raises DataTypeError for another hook's context, TranslationError for what can't be compiled,
+    VerifierError where the kernel refuses the program, KernelError without the privileges (CAP_BPF, or
+    root), NotInVm where the program is for the kernel and its map in the VM, or the reverse.
     """
     target = _target()
     spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=target)
@@ -234,18 +235,32 @@ def compile_prog(
     left out, all that Linux 6.4 has. ``warned``: warn of nothing, since that was done."""
     from .compiler.pipeline import compile_function
 
+    kind = _prog_type(prog_type)
+    context = _context(ctx_type, kind)
     if hook is None:
-        hook = HOOKS.get(ProgType(prog_type))
+        hook = HOOKS.get(kind)
         if hook is None:
-            raise Py2BpfError(f"programs of type {ProgType(prog_type).name} are not supported; pass hook=HookSpec(...)")
-    return compile_function(fn, _context(ctx_type), hook, name=name, license=license, target=target, warned=warned)
+            raise Py2BpfError(f"programs of type {kind.name} are not supported; pass hook=HookSpec(...)")
+    return compile_function(fn, context, hook, name=name, license=license, target=target, warned=warned)
 
 
-def _context(ctx_type: type[ctypes.Structure] | ContextSpec) -> ContextSpec:
-    if isinstance(ctx_type, ContextSpec):
-        return ctx_type
+def _prog_type(given: ProgType) -> ProgType:
+    try:
+        return ProgType(given)
+    except ValueError:
+        raise DataTypeError(f"prog_type is one of py2bpf.prog.ProgType, such as ProgType.XDP, not {given!r}") from None
+
+
+def _context(ctx_type: type[ctypes.Structure] | ContextSpec, kind: ProgType) -> ContextSpec:
+    """The context's spec. Raises DataTypeError for what is none, and for the kernel's context of another hook."""
     if isinstance(ctx_type, type) and issubclass(ctx_type, (ctypes.Structure, ctypes.Union)):
-        return ContextSpec(ctx_type)
+        ctx_type = ContextSpec(ctx_type)
+    if isinstance(ctx_type, ContextSpec):
+        own = CONTEXT_OF.get(kind)
+        if own is not None and ctx_type.struct is not own.struct and ctx_type.struct in KERNEL_CONTEXTS:
+            raise DataTypeError(f"the context of {kind.name} programs is {KERNEL_CONTEXTS[own.struct]}, "
+                                f"not {KERNEL_CONTEXTS[ctx_type.struct]}")
+        return ctx_type
     raise DataTypeError("ctx_type is the type of the program's argument: a hook's context (tc.SkBuffContext, say), a "
                         f"ctypes Structure or a ContextSpec, not {ctx_type!r}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -258,3 +259,10 @@ def test_the_cli_knows_its_hooks(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["replay", "a.py:f", "b.pcap", "--hook", "kprobe"])
     assert "socket_filter" in capsys.readouterr().err
+
+
+def test_the_command_shows_globals_and_losses(tmp_path: Path) -> None:
+    ran = run(tmp_path, f"{tmp_path}/count.py:drop_odd", str(capture(tmp_path)), "--hook", "xdp")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert re.search(r"map few, \d+ entries lost", ran.stdout) and f"queue ring: {len(FRAMES)} events" in ran.stdout
+    assert re.search(rf"map total\s.*value\s+{len(FRAMES)}\b", ran.stdout, re.DOTALL)

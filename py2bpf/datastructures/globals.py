@@ -33,6 +33,8 @@ class Global:
     What doesn't fit raises DataTypeError or DataRangeError, use after close() ClosedError. A context manager.
     """
 
+    __slots__ = ("__weakref__", "_codec", "_memory", "_storage", "map_spec")  # so that g.valeu = 5 is an error
+
     map_spec: Final[MapSpec]
 
     def __init__(self, ctype: Any, initial: Any = None, *, name: str = "") -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from ..exception import NotSupported
 from ..spec import ContextSpec, Field
+from .prog_types import ProgType
 from .syscalls import SYSCALL_ABI
 
 _ENOSYS: Final = 38
@@ -165,3 +166,19 @@ def perf_event_data(machine: str | None = None) -> ContextSpec:
 SK_BUFF: Final = ContextSpec(SkBuff)
 XDP_MD: Final = ContextSpec(XdpMd)
 RAW_TRACEPOINT_ARGS: Final = ContextSpec(RawTracepointArgs)
+
+KERNEL_CONTEXTS: Final[dict[type[ctypes.Structure], str]] = {
+    SkBuff: "SK_BUFF (SkBuffContext)",
+    XdpMd: "XDP_MD (XdpContext)",
+    RawTracepointArgs: "RAW_TRACEPOINT_ARGS",
+    PtRegsX86: "pt_regs()",
+    PtRegsArm64: "pt_regs()",
+}
+"""What the structures above are called where a program's context is named."""
+
+CONTEXT_OF: Final[dict[int, ContextSpec]] = {
+    **dict.fromkeys((ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB), SK_BUFF),
+    ProgType.XDP: XDP_MD,
+    **dict.fromkeys((ProgType.RAW_TRACEPOINT, ProgType.RAW_TRACEPOINT_WRITABLE), RAW_TRACEPOINT_ARGS),
+}
+"""The only context that the kernel hands to programs of these types."""

@@ -7,7 +7,7 @@ import ctypes
 import gc
 import threading
 from collections.abc import Callable
-from ctypes import c_bool, c_char, c_int32, c_uint16, c_uint32, c_uint64
+from ctypes import c_bool, c_char, c_int32, c_uint8, c_uint16, c_uint32, c_uint64
 from typing import Any
 
 import pytest
@@ -280,3 +280,8 @@ def test_the_kernel_gives_no_address_into_larger_arrays() -> None:
             spec = ProgramSpec("p", HOOKS[ProgType.SOCKET_FILTER], code, (None,) * 3, (m.map_spec,))
             with contextlib.nullcontext() if entries == 1 else pytest.raises(KernelError), load_spec(spec, [m.fd]):
                 pass
+
+
+def test_a_misspelled_attribute_is_an_error() -> None:
+    with Global(c_uint8) as g, pytest.raises(AttributeError, match="valeu"):
+        g.valeu = 5  # type: ignore[attr-defined]

@@ -90,6 +90,11 @@ def is_int(value: Abstract) -> bool:
     return isinstance(value, (Run, Option)) or (isinstance(value, Const) and isinstance(value.obj, int))
 
 
+def is_beyond(value: Abstract) -> bool:
+    """Whether the value is an integer that doesn't fit 64 bits, and so none that a program computes."""
+    return isinstance(value, Const) and isinstance(value.obj, int) and not _MIN <= value.obj <= _MAX
+
+
 def constant(number: int) -> Value:
     if not _MIN <= number <= _MAX:
         raise TypeMismatch(
@@ -216,6 +221,11 @@ def _power_at_run_time(b: Builder, base: Value, exponent: Value) -> Value:
 def compare(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
     """An exact comparison of integers; the caller has seen to everything else."""
     what = f"the comparison {op} needs integers"
+    for one, other in ((left, right), (right, left)):
+        if is_beyond(other) and is_int(one):  # then its sign decides, against any number of 64 bits
+            assert isinstance(other, Const)
+            to_ir(b, one)
+            return from_bool(const(int(PYTHON[op](0, other.obj) if other is right else PYTHON[op](other.obj, 0))))
     return from_bool(b.compare(_COMPARE[op], to_ir(b, left, what), to_ir(b, right, what)))
 
 

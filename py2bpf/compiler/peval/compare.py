@@ -43,6 +43,8 @@ def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Valu
             return _equal_chars(ev, one, other)
     if isinstance(left, KernelRef) and isinstance(right, KernelRef):
         return b.compare(Op.EQ, kernel_memory.address(b, left), kernel_memory.address(b, right))
+    if arith.is_int(left) and arith.is_int(right) and (arith.is_beyond(left) or arith.is_beyond(right)):
+        return const(0)
     if isinstance(left, Option) or isinstance(right, Option):
         return _equal_options(ev, left, right)
     if arith.is_int(left) and arith.is_int(right):
