@@ -15,13 +15,13 @@ struct lost_record {
 };
 
 /* Where a sample's data begins: behind the header, the time if there is one, and the data's size. */
-static uint32_t raw_at(const struct p2b_perf_ring *r)
+P2B_INLINE uint32_t raw_at(const struct p2b_perf_ring *r)
 {
 	return sizeof(struct perf_event_header) + (r->timed ? sizeof(uint64_t) : 0) + sizeof(uint32_t);
 }
 
 /* Copies n bytes (at most the ring's size) from ring position at. */
-static void copy_out(const struct p2b_perf_ring *r, uint64_t at, void *to, uint64_t n)
+P2B_INLINE void copy_out(const struct p2b_perf_ring *r, uint64_t at, void *to, uint64_t n)
 {
 	uint64_t begin = at & (r->size - 1);
 	uint64_t first = n < r->size - begin ? n : r->size - begin;
@@ -40,7 +40,7 @@ P2B_INLINE struct perf_event_header header_at(const struct p2b_perf_ring *r, uin
 	return h;
 }
 
-static uint64_t time_at(const struct p2b_perf_ring *r, uint64_t at)
+P2B_INLINE uint64_t time_at(const struct p2b_perf_ring *r, uint64_t at)
 {
 	uint64_t time;
 
@@ -86,7 +86,7 @@ P2B_INLINE void take_sample(const struct p2b_perf_ring *r, struct perf_event_hea
 	stats->corrupt++;
 }
 
-static void take_lost(const struct p2b_perf_ring *r, uint32_t size, struct p2b_ring_stats *stats)
+P2B_INLINE void take_lost(const struct p2b_perf_ring *r, uint32_t size, struct p2b_ring_stats *stats)
 {
 	struct lost_record record;
 
@@ -98,30 +98,73 @@ static void take_lost(const struct p2b_perf_ring *r, uint32_t size, struct p2b_r
 	stats->lost += record.lost;
 }
 
-P2B_INLINE void walk(struct p2b_perf_ring *r, uint64_t until, struct p2b_batch *b, struct p2b_ring_stats *stats,
+static uint64_t least_of(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Samples as long as the next one, in front of the ring's end: what most of a ring is. */
+P2B_INLINE void take_run(struct p2b_perf_ring *r, struct p2b_batch *b, uint32_t data_at, uint32_t size)
+{
+	const uint64_t at = r->tail & (r->size - 1);
+	const uint8_t *record = (const uint8_t *)r->data + at;
+	const struct perf_event_header first = header_at(r, r->tail);
+	uint8_t *to = (uint8_t *)b->out + b->n * size;
+	uint64_t most, n;
+
+	if (first.type != PERF_RECORD_SAMPLE || !is_sound(r, first) || first.size < data_at + size)
+		return;
+	most = least_of(r->head - r->tail, least_of(r->size - at, STEP)) / first.size;
+	most = least_of(most, b->cap - b->n);
+	for (n = 0; n < most; n++, record += first.size, to += size) {
+		struct perf_event_header h;
+		uint32_t raw;
+
+		memcpy(&h, record, sizeof(h));
+		memcpy(&raw, record + data_at - sizeof(raw), sizeof(raw));
+		if (h.type != first.type || h.size != first.size || raw < size || raw > h.size - data_at)
+			break;
+		memcpy(to, record + data_at, size);
+	}
+	b->n += n;
+	r->tail += n * first.size;
+}
+
+P2B_INLINE void walk(struct p2b_perf_ring *ring, uint64_t until, struct p2b_batch *batch, struct p2b_ring_stats *stats,
 		     uint32_t size)
 {
-	const uint32_t data_at = raw_at(r);
-	const uint64_t begin = r->tail;
+	struct p2b_perf_ring r = *ring;
+	struct p2b_batch b = *batch;
+	const uint32_t data_at = raw_at(&r);
+	const int plain = !r.timed && !b.cpus && !b.sizes;
 
-	while (r->tail != r->head && !p2b_batch_full(b) && r->tail - begin < STEP) {
-		struct perf_event_header h = header_at(r, r->tail);
+	while (r.tail != r.head && !p2b_batch_full(&b) && r.tail - ring->tail < STEP) {
+		const struct perf_event_header h = header_at(&r, r.tail);
 
-		if (!is_sound(r, h)) {
+		if (__builtin_expect(!is_sound(&r, h), 0)) {
 			/* Where the next record begins can't be known: give up what is there. */
 			stats->corrupt++;
-			r->tail = r->head;
-			return;
+			r.tail = r.head;
+			break;
+		}
+		if (plain && h.type == PERF_RECORD_SAMPLE && h.size >= data_at + size) {
+			const uint64_t before = r.tail;
+
+			take_run(&r, &b, data_at, size);
+			if (r.tail != before)
+				continue;
 		}
 		if (h.type == PERF_RECORD_SAMPLE) {
-			if (r->timed && h.size >= data_at && time_at(r, r->tail) > until)
-				return;
-			take_sample(r, h, b, stats, data_at, size);
+			if (r.timed && h.size >= data_at && time_at(&r, r.tail) > until)
+				break;
+			take_sample(&r, h, &b, stats, data_at, size);
 		} else if (h.type == PERF_RECORD_LOST) {
-			take_lost(r, h.size, stats);
+			take_lost(&r, h.size, stats);
 		}
-		r->tail += h.size;
+		r.tail += h.size;
 	}
+	*ring = r;
+	*batch = b;
 }
 
 void p2b_perf_ring_walk(struct p2b_perf_ring *r, uint64_t until, struct p2b_batch *b, struct p2b_ring_stats *stats)

@@ -60,18 +60,44 @@ static void close_all(struct p2b_reader *reader)
 
 /* ---- Records ------------------------------------------------------------------------------------------------- */
 
-P2B_INLINE void walk(const uint8_t *data, uint64_t mask, uint64_t *position, uint64_t end, struct p2b_batch *b,
+/* Records of exactly the batch's size, which lie at record and count at most; how many there were. */
+P2B_INLINE uint64_t take_run(const uint8_t *record, uint64_t count, uint8_t *to, uint32_t size)
+{
+	const uint64_t length = BPF_RINGBUF_HDR_SZ + (((uint64_t)size + 7) & ~7ull);
+	uint64_t n;
+
+	for (n = 0; n < count; n++, record += length, to += size) {
+		if (__atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE) != size)
+			break;
+		memcpy(to, record + BPF_RINGBUF_HDR_SZ, size);
+	}
+	return n;
+}
+
+P2B_INLINE void walk(const uint8_t *data, uint64_t mask, uint64_t *position, uint64_t end, struct p2b_batch *batch,
 		     struct p2b_ring_stats *stats, uint32_t size)
 {
-	uint64_t at = *position;
+	const uint64_t begin = *position;
+	struct p2b_batch b = *batch;
+	uint64_t at = begin;
 
-	while (at != end && !p2b_batch_full(b) && at - *position < STEP) {
+	while (at != end && !p2b_batch_full(&b) && at - begin < STEP) {
 		const uint8_t *record = data + (at & mask);
 		/* Pairs with the xchg that takes the busy bit away: the record is whole then. */
 		uint32_t header = __atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
 		uint32_t n = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 		uint64_t length = BPF_RINGBUF_HDR_SZ + (((uint64_t)n + 7) & ~7ull);
 
+		if (header == size && !b.cpus && !b.sizes) {
+			uint64_t count = (end - at < STEP ? end - at : STEP) / length;
+
+			count = take_run(record, count < b.cap - b.n ? count : b.cap - b.n,
+					 (uint8_t *)b.out + b.n * size, size);
+			b.n += count;
+			at += count * length;
+			if (count)
+				continue;
+		}
 		if (header & BPF_RINGBUF_BUSY_BIT)
 			break;
 		if (length > end - at) {
@@ -81,10 +107,11 @@ P2B_INLINE void walk(const uint8_t *data, uint64_t mask, uint64_t *position, uin
 			break;
 		}
 		if (!(header & BPF_RINGBUF_DISCARD_BIT))
-			p2b_batch_put(b, 0, record + BPF_RINGBUF_HDR_SZ, n, size);
+			p2b_batch_put(&b, 0, record + BPF_RINGBUF_HDR_SZ, n, size);
 		at += length;
 	}
 	*position = at;
+	*batch = b;
 }
 
 void p2b_ringbuf_walk(const void *data, uint64_t size, uint64_t *position, uint64_t end, struct p2b_batch *b,

@@ -66,7 +66,7 @@ static void make_one(struct maker *m, uint64_t tail, uint64_t *seed)
 		put_header(m, THROTTLE, HEADER + 8);
 		put(m, &nothing, 8);
 	} else {
-		make_sample(m, random_u64(seed) % 250, seed);
+		make_sample(m, random_u64(seed) % 2 ? 44 : random_u64(seed) % 250, seed);      /* runs of one size, too */
 	}
 }
 

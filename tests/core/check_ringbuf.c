@@ -52,7 +52,8 @@ static void sound(uint64_t size, uint64_t seed)
 
 		m.expected.n = 0;
 		while (m.end - position + HEADER + LONGEST + 8 < size && random_u64(&seed) % 8)
-			make(&m, (uint32_t)(random_u64(&seed) % LONGEST), random_u64(&seed) % 4 ? 0 : DISCARD, &seed);
+			make(&m, random_u64(&seed) % 2 ? taker.size % LONGEST : (uint32_t)(random_u64(&seed) % LONGEST),
+			     random_u64(&seed) % 4 ? 0 : DISCARD, &seed);       /* runs of the taker's size, too */
 		while (position != m.end) {
 			struct p2b_batch batch = next_batch(&taker, &seed);
 
