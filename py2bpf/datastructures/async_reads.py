@@ -49,6 +49,15 @@ class AsyncReads(BatchReads):
                 return
             yield record
 
+    def _read_chunk(self) -> bool:
+        """What one reader leaves pending, others may have: no descriptor tells them."""
+        try:
+            return super()._read_chunk()
+        finally:
+            if self._watches and self._front():
+                for watch in list(self._watches.values()):
+                    watch.announce()
+
     def _next_record(self) -> tuple[Any] | None:
         while chunk := self._front():
             for record in chunk.values():
@@ -94,7 +103,8 @@ class AsyncReads(BatchReads):
         future = loop.create_future()
         watch.waiting.add(future)
         try:
-            await future
+            if self._front() is None:  # nor was anything left pending before it could be announced here
+                await future
         finally:
             watch.waiting.discard(future)
             if not watch.waiting and self._watches.pop(loop, None) is not None:
@@ -115,6 +125,11 @@ class _Watch:
         for future in self.waiting:
             if not future.done():
                 future.set_result(None)
+
+    def announce(self) -> None:
+        """From any thread."""
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._wake)
 
     def stop(self) -> None:
         self._loop.remove_reader(self._fd)
