@@ -29,8 +29,8 @@ class PrefixCodec(Codec):
 
     Takes ``'10.0.0.0/8'``, ``'10.1.2.3'``, and ipaddress's networks, interfaces and addresses where the address
     has 4 or 16 bytes; and for any size the tuple (address, prefix length), the address being what its type
-    takes. Bits behind the prefix must be zero, as in ipaddress. Decodes to ipaddress networks, or to such a
-    tuple for other sizes.
+    takes, or ipaddress. Bits behind the prefix must be zero, as in ipaddress. Decodes to ipaddress networks, or to such
+    a tuple for other sizes.
     """
 
     def __init__(self, address_type: Any) -> None:
@@ -59,11 +59,23 @@ class PrefixCodec(Codec):
         if len(value) != 2:
             raise DataTypeError(f"a prefix is (address, prefix length), not {value!r}")
         length = checked_int(value[1], 0, self.bits, "prefix length")
-        raw = self.address.encode(value[0])
+        raw = self._address(value[0])
         host_bits = (1 << self.bits - length) - 1
         if int.from_bytes(raw, "big") & host_bits:
             raise DataRangeError(f"{value!r} has bits set behind its prefix of {length} bits")
         return _PREFIX.pack(length) + raw
+
+    def _address(self, value: Any) -> bytes:
+        """What the address type takes, or what ipaddress does."""
+        if self.version is None or not isinstance(value, (str, ipaddress.IPv4Address, ipaddress.IPv6Address)):
+            return self.address.encode(value)
+        try:
+            address = ipaddress.ip_address(value)
+        except ValueError as error:
+            raise DataRangeError(f"{value!r} is no address: {error}") from None
+        if address.version != self.version:
+            raise DataTypeError(f"{value!r} is IPv{address.version}, and {self.name} holds IPv{self.version}")
+        return address.packed
 
     def _network(self, value: Any) -> Any:
         if self.version is None or isinstance(value, (bool, int, bytes, float)) or value is None:

@@ -66,6 +66,10 @@ class ProgInfo(NamedTuple):
     recursion_misses: int
 
 
+_IP_HEADERS: Final = {b"\x08\x00": ("IPv4", 20), b"\x86\xdd": ("IPv6", 40)}
+"""By EtherType: the protocol, and its header's least size."""
+
+
 def encode(spec: ProgramSpec) -> Encoded:
     """Encodes a program, resolving its jumps.
 
@@ -247,11 +251,11 @@ class LoadedProgram:
         room = len(packet) + _GROWTH if packet else 0
         run = syscalls.prog_test_run(self.fileno(), packet, context, repeat if repeat > 1 else 0, room)
         if isinstance(run, int):
-            raise self._run_failure(run, len(packet))
+            raise self._run_failure(run, packet, len(context))
         return TestRun(run.retval, run.data, run.duration)
 
-    def _run_failure(self, error: int, size: int) -> KernelError:
-        hook = self.spec.hook.name
+    def _run_failure(self, error: int, packet: bytes, context: int) -> KernelError:
+        hook, size = self.spec.hook.name, len(packet)
         if error in (core.ENOTSUPP, errno.EOPNOTSUPP):
             return NotSupported(errno.EOPNOTSUPP, f"test runs of {hook} programs")
         what = f"cannot run {self.spec.name}, a {hook} program, for a test"
@@ -260,6 +264,12 @@ class LoadedProgram:
         if error == errno.EINVAL and size > PAGESIZE - _PACKET_OVERHEAD:
             what += (f" on {size} bytes of data (network programs take at most a page of {PAGESIZE} bytes, less what "
                      "the kernel keeps around a packet: about 3.7 kB of 4 KiB, for XDP programs about 3.5)")
+        kind, header = _IP_HEADERS.get(packet[12:14], ("", 0))
+        if error == errno.EINVAL and _ETHERNET_HEADER <= size < _ETHERNET_HEADER + header:
+            what += (f" on {size} bytes of data (its EtherType says {kind}, and it ends within that header of {header} "
+                     "bytes, which kernels may refuse)")  # fmt: skip
+        if error == errno.EINVAL and context:
+            what += f" with a context of {context} bytes (what the kernel itself sets must be 0 there)"
         if error == errno.EINTR:
             what += ": a signal came, and the program ran some of the times"
         return core.failure(error, what)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import re
 import warnings
 from typing import Any
 
 import pytest
 
 from py2bpf import prog, socket_filter, tc
-from py2bpf.exception import PossiblyNone, VerifierError
+from py2bpf.exception import KernelError, PossiblyNone, VerifierError
 from py2bpf.prog import ProgType, compile_prog, create_prog
 from py2bpf.spec import ProgramSpec, Target
 from py2bpf.uapi.contexts import SK_BUFF
@@ -73,3 +74,19 @@ def test_warns_once_of_what_is_compiled_twice(monkeypatch: pytest.MonkeyPatch) -
     with pytest.warns(PossiblyNone) as caught:
         create_prog(ProgType.SCHED_CLS, tc.SkBuffContext, doubtful)
     assert len(caught) == 1
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(("packet", "context", "says"), [
+    (bytes(12) + b"\x08\x00\x45", None, "15 bytes of data .its EtherType says IPv4"),
+    (bytes(12) + b"\x86\xdd" + bytes(39), None, "53 bytes of data .its EtherType says IPv6"),
+    (bytes(64), b"x", "a context of 1 bytes"),
+])  # fmt: skip
+def test_refused_test_runs_say_what_the_kernel_minds(packet: bytes, context: bytes | None, says: str) -> None:
+    with create_prog(ProgType.SCHED_CLS, tc.SkBuffContext, lambda skb: 0) as prog:
+        try:
+            prog.test_run(packet, context)
+        except KernelError as error:
+            assert re.search(says, str(error))
+        else:  # older kernels run it
+            assert context is None

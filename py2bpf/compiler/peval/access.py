@@ -313,8 +313,10 @@ def _sequence_item(
         raise TypeMismatch(0, "the bounds of a slice must be constants", hints=("read the items one by one: a[i]",))
     if items and all(isinstance(item, Const) and isinstance(item.obj, int) for item in items):
         return _table_item(ev, [int(item.obj) for item in items if isinstance(item, Const)], key)
+    if items and all(isinstance(item, (Const, Run)) and arith.is_int(item) for item in items):
+        return choice.numbered(ev.b, items, key)
     raise TypeMismatch(0, f"the index into {describe(container)} must be a constant",
-                       hints=("a ctypes array or a map can be indexed at run time",))  # fmt: skip
+                       hints=("tuples and lists of numbers, ctypes arrays and maps take others",))  # fmt: skip
 
 
 def _known_item(ev: Evaluator, items: tuple[Abstract, ...], index: Any) -> Abstract:
@@ -355,6 +357,10 @@ def set_item(ev: Evaluator, state: State, container: Abstract, key: Abstract, va
             ev.b.exit("IndexError")
         items[key.obj] = value
         state.heap[container.ident] = tuple(items)
+    elif isinstance(container, ListRef) and isinstance(key, Const) and isinstance(key.obj, slice):
+        slices.replace(ev, state, container, key.obj, value)
+    elif isinstance(container, ListRef) and isinstance(key, SliceOf):
+        raise TypeMismatch(0, "the bounds of a slice must be constants", hints=("assign the items one by one",))
     elif isinstance(container, DictRef) and isinstance(key, Const):
         state.heap[container.ident] = {**iteration.heap_object(state, container), key.obj: value}
     else:

@@ -320,11 +320,11 @@ def _run(
 
 
 def _refuse_recursion(ev: Evaluator, frame: Frame, args: Args, kwargs: Kwargs) -> None:
-    """Recursion ends only if a constant argument changes; without one it never does."""
+    """Recursion ends only if a constant argument changes, or the length of a sequence; without one it never does."""
     caller = ev.frame
     while caller is not None:
         same = caller.code is frame.code and caller.constants == frame.constants and caller.cell_ids == frame.cell_ids
-        if same and not any(isinstance(arg, Const) for arg in (*args, *kwargs.values())):
+        if same and not any(isinstance(arg, (Const, TupleOf, ListRef)) for arg in (*args, *kwargs.values())):
             raise UnsupportedSyntax(0, f"{frame.fn.name}() calls itself with run-time arguments only",
                                     hints=("BPF has no recursion; write a loop",))  # fmt: skip
         caller = caller.parent

@@ -1,15 +1,16 @@
-"""Dicts with constant keys and numbers as values, asked with a key of run time: a chain of comparisons."""
+"""Dicts with constant keys and numbers as values, or tuples of numbers, asked with a key of run time: a chain of
+comparisons."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ...exception import LimitExceeded, TypeMismatch
 from ..ir.ops import Op
 from ..ir.types import I64, join_ints
 from ..ir.values import Value, const
-from . import arith
+from . import arith, memory
 from .builder import Builder
 from .describe import describe
 from .values import NONE, Abstract, Const, Option, wrap
@@ -45,6 +46,23 @@ def get(b: Builder, items: Mapping[Any, Any], key: Abstract, default: Abstract =
 def _bools(items: Mapping[Any, Any]) -> bool:
     """Whether all values are bools."""
     return all(arith.is_bool(value if isinstance(value, Abstract) else wrap(value)) for value in items.values())
+
+
+def numbered(b: Builder, items: Sequence[Abstract], index: Abstract) -> Abstract:
+    """``items[index]`` of numbers: an IndexError where the index is none of theirs."""
+    if len(items) > MAX_KEYS:
+        raise LimitExceeded(0, f"{len(items)} numbers of run time are asked with a run-time index",
+                            hints=("use a ctypes array",))  # fmt: skip
+    at = memory.bounded(b, len(items), index)
+    values = [arith.to_ir(b, item) for item in items]
+    kind = I64
+    for value in values:
+        kind = join_ints(kind, arith.int_type(value))
+    result = arith.cast(b, values[-1], kind)
+    for number, value in enumerate(values[:-1]):
+        equal = b.compare(Op.EQ, at, const(number))
+        result = b.emit(Op.SELECT, [equal, arith.cast(b, value, kind), result], kind)
+    return arith.number(result, all(arith.is_bool(item) for item in items))
 
 
 def _search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> tuple[Value, Value]:

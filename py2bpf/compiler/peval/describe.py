@@ -92,6 +92,15 @@ def describe(value: Abstract) -> str:
     return _WORDS.get(type(value), type(value).__name__)
 
 
+def differ(first: Abstract, second: Abstract) -> tuple[str, str]:
+    """``describe`` of two values that are not the same one; of lists and dicts, which have an identity, it says so."""
+    here, there = describe(first), describe(second)
+    if isinstance(first, (ListRef, DictRef)) and type(first) is type(second):
+        kind = here.removeprefix("a ")
+        return f"one {kind}", f"another {kind}"
+    return here, there
+
+
 def short(obj: Any) -> str:
     """repr() in at most 60 characters."""
     text = repr(obj)

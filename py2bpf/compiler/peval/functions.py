@@ -46,9 +46,13 @@ def _abs(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 def _extreme(op: Op) -> Callable[[Evaluator, State, Args], Abstract]:
     def handler(ev: Evaluator, state: State, args: Args) -> Abstract:
+        if len(args) == 1 and isinstance(args[0], RangeOf):
+            return arith.from_ir(ranges.extreme(ev.b, args[0], op is Op.GT))
         items = iter(args) if len(args) > 1 else iteration.each(ev.b, state, args[0])
+        if items is None:
+            raise TypeMismatch(0, f"min() and max() can't go through {describe(args[0])}", hints=_SEQUENCES)
         best, boolean = None, True
-        for item in items or ():
+        for item in items:
             number, boolean = arith.to_ir(ev.b, item), boolean and arith.is_bool(item)
             best = number if best is None else arith.extreme(ev.b, op, [best, number])
         if best is None:

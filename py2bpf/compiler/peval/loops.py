@@ -11,7 +11,7 @@ from ..ir.ops import Op as IrOp
 from ..ir.types import I64, U64, Int
 from ..ir.values import Block, Function, Value, connect, const
 from . import arith, memory, records
-from .describe import describe
+from .describe import describe, differ
 from .frames import Frame, LoopPlan, Restart
 from .state import State, cast_at, join_pointers, kernel_address_at, option_at, point_at, same
 from .values import UNASSIGNED, Abstract, Const, Counter, KernelRef, Option, Ref, Run, TupleOf, Unbound, wrap
@@ -198,7 +198,8 @@ class RunTimeLoop:
             kind_ = join_pointers([back], nullable=True)
             self._replan(slot, Ref(Value(IrOp.PHI, [], kind_), 0, back.ctype))
         elif not same(header, back) and not isinstance(header, Unbound):
-            self._replan(slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
+            before, after = differ(header, back)
+            self._replan(slot, f"it is {before} before the loop and {after} in it")
 
     def _replan(self, slot: Any, wanted: Int | Ref | KernelRef | Option | TupleOf | str) -> NoReturn:
         self.plan.types[slot] = wanted

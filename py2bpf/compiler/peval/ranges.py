@@ -1,4 +1,4 @@
-"""What Python knows of a range() without walking it: its length, its sum, its reverse."""
+"""What Python knows of a range() without walking it: its length, its sum, its ends, its reverse."""
 
 from __future__ import annotations
 
@@ -52,3 +52,10 @@ def total(b: Builder, numbers: RangeOf) -> Value:
     steps = b.emit(Op.MUL, [b.emit(Op.MUL, [half, other], I64), const(numbers.step)], I64)
     starts = b.emit(Op.MUL, [start, arith.cast(b, length, start.type)], start.type)
     return b.emit(Op.ADD, [starts, arith.cast(b, steps, start.type)], start.type)
+
+
+def extreme(b: Builder, numbers: RangeOf, largest: bool) -> Value:
+    """min(range(...)) or max(range(...)): the first or the last number, a ValueError where there is none."""
+    length = count(b, numbers)
+    b.guard(b.compare(Op.NE, length, const(0)), "ValueError")
+    return last(b, numbers, length) if largest == (numbers.step > 0) else arith.to_ir(b, numbers.start)

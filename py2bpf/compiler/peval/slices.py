@@ -93,6 +93,20 @@ def write(ev: Evaluator, state: State, ref: Ref, key: slice, value: Abstract) ->
         memory.store(ev.b, memory.element(ref, place), item)
 
 
+def replace(ev: Evaluator, state: State, target: ListRef, key: slice, value: Abstract) -> None:
+    """``list[key] = value``: other items, perhaps more or fewer."""
+    items = list(iteration.heap_object(state, target))
+    given = iteration.known_items(ev.b, state, value)
+    if given is None:
+        raise TypeMismatch(0, f"a slice of a list takes items, but this is {describe(value)}",
+                           hints=("give a tuple, a list, an array or a slice of one",))  # fmt: skip
+    try:
+        items[key] = given
+    except ValueError:
+        ev.b.exit("ValueError")  # with a step there must be as many as before
+    state.heap[target.ident] = tuple(items)
+
+
 def _check_count(ref: Ref, wanted: int, given: int) -> None:
     if wanted != given:
         raise TypeMismatch(

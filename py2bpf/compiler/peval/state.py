@@ -9,7 +9,7 @@ from ..ir.ops import Op
 from ..ir.types import I64, U64, Int, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
 from . import arith, records
-from .describe import describe
+from .describe import differ
 from .values import (
     Abstract,
     AugmentedAttr,
@@ -175,7 +175,8 @@ class Merger:
             if merged is not None:
                 return merged
         other = next(value for value in values if not same(first, value))
-        return Unbound(f"it is {describe(first)} on one path and {describe(other)} on another")
+        here, there = differ(first, other)
+        return Unbound(f"it is {here} on one path and {there} on another")
 
     def _ints(self, values: list[Abstract]) -> Abstract | None:
         if not all(isinstance(v, Run) or (isinstance(v, Const) and isinstance(v.obj, int)) for v in values):
