@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import functools
 import os
 import runpy
 import sys
@@ -28,6 +29,8 @@ from .spec import ContextSpec
 from .uapi import contexts
 from .uapi.prog_types import HOOKS, ProgType
 
+_MODULE: Final = "__py2bpf_dis__"
+"""What the file's own functions have as their module."""
 _CONTEXTS: Final = {
     ProgType.SOCKET_FILTER: contexts.SK_BUFF,
     ProgType.SCHED_CLS: contexts.SK_BUFF,
@@ -178,15 +181,22 @@ def _load(target: str) -> tuple[dict[str, Any], str]:
     if not separator or not path or not name:
         raise _Usage(f"{target!r} is not of the form FILE:FUNCTION")
     try:
-        names = runpy.run_path(path, run_name="__py2bpf_dis__")
+        names = runpy.run_path(path, run_name=_MODULE)
     except OSError as error:
         if isinstance(error, Py2BpfError):
             raise
         raise _Usage(f"can't read {path}: {error.strerror}") from error
     except SyntaxError as error:
         raise _Broken("".join(traceback.format_exception_only(error)).rstrip()) from error
+    owner, *attributes = name.split(".")
+    if attributes and owner in names:
+        try:
+            names[name] = functools.reduce(getattr, attributes, names[owner])
+        except AttributeError as error:
+            raise _Usage(f"{path} has no {name!r}: {error}") from error
     if name not in names:
-        functions = [key for key, value in names.items() if callable(value) and not key.startswith("_")]
+        own = {key: getattr(value, "fn", value) for key, value in names.items() if not key.startswith("_")}
+        functions = [key for key, fn in own.items() if callable(fn) and getattr(fn, "__module__", "") == _MODULE]
         raise _Usage(f"{path} has no {name!r}; it has {', '.join(functions) or 'no functions'}")
     return names, name
 

@@ -138,3 +138,18 @@ def test_without_privileges_the_vm_has_the_maps(
     shown = capsys.readouterr()
     assert "seen[skb.len] += 1" in shown.out and "call map_lookup_elem" in shown.out
     assert shown.err.startswith("cannot create the map") and "embedded VM" in shown.err
+
+
+def test_methods_and_what_the_file_itself_defines(tmp_path: Path) -> None:
+    source = tmp_path / "meth.py"
+    source.write_text(
+        "from socket import htons\nclass Filter:\n    def first(self, skb):\n        return skb.len\n"
+        "filter_ = Filter()\n"
+    )
+    command = [sys.executable, "-m", "py2bpf", "dis"]
+    done = subprocess.run([*command, f"{source}:filter_.first"], capture_output=True, text=True)
+    assert done.returncode == 0 and "exit" in done.stdout, done.stderr
+    done = subprocess.run([*command, f"{source}:missing"], capture_output=True, text=True)
+    assert done.returncode != 0 and "has no 'missing'; it has Filter" in done.stderr and "htons" not in done.stderr
+    done = subprocess.run([*command, f"{source}:filter_.second"], capture_output=True, text=True)
+    assert done.returncode != 0 and "has no 'filter_.second'" in done.stderr

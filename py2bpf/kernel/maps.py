@@ -43,7 +43,7 @@ class KernelMap:
     def fd(self) -> int:
         if self._finalizer.alive:
             return self._fd
-        raise ClosedError(f"the {KINDS[MapType(self._spec.kind)].title} {self._spec.name!r} is closed")
+        raise ClosedError(f"the {KINDS[MapType(self._spec.kind)].title}{_called(self._spec)} is closed")
 
     @property
     def where(self) -> str:
@@ -93,7 +93,7 @@ class KernelMap:
     def _explained(self, error: KernelError, extent: str = "") -> KernelError:
         kind = KINDS[MapType(self._spec.kind)].title
         if error.errno in (errno.E2BIG, errno.ENOSPC):
-            return KernelError(errno.E2BIG, f"the {kind} {self._spec.name!r} is full: it holds "
+            return KernelError(errno.E2BIG, f"the {kind}{_called(self._spec)} is full: it holds "
                                             f"max_entries={self._spec.max_entries}{extent}")
         if error.errno == errno.EBADF and self._spec.kind == MapType.PROG_ARRAY:
             return KernelError(errno.EBADF, f"cannot put that into the {kind}: no descriptor of a program")
@@ -154,3 +154,8 @@ def _create_typed(spec: MapSpec) -> int:
             (fd, btf.key, btf.value))  # fmt: skip
     finally:
         os.close(fd)
+
+
+def _called(spec: MapSpec) -> str:
+    """A map's name behind what it is, if it has one."""
+    return f" {spec.name!r}" if spec.name else ""

@@ -38,7 +38,8 @@ class VmMap:
 
     @property
     def _title(self) -> str:
-        return f"the {KINDS[MapType(self._spec.kind)].title} {self._spec.name!r}"
+        name = f" {self._spec.name!r}" if self._spec.name else ""
+        return f"the {KINDS[MapType(self._spec.kind)].title}{name}"
 
     @property
     def handle(self) -> Any:
