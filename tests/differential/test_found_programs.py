@@ -13,6 +13,9 @@ from worlds import Pool, samples
 
 pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.MixedSigns")]
 
+PATIENCE = 120
+"""Seconds: the verifier may take some to give up."""
+
 PROGRAMS = {
     "an attribute of None before a division by zero": "S[H[e]].bytes += c // r.b3",
     "an index out of bounds before a division by zero": "m = R[0]\nif m is not None:\n    m[d] += c // r.b3",
@@ -324,6 +327,6 @@ def test_agrees_with_packets(body: str, hook: str, pools: list[Pool]) -> None:
 def agrees(body: str, hook: str, pools: list[Pool]) -> None:
     lines = ["sample = IN[0]", *(f"{name} = sample.{name}" for name in "abcdef"), "r = Rec(i8=a, u32=c)"]
     source = "def program(ctx):\n" + "".join(f"    {line}\n" for line in (*lines, *body.splitlines()))
-    verdict = examine(Program(source, hook, Counter()), samples(body, 5 * SAMPLES), pools)
+    verdict = examine(Program(source, hook, Counter()), samples(body, 5 * SAMPLES), pools, seconds=PATIENCE)
     assert verdict.kind is Kind.AGREE, f"{verdict.kind.value}\n{verdict.detail}\n{source}"
     assert verdict.samples > 2 * SAMPLES

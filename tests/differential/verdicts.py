@@ -76,14 +76,15 @@ def time_limit(seconds: int) -> Iterator[None]:
 
 
 def examine(
-    program: Program, inputs: Sequence[Sample], pools: Sequence[Pool], target: Target | None = None
-) -> Verdict:
+    program: Program, inputs: Sequence[Sample], pools: Sequence[Pool], target: Target | None = None,
+    seconds: int = SECONDS,
+) -> Verdict:  # fmt: skip
     """Compiles the program (for ``target``) and compares its runs in CPython and in the pools' worlds."""
     try:
-        with time_limit(SECONDS):
+        with time_limit(seconds):
             return _examine(program, inputs, pools, target)
     except TookTooLong:
-        return Verdict(Kind.HANG, "time limit", f"more than {SECONDS} seconds\n{program.source}")
+        return Verdict(Kind.HANG, "time limit", f"more than {seconds} seconds\n{program.source}")
 
 
 def _examine(program: Program, inputs: Sequence[Sample], pools: Sequence[Pool], target: Target | None) -> Verdict:
