@@ -23,7 +23,7 @@ PYLIBBPF: Final = "pylibbpf, callback"
 BATCHES: Final = "py2bpf, read_batch"
 LOOP: Final = "py2bpf, for"
 PYTHONS: Final = (sys.executable, "/usr/bin/python3")
-AT_ONCE: Final = 1_000_000
+AT_ONCE: Final = 50_000
 MEGA: Final = 1e6
 
 

@@ -13,7 +13,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 
-AT_ONCE = 1_000_000
+AT_ONCE = 50_000
 MAP_LOOKUP, TEST_RUN, GET_INFO = 1, 10, 15
 SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 LIBC = ctypes.CDLL(None, use_errno=True)

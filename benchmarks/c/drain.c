@@ -19,7 +19,7 @@
 #include <bpf/libbpf.h>
 
 #define PERF_PAGES 16384
-#define AT_ONCE 1000000
+#define AT_ONCE 50000
 
 struct event {
 	unsigned long long number, value;
