@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy
     import pyarrow
 
-BATCH: Final = 1 << 20
-"""Bytes of a batch whose size nobody gives."""
+BATCH: Final = 1 << 19
+"""Bytes of a batch whose size nobody gives: few enough to stay in a processor's own cache until the caller looks at them."""
 
 _KEPT: Final = 3
 """How many arrays are kept: the one that is read, the one before that the caller still has, and one to spare."""
@@ -31,7 +31,7 @@ class BatchReads(PendingReads):
         """Waits for records as poll() does, and takes what is there as a numpy array, at most ``max`` of them.
 
         Of structures it is a structured array, whose fields have the names, types and byte order of the structure's;
-        of numbers a plain one. ``max`` is by default what makes a megabyte. The array is empty when the time is over,
+        of numbers a plain one. ``max`` is by default what makes 512 kB. The array is empty when the time is over,
         or when the queue was closed meanwhile. Raises ClosedError and ShortRecordError as poll() does, DataTypeError
         for types that numpy can't describe (structures with bit fields), ImportError without numpy.
         """

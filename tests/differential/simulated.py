@@ -88,7 +88,7 @@ def copy(target: Any, value: Any) -> None:
     if value is None:
         raise TypeError(f"a {type(target).__name__} is needed here, not None")
     if isinstance(value, tuple):
-        made = type(target).from_buffer_copy(target)
+        made = type(target)()  # ctypes makes such a value of the tuple first: what it has no item for becomes 0
         copy_items(made, value)
         value = view(made)
     if isinstance(value, bytes):
