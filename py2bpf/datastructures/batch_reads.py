@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 BATCH: Final = 1 << 19
-"""Bytes of a batch whose size nobody gives: few enough to stay in a processor's own cache until the caller looks at them."""
+"""Bytes of a batch whose size nobody gives: few enough to stay in a processor's own cache until they are looked at."""
 
 _KEPT: Final = 3
 """How many arrays are kept: the one that is read, the one before that the caller still has, and one to spare."""

@@ -22,6 +22,7 @@ EVERYWHERE = [
     feature
     for feature in Feature
     if feature.startswith(("map.", "prog.")) or feature is Feature.HELPER_PROBE_READ_KERNEL
+    if feature is not Feature.MAP_USER_RINGBUF
 ]
 """What every kernel since 5.10 has that was built for BPF at all."""
 

@@ -30,14 +30,11 @@ def tc(fn: Callable[[Any], Any]) -> Prog:
     return create_prog(ProgType.SCHED_CLS, SK_BUFF, fn)
 
 
-@pytest.mark.skipif(RELEASE >= (6, 1), reason="this kernel has user ring buffers")
-def test_kernels_without_user_ring_buffers_say_so() -> None:
-    with pytest.raises(NotSupported, match=r"user ring buffer.*6\.1"):
-        UserRingBuffer(Command)
-
-
-@pytest.mark.skipif(RELEASE < (6, 1), reason="user ring buffers are of Linux 6.1")
-def test_records_from_python() -> None:
+def test_records_from_python_or_why_not() -> None:
+    if RELEASE < (6, 1):
+        with pytest.raises(NotSupported, match=r"user ring buffer.*6\.1"):
+            UserRingBuffer(Command)
+        return
     with UserRingBuffer(Command, 4096) as ring, HashMap(c_uint64, c_uint64, 256) as seen:
 
         def drain(skb: Any) -> int:
@@ -104,8 +101,8 @@ def test_errors_of_map_helpers_are_negative() -> None:
             assert program.test_run(PACKET).retval == 2 * 7
 
 
-@pytest.mark.skipif(RELEASE < (6, 7), reason="Linux 6.7 and later count these")
 def test_probes_that_were_hit_in_a_program() -> None:
+    """Linux 6.7 and later count these."""
     me = os.getpid()
 
     @kprobe.probe("sys_close")
@@ -122,5 +119,5 @@ def test_probes_that_were_hit_in_a_program() -> None:
         for _ in range(13):
             with contextlib.suppress(OSError):
                 os.close(999)
-        (lost,) = [loss for loss in py2bpf.losses() if loss.name == "misses"]
-        assert lost.count == 13 == handle.missed
+        lost = [loss.count for loss in py2bpf.losses(all=True) if loss.name == "misses"]
+        assert sum(lost) == handle.missed == (13 if RELEASE >= (6, 7) else 0)
