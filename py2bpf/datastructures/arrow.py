@@ -34,9 +34,26 @@ def column(arrow: Any, rows: numpy.ndarray[Any, Any]) -> Any:
         return arrow.StructArray.from_arrays(parts, names=list(rows.dtype.names))
     if rows.dtype.kind not in "biufS":
         raise DataTypeError(f"Arrow has no columns of {rows.dtype}")
+    if rows.dtype.kind == "S":
+        return _texts(arrow, rows)
     if not rows.dtype.isnative:
         rows = rows.astype(rows.dtype.newbyteorder("="))
-    return arrow.array(rows, type=arrow.binary() if rows.dtype.kind == "S" else None)
+    return arrow.array(rows)
+
+
+def _texts(arrow: Any, rows: numpy.ndarray[Any, Any]) -> Any:
+    """Binary values without the NULs at their end. Arrow's own conversion would end them at the first NUL."""
+    import numpy
+
+    count, width = len(rows), rows.dtype.itemsize
+    letters = rows.copy().view("u1").reshape(count, width)
+    lengths = ((letters != 0) * numpy.arange(1, width + 1)).max(axis=1, initial=0)
+    kept = letters[numpy.arange(width) < lengths[:, None]]
+    wide = len(kept) >= 1 << 31
+    offsets = numpy.zeros(count + 1, "i8" if wide else "i4")
+    numpy.cumsum(lengths, out=offsets[1:])
+    kind = arrow.large_binary() if wide else arrow.binary()
+    return arrow.Array.from_buffers(kind, count, [None, arrow.py_buffer(offsets), arrow.py_buffer(kept)])
 
 
 def pyarrow_module(what: str) -> Any:

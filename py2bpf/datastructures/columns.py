@@ -47,7 +47,10 @@ def column(values: Any) -> Any:
     """values with a length and rows: a numpy array, or a sequence. Raises DataTypeError."""
     if not is_array(values):
         return values if isinstance(values, (list, tuple, range)) else list(values)
-    array = numpy_for("storing arrays").asarray(values)
+    numpy = numpy_for("storing arrays")
+    if numpy.ma.is_masked(values):
+        raise DataTypeError("a column of keys or values has one in each row, this one has masked rows: leave them out")
+    array = numpy.asarray(values)
     if not array.ndim:
         raise DataTypeError(f"a column of keys or values has a row for each, {values!r} has none")
     return array
@@ -131,8 +134,12 @@ def _fill_records(codec: RecordCodec, rows: Array, array: Array) -> bool:
         rows.view(raw)[...] = whole.view(raw)
         return True
     names = {member.name for member in codec.members}
-    if issubclass(codec.ctype, ctypes.Union) or set(array.dtype.names or ()) != names:
+    given = array.dtype.names or ()
+    if issubclass(codec.ctype, ctypes.Union) or len(given) != len(names):
         return False
+    if set(given) != names:
+        raise DataTypeError(f"{codec.name} has the fields {', '.join(sorted(names))}, "
+                            f"but the array's are {', '.join(sorted(given))}")
     return all(_fill(member.codec, rows[member.name], array[member.name]) for member in codec.members)
 
 

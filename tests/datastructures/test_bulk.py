@@ -291,3 +291,24 @@ def test_pandas_columns_are_arrays() -> None:
     with create_map(c_uint32, c_uint64, 4) as m:
         m.update(Series(), Series())
         assert dict(m) == {4: 4, 5: 5}
+
+
+class Traffic(Structure):
+    _fields_ = [("packets", c_uint64), ("bytes", c_uint64)]
+
+
+def test_columns_of_structures_go_by_name_and_never_by_place() -> None:
+    with HashMap(c_uint32, Traffic, 4) as m:
+        m.update([1], numpy.array([(1500, 1)], [("bytes", "u8"), ("packets", "u8")]))
+        assert (m[1].packets, m[1].bytes) == (1, 1500)
+        with pytest.raises(DataTypeError, match="fields bytes, packets, but the array's are nbytes, packets"):
+            m.update([2], numpy.array([(1500, 1)], [("nbytes", "u8"), ("packets", "u8")]))
+        assert len(m) == 1
+
+
+def test_masked_rows_are_refused() -> None:
+    with HashMap(c_uint32, c_uint64, 4) as m:
+        with pytest.raises(DataTypeError, match="masked rows"):
+            m.update(numpy.ma.array([1, 2], mask=[0, 1]), [3, 4])
+        m.update(numpy.ma.array([1, 2]), [3, 4])
+        assert dict(m) == {1: 3, 2: 4}

@@ -68,6 +68,15 @@ def test_numbers() -> None:
         assert sorted(m.to_arrow(pop=True)["key"].to_pylist()) == list(range(50)) and len(m) == 0
 
 
+def test_texts_keep_what_stands_behind_a_nul() -> None:
+    keys = [b"a", b"a\0b", b"a\0c", b"", b"\0b", b"four"]
+    with create_map(c_char * 4, c_uint32, 10) as m:
+        m.update((key, i) for i, key in enumerate(keys))
+        assert dict(rows(m)) == dict(m) == {key: i for i, key in enumerate(keys)}
+        m.clear()
+        assert rows(m) == []
+
+
 def test_structures_are_struct_columns() -> None:
     with create_map(Flow, Stat, 10) as m:
         m[6, 0x0A000001, b"eth0"] = STAT

@@ -136,7 +136,8 @@ class Items:
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return view(self._part(_plain(index)))
+            part = self._part(_plain(index))  # a slice of numbers is a copy, one of objects has the objects
+            return view(type(part).from_buffer_copy(part) if _is_integer(type(part)._type_) else part)
         found = self.raw[int(index)]
         return Int(found, is_signed(type(self.raw)._type_)) if isinstance(found, int) else view(found)
 
