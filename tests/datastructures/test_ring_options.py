@@ -216,6 +216,39 @@ def test_sizes_are_checked_at_run_time() -> None:
         assert got[0] == b"\1" and got[4] == b"\1\2\3\0\0"
 
 
+def test_no_bytes_are_no_record() -> None:
+    with RingBuffer(c_char * 8, 4096, variable=True) as ring:
+        with pytest.raises(TypeMismatch, match="no record of 0 bytes"):
+            create_prog(ProgType.SCHED_CLS, SK_BUFF, lambda skb: ring.output(b""))
+
+
+SIZES: dict[str, Callable[[int], int]] = {
+    "of a remainder": lambda n: n % 60 + 1,
+    "of a quotient": lambda n: n // 3 + 1,
+    "of a remainder of a quotient": lambda n: n // 3 % 60 + 1,
+    "of divmod": lambda n: divmod(n, 40)[1] + 1,
+    "of a length": lambda n: n.bit_length() % 10 + 1,
+    "of a choice": lambda n: n % 30 + 1 if n > 40 else n // 2 + 1,
+    "of a difference": lambda n: 30 - n // 2,
+}
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=list(SIZES))
+def test_whatever_a_size_is_computed_from_the_verifier_sees_its_bounds(size: Callable[[int], int]) -> None:
+    with RingBuffer(c_uint8 * 64, 4096, variable=True) as ring:
+
+        def write(skb: Any) -> Any:
+            record = (c_uint8 * 64)()
+            funcs.skb_load_bytes(skb, 0, record, skb.len % 14 + 1)
+            return ring.output(record, size=size(skb.len))
+
+        with create_prog(ProgType.SCHED_CLS, SK_BUFF, write) as program:
+            for length in (14, 30, 41, 57, 58, 59, 60, 100):
+                program.test_run(bytes(length))
+                n = size(length)
+                assert [len(record) for record in ring.poll(0)] == [n] * (1 <= n <= 64)
+
+
 def test_a_structure_ends_in_part_of_its_array() -> None:
     with RingBuffer(Line, 1 << 16, variable=True) as ring:
         head = Line.text.offset

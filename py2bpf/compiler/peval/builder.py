@@ -87,6 +87,11 @@ class Builder:
             return
         append(self.block, Op.GUARD, [condition], VOID, Raise(error, none), self.span)
 
+    def guard_size(self, size: Value, limit: int) -> None:
+        """A run-time size is 1 to limit, and the verifier sees that: raw tests stay where it doesn't."""
+        self.guard(self.compare(Op.ULT, size, const(limit + 1)), "ValueError")
+        self.guard(self.compare(Op.ULT, const(0), size), "ValueError")
+
     def guard_not_null(self, pointer: Value, error: str = "AttributeError") -> None:
         """Python would raise an AttributeError on None (``error``, where it isn't an attribute that is asked for)."""
         if isinstance(pointer.type, Ptr) and pointer.type.nullable and pointer not in self.checked:

@@ -154,8 +154,7 @@ class _Marshal:
         """A size that the caller gives, in the bounds of the object before it."""
         size = self._number(position, arg)
         if size.op is not Op.CONST:
-            self.b.guard(self.b.compare(Op.GE, size, const(1)), "ValueError")
-            self.b.guard(self.b.compare(Op.LE, size, const(limit)), "ValueError")
+            self.b.guard_size(size, limit)
         elif not min(limit, 1) <= size.attr <= limit:
             raise TypeMismatch(
                 0, f"{self.info.name}() of {size.attr} bytes does not fit an object of {limit}",

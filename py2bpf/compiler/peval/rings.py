@@ -111,12 +111,15 @@ def _sized(b: Builder, spec: MapSpec, args: tuple[Abstract, ...]) -> tuple[Ref, 
         return record, const(limit)
     size = arith.to_ir(b, args[1], "the size of a record is an integer")
     if size.op is not Op.CONST:
-        b.guard(b.compare(Op.GE, size, const(1)), "ValueError")
-        b.guard(b.compare(Op.LE, size, const(limit)), "ValueError")
+        b.guard_size(size, limit)
     elif not 1 <= size.attr <= limit:
-        raise TypeMismatch(0, f"no record of {size.attr} bytes can be made of an object of {limit}",
-                           hints=("leave the size out" if limit == 1 else f"give 1 to {limit}",))  # fmt: skip
+        raise _no_record(size.attr, limit)
     return record, size
+
+
+def _no_record(size: int, limit: int) -> TypeMismatch:
+    return TypeMismatch(0, f"no record of {size} bytes can be made of an object of {limit}",
+                        hints=("leave the size out" if limit == 1 else f"give 1 to {limit}",))  # fmt: skip
 
 
 def _part(b: Builder, spec: MapSpec, value: Abstract) -> tuple[Ref, int]:
@@ -128,7 +131,9 @@ def _part(b: Builder, spec: MapSpec, value: Abstract) -> tuple[Ref, int]:
             count = len(value.obj)
         elif isinstance(value, Ref) and is_array(value.ctype) and value.ctype._type_ is item:
             count = value.ctype._length_
-        if 0 < count < ctype._length_:
+        if not count:
+            raise _no_record(0, ctypes.sizeof(ctype))
+        if count < ctype._length_:
             ctype = item * count
     return memory.materialise(b, ctype, value), ctypes.sizeof(ctype)
 
