@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from shared import ON_STACK, STRUCTS
 from templates import MAX_TRIPS, Row, Scope, Writer
 
 HOOKS = ("socket_filter", "sched_cls", "xdp")
+_CHANGE_BY_CALL = re.compile(r"(?P<indent> *)(?P<target>[A-Z]\w*[.[].*? [-+&|^]=) (?P<value>.*\bfn\d+\(.*)")
 _SIZES = [2, 4, 6, 9, 13]
 _SIZE_WEIGHTS = [3, 5, 5, 3, 1]
 _SIGNATURES = [  # parameters, the names that they give, calls
@@ -47,7 +49,16 @@ def program(choices: Choices) -> Program:
     if choices.integer(0, 2):
         writer.write(1, writer.fill("OUT[4] = $f", 0))
     writer.write(1, writer.fill("return $n", 2))
-    return Program("\n".join(writer.lines) + "\n", hook, writer.used)
+    lines = [apart for line in writer.lines for apart in _called_apart(line)]
+    return Program("\n".join(lines) + "\n", hook, writer.used)
+
+
+def _called_apart(line: str) -> list[str]:
+    """``m[k] += fn1()`` in two steps: where fn1 changes m[k] BPF and Python differ, as the documentation tells."""
+    found = _CHANGE_BY_CALL.match(line)
+    if found is None:
+        return [line]
+    return [f"{found['indent']}change = {found['value']}", f"{found['indent']}{found['target']} change"]
 
 
 def _begin(writer: Writer) -> None:
