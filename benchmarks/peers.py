@@ -31,9 +31,10 @@ class Spawned:
 
 
 def gcc(source: str, *libraries: str) -> Path:
-    """Builds one of our small C tools unless it's there, newer than its source."""
+    """Builds one of our small C tools unless it is there, newer than its source and the headers."""
     path, out = SOURCES / source, BUILD / Path(source).stem
-    if not out.exists() or out.stat().st_mtime < path.stat().st_mtime:
+    newest = max(each.stat().st_mtime for each in (path, *SOURCES.glob("*.h")))
+    if not out.exists() or out.stat().st_mtime < newest:
         BUILD.mkdir(parents=True, exist_ok=True)
         command = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", str(out), str(path), *libraries]
         done = subprocess.run(command, capture_output=True, text=True)

@@ -18,6 +18,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "user.h"
+
 #define PERF_PAGES 16384
 #define AT_ONCE 50000
 
@@ -39,25 +41,6 @@ static struct bpf_object *object;
 static struct ring_buffer *ring;
 static struct perf_buffer *perf;
 static unsigned long long events, sum;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "drain: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
-}
-
-static long long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 static int on_ring(void *context, void *data, size_t size)
 {
@@ -166,7 +149,7 @@ int main(int argc, char **argv)
 
 	if (argc != 2)
 		return 2;
-	libbpf_set_print(print_nothing);
+	libbpf_set_print(print_warnings);
 	object = bpf_object__open_file(argv[1], NULL);
 	if (!object || bpf_object__load(object))
 		fail(argv[1]);

@@ -22,6 +22,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "user.h"
+
 #define MAX_FRAME 2048
 #define FLOWS 64 /* a power of two */
 #define AT_ONCE 64
@@ -42,25 +44,6 @@ static unsigned char frame[64] = {
 	0x45, 0, 0, 50, 0, 1, 0, 0, 64, 17, 0xf7, 0x49, 192, 168, 1, 10, 192, 168, 1, 20,
 	4, 0, 0, 53, 0, 30, 0, 0,
 };
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "packets: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int print_warnings(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
-}
-
-static long long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 /* Sending */
 

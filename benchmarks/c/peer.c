@@ -6,6 +6,7 @@
  *   peer live OBJECT COUNT                              attach, sleep, or open files where the object writes to a ring
  *                                                       buffer, COUNT times; the kernel's own statistics
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,28 +17,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "user.h"
+
 #define MAX_FRAME 2048
 #define MAX_ENTRY 64
 #define EVENT_PAGES 1024
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "peer: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
-}
-
-static long long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 static size_t from_hex(const char *text, unsigned char *out, size_t room)
 {
@@ -201,7 +185,7 @@ static void live(const char *path, int count)
 int main(int argc, char **argv)
 {
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL & ~LIBBPF_STRICT_AUTO_RLIMIT_MEMLOCK);
-	libbpf_set_print(print_nothing);
+	libbpf_set_print(print_warnings);
 	if (argc == 4 && !strcmp(argv[1], "load"))
 		time_loads(argv[2], atoi(argv[3]));
 	else if (argc >= 6 && !strcmp(argv[1], "run"))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from .. import ledger
-from ..exception import ClosedError, DataRangeError, DataTypeError
+from ..exception import DataRangeError, DataTypeError
 from ..kernel.codec import BoolCodec, Buffer, Codec, IntCodec, checked_int, codec_for, key_codec_for, type_name
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
@@ -17,7 +16,8 @@ from . import columns, html, locks
 from .arrow import column as arrow_column
 from .arrow import pyarrow_module
 from .insertions import CountsInsertions
-from .storage import Chunk, MapStorage, Room, open_storage
+from .lifetime import OnStorage
+from .storage import Chunk, Room, open_storage
 from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _CLEAR_PASSES: Final = 8
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")
 
 
-class Map(CountsInsertions, MutableMapping[Any, Any]):
+class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
     """A map shared between programs and user space.
 
     In user space it behaves as a dict with these rules (where py2bpf.sim runs a program, as programs see it):
@@ -68,7 +68,7 @@ class Map(CountsInsertions, MutableMapping[Any, Any]):
             default=_checked_default(default, element),
             per_cpu=KINDS[self.kind].per_cpu,
         )
-        self._storage: MapStorage = open_storage(self.map_spec, self._keys.size, self._values.size)
+        self._storage = open_storage(self.map_spec, self._keys.size, self._values.size)
         ledger.register(self)
 
     def _creation_flags(self) -> int:
@@ -86,29 +86,10 @@ class Map(CountsInsertions, MutableMapping[Any, Any]):
 
     # Lifetime
 
-    @property
-    def fd(self) -> int:
-        """The map's file descriptor. Raises ClosedError after close(), NotInVm for a map of the embedded VM."""
-        return self._storage.fd
-
-    @property
-    def closed(self) -> bool:
-        return self._storage.closed
-
     def close(self) -> None:
         """Gives the map back to the kernel; calling it again does nothing."""
         self._close_counter()
         self._storage.close()
-
-    def __enter__(self) -> Self:
-        if self.closed:
-            raise ClosedError(f"{self!r} is closed")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         spec = self.map_spec

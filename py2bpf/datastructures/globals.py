@@ -6,21 +6,20 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterator
 from ctypes import c_uint32, c_uint64
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from ..exception import ClosedError
 from ..kernel.codec import codec_for, type_name
 from ..spec import MapSpec
 from ..uapi.map_types import MapFlags, MapType
 from ..worlds import in_programs
 from .base import checked_name
+from .lifetime import OnStorage
 from .storage import Mappable, open_storage
 
 _KEY: Final = bytes(4)
 
 
-class Global:
+class Global(OnStorage):
     """``Global(ctype, initial=None, *, name="")``: one value, ``g.value``, zero unless it is given.
 
     Programs and Python read and write it while either runs, by the same source. In programs it costs a load or a
@@ -69,10 +68,6 @@ class Global:
     def value(self, value: Any) -> None:
         self._write(self._codec.encode(value.whole() if isinstance(value, Place) else value))
 
-    def _check_open(self) -> None:
-        if self.closed:
-            raise ClosedError(f"{self!r} is closed")
-
     def _read(self) -> bytes:
         if self._memory is not None:
             return bytes(self._memory[: self._codec.size])
@@ -89,28 +84,10 @@ class Global:
         self._check_open()
         return self._codec.ctype.from_buffer_copy(self._read())
 
-    @property
-    def fd(self) -> int:
-        """The file descriptor of its map. Raises ClosedError after close()."""
-        return self._storage.fd
-
-    @property
-    def closed(self) -> bool:
-        return self._storage.closed
-
     def close(self) -> None:
         """Gives it back; programs that use it keep it. Calling it again does nothing."""
         self._memory = None  # structures that were taken from .value keep it
         self._storage.close()
-
-    def __enter__(self) -> Self:
-        self._check_open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         name = f" {self.map_spec.name!r}" if self.map_spec.name else ""

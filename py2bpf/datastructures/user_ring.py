@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import time
-from types import TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn
 
 from ..exception import ClosedError, DataRangeError, KernelError, Py2BpfError
 from ..kernel import features
@@ -16,6 +15,7 @@ from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
 from .base import checked_name
+from .lifetime import OnStorage
 from .pending import deadline_of
 from .ring import HEADER, checked_size
 from .storage import MapStorage, open_storage, open_user_ring
@@ -27,7 +27,7 @@ _SLICE: Final = 0.1
 """Seconds that one system call waits at most: so long a signal that came just before the call may go unnoticed."""
 
 
-class UserRingBuffer:
+class UserRingBuffer(OnStorage):
     """``UserRingBuffer(data_type, size=1 << 20, *, name="")``: records from Python to programs, in their order.
 
     BPF_MAP_TYPE_USER_RINGBUF, Linux 6.1: one buffer of ``size`` bytes, a power of two and of whole pages; a record
@@ -93,29 +93,10 @@ class UserRingBuffer:
     def _only_in_programs(self) -> NoReturn:
         raise Py2BpfError(f"receive() of {self!r} runs inside BPF programs only, or where py2bpf.sim runs one")
 
-    @property
-    def fd(self) -> int:
-        """The map's file descriptor. Raises ClosedError after close(), NotInVm for a ring of the embedded VM."""
-        return self._storage.fd
-
-    @property
-    def closed(self) -> bool:
-        return self._storage.closed
-
     def close(self) -> None:
         """Gives the buffer back; programs that use it keep it. Ends waits in other threads. May be called again."""
         self._ring.close()
         self._storage.close()
-
-    def __enter__(self) -> Self:
-        if self.closed:
-            raise ClosedError(f"{self!r} is closed")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         name = f" {self.map_spec.name!r}" if self.map_spec.name else ""

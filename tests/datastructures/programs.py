@@ -13,6 +13,7 @@ from py2bpf import asm, vm
 from py2bpf.asm import FRAME, Alu, Insn, Jump
 from py2bpf.datastructures import BpfQueue, PerCpuArrayMap
 from py2bpf.kernel.program import LoadedProgram, load
+from py2bpf.prog import Prog
 from py2bpf.spec import HookSpec, ProgramSpec
 from py2bpf.vm.machine import machine
 from py2bpf.vm.program import load as vm_load
@@ -68,13 +69,15 @@ def emitting(queue: BpfQueue, size: int = 16) -> Iterator[LoadedProgram]:
         yield program
 
 
-def run_on(cpu: int, program: LoadedProgram, count: int) -> None:
+def run_on(cpu: int, program: LoadedProgram | Prog, count: int) -> None:
     """Runs a program count times on one CPU."""
+    in_vm = program.in_vm if isinstance(program, Prog) else not isinstance(program, LoadedProgram)
+
     def body() -> None:
-        if isinstance(program, LoadedProgram):
-            os.sched_setaffinity(0, {cpu})
-        else:
+        if in_vm:
             vm.set_cpu(cpu)
+        else:
+            os.sched_setaffinity(0, {cpu})
         program.test_run(PACKET, repeat=count)
 
     thread = threading.Thread(target=body)

@@ -15,9 +15,10 @@ from mmap import PAGESIZE
 from typing import Any
 
 import pytest
+from programs import run_on
 
 import py2bpf
-from py2bpf import funcs, ledger, sim, vm
+from py2bpf import funcs, ledger, sim
 from py2bpf.datastructures import (
     ArrayMap,
     BpfQueue,
@@ -48,26 +49,11 @@ def tc(fn: Callable[[Any], Any]) -> Prog:
 
 
 def on_all_cpus(program: Prog, count: int) -> None:
-    threads = [threading.Thread(target=on_cpu, args=(program, cpu, count)) for cpu in CPUS]
+    threads = [threading.Thread(target=run_on, args=(cpu, program, count)) for cpu in CPUS]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-
-
-def on_cpu(program: Prog, cpu: int, count: int) -> None:
-    in_vm = program.in_vm
-
-    def body() -> None:
-        if in_vm:
-            vm.set_cpu(cpu)
-        else:
-            os.sched_setaffinity(0, {cpu})
-        program.test_run(PACKET, repeat=count)
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
 
 
 def lost_by(name: str) -> dict[str, int]:
@@ -276,7 +262,7 @@ def test_the_queue_of_each_cpu() -> None:
     with BpfQueue(c_uint32, 1, name="led_cpus") as queue:
         with tc(lambda skb: queue.output(skb, funcs.get_smp_processor_id())) as program:
             for cpu, count in written.items():
-                on_cpu(program, cpu, count)
+                run_on(cpu, program, count)
         got = [cpu for _ in range(2) for cpu in queue.poll(0)]
         lost = {cpu: count - got.count(cpu) for cpu, count in written.items()}
         assert all(lost.values()) and {cpu: queue.lost_by_cpu()[cpu] for cpu in CPUS} == lost

@@ -14,9 +14,9 @@ from mmap import PAGESIZE
 from typing import Any
 
 import pytest
-from programs import Event
+from programs import Event, run_on
 
-from py2bpf import funcs, vm
+from py2bpf import funcs
 from py2bpf.datastructures import PerCpuArrayMap, RingBuffer
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError
 from py2bpf.prog import Prog, ProgType, create_prog
@@ -54,21 +54,6 @@ def emitting(ring: RingBuffer) -> Iterator[Prog]:
 
         with tc(emit) as program:
             yield program
-
-
-def run_on(cpu: int, program: Prog, count: int) -> None:
-    in_vm = hasattr(program._loaded, "handle")
-
-    def body() -> None:
-        if in_vm:
-            vm.set_cpu(cpu)
-        else:
-            os.sched_setaffinity(0, {cpu})
-        program.test_run(PACKET, repeat=count)
-
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
 
 
 @pytest.mark.kernel_only
