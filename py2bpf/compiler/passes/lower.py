@@ -195,8 +195,8 @@ class _Lowering:
             table = _UNSIGNED if value.op in _UNSIGNED.values() else _SIGNED
             exact = next(op for op, raw in table.items() if raw is value.op)
             decided = self._decide(exact, left, right)
-            seen = decided is False or (self.sees(left) and self.sees(right))
-            if decided is not None and (value.op is not Op.ULT or seen):
+            always = value.op is not Op.ULT or decided is False
+            if decided is not None and (always or (self.sees(left) and self.sees(right))):
                 return const(int(decided))
         return value
 
