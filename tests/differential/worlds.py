@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Self
 
+import shared
 from constructs import PRELUDE
 from grammar import Program
 from oracle import BUILTINS, typed, typed_source
@@ -350,7 +351,7 @@ def _line(error: BaseException) -> int:
     """The program's line that raised: the innermost one."""
     line, trace = 0, error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename in (FILE, PRELUDE_FILE):
+        if trace.tb_frame.f_code.co_filename in (FILE, PRELUDE_FILE, shared.__file__):
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
