@@ -9,9 +9,9 @@ import itertools
 import json
 import math
 import os
+import select
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -165,15 +165,18 @@ def remaining(duration: float | None) -> Iterator[float]:
 
 def ticks(duration: float | None, interval: float, what: str = "") -> Iterator[None]:
     """Says ``what`` goes on, then yields after every interval, and at the end: after ``duration`` or Ctrl-C."""
-    stop = threading.Event()
-    with ended_by_signals(stop.set):
-        if what:
-            ready(what)
-        for left in remaining(duration):
-            if stop.wait(min(left, interval)):
-                break
-            if left > interval:
-                yield
+    stop = os.eventfd(0)  # an Event's lock may be held by the very wait that a signal interrupts
+    try:
+        with ended_by_signals(lambda: os.eventfd_write(stop, 1)):
+            if what:
+                ready(what)
+            for left in remaining(duration):
+                if select.select([stop], [], [], min(left, interval))[0]:
+                    break
+                if left > interval:
+                    yield
+    finally:
+        os.close(stop)
     yield
 
 

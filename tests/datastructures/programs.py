@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,6 +24,8 @@ RAW_TRACEPOINT = HookSpec(prog_type=17, name="raw tracepoint")
 LOOKUP, UPDATE, DELETE, CPU, TAIL_CALL, OUTPUT, STACK_ID = 1, 2, 3, 8, 12, 25, 27
 CURRENT_CPU = 0xFFFFFFFF
 PACKET = bytes(64)
+PAUSE = 4.0
+"""Seconds for which a loaded machine may leave a process alone."""
 
 
 class Event(ctypes.Structure):
@@ -67,6 +70,14 @@ def emitter(queue: BpfQueue, counters: PerCpuArrayMap, size: int = 16) -> Loaded
 def emitting(queue: BpfQueue, size: int = 16) -> Iterator[LoadedProgram]:
     with PerCpuArrayMap(ctypes.c_uint64, 1) as counters, emitter(queue, counters, size) as program:
         yield program
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Waits for something to become true."""
+    deadline = time.monotonic() + 10 * PAUSE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def run_on(cpu: int, program: LoadedProgram | Prog, count: int) -> None:

@@ -9,6 +9,7 @@ from ctypes import c_int32
 from typing import Any
 
 import pytest
+from programs import PAUSE
 
 from py2bpf.datastructures.reader import Reader
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError
@@ -98,7 +99,7 @@ def test_leaving_a_loop_early_loses_nothing() -> None:
 def test_time_outs(timeout: float) -> None:
     begin = time.monotonic()
     assert Reader(Source()).poll(timeout) == []
-    assert timeout <= time.monotonic() - begin < timeout + 0.15
+    assert timeout <= time.monotonic() - begin < timeout + PAUSE
 
 
 @pytest.mark.parametrize(("timeout", "error"), [

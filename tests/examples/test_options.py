@@ -105,6 +105,24 @@ def test_a_signal_ends_it(run: Run, name: str, by: signal.Signals) -> None:
     assert "Traceback" not in tool.errors
 
 
+TICKING = """
+import os, random, signal
+from py2bpf.examples import common
+
+signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+for _ in range(1000):
+    ticks = common.ticks(None, 1e-6)
+    next(ticks)
+    signal.setitimer(signal.ITIMER_REAL, 0.0003 + random.random() * 0.001)
+    for _ in ticks:
+        pass
+"""
+
+
+def test_a_signal_ends_ticks_at_any_moment() -> None:
+    assert subprocess.run([sys.executable, "-c", TICKING], timeout=PATIENCE).returncode == 0
+
+
 @pytest.mark.kernel
 def test_what_came_before_the_signal_is_shown(run: Run) -> None:
     with run("nanosleep_watcher", "--json", "--pid", os.getpid()) as tool:

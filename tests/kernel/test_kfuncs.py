@@ -67,9 +67,9 @@ def test_a_program_that_iterates() -> None:
 
 @kernel
 def test_numbers_are_found_quickly_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     kfuncs.find(NAMES)
-    assert time.perf_counter() - begin < 0.2
+    assert time.process_time() - begin < 0.2
     monkeypatch.setattr(kfuncs, "VMLINUX", Path("/nowhere"))
     assert set(kfuncs.find(NAMES)) == set(NAMES)
 
