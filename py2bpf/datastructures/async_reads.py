@@ -71,8 +71,13 @@ class AsyncReads(BatchReads):
 
     def _batch_now(self, most: int | None) -> numpy.ndarray[Any, Any] | None:
         rows = self._rows_for(most)
-        count = self._pending_into(rows.batch) if self._closing else self._take_into(rows.batch)
-        return rows.used(count) if count else None
+        array = rows.array
+        try:
+            count = self._pending_into(rows.batch) if self._closing else self._take_into(rows.batch)
+            return rows.used(array, count) if count else None
+        except BaseException:
+            self._put_back(rows.batch.rows(), rows.batch.n)
+            raise
 
     async def _until(self, attempt: Callable[[], _T | None]) -> _T:
         """What attempt() gives once that isn't None; meanwhile others have their turn, also where it is at once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from ..kernel.codec import checked_int
@@ -36,7 +36,7 @@ class BatchReads(PendingReads):
         for types that numpy can't describe (structures with bit fields), ImportError without numpy.
         """
         rows = self._rows_for(max)
-        return rows.used(self._read_batch(rows.batch, timeout))
+        return self._read_batch(rows.batch, timeout, partial(rows.used, rows.array))
 
     def read_arrow(self, max: int | None = None, timeout: float | None = None) -> pyarrow.RecordBatch:
         """What read_batch() gives as a batch of Arrow: a column for every field (``value`` for plain numbers).
@@ -45,11 +45,17 @@ class BatchReads(PendingReads):
         """
         from .arrow import record_batch
 
-        return record_batch(self.read_batch(max, timeout))
+        rows = self.read_batch(max, timeout)
+        try:
+            return record_batch(rows)
+        except BaseException:
+            self._put_back(rows.tobytes(), len(rows))
+            raise
 
     def _rows_for(self, most: int | None) -> Rows:
         """Memory for so many records, if possible some that was used before: touching new memory costs more."""
-        count = self._usual if most is None else checked_int(most, 1, _RECORDS_MAX, "max")
+        usual = self._usual
+        count = usual if most is None else min(checked_int(most, 1, _RECORDS_MAX, "max"), max(self._source.most, usual))
         for _ in range(len(self._kept)):
             try:
                 rows = self._kept.popleft()
@@ -57,6 +63,7 @@ class BatchReads(PendingReads):
                 break
             if rows.is_free():
                 if len(rows.array) == count:
+                    rows.batch.n = 0
                     return rows
             else:
                 self._kept.append(rows)
@@ -101,8 +108,11 @@ class Rows:
     def is_free(self) -> bool:
         return self._references() == self._free
 
-    def used(self, count: int) -> numpy.ndarray[Any, Any]:
-        """The first rows, as a copy where a view would keep much more memory; the rest is kept for later."""
-        found = self.array[:count] if 2 * count >= len(self.array) else self.array[:count].copy()
+    def used(self, array: numpy.ndarray[Any, Any], count: int) -> numpy.ndarray[Any, Any]:
+        """The first rows of the array, as a copy where a view would keep much more memory; the rest is kept for later.
+
+        While the caller has the array, nobody else fills it.
+        """
+        found = array[:count] if 2 * count >= len(array) else array[:count].copy()
         self._kept.append(self)
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice, repeat
 from operator import getitem, length_hint
@@ -54,8 +55,39 @@ class Chunk:
         """Those that are left; several such iterators share them."""
         return map(getitem, repeat(self._items), self._next)
 
-    def rows(self, most: int) -> bytes | memoryview:
-        """Takes at most so many records, as their bytes."""
-        taken = list(islice(self._next, most))
+    def take(self, numbers: list[int], most: int | None = None) -> None:
+        """Adds the numbers of those that are left, at most so many: no signal handler runs in between."""
+        numbers.extend(islice(self._next, most))
+
+    def values_of(self, numbers: Sequence[int]) -> Iterator[Any]:
+        return map(getitem, repeat(self._items), numbers)
+
+    def rows_of(self, numbers: Sequence[int]) -> bytes | memoryview:
+        """The bytes of records that were taken together, and so lie side by side."""
         size = self._codec.size
-        return self._data[taken[0] * size : (taken[-1] + 1) * size] if taken else b""
+        return self._data[numbers[0] * size : (numbers[-1] + 1) * size] if numbers else b""
+
+    def again(self, numbers: Sequence[int]) -> Chunk:
+        """Records that were taken, for others to take."""
+        chunk = Chunk(self._codec)
+        chunk._data, chunk._items, chunk._next = self._data, self._items, iter(numbers)
+        chunk.ready = True
+        return chunk
+
+
+class Takings:
+    """What a call takes from chunks: written down, so that it can be put back if a signal handler raises."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Chunk, list[int]]] = []
+
+    def take(self, chunk: Chunk, most: int | None = None) -> list[int]:
+        """The numbers of the records."""
+        numbers: list[int] = []
+        self._parts.append((chunk, numbers))
+        chunk.take(numbers, most)
+        return numbers
+
+    def undo(self, pending: deque[Chunk]) -> None:
+        """Puts all in front of what is pending."""
+        pending.extendleft(chunk.again(numbers) for chunk, numbers in reversed(self._parts) if numbers)

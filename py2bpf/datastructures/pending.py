@@ -9,16 +9,19 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from ..exception import ClosedError, DataRangeError, DataTypeError
 from ..kernel.codec import Codec
 from ..kernel.readers import Batch, copy_bytes, room_of
 from ..kernel.records import ShortRecordError
-from .chunks import Chunk
+from .chunks import Chunk, Takings
 
 CHUNK: Final = 1 << 16
 """Bytes of the records that are read together: keeping one of them as an instance keeps all."""
+
+
+_T = TypeVar("_T")
 
 
 class RecordSource(Protocol):
@@ -107,8 +110,7 @@ class PendingReads:
         """
         self._source.check()
         with self._source.turn:
-            for interrupted in [chunk for chunk in self._pending if not chunk.ready]:
-                interrupted.settle()
+            self._settle()
             batch = self._spare.pop() if self._spare else self._new_batch()
             batch.clear()
             # In line before it is filled: no signal handler's exception comes between reading and keeping.
@@ -123,6 +125,11 @@ class PendingReads:
         if refused:
             raise ShortRecordError(self._codec, refused)
         return full
+
+    def _settle(self) -> None:
+        """Makes chunks ready whose reading a signal handler broke off. The caller has the turn."""
+        for interrupted in [chunk for chunk in self._pending if not chunk.ready]:
+            interrupted.settle()
 
     def _new_batch(self) -> Batch:
         count = max(CHUNK // self._codec.size, 1)
@@ -176,7 +183,7 @@ class PendingReads:
         meanwhile. Raises DataTypeError for what can't be written to, DataRangeError where not even one record fits,
         ShortRecordError and ClosedError as poll() does.
         """
-        return self._read_batch(self._batch_in(buffer), timeout)
+        return self._read_batch(self._batch_in(buffer), timeout, int)
 
     def _batch_in(self, buffer: Any) -> Batch:
         """For as many records as a buffer has room for."""
@@ -190,7 +197,18 @@ class PendingReads:
             raise DataRangeError(f"a record of {self._codec.name} has {size} bytes, the buffer {found}")
         return self._source.batch(buffer, found // size)
 
-    def _read_batch(self, batch: Batch, timeout: float | None) -> int:
+    def _read_batch(self, batch: Batch, timeout: float | None, give: Callable[[int], _T]) -> _T:
+        """What ``give`` makes of the number of records that the batch has then, 0 when the time is over.
+
+        The batch is empty at first. Where anything raises, a signal handler say, its records are pending again.
+        """
+        try:
+            return give(self._wait_for_batch(batch, timeout))
+        except BaseException:
+            self._put_back(batch.rows(), batch.n)
+            raise
+
+    def _wait_for_batch(self, batch: Batch, timeout: float | None) -> int:
         deadline = deadline_of(timeout)
         self._drop_copies()
         if self._closed.is_set() and self._front() is None:
@@ -208,22 +226,36 @@ class PendingReads:
 
     def _take_into(self, batch: Batch) -> int:
         """Without waiting: what is pending, or else what is there."""
-        if self._pending and (n := self._pending_into(batch)):
-            return n
+        if self._pending:
+            self._source.check()
+            with self._source.turn:
+                self._settle()
+            if n := self._pending_into(batch):
+                return n
         self._source.take(batch)
         if refused := batch.refused:
-            rows = batch.rows()
-            self._pending.append(Chunk.of(self._codec, self._codec.items(bytearray(rows), batch.n), rows, batch.n))
             raise ShortRecordError(self._codec, refused)
         return batch.n
 
     def _pending_into(self, batch: Batch) -> int:
-        used, size = 0, self._codec.size
-        while used < batch.count * size and (chunk := self._front()):
-            rows = chunk.rows(batch.count - used // size)
-            copy_bytes(batch.out, used, rows)
-            used += len(rows)
-        return used // size
+        """Into an empty batch, which has them at the end of this."""
+        n, size = 0, self._codec.size
+        takings = Takings()
+        try:
+            while n < batch.count and (chunk := self._front()):
+                numbers = takings.take(chunk, batch.count - n)
+                copy_bytes(batch.out, n * size, chunk.rows_of(numbers))
+                n += len(numbers)
+            batch.n = n
+        except BaseException:
+            takings.undo(self._pending)
+            raise
+        return n
+
+    def _put_back(self, rows: bytes, count: int) -> None:
+        """Records that somebody took and nobody got: the next call delivers them."""
+        if count:
+            self._pending.appendleft(Chunk.of(self._codec, self._codec.items(bytearray(rows), count), rows, count))
 
     def deliver(self, record: Any) -> Chunk:
         """Puts a record behind those that wait for a reader: what a simulated program wrote, see py2bpf.sim. Gives the

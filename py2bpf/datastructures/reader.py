@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from .async_reads import AsyncReads
+from .chunks import Takings
 from .pending import deadline_of
 
 
@@ -54,6 +55,11 @@ class Reader(AsyncReads):
 
     def _take(self) -> list[Any]:
         taken: list[Any] = []
-        while chunk := self._front():
-            taken += chunk.values()
-        return taken
+        takings = Takings()
+        try:
+            while chunk := self._front():
+                taken += chunk.values_of(takings.take(chunk))
+            return taken
+        except BaseException:
+            takings.undo(self._pending)
+            raise

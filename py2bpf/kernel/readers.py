@@ -47,6 +47,10 @@ class Batch:
         count: int = self.struct.n
         return count
 
+    @n.setter
+    def n(self, count: int) -> None:
+        self.struct.n = count
+
     def clear(self) -> None:
         """Forgets the last call's records."""
         self.struct.n = self.struct.refused = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import random
 import resource
 import signal
 import sys
@@ -23,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import PAUSE, Event, emitting, run_on
 
-from py2bpf.datastructures import BpfQueue, RingBuffer
+from py2bpf.datastructures import ArrayMap, BpfQueue, RingBuffer
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError
 from py2bpf.kernel.records import ShortRecordError
 from py2bpf.prog import Prog, ProgType, create_prog
@@ -474,6 +475,66 @@ def test_signals_that_raise_lose_no_record(kind: str) -> None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, old)
         assert len(got) + len(queue.poll(0)) == 100 * count and queue.lost == 0
+
+
+def _into(queue: Any) -> Any:
+    memory = (c_uint64 * 20)()
+    return memory, queue.read_into(memory, 0)
+
+
+CALLS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], list[int]]]] = {
+    "poll": (lambda queue: queue.poll(0), list),
+    "read_batch": (lambda queue: queue.read_batch(20, 0), lambda rows: rows.tolist()),
+    "read_into": (_into, lambda found: found[0][: found[1]]),
+    "read_arrow": (lambda queue: queue.read_arrow(20, 0), lambda batch: batch["value"].to_pylist()),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("how", CALLS)
+def test_calls_that_signals_break_off_lose_no_record(kind: str, how: str) -> None:
+    """Whenever a handler raises: what the broken call had taken comes with the next one, in order."""
+
+    def alarm(number: int, frame: Any) -> None:
+        raise InterruptError
+
+    if how == "read_arrow":
+        pytest.importorskip("pyarrow")
+    call, numbers = CALLS[how]
+    got: list[int] = []
+    broken = 0
+    with queue_and_sender(kind, c_uint64) as (queue, _), ArrayMap(c_uint64, 1) as count, ExitStack() as stack:
+
+        def write(skb: Any) -> int:
+            count[0] += 1
+            number = count[0]
+            return queue.output(number) if kind == "ring" else queue.output(skb, number)
+
+        program = stack.enter_context(tc(write))
+        call(queue)
+        old = signal.signal(signal.SIGALRM, alarm)
+        pick = random.Random(how)
+        try:
+            for turn in range(600):
+                found = None
+                if turn % 10 == 0:
+                    run_on(CPUS[0], program, 99)
+                    got.append(next(iter(queue)))  # so that others are pending
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, pick.uniform(1e-6, 4e-5))
+                    found = call(queue)
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except InterruptError:
+                    broken += 1
+                if found is not None:  # the signal may have come behind the call
+                    got += numbers(found)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, old)
+        while found := queue.poll(0):
+            got += found
+        assert got == list(range(1, 60 * 99 + 1)) and queue.lost == 0
+    assert broken
 
 
 def test_a_body_that_raises_loses_nothing() -> None:
