@@ -479,6 +479,7 @@ struct p2b_pcap {
 	uint64_t *times;                /* nanoseconds since 1970 */
 	uint32_t cap;
 	uint32_t n;                     /* out */
+	uint32_t cut;                   /* out: how many of them were longer, but no more was captured */
 	uint64_t used;                  /* in: where to begin; out: the first byte that belongs to none of them */
 	const uint64_t *units;          /* pcap: one, the nanoseconds of a fraction. pcapng: ticks a second of each interface */
 	uint32_t n_units;

@@ -20,9 +20,10 @@ static uint32_t u32_at(const struct scan *scan, uint64_t at)
 	return scan->swapped ? __builtin_bswap32(value) : value;
 }
 
-/* Notes a packet at data + at. */
-static void add(struct p2b_pcap *pcap, uint64_t at, uint32_t size, uint64_t time)
+/* Notes a packet at data + at, of which size bytes were captured. */
+static void add(struct p2b_pcap *pcap, uint64_t at, uint32_t size, uint32_t original, uint64_t time)
 {
+	pcap->cut += size < original;
 	pcap->offsets[pcap->n] = at;
 	pcap->sizes[pcap->n] = size;
 	pcap->times[pcap->n] = time;
@@ -41,7 +42,7 @@ static int classic(const struct scan *scan, uint64_t *at, struct p2b_pcap *pcap)
 		return -EINVAL;
 	if (scan->size - *at - RECORD_HEADER < captured)
 		return 0;
-	add(pcap, *at + RECORD_HEADER, captured,
+	add(pcap, *at + RECORD_HEADER, captured, u32_at(scan, *at + 12),
 	    (uint64_t)u32_at(scan, *at) * NS_PER_S + (uint64_t)u32_at(scan, *at + 4) * pcap->units[0]);
 	*at += RECORD_HEADER + captured;
 	return 1;
@@ -70,7 +71,7 @@ static int block(const struct scan *scan, uint64_t *at, struct p2b_pcap *pcap)
 		return 0;
 	if (u32_at(scan, *at + length - BLOCK_TAIL) != length)
 		return -EINVAL;
-	add(pcap, *at + ENHANCED_HEADER, captured,
+	add(pcap, *at + ENHANCED_HEADER, captured, u32_at(scan, *at + 24),
 	    nanoseconds((uint64_t)u32_at(scan, *at + 12) << 32 | u32_at(scan, *at + 16), pcap->units[interface]));
 	*at += length;
 	return 1;
@@ -82,7 +83,7 @@ int p2b_pcap_index(const void *data, uint64_t size, uint32_t flags, struct p2b_p
 	int more = pcap->used <= size && (pcap->n_units || flags & P2B_PCAP_NG) ? 1 : -EINVAL;
 	uint32_t i;
 
-	pcap->n = 0;
+	pcap->n = pcap->cut = 0;
 	for (i = 0; i < pcap->n_units; i++)
 		if (!pcap->units[i])
 			return -EINVAL;

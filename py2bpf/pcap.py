@@ -67,15 +67,15 @@ class Batch:
 class Capture:
     """A capture file, to be read once: iterating gives Batches.
 
-    ``position`` is how many bytes are read, of ``size``; ``n_packets`` how many packets. Raises CaptureError for
-    files of other formats and link types at once, and for a damaged or truncated one when the packets before that
-    place are delivered; OSError where it can't be read.
+    ``position`` is how many bytes are read, of ``size``; ``n_packets`` how many packets, of which ``n_cut`` were longer
+    than what was captured of them. Raises CaptureError for files of other formats and link types at once, and for a
+    damaged or truncated one when the packets before that place are delivered; OSError where it can't be read.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.name = os.fspath(path)
         self._file: BinaryIO = open(path, "rb")  # noqa: SIM115  closed by close()
-        self.position = self.n_packets = 0
+        self.position = self.n_packets = self.n_cut = 0
         try:
             self.size = os.fstat(self._file.fileno()).st_size
             self._data, self._at = bytearray(), 0
@@ -134,6 +134,7 @@ class Capture:
             self._at = found.used
             if len(found.sizes):
                 self.n_packets += len(found.sizes)
+                self.n_cut += found.cut
                 yield Batch(self._data, found.offsets, found.sizes, found.times)
             if found.damaged:
                 raise self._damaged("a record says that it is longer than packets can be, or contradicts itself")
@@ -230,6 +231,7 @@ class Capture:
         if size > end - begin - header:
             raise self._damaged("a packet is longer than its block")
         time &= (1 << 64) - 1
+        self.n_cut += size < numbers[0 if kind == _SIMPLE else 5]
         return Batch(self._data, _numbers("Q", begin + header), _numbers("I", size), _numbers("Q", time))
 
 

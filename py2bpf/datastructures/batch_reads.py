@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from ..kernel.codec import checked_int
@@ -36,7 +36,12 @@ class BatchReads(PendingReads):
         for types that numpy can't describe (structures with bit fields), ImportError without numpy.
         """
         rows = self._rows_for(max)
-        return self._read_batch(rows.batch, timeout, partial(rows.used, rows.array))
+        array = rows.array
+        try:
+            return rows.used(array, self._fill_batch(rows.batch, timeout))
+        except BaseException:
+            self._put_back(rows.batch.rows(), rows.batch.n)
+            raise
 
     def read_arrow(self, max: int | None = None, timeout: float | None = None) -> pyarrow.RecordBatch:
         """What read_batch() gives as a batch of Arrow: a column for every field (``value`` for plain numbers).

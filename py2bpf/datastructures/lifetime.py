@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
-from ..exception import ClosedError
+from ..exception import ClosedError, DataTypeError
 from .storage import MapStorage
 
 
@@ -31,6 +31,11 @@ class OnStorage:
     def _check_open(self) -> None:
         if self.closed:
             raise ClosedError(f"{self!r} is closed")
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """For copy and pickle. Raises DataTypeError."""
+        raise DataTypeError(f"{self!r} can't be copied or pickled: it is a handle of what programs use. Pass it on as "
+                            "it is, or copy what is in it")
 
     def __enter__(self) -> Self:
         self._check_open()

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, NoReturn, Protocol, Self
 
 from ..exception import ClosedError, DataRangeError, DataTypeError
 from ..kernel.codec import Codec
@@ -20,8 +20,6 @@ from .chunks import Chunk, Takings
 CHUNK: Final = 1 << 16
 """Bytes of the records that are read together: keeping one of them as an instance keeps all."""
 
-
-_T = TypeVar("_T")
 
 
 class RecordSource(Protocol):
@@ -100,7 +98,7 @@ class PendingReads:
 
     def _drop_copies(self) -> None:
         """What was pending when the process forked is the parent's to deliver."""
-        if self._source.forked:
+        if self._pending and self._source.forked:
             self._pending.clear()
 
     def _read_chunk(self) -> bool:
@@ -183,7 +181,12 @@ class PendingReads:
         meanwhile. Raises DataTypeError for what can't be written to, DataRangeError where not even one record fits,
         ShortRecordError and ClosedError as poll() does.
         """
-        return self._read_batch(self._batch_in(buffer), timeout, int)
+        batch = self._batch_in(buffer)
+        try:
+            return self._fill_batch(batch, timeout)
+        except BaseException:
+            self._put_back(batch.rows(), batch.n)
+            raise
 
     def _batch_in(self, buffer: Any) -> Batch:
         """For as many records as a buffer has room for."""
@@ -197,21 +200,14 @@ class PendingReads:
             raise DataRangeError(f"a record of {self._codec.name} has {size} bytes, the buffer {found}")
         return self._source.batch(buffer, found // size)
 
-    def _read_batch(self, batch: Batch, timeout: float | None, give: Callable[[int], _T]) -> _T:
-        """What ``give`` makes of the number of records that the batch has then, 0 when the time is over.
+    def _fill_batch(self, batch: Batch, timeout: float | None) -> int:
+        """Waits for records, and puts them into an empty batch: how many, 0 when the time is over.
 
-        The batch is empty at first. Where anything raises, a signal handler say, its records are pending again.
+        Whoever calls this puts the batch's records back if anything raises meanwhile, a signal handler say.
         """
-        try:
-            return give(self._wait_for_batch(batch, timeout))
-        except BaseException:
-            self._put_back(batch.rows(), batch.n)
-            raise
-
-    def _wait_for_batch(self, batch: Batch, timeout: float | None) -> int:
-        deadline = deadline_of(timeout)
+        deadline = None if timeout is None else deadline_of(timeout)
         self._drop_copies()
-        if self._closed.is_set() and self._front() is None:
+        if self._closing and self._front() is None:
             self._check_not_over()
         while not self._closing:
             try:
@@ -309,6 +305,10 @@ class PendingReads:
         with suppress(ShortRecordError):
             self._read_chunks()
         self._lost_in_all = self._source.lost()
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """For copy and pickle. Raises DataTypeError."""
+        raise DataTypeError(f"{self!r} can't be copied or pickled: each record goes to one reader. Pass it on as it is")
 
     def __enter__(self) -> Self:
         if self._closing:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -141,9 +142,16 @@ def _dictionary(indices: Any, values: Sequence[str]) -> Any:
     return pyarrow.DictionaryArray.from_arrays(indices, pyarrow.array(list(values), pyarrow.string()))
 
 
+def system_call(option: str) -> str:
+    """An option's value: what a system call may be called."""
+    if not re.fullmatch(r"[a-z0-9_]+", option):
+        raise argparse.ArgumentTypeError(f"{option} is no system call: name one as in man 2 syscalls, openat say")
+    return option
+
+
 def parse() -> argparse.Namespace:
     parser = common.parser("event_stream", __doc__)
-    parser.add_argument("call", nargs="*", metavar="CALL", help="a system call to watch")
+    parser.add_argument("call", nargs="*", type=system_call, metavar="CALL", help="a system call to watch")
     parser.add_argument("-o", "--output", default=".", metavar="FOLDER", help="where to write (default: here)")
     parser.add_argument("-p", "--pid", type=common.whole, help="only this process")
     parser.add_argument("--rows", type=common.whole, default=1_000_000, metavar="N",

@@ -78,14 +78,14 @@ class Ports(Struct, big_endian=True):
 
 
 class Flow(Struct):
-    """IPv4 addresses take the first four bytes."""
+    """IPv4 addresses take the first four bytes. ``cut`` is 1 where not even the IP header is whole."""
 
     source: Annotated[Any, c_uint8 * 16]
     destination: Annotated[Any, c_uint8 * 16]
     ports: Ports
     ethertype: Annotated[int, c_uint16]
     protocol: Annotated[int, c_uint8]
-    zero: Annotated[int, c_uint8]
+    cut: Annotated[int, c_uint8]
 
 
 # In programs
@@ -119,6 +119,7 @@ def find(flow: Flow, ethertype: int, load: Load) -> bool:
 def _find4(flow: Flow, load: Load) -> bool:
     ip = load(Ipv4, 0)
     if not ip:
+        flow.cut = 1
         return False
     flow.protocol = ip.protocol
     flow.source[:4], flow.destination[:4] = ip.source, ip.destination
@@ -130,6 +131,7 @@ def _find4(flow: Flow, load: Load) -> bool:
 def _find6(flow: Flow, load: Load) -> bool:
     ip = load(Ipv6, 0)
     if not ip:
+        flow.cut = 1
         return False
     flow.source, flow.destination = ip.source, ip.destination
     protocol, offset = ip.next_header, 40
@@ -163,13 +165,17 @@ def _find_ports(flow: Flow, offset: int, load: Load) -> bool:
 
 def protocol(flow: Flow) -> str:
     """The protocol's name: that above IP, or the EtherType's."""
+    if flow.cut:
+        return "IPv4 (cut)" if flow.ethertype == packets.ETH_P_IP else "IPv6 (cut)"
     if flow.ethertype in (packets.ETH_P_IP, packets.ETH_P_IPV6):
         return packets.ip_protocol(flow.protocol)
     return packets.ethertype(flow.ethertype)
 
 
 def address(flow: Flow, packed: Any) -> str:
-    """One of a flow's addresses; "" where it isn't IP."""
+    """One of a flow's addresses; "" where it isn't IP, or unknown."""
+    if flow.cut:
+        return ""
     if flow.ethertype == packets.ETH_P_IP:
         return str(ipaddress.IPv4Address(bytes(packed)[:4]))
     return str(ipaddress.IPv6Address(bytes(packed))) if flow.ethertype == packets.ETH_P_IPV6 else ""

@@ -27,7 +27,7 @@ from py2bpf.examples import common, flows, packet_outputs, packets
 from py2bpf.examples.flows import Flow
 from py2bpf.examples.packet_rates import Count, Entry, Ledger, Snapshot, Standing, report
 from py2bpf.exception import KernelError
-from py2bpf.pcap import Capture
+from py2bpf.pcap import Capture, CaptureError
 from py2bpf.vm.batch import run_many
 
 HOOKS: Final = ("xdp", "tc", "socket")
@@ -153,18 +153,30 @@ def attach_xdp(program: xdp.XdpProgram, device: str, mode: str | None) -> None:
 # Without the kernel
 
 
-def count_capture(counters: Counters, path: str) -> tuple[Standing, Standing]:
-    """Counts a capture's packets in the VM: what was counted before the first and after the last, by their times."""
+def count_capture(counters: Counters, path: str) -> Iterator[tuple[Standing, Standing]]:
+    """Counts a capture's packets in the VM: what was counted before the first and after the last, by their times.
+
+    Raises CaptureError for a damaged one, when what comes before that place is counted and told.
+    """
     begin = end = 0
+    damage: CaptureError | None = None
     with xdp.XdpProgram(counters.xdp()) as program, Capture(path) as capture:
-        for batch in capture:
-            ran = run_many(program.prog, batch.data, batch.offsets, batch.sizes, batch.times)
-            if ran.fault is not None:
-                raise ran.fault
-            if len(batch):
-                begin, end = begin or min(batch.times), max(end, *batch.times)
+        try:
+            for batch in capture:
+                ran = run_many(program.prog, batch.data, batch.offsets, batch.sizes, batch.times)
+                if ran.fault is not None:
+                    raise ran.fault
+                if len(batch):
+                    begin, end = begin or min(batch.times), max(end, *batch.times)
+        except CaptureError as error:
+            damage = error
     counted = counters.read()
-    return Standing(), Standing((end - begin) / 1e9, counted.total, counted.unattributed, counted.flows, counted.missed)
+    seconds = (end - begin) / 1e9
+    yield Standing(), Standing(seconds, counted.total, counted.unattributed, counted.flows, counted.missed)
+    if capture.n_cut:
+        print(f"{capture.n_cut} packets were captured in part only: their bytes are those in the file", file=sys.stderr)
+    if damage is not None:
+        raise damage
 
 
 # The tool
@@ -217,7 +229,7 @@ def main() -> None:
         counters = Counters(stack, options.flows)
         if options.pcap is not None:
             options.interface, options.hook = options.pcap, "vm"
-            pairs = iter([count_capture(counters, options.pcap)])
+            pairs = count_capture(counters, options.pcap)
         else:
             attach(stack, counters, options)
             pairs = intervals(counters, options)

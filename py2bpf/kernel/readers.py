@@ -12,6 +12,17 @@ from .._ffi import ffi, lib
 from ..exception import ClosedError, KernelError
 from .core import checked
 
+_forks = 0
+"""How many forks lie between the process that imported this and the one that runs."""
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
 _NUMBER: Final = 4
 """Bytes of an entry of the arrays beside records."""
 
@@ -102,18 +113,19 @@ class CoreReader:
         self._handle = ffi.gc(ret[0], lib.p2b_reader_destroy)
         self.turn: Final = threading.RLock()
         """Whoever takes records has it, after check()."""
-        self._owner = os.getpid()
+        self._owner, self._forks = os.getpid(), _forks
 
     @property
     def forked(self) -> bool:
         """Whether this is the copy of a reader that a forked child has: the records are the parent's."""
-        return os.getpid() != self._owner
+        return self._forks != _forks
 
     def _open(self) -> Any:
         handle = self._handle
         if handle is None:
             raise ClosedError("the queue's reader is closed")
-        self._check_owner()
+        if self._forks != _forks:
+            self._check_owner()
         return handle
 
     def check(self) -> None:
@@ -129,7 +141,9 @@ class CoreReader:
         """Puts waiting records into the batch, without waiting."""
         handle = self._open()
         with self.turn:
-            checked(lib.p2b_reader_take(handle, batch.struct), "cannot take the queue's records")
+            result = lib.p2b_reader_take(handle, batch.struct)
+        if result:
+            checked(result, "cannot take the queue's records")
 
     def wait(self, timeout_ms: int) -> bool | None:
         """Waits for records: True when there are some, False after the time (-1: no limit) or a signal, None once

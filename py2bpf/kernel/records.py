@@ -32,14 +32,12 @@ class Records:
         self._reader = reader
         self._latency = latency
         self._lost = lost
+        self.take: Final = reader.take
+        """Puts waiting records into a batch, without waiting. Raises ClosedError, KernelError."""
 
     def batch(self, out: Any, count: int, sizes: Any = None) -> Batch:
         """A batch for at most count records of the codec's size in out; ``sizes`` gets what they had, as u32."""
         return Batch(out, self.codec.size, count, self.codec.least, sizes=sizes)
-
-    def take(self, batch: Batch) -> None:
-        """Puts records into the batch, without waiting. Raises ClosedError, KernelError."""
-        self._reader.take(batch)
 
     @property
     def turn(self) -> AbstractContextManager[Any]:

@@ -14,12 +14,14 @@ ROOM: Final = 1 << 15
 
 
 class Found(NamedTuple):
-    """Packets: where they begin, how long they are, when they came, as arrays of u64, u32 and u64. ``used`` is the
-    first byte that belongs to none of them; ``damaged`` says that what comes there can't be a record."""
+    """Packets: where they begin, how long they are, when they came, as arrays of u64, u32 and u64. ``cut`` of them
+    were longer before they were captured. ``used`` is the first byte that belongs to none of them; ``damaged`` says
+    that what comes there can't be a record."""
 
     offsets: memoryview
     sizes: memoryview
     times: memoryview
+    cut: int
     used: int
     damaged: bool
 
@@ -36,4 +38,4 @@ def index(data: Buffer, begin: int, units: Sequence[int], *, swapped: bool, bloc
     flags = (lib.P2B_PCAP_SWAPPED if swapped else 0) | (lib.P2B_PCAP_NG if blocks else 0)
     result: int = lib.p2b_pcap_index(ffi.from_buffer(data), len(data), flags, pcap)
     n = pcap.n
-    return Found(memoryview(offsets)[:n], memoryview(sizes)[:n], memoryview(times)[:n], pcap.used, result < 0)
+    return Found(memoryview(offsets)[:n], memoryview(sizes)[:n], memoryview(times)[:n], pcap.cut, pcap.used, result < 0)

@@ -8,7 +8,7 @@ static uint32_t sizes[CAP];
 
 static struct p2b_pcap arrays(const uint64_t *units, uint32_t n_units)
 {
-	struct p2b_pcap pcap = { offsets, sizes, times, CAP, 0, 0, units, n_units };
+	struct p2b_pcap pcap = { offsets, sizes, times, CAP, 0, 0, 0, units, n_units };
 
 	return pcap;
 }
@@ -34,7 +34,7 @@ static void check_records(void)
 	uint32_t i;
 
 	CHECK(indexed(file, sizeof(file), 0, &pcap) == 0);
-	CHECK(pcap.n == 2 && pcap.used == sizeof(file));
+	CHECK(pcap.n == 2 && pcap.cut == 1 && pcap.used == sizeof(file));
 	CHECK(offsets[0] == 16 && sizes[0] == 4 && times[0] == 7000005000ull);
 	CHECK(offsets[1] == 36 && sizes[1] == 0 && times[1] == 8000006000ull);
 	for (i = 0; i < sizeof(file); i++) {
@@ -60,7 +60,7 @@ static void check_blocks(void)
 	struct p2b_pcap pcap = arrays(units, 2);
 
 	CHECK(indexed(file, sizeof(file), P2B_PCAP_NG, &pcap) == 0);
-	CHECK(pcap.n == 1 && pcap.used == 36 && offsets[0] == 28 && sizes[0] == 3 && times[0] == 500000000);
+	CHECK(pcap.n == 1 && !pcap.cut && pcap.used == 36 && offsets[0] == 28 && sizes[0] == 3 && times[0] == 500000000);
 	pcap = arrays(units, 2);
 	CHECK(indexed(file, 35, P2B_PCAP_NG, &pcap) == 0 && pcap.n == 0);
 	pcap = arrays(units, 1);

@@ -537,6 +537,12 @@ def test_calls_that_signals_break_off_lose_no_record(kind: str, how: str) -> Non
     assert broken
 
 
+def test_a_batch_is_as_large_as_can_be_there() -> None:
+    with queue_and_sender("ring", c_uint64) as (queue, send):
+        send(3)
+        assert queue.read_batch(1 << 62).tolist() == [64, 65, 66]
+
+
 def test_a_body_that_raises_loses_nothing() -> None:
     with queue_and_sender("ring", c_uint64) as (queue, send):
         send(5)

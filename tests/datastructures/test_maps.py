@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import ctypes
 import errno
 import gc
 import os
+import pickle
 import struct
 from collections.abc import Mapping, MutableMapping
 from ctypes import Structure, c_bool, c_char, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
@@ -18,8 +20,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from py2bpf import Global
 from py2bpf.datastructures import (
     ArrayMap,
+    BpfQueue,
     HashMap,
     LpmTrieMap,
     LruHashMap,
@@ -27,6 +31,7 @@ from py2bpf.datastructures import (
     PerCpuArrayMap,
     PerCpuHashMap,
     ProgArray,
+    RingBuffer,
     StackTraceMap,
     create_map,
 )
@@ -263,6 +268,19 @@ def test_every_kind_is_a_map_to_the_compiler(make: Any) -> None:
         assert int(info["map_type"]) == m.map_spec.kind and int(info["value_size"]) == m.map_spec.value_size
         assert int(info["key_size"]) == m.map_spec.key_size + (4 if isinstance(m, LpmTrieMap) else 0)
         assert isinstance(hash(m), int) and m == m
+
+
+@pytest.mark.parametrize("make", [
+    lambda: HashMap(c_uint32, c_uint64, 4), lambda: PerCpuArrayMap(c_uint32, 2), lambda: Global(c_uint32),
+    lambda: BpfQueue(c_uint32), lambda: RingBuffer(c_uint32),
+])  # fmt: skip
+def test_handles_are_not_copied(make: Any) -> None:
+    """A copy would share the descriptor, and its end close the original's."""
+    with make() as handle:
+        for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(DataTypeError, match="can't be copied or pickled"):
+                copied(handle)
+        assert not handle.closed
 
 
 @pytest.mark.kernel_only
