@@ -23,6 +23,7 @@ from ..ir.values import Block, Function, Value
 from . import machine as m
 from .machine import FRAME, LEA, VIRTUAL, Machine, MachineBlock
 
+_SHIFTS: Final = (Alu.LSH, Alu.RSH, Alu.ARSH)
 _ALU: Final = {
     Op.ADD: Alu.ADD, Op.SUB: Alu.SUB, Op.MUL: Alu.MUL, Op.AND: Alu.AND, Op.OR: Alu.OR, Op.XOR: Alu.XOR,
     Op.UDIV: Alu.DIV, Op.UMOD: Alu.MOD, Op.SHL: Alu.LSH, Op.LSHR: Alu.RSH, Op.ASHR: Alu.ARSH,
@@ -300,6 +301,8 @@ class Selector:
             return
         if number is not None and not (op in (Alu.DIV, Alu.MOD) and number < 0):
             self.into(dst, left)
+            if op in _SHIFTS:
+                number &= 63  # as of a register's; the kernel refuses others, even where nobody uses the result
             if op is Alu.SUB and fits(-number):
                 op, number = Alu.ADD, -number
             self.put(m.alu_imm(op, dst, number))

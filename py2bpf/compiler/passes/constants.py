@@ -52,11 +52,12 @@ def _latest(value: Value, new: dict[Value, Value]) -> Value:
 
 
 def _folded(value: Value) -> Value | None:
-    """The constant that a pure operation on constants gives."""
+    """What a pure operation on constants gives, and a choice whose condition is one."""
     if not INFO[value.op].pure or not isinstance(value.type, Int) or not value.args:
         return None
     divided = value.op in (Op.UDIV, Op.UMOD) and value.args[1].op is Op.CONST and value.args[1].attr == 0
-    constant = divided or all(arg.op is Op.CONST for arg in value.args)
+    chosen = value.op is Op.SELECT and value.args[0].op is Op.CONST
+    constant = divided or chosen or all(arg.op is Op.CONST for arg in value.args)
     return fold(value.op, value.args, value.type, value.attr) if constant else None
 
 

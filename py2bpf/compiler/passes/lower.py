@@ -7,7 +7,7 @@ guard ne %4, 0               ->                             (%4 in [1, 9])
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import Final
 
 from ...uapi.map_types import MapType
@@ -35,7 +35,6 @@ class _Lowering:
         self.fn = fn
         self.ranges = Ranges()
         self.widening = Widening(fn, iterators(fn), callers(fn))
-        self.widened: Container[Value] = ()
         self.new: dict[Value, Value] = {}
         self.body: list[Value] = []
         self.found: set[Value] = set()
@@ -44,8 +43,8 @@ class _Lowering:
     def run(self) -> None:
         tree = dominators(self.fn)
         for i, block in enumerate(self.fn.blocks):
+            self.ranges.hidden = self.widening.at(block)
             self.ranges.enter(block, self.fn.blocks[tree.idom[i]] if i else None)
-            self.widened = self.widening.at(block)
             for phi in block.phis:
                 self.ranges.note(phi)
             self._block(block)
@@ -101,7 +100,7 @@ class _Lowering:
 
     def sees(self, value: Value, counters: bool = False) -> bool:
         """Whether the verifier knows the value's range here."""
-        return verifier_sees(value, self.ranges, counters, self.widened)
+        return verifier_sees(value, self.ranges, counters, self.ranges.hidden)
 
     # comparisons
 

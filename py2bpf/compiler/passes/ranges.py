@@ -1,7 +1,8 @@
 """Value ranges: for every integer an interval that surely holds it, for every pointer whether it may be null.
 
 A range is an interval of mathematical integers within the value's 64-bit type. Branches and guards narrow the
-ranges of what they compare, for all that they dominate.
+ranges of what they compare, for all that they dominate. The verifier does the same; what it can't follow, since it
+knows less of the other side of a comparison, is noted as doubtful.
 
     b0: %1 = load (0, 1, unsigned)      %1 in [0, 255]
         branch lt %1, 16 -> b1, b2
@@ -32,7 +33,11 @@ class Ranges:
     def __init__(self) -> None:
         self.base: dict[Value, Range] = {}
         self.facts: dict[Value, Range] = {}
+        self.doubtful: set[Value] = set()
+        self.hidden: Container[Value] = ()
+        """Of what the verifier knows nothing: see verifier_sees()."""
         self.at_end: dict[Block, dict[Value, Range]] = {}
+        self._doubtful_at_end: dict[Block, set[Value]] = {}
         self.edges: dict[Block, dict[Value, Range]] = {}
 
     def enter(self, block: Block, dominator: Block | None) -> None:
@@ -41,6 +46,8 @@ class Ranges:
         self.edges = {}
         self.facts = self.at_end[dominator].copy() if dominator is not None else {}
         self.at_end[block] = self.facts
+        self.doubtful = self._doubtful_at_end[dominator].copy() if dominator is not None else set()
+        self._doubtful_at_end[block] = self.doubtful
         if len(block.preds) == 1 and block.preds[0].end.op is Op.BRANCH:
             end = block.preds[0].end
             yes, no = end.attr
@@ -81,10 +88,17 @@ class Ranges:
         """Computes the range of a value just met."""
         if value.op is Op.PHI and isinstance(value.type, Ptr) and self._present_on_all_paths(value):
             self.facts[value] = (1, 1)
+        if value.op is Op.PHI and self._is_doubtful(value):
+            self.doubtful.add(value)
         if isinstance(value.type, Int) and value.op is not Op.CONST:
             found = compute(value, self._argument(value) if value.op is Op.PHI else self.of)
             if found != FULL[value.type.signed]:
                 self.base[value] = found
+
+    def _is_doubtful(self, phi: Value) -> bool:
+        """Whether the range of an argument is doubtful where it comes from."""
+        ends = (self._doubtful_at_end.get(pred, ()) for pred in self.block.preds)
+        return any(arg in doubtful for doubtful, arg in zip(ends, phi.args, strict=True))
 
     def _present_on_all_paths(self, phi: Value) -> bool:
         """Whether what comes over each edge is a pointer that isn't null there."""
@@ -157,8 +171,8 @@ class Ranges:
             return
         if op is Op.EQ:
             low, high = max(self.of(left)[0], self.of(right)[0]), min(self.of(left)[1], self.of(right)[1])
-            self._narrow(left, low, high)
-            self._narrow(right, low, high)
+            self._narrow(left, low, high, right)
+            self._narrow(right, low, high, left)
         elif op is Op.NE:
             for one, other in ((left, right), (right, left)):
                 if other.op is Op.CONST:
@@ -167,8 +181,8 @@ class Ranges:
             if op not in _LESS:
                 op, left, right = MIRRORED[op], right, left
             gap = _LESS[op]
-            self._narrow(left, FULL[True][0], self.of(right)[1] - gap)
-            self._narrow(right, self.of(left)[0] + gap, FULL[False][1])
+            self._narrow(left, FULL[True][0], self.of(right)[1] - gap, right)
+            self._narrow(right, self.of(left)[0] + gap, FULL[False][1], left)
 
     def _is_mathematical(self, op: Op, left: Value, right: Value) -> bool:
         """Whether the comparison of bits is one of the numbers that the ranges are about."""
@@ -182,7 +196,8 @@ class Ranges:
             return left.type == right.type or signed or all(low >= 0 for low, _ in ranges)
         return signed
 
-    def _narrow(self, value: Value, low: int, high: int) -> None:
+    def _narrow(self, value: Value, low: int, high: int, by: Value | None = None) -> None:
+        """The value is within these bounds, since it was compared ``by`` another."""
         if value.op is Op.CONST:
             return
         old = self.of(value)
@@ -190,13 +205,15 @@ class Ranges:
         if new[0] > new[1]:  # this place is never reached; any range is right
             return
         if new != old:
+            if by is not None and by.op is not Op.CONST and not verifier_sees(by, self, True, self.hidden):
+                self.doubtful.add(value)
             self.facts[value] = new
             if value.op is Op.CAST:
-                self._narrow_through_cast(value.args[0], new)
+                self._narrow_through_cast(value.args[0], new, by)
 
-    def _narrow_through_cast(self, value: Value, new: Range) -> None:
+    def _narrow_through_cast(self, value: Value, new: Range, by: Value | None) -> None:
         if isinstance(value.type, Int) and self.of(value)[0] >= 0 and new[0] >= 0:
-            self._narrow(value, *new)
+            self._narrow(value, *new, by)
 
     def _trim(self, value: Value, excluded: int) -> None:
         if isinstance(value.type, Int) and value.op is not Op.CONST:
@@ -390,7 +407,7 @@ def verifier_sees(value: Value, ranges: Ranges, counters: bool = False, hidden: 
             continue
         seen.add(current)
         steps += 1
-        if current.op in _HIDDEN or current in hidden or steps > _MAX_STEPS:
+        if current.op in _HIDDEN or current in hidden or current in ranges.doubtful or steps > _MAX_STEPS:
             return False
         if current.op in _SHIFTS and current.args[1].op is not Op.CONST:
             return False
