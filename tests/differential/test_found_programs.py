@@ -17,6 +17,14 @@ PATIENCE = 120
 """Seconds: the verifier may take some to give up."""
 
 PROGRAMS = {
+    "an index narrowed by a power of a quotient": """
+z = (d // 1000 & 3) ** (f & 7)
+return (5 if d >= z else r.name[d & 7]) in r.row""",
+    "a shift whose count turns out constant, and too large": """
+n = (c & 1) * (c & 2) & 4
+n <<= 65535 if d >= -10 else d
+r.i16 = H[max(e, n, 256) & 1]
+return r.i16 & n""",
     "an attribute of None before a division by zero": "S[H[e]].bytes += c // r.b3",
     "an index out of bounds before a division by zero": "m = R[0]\nif m is not None:\n    m[d] += c // r.b3",
     "an index that is a shifted constant": "m = (Inner * 3)()\nm[0 >> (d & 15)].y = d.bit_count()\nreturn m[0].y",
@@ -272,6 +280,20 @@ OUT[4] = n.half[y % 2]""",
 }
 
 PACKET_PROGRAMS = {
+    "locks in an unrolled loop that is left, in a loop without a bound": """
+n = 0
+while True:
+    n += 1
+    if n > (d & 7) or any((H[d & 3], c < e, e | f)):
+        break
+    del S[min(v for v in range(d & 7) if v & 7) & 3]
+    m = B[2]
+    for k in range(3):
+        with F.lock(k) as held:
+            if not held:
+                break
+            held.size ^= m + k
+return n""",
     "an iterator's loop with many branches": """
 x = c
 y = e

@@ -82,9 +82,8 @@ def evaluate(
             # Values that met where they no longer meet made the first error likely, unless apart they are too many.
             if first_error is None or (parted and not isinstance(error, LimitExceeded)):
                 first_error = error
-            unrolled = evaluator.unroll_instead() or evaluator.unroll_tried()
-            parted = not unrolled and evaluator.keep_apart()
-            if not unrolled and not parted:
+            parted = evaluator.keep_apart()
+            if not (parted or evaluator.unroll_instead() or evaluator.unroll_tried()):
                 raise first_error from first_error.__cause__
     raise first_error or InternalCompilerError("peval", "loops do not settle", evaluator.b.span)
 
