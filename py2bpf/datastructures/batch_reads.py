@@ -87,7 +87,7 @@ class BatchReads(PendingReads):
         try:
             import numpy
         except ImportError:
-            raise ImportError("read_batch() needs numpy: pip install 'py2bpf[numpy]'") from None
+            raise ImportError("read_batch() and read_arrow() need numpy: pip install 'py2bpf[numpy]'") from None
         return numpy
 
     @cached_property

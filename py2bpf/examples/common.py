@@ -213,6 +213,18 @@ def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def live_display(**options: Any) -> Any:
+    """What keeps something in one place of the terminal: rich's Live. None where output goes elsewhere, or rich isn't
+    installed."""
+    if not sys.stdout.isatty():
+        return None
+    try:
+        from rich.live import Live
+    except ImportError:
+        return None
+    return Live(**options)
+
+
 class Printer:
     """Prints events as a table with the given columns (name: width, negative for numbers), or as JSON."""
 

@@ -217,14 +217,11 @@ class RichView:
 @contextlib.contextmanager
 def view() -> Iterator[View]:
     """What fits where the output goes."""
-    try:
-        from rich.live import Live
-    except ImportError:
-        Live = None  # type: ignore[assignment,misc]  # noqa: N806
-    if Live is None or not sys.stdout.isatty():
+    live = common.live_display(refresh_per_second=1 / REFRESH)
+    if live is None:
         yield PlainView()
     else:
-        with Live(refresh_per_second=1 / REFRESH) as live:
+        with live:
             yield RichView(live)
 
 

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import heapq
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
@@ -169,14 +168,10 @@ def output(as_json: bool, source: Source) -> Iterator[Output]:
     if as_json:
         yield JsonLines(source)
         return
-    try:
-        from rich.live import Live
-    except ImportError:
-        Live = None  # type: ignore[assignment,misc]  # noqa: N806
-    if Live is None or not sys.stdout.isatty():
+    live = common.live_display(auto_refresh=False)
+    if live is None:
         yield Lines()
     else:
-        live = Live(auto_refresh=False)
         try:
             yield LiveTable(live, source)
         finally:

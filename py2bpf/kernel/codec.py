@@ -151,13 +151,13 @@ class IntCodec(_Packed):
     def encode(self, value: Any) -> bytes:
         try:
             return self._pack(value)
-        except struct.error:
+        except (struct.error, TypeError):  # of an __index__ that gives no int, as that of Arrow's nulls
             return self._pack(checked_int(value, self.low, self.high, self.name))
 
     def encode_many(self, values: Sequence[Any]) -> bytes:
         try:
             return self._pack_many(values)
-        except struct.error:
+        except (struct.error, TypeError):
             return super().encode_many(values)  # an instance of a ctypes type among them, or what doesn't fit
 
 

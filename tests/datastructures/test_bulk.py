@@ -77,6 +77,20 @@ def test_columns_are_stored() -> None:
         assert len(m) == 53
 
 
+class Missing:
+    """As one of Arrow's nulls."""
+
+    def __index__(self) -> Any:
+        return None
+
+
+def test_numbers_that_are_missing_are_named() -> None:
+    with HashMap(c_uint32, c_uint64, 10) as m:
+        with pytest.raises(DataTypeError, match=r"value of .* for key 2: c_uint64 takes an int, not .*Missing"):
+            m.update([1, 2], [5, Missing()])
+        assert not dict(m.items())
+
+
 VALUE_TYPES = [
     (c_uint8, 255), (c_int8, -128), (c_int16, -5), (c_uint64, (1 << 64) - 1), (c_int64, -(1 << 63)), (c_bool, True),
     (c_float, 0.1), (c_double, -0.1), (c_char, b"\0"), (c_char * 7, b"text"), (c_char * 4, b"text"),
