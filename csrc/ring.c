@@ -120,6 +120,7 @@ P2B_INLINE void take_run(struct p2b_perf_ring *r, struct p2b_batch *b, uint32_t 
 		struct perf_event_header h;
 		uint32_t raw;
 
+		p2b_fetch_ahead(record, size);
 		memcpy(&h, record, sizeof(h));
 		memcpy(&raw, record + data_at - sizeof(raw), sizeof(raw));
 		if (h.type != first.type || h.size != first.size || raw < size || raw > h.size - data_at)

@@ -69,6 +69,7 @@ P2B_INLINE uint64_t take_run(const uint8_t *record, uint64_t count, uint8_t *to,
 	for (n = 0; n < count; n++, record += length, to += size) {
 		if (__atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE) != size)
 			break;
+		p2b_fetch_ahead(record, size);
 		memcpy(to, record + BPF_RINGBUF_HDR_SZ, size);
 	}
 	return n;
