@@ -96,7 +96,9 @@ def _complaint(lines: list[str]) -> tuple[str, int | None]:
             break
         if not _NOISE.match(line):
             complaint.insert(0, line.strip())
-    reason = "; ".join(complaint)
+    # In front of these there may be remarks on what subprograms are given, which nobody has to mend.
+    begin = next((i for i, line in enumerate(complaint) if _ROUNDS.search(line)), 0)
+    reason = "; ".join(complaint[begin:])
     named = _INSN.search(reason)
     return reason, int(named[1]) if named else last
 

@@ -97,6 +97,8 @@ def test_a_program_that_is_too_large() -> None:
         "0: (b7) r0 = 0\n7: (05) goto pc-3\nBPF program is too large. Processed 1000001 insn\nprocessed 1000001 insns\n"
     )
     assert parse(log) == Verdict("BPF program is too large. Processed 1000001 insn", 7)
+    remarked = log.replace("BPF", "R2 is not a scalar\nR1 is not a scalar\nBPF")
+    assert parse(remarked) == parse(log)
 
 
 @pytest.mark.parametrize("complaint", [
