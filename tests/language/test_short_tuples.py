@@ -122,3 +122,22 @@ def test_arrays_that_are_assigned_to_are_filled_up(world: str) -> None:
                 assert loaded.test_run(bytes(60)).retval == 1
         rows = [made.structs[k] for k in (7, 8)]
         assert [(row.n, list(row.items)) for row in rows] == [(1, [46, 2, 0]), (8, [46, 0, 0])]
+
+
+@pytest.mark.parametrize("length", [2, 3, 4])
+def test_an_array_is_assigned_to_one_of_its_own_length(length: int) -> None:
+    """As ctypes demands of instances, unlike of tuples."""
+
+    def fill(skb: SkBuffContext) -> int:
+        row, items = Row(), (c_uint32 * length)()
+        items[1] = skb.len
+        row.items = items
+        return row.items[1]
+
+    if length == 3:
+        with vm.backend(), create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fill) as program:
+            assert program.test_run(bytes(64)).retval == 64 - 14
+        return
+    with pytest.raises(TypeMismatch, match=f"a c_uint_Array_3 is needed here, but this is a c_uint_Array_{length}"):
+        create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fill)
+    assert "TypeError" in str(sim.run(fill, bytes(64), hook="socket_filter").errors)

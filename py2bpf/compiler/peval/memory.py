@@ -278,7 +278,8 @@ def _store_object(b: Builder, ref: Ref, value: Ref) -> None:
     size = ctypes.sizeof(ref.ctype)
     if value.ctype is not ref.ctype:
         same = is_array(ref.ctype) and is_array(value.ctype) and value.ctype._type_ is ref.ctype._type_
-        if not same or ctypes.sizeof(value.ctype) > size:
+        shorter = is_chars(ref.ctype) and ctypes.sizeof(value.ctype) <= size  # which Python reads as bytes
+        if not same or not (shorter or ctypes.sizeof(value.ctype) == size):
             raise _needed(ref.ctype, value)
         size = ctypes.sizeof(value.ctype)
     if Region.CTX in (ref.ptr.region, value.ptr.region):
