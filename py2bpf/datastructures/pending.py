@@ -21,7 +21,6 @@ CHUNK: Final = 1 << 16
 """Bytes of the records that are read together: keeping one of them as an instance keeps all."""
 
 
-
 class RecordSource(Protocol):
     """Where a reader's records come from. All of it may be called from any thread and from signal handlers."""
 
