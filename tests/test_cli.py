@@ -137,7 +137,7 @@ def test_without_privileges_the_vm_has_the_maps(
     assert main(["dis", f"{path}:count"]) == 0
     shown = capsys.readouterr()
     assert "seen[skb.len] += 1" in shown.out and "call map_lookup_elem" in shown.out
-    assert shown.err.startswith("cannot create the map") and "embedded VM" in shown.err
+    assert shown.err.startswith("cannot create a map (type") and "embedded VM" in shown.err
 
 
 def test_methods_and_what_the_file_itself_defines(tmp_path: Path) -> None:

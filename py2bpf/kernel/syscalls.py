@@ -54,7 +54,8 @@ def map_create(
     attr = _MAP_CREATE.pack(map_type, key_size, value_size, max_entries, flags, inner, 0, object_name(name))
     if types is not None:
         attr += _MAP_TYPES.pack(0, *types)
-    what = f"cannot create the map {name!r} (type {map_type}, {key_size}-byte keys, {value_size}-byte values, "
+    which = f"the map {name!r}" if name else "a map"
+    what = f"cannot create {which} (type {map_type}, {key_size}-byte keys, {value_size}-byte values, "
     return core.checked(
         core.charged(lambda: core.bpf(Cmd.MAP_CREATE, bytearray(attr))), what + f"{max_entries} entries)"
     )
