@@ -57,6 +57,8 @@ class Kprobe(Resources):
             context = _context(self.symbol, exit_probe)
             self.prog = stack.enter_context(create_prog(ProgType.KPROBE, context, fn))
             self._attachment = stack.enter_context(Attachment(event.fd, self.prog.fd))
+            self._missed_in_all: int | None = None
+            stack.callback(self._keep_missed)
             super().__init__(stack.pop_all())
         ledger.register(self)
 
@@ -72,9 +74,15 @@ class Kprobe(Resources):
     def missed(self) -> int:
         """How often the probe was hit without the program running, as far as the kernel tells (since Linux 5.12).
 
-        A program is not run inside itself, nor a return probe when all its slots are taken.
+        A program is not run inside itself, nor a return probe when all its slots are taken. After close() it tells
+        what it was then.
         """
+        if self._missed_in_all is not None:
+            return self._missed_in_all
         return prog_info(self.prog.fd).misses + self._attachment.misses()
+
+    def _keep_missed(self) -> None:
+        self._missed_in_all = self.missed
 
 
 class Probe(Unattached):

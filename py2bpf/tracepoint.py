@@ -49,6 +49,8 @@ class Tracepoint(Resources):
             self.prog = stack.enter_context(create_prog(ProgType.TRACEPOINT, context(form, name), fn))
             opened = stack.enter_context(open_tracepoint(form.id, self.event))
             stack.enter_context(Attachment(opened.fd, self.prog.fd))
+            self._missed_in_all: int | None = None
+            stack.callback(self._keep_missed)
             super().__init__(stack.pop_all())
 
     def __repr__(self) -> str:
@@ -56,8 +58,14 @@ class Tracepoint(Resources):
 
     @property
     def missed(self) -> int:
-        """How often the program was not run since it was running on that CPU (kernels since Linux 5.12 tell)."""
+        """How often the program was not run since it was running on that CPU (kernels since Linux 5.12 tell). After
+        close() it tells what it was then."""
+        if self._missed_in_all is not None:
+            return self._missed_in_all
         return prog_info(self.prog.fd).misses
+
+    def _keep_missed(self) -> None:
+        self._missed_in_all = self.missed
 
 
 class Probe(Unattached):

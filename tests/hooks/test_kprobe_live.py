@@ -58,7 +58,7 @@ def test_a_system_calls_own_argument(counts, pmu_or_tracefs, link_or_ioctl):
         assert counts[0] == 10
         assert handle.missed == 0
     close_999()
-    assert counts[0] == 10
+    assert counts[0] == 10 and handle.missed == 0
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names registers of x86-64")

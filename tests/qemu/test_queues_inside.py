@@ -121,3 +121,4 @@ def test_probes_that_were_hit_in_a_program() -> None:
                 os.close(999)
         lost = [loss.count for loss in py2bpf.losses(all=True) if loss.name == "misses"]
         assert sum(lost) == handle.missed == (13 if RELEASE >= (6, 7) else 0)
+    assert handle.missed == sum(lost), "also when it is closed"
