@@ -23,11 +23,10 @@ from typing import Any, Final, NamedTuple
 
 from . import ledger
 from .exception import DataTypeError, KernelError
-from .kernel.links import Resources, prog_info
 from .kernel.perf_event import Attachment, KprobeEvent, have_kprobes, no_kprobes
 from .kernel.symbols import Symbols
 from .ledger import Loss
-from .probes import Unattached
+from .probes import Attached, Unattached
 from .prog import Prog, create_prog
 from .spec import ContextSpec
 from .uapi import contexts
@@ -47,7 +46,7 @@ def __getattr__(name: str) -> ContextSpec:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class Kprobe(Resources):
+class Kprobe(Attached):
     """A program attached to a function of the kernel. ``symbol`` is the one that was probed, ``prog`` the program."""
 
     def __init__(self, fn: Callable[[Any], Any], targets: Sequence[str], exit_probe: bool) -> None:
@@ -57,8 +56,6 @@ class Kprobe(Resources):
             context = _context(self.symbol, exit_probe)
             self.prog = stack.enter_context(create_prog(ProgType.KPROBE, context, fn))
             self._attachment = stack.enter_context(Attachment(event.fd, self.prog.fd))
-            self._missed_in_all: int | None = None
-            stack.callback(self._keep_missed)
             super().__init__(stack.pop_all())
         ledger.register(self)
 
@@ -70,19 +67,8 @@ class Kprobe(Resources):
     def __repr__(self) -> str:
         return f"<Kprobe at {self.symbol} of {self.prog!r}>"
 
-    @property
-    def missed(self) -> int:
-        """How often the probe was hit without the program running, as far as the kernel tells (since Linux 5.12).
-
-        A program is not run inside itself, nor a return probe when all its slots are taken. After close() it tells
-        what it was then.
-        """
-        if self._missed_in_all is not None:
-            return self._missed_in_all
-        return prog_info(self.prog.fd).misses + self._attachment.misses()
-
-    def _keep_missed(self) -> None:
-        self._missed_in_all = self.missed
+    def _misses(self) -> int:
+        return super()._misses() + self._attachment.misses()
 
 
 class Probe(Unattached):

@@ -1,4 +1,4 @@
-"""What the decorators of kprobe and tracepoint make of a function, before it is attached."""
+"""What kprobe and tracepoint share: a function before it is attached, and a program that is."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
-from .exception import DataTypeError, NotInVm
-from .kernel.links import Resources
+from .exception import ClosedError, DataTypeError, NotInVm
+from .kernel.links import Resources, prog_info
 from .prog import Prog
 from .spec import ContextSpec
 from .vm.choice import current
@@ -28,7 +29,7 @@ class Unattached(ABC):
         self.fn = fn
 
     @abstractmethod
-    def __call__(self) -> Resources:
+    def __call__(self) -> Attached:
         """Attaches it."""
 
     @property
@@ -64,6 +65,33 @@ class Unattached(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None  # never reached: there is no way in
+
+
+class Attached(Resources):
+    """A program, ``prog``, that runs at its place in the kernel until close()."""
+
+    prog: Prog
+    _missed_in_all: int | None = None
+
+    def __init__(self, stack: ExitStack) -> None:
+        super().__init__(stack)
+        stack.callback(self._keep_missed)
+
+    @property
+    def missed(self) -> int:
+        """How often the place was passed without the program running, as far as the kernel tells (since Linux 5.12).
+
+        A program is not run while it runs on that CPU, nor a return probe when all its slots are taken. After close()
+        it tells what it was then.
+        """
+        return self._misses() if self._missed_in_all is None else self._missed_in_all
+
+    def _misses(self) -> int:
+        return prog_info(self.prog.fd).misses
+
+    def _keep_missed(self) -> None:
+        with suppress(ClosedError):  # of a program that was closed by itself
+            self._missed_in_all = self._misses()
 
 
 def _takes_self(fn: Callable[[Any], Any]) -> bool:

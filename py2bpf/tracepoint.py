@@ -22,10 +22,9 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from .exception import DataTypeError
-from .kernel.links import Resources, prog_info
 from .kernel.perf_event import Attachment, open_tracepoint
 from .kernel.tracefs import EventField, EventFormat, event_format, is_unsigned, natural_size
-from .probes import Unattached
+from .probes import Attached, Unattached
 from .prog import Prog, create_prog
 from .spec import ContextSpec
 from .uapi.prog_types import ProgType
@@ -38,7 +37,7 @@ _SIGNED: Final = {1: ctypes.c_int8, 2: ctypes.c_int16, 4: ctypes.c_int32, 8: cty
 _UNSIGNED: Final = {1: ctypes.c_uint8, 2: ctypes.c_uint16, 4: ctypes.c_uint32, 8: ctypes.c_uint64}
 
 
-class Tracepoint(Resources):
+class Tracepoint(Attached):
     """A program attached to a tracepoint. ``event`` is its name, ``prog`` the program."""
 
     def __init__(self, fn: Callable[[Any], Any], event: str) -> None:
@@ -49,23 +48,10 @@ class Tracepoint(Resources):
             self.prog = stack.enter_context(create_prog(ProgType.TRACEPOINT, context(form, name), fn))
             opened = stack.enter_context(open_tracepoint(form.id, self.event))
             stack.enter_context(Attachment(opened.fd, self.prog.fd))
-            self._missed_in_all: int | None = None
-            stack.callback(self._keep_missed)
             super().__init__(stack.pop_all())
 
     def __repr__(self) -> str:
         return f"<Tracepoint at {self.event} of {self.prog!r}>"
-
-    @property
-    def missed(self) -> int:
-        """How often the program was not run since it was running on that CPU (kernels since Linux 5.12 tell). After
-        close() it tells what it was then."""
-        if self._missed_in_all is not None:
-            return self._missed_in_all
-        return prog_info(self.prog.fd).misses
-
-    def _keep_missed(self) -> None:
-        self._missed_in_all = self.missed
 
 
 class Probe(Unattached):

@@ -59,6 +59,9 @@ def test_a_system_calls_own_argument(counts, pmu_or_tracefs, link_or_ioctl):
         assert handle.missed == 0
     close_999()
     assert counts[0] == 10 and handle.missed == 0
+    with on_close() as handle:
+        handle.prog.close()
+    assert handle.closed
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names registers of x86-64")
