@@ -1,8 +1,9 @@
-# make demo | test | test-quick | fuzz | lint | asan | bench | clean
+# make demo | test | test-quick | fuzz | mutants | torture | lint | asan | tsan | short-slices | bench | clean
 # Everything happens in .venv; PYTHON is the interpreter to make it from. Nothing is done twice: stamps in .venv
-# tell what is installed, and a change in csrc/ rebuilds the C core.
+# tell what is installed, and a change in csrc/ rebuilds the C core. What it takes of the system, scripts/needs.sh finds,
+# and installs as root.
 
-PYTHON ?= python3
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -12,13 +13,19 @@ PYTEST_ARGS ?=
 N ?= 10000
 JOBS ?= $(shell nproc)
 SEED ?= 0
+# Of make mutants: one of so many, of the sample that SEED chooses; 1 is all of them.
+ONE_IN ?= 60
+# Of make torture: for how long each campaign goes on, and which ones (all).
+SECONDS ?= 60
+CAMPAIGNS ?=
 
-.PHONY: demo test test-quick test-kernels fuzz lint asan bench venv clean
+.PHONY: demo test test-quick test-kernels fuzz mutants torture lint asan tsan short-slices bench venv clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.examples
 	$(BIN)/python -m py2bpf.examples.demo
 
+test test-quick test-kernels fuzz torture asan tsan: NEEDS := test
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
@@ -31,8 +38,18 @@ test-kernels: $(VENV)/.test $(VENV)/.guests
 	$(BIN)/python -m pytest -m vm $(PYTEST_ARGS)
 
 # Random functions in CPython, the embedded VM and the kernel; failures go to .cache/fuzz. CONTRIBUTING.md tells more.
+# Every other process runs them in a VM that gives way every 5 instructions.
 fuzz: $(VENV)/.test
-	$(BIN)/python tests/differential/fuzz.py -n $(N) --jobs $(JOBS) --seed $(SEED)
+	PYTHON="$(BIN)/python" sh .ci/short-slices.sh true
+	$(BIN)/python tests/differential/fuzz.py -n $(N) --jobs $(JOBS) --seed $(SEED) --short .cache/short-slices/lib
+
+# Breaks the compiler, the VM and the encoder in small ways, and lists which ones no test notices.
+mutants: $(VENV)/.test
+	$(BIN)/python tests/mutants/mutate.py --one-in $(ONE_IN) --seed $(SEED)
+
+# Mutants of functions, failing system calls, signals, threads, damaged files, hostile programs; faults go to .cache/torture.
+torture: $(VENV)/.test
+	$(BIN)/python tests/torture/torture.py --seconds $(SECONDS) --jobs $(JOBS) --seed $(SEED) $(CAMPAIGNS)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -40,7 +57,15 @@ lint: $(VENV)/.lint
 
 # The C core's tests under the address and undefined-behaviour sanitizers.
 asan: $(VENV)/.test
-	PYTHON="$(BIN)/python" sh .ci/sanitize.sh
+	PYTHON="$(BIN)/python" sh .ci/sanitize.sh address
+
+# What runs several threads, under the thread sanitizer.
+tsan: $(VENV)/.test
+	PYTHON="$(BIN)/python" sh .ci/sanitize.sh thread
+
+# The tests of the embedded VM, and 1000 random functions, with programs that are held up every 5 instructions.
+short-slices: $(VENV)/.test
+	PYTHON="$(BIN)/python" FUNCTIONS=1000 sh .ci/short-slices.sh
 
 bench: $(VENV)/.examples
 	$(BIN)/python benchmarks/bench_compile.py
@@ -56,20 +81,19 @@ clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 $(VENV)/.venv:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "py2bpf needs Python 3.11 or later: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || \
-		{ echo "Python.h is missing, which the C core is built with: apt-get install python3-dev" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' || { echo "apt-get install python3-venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@python=$$(PYTHON='$(PYTHON)' sh scripts/needs.sh $(NEEDS)) && \
+		echo "Making $(VENV) from $$python." && "$$python" -m venv --clear $(VENV)
 	@touch $@
 
 $(VENV)/.examples: $(VENV)/.venv $(CORE)
-	$(PIP) install --quiet -e '.[examples]'
+	@echo "Building py2bpf into $(VENV), and installing what its examples use."
+	@$(PIP) install --quiet -e '.[examples]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.venv $(CORE)
-	$(PIP) install --quiet -e '.[examples,test]'
+	@PYTHON=$(BIN)/python sh scripts/needs.sh test >/dev/null
+	@echo "Building py2bpf into $(VENV), and installing what its tests use: this takes a minute or two."
+	@$(PIP) install --quiet -e '.[examples,test]'
 	@touch $@ $(VENV)/.examples
 
 $(VENV)/.lint: $(VENV)/.venv

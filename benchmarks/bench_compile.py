@@ -27,6 +27,7 @@ from harness import Results, arguments, pin, report
 from peers import Clang, find_clang, spawn
 
 from py2bpf.kernel import syscalls
+from py2bpf.kernel.handles import Handle
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = ("count_by_protocol", "flow_counter", "tc_blacklist", "tp_nanosleep")
@@ -51,7 +52,7 @@ def warm_ours(program: str) -> tuple[float, float]:
     making = 0.0
     map_create = syscalls.map_create
 
-    def timed(*args: Any, **kwargs: Any) -> int:
+    def timed(*args: Any, **kwargs: Any) -> Handle:
         nonlocal making
         begin = time.perf_counter()
         try:

@@ -14,7 +14,6 @@ Rounds are interleaved, and everything that was read is checked. Needs root.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+from children import Child, first_that_works
 from harness import Results, arguments, pin, report
 from peers import Clang, PeerMissingError, gcc
 
@@ -34,62 +34,33 @@ PYTHONS = (sys.executable, *filter(None, [os.environ.get("PEER_PYTHON")]), "/usr
 C = "C, libbpf"
 
 
-class Child:
+class TimingChild(Child):
     """A process that does what a line on its stdin says, and tells the nanoseconds."""
 
-    def __init__(self, command: list[str], greets: bool = False) -> None:
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            errors="replace",
-        )
-        if greets and self._answer() != "ready":
-            raise PeerMissingError(self._last_words())
-
-    def _answer(self) -> str:
-        assert self._process.stdout
-        return self._process.stdout.readline().strip()
-
-    def _last_words(self) -> str:
-        assert self._process.stderr
-        return self._process.stderr.read().strip().splitlines()[-1:][0]
-
     def ms(self, command: str) -> float:
-        assert self._process.stdin
-        print(command, file=self._process.stdin, flush=True)
-        answer = self._answer()
-        if not answer:
-            sys.exit(f"{command!r} failed: {self._last_words()}")
-        return int(answer) / 1e6
-
-    def close(self) -> None:
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            assert pipe
-            pipe.close()
-        self._process.wait()
+        return int(self.ask(command)) / 1e6
 
 
-def find_c(entries: int) -> Child | None:
+def find_c(entries: int) -> TimingChild | None:
     try:
-        return Child([str(gcc("map_batch.c", "-lbpf")), str(entries)])
-    except PeerMissingError as missing:
+        peer = TimingChild([str(gcc("map_batch.c", "-lbpf")), str(entries)])
+        peer.ms("fill")
+    except (PeerMissingError, ValueError) as missing:  # the latter for an answer that isn't one
         print(f"without the C program (apt-get install gcc libbpf-dev): {missing}")
         return None
+    return peer
 
 
-def find_python(name: str, entries: int, *more: str) -> Child | None:
-    """The first Python that can run the package, or None after saying why there is none."""
-    why = "no Python"
-    for python in PYTHONS:
-        if Path(python).exists():
-            try:
-                return Child([python, str(HERE / "map_peers.py"), name, str(entries), *more], greets=True)
-            except PeerMissingError as missing:
-                why = str(missing)
-    print(f"without {name}: {why}")
-    return None
+def find_python(name: str, entries: int, *more: str) -> TimingChild | None:
+    """Another package, under the first Python that can run it, or None after saying why there is none."""
+    script = [str(HERE / "map_peers.py"), name, str(entries), *more]
+    return first_that_works(
+        name, PYTHONS, lambda python: TimingChild([python, *script], greets=True),
+        lambda peer: (peer.ms("fill"), peer.ms("read")),
+    )  # fmt: skip
 
 
-def find_pylibbpf(entries: int) -> Child | None:
+def find_pylibbpf(entries: int) -> TimingChild | None:
     try:
         return find_python("pylibbpf", entries, str(Clang().compile("map_batch")))
     except PeerMissingError as missing:
@@ -138,7 +109,7 @@ def map_id(m: HashMap) -> int:
     return int(info["map_id"])
 
 
-def fillers(ours: Ours, children: dict[str, Child]) -> dict[str, Callable[[], float]]:
+def fillers(ours: Ours, children: dict[str, TimingChild]) -> dict[str, Callable[[], float]]:
     return {
         **{name: lambda child=child: child.ms("fill") for name, child in children.items() if name == C},
         "py2bpf, update(keys, values)": lambda: ours.fill(lambda m: m.update(*ours.columns)),
@@ -147,7 +118,7 @@ def fillers(ours: Ours, children: dict[str, Child]) -> dict[str, Callable[[], fl
     }
 
 
-def readers(ours: Ours, children: dict[str, Child]) -> dict[str, Callable[[], float]]:
+def readers(ours: Ours, children: dict[str, TimingChild]) -> dict[str, Callable[[], float]]:
     number = map_id(ours.full)
     return {
         **{name: lambda child=child: child.ms(f"read {number}") for name, child in children.items() if name == C},

@@ -6,15 +6,15 @@ import argparse
 import functools
 import json
 import os
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol, Self
 
+from children import Child, first_that_works
 from harness import Results, arguments, pin, report
-from peers import BUILD, HERE, PeerMissingError, find_clang, gcc
+from peers import BUILD, HERE, Clang, PeerMissingError, find_clang, gcc
 from programs.drains import MAKERS, Writer
 
 C: Final = "libbpf, C callback"
@@ -24,6 +24,7 @@ BATCHES: Final = "py2bpf, read_batch"
 LOOP: Final = "py2bpf, for"
 PYTHONS: Final = (sys.executable, "/usr/bin/python3")
 AT_ONCE: Final = 50_000
+TRIAL: Final = 10
 MEGA: Final = 1e6
 
 
@@ -53,29 +54,17 @@ class Drain(Protocol):
     def close(self) -> None: ...
 
 
-class Child:
-    """One in a process of its own, which is asked by lines."""
+class DrainingChild(Child):
+    """One in a process of its own."""
 
-    def __init__(self, *command: str) -> None:
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def _ask(self, *words: object) -> Answer:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(" ".join(map(str, words)) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        if not line:
-            sys.exit(f"{self._process.args!r} ended with {self._process.wait()}")
-        return Answer(json.loads(line))
+    def _answered(self, *words: object) -> Answer:
+        return Answer(json.loads(self.ask(*words)))
 
     def burst(self, program: str, count: int) -> Answer:
-        return self._ask("burst", program, count)
+        return self._answered("burst", program, count)
 
     def sustained(self, program: str, seconds: float, cpu: int) -> Answer:
-        return self._ask("sustained", program, seconds, cpu)
-
-    def close(self) -> None:
-        self._process.communicate()
+        return self._answered("sustained", program, seconds, cpu)
 
 
 def take_batches(queue: Any, count: int) -> tuple[int, int]:
@@ -149,28 +138,44 @@ class Ours:
             writer.close()
 
 
-def peer_in_python(module: str) -> Child | None:
-    """A peer that some Python of this machine can import, or None after saying that it isn't there."""
-    for python in PYTHONS:
-        if subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0:
-            return Child(python, str(HERE / f"{module}_drain.py"), str(BUILD / "drain.o"))
-    print(f"{module}: not installed")
-    return None
+def try_out(peer: DrainingChild, programs: Iterable[str]) -> None:
+    """Raises PeerMissingError where it doesn't get a few events of each program."""
+    for program in programs:
+        answer = peer.burst(program, TRIAL)
+        if answer["events"] != TRIAL:
+            raise PeerMissingError(f"of {TRIAL} events of {program} it got {answer['events']}")
 
 
-def contestants(kind: str) -> dict[str, Drain]:
+def peer_in_c(clang: Clang, programs: Iterable[str]) -> DrainingChild | None:
+    """The one with libbpf, or None after saying why it can't take part."""
+    try:
+        peer = DrainingChild([str(gcc("drain.c", "-lbpf", "-lpthread")), str(clang.compile("drain"))])
+        try_out(peer, programs)
+    except PeerMissingError as missing:
+        print(f"without C: {missing}")
+        return None
+    return peer
+
+
+def peer_in_python(module: str, programs: Iterable[str]) -> DrainingChild | None:
+    """A peer that runs under some Python of this machine, or None after saying why there is none."""
+    script = [str(HERE / f"{module}_drain.py"), str(BUILD / "drain.o")]
+    return first_that_works(
+        module, PYTHONS, lambda python: DrainingChild([python, *script], greets=True),
+        lambda peer: try_out(peer, programs),
+    )  # fmt: skip
+
+
+def contestants(kind: str, programs: Sequence[str]) -> dict[str, Drain]:
     """Who takes part; the first is whom the others are compared with."""
     found: dict[str, Drain] = {}
     clang = find_clang()
-    if clang:
-        try:
-            found[C] = Child(str(gcc("drain.c", "-lbpf", "-lpthread")), str(clang.compile("drain")))
-        except PeerMissingError as missing:
-            print(f"without C: {missing}")
+    if clang and (in_c := peer_in_c(clang, programs)):
+        found[C] = in_c
     found[BATCHES], found[LOOP] = Ours(take_batches), Ours(take_one_by_one)
-    if peer := peer_in_python("bcc"):
+    if peer := peer_in_python("bcc", programs):
         found[BCC] = peer
-    if kind == "perf" and clang and (peer := peer_in_python("pylibbpf")):
+    if kind == "perf" and C in found and (peer := peer_in_python("pylibbpf", programs)):
         found[PYLIBBPF] = peer
     return found
 
@@ -186,7 +191,7 @@ def measure(kind: str, title: str, counts: dict[str, int]) -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of a sustained run (default %(default)s)")
     options = parser.parse_args()
     pin(options.cpu)
-    racing = contestants(kind)
+    racing = contestants(kind, list(counts))
     results = Results(f"{title} (M events/s; ratio: to the first)")
     for program, count in counts.items():
         rounds = 2 if options.quick else options.rounds

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from py2bpf.optional import need
+
 
 @dataclass
 class Series:
@@ -125,10 +127,12 @@ def draw(results: Results, path: Path) -> None:
     """Bars of the medians, one panel a measurement, with lines from the least to the most. The file's name says its
     format: .svg, .png."""
     try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError:
-        sys.exit("--plot needs matplotlib: pip install 'py2bpf[plot]'")
+        need("matplotlib", "--plot", "matplotlib.figure")
+    except ImportError as error:
+        sys.exit(str(error))
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     measurements = list(dict.fromkeys(series.measurement for series in results.series))
     by_name = {name: [one for one in results.series if one.measurement == name] for name in measurements}
     figure = Figure(figsize=(8, 0.6 * len(measurements) + 0.35 * len(results.series) + 0.6), layout="constrained")

@@ -131,6 +131,7 @@ class PeerDrain(ABC):
                 "lost": after.lost - before.lost, "first": before.made}
 
     def serve(self) -> None:
+        print("ready", flush=True)
         for line in sys.stdin:
             command, *words = line.split()
             print(json.dumps(self.burst(*words) if command == "burst" else self.sustained(*words)), flush=True)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 HERE = Path(__file__).resolve().parent
 SOURCES = HERE / "c"
@@ -19,7 +19,25 @@ FLAGS = ("-O2", "-g", "-Wall", "-target", "bpf", "-mcpu=v3")
 
 
 class PeerMissingError(RuntimeError):
-    """A peer isn't installed; the message names it."""
+    """A peer isn't installed, or can't run here; the message says why."""
+
+
+TIME: Final = 120
+"""Seconds that a tool may take."""
+
+
+def tool(command: list[str], what: str) -> str:
+    """What a tool of the system writes. Raises PeerMissingError where it isn't there, fails, or doesn't end."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIME,
+                              stdin=subprocess.DEVNULL)  # fmt: skip
+    except OSError as error:
+        raise PeerMissingError(f"{what}: {command[0]} can't be run: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise PeerMissingError(f"{what}: {command[0]} did not end within {TIME} seconds") from error
+    if done.returncode:
+        raise PeerMissingError(f"{what}: {command[0]} ended with status {done.returncode}\n{done.stderr}")
+    return done.stdout
 
 
 @dataclass(frozen=True)
@@ -37,9 +55,7 @@ def gcc(source: str, *libraries: str) -> Path:
     if not out.exists() or out.stat().st_mtime < newest:
         BUILD.mkdir(parents=True, exist_ok=True)
         command = ["gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", str(out), str(path), *libraries]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise PeerMissingError(f"{source} doesn't compile:\n{done.stderr}")
+        tool(command, f"{source} doesn't compile")
     return out
 
 
@@ -73,28 +89,29 @@ class Clang:
         """Builds a program's object file, always anew."""
         BUILD.mkdir(parents=True, exist_ok=True)
         out = BUILD / f"{program}.o"
-        done = subprocess.run(self.compile_command(program, out), capture_output=True, text=True)
-        if done.returncode:
-            raise PeerMissingError(f"{self.name} can't compile {program}:\n{done.stderr}")
+        tool(self.compile_command(program, out), f"{self.name} can't compile {program}")
         return out
 
     @functools.cached_property
     def _triplet(self) -> str:
-        return subprocess.run(["gcc", "-dumpmachine"], capture_output=True, text=True, check=True).stdout.strip()
+        return tool(["gcc", "-dumpmachine"], "which machine this is").strip()
 
     def runner_json(self, *args: str) -> dict[str, Any]:
         """The answer of c/peer.c to one of its commands."""
-        done = subprocess.run([str(self.runner), *args], capture_output=True, text=True)
-        if done.returncode:
-            raise PeerMissingError(f"peer {args[0]} failed:\n{done.stderr}")
-        answer: dict[str, Any] = json.loads(done.stdout)
+        said = tool([str(self.runner), *args], f"the peer's {args[0]}")
+        try:
+            answer: dict[str, Any] = json.loads(said)
+        except ValueError as error:
+            raise PeerMissingError(f"the peer's {args[0]} said {said!r}") from error
         return answer
 
 
 def find_clang() -> Clang | None:
-    """The C peer, or None after saying what is missing."""
+    """The C peer, once it has compiled and loaded a program; or None after saying why it can't."""
     try:
-        return Clang()
+        clang = Clang()
+        clang.runner_json("load", str(clang.compile("empty")), "1")
     except PeerMissingError as missing:
         print(f"without the C programs: {missing}")
         return None
+    return clang

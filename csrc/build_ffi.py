@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cffi import FFI
 
 HERE = Path(__file__).resolve().parent
 WARNINGS = ["-std=gnu11", "-Wall", "-Wextra"]
+WANTS_SYMBOLS = "-g" in os.environ.get("CFLAGS", "").split()
+STRIP = [] if WANTS_SYMBOLS else ["-Wl,--strip-debug"]  # many a Python is built with -g, and so all its extensions are
 
 ffibuilder = FFI()
 ffibuilder.cdef((HERE / "api.h").read_text(encoding="utf-8"))
 ffibuilder.cdef('extern "Python" int p2b_vm_pause(void);')  # vm/pause.py
+ffibuilder.cdef('extern "Python" void p2b_vm_memory_done(void *memory);')  # vm/native.py
 ffibuilder.set_source(
     "py2bpf._core",
     '#include <stdint.h>\n#include "api.h"\n',
@@ -19,6 +23,7 @@ ffibuilder.set_source(
     depends=sorted(f"csrc/{path.name}" for path in HERE.glob("*.h")),
     include_dirs=["csrc"],
     extra_compile_args=[*WARNINGS, "-O2"],
+    extra_link_args=STRIP,
 )
 
 if __name__ == "__main__":

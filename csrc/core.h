@@ -33,6 +33,27 @@ enum {
 	PSEUDO_KFUNC_CALL = 2,
 };
 
+/* ---- handle.c, sys.c ---- */
+
+/* Holds a handle: its descriptor, 0 for an object, or the error of a closed or empty one. p2b_let_go() after a result >= 0. */
+int p2b_hold(struct p2b_handle *handle);
+void p2b_let_go(struct p2b_handle *handle);
+
+/* Gives ret a descriptor to own, or closes that; a negative one is an error, which this returns. */
+int p2b_handle_adopt(struct p2b_handle *ret, int fd);
+
+/* Gives ret an object to own, or destroys that; fd is 0, or a descriptor of the object's that users of ret may watch. */
+int p2b_own_object(struct p2b_handle *ret, void *object, void (*destroy)(void *object), int fd);
+
+/* bpf(2) and perf_event_open(2). */
+int p2b_bpf(int cmd, void *attr, uint32_t size);
+int p2b_perf_event_open(void *attr, int pid, int cpu, int group_fd, uint64_t flags);
+
+/* ---- map.c ---- */
+
+/* One element of the map behind a descriptor; p2b_map_lookup() and the others do that for a handle. */
+int p2b_element(int cmd, int fd, const void *key, const void *value, uint64_t flags);
+
 /* A pointer as the kernel's 64-bit attributes want it. */
 static inline uint64_t p2b_ptr(const void *p)
 {

@@ -2,6 +2,7 @@
 #include "core.h"
 
 #include <linux/bpf.h>
+#include <signal.h>
 #include <stddef.h>
 
 /* The kernel's attribute for BPF_PROG_LOAD; the installed header may be older than log_true_size (6.4). */
@@ -29,7 +30,7 @@ enum {
 	LOG_WHOLE = 8 << 20,    /* of a longer one its end will do, rather than verify a third time */
 	LEVEL_INSNS = 1,        /* BPF_LOG_LEVEL1: every instruction on the way, and the complaint */
 	LEVEL_STATS = 4,        /* BPF_LOG_STATS: the complaint, and statistics */
-	TRIES = 10,             /* the verifier gives EAGAIN when a signal is pending: it is not after the return */
+	TRIES = 10,             /* the verifier gives EAGAIN when it is to stop, and can go on at once */
 	SIZE_PLAIN = offsetof(struct load_attr, expected_attach_type) + sizeof(uint32_t),
 	SIZE_BTF = offsetof(struct load_attr, line_info_cnt) + sizeof(uint32_t),
 };
@@ -40,12 +41,17 @@ void p2b_log_free(struct p2b_log *log)
 	*log = (struct p2b_log){ 0 };
 }
 
+/* A pending signal has the verifier give up: a profiler's timer would let no long program through. */
 static int try_load(struct load_attr *attr, uint32_t size)
 {
+	sigset_t all, before;
 	int r = -EAGAIN;
 
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
 		r = p2b_bpf(BPF_PROG_LOAD, attr, size);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return r;
 }
 
@@ -117,9 +123,9 @@ static int load_for_log(struct load_attr *attr, struct p2b_log *log, int refusal
 	}
 }
 
-static void describe(struct load_attr *attr, const struct p2b_load *load)
+static void describe(struct load_attr *attr, const struct p2b_load *load, int btf_fd)
 {
-	attr->prog_btf_fd = (uint32_t)load->btf_fd;
+	attr->prog_btf_fd = (uint32_t)btf_fd;
 	attr->func_info_rec_size = sizeof(struct bpf_func_info);
 	attr->func_info = p2b_ptr(load->func_info);
 	attr->func_info_cnt = load->n_func_info;
@@ -130,26 +136,80 @@ static void describe(struct load_attr *attr, const struct p2b_load *load)
 	attr->line_info_cnt = load->n_line_info;
 }
 
-int p2b_prog_load(const struct p2b_load *load, struct p2b_log *log)
+/* A descriptor, or -errno. btf_fd is below 0 where nothing is described. */
+static int load_slots(const struct p2b_load *load, const void *slots, int btf_fd, struct p2b_log *log)
 {
 	struct load_attr attr = {
 		.prog_type = load->prog_type,
 		.insn_cnt = load->n_slots,
-		.insns = p2b_ptr(load->slots),
+		.insns = p2b_ptr(slots),
 		.license = p2b_ptr(load->license),
 		.prog_flags = load->prog_flags,
 		.expected_attach_type = load->expected_attach_type,
 	};
 	int r;
 
-	*log = (struct p2b_log){ 0 };
 	if (load->name)
 		strncpy(attr.prog_name, load->name, sizeof(attr.prog_name) - 1);
-	if (load->n_func_info)
-		describe(&attr, load);
-	r = load_first(&attr, load->n_func_info ? SIZE_BTF : SIZE_PLAIN, log);
+	if (btf_fd >= 0)
+		describe(&attr, load, btf_fd);
+	r = load_first(&attr, btf_fd >= 0 ? SIZE_BTF : SIZE_PLAIN, log);
 	if (r < 0)
 		return load_for_log(&attr, log, r);
 	p2b_log_free(log);
 	return r;
+}
+
+/* The maps' descriptors into fds, each held: how many, and the error of the next. */
+static uint32_t hold_maps(const struct p2b_load *load, int *fds, int *err)
+{
+	uint32_t n = 0;
+
+	for (*err = 0; n < load->n_maps; n++) {
+		fds[n] = p2b_hold(load->maps[n]);
+		if (fds[n] < 0) {
+			*err = fds[n];
+			break;
+		}
+	}
+	return n;
+}
+
+static int relocate_and_load(const struct p2b_load *load, const int *fds, void *slots, struct p2b_log *log,
+			     struct p2b_fault *fault)
+{
+	int err = p2b_relocate(slots, load->n_slots, fds, load->n_maps, load->kfuncs, load->n_kfuncs, fault), btf_fd = -1;
+
+	if (err)
+		return err;
+	if (load->n_func_info)
+		btf_fd = p2b_hold(load->btf);
+	if (load->n_func_info && btf_fd < 0)
+		return btf_fd;
+	err = load_slots(load, slots, btf_fd, log);
+	if (btf_fd >= 0)
+		p2b_let_go(load->btf);
+	return err;
+}
+
+int p2b_prog_make(const struct p2b_load *load, struct p2b_log *log, struct p2b_fault *fault, struct p2b_handle *ret)
+{
+	size_t size = (size_t)load->n_slots * sizeof(struct slot);
+	int *fds = calloc(load->n_maps + 1, sizeof(*fds)), r = -ENOMEM;
+	void *slots = malloc(size + 1);
+	uint32_t held = 0;
+
+	*log = (struct p2b_log){ 0 };
+	*fault = (struct p2b_fault){ 0 };
+	if (fds && slots) {
+		memcpy(slots, load->slots, size);
+		held = hold_maps(load, fds, &r);
+		if (!r)
+			r = relocate_and_load(load, fds, slots, log, fault);
+	}
+	while (held)
+		p2b_let_go(load->maps[--held]);
+	free(fds);
+	free(slots);
+	return p2b_handle_adopt(ret, r);
 }

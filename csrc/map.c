@@ -3,7 +3,7 @@
 
 #include <linux/bpf.h>
 
-static int element(int cmd, int fd, const void *key, const void *value, uint64_t flags)
+int p2b_element(int cmd, int fd, const void *key, const void *value, uint64_t flags)
 {
 	union bpf_attr attr;
 
@@ -15,29 +15,40 @@ static int element(int cmd, int fd, const void *key, const void *value, uint64_t
 	return p2b_bpf(cmd, &attr, sizeof(attr));
 }
 
-int p2b_map_lookup(int fd, const void *key, void *value, uint64_t flags)
+static int element(int cmd, struct p2b_handle *map, const void *key, const void *value, uint64_t flags)
 {
-	return element(BPF_MAP_LOOKUP_ELEM, fd, key, value, flags);
+	int fd = p2b_hold(map), err;
+
+	if (fd < 0)
+		return fd;
+	err = p2b_element(cmd, fd, key, value, flags);
+	p2b_let_go(map);
+	return err;
 }
 
-int p2b_map_lookup_and_delete(int fd, const void *key, void *value, uint64_t flags)
+int p2b_map_lookup(struct p2b_handle *map, const void *key, void *value, uint64_t flags)
 {
-	return element(BPF_MAP_LOOKUP_AND_DELETE_ELEM, fd, key, value, flags);
+	return element(BPF_MAP_LOOKUP_ELEM, map, key, value, flags);
 }
 
-int p2b_map_update(int fd, const void *key, const void *value, uint64_t flags)
+int p2b_map_lookup_and_delete(struct p2b_handle *map, const void *key, void *value, uint64_t flags)
 {
-	return element(BPF_MAP_UPDATE_ELEM, fd, key, value, flags);
+	return element(BPF_MAP_LOOKUP_AND_DELETE_ELEM, map, key, value, flags);
 }
 
-int p2b_map_delete(int fd, const void *key)
+int p2b_map_update(struct p2b_handle *map, const void *key, const void *value, uint64_t flags)
 {
-	return element(BPF_MAP_DELETE_ELEM, fd, key, NULL, 0);
+	return element(BPF_MAP_UPDATE_ELEM, map, key, value, flags);
 }
 
-int p2b_map_next_key(int fd, const void *key, void *next)
+int p2b_map_delete(struct p2b_handle *map, const void *key)
 {
-	return element(BPF_MAP_GET_NEXT_KEY, fd, key, next, 0);
+	return element(BPF_MAP_DELETE_ELEM, map, key, NULL, 0);
+}
+
+int p2b_map_next_key(struct p2b_handle *map, const void *key, void *next)
+{
+	return element(BPF_MAP_GET_NEXT_KEY, map, key, next, 0);
 }
 
 static const void *at(const void *base, uint64_t index, uint32_t size)
@@ -70,8 +81,8 @@ static int batch(int cmd, int fd, const void *keys, const void *values, uint32_t
 	return err;
 }
 
-int p2b_map_update_many(int fd, uint32_t key_size, uint32_t value_size, const void *keys, const void *values,
-			uint32_t count, uint64_t flags, uint32_t *done)
+static int update_many(int fd, uint32_t key_size, uint32_t value_size, const void *keys, const void *values,
+		       uint32_t count, uint64_t flags, uint32_t *done)
 {
 	int err;
 
@@ -82,17 +93,31 @@ int p2b_map_update_many(int fd, uint32_t key_size, uint32_t value_size, const vo
 	if (!no_batch(err))
 		return err;
 	for (*done = 0, err = 0; *done < count; (*done)++) {
-		err = p2b_map_update(fd, at(keys, *done, key_size), at(values, *done, value_size), flags);
+		err = p2b_element(BPF_MAP_UPDATE_ELEM, fd, at(keys, *done, key_size), at(values, *done, value_size),
+				  flags);
 		if (err)
 			break;
 	}
 	return err;
 }
 
+int p2b_map_update_many(struct p2b_handle *map, uint32_t key_size, uint32_t value_size, const void *keys,
+			const void *values, uint32_t count, uint64_t flags, uint32_t *done)
+{
+	int fd = p2b_hold(map), err;
+
+	*done = 0;
+	if (fd < 0)
+		return fd;
+	err = update_many(fd, key_size, value_size, keys, values, count, flags, done);
+	p2b_let_go(map);
+	return err;
+}
+
 static int delete_singly(int fd, uint32_t key_size, const void *keys, uint32_t count, uint32_t *done)
 {
 	for (; *done < count; (*done)++) {
-		int err = p2b_map_delete(fd, at(keys, *done, key_size));
+		int err = p2b_element(BPF_MAP_DELETE_ELEM, fd, at(keys, *done, key_size), NULL, 0);
 
 		if (err && err != -ENOENT)
 			return err;
@@ -100,9 +125,8 @@ static int delete_singly(int fd, uint32_t key_size, const void *keys, uint32_t c
 	return 0;
 }
 
-int p2b_map_delete_many(int fd, uint32_t key_size, const void *keys, uint32_t count, uint32_t *done)
+static int delete_many(int fd, uint32_t key_size, const void *keys, uint32_t count, uint32_t *done)
 {
-	*done = 0;
 	while (*done < count) {
 		int err = batch(BPF_MAP_DELETE_BATCH, fd, at(keys, *done, key_size), NULL, count - *done, 0, done);
 
@@ -114,4 +138,16 @@ int p2b_map_delete_many(int fd, uint32_t key_size, const void *keys, uint32_t co
 			(*done)++;      /* it stopped at a key that is missing */
 	}
 	return 0;
+}
+
+int p2b_map_delete_many(struct p2b_handle *map, uint32_t key_size, const void *keys, uint32_t count, uint32_t *done)
+{
+	int fd = p2b_hold(map), err;
+
+	*done = 0;
+	if (fd < 0)
+		return fd;
+	err = delete_many(fd, key_size, keys, count, done);
+	p2b_let_go(map);
+	return err;
 }

@@ -20,6 +20,7 @@ int p2b_reader_watch(const struct p2b_reader *r, int fd)
 int p2b_reader_init(struct p2b_reader *r, const struct p2b_reader_ops *ops)
 {
 	r->ops = ops;
+	r->refs = 1;
 	r->owner = getpid();
 	r->cancel_fd = r->tick_fd = -1;
 	r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -42,18 +43,24 @@ int p2b_reader_forked(const struct p2b_reader *r)
 	return r->owner != getpid();
 }
 
+void p2b_reader_hold(struct p2b_reader *r)
+{
+	__atomic_add_fetch(&r->refs, 1, __ATOMIC_RELAXED);
+}
+
 void p2b_reader_destroy(struct p2b_reader *r)
 {
-	if (r)
+	if (r && __atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) == 0)
 		r->ops->close(r);
 }
 
 static void tick_reset(const struct p2b_reader *r)
 {
+	int fd = __atomic_load_n(&r->tick_fd, __ATOMIC_ACQUIRE);
 	uint64_t ticks;
 
 	/* Non-blocking: EAGAIN when it has not ticked since. */
-	if (r->tick_fd >= 0 && read(r->tick_fd, &ticks, sizeof(ticks)) < 0)
+	if (fd >= 0 && read(fd, &ticks, sizeof(ticks)) < 0)
 		return;
 }
 
@@ -127,25 +134,42 @@ int p2b_reader_fd(const struct p2b_reader *r)
 	return p2b_reader_forked(r) ? -ECHILD : r->epoll_fd;
 }
 
+/* The reader's timer, made by whoever asks first: of several at once one makes it for all. Or -errno. */
+static int timer_of(struct p2b_reader *r)
+{
+	int there = __atomic_load_n(&r->tick_fd, __ATOMIC_ACQUIRE), made, err;
+
+	if (there >= 0)
+		return there;
+	made = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (made < 0)
+		return -errno;
+	err = p2b_reader_watch(r, made);
+	if (!err && __atomic_compare_exchange_n(&r->tick_fd, &there, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return made;
+	close(made);
+	return err ? err : there;
+}
+
 int p2b_reader_tick(struct p2b_reader *r, uint32_t ms)
 {
 	struct timespec every = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
 	struct itimerspec timer = { .it_interval = every, .it_value = every };
+	int fd;
 
 	if (p2b_reader_forked(r))
 		return -ECHILD;
-	if (r->tick_fd < 0) {
-		int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-		int err = fd < 0 ? -errno : p2b_reader_watch(r, fd);
+	fd = timer_of(r);
+	if (fd < 0)
+		return fd;
+	return timerfd_settime(fd, 0, &timer, NULL) ? -errno : 0;
+}
 
-		if (err) {
-			if (fd >= 0)
-				close(fd);
-			return err;
-		}
-		r->tick_fd = fd;
-	}
-	return timerfd_settime(r->tick_fd, 0, &timer, NULL) ? -errno : 0;
+int p2b_reader_revive(struct p2b_reader *r)
+{
+	if (p2b_reader_forked(r))
+		return -ECHILD;
+	return r->ops->revive ? r->ops->revive(r) : 0;
 }
 
 static int count(struct p2b_reader *r, int64_t cpu, struct p2b_ring_stats *ret)

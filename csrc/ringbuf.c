@@ -145,6 +145,7 @@ static void take(struct p2b_reader *reader, struct p2b_batch *batch)
 {
 	struct ringbuf *b = (struct ringbuf *)reader;
 	uint64_t position = __atomic_load_n(b->consumer, __ATOMIC_RELAXED), end, before;
+	struct p2b_ring_stats now = p2b_stats_get(&b->stats);
 
 	/*
 	 * What comes after this moment waits for the next call, which bounds this one. The fence puts the position that
@@ -155,17 +156,18 @@ static void take(struct p2b_reader *reader, struct p2b_batch *batch)
 	do {
 		before = position;
 		if (position != end && !p2b_batch_full(batch))
-			p2b_ringbuf_walk(b->data, b->size, &position, end, batch, &b->stats);
+			p2b_ringbuf_walk(b->data, b->size, &position, end, batch, &now);
 		if (position != before)
 			__atomic_store_n(b->consumer, position, __ATOMIC_RELEASE);
 	} while (position != before);
+	p2b_stats_put(&b->stats, &now);
 	__atomic_store_n(&reader->more, p2b_batch_full(batch) && position != end, __ATOMIC_RELAXED);
 	__atomic_store_n(&reader->busy, is_busy(b), __ATOMIC_RELAXED);
 }
 
 static int stats(struct p2b_reader *reader, int64_t cpu, struct p2b_ring_stats *ret)
 {
-	*ret = ((struct ringbuf *)reader)->stats;
+	*ret = p2b_stats_get(&((struct ringbuf *)reader)->stats);
 	return cpu < 0 ? 0 : -ENOENT;
 }
 

@@ -3,7 +3,7 @@
  * behind it that with ours, then the data, mapped twice in a row so that every record is in one piece. There is one
  * writer at a time: the caller takes turns.
  */
-#include "core.h"
+#include "userring.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -185,4 +185,75 @@ void p2b_user_ring_cancel(struct p2b_user_ring *r)
 	/* Fails only when the counter is full, and then the waiters are awake already. */
 	if (write(r->cancel_fd, &one, sizeof(one)) < 0)
 		errno = saved;
+}
+
+/* ---- By handles: each call holds the writer that it uses ----------------------------------------------------- */
+
+static void destroy(void *ring)
+{
+	p2b_user_ring_destroy(ring);
+}
+
+int p2b_uring_make(struct p2b_handle *map, uint64_t size, struct p2b_handle *ret)
+{
+	struct p2b_user_ring *ring = NULL;
+	int fd = p2b_hold(map), err;
+
+	if (fd < 0)
+		return fd;
+	err = p2b_user_ring_create(fd, size, &ring);
+	p2b_let_go(map);
+	return err ? err : p2b_own_object(ret, ring, destroy, 0);
+}
+
+int p2b_uring_send(struct p2b_handle *ring, const void *data, uint32_t size)
+{
+	int r = p2b_hold(ring);
+
+	if (r < 0)
+		return r;
+	r = p2b_user_ring_send(ring->object, data, size);
+	p2b_let_go(ring);
+	return r;
+}
+
+int64_t p2b_uring_peek(struct p2b_handle *ring, uint64_t *position, void *out, uint64_t cap, int take)
+{
+	int64_t r = p2b_hold(ring);
+
+	if (r < 0)
+		return r;
+	r = p2b_user_ring_peek(ring->object, position, out, cap, take);
+	p2b_let_go(ring);
+	return r;
+}
+
+int64_t p2b_uring_waiting(struct p2b_handle *ring)
+{
+	int64_t r = p2b_hold(ring);
+
+	if (r < 0)
+		return r;
+	r = (int64_t)p2b_user_ring_waiting(ring->object);
+	p2b_let_go(ring);
+	return r;
+}
+
+int p2b_uring_wait(struct p2b_handle *ring, uint32_t size, int timeout_ms)
+{
+	int r = p2b_hold(ring);
+
+	if (r < 0)
+		return r;
+	r = p2b_user_ring_wait(ring->object, size, timeout_ms);
+	p2b_let_go(ring);
+	return r;
+}
+
+void p2b_uring_cancel(struct p2b_handle *ring)
+{
+	if (p2b_hold(ring) < 0)
+		return;
+	p2b_user_ring_cancel(ring->object);
+	p2b_let_go(ring);
 }

@@ -89,11 +89,13 @@ DIVISION(64)
 
 /*
  * Counts what ran since the last count, this instruction included. When the slice of the budget is spent, the next one
- * begins with the same instruction: SPENT() comes before it does anything.
+ * begins with the same instruction, all over again. So SPENT() stands before everything that an instruction changes,
+ * also its registers, and an instruction that goes on as another one joins it behind its SPENT().
  */
 #define COUNT() (s->left -= pc - segment + 1)
 #define SPENT() do { COUNT(); segment = pc + 1; if (unlikely(s->left < 0)) goto end_of_slice; } while (0)
-#define TAKE() do { SPENT(); pc += pc->off; segment = pc; GO(); } while (0)
+#define FOLLOW() do { pc += pc->off; segment = pc; GO(); } while (0)
+#define TAKE() do { SPENT(); FOLLOW(); } while (0)
 
 #define ALU_FORM(name, form, n, operand)                                                       \
 	do_##name##n##form : {                                                                 \
@@ -119,7 +121,7 @@ DIVISION(64)
 #define LOAD(name, bits, type, extend)                                                                 \
 	do_##name##bits : {                                                                    \
 		uint64_t addr = SRC + (uint64_t)(int64_t)pc->off;                              \
-		const uint8_t *at = vm_reach(s, addr, bits / 8, 0);                            \
+		const uint8_t *at = vm_reach(s, addr, bits / 8, VM_READS);                     \
 		if (unlikely(!at)) {                                                           \
 			if (!vm_load_slow(s, addr, bits / 8, &DST))                            \
 				goto fault;                                                    \
@@ -134,7 +136,7 @@ DIVISION(64)
 #define STORE(name, bits, operand)                                                             \
 	do_##name##bits : {                                                                    \
 		uint64_t addr = DST + (uint64_t)(int64_t)pc->off;                              \
-		uint8_t *at = vm_reach(s, addr, bits / 8, 1);                                  \
+		uint8_t *at = vm_reach(s, addr, bits / 8, VM_WRITES);                          \
 		if (unlikely(!at)) {                                                           \
 			if (!vm_store_slow(s, addr, bits / 8, (uint64_t)(operand)))            \
 				goto fault;                                                    \
@@ -145,42 +147,56 @@ DIVISION(64)
 	}
 
 /* The machine's lock makes them atomic: no other program and no map operation runs meanwhile. */
+#define FIND_ATOMIC(bits, base, needs)                                                         \
+	uint64_t addr = (base) + (uint64_t)(int64_t)pc->off;                                   \
+	uint8_t *at = vm_reach_atomic(s, addr, (bits) / 8, needs);                             \
+	if (unlikely(!at)) {                                                                   \
+		vm_no_atomic(s, addr, (bits) / 8, needs);                                      \
+		goto fault;                                                                    \
+	}
 #define ATOMIC_FORM(name, n, result)                                                           \
 	do_##name##n : {                                                                       \
-		uint64_t addr = DST + (uint64_t)(int64_t)pc->off;                              \
-		uint8_t *at = vm_reach(s, addr, n / 8, 1);                                     \
-		uint##n##_t a, b = (uint##n##_t)SRC;                                           \
-		if (unlikely(!at))                                                             \
-			goto no_atomic;                                                        \
-		a = get##n(at);                                                                \
+		FIND_ATOMIC(n, DST, VM_WRITES)                                                 \
+		uint##n##_t a = get##n(at), b = (uint##n##_t)SRC;                              \
 		put##n(at, ATOM_##name);                                                       \
 		result;                                                                        \
 		NEXT();                                                                        \
 	}
 #define ATOMIC(name) ATOMIC_FORM(name, 64, (void)0) ATOMIC_FORM(name, 32, (void)0)
 #define FETCHING(name) ATOMIC_FORM(name, 64, SRC = a) ATOMIC_FORM(name, 32, SRC = a)
-#define ATOM_CMPXCHG (a == expected ? b : a)
 #define CMPXCHG_FORM(n)                                                                        \
 	do_CMPXCHG##n : {                                                                      \
-		uint64_t addr = DST + (uint64_t)(int64_t)pc->off;                              \
-		uint8_t *at = vm_reach(s, addr, n / 8, 1);                                     \
-		uint##n##_t a, b = (uint##n##_t)SRC, expected = (uint##n##_t)r[0];             \
-		if (unlikely(!at))                                                             \
-			goto no_atomic;                                                        \
-		a = get##n(at);                                                                \
-		put##n(at, ATOM_CMPXCHG);                                                      \
+		FIND_ATOMIC(n, DST, VM_WRITES)                                                 \
+		uint##n##_t a = get##n(at);                                                    \
+		put##n(at, a == (uint##n##_t)r[0] ? (uint##n##_t)SRC : a);                     \
 		r[0] = a;                                                                      \
+		NEXT();                                                                        \
+	}
+#define ACQUIRE(bits)                                                                          \
+	do_ACQUIRE##bits : {                                                                   \
+		FIND_ATOMIC(bits, SRC, VM_READS)                                               \
+		DST = get##bits(at);                                                           \
+		NEXT();                                                                        \
+	}
+#define RELEASE(bits)                                                                          \
+	do_RELEASE##bits : {                                                                   \
+		FIND_ATOMIC(bits, DST, VM_WRITES)                                              \
+		put##bits(at, (uint##bits##_t)SRC);                                            \
 		NEXT();                                                                        \
 	}
 
 #define PACKET(name, bits, index)                                                              \
 	do_##name##bits : {                                                                    \
+		int32_t at = (int32_t)((uint32_t)pc->imm + (uint32_t)(index));                 \
+		uint64_t value;                                                                \
 		if (unlikely(!vm_ctx_argument(s, r[6])))                                       \
 			goto fault;                                                            \
-		if (!vm_packet_load(s, (int32_t)((uint32_t)pc->imm + (uint32_t)(index)), bits / 8, &r[0])) { \
+		if (!vm_packet_load(s, at, bits / 8, &value)) {                                \
+			SPENT();                                                               \
 			r[0] = 0;                                                              \
-			goto do_EXIT;                                                          \
+			goto leave;                                                            \
 		}                                                                              \
+		r[0] = value;                                                                  \
 		scratch(r);                                                                    \
 		NEXT();                                                                        \
 	}
@@ -200,6 +216,7 @@ static uint64_t frame_pointer(struct vm_state *s)
 
 	memset(frame, 0, VM_FRAME_SIZE);
 	s->live = (uint64_t)s->depth * VM_STRIDE + VM_FRAME_SIZE;
+	s->turns[s->depth] = VM_LOOPS_MAX;
 	return p2b_ptr(frame + VM_FRAME_SIZE);
 }
 
@@ -286,6 +303,14 @@ uint64_t vm_exec(struct vm_state *s, const struct vm_insn *pc, uint64_t r1, uint
 	FETCHING(XCHG)
 	CMPXCHG_FORM(64)
 	CMPXCHG_FORM(32)
+	ACQUIRE(8)
+	ACQUIRE(16)
+	ACQUIRE(32)
+	ACQUIRE(64)
+	RELEASE(8)
+	RELEASE(16)
+	RELEASE(32)
+	RELEASE(64)
 	PACKET(ABS, 8, 0)
 	PACKET(ABS, 16, 0)
 	PACKET(ABS, 32, 0)
@@ -302,6 +327,13 @@ do_LD64:
 do_JA:
 	TAKE();
 
+do_MAY_GOTO:
+	if (s->turns[s->depth]) {
+		s->turns[s->depth]--;
+		NEXT();
+	}
+	TAKE();
+
 do_HELPER:
 	SPENT();
 	r[0] = pc->helper(s, r + 1);
@@ -310,7 +342,18 @@ do_HELPER:
 	scratch(r);
 	NEXT();
 
+do_CHECKED:
+	SPENT();
+	if (unlikely(!vm_arguments(s, pc->row->args, r + 1)))
+		goto fault;
+	r[0] = pc->row->fn(s, r + 1);
+	if (unlikely(s->why))
+		goto fault;
+	scratch(r);
+	NEXT();
+
 do_LOCAL:
+	SPENT();
 	if (unlikely(s->depth + 1 >= VM_FRAMES)) {
 		vm_fault(s, s->depth + 1, "too many calls inside each other: 8 functions at most");
 		goto fault;
@@ -319,7 +362,7 @@ do_LOCAL:
 	s->depth++;
 	r[10] = frame_pointer(s);
 	r[0] = r[6] = r[7] = r[8] = r[9] = VM_POISON;
-	TAKE();
+	FOLLOW();
 
 do_TAIL: {
 	struct p2b_vm_prog *next;
@@ -331,6 +374,7 @@ do_TAIL: {
 	if (next) {
 		s->prog = next;
 		vm_forget(s);
+		s->turns[s->depth] = VM_LOOPS_MAX;
 		pc = segment = next->insns;
 		r[1] = p2b_ptr(s->ctx);
 		GO();
@@ -341,6 +385,7 @@ do_TAIL: {
 
 do_EXIT:
 	SPENT();
+leave:
 	if (s->depth == bottom)
 		return r[0];
 	s->depth--;
@@ -354,10 +399,6 @@ do_EXIT:
 	pc = segment = s->frames[s->depth].back;
 	scratch(r);
 	GO();
-
-no_atomic:
-	vm_fault(s, DST + (uint64_t)(int64_t)pc->off, "an atomic operation where the program has no writable memory");
-	goto fault;
 
 do_SECOND: /* validation keeps everybody out */
 	vm_fault(s, pc->op, "an instruction that can't be");

@@ -1,8 +1,9 @@
 /*
  * The embedded VM, inside: what the machine (vm.c and its neighbours) and its maps (vmmap*.c) know of each other.
  *
- * Whoever calls a vm_map or vm_ring function holds the machine's lock (vm_lock). Each of them takes any kind of map,
- * whatever a program hands over: what a kind can't do gives NULL or -EINVAL (-EOPNOTSUPP where the kernel says so).
+ * Whoever calls a vm_map or vm_ring function of the chapters below holds the machine's lock (vm_lock). Each of them takes
+ * any kind of map, whatever a program hands over: what a kind can't do gives NULL or -EINVAL (-EOPNOTSUPP where the
+ * kernel says so).
  */
 #ifndef P2B_VM_H
 #define P2B_VM_H
@@ -38,11 +39,44 @@ struct vm_map {
 	struct p2b_vm *vm;      /* the machine, which the map holds */
 	uint32_t refs;          /* change it with the atomic functions below */
 	uint32_t kind, key_size, value_size, max_entries, flags, n_cpus;
-	uint8_t *arena;         /* every value that a program can get a pointer to; allocated at creation, never moved */
+	uint8_t *arena;         /* every value that a program can get a pointer to; there from creation, never moved */
 	size_t arena_size;
+	void (*done)(void *memory);     /* NULL, or who gave the arena */
+	uint64_t work;          /* bytes that operations went through besides key and value; whoever counts sets it to 0 */
 	uint64_t stride;        /* from one value in the arena to the next, a power of two: behind each is a gap */
 	struct vm_map_private *private;
 };
+
+struct p2b_vm_prog;
+
+/*
+ * What user space does with programs and maps: api.h says it of their handles (vmhandle.c), these are the objects'.
+ * Each takes the machine's lock itself; destroying lets go of a reference.
+ */
+int vm_prog_create(struct p2b_vm *vm, const void *slots, uint32_t n_slots, uint32_t prog_type,
+		   struct vm_map *const *maps, uint32_t n_maps, const char *const *kfuncs, uint32_t n_kfuncs,
+		   struct p2b_fault *fault, struct p2b_vm_prog **ret);
+void vm_prog_destroy(struct p2b_vm_prog *prog);
+int vm_run(struct p2b_vm_prog *prog, struct p2b_vm_run *run);
+int vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_size, const uint64_t *offsets,
+		const uint32_t *sizes, const uint64_t *times, uint32_t n, uint32_t *retvals, uint32_t *done,
+		struct p2b_vm_run *run);
+int vm_map_create(struct p2b_vm *vm, const struct p2b_vm_map_spec *spec, struct vm_map **ret);
+void vm_map_destroy(struct vm_map *map);
+int vm_map_lookup(struct vm_map *map, const void *key, void *value);
+int vm_map_take(struct vm_map *map, const void *key, void *value);
+int vm_map_update(struct vm_map *map, const void *key, const void *value, uint64_t flags);
+int vm_map_delete(struct vm_map *map, const void *key);
+int vm_map_update_many(struct vm_map *map, const void *keys, const void *values, uint32_t count, uint64_t flags,
+		       uint32_t *done);
+int vm_map_next_key(struct vm_map *map, const void *key, void *next);
+int64_t vm_map_count(struct vm_map *map);
+int64_t vm_map_walk(struct vm_map *map, void *keys, void *values, uint64_t cap, uint32_t flags);
+int vm_map_set_prog(struct vm_map *map, uint32_t index, struct p2b_vm_prog *prog, uint32_t id);
+void vm_ring_positions(struct vm_map *map, uint64_t *ret);
+int vm_user_ring_send(struct vm_map *map, const void *data, uint32_t size);
+int64_t vm_user_ring_peek(struct vm_map *map, uint64_t *position, void *out, uint64_t cap, int take);
+uint64_t vm_user_ring_waiting(struct vm_map *map);
 
 /* ---- Given by vmmap*.c ---------------------------------------------------------------------------------------- */
 

@@ -8,7 +8,8 @@
 enum { CLASS = 7, LD = 0, LDX, ST, STX, ALU, JMP, JMP32, ALU64 };
 enum { SOURCE_X = 8, SIZE = 0x18, MODE = 0xe0, OPERATION = 0xf0 };
 enum { MODE_ABS = 0x20, MODE_IND = 0x40, MODE_MEM = 0x60, MODE_MEMSX = 0x80, MODE_ATOMIC = 0xc0 };
-enum { FRAME_POINTER = 10, CALL_LOCAL = 1, CALL_KFUNC = 2 };
+enum { FRAME_POINTER = 10, CALL_LOCAL = 1, CALL_KFUNC = 2, LOAD_ACQUIRE = 0x100, STORE_RELEASE = 0x110 };
+enum { FUNCTIONS_MAX = 256 /* BPF_MAX_SUBPROGS */ };
 
 struct decoder {
 	struct p2b_vm_prog *prog;
@@ -60,8 +61,18 @@ static int is_shift(int form)
 	return form == OP_LSH64K || form == OP_RSH64K || form == OP_ARSH64K;
 }
 
+/* addr_space_cast: from and to address space 1, which is the program's arena, another map kind that isn't here. */
+static int decode_cast(const struct decoder *d)
+{
+	if (d->s->imm != 1 && d->s->imm != 1 << 16)
+		return refuse(d, d->s->imm, "a cast is from address space 1 to 0, or from 0 to 1");
+	return refuse(d, d->s->imm, "a cast between address spaces needs an arena, and the embedded VM has none");
+}
+
 static int decode_movsx(const struct decoder *d, int wide)
 {
+	if (wide && d->s->off == 1)
+		return decode_cast(d);
 	if (d->s->imm)
 		return reserved(d);
 	switch (d->s->off) {
@@ -140,18 +151,23 @@ static int set_target(const struct decoder *d, int64_t distance)
 
 static int decode_helper(const struct decoder *d)
 {
-	const struct vm_helper_row *row = vm_find_helper((uint32_t)d->s->imm, d->prog->class);
+	const struct vm_helper_row *row = NULL;
+	int err;
 
 	if (d->s->imm == VM_TAIL_CALL) {
 		d->to->op = OP_TAIL;
 		return 0;
 	}
-	if (!row)
+	err = vm_find_helper((uint32_t)d->s->imm, d->prog->type, &row);
+	if (err == -ENOENT)
 		return refuse(d, d->s->imm, "the embedded VM has no such helper function");
-	if (!(row->classes & 1 << d->prog->class))
+	if (err)
 		return refuse(d, d->s->imm, "programs of this type can't call this helper function");
-	d->to->op = OP_HELPER;
-	d->to->helper = row->fn;
+	d->to->op = *row->args ? OP_CHECKED : OP_HELPER;
+	if (*row->args)
+		d->to->row = row;
+	else
+		d->to->helper = row->fn;
 	return 0;
 }
 
@@ -198,6 +214,9 @@ static int decode_jump(const struct decoder *d)
 		return d->to->dst || d->to->src || d->s->off ? reserved(d) : set_target(d, d->s->imm);
 	case 0x85:
 		return decode_call(d);
+	case 0xe5:
+		d->to->op = OP_MAY_GOTO;
+		return d->to->dst || d->to->src || d->s->imm ? reserved(d) : set_target(d, d->s->off);
 	case 0x95:
 		d->to->op = OP_EXIT;
 		return d->to->dst || d->to->src || d->s->off || d->s->imm ? reserved(d) : 0;
@@ -218,6 +237,14 @@ static int log_size(const struct decoder *d)
 	return log[(d->s->code & SIZE) >> 3];
 }
 
+/* The kernel wants accesses of the stack aligned; by r10 itself that is seen before the program runs. */
+static int check_alignment(const struct decoder *d, uint8_t base)
+{
+	if (base != FRAME_POINTER || d->s->off % (1 << log_size(d)) == 0)
+		return 0;
+	return refuse(d, d->s->off, "an access of the stack at an offset that is no multiple of its size");
+}
+
 static int decode_load(const struct decoder *d)
 {
 	int mode = d->s->code & MODE;
@@ -232,7 +259,18 @@ static int decode_load(const struct decoder *d)
 		d->to->op = (uint8_t)(OP_LOADS8 + log_size(d));
 	else
 		return unknown(d);
-	return 0;
+	return check_alignment(d, d->to->src);
+}
+
+/* load_acquire and store_release: they don't change anything as atomic operations do, and have all four sizes. */
+static int decode_ordered(const struct decoder *d)
+{
+	int is_load = d->s->imm == LOAD_ACQUIRE;
+
+	if (is_load && d->to->dst == FRAME_POINTER)
+		return refuse(d, 10, "the frame pointer r10 can't be written");
+	d->to->op = (uint8_t)((is_load ? OP_ACQUIRE8 : OP_RELEASE8) + log_size(d));
+	return check_alignment(d, is_load ? d->to->src : d->to->dst);
 }
 
 static int decode_atomic(const struct decoder *d)
@@ -244,6 +282,8 @@ static int decode_atomic(const struct decoder *d)
 	};
 	int fetches = (d->s->imm & 1) != 0;
 
+	if (d->s->imm == LOAD_ACQUIRE || d->s->imm == STORE_RELEASE)
+		return decode_ordered(d);
 	if (log_size(d) < 2)
 		return unknown(d);
 	if (fetches && d->s->imm != 0xf1 && d->to->src == FRAME_POINTER)
@@ -252,7 +292,7 @@ static int decode_atomic(const struct decoder *d)
 		if (operations[i].imm != d->s->imm)
 			continue;
 		d->to->op = (uint8_t)(operations[i].op + (log_size(d) == 2));
-		return 0;
+		return check_alignment(d, d->to->dst);
 	}
 	return refuse(d, d->s->imm, "unknown atomic operation");
 }
@@ -268,7 +308,7 @@ static int decode_store(const struct decoder *d)
 	if (from_register ? d->s->imm != 0 : d->to->src != 0)
 		return reserved(d);
 	d->to->op = (uint8_t)((from_register ? OP_STORE8 : OP_PUT8) + log_size(d));
-	return 0;
+	return check_alignment(d, d->to->dst);
 }
 
 static int decode_map(const struct decoder *d, uint32_t offset)
@@ -359,7 +399,7 @@ static int decode_one(struct decoder *d)
 
 static int is_jump(const struct vm_insn *insn)
 {
-	return insn->op == OP_JA || (insn->op >= OP_JEQ64K && insn->op <= OP_JSLE32X);
+	return insn->op == OP_JA || insn->op == OP_MAY_GOTO || (insn->op >= OP_JEQ64K && insn->op <= OP_JSLE32X);
 }
 
 static int names_subprogram(const struct decoder *d)
@@ -389,13 +429,16 @@ static int mark_starts(struct decoder *d)
 static int check_bounds(struct decoder *d)
 {
 	struct vm_insn *insns = d->prog->insns;
-	uint32_t n = d->code->n, begin = 0, end = 0;
+	uint32_t n = d->code->n, begin = 0, end = 0, functions = 0;
 
 	for (d->at = 0; d->at < n; d->at++) {
 		d->to = &insns[d->at];
 		if (d->to->start)
 			for (begin = d->at, end = begin + 1; end < n && !insns[end].start; end++)
 				;
+		functions += d->to->start;
+		if (functions > FUNCTIONS_MAX)
+			return refuse(d, functions, "a program of more than 256 functions");
 		if (is_jump(d->to) && (d->at + d->to->off < begin || d->at + d->to->off >= end))
 			return refuse(d, d->at + d->to->off, "a jump out of the function");
 		if (d->at == end - 1 && d->to->op != OP_EXIT && d->to->op != OP_JA)

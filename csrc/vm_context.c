@@ -1,18 +1,18 @@
 /*
- * Contexts and packets of test runs: bpf_prog_test_run_skb and _xdp in net/bpf/test_run.c. Packets may be larger than
- * the kernel's page. The device is the loopback device, number 1.
+ * Contexts and packets of test runs: bpf_prog_test_run_skb and _xdp in net/bpf/test_run.c. XDP packets lie in
+ * a page and fragments, as there. An sk_buff is in one piece, and may be larger than the kernel's page. The device is the
+ * loopback device, number 1.
  */
 #include <arpa/inet.h>
 
 #include "vm_context.h"
 
 enum {
-	PAGE = 4096,
 	SHARED_INFO = 320,              /* struct skb_shared_info, at the end of a packet's page */
 	SKB_HEADROOM = 1 << 15,
 	XDP_HEADROOM = 256,             /* XDP_PACKET_HEADROOM */
 	XDP_FRAME = 40,                 /* struct xdp_frame, which the headroom must keep room for */
-	BUFFER = SKB_HEADROOM + P2B_VM_PACKET_MAX + PAGE,
+	BUFFER = SKB_HEADROOM + P2B_VM_PACKET_MAX + VM_PAGE,
 	LOOPBACK = 1,
 	P_IP = 0x0800, P_IPV6 = 0x86dd, P_802_3 = 1, P_802_2 = 4,
 	IPV4_LEN = 20, IPV6_LEN = 40,
@@ -168,7 +168,7 @@ int vm_context_check(const struct p2b_vm_prog *prog, const struct p2b_vm_run *ru
 static int copy_ctx(const struct p2b_vm_run *run, uint8_t *to, uint32_t size)
 {
 	if (run->ctx_size > size && !is_zero(run->ctx, size, run->ctx_size))
-		return -EINVAL;
+		return -E2BIG;
 	memset(to, 0, size);
 	memcpy(to, run->ctx, run->ctx_size < size ? run->ctx_size : size);
 	return 0;
@@ -191,7 +191,9 @@ static int begin_skb(struct vm_state *s, const struct p2b_vm_prog *prog, const s
 	vm_put32(s->ctx + SKB_LEN, size - pulled);
 	if (!run->ctx_size)
 		return 0;
-	if (copy_ctx(run, view, SKB_SIZE) || check_given(view, size - pulled))
+	if (copy_ctx(run, view, SKB_SIZE))
+		return -E2BIG;
+	if (check_given(view, size - pulled))
 		return -EINVAL;
 	take_given(s->ctx, view, size - pulled);
 	return 0;
@@ -229,7 +231,7 @@ static int begin_xdp(struct vm_state *s, const struct p2b_vm_run *run)
 	memset(s->ctx, 0, XDP_SIZE);
 	if (run->ctx_size) {
 		if (copy_ctx(run, view, XDP_SIZE))
-			return -EINVAL;
+			return -E2BIG;
 		meta = vm_get32(view + XDP_DATA);
 		if (vm_get32(view + XDP_DATA_META) || vm_get32(view + XDP_DATA_END) != size ||
 		    vm_get32(view + XDP_EGRESS_IFINDEX) || meta > 252 || meta % 4 || size < meta + VM_ETH_HLEN)
@@ -238,11 +240,10 @@ static int begin_xdp(struct vm_state *s, const struct p2b_vm_run *run)
 		vm_put32(s->ctx + XDP_RX_QUEUE_INDEX, vm_get32(view + XDP_RX_QUEUE_INDEX));
 	}
 	vm_put32(s->ctx + XDP_INGRESS_IFINDEX, ingress);
-	*p = (struct vm_packet){ .buffer = s->vm->packet, .first = XDP_FRAME, .last = PAGE - SHARED_INFO,
+	*p = (struct vm_packet){ .buffer = s->vm->packet, .first = XDP_FRAME, .last = VM_PAGE - SHARED_INFO,
 				 .meta = XDP_HEADROOM - meta, .data = XDP_HEADROOM, .end = XDP_HEADROOM - meta + size,
 				 .writable = 1 };
-	if (p->last < p->end)
-		p->last = p->end;
+	memset(p->buffer + p->first, 0, p->meta - p->first); /* of the run before */
 	memcpy(p->buffer + p->meta, run->data, size);
 	return 0;
 }
@@ -259,7 +260,7 @@ static void end_xdp(const struct vm_state *s, struct p2b_vm_run *run)
 		return;
 	copy_ctx(run, view, XDP_SIZE);
 	vm_put32(view + XDP_DATA, p->data - p->meta);
-	vm_put32(view + XDP_DATA_END, p->end - p->meta);
+	vm_put32(view + XDP_DATA_END, vm_packet_direct(p) - p->meta);
 	memcpy(run->ctx_out, view, run->ctx_size < XDP_SIZE ? run->ctx_size : XDP_SIZE);
 }
 

@@ -7,6 +7,7 @@
 /* enum bpf_prog_type, where it matters. */
 enum {
 	VM_SOCKET_FILTER = 1,
+	VM_KPROBE = 2,
 	VM_SCHED_CLS = 3,
 	VM_SCHED_ACT = 4,
 	VM_XDP_PROG = 6,

@@ -81,8 +81,6 @@ uint64_t vm_l3_csum_replace(struct vm_state *s, const uint64_t *a)
 	uint32_t offset = (uint32_t)a[1];
 	uint8_t *at;
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
 	if (a[4] & ~(uint64_t)HDR_FIELD_MASK)
 		return (uint64_t)-EINVAL;
 	at = offset > 0xffff || (offset & 1) ? NULL : vm_packet_at(s, offset, 2);
@@ -95,8 +93,6 @@ uint64_t vm_l4_csum_replace(struct vm_state *s, const uint64_t *a)
 	uint8_t *at;
 	int64_t err;
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
 	if (a[4] & ~(uint64_t)(HDR_FIELD_MASK | PSEUDO_HDR | MARK_MANGLED_0 | MARK_ENFORCE | IPV6))
 		return (uint64_t)-EINVAL;
 	at = offset > 0xffff || (offset & 1) ? NULL : vm_packet_at(s, offset, 2);

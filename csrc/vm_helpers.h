@@ -11,8 +11,9 @@ vm_helper vm_perf_event_output, vm_ringbuf_output, vm_ringbuf_reserve, vm_ringbu
 vm_helper vm_ringbuf_query, vm_perf_event_output_skb;
 
 /* vm_strings.c */
-vm_helper vm_probe_read, vm_probe_read_str, vm_strncmp, vm_strtol, vm_strtoul, vm_snprintf;
-vm_helper vm_trace_printk, vm_trace_vprintk;
+vm_helper vm_probe_read, vm_probe_read_user, vm_probe_read_kernel;
+vm_helper vm_probe_read_str, vm_probe_read_user_str, vm_probe_read_kernel_str;
+vm_helper vm_strncmp, vm_strtol, vm_strtoul, vm_snprintf, vm_trace_printk, vm_trace_vprintk;
 
 /* vm_kfuncs.c */
 vm_helper vm_loop, vm_user_ringbuf_drain, vm_dynptr_read;

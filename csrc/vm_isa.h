@@ -17,8 +17,9 @@
 	_(ZX16) _(NOP) _(SWAP16) _(SWAP32) _(SWAP64) \
 	_(LOAD8) _(LOAD16) _(LOAD32) _(LOAD64) _(LOADS8) _(LOADS16) _(LOADS32) \
 	_(STORE8) _(STORE16) _(STORE32) _(STORE64) _(PUT8) _(PUT16) _(PUT32) _(PUT64) \
+	_(ACQUIRE8) _(ACQUIRE16) _(ACQUIRE32) _(ACQUIRE64) _(RELEASE8) _(RELEASE16) _(RELEASE32) _(RELEASE64) \
 	_(ABS8) _(ABS16) _(ABS32) _(IND8) _(IND16) _(IND32) \
-	_(LD64) _(SECOND) _(JA) _(HELPER) _(LOCAL) _(TAIL) _(EXIT)
+	_(LD64) _(SECOND) _(JA) _(MAY_GOTO) _(HELPER) _(CHECKED) _(LOCAL) _(TAIL) _(EXIT)
 
 /* An operation's forms: operand a constant or a register, 64 or 32 bits. Atomic ones: 64 or 32 bits. */
 #define VM_FORMS(op) OP_##op##64K, OP_##op##64X, OP_##op##32K, OP_##op##32X,
@@ -33,6 +34,7 @@ enum vm_op {
 };
 
 struct vm_state;
+struct vm_helper_row;
 typedef uint64_t vm_helper(struct vm_state *state, const uint64_t *args);
 
 struct vm_insn {
@@ -42,6 +44,7 @@ struct vm_insn {
 	union {
 		int64_t imm;
 		vm_helper *helper;
+		const struct vm_helper_row *row;        /* of a helper function whose arguments are looked at before */
 	};
 };
 
@@ -60,14 +63,15 @@ struct p2b_vm_prog {
 /* Helpers and kernel functions that the machine knows. */
 struct vm_helper_row {
 	uint32_t id;
-	uint8_t classes;        /* a bit for each enum vm_class that may call it */
+	int32_t types;          /* a bit for each type of programs that may call it; the last for all further ones */
+	const char *args;       /* what vm_arguments looks at, a letter for each */
 	vm_helper *fn;
 };
 
 enum { VM_TAIL_CALL = 12 };
 
-/* The row of a class, or of another when that has none; NULL for an unknown number. */
-const struct vm_helper_row *vm_find_helper(uint32_t id, enum vm_class class);
+/* The row for a type of programs. -ENOENT for an unknown number, -EPERM where the type isn't offered the helper. */
+int vm_find_helper(uint32_t id, uint32_t prog_type, const struct vm_helper_row **found);
 vm_helper *vm_find_kfunc(const char *name);
 
 /* Fills prog->insns from slots; -EINVAL with *fault. */

@@ -26,10 +26,19 @@ static struct vm_map *map_for(struct vm_state *s, uint64_t value, int ability)
 
 	if (!map)
 		return NULL;
-	if (map->kind < sizeof(abilities) && (abilities[map->kind] & ability))
+	if (map->kind < sizeof(abilities) && (abilities[map->kind] & ability)) {
+		map->work = 0;
 		return map;
+	}
 	vm_fault(s, map->kind, "this kind of map has no such helper function");
 	return NULL;
+}
+
+/* The budget pays for what the map worked on besides the arguments: the result goes through. */
+static uint64_t charged(struct vm_state *s, const struct vm_map *map, uint64_t result)
+{
+	vm_charge(s, map->work);
+	return result;
 }
 
 uint64_t vm_map_lookup_elem(struct vm_state *s, const uint64_t *a)
@@ -37,7 +46,7 @@ uint64_t vm_map_lookup_elem(struct vm_state *s, const uint64_t *a)
 	struct vm_map *map = map_for(s, a[0], BY_KEY);
 	const void *key = map ? vm_argument(s, a[1], map->key_size, 0) : NULL;
 
-	return key ? p2b_ptr(vm_map_find(map, key, s->vm->cpu)) : 0;
+	return key ? charged(s, map, p2b_ptr(vm_map_find(map, key, s->vm->cpu))) : 0;
 }
 
 uint64_t vm_map_lookup_percpu_elem(struct vm_state *s, const uint64_t *a)
@@ -47,7 +56,7 @@ uint64_t vm_map_lookup_percpu_elem(struct vm_state *s, const uint64_t *a)
 
 	if (!key || (uint32_t)a[2] >= s->vm->n_cpus)
 		return 0;
-	return p2b_ptr(vm_map_find(map, key, (uint32_t)a[2]));
+	return charged(s, map, p2b_ptr(vm_map_find(map, key, (uint32_t)a[2])));
 }
 
 uint64_t vm_map_update_elem(struct vm_state *s, const uint64_t *a)
@@ -60,7 +69,7 @@ uint64_t vm_map_update_elem(struct vm_state *s, const uint64_t *a)
 		return 0;
 	if (map->flags & RDONLY_PROG)
 		return vm_fault(s, a[0], "the map is read-only for programs");
-	return (uint64_t)(int64_t)vm_map_put(map, key, value, a[3], s->vm->cpu);
+	return charged(s, map, (uint64_t)(int64_t)vm_map_put(map, key, value, a[3], s->vm->cpu));
 }
 
 uint64_t vm_map_delete_elem(struct vm_state *s, const uint64_t *a)
@@ -72,7 +81,7 @@ uint64_t vm_map_delete_elem(struct vm_state *s, const uint64_t *a)
 		return 0;
 	if (map->flags & RDONLY_PROG)
 		return vm_fault(s, a[0], "the map is read-only for programs");
-	return (uint64_t)(int64_t)vm_map_del(map, key);
+	return charged(s, map, (uint64_t)(int64_t)vm_map_del(map, key));
 }
 
 uint64_t vm_map_push_elem(struct vm_state *s, const uint64_t *a)
@@ -137,7 +146,7 @@ static uint64_t emit(struct vm_state *s, const uint64_t *a, uint32_t packet_byte
 	uint8_t *record;
 	int err;
 
-	if (!data || !vm_ctx_argument(s, a[0]))
+	if (!data)
 		return 0;
 	if (cpu == CURRENT_CPU)
 		cpu = s->vm->cpu;
@@ -149,6 +158,7 @@ static uint64_t emit(struct vm_state *s, const uint64_t *a, uint32_t packet_byte
 		return (uint64_t)-EOPNOTSUPP;
 	if (!packet_bytes)
 		return (uint64_t)(int64_t)vm_map_emit(map, cpu, data, (uint32_t)size);
+	vm_charge(s, size);
 	record = malloc(size);
 	if (!record)
 		return (uint64_t)-ENOMEM;
@@ -262,6 +272,8 @@ uint64_t vm_user_ringbuf_drain(struct vm_state *s, const uint64_t *a)
 	while (!stop && n < DRAIN_MAX) {
 		uint32_t size = vm_user_ring_next(map);
 
+		vm_charge(s, map->work);
+		map->work = 0;
 		if (!size)
 			break;
 		s->user_record = (struct vm_user_record){ map, size };

@@ -1,9 +1,9 @@
 /* What a running program may touch: the slow half of every memory access, and helpers' arguments. */
 #include "vm_state.h"
 
-static struct vm_region whole(const void *lo, uint64_t size, int writable)
+static struct vm_region whole(const void *lo, uint64_t size, int allows)
 {
-	return (struct vm_region){ p2b_ptr(lo), size, UINT64_MAX, size, writable };
+	return (struct vm_region){ p2b_ptr(lo), size, UINT64_MAX, size, allows };
 }
 
 static struct vm_region packet_region(const struct vm_state *s)
@@ -12,7 +12,7 @@ static struct vm_region packet_region(const struct vm_state *s)
 
 	if (!p->buffer)
 		return (struct vm_region){ 0 };
-	return whole(p->buffer + p->meta, p->end - p->meta, p->writable);
+	return whole(p->buffer + p->meta, vm_packet_direct(p) - p->meta, p->writable ? VM_WRITES : VM_READS);
 }
 
 static int within(const struct vm_region *r, uint64_t addr, uint64_t size)
@@ -39,26 +39,26 @@ static int find_region(const struct vm_state *s, uint64_t addr, struct vm_region
 		const struct vm_map *map = s->prog->maps[i];
 
 		*found = (struct vm_region){ p2b_ptr(map->arena), map->arena_size, map->stride - 1, map->value_size,
-					     !(map->flags & BPF_F_RDONLY_PROG) };
+					     map->flags & BPF_F_RDONLY_PROG ? VM_ATOMICS : VM_WRITES | VM_ATOMICS };
 		if (map->kind != VM_RINGBUF && map->arena && inside(found, addr))
 			return 1;
 	}
 	for (uint32_t i = 0; i < s->n_records; i++) {
-		*found = whole(s->records[i].at, s->records[i].size, 1);
+		*found = whole(s->records[i].at, s->records[i].size, VM_WRITES | VM_ATOMICS);
 		if (inside(found, addr))
 			return 1;
 	}
 	return 0;
 }
 
-uint8_t *vm_reach_slow(struct vm_state *s, uint64_t addr, uint64_t size, int write)
+uint8_t *vm_reach_slow(struct vm_state *s, uint64_t addr, uint64_t size, int needs)
 {
 	struct vm_region found;
 
 	if (!find_region(s, addr, &found))
 		return NULL;
 	s->last = found;
-	return within(&found, addr, size) && (!write || found.writable) ? (uint8_t *)(uintptr_t)addr : NULL;
+	return within(&found, addr, size) && (found.allows & needs) == needs ? (uint8_t *)(uintptr_t)addr : NULL;
 }
 
 static int in_ctx(const struct vm_state *s, uint64_t addr, uint64_t size)
@@ -93,6 +93,20 @@ static const char *why_not(struct vm_state *s, uint64_t addr, uint64_t size, int
 		       "read behind the end of a map's value, a record or the packet";
 }
 
+void vm_no_atomic(struct vm_state *s, uint64_t addr, uint64_t size, int needs)
+{
+	const struct vm_region packet = packet_region(s);
+
+	if (addr & (size - 1))
+		vm_fault(s, addr, "an atomic operation at an address that is no multiple of its size");
+	else if (within(&packet, addr, size))
+		vm_fault(s, addr, "an atomic operation on the packet, which the kernel doesn't allow");
+	else if (needs & VM_WRITES)
+		vm_fault(s, addr, "an atomic operation where the program has no writable memory");
+	else
+		vm_fault(s, addr, in_ctx(s, addr, size) ? "an atomic operation on the context" : why_not(s, addr, size, 0));
+}
+
 /* The packet's pointers, which have 32 bits in the structures and more in the machine. */
 static int load_pointer(const struct vm_state *s, uint64_t offset, uint64_t *value)
 {
@@ -104,7 +118,7 @@ static int load_pointer(const struct vm_state *s, uint64_t offset, uint64_t *val
 	if (offset == (skb ? SKB_DATA : XDP_DATA))
 		*value = p2b_ptr(p->buffer + p->data);
 	else if (offset == (skb ? SKB_DATA_END : XDP_DATA_END))
-		*value = p2b_ptr(p->buffer + p->end);
+		*value = p2b_ptr(p->buffer + vm_packet_direct(p));
 	else if (offset == (skb ? SKB_DATA_META : XDP_DATA_META))
 		*value = p2b_ptr(p->buffer + p->meta);
 	else
@@ -191,7 +205,8 @@ uint8_t *vm_argument(struct vm_state *s, uint64_t addr, uint64_t size, int write
 		vm_fault(s, size, "a size that is negative or too large");
 		return NULL;
 	}
-	found = vm_reach(s, addr, size, write);
+	vm_charge(s, size);
+	found = vm_reach(s, addr, size, write ? VM_WRITES : VM_READS);
 	if (!found)
 		vm_fault(s, addr, why_not(s, addr, size, write));
 	return found;

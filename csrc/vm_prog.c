@@ -3,7 +3,8 @@
 
 #include "vm_context.h"
 
-enum { PROG_MAX = 1 << 20 };
+/* What the kernel takes from who has CAP_BPF: BPF_COMPLEXITY_LIMIT_INSNS, MAX_USED_MAPS. */
+enum { PROG_MAX = 1000000, MAPS_MAX = 64 };
 #define BUDGET (1ull << 30)
 
 static enum vm_class class_of(uint32_t type)
@@ -51,17 +52,29 @@ static int take_maps(struct p2b_vm_prog *prog, struct vm_map *const *maps, uint3
 	return 0;
 }
 
-int p2b_vm_prog_create(struct p2b_vm *vm, const void *slots, uint32_t n_slots, uint32_t prog_type,
-		       struct vm_map *const *maps, uint32_t n_maps, const char *const *kfuncs, uint32_t n_kfuncs,
-		       struct p2b_fault *fault, struct p2b_vm_prog **ret)
+static int check_size(uint32_t n_slots, uint32_t n_maps, struct p2b_fault *fault)
+{
+	if (n_slots > PROG_MAX)
+		*fault = (struct p2b_fault){ .value = n_slots, .what = "a program of more than 1000000 instructions" };
+	else if (n_maps > MAPS_MAX)
+		*fault = (struct p2b_fault){ .value = n_maps, .what = "a program of more than 64 maps" };
+	else
+		return 0;
+	return -E2BIG;
+}
+
+int vm_prog_create(struct p2b_vm *vm, const void *slots, uint32_t n_slots, uint32_t prog_type,
+		   struct vm_map *const *maps, uint32_t n_maps, const char *const *kfuncs, uint32_t n_kfuncs,
+		   struct p2b_fault *fault, struct p2b_vm_prog **ret)
 {
 	const struct vm_code code = { slots, n_slots, kfuncs, n_kfuncs, fault };
 	struct p2b_vm_prog *prog;
 	int err;
 
 	*fault = (struct p2b_fault){ .what = "" };
-	if (n_slots > PROG_MAX)
-		return -E2BIG;
+	err = check_size(n_slots, n_maps, fault);
+	if (err)
+		return err;
 	prog = calloc(1, sizeof(*prog));
 	if (!prog)
 		return -ENOMEM;
@@ -80,7 +93,7 @@ int p2b_vm_prog_create(struct p2b_vm *vm, const void *slots, uint32_t n_slots, u
 	return 0;
 }
 
-void p2b_vm_prog_destroy(struct p2b_vm_prog *prog)
+void vm_prog_destroy(struct p2b_vm_prog *prog)
 {
 	if (prog)
 		vm_prog_release(prog);
@@ -148,27 +161,27 @@ static void tell_fault(struct vm_state *s, struct p2b_vm_run *run)
 {
 	run->fault = (struct p2b_fault){ (uint32_t)(s->fault_at - s->fault_prog->insns), (int64_t)s->fault_value,
 					 s->why };
-	run->fault_prog = (struct p2b_vm_prog *)s->fault_prog;
+	run->fault_prog = s->fault_prog;
 }
 
 static int run_once(struct vm_state *s, struct p2b_vm_prog *prog, struct p2b_vm_run *run)
 {
-	uint64_t budget = run->budget ? run->budget : BUDGET, spent;
+	uint64_t budget = run->budget ? run->budget : BUDGET, executed;
 
 	s->prog = prog;
 	s->depth = s->tail_calls = 0;
 	vm_budget(s, budget);
 	vm_forget(s);
 	run->retval = (uint32_t)vm_exec(s, prog->insns, p2b_ptr(s->ctx), VM_POISON);
-	spent = vm_spent(s, budget);
-	run->insns += spent;
+	executed = vm_executed(s, budget);
+	run->insns += executed;
 	check_end(s, prog);
 	if (s->why)
 		tell_fault(s, run);
 	vm_drop_held(s);
 	if (s->stopped)
 		return -EINTR;
-	return s->why ? -EFAULT : between_runs(s, spent);
+	return s->why ? -EFAULT : between_runs(s, executed + s->work);
 }
 
 static int repeat(struct vm_state *s, struct p2b_vm_prog *prog, struct p2b_vm_run *run)
@@ -208,7 +221,7 @@ static void clear_results(struct p2b_vm_run *run)
 	run->fault_prog = NULL;
 }
 
-int p2b_vm_run(struct p2b_vm_prog *prog, struct p2b_vm_run *run)
+int vm_run(struct p2b_vm_prog *prog, struct p2b_vm_run *run)
 {
 	int err;
 
@@ -280,7 +293,7 @@ static int run_timed(struct p2b_vm_prog *prog, const struct packets *all, uint32
 	return err;
 }
 
-int p2b_vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_size, const uint64_t *offsets,
+int vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_size, const uint64_t *offsets,
 		    const uint32_t *sizes, const uint64_t *times, uint32_t n, uint32_t *retvals, uint32_t *done,
 		    struct p2b_vm_run *run)
 {

@@ -6,7 +6,7 @@
 enum { P_IP = 0x0800, P_VLAN = 0x8100, P_IPV6 = 0x86dd, P_QINQ = 0x88a8 };
 enum { TC_ACT_SHOT = 2, TC_ACT_REDIRECT = 7, REDIRECT_INGRESS = 1 };
 enum { RECOMPUTE_CSUM = 1, INVALIDATE_HASH = 2 };
-enum { PACKET_OTHERHOST = 3, IPV4_LEN = 20, IPV6_LEN = 40, VLAN_LEN = 4, MACS_LEN = 12 };
+enum { PACKET_OTHERHOST = 3, IPV4_LEN = 20, IPV6_LEN = 40, VLAN_LEN = 4, VLAN_MAX_DEPTH = 8, MACS_LEN = 12 };
 enum { ROOM_NET = 0, ROOM_MAC = 1, ROOM_FIXED_GSO = 1, ROOM_NO_CSUM_RESET = 1 << 5 };
 enum { OFFSET_NET = -0x100000, OFFSET_LINK = -0x200000 };
 
@@ -22,6 +22,12 @@ static uint64_t moved(struct vm_state *s)
 	s->packet.meta = s->packet.data;
 	vm_forget(s);
 	return 0;
+}
+
+static void clear(struct vm_state *s, uint8_t *at, uint32_t size)
+{
+	vm_charge(s, size);
+	memset(at, 0, size);
 }
 
 uint8_t *vm_packet_at(struct vm_state *s, uint64_t offset, uint64_t size)
@@ -47,7 +53,7 @@ uint64_t vm_skb_load_bytes(struct vm_state *s, const uint64_t *a)
 	uint32_t offset = (uint32_t)a[1], size = (uint32_t)a[3];
 	uint8_t *to = vm_argument(s, a[2], size, 1);
 
-	if (!to || !vm_ctx_argument(s, a[0]))
+	if (!to)
 		return 0;
 	return copy_out(s, to, offset > INT32_MAX ? NULL : vm_packet_at(s, offset, size), size);
 }
@@ -66,7 +72,7 @@ uint64_t vm_skb_load_bytes_relative(struct vm_state *s, const uint64_t *a)
 	uint8_t *to = vm_argument(s, a[2], size, 1);
 	uint32_t start = a[4] ? s->packet.net : s->packet.mac;
 
-	if (!to || !vm_ctx_argument(s, a[0]))
+	if (!to)
 		return 0;
 	return copy_out(s, to, offset > 0xffff || a[4] > 1 ? NULL : in_buffer(s, (int64_t)start + offset, size), size);
 }
@@ -77,7 +83,7 @@ uint64_t vm_skb_store_bytes(struct vm_state *s, const uint64_t *a)
 	const uint8_t *from = vm_argument(s, a[2], size, 0);
 	uint8_t *to;
 
-	if (!from || !vm_ctx_argument(s, a[0]))
+	if (!from)
 		return 0;
 	if (a[4] & ~(uint64_t)(RECOMPUTE_CSUM | INVALIDATE_HASH))
 		return (uint64_t)-EINVAL;
@@ -92,8 +98,6 @@ uint64_t vm_skb_store_bytes(struct vm_state *s, const uint64_t *a)
 
 uint64_t vm_skb_pull_data(struct vm_state *s, const uint64_t *a)
 {
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
 	return (uint32_t)a[1] > vm_packet_size(s) ? (uint64_t)-ENOMEM : 0;
 }
 
@@ -162,8 +166,6 @@ uint64_t vm_skb_vlan_push(struct vm_state *s, const uint64_t *a)
 {
 	uint32_t protocol = (uint16_t)a[1];
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
 	if (!is_vlan(protocol))
 		protocol = htons(P_VLAN);
 	if (vm_get32(s->ctx + SKB_VLAN_PRESENT)) {
@@ -208,8 +210,7 @@ uint64_t vm_skb_vlan_pop(struct vm_state *s, const uint64_t *a)
 {
 	uint32_t protocol, tci = 0;
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
+	(void)a;
 	if (vm_get32(s->ctx + SKB_VLAN_PRESENT)) {
 		set_tag(s, 0, 0, 0);
 	} else {
@@ -234,12 +235,10 @@ uint64_t vm_skb_change_tail(struct vm_state *s, const uint64_t *a)
 	struct vm_packet *p = &s->packet;
 	uint32_t size = (uint32_t)a[1], least = p->net > p->data ? p->net - p->data : 0;
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
 	if (a[2] || size < least || size > p->last - p->data)
 		return (uint64_t)-EINVAL;
 	if (size > vm_packet_size(s))
-		memset(p->buffer + p->end, 0, size - vm_packet_size(s));
+		clear(s, p->buffer + p->end, size - vm_packet_size(s));
 	p->end = p->data + size;
 	return moved(s);
 }
@@ -249,15 +248,13 @@ uint64_t vm_skb_change_head(struct vm_state *s, const uint64_t *a)
 	struct vm_packet *p = &s->packet;
 	int32_t by = (int32_t)a[1];
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
 	if (a[2] || by < 0 || vm_packet_size(s) + (uint32_t)by > VM_SKB_MAX)
 		return (uint64_t)-EINVAL;
 	if ((uint32_t)by > p->data - p->first)
 		return (uint64_t)-ENOMEM;
 	p->data -= (uint32_t)by;
 	p->mac = p->data;
-	memset(data_of(s), 0, (size_t)by);
+	clear(s, data_of(s), (uint32_t)by);
 	return moved(s);
 }
 
@@ -278,9 +275,10 @@ static uint64_t change_room(struct vm_state *s, uint32_t off, int32_t by)
 	struct vm_packet *p = &s->packet;
 	uint8_t *at = data_of(s);
 
+	vm_charge(s, off);
 	memmove(at - by, at, off);
 	if (by > 0)
-		memset(at - by + off, 0, (size_t)by);
+		clear(s, at - by + off, (uint32_t)by);
 	p->net = (uint32_t)((int32_t)p->net - by);
 	shift_front(s, -by);
 	return 0;
@@ -294,8 +292,6 @@ uint64_t vm_skb_adjust_room(struct vm_state *s, const uint64_t *a)
 	uint32_t off = p->net - p->data + (mode == ROOM_NET ? base : 0);
 	uint32_t rest = p->end > p->net ? p->end - p->net : 0;
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
 	if (a[3] & ~(uint64_t)(ROOM_FIXED_GSO | ROOM_NO_CSUM_RESET))
 		return (uint64_t)-EINVAL;
 	if (size > 0xfff)
@@ -316,8 +312,6 @@ uint64_t vm_skb_adjust_room(struct vm_state *s, const uint64_t *a)
 
 uint64_t vm_skb_change_type(struct vm_state *s, const uint64_t *a)
 {
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
 	if ((uint32_t)a[1] > PACKET_OTHERHOST)
 		return (uint64_t)-EINVAL;
 	vm_put32(s->ctx + SKB_PKT_TYPE, (uint32_t)a[1]);
@@ -326,15 +320,14 @@ uint64_t vm_skb_change_type(struct vm_state *s, const uint64_t *a)
 
 uint64_t vm_set_hash(struct vm_state *s, const uint64_t *a)
 {
-	if (vm_ctx_argument(s, a[0]))
-		vm_put32(s->ctx + SKB_HASH, (uint32_t)a[1]);
+	vm_put32(s->ctx + SKB_HASH, (uint32_t)a[1]);
 	return 0;
 }
 
 uint64_t vm_set_hash_invalid(struct vm_state *s, const uint64_t *a)
 {
-	if (vm_ctx_argument(s, a[0]))
-		vm_put32(s->ctx + SKB_HASH, 0);
+	(void)a;
+	vm_put32(s->ctx + SKB_HASH, 0);
 	return 0;
 }
 
@@ -344,8 +337,7 @@ uint64_t vm_get_hash_recalc(struct vm_state *s, const uint64_t *a)
 	const struct vm_packet *p = &s->packet;
 	uint32_t hash, end = p->end > p->net + IPV6_LEN ? p->net + IPV6_LEN : p->end;
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
+	(void)a;
 	hash = vm_get32(s->ctx + SKB_HASH);
 	if (hash)
 		return hash;
@@ -385,23 +377,22 @@ uint64_t vm_csum_level(struct vm_state *s, const uint64_t *a)
 {
 	enum { QUERY = 0, RESET = 3 };
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
+	(void)s;
 	if (a[1] == QUERY)
 		return (uint64_t)-EACCES;
 	return a[1] > RESET ? (uint64_t)-EINVAL : 0;
 }
 
-/* The type behind all VLAN tags in the packet (vlan_get_protocol). */
+/* The type behind all VLAN tags in the packet, 7 at most (vlan_get_protocol). */
 static uint32_t inner_protocol(const struct vm_state *s)
 {
 	const struct vm_packet *p = &s->packet;
 	uint32_t protocol = vm_get32(s->ctx + SKB_PROTOCOL);
 
-	for (uint32_t at = p->mac + VM_ETH_HLEN; is_vlan(protocol); at += VLAN_LEN) {
+	for (uint32_t at = p->mac + VM_ETH_HLEN, tags = 1; is_vlan(protocol); at += VLAN_LEN, tags++) {
 		uint16_t next;
 
-		if (at + VLAN_LEN > p->end)
+		if (at + VLAN_LEN > p->end || tags == VLAN_MAX_DEPTH)
 			return 0;
 		memcpy(&next, p->buffer + at + 2, sizeof(next));
 		protocol = next;
@@ -429,8 +420,7 @@ uint64_t vm_skb_ecn_set_ce(struct vm_state *s, const uint64_t *a)
 	uint32_t base = base_length(inner_protocol(s));
 	uint8_t *ip = p->buffer + p->net;
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
+	(void)a;
 	if (!base || p->end < p->net + base)
 		return 0;
 	if (base == IPV6_LEN) {

@@ -16,10 +16,17 @@ uint64_t vm_ticks(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+uint32_t p2b_vm_slice(void)
+{
+	return VM_SLICE;
+}
+
+/* A helper function may have spent more than a slice. */
 static void take_slice(struct vm_state *s)
 {
-	uint64_t slice = s->rest < VM_SLICE ? s->rest : VM_SLICE;
+	uint64_t slice = VM_SLICE + (s->left < 0 ? (uint64_t)-s->left : 0);
 
+	slice = s->rest < slice ? s->rest : slice;
 	s->left += (int64_t)slice;
 	s->rest -= slice;
 }
@@ -27,13 +34,14 @@ static void take_slice(struct vm_state *s)
 void vm_budget(struct vm_state *s, uint64_t budget)
 {
 	s->left = 0;
+	s->work = 0;
 	s->rest = budget;
 	take_slice(s);
 }
 
-uint64_t vm_spent(const struct vm_state *s, uint64_t budget)
+uint64_t vm_executed(const struct vm_state *s, uint64_t budget)
 {
-	return budget - s->rest - (uint64_t)s->left;
+	return budget - s->rest - (uint64_t)s->left - s->work;
 }
 
 /* With a bpf_spin_lock held nobody else may look at the maps. */
@@ -68,16 +76,13 @@ int vm_breathe(struct vm_state *s)
 
 int vm_next_slice(struct vm_state *s)
 {
-	while (s->left < 0) {
-		if (!s->rest) {
-			vm_fault(s, 0, "the instruction budget is used up: a loop without an end?");
-			return 0;
-		}
-		if (!vm_breathe(s))
-			return 0;
-		take_slice(s);
-	}
-	return 1;
+	if (!vm_breathe(s))
+		return 0;
+	take_slice(s);
+	if (s->left >= 0)
+		return 1;
+	vm_fault(s, 0, "the instruction budget is used up: a loop without an end?");
+	return 0;
 }
 
 void vm_keep(struct vm_state *s, struct p2b_vm_prog *prog)

@@ -4,6 +4,11 @@
 
 #include "vm_isa.h"
 
+/* Instructions between looks at the clock. A build with another number proves that nothing depends on where they are. */
+#ifndef P2B_VM_SLICE
+#define P2B_VM_SLICE (1 << 16)
+#endif
+
 enum {
 	VM_FRAMES = 8,          /* MAX_CALL_FRAMES */
 	VM_FRAME_SIZE = 512,         /* MAX_BPF_STACK */
@@ -11,7 +16,8 @@ enum {
 	VM_TAIL_CALLS = 33,     /* MAX_TAIL_CALL_CNT */
 	VM_LOOPS_MAX = 1 << 23, /* BPF_MAX_LOOPS */
 	VM_RECORDS = 16,
-	VM_SLICE = 1 << 16,     /* instructions between looks at the clock */
+	VM_SLICE = P2B_VM_SLICE,
+	VM_WORK = 8,            /* bytes that a helper function works on, for one instruction of the budget */
 	VM_POISON = 0x5ca1ab1e, /* what registers hold that have no value */
 };
 
@@ -28,6 +34,9 @@ enum {
 	XDP_EGRESS_IFINDEX = 20, XDP_SIZE = 24,
 };
 
+/* What an access needs of a region, and a region allows. The kernel has no atomic operations on packets. */
+enum { VM_READS = 0, VM_WRITES = 1, VM_ATOMICS = 2 };
+
 /*
  * Bytes that a program may touch: all, or (in a map's arena) of every mask + 1 bytes the first limit. So programs that go
  * to and fro between a map's values stay in one region.
@@ -35,14 +44,14 @@ enum {
 struct vm_region {
 	uint64_t lo, size;
 	uint64_t mask, limit;
-	int writable;
+	int allows;             /* VM_WRITES, VM_ATOMICS; reads always */
 };
 
 /* A packet in the machine's buffer, by offsets there: the kernel's head, data_meta, data, data_end, headers. */
 struct vm_packet {
 	uint8_t *buffer;
 	uint32_t first;         /* data can't begin before */
-	uint32_t last;          /* nor end behind */
+	uint32_t last;          /* nor end behind; an XDP packet goes on from there in fragments, a page each */
 	uint32_t meta, data, end;
 	uint32_t mac, net;      /* network packets of an skb */
 	int writable;           /* directly, by stores */
@@ -74,6 +83,7 @@ struct vm_state {
 	uint32_t tail_calls;
 	int64_t left;           /* of the slice of the budget */
 	uint64_t rest;          /* of the budget, behind the slice */
+	uint64_t work;          /* what helper functions took of the budget, for bytes */
 	uint64_t breath;        /* when the run began, or paused last */
 	uint64_t paused;        /* nanoseconds */
 	uint64_t since_breath;  /* instructions of whole runs, about */
@@ -98,6 +108,7 @@ struct vm_state {
 	const struct p2b_vm_prog *fault_prog;
 	uint8_t skb[SKB_SIZE];  /* a network program's context */
 	struct vm_frame frames[VM_FRAMES];
+	uint32_t turns[VM_FRAMES];      /* that may_goto has left, of each function that runs */
 	_Alignas(16) uint8_t stack[VM_FRAMES * VM_STRIDE];
 };
 
@@ -113,9 +124,19 @@ uint64_t vm_exec(struct vm_state *state, const struct vm_insn *entry, uint64_t r
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t vm_ticks(void);
 
-/* A run's budget, its first slice; and what of it is spent. */
+/* A run's budget, its first slice; and how many instructions ran. */
 void vm_budget(struct vm_state *state, uint64_t budget);
-uint64_t vm_spent(const struct vm_state *state, uint64_t budget);
+uint64_t vm_executed(const struct vm_state *state, uint64_t budget);
+
+/*
+ * Has the budget pay for a helper function's work on so many bytes. When the slice is spent by that, the next counted
+ * instruction begins a new one: a helper function is never interrupted.
+ */
+static inline void vm_charge(struct vm_state *state, uint64_t bytes)
+{
+	state->work += bytes / VM_WORK;
+	state->left -= (int64_t)(bytes / VM_WORK);
+}
 
 /* The slice is spent: gives way to others if it's time, and takes the next one. 0 when the run ends: with a fault. */
 int vm_next_slice(struct vm_state *state);
@@ -130,19 +151,27 @@ void vm_drop_held(struct vm_state *state);
 /* ---- vm_mem.c: memory ----------------------------------------------------------------------------------------- */
 
 /* Where [addr, addr + size) may be accessed; NULL when it may not, or is the context. Remembers the region. */
-uint8_t *vm_reach_slow(struct vm_state *state, uint64_t addr, uint64_t size, int write);
+uint8_t *vm_reach_slow(struct vm_state *state, uint64_t addr, uint64_t size, int needs);
 
-static inline uint8_t *vm_reach(struct vm_state *state, uint64_t addr, uint64_t size, int write)
+static inline uint8_t *vm_reach(struct vm_state *state, uint64_t addr, uint64_t size, int needs)
 {
 	uint64_t at = addr - state->stack_lo;
 
 	if (at < state->live && (at & (VM_STRIDE - 1)) + size <= VM_FRAME_SIZE)
 		return (uint8_t *)(uintptr_t)addr;
 	at = addr - state->last.lo;
-	if (at < state->last.size && (at & state->last.mask) + size <= state->last.limit && (!write || state->last.writable))
+	if (at < state->last.size && (at & state->last.mask) + size <= state->last.limit &&
+	    (state->last.allows & needs) == needs)
 		return (uint8_t *)(uintptr_t)addr;
-	return vm_reach_slow(state, addr, size, write);
+	return vm_reach_slow(state, addr, size, needs);
 }
+
+/* As vm_reach for an atomic operation of 1, 2, 4 or 8 bytes; where that is NULL, vm_no_atomic is the fault. */
+static inline uint8_t *vm_reach_atomic(struct vm_state *state, uint64_t addr, uint64_t size, int needs)
+{
+	return addr & (size - 1) ? NULL : vm_reach(state, addr, size, needs | VM_ATOMICS);
+}
+void vm_no_atomic(struct vm_state *state, uint64_t addr, uint64_t size, int needs);
 
 /* What is no fast access: the context, or a fault. 1 when it was done. size: 1, 2, 4, 8. */
 int vm_load_slow(struct vm_state *state, uint64_t addr, uint32_t size, uint64_t *value);
@@ -164,7 +193,7 @@ static inline uint64_t vm_fault(struct vm_state *state, uint64_t value, const ch
 	return 0;
 }
 
-/* A helper's memory argument, or NULL after a fault. Of size 0 any address will do. */
+/* A helper's memory argument, which the budget pays for, or NULL after a fault. Of size 0 any address will do. */
 uint8_t *vm_argument(struct vm_state *state, uint64_t addr, uint64_t size, int write);
 
 /* A helper's map argument, or NULL after a fault. */
@@ -173,12 +202,15 @@ struct vm_map *vm_map_argument(struct vm_state *state, uint64_t value);
 /* Whether a helper's argument is the program's context; a fault when not. */
 int vm_ctx_argument(struct vm_state *state, uint64_t value);
 
+/* vm_helpers.c: whether a helper's arguments are of these kinds; a fault when not. */
+int vm_arguments(struct vm_state *state, const char *kinds, const uint64_t *args);
+
 /* The bytes at addr that may be read, at most max: for strings and probes. 0 where there are none. No fault. */
 uint64_t vm_readable(struct vm_state *state, uint64_t addr, uint64_t max);
 
 /* ---- vm_net.c: packets ---------------------------------------------------------------------------------------- */
 
-enum { VM_ETH_HLEN = 14, VM_SKB_MAX = 4 * 4096 - 320 /* BPF_SKB_MAX_LEN */ };
+enum { VM_PAGE = 4096, VM_ETH_HLEN = 14, VM_SKB_MAX = 4 * 4096 - 320 /* BPF_SKB_MAX_LEN */ };
 
 static inline uint32_t vm_get32(const uint8_t *at)
 {
@@ -198,10 +230,16 @@ static inline uint32_t vm_packet_size(const struct vm_state *state)
 	return state->packet.end - state->packet.data;
 }
 
+/* Where the bytes end that the program itself sees: not those of fragments, which come behind in the same buffer. */
+static inline uint32_t vm_packet_direct(const struct vm_packet *packet)
+{
+	return packet->end < packet->last ? packet->end : packet->last;
+}
+
 /* What LD_ABS and LD_IND load: 1 and the value in host order, or 0. */
 int vm_packet_load(struct vm_state *state, int64_t offset, uint32_t size, uint64_t *value);
 
-/* ---- vm_text.c ------------------------------------------------------------------------------------------------ */
+/* ---- vm_format.c, vm_trace.c ---------------------------------------------------------------------------------- */
 
 /*
  * Formats as bpf_trace_printk and bpf_snprintf do, at most cap bytes with the NUL. Returns the length without it that

@@ -5,42 +5,85 @@
 
 enum { LINE_MAX_SIZE = 1024, PRINTK_ARGS = 3, VPRINTK_ARGS = 12 };
 
-/* Reads only what is the program's own: all other addresses fault, as unmapped ones do in the kernel. */
-uint64_t vm_probe_read(struct vm_state *s, const uint64_t *a)
-{
-	uint32_t size = (uint32_t)a[1];
-	uint8_t *to = vm_argument(s, a[0], size, 1);
+/*
+ * Whose memory an address is of: programs' own memory is the kernel's, wherever it lies here. Nothing else is there to be
+ * read, but the errors are those of x86-64, which asks for the half of the addresses first.
+ */
+enum side { USER, KERNEL, EITHER, NEITHER };
+enum { HALF_BITS = 47 };
+#define USER_END (((uint64_t)1 << HALF_BITS) - 4096)
 
-	if (!to || !size)
-		return 0;
-	if (vm_readable(s, a[2], size) < size) {
-		memset(to, 0, size);
-		return (uint64_t)-EFAULT;
-	}
-	memmove(to, (const void *)(uintptr_t)a[2], size);
+static enum side side_of(struct vm_state *s, uint64_t addr)
+{
+	if (vm_readable(s, addr, 1) || addr >> HALF_BITS == UINT64_MAX >> HALF_BITS)
+		return KERNEL;
+	return addr <= USER_END ? USER : NEITHER;
+}
+
+/* 0, or -errno: addr must be on a side, or (for bpf_probe_read) on one of both. */
+static int64_t check_probe(struct vm_state *s, uint64_t addr, enum side wanted)
+{
+	enum side side = side_of(s, addr);
+
+	if (wanted == EITHER)
+		wanted = side == USER && addr < USER_END ? USER : KERNEL;
+	if (side != wanted)
+		return wanted == KERNEL ? -ERANGE : -EFAULT;
 	return 0;
 }
 
-uint64_t vm_probe_read_str(struct vm_state *s, const uint64_t *a)
+static uint64_t fail(void *to, uint32_t size, int64_t err)
+{
+	memset(to, 0, size);
+	return (uint64_t)err;
+}
+
+static uint64_t probe(struct vm_state *s, const uint64_t *a, enum side wanted)
+{
+	uint32_t size = (uint32_t)a[1];
+	uint8_t *to = vm_argument(s, a[0], size, 1);
+	int64_t err = check_probe(s, a[2], wanted);
+
+	if (!to)
+		return 0;
+	if (err || vm_readable(s, a[2], size) < size)
+		return fail(to, size, err ? err : -EFAULT);
+	if (size > 0) /* no bytes can be read at any address, NULL too, which memmove doesn't take */
+		memmove(to, (const void *)(uintptr_t)a[2], size);
+	return 0;
+}
+
+static uint64_t probe_str(struct vm_state *s, const uint64_t *a, enum side wanted)
 {
 	uint32_t size = (uint32_t)a[1];
 	char *to = (char *)vm_argument(s, a[0], size, 1);
 	const char *from = (const char *)(uintptr_t)a[2];
+	int64_t err = check_probe(s, a[2], wanted);
 	uint64_t have, n;
 
 	if (!to || !size)
 		return 0;
-	have = vm_readable(s, a[2], size);
+	have = err ? 0 : vm_readable(s, a[2], size);
 	n = have ? strnlen(from, have) : 0;
-	if (have == 0 || (n == have && have < size)) {
-		memset(to, 0, size);
-		return (uint64_t)-EFAULT;
-	}
+	if (have == 0 || (n == have && have < size))
+		return fail(to, size, err ? err : -EFAULT);
 	n = n < size ? n : size - 1;
 	memmove(to, from, n);
 	to[n] = 0;
 	return n + 1;
 }
+
+#define PROBE(name, function, side)                                                            \
+	uint64_t name(struct vm_state *s, const uint64_t *a)                                   \
+	{                                                                                      \
+		return function(s, a, side);                                                   \
+	}
+PROBE(vm_probe_read, probe, EITHER)
+PROBE(vm_probe_read_user, probe, USER)
+PROBE(vm_probe_read_kernel, probe, KERNEL)
+PROBE(vm_probe_read_str, probe_str, EITHER)
+PROBE(vm_probe_read_user_str, probe_str, USER)
+PROBE(vm_probe_read_kernel_str, probe_str, KERNEL)
 
 uint64_t vm_strncmp(struct vm_state *s, const uint64_t *a)
 {
@@ -123,16 +166,19 @@ uint64_t vm_strtoul(struct vm_state *s, const uint64_t *a)
 	return (uint64_t)number(s, a, 0);
 }
 
-/* A format is a string: it ends within its memory. */
-static const char *format_argument(struct vm_state *s, uint64_t addr, uint64_t max)
+/* A format is a string: it ends within its memory. A copy, since the output may go there. 0 after a fault. */
+static int copy_format(struct vm_state *s, uint64_t addr, char *to)
 {
-	uint64_t have = vm_readable(s, addr, max);
+	uint64_t have = vm_readable(s, addr, LINE_MAX_SIZE);
 	const char *format = (const char *)(uintptr_t)addr;
+	uint64_t n = have ? strnlen(format, have) : 0;
 
-	if (have && strnlen(format, have) < have)
-		return format;
-	vm_fault(s, addr, "a format string that has no end");
-	return NULL;
+	if (n == have) {
+		vm_fault(s, addr, "a format string that has no end");
+		return 0;
+	}
+	memcpy(to, format, n + 1);
+	return 1;
 }
 
 /* Arguments in an array of size bytes: copied, since it may lie anywhere. The number of them, or -1. */
@@ -150,9 +196,9 @@ uint64_t vm_snprintf(struct vm_state *s, const uint64_t *a)
 {
 	uint32_t cap = (uint32_t)a[1];
 	char *to = (char *)vm_argument(s, a[0], cap, 1);
-	const char *format = to ? format_argument(s, a[2], LINE_MAX_SIZE) : NULL;
 	uint64_t args[VPRINTK_ARGS];
-	int n = format ? array_of(s, a[3], (uint32_t)a[4], args) : -1;
+	char format[LINE_MAX_SIZE];
+	int n = to && copy_format(s, a[2], format) ? array_of(s, a[3], (uint32_t)a[4], args) : -1;
 	int64_t length;
 
 	if (n < 0)

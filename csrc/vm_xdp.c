@@ -1,4 +1,4 @@
-/* XDP's helper functions: net/core/filter.c, bpf_xdp_adjust_head and so on, for packets without fragments. */
+/* XDP's helper functions: net/core/filter.c, bpf_xdp_adjust_head and so on. */
 #include "vm_net.h"
 
 enum { XDP_ABORTED = 0, XDP_REDIRECT = 4, META_MAX = 252 };
@@ -15,9 +15,7 @@ uint64_t vm_xdp_adjust_head(struct vm_state *s, const uint64_t *a)
 	int64_t by = (int32_t)a[1], data = p->data + by;
 	uint32_t meta = p->data - p->meta;
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
-	if (data < (int64_t)p->first + meta || data > (int64_t)p->end - VM_ETH_HLEN)
+	if (data < (int64_t)p->first + meta || data > (int64_t)vm_packet_direct(p) - VM_ETH_HLEN)
 		return (uint64_t)-EINVAL;
 	memmove(p->buffer + p->meta + by, p->buffer + p->meta, meta);
 	p->data = (uint32_t)data;
@@ -25,17 +23,23 @@ uint64_t vm_xdp_adjust_head(struct vm_state *s, const uint64_t *a)
 	return moved(s);
 }
 
+/* By how much the end may grow: in the first buffer, or in the last fragment. */
+static uint32_t tailroom(const struct vm_packet *p)
+{
+	return p->end <= p->last ? p->last - p->end : (p->last - p->end) % VM_PAGE;
+}
+
 uint64_t vm_xdp_adjust_tail(struct vm_state *s, const uint64_t *a)
 {
 	struct vm_packet *p = &s->packet;
 	int64_t by = (int32_t)a[1], end = p->end + by;
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
-	if (end > p->last || end < (int64_t)p->data + VM_ETH_HLEN)
+	if (by > (int64_t)tailroom(p) || end < (int64_t)p->data + VM_ETH_HLEN)
 		return (uint64_t)-EINVAL;
-	if (by > 0)
+	if (by > 0) {
+		vm_charge(s, (uint64_t)by);
 		memset(p->buffer + p->end, 0, (size_t)by);
+	}
 	p->end = (uint32_t)end;
 	return moved(s);
 }
@@ -45,8 +49,6 @@ uint64_t vm_xdp_adjust_meta(struct vm_state *s, const uint64_t *a)
 	struct vm_packet *p = &s->packet;
 	int64_t meta = p->meta + (int64_t)(int32_t)a[1];
 
-	if (!vm_ctx_argument(s, a[0]))
-		return 0;
 	if (meta < p->first || meta > p->data)
 		return (uint64_t)-EINVAL;
 	if ((p->data - meta) % 4 || p->data - meta > META_MAX)
@@ -63,14 +65,15 @@ uint64_t vm_xdp_redirect(struct vm_state *s, const uint64_t *a)
 
 uint64_t vm_xdp_get_buff_len(struct vm_state *s, const uint64_t *a)
 {
-	return vm_ctx_argument(s, a[0]) ? vm_packet_size(s) : 0;
+	(void)a;
+	return vm_packet_size(s);
 }
 
 static uint64_t copy(struct vm_state *s, const uint64_t *a, int store)
 {
 	uint8_t *mine = vm_argument(s, a[2], (uint32_t)a[3], !store), *packet;
 
-	if (!mine || !vm_ctx_argument(s, a[0]))
+	if (!mine)
 		return 0;
 	if ((uint32_t)a[1] > 0xffff || (uint32_t)a[3] > 0xffff)
 		return (uint64_t)-EFAULT;

@@ -51,11 +51,28 @@ int vm_make_arena(struct vm_map *map, uint64_t count)
 
 	if (__builtin_mul_overflow(count, map->private->element, &size))
 		return -E2BIG;
-	map->arena = vm_take_memory(size);
-	if (!map->arena)
-		return -ENOMEM;
 	map->arena_size = size;
-	return 0;
+	if (map->arena)
+		return 0;
+	map->arena = vm_take_memory(size);
+	return map->arena ? 0 : -ENOMEM;
+}
+
+/* From one value to the next. */
+static uint64_t stride_of(uint32_t value_size)
+{
+	uint64_t stride = 1;
+
+	while (stride < (((uint64_t)value_size + 7) & ~(uint64_t)7) + VM_GAP)
+		stride *= 2;
+	return stride;
+}
+
+uint64_t p2b_vm_array_size(uint32_t value_size, uint32_t max_entries)
+{
+	uint64_t size;
+
+	return __builtin_mul_overflow(stride_of(value_size), (uint64_t)max_entries, &size) ? 0 : size;
 }
 
 static int choose(struct vm_map *map)
@@ -85,14 +102,13 @@ static int open_map(struct vm_map *map)
 		return -E2BIG;
 	p->padded = ((size_t)map->value_size + 7) & ~(size_t)7;
 	p->passed = p->per_cpu ? p->padded * map->n_cpus : map->value_size;
-	for (map->stride = 1; map->stride < p->padded + VM_GAP; map->stride *= 2)
-		;
+	map->stride = stride_of(map->value_size);
 	p->element = p->per_cpu ? map->stride * map->n_cpus : map->stride;
 	p->wake.fd = -1;
 	return p->ops->open(map);
 }
 
-int p2b_vm_map_create(struct p2b_vm *vm, const struct p2b_vm_map_spec *spec, struct vm_map **ret)
+int vm_map_create(struct p2b_vm *vm, const struct p2b_vm_map_spec *spec, struct vm_map **ret)
 {
 	struct vm_map *map = calloc(1, sizeof(*map));
 	struct vm_map_private *p = calloc(1, sizeof(*p));
@@ -104,13 +120,15 @@ int p2b_vm_map_create(struct p2b_vm *vm, const struct p2b_vm_map_spec *spec, str
 			.vm = vm, .refs = 1, .kind = spec->kind, .key_size = spec->key_size,
 			.value_size = spec->value_size, .max_entries = spec->max_entries, .flags = spec->flags,
 			.n_cpus = spec->n_cpus, .private = p,
+			.arena = spec->flags & VM_MMAPABLE ? spec->memory : NULL,
 		};
+		map->done = map->arena ? spec->done : NULL;
 		err = open_map(map);
 		if (err && p->ops && p->ops->close)
 			p->ops->close(map);
 	}
 	if (err) {
-		if (map && map->arena)
+		if (map && map->arena && !map->done)
 			vm_give_back(map->arena, map->arena_size);
 		free(p);
 		free(map);
@@ -129,14 +147,16 @@ void vm_map_free(struct vm_map *map)
 	if (p->ops->close)
 		p->ops->close(map);
 	vm_wake_close(&p->wake);
-	if (map->arena)
+	if (map->done)
+		map->done(map->arena);
+	else if (map->arena)
 		vm_give_back(map->arena, map->arena_size);
 	free(p);
 	free(map);
 	vm_release(vm);
 }
 
-void p2b_vm_map_destroy(struct vm_map *map)
+void vm_map_destroy(struct vm_map *map)
 {
 	if (!map)
 		return;
@@ -148,7 +168,7 @@ void p2b_vm_map_destroy(struct vm_map *map)
 /* ---- What programs do ----------------------------------------------------------------------------------------- */
 
 /* Programs may store what lies in the arena, so source and element may be the same. */
-void vm_store(const struct vm_map *map, uint32_t at, const struct vm_value *value, int is_new)
+void vm_store(struct vm_map *map, uint32_t at, const struct vm_value *value, int is_new)
 {
 	const struct vm_map_private *p = map->private;
 	uint8_t *to = vm_element(map, at);
@@ -157,8 +177,10 @@ void vm_store(const struct vm_map *map, uint32_t at, const struct vm_value *valu
 		memmove(to, value->bytes, map->value_size);
 		return;
 	}
-	if (is_new)
+	if (is_new) {
+		map->work += p->element;
 		memset(to, 0, p->element);
+	}
 	for (uint32_t cpu = 0; value->cpu == VM_ALL_CPUS && cpu < map->n_cpus; cpu++)
 		memmove(to + cpu * map->stride, value->bytes + cpu * p->padded, map->value_size);
 	if (value->cpu != VM_ALL_CPUS)

@@ -80,7 +80,7 @@ static inline void *vm_element(const struct vm_map *map, uint32_t at)
 }
 
 /* Stores a value into an element; the other CPUs' values of a new one become zero. */
-void vm_store(const struct vm_map *map, uint32_t at, const struct vm_value *value, int is_new);
+void vm_store(struct vm_map *map, uint32_t at, const struct vm_value *value, int is_new);
 
 /* The hash family, which LPM tries are built upon: keys of exactly key_size bytes. */
 uint32_t vm_hash_locate(struct vm_map *map, const void *key);
@@ -92,5 +92,9 @@ void vm_wake_lower(struct vm_wake *wake);
 
 /* Gives a perf event array its rings. -EBUSY when it has them. */
 int vm_perf_make_rings(struct vm_map *map, uint32_t pages, int ordered);
+
+/* What api.h says of p2b_vm_queue_read(), of the reader itself. */
+struct p2b_reader;
+int vm_queue_read(struct vm_map *map, uint32_t pages, uint32_t ordered, struct p2b_reader **ret);
 
 #endif

@@ -100,9 +100,11 @@ static uint32_t *place_of(struct vm_map *map, const void *key, uint32_t hash)
 	struct hash *h = hash_of(map);
 	uint32_t *place = &h->buckets[hash & h->mask];
 
-	for (; *place; place = &h->entries[*place].chain)
+	for (; *place; place = &h->entries[*place].chain) {
 		if (h->entries[*place].hash == hash && !memcmp(key_at(map, *place), key, map->key_size))
 			break;
+		map->work += sizeof(struct entry);
+	}
 	return place;
 }
 

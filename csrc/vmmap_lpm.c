@@ -79,9 +79,11 @@ static uint32_t lpm_search(struct vm_map *map, const void *key)
 
 	if (masked(map, key, &p))
 		return 0;
+	map->work += p.length;
 	for (int64_t n = p.length; n >= 0; n--) {
 		if (!t->lengths[n])
 			continue;
+		map->work += map->key_size;
 		cut(map, &p, (uint32_t)n);
 		at = vm_hash_locate(map, &p);
 		if (at)

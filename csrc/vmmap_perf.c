@@ -64,17 +64,17 @@ static int make_rings(struct vm_map *map, uint64_t size, int ordered)
 
 int vm_perf_make_rings(struct vm_map *map, uint32_t pages, int ordered)
 {
-	int err;
+	int err = -EBUSY;
 
 	if (!pages || pages & (pages - 1) || pages > PAGES_MAX)
 		return -EINVAL;
-	if (map->private->state)
-		return -EBUSY;
 	vm_lock(map->vm);
-	err = make_rings(map, (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE), ordered);
-	if (err) {
-		perf_close(map);
-		map->private->state = NULL;
+	if (!map->private->state) {
+		err = make_rings(map, (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE), ordered);
+		if (err) {
+			perf_close(map);
+			map->private->state = NULL;
+		}
 	}
 	vm_unlock(map->vm);
 	return err;

@@ -1,5 +1,5 @@
 /*
- * Program arrays: programs for tail calls. User space puts programs in by p2b_vm_map_set_prog, and reads the numbers
+ * Program arrays: programs for tail calls. User space puts programs in by vm_map_set_prog, and reads the numbers
  * that it gave them; programs can do nothing with the elements. No program is let go with the lock held.
  */
 #include "vmmap.h"
@@ -102,7 +102,7 @@ struct p2b_vm_prog *vm_map_prog(struct vm_map *map, uint32_t index)
 	return map->kind == VM_PROG_ARRAY && index < map->max_entries ? s->slots[index].prog : NULL;
 }
 
-int p2b_vm_map_set_prog(struct vm_map *map, uint32_t index, struct p2b_vm_prog *prog, uint32_t id)
+int vm_map_set_prog(struct vm_map *map, uint32_t index, struct p2b_vm_prog *prog, uint32_t id)
 {
 	struct progs *s = map->private->state;
 	struct p2b_vm_prog *old = NULL;

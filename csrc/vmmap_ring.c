@@ -135,7 +135,7 @@ uint64_t vm_ring_query(struct vm_map *map, uint64_t flags)
 	}
 }
 
-void p2b_vm_ring_positions(struct vm_map *map, uint64_t *ret)
+void vm_ring_positions(struct vm_map *map, uint64_t *ret)
 {
 	vm_lock(map->vm);
 	ret[0] = vm_ring_query(map, CONS_POS);

@@ -81,8 +81,11 @@ static uint32_t skip(const struct vm_map *map, uint64_t *at)
 uint32_t vm_user_ring_next(struct vm_map *map)
 {
 	struct user_ring *r = map->private->state;
+	uint64_t before = r->consumed;
+	uint32_t size = skip(map, &r->consumed);
 
-	return skip(map, &r->consumed);
+	map->work += r->consumed - before;
+	return size;
 }
 
 void vm_user_ring_read(const struct vm_map *map, uint32_t offset, void *to, uint32_t size)
@@ -101,7 +104,7 @@ void vm_user_ring_drop(struct vm_map *map, uint32_t size)
 
 /* ---- User space ----------------------------------------------------------------------------------------------- */
 
-int p2b_vm_user_ring_send(struct vm_map *map, const void *data, uint32_t size)
+int vm_user_ring_send(struct vm_map *map, const void *data, uint32_t size)
 {
 	struct user_ring *r = map->private->state;
 	int err = 0;
@@ -122,7 +125,7 @@ int p2b_vm_user_ring_send(struct vm_map *map, const void *data, uint32_t size)
 	return err;
 }
 
-int64_t p2b_vm_user_ring_peek(struct vm_map *map, uint64_t *position, void *out, uint64_t cap, int take)
+int64_t vm_user_ring_peek(struct vm_map *map, uint64_t *position, void *out, uint64_t cap, int take)
 {
 	struct user_ring *r = map->private->state;
 	uint32_t size, header;
@@ -144,7 +147,7 @@ int64_t p2b_vm_user_ring_peek(struct vm_map *map, uint64_t *position, void *out,
 	return size > cap ? -ENOSPC : (int64_t)size;
 }
 
-uint64_t p2b_vm_user_ring_waiting(struct vm_map *map)
+uint64_t vm_user_ring_waiting(struct vm_map *map)
 {
 	const struct user_ring *r = map->private->state;
 	uint64_t n;

@@ -55,15 +55,7 @@ static int lookup(struct vm_map *map, const void *key, void *value, int take)
 	return 0;
 }
 
-void *p2b_vm_map_memory(struct vm_map *map, uint64_t *size)
-{
-	if (!(map->flags & VM_MMAPABLE))
-		return NULL;
-	*size = map->arena_size;
-	return map->arena;
-}
-
-int p2b_vm_map_lookup(struct vm_map *map, const void *key, void *value)
+int vm_map_lookup(struct vm_map *map, const void *key, void *value)
 {
 	int err;
 
@@ -73,7 +65,7 @@ int p2b_vm_map_lookup(struct vm_map *map, const void *key, void *value)
 	return err;
 }
 
-int p2b_vm_map_take(struct vm_map *map, const void *key, void *value)
+int vm_map_take(struct vm_map *map, const void *key, void *value)
 {
 	int err;
 
@@ -93,7 +85,7 @@ static int update(struct vm_map *map, const void *key, const void *value, uint64
 	return ops->put ? ops->put(map, key, &all, flags) : -EINVAL;
 }
 
-int p2b_vm_map_update_many(struct vm_map *map, const void *keys, const void *values, uint32_t count, uint64_t flags,
+int vm_map_update_many(struct vm_map *map, const void *keys, const void *values, uint32_t count, uint64_t flags,
 			   uint32_t *done)
 {
 	const struct vm_map_private *p = map->private;
@@ -111,14 +103,14 @@ int p2b_vm_map_update_many(struct vm_map *map, const void *keys, const void *val
 	return err;
 }
 
-int p2b_vm_map_update(struct vm_map *map, const void *key, const void *value, uint64_t flags)
+int vm_map_update(struct vm_map *map, const void *key, const void *value, uint64_t flags)
 {
 	uint32_t done;
 
-	return p2b_vm_map_update_many(map, key, value, 1, flags, &done);
+	return vm_map_update_many(map, key, value, 1, flags, &done);
 }
 
-int p2b_vm_map_delete(struct vm_map *map, const void *key)
+int vm_map_delete(struct vm_map *map, const void *key)
 {
 	const struct vm_map_ops *ops = map->private->ops;
 	int err;
@@ -129,7 +121,7 @@ int p2b_vm_map_delete(struct vm_map *map, const void *key)
 	return err;
 }
 
-int p2b_vm_map_next_key(struct vm_map *map, const void *key, void *next)
+int vm_map_next_key(struct vm_map *map, const void *key, void *next)
 {
 	const struct vm_map_ops *ops = map->private->ops;
 	uint32_t at;
@@ -156,7 +148,7 @@ static uint64_t count_elements(struct vm_map *map)
 	return n;
 }
 
-int64_t p2b_vm_map_count(struct vm_map *map)
+int64_t vm_map_count(struct vm_map *map)
 {
 	uint64_t n;
 
@@ -193,7 +185,7 @@ static int64_t walk(struct vm_map *map, uint8_t *keys, uint8_t *values, uint64_t
 	return (int64_t)n;
 }
 
-int64_t p2b_vm_map_walk(struct vm_map *map, void *keys, void *values, uint64_t cap, uint32_t flags)
+int64_t vm_map_walk(struct vm_map *map, void *keys, void *values, uint64_t cap, uint32_t flags)
 {
 	int64_t n;
 

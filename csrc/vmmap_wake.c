@@ -98,7 +98,7 @@ static void close_queue(struct p2b_reader *reader)
 
 static const struct p2b_reader_ops ops = { .take = take, .stats = stats, .close = close_queue };
 
-int p2b_vm_queue_read(struct vm_map *map, uint32_t pages, uint32_t ordered, struct p2b_reader **ret)
+int vm_queue_read(struct vm_map *map, uint32_t pages, uint32_t ordered, struct p2b_reader **ret)
 {
 	struct queue *q;
 	int err;

@@ -7,7 +7,9 @@
  */
 #include "core.h"
 
+#include <fcntl.h>
 #include <linux/bpf.h>
+#include <unistd.h>
 
 enum {
 	SEEN_FIRST = 1 << 10,   /* places in the smallest table of seen keys */
@@ -26,7 +28,7 @@ struct seen {
 enum mode { MODE_START, MODE_BATCH, MODE_KEYS, MODE_END };
 
 struct p2b_walk {
-	int fd;
+	int fd;                 /* of its own: the map may be closed meanwhile */
 	enum mode mode;
 	uint32_t key_size, value_size, flags;
 	uint64_t steps_left;
@@ -107,38 +109,12 @@ static int seen_has(const struct p2b_walk *w, const uint8_t *key)
 	return w->seen.places && w->seen.table[place(w, key)];
 }
 
-int p2b_walk_create(int fd, uint32_t key_size, uint32_t value_size, uint32_t max_entries, uint32_t flags,
-		    struct p2b_walk **ret)
+static void destroy(void *walk)
 {
-	struct p2b_walk *w = calloc(1, sizeof(*w));
-	size_t cursor = key_size > sizeof(uint32_t) ? key_size : sizeof(uint32_t);
+	struct p2b_walk *w = walk;
 
-	*ret = w;
-	if (!w)
-		return -ENOMEM;
-	*w = (struct p2b_walk){
-		.fd = fd,
-		.mode = MODE_START,
-		.key_size = key_size,
-		.value_size = value_size,
-		.flags = flags,
-		.steps_left = (uint64_t)max_entries * ROUNDS + STEPS_MIN,
-		.cursor = malloc(cursor),
-		.next = malloc(cursor),
-		.again = malloc(cursor),
-		.first = malloc(cursor),
-	};
-	if (w->cursor && w->next && w->again && w->first)
-		return 0;
-	p2b_walk_destroy(w);
-	*ret = NULL;
-	return -ENOMEM;
-}
-
-void p2b_walk_destroy(struct p2b_walk *w)
-{
-	if (!w)
-		return;
+	if (w->fd >= 0)
+		close(w->fd);
 	free(w->seen.keys);
 	free(w->seen.table);
 	free(w->cursor);
@@ -148,9 +124,55 @@ void p2b_walk_destroy(struct p2b_walk *w)
 	free(w);
 }
 
+static int create(int fd, uint32_t key_size, uint32_t value_size, uint32_t max_entries, uint32_t flags,
+		  struct p2b_handle *ret)
+{
+	struct p2b_walk *w = calloc(1, sizeof(*w));
+	size_t cursor = key_size > sizeof(uint32_t) ? key_size : sizeof(uint32_t);
+	int err = 0;
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct p2b_walk){
+		.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0),
+		.mode = MODE_START,
+		.key_size = key_size,
+		.value_size = value_size,
+		.flags = flags,
+		.steps_left = (uint64_t)max_entries * ROUNDS + STEPS_MIN,
+	};
+	if (w->fd < 0)
+		err = -errno;
+	w->cursor = malloc(cursor);
+	w->next = malloc(cursor);
+	w->again = malloc(cursor);
+	w->first = malloc(cursor);
+	if (!err && w->cursor && w->next && w->again && w->first)
+		return p2b_own_object(ret, w, destroy, 0);
+	destroy(w);
+	return err ? err : -ENOMEM;
+}
+
+int p2b_walk_make(struct p2b_handle *map, uint32_t key_size, uint32_t value_size, uint32_t max_entries, uint32_t flags,
+		  struct p2b_handle *ret)
+{
+	int fd = p2b_hold(map), err;
+
+	if (fd < 0)
+		return fd;
+	err = create(fd, key_size, value_size, max_entries, flags, ret);
+	p2b_let_go(map);
+	return err;
+}
+
 static uint64_t element_flags(const struct p2b_walk *w)
 {
 	return w->flags & P2B_WALK_LOCK ? BPF_F_LOCK : 0;
+}
+
+static int next_key(const struct p2b_walk *w, const void *key, void *next)
+{
+	return p2b_element(BPF_MAP_GET_NEXT_KEY, w->fd, key, next, 0);
 }
 
 static int batch_next(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
@@ -179,12 +201,12 @@ static int take(struct p2b_walk *w, const void *key, void *value)
 	int err;
 
 	if (!(w->flags & P2B_WALK_DELETE))
-		return p2b_map_lookup(w->fd, key, value, element_flags(w));
-	err = p2b_map_lookup_and_delete(w->fd, key, value, element_flags(w));
+		return p2b_element(BPF_MAP_LOOKUP_ELEM, w->fd, key, value, element_flags(w));
+	err = p2b_element(BPF_MAP_LOOKUP_AND_DELETE_ELEM, w->fd, key, value, element_flags(w));
 	if (err != -EINVAL && err != -P2B_ENOTSUPP)
 		return err;
-	err = p2b_map_lookup(w->fd, key, value, element_flags(w));      /* hashes have the joint command since 5.14 */
-	return err ? err : p2b_map_delete(w->fd, key);
+	err = p2b_element(BPF_MAP_LOOKUP_ELEM, w->fd, key, value, element_flags(w));      /* hashes have the joint command since 5.14 */
+	return err ? err : p2b_element(BPF_MAP_DELETE_ELEM, w->fd, key, NULL, 0);
 }
 
 /* Takes the key at the cursor out of the map: 1, or 0 when it is gone, or -errno. */
@@ -218,10 +240,10 @@ static int fatal(int err)
 static int settle(struct p2b_walk *w, void *value, int *there)
 {
 	for (int tries = 0; tries < AGREE_TRIES; tries++) {
-		int before = p2b_map_next_key(w->fd, w->cursor, w->next);
-		int found = value ? p2b_map_lookup(w->fd, w->cursor, value, element_flags(w)) : 0;
-		int after = p2b_map_next_key(w->fd, w->cursor, w->again);
-		int first = p2b_map_next_key(w->fd, NULL, w->first);
+		int before = next_key(w, w->cursor, w->next);
+		int found = value ? p2b_element(BPF_MAP_LOOKUP_ELEM, w->fd, w->cursor, value, element_flags(w)) : 0;
+		int after = next_key(w, w->cursor, w->again);
+		int first = next_key(w, NULL, w->first);
 		int agree = same(w, before, w->next, after, w->again);
 
 		if (fatal(before) || fatal(after) || fatal(first) || fatal(found))
@@ -242,7 +264,7 @@ static int key_step(struct p2b_walk *w, void *key, void *value)
 	if (!w->steps_left--)
 		return -EBUSY;
 	/* A key that will be deleted has a next one only before. */
-	last = w->flags & P2B_WALK_DELETE ? p2b_map_next_key(w->fd, w->cursor, w->next) :
+	last = w->flags & P2B_WALK_DELETE ? next_key(w, w->cursor, w->next) :
 					    settle(w, known ? NULL : value, &there);
 	if (fatal(last))
 		return last;
@@ -292,14 +314,14 @@ static int start(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
 		if (r != -EINVAL && r != -P2B_ENOTSUPP)
 			return r;
 	}
-	r = p2b_map_next_key(w->fd, NULL, w->cursor);
+	r = next_key(w, NULL, w->cursor);
 	w->mode = r ? MODE_END : MODE_KEYS;
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	return keys_next(w, keys, values, cap);
 }
 
-int p2b_walk_next(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
+static int read_on(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
 {
 	int n = 0;
 
@@ -318,4 +340,15 @@ int p2b_walk_next(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
 		w->error = 0;
 	}
 	return n;
+}
+
+int p2b_walk_next(struct p2b_handle *walk, void *keys, void *values, uint32_t cap)
+{
+	int r = p2b_hold(walk);
+
+	if (r < 0)
+		return r;
+	r = read_on(walk->object, keys, values, cap);
+	p2b_let_go(walk);
+	return r;
 }

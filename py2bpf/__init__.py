@@ -4,6 +4,7 @@
     datastructures                              maps and queues, shared with programs
     funcs                                       functions that programs call
     sim                                         runs programs as Python, in a simulated kernel
+    net                                         headers of packets, and a dissector that finds them
     prog                                        create_prog: compile and load a function for any hook
     testing                                     packets for tests
     vm                                          the embedded VM: all of it without privileges
@@ -17,8 +18,17 @@ The modules are imported when they are first used.
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any, Final
+
+from .interpreters import refusal
+
+if why := refusal():
+    raise ImportError(why, name=__name__)
+del why
 
 if TYPE_CHECKING:
     from . import (
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
         exception,
         funcs,
         kprobe,
+        net,
         prog,
         sim,
         socket_filter,
@@ -48,6 +59,7 @@ __all__ = [
     "funcs",
     "kprobe",
     "losses",
+    "net",
     "prog",
     "sim",
     "socket_filter",
@@ -60,10 +72,14 @@ __all__ = [
 ]
 
 __version__: Final = "0.1.0"
-
+"""The only place that says it: pyproject.toml has the build read it here."""
 
 _CLASSES: Final = {"Global": "datastructures", "Struct": "records", "losses": "ledger"}
 """The modules that have what isn't a module itself."""
+
+
+_HOMES: Final = ("datastructures", "prog", "funcs", "socket_filter", "tc", "xdp", "exception", "spec", "btf")
+"""The modules to look for a misplaced name in."""
 
 
 def __getattr__(name: str) -> Any:
@@ -71,7 +87,21 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f".{_CLASSES[name]}", __name__), name)
     if name in __all__:
         return importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.startswith("__") or importlib.util.find_spec(f"{__name__}.{name}") is not None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)  # it isn't imported yet
+    why = f"py2bpf {__version__} has no {name!r}: {_near(name)}"
+    if sys._getframe(1).f_code.co_name == "_handle_fromlist":  # `from py2bpf import name`, which would say less
+        raise ImportError(why, name=__name__)
+    raise AttributeError(why, name=name)
+
+
+def _near(name: str) -> str:
+    """Where that name may be, or what there is."""
+    homes = [home for home in _HOMES if hasattr(importlib.import_module(f".{home}", __name__), name)]
+    if homes:
+        return f"from py2bpf.{homes[0]} import {name}"
+    near = difflib.get_close_matches(name, __all__, 1)
+    return f"it has {', '.join(__all__)}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def __dir__() -> list[str]:

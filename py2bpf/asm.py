@@ -203,6 +203,21 @@ def atomic(size: int, op: int, base: int, off: int, src: int) -> Insn:
     return Insn(Kind.PLAIN, Class.STX | Mode.ATOMIC | SIZES[size], base, src, off, op)
 
 
+def load_acquire(size: int, dst: int, base: int, off: int) -> Insn:
+    """dst = size bytes at base + off, zero-extended; what follows in the program happens later, for all CPUs."""
+    return Insn(Kind.PLAIN, Class.STX | Mode.ATOMIC | SIZES[size], dst, base, off, LOAD_ACQUIRE)
+
+
+def store_release(size: int, base: int, off: int, src: int) -> Insn:
+    """size bytes at base + off = src; what comes before in the program happened earlier, for all CPUs."""
+    return Insn(Kind.PLAIN, Class.STX | Mode.ATOMIC | SIZES[size], base, src, off, STORE_RELEASE)
+
+
+def addr_space_cast(dst: int, src: int, to: int, origin: int) -> Insn:
+    """dst = src, a pointer into address space ``origin``, as one into ``to``: 1 is the program's arena, 0 all else."""
+    return Insn(Kind.PLAIN, Class.ALU64 | Alu.MOV | Source.X, dst, src, ADDR_SPACE_CAST, to << 16 | origin)
+
+
 def packet_load(size: int, off: int, index: int | None = None) -> Insn:
     """r0 = size bytes of the packet (context in r6) at index register + off, in host order."""
     mode = Mode.ABS if index is None else Mode.IND
@@ -227,6 +242,11 @@ def branch(op: Jump, dst: int, src: int, label: int, wide: bool = True) -> Insn:
 def branch_imm(op: Jump, dst: int, imm: int, label: int, wide: bool = True) -> Insn:
     """if dst op imm goto label."""
     return Insn(Kind.JUMP, (Class.JMP if wide else Class.JMP32) | op | Source.K, dst, 0, 0, imm, label)
+
+
+def may_goto(label: int) -> Insn:
+    """Goes on, and to the label once it has been here too often: 2**23 times in one call of the function, or 250 ms."""
+    return Insn(Kind.JUMP, MAY_GOTO, 0, 0, 0, 0, label)
 
 
 def label(number: int) -> Insn:
@@ -267,3 +287,12 @@ def exit_() -> Insn:
 FETCH: Final = 0x01
 XCHG: Final = 0xE1
 CMPXCHG: Final = 0xF1
+LOAD_ACQUIRE: Final = 0x100
+STORE_RELEASE: Final = 0x110
+"""What an atomic instruction does, in its immediate: bits of it, whole ones."""
+
+ADDR_SPACE_CAST: Final = 1
+"""The offset that makes a move of registers a cast between address spaces."""
+
+MAY_GOTO: Final = Class.JMP | 0xE0
+"""The opcode of may_goto, which is no jump on a condition that it names."""

@@ -5,7 +5,8 @@
     python -m py2bpf dis tools.py:on_packet --hook xdp   as a program of that hook
     python -m py2bpf replay count.py:count lo.pcap       runs it over a capture; --hook xdp or tc, --json
 
-Nothing is loaded or attached, but the file is run as Python imports it. ``replay`` has the maps that it makes live
+Nothing is loaded or attached, but the file is run as Python imports it: what it attaches itself belongs under
+``if __name__ == "__main__":``. ``replay`` has the maps that it makes live
 in the embedded VM, and so has ``dis`` where the kernel refuses them.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import errno
 import functools
+import inspect
 import os
 import runpy
 import sys
@@ -23,7 +25,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from .compiler.pipeline import compile_function
-from .exception import KernelError, Py2BpfError
+from .exception import KernelError, NotInVm, Py2BpfError
 from .prog import Prog, create_prog, listing
 from .spec import ContextSpec
 from .uapi import contexts
@@ -46,6 +48,11 @@ _REPLAYED: Final = {"socket_filter": ProgType.SOCKET_FILTER, "tc": ProgType.SCHE
 
 _HOOKS: Final = {**_REPLAYED, **{kind.name.lower(): kind for kind in _CONTEXTS}}
 """What ``dis`` compiles for, in the same words."""
+
+_AT_IMPORT: Final = (
+    "The file was run as Python imports it, up to there. Put what attaches and reads under "
+    "`if __name__ == '__main__':`, and it is left out here"
+)
 
 _REFUSED: Final = (errno.EPERM, errno.EACCES)
 """What the kernel answers to those without privileges."""
@@ -108,7 +115,7 @@ def _load_for_dis(target: str, stack: ExitStack) -> tuple[dict[str, Any], str]:
         return _load(target)
     except KernelError as error:
         if error.errno not in _REFUSED or vm.current() == "vm":
-            raise
+            raise _at_import(error, target.rpartition(":")[0]) from error
         instead = "So the file's maps are in py2bpf's embedded VM, which asks for no privileges."
         print(f"{error}\n{instead}", file=sys.stderr)
     stack.enter_context(vm.backend())
@@ -156,18 +163,22 @@ def _replay(target: str, path: str, kind: ProgType, as_json: bool) -> int:
 
 def _program(found: Any, kind: ProgType) -> Prog:
     """What FILE:FUNCTION names: a function, or an object of a hook, which has its program already."""
-    made = getattr(found, "prog", found)
-    return made if isinstance(made, Prog) else create_prog(kind, _CONTEXTS[kind], getattr(found, "fn", found))
+    made = _own(found, "prog")
+    return made if isinstance(made, Prog) else create_prog(kind, _CONTEXTS[kind], _own(found, "fn"))
+
+
+def _own(found: Any, name: str) -> Any:
+    """The attribute that a probe or an object of a hook has, and anything else itself. No __getattr__ is asked: that of
+    ctypes.cdll opens the library of any name."""
+    return found if inspect.getattr_static(found, name, None) is None else getattr(found, name)
 
 
 def _captured(prog: Prog, names: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The maps and the event queues that a program uses, by the names that the file or they themselves have."""
-    from .datastructures.globals import LossCounter
-
     maps: dict[str, Any] = {}
     queues: dict[str, Any] = {}
     for number, each in enumerate(prog.spec.captures):
-        if each is None or isinstance(each, LossCounter):
+        if each is None:  # a counter of errors or losses
             continue
         known = (name for name, value in names.items() if value is each)
         name = next(known, each.map_spec.name or f"number {number}")
@@ -182,6 +193,8 @@ def _load(target: str) -> tuple[dict[str, Any], str]:
         raise _Usage(f"{target!r} is not of the form FILE:FUNCTION")
     try:
         names = runpy.run_path(path, run_name=_MODULE)
+    except NotInVm as error:
+        raise _at_import(error, path) from error
     except OSError as error:
         if isinstance(error, Py2BpfError):
             raise
@@ -195,10 +208,17 @@ def _load(target: str) -> tuple[dict[str, Any], str]:
         except AttributeError as error:
             raise _Usage(f"{path} has no {name!r}: {error}") from error
     if name not in names:
-        own = {key: getattr(value, "fn", value) for key, value in names.items() if not key.startswith("_")}
+        own = {key: _own(value, "fn") for key, value in names.items() if not key.startswith("_")}
         functions = [key for key, fn in own.items() if callable(fn) and getattr(fn, "__module__", "") == _MODULE]
         raise _Usage(f"{path} has no {name!r}; it has {', '.join(functions) or 'no functions'}")
     return names, name
+
+
+def _at_import(error: Exception, path: str) -> _Broken:
+    """For what the file did when it was run, and could not: with the line that did it."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    where = f" ({path}, line {lines[-1]})" if lines else ""
+    return _Broken(f"{type(error).__name__}: {error}{where}\n{_AT_IMPORT}")
 
 
 def _resolve(found: Any, hook: str | None) -> tuple[Any, ProgType, ContextSpec]:
@@ -210,7 +230,7 @@ def _resolve(found: Any, hook: str | None) -> tuple[Any, ProgType, ContextSpec]:
     kind = _HOOKS.get((hook or "socket_filter").lower())
     if kind is None:
         raise _Usage(f"unknown hook {hook!r}; known are {', '.join(_HOOKS)}")
-    return getattr(found, "fn", found), kind, _CONTEXTS[kind]
+    return _own(found, "fn"), kind, _CONTEXTS[kind]
 
 
 def _probe(found: Any) -> tuple[Any, ProgType, ContextSpec] | None:

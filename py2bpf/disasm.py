@@ -9,7 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from .asm import CMPXCHG, FETCH, XCHG, Alu, Class, Insn, Jump, Kind, Mode, Size, Source
+from .asm import (
+    ADDR_SPACE_CAST,
+    CMPXCHG,
+    FETCH,
+    LOAD_ACQUIRE,
+    MAY_GOTO,
+    STORE_RELEASE,
+    XCHG,
+    Alu,
+    Class,
+    Insn,
+    Jump,
+    Kind,
+    Mode,
+    Size,
+    Source,
+)
 from .uapi.helpers import HELPERS
 
 _TYPE: Final = {Size.B: "u8", Size.H: "u16", Size.W: "u32", Size.DW: "u64"}
@@ -104,6 +120,8 @@ def _alu(insn: Insn) -> str:
         return f"r{insn.dst} = {order}{insn.imm} r{insn.dst}"
     if not insn.code & Source.X:
         return f"{dst} {_signed_op(op, insn.off)} {insn.imm}"
+    if op is Alu.MOV and wide and insn.off == ADDR_SPACE_CAST:
+        return f"{dst} = addr_space_cast({letter}{insn.src}, {insn.imm >> 16}, {insn.imm & 0xFFFF})"
     if op is Alu.MOV and insn.off:
         return f"{dst} = (s{insn.off}){letter}{insn.src}"
     return f"{dst} {_signed_op(op, insn.off)} {letter}{insn.src}"
@@ -119,6 +137,8 @@ def _goal(insn: Insn, distance: int) -> str:
 
 
 def _jump(insn: Insn) -> str:
+    if insn.code == MAY_GOTO:
+        return f"may_goto {_goal(insn, insn.off)}"
     narrow = insn.code & 7 == Class.JMP32
     op = Jump(insn.code & 0xF0)
     if op is Jump.JA:
@@ -169,7 +189,20 @@ def _store(insn: Insn) -> str:
     return _checked(insn, Mode.MEM, f"{_memory(insn, insn.dst)} = r{insn.src}")
 
 
+def _ordered(insn: Insn) -> str:
+    """A load or store that no other one of the program passes, of any size."""
+    size = Size(insn.code & 0x18)
+    letter = "r" if size is Size.DW else "w"
+    base, value = (insn.src, insn.dst) if insn.imm == LOAD_ACQUIRE else (insn.dst, insn.src)
+    place = f"({_TYPE[size]} *)(r{base} {_signed(insn.off)})"
+    if insn.imm == LOAD_ACQUIRE:
+        return f"{letter}{value} = load_acquire({place})"
+    return f"store_release({place}, {letter}{value})"
+
+
 def _atomic(insn: Insn) -> str:
+    if insn.imm in (LOAD_ACQUIRE, STORE_RELEASE):
+        return _ordered(insn)
     narrow = Size(insn.code & 0x18) is Size.W
     letter, bits = ("w", 32) if narrow else ("r", 64)
     place, value = f"r{insn.dst} {_signed(insn.off)}", f"{letter}{insn.src}"

@@ -18,7 +18,9 @@ Py2BpfError
 
 Warning.UserWarning             the function compiles, and yet:
 ├── PossiblyNone                what may be None is used without a test
-└── MixedSigns                  a negative number meets an unsigned 64-bit one in a variable
+├── MixedSigns                  a negative number meets an unsigned 64-bit one in a variable
+├── CalledOnce                  a call that reads or changes the world is made once, while compiling
+└── NeverTrue                   a comparison can't hold: with None, or with a text that doesn't fit
 """
 
 from __future__ import annotations
@@ -52,6 +54,9 @@ class TranslationError(Py2BpfError):
     function, say). ``str()`` of the error shows all of it, with a caret under the expression.
     """
 
+    final = False
+    """Whether the compiler need not try the function in another way."""
+
     def __init__(
         self,
         line: int,
@@ -67,6 +72,7 @@ class TranslationError(Py2BpfError):
         self.span = span
         self.hints = hints
         self.notes = notes
+        self.about: object = None  # what the compiler was to store
 
     def __str__(self) -> str:
         from .compiler.diagnostics import render
@@ -89,12 +95,16 @@ class LimitExceeded(TranslationError):  # noqa: N818 - the design's name
 class KernelError(Py2BpfError, OSError):
     """A system call failed. ``errno`` is the kernel's; ``str()`` says what was tried and what to do."""
 
-    def __init__(self, errno: int, msg: str) -> None:
+    told = False
+    """Whether the message says what ``errno`` means here, so that strerror(3) has nothing to add."""
+
+    def __init__(self, errno: int, msg: str, *, told: bool = False) -> None:
         super().__init__(errno, msg)
+        self.told = told
 
     def __str__(self) -> str:
         name, text = os.strerror(self.errno or 0), self.strerror or ""
-        return text if name in text else f"{text} ({name})"
+        return text if self.told or name in text else f"{text} ({name})"
 
 
 class VerifierError(KernelError):
@@ -188,6 +198,19 @@ class PossiblyNone(UserWarning):
 class MixedSigns(UserWarning):
     """A variable is a negative constant on one path and an unsigned 64-bit number on another, and is compared,
     divided or shifted where they meet: there the constant has become its value modulo 2**64."""
+
+
+class CalledOnce(UserWarning):
+    """A call that reads or changes the world (a clock, random numbers, the process, files, a log) is made while the
+    program is compiled: what it gives is a constant, what it does happens once.
+
+    The text names what the program can call instead; called outside of the function, it means what it says.
+    """
+
+
+class NeverTrue(UserWarning):
+    """A comparison that never holds: a test for None of what is never None, as ``m[key]`` of a number is not, or a char
+    array compared with a constant that is longer than it, or has a NUL. (Its ``not`` always holds.)"""
 
 
 class InternalCompilerError(Py2BpfError):

@@ -15,7 +15,11 @@ from .checksum import csum_replace4 as csum_replace4
 from .intrinsics import Helper, Pseudo
 from .uapi.helpers import HELPERS
 
-addrof: Final = Pseudo("addrof", "value", "The address of an object, or of a copy of a number, for a helper.")
+addrof: Final = Pseudo(
+    "addrof", "value",
+    "The address of an object, or of a number that is a variable, a field or an item: what a helper writes there is "
+    "read afterwards. Of any other number it is the address of a copy, which helpers can only read.",
+)  # fmt: skip
 memcpy: Final = Pseudo(
     "memcpy", "source, destination, size", "Copies a constant number of bytes: the source comes first."
 )

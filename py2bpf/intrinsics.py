@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
+from .borders import mark, meant, shorten
 from .exception import Py2BpfError
 from .uapi.helpers import HelperInfo
 from .worlds import CURRENT
@@ -24,11 +25,17 @@ class Intrinsic:
     def __repr__(self) -> str:
         return f"<py2bpf.funcs.{self.__name__}>"
 
+    @mark
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         world = CURRENT.get()
-        if world is None:
-            self._refuse()
-        return world.call(self, args, kwargs)
+        try:
+            if world is None:
+                self._refuse()
+            return world.call(self, args, kwargs)
+        except Exception as error:
+            if meant(error):
+                shorten(error)
+            raise
 
     def _refuse(self) -> NoReturn:
         raise Py2BpfError(

@@ -10,6 +10,9 @@
 
 System calls go by the name ``sys_X`` on every kernel and architecture: ``pt_regs.args``, and the registers that C
 passes arguments in, are then the call's own arguments, also where the kernel wraps them.
+
+``args`` and ``ret`` have the width and sign of their C types, as far as the kernel's BTF and the tracepoints of system
+calls tell them; else they are whole registers.
 """
 
 from __future__ import annotations
@@ -22,8 +25,12 @@ from contextlib import ExitStack
 from typing import Any, Final, NamedTuple
 
 from . import ledger
+from .borders import public
 from .exception import DataTypeError, KernelError
+from .given import shown
+from .kernel import signatures
 from .kernel.perf_event import Attachment, KprobeEvent, have_kprobes, no_kprobes
+from .kernel.signatures import UNKNOWN
 from .kernel.symbols import Symbols
 from .ledger import Loss
 from .probes import Attached, Unattached
@@ -33,7 +40,8 @@ from .uapi import contexts
 from .uapi.prog_types import ProgType
 from .uapi.syscalls import candidates, is_wrapper
 
-_TARGET: Final = re.compile(r"^(?P<symbol>[\w.$]+)(?:\+(?P<offset>0[xX][0-9a-fA-F]+|\d+))?$")
+_TARGET: Final = re.compile(r"(?P<symbol>[\w.$]+)(?:\+(?P<offset>0[xX][0-9a-fA-F]{1,16}|\d{1,19}))?", re.ASCII)
+"""An offset has at most 64 bits."""
 
 _NOT_HERE: Final = (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL, errno.EILSEQ, errno.EOPNOTSUPP)
 """How kernels refuse a symbol that is missing, can't be probed, or is not unique."""
@@ -53,9 +61,9 @@ class Kprobe(Attached):
         with ExitStack() as stack:
             event, self.symbol = _open_first(targets, exit_probe)
             stack.enter_context(event)
-            context = _context(self.symbol, exit_probe)
+            context = _context(self.symbol, exit_probe, _is_inside(targets, self.symbol))
             self.prog = stack.enter_context(create_prog(ProgType.KPROBE, context, fn))
-            self._attachment = stack.enter_context(Attachment(event.fd, self.prog.fd))
+            self._attachment = stack.enter_context(Attachment(event.event, self.prog.handle))
             super().__init__(stack.pop_all())
         ledger.register(self)
 
@@ -82,7 +90,13 @@ class Probe(Unattached):
     def context(self) -> ContextSpec:
         """The type of the function's argument: for a system call, its own arguments."""
         symbol = _present(_split(self.targets[0]).symbol, Symbols.of_kernel())
-        return _context(symbol, self.exit_probe)
+        return _context(symbol, self.exit_probe, bool(_split(self.targets[0]).offset))
+
+    @property
+    def expected_context(self) -> ContextSpec:
+        """The same without asking the kernel for its functions: ``sys_X`` stands for a system call's wrapper."""
+        place = _split(self.targets[0])
+        return _context(candidates(place.symbol, platform.machine())[-1], self.exit_probe, bool(place.offset))
 
     def __call__(self) -> Kprobe:
         """Raises TranslationError, NotSupported, KernelError (with the nearest names when there is no such one)."""
@@ -93,12 +107,13 @@ class Probe(Unattached):
         return create_prog(ProgType.KPROBE, self.context, self.fn)
 
 
+@public
 def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Callable[[Any], Any]], Probe]:
     """Decorates a function that takes the registers (PtRegsContext) to run at the entry of a kernel function.
 
     ``symbol`` is a function's name, perhaps with an offset (``name+0x10``), or a list of names of which the first
     that the kernel can probe is taken. With ``exit_probe`` the function runs when the kernel's returns, and has its
-    result in ``pt_regs.ret`` (``pt_regs.ret32`` when that is a C int). Raises ValueError for what can't be a name, and
+    result in ``pt_regs.ret``. Raises ValueError for what can't be a name, and
     DataTypeError for what isn't even a str.
     """
     targets = _targets(symbol)
@@ -108,14 +123,15 @@ def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Ca
         _split(target)
     if not targets:
         raise ValueError("probe() needs the name of at least one function of the kernel")
-    return lambda fn: Probe(fn, targets, exit_probe)
+    return public(lambda fn: Probe(fn, targets, exit_probe))
 
 
 def _targets(symbol: str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(symbol, str):
         return (symbol,)
     if not isinstance(symbol, (list, tuple)) or not all(isinstance(name, str) for name in symbol):
-        raise DataTypeError(f"give the kernel's function: @kprobe.probe('name'), or a list of names, not {symbol!r}")
+        what = "give the kernel's function: @kprobe.probe('name'), or a list of names"
+        raise DataTypeError(f"{what}, not {shown(symbol)}")
     return tuple(symbol)
 
 
@@ -125,7 +141,7 @@ class _Place(NamedTuple):
 
 
 def _split(target: str) -> _Place:
-    found = _TARGET.match(target)
+    found = _TARGET.fullmatch(target)
     if found is None:
         raise ValueError(f"{target!r} is no function of the kernel: give a name, or name+offset")
     return _Place(found["symbol"], int(found["offset"] or "0", 0))
@@ -168,10 +184,16 @@ def _present(symbol: str, symbols: Symbols) -> str:
     return next((name for name in names if name in symbols.functions), symbol)
 
 
-def _context(symbol: str, exit_probe: bool) -> ContextSpec:
-    machine = platform.machine()
+def _context(symbol: str, exit_probe: bool, inside: bool = False) -> ContextSpec:
+    """The registers at a symbol; ``inside`` of a function, where nobody knows what they hold."""
+    machine, types = platform.machine(), UNKNOWN if inside else signatures.of_symbol(symbol)
     if exit_probe:
-        return contexts.pt_regs(machine, entry=False)
+        return contexts.pt_regs(machine, entry=False, result=types.result)
     if is_wrapper(symbol, machine):
-        return contexts.syscall_regs(machine)
-    return contexts.pt_regs(machine, exit=False)
+        return contexts.syscall_regs(machine, types=types.args)
+    return contexts.pt_regs(machine, exit=False, types=types.args)
+
+
+def _is_inside(targets: Sequence[str], symbol: str) -> bool:
+    """Whether it is an instruction inside of the function that is probed."""
+    return any(place.offset for place in _places(targets) if place.symbol == symbol)

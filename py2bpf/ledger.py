@@ -5,12 +5,15 @@ Each of them says itself what it lost; here is only the list of those that are a
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
+
+from .borders import public
 
 _OURS: Final = __name__.partition(".")[0]
 _USERS: Final = f"{_OURS}.examples"
@@ -71,9 +74,13 @@ _alive: Final[dict[int, _Entry]] = {}
 
 
 def register(reporter: Reporter) -> None:
-    """Lists an object that was made just now, until it is garbage."""
+    """Lists an object that was made just now, until it is garbage.
+
+    What ends that is no Python function: a signal handler that raises in one while garbage is collected would leave the
+    entry, and its exception would be lost.
+    """
     number = next(_numbers)
-    _alive[number] = _Entry(weakref.ref(reporter, lambda _: _alive.pop(number, None)), *_users_line())
+    _alive[number] = _Entry(weakref.ref(reporter, functools.partial(_alive.pop, number)), *_users_line())
 
 
 def _users_line() -> tuple[str, int]:
@@ -94,6 +101,7 @@ def _rows() -> Iterator[Loss]:
             yield from reporter.losses(f"{entry.filename}:{entry.line}")
 
 
+@public
 def losses(all: bool = False) -> Ledger:
     """What queues, maps, programs and probes of this process lost so far, as far as they are still referenced.
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final, Self
 
 from .exception import Py2BpfError
+from .given import path_bytes
 from .vm import captures
 
 ETHERNET: Final = 1
@@ -73,13 +74,14 @@ class Capture:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.name = os.fspath(path)
-        self._file: BinaryIO = open(path, "rb")  # noqa: SIM115  closed by close()
+        self.name = os.fsdecode(path_bytes(path))
+        self._file: BinaryIO = open(self.name, "rb")  # noqa: SIM115  closed by close()
         self.position = self.n_packets = self.n_cut = 0
         try:
             self.size = os.fstat(self._file.fileno()).st_size
             self._data, self._at = bytearray(), 0
-            self._order, self._units = _NATIVE, [1]
+            self._index = captures.Index()
+            self._order, self._units = _NATIVE, array("Q", [1])
             self._blocks, self._snap = False, 0
             self._open()
         except BaseException:
@@ -101,14 +103,14 @@ class Capture:
         magic = bytes(self._data[:4])
         if magic in _PCAP:
             self._order, unit = _PCAP[magic]
-            self._units = [unit]
+            self._units = array("Q", [unit])
             if len(self._data) < _PCAP_HEADER:
                 raise self._cut("in its header")
             (link,) = struct.unpack_from(f"{self._order}I", self._data, 20)
             self._check_link(link & 0xFFFF)
             self._at = _PCAP_HEADER
         elif magic == struct.pack(">I", _SECTION):
-            self._blocks, self._units = True, []
+            self._blocks, self._units = True, array("Q")
         else:
             raise CaptureError(f"{self.name} is no capture: it begins with {magic.hex(' ') or 'nothing'}"
                                f"{_advice(magic)}; pcap and pcapng files can be read")  # fmt: skip
@@ -129,8 +131,8 @@ class Capture:
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
-            found = captures.index(self._data, self._at, self._units, swapped=self._order != _NATIVE,
-                                   blocks=self._blocks)  # fmt: skip
+            found = self._index.find(self._data, self._at, self._units, swapped=self._order != _NATIVE,
+                                     blocks=self._blocks)  # fmt: skip
             self._at = found.used
             if len(found.sizes):
                 self.n_packets += len(found.sizes)
@@ -187,7 +189,7 @@ class Capture:
         magic = bytes(self._data[self._at + 8 : self._at + 12])
         if magic not in _ORDERS:
             raise self._damaged("a section of no byte order")
-        self._order, self._units = _ORDERS[magic], []
+        self._order, self._units = _ORDERS[magic], array("Q")
         self._snap = 0
 
     def _interface(self, begin: int, end: int) -> None:

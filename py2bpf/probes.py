@@ -10,21 +10,23 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from .borders import Public
 from .exception import ClosedError, DataTypeError, NotInVm
+from .given import shown
 from .kernel.links import Resources, prog_info
 from .prog import Prog
 from .spec import ContextSpec
 from .vm.choice import current
 
 
-class Unattached(ABC):
+class Unattached(Public, ABC):
     """A function that is to run at a place in the kernel. Calling it compiles, loads and attaches; ``fn`` is the
     function.
     """
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
         if not callable(fn):
-            raise DataTypeError(f"probe(...) decorates a function that takes the event, not {fn!r}")
+            raise DataTypeError(f"probe(...) decorates a function that takes the event, not {shown(fn)}")
         functools.update_wrapper(self, fn)
         self.fn = fn
 
@@ -87,7 +89,7 @@ class Attached(Resources):
         return self._misses() if self._missed_in_all is None else self._missed_in_all
 
     def _misses(self) -> int:
-        return prog_info(self.prog.fd).misses
+        return prog_info(self.prog.handle).misses
 
     def _keep_missed(self) -> None:
         with suppress(ClosedError):  # of a program that was closed by itself

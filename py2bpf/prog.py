@@ -11,11 +11,13 @@ import contextlib
 import ctypes
 import struct
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from . import ledger
-from .asm import Kind
-from .exception import DataTypeError, NotInVm, Py2BpfError, VerifierError
+from .asm import Insn, Kind
+from .borders import Public, public
+from .exception import ClosedError, DataTypeError, KernelError, NotInVm, Py2BpfError, VerifierError
+from .given import checked_license, checked_text, shown
 from .ledger import Loss
 from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
 from .uapi.contexts import CONTEXT_OF, KERNEL_CONTEXTS
@@ -24,13 +26,14 @@ from .vm.choice import current, storage_in_vm
 
 if TYPE_CHECKING:
     from .datastructures.storage import MapStorage
+    from .kernel.handles import Handle
     from .kernel.program import LoadedProgram, ProgInfo, TestRun
     from .vm.program import VmProgram
 
 __all__ = ["Prog", "ProgType", "create_prog"]
 
 
-class Prog:
+class Prog(Public):
     """A program in the kernel, or in the embedded VM. It stays while this object is open, and as long as something it
     is attached to holds it. A context manager; ``close()`` may be called again, what needs the program raises
     ClosedError after it.
@@ -39,12 +42,24 @@ class Prog:
     def __init__(self, loaded: LoadedProgram | VmProgram, counters: MapStorage | None = None) -> None:
         self._loaded = loaded
         self._counters = counters
+        self._errors_in_all: dict[ErrorSite, int] | None = None
         ledger.register(self)
 
     @property
     def fd(self) -> int:
         """The file descriptor. Raises ClosedError after close(), NotInVm for a program of the embedded VM."""
         return self._loaded.fd
+
+    @property
+    def handle(self) -> Any:
+        """What the library's own calls take (kernel.handles.Handle). Raises ClosedError, NotInVm."""
+        self.need_kernel("hand it to the kernel")
+        return self._loaded.handle
+
+    @property
+    def arrays(self) -> Sequence[Handle]:
+        """Handles of the program arrays that it uses, as long as it is open; the VM's keep theirs themselves."""
+        return getattr(self._loaded, "arrays", ())
 
     @property
     def in_vm(self) -> bool:
@@ -70,6 +85,16 @@ class Prog:
         return self._loaded.spec
 
     @property
+    def prog_type(self) -> ProgType:
+        """What kind of program it is."""
+        return ProgType(self.spec.hook.prog_type)
+
+    @property
+    def bpf_insns(self) -> tuple[Insn, ...]:
+        """The instructions, as the original of 2017 named them: ``spec.code``."""
+        return tuple(self.spec.code)
+
+    @property
     def pretty(self) -> str:
         """The program's instructions as text, one a line, after the source line that each comes from."""
         return listing(self.spec)
@@ -84,10 +109,12 @@ class Prog:
         """Where the program's runs so far ended since Python would have raised: how often, by line and exception.
 
         Each run ends at its first error, with the hook's safe value. Lines where nothing went wrong are left
-        out; ``str(site)`` is ``file:line: ZeroDivisionError``. Raises ClosedError after close().
+        out; ``str(site)`` is ``file:line: ZeroDivisionError``. After close() it tells what it was then.
         """
+        return dict(self._errors_in_all) if self._errors_in_all is not None else self._count_errors()
+
+    def _count_errors(self) -> dict[ErrorSite, int]:
         if self._counters is None:
-            self._loaded.__enter__()  # raises when closed
             return {}
         data = self._counters.lookup(bytes(4)) or b""
         counts = struct.unpack(f"={len(self.spec.errors)}Q", data)
@@ -118,9 +145,18 @@ class Prog:
         self._loaded.pin(path)
 
     def close(self) -> None:
+        if self._errors_in_all is None:
+            with contextlib.suppress(KernelError, ClosedError):
+                self._errors_in_all = self._count_errors()
         self._loaded.close()
         if self._counters is not None:
             self._counters.close()
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """For copy and pickle. Raises DataTypeError."""
+        from .kernel.handles import uncopyable
+
+        raise uncopyable(repr(self))
 
     def __enter__(self) -> Self:
         self._loaded.__enter__()
@@ -134,6 +170,7 @@ class Prog:
         return f"<Prog {self.spec.name} ({self.spec.hook.name}), {state}>"
 
 
+@public
 def create_prog(
     prog_type: ProgType, ctx_type: type[ctypes.Structure] | ContextSpec, fn: Any, *,
     name: str | None = None, license: str = "GPL", hook: HookSpec | None = None,
@@ -148,43 +185,61 @@ def create_prog(
     """
     target = _target()
     spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=target)
-    try:
-        return load_spec(spec, spec.captures)
-    except VerifierError as error:
-        other = other_loops(spec, error, target)
-        if other is None:
-            raise
-        spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=other, warned=True)
+    first: VerifierError | None = None
+    while True:
         try:
             return load_spec(spec, spec.captures)
-        except VerifierError:
-            raise error from None
+        except VerifierError as error:
+            first, before = first or error, spec
+            other = easier(spec, error, target)
+            if other is not None:
+                target = other
+                spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=target,
+                                    warned=True)  # fmt: skip
+            if other is None or spec.code == before.code:
+                raise first from None
 
 
-def other_loops(spec: ProgramSpec, error: VerifierError, target: Target) -> Target | None:
-    """What to compile for after the verifier gave up at a program with iterators: in a callback of bpf_loop it forgets
-    what the branches before told it, which costs some programs checks that they need and saves others its patience.
+def easier(spec: ProgramSpec, error: VerifierError, target: Target) -> Target | None:
+    """What to compile for after the verifier gave up at a program. First without iterators: in a callback of bpf_loop
+    it forgets what the branches before told it, which costs some programs checks that they need and saves others its
+    patience. Then without branches that choose between numbers.
     """
-    again = error.gave_up and spec.kfuncs and target.bpf_loop
-    return target.without("iterators") if again else None
+    if not error.gave_up:
+        return None
+    if spec.kfuncs and target.bpf_loop:
+        return target.without("iterators")
+    return target.without("branches") if target.branches else None
 
 
+@public
 def load_spec(spec: ProgramSpec, maps: Sequence[Any]) -> Prog:
     """Loads what compile_prog() made into the kernel, or into the embedded VM: see vm.backend().
 
     ``maps[i]`` takes the place of ``spec.maps[i]`` (``spec.captures`` are the maps that the function named); None for
-    the counters of errors, which are made here. Raises what create_prog() raises, but for TranslationError.
+    the counters of errors, which are made here, and those of losses, which belong to the maps that count. Raises what
+    create_prog() raises, but for TranslationError.
     """
     load = _load_in_vm if current() == "vm" else _load_in_kernel
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as failed, contextlib.ExitStack() as loaded:
         counters = None
         maps = list(maps)
         if spec.error_map is not None:
             counters = maps[spec.error_map] = _open_counters(spec.maps[spec.error_map])
-            stack.callback(counters.close)
+            failed.callback(counters.close)
+        for counter, of in spec.loss_maps:
+            maps[counter] = _loss_counter(maps[of]) or loaded.enter_context(
+                contextlib.closing(_open_counters(spec.maps[counter]))
+            )
         prog = Prog(load(spec, maps), counters)
-        stack.pop_all()
+        failed.pop_all()
     return prog
+
+
+def _loss_counter(map: Any) -> Any:
+    """What counts a map's losses, for all programs that use it. None of a map that nobody asks for them: the program
+    alone will hold what it counts in."""
+    return getattr(map, "lost_counter", None)
 
 
 def _target() -> Target:
@@ -203,7 +258,15 @@ def _load_in_kernel(spec: ProgramSpec, maps: list[Any]) -> LoadedProgram:
         if storage_in_vm(each) is not None:
             raise NotInVm(f"{spec.name} is loaded into the kernel, and its map {each!r} lives in the embedded VM",
                           "make program and maps inside of the same py2bpf.vm.backend()")
-    return load(spec, [each.fd for each in maps])
+    return load(spec, [_handle_of(each) for each in maps])
+
+
+def _handle_of(map: Any) -> Handle:
+    """A map's handle; of what only has a descriptor, a copy."""
+    from .kernel.handles import Handle
+
+    handle = getattr(getattr(map, "_storage", map), "handle", None)
+    return handle if isinstance(handle, Handle) else Handle.of(map.fd, repr(map))
 
 
 def _load_in_vm(spec: ProgramSpec, maps: list[Any]) -> VmProgram:
@@ -226,6 +289,7 @@ def _open_counters(spec: MapSpec) -> MapStorage:
     return open_storage(spec, spec.key_size, spec.value_size)
 
 
+@public
 def compile_prog(
     prog_type: ProgType, ctx_type: type[ctypes.Structure] | ContextSpec, fn: Any, *,
     name: str | None = None, license: str = "GPL", hook: HookSpec | None = None, target: Target | None = None,
@@ -236,11 +300,15 @@ def compile_prog(
     from .compiler.pipeline import compile_function
 
     kind = _prog_type(prog_type)
+    checked_license(license)
+    if name is not None:
+        checked_text(name, "a program's name")
     context = _context(ctx_type, kind)
     if hook is None:
         hook = HOOKS.get(kind)
         if hook is None:
-            raise Py2BpfError(f"programs of type {kind.name} are not supported; pass hook=HookSpec(...)")
+            wanted = f"hook=py2bpf.spec.HookSpec(ProgType.{kind.name}, {kind.name.lower()!r})"
+            raise Py2BpfError(f"what results of {kind.name} programs mean is to be said by {wanted}; see docs/hooks.md")
     return compile_function(fn, context, hook, name=name, license=license, target=target, warned=warned)
 
 
@@ -248,7 +316,8 @@ def _prog_type(given: ProgType) -> ProgType:
     try:
         return ProgType(given)
     except ValueError:
-        raise DataTypeError(f"prog_type is one of py2bpf.prog.ProgType, such as ProgType.XDP, not {given!r}") from None
+        what = "prog_type is one of py2bpf.prog.ProgType, such as ProgType.XDP"
+        raise DataTypeError(f"{what}, not {shown(given)}") from None
 
 
 def _context(ctx_type: type[ctypes.Structure] | ContextSpec, kind: ProgType) -> ContextSpec:
@@ -262,7 +331,7 @@ def _context(ctx_type: type[ctypes.Structure] | ContextSpec, kind: ProgType) -> 
                                 f"not {KERNEL_CONTEXTS[ctx_type.struct]}")
         return ctx_type
     raise DataTypeError("ctx_type is the type of the program's argument: a hook's context (tc.SkBuffContext, say), a "
-                        f"ctypes Structure or a ContextSpec, not {ctx_type!r}")
+                        f"ctypes Structure or a ContextSpec, not {shown(ctx_type)}")
 
 
 def listing(spec: ProgramSpec) -> str:

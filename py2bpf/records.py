@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import importlib
+import inspect
 import re
 import sys
 import typing
@@ -12,9 +14,13 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, ForwardRef, NamedTuple
 
+from . import padding
+from .borders import mark, public, shorten
 from .exception import DataRangeError, DataTypeError
+from .given import shown
 from .kernel.codec import BoolCodec, IntCodec, codec_for, type_name
 from .spec import SpinLock
+from .worlds import CURRENT
 
 if TYPE_CHECKING:
     from _ctypes import _PyCStructType as _CtypesMeta
@@ -35,6 +41,7 @@ def _rows(ctype: Any) -> Iterator[Any]:
 class _StructMeta(_CtypesMeta):
     """Makes ``_fields_`` before ctypes looks for it, which is when the class is made and never again."""
 
+    @public
     def __new__(
         cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], *,
         big_endian: bool | None = None, packed: bool = False, **keywords: Any,
@@ -110,7 +117,7 @@ def _taken(where: str, owner: str, name: str, value: Any) -> str:
     if callable(value) or isinstance(value, (property, staticmethod, classmethod)):
         return f"{where} is the name of a field and of a method: rename one"
     return (f"{where} has a default, and fields begin as zero: give the value when one is made, "
-            f"{owner}({name}={value!r}), or annotate a constant as ClassVar")  # fmt: skip
+            f"{owner}({name}={shown(value)}), or annotate a constant as ClassVar")  # fmt: skip
 
 
 def _annotations(namespace: dict[str, Any]) -> Mapping[str, Any]:
@@ -176,7 +183,7 @@ def _row(where: str, name: str, annotation: Any, scope: _Scope) -> _Row:
         raise DataTypeError(f"{where}: bit fields are of integer types, not of {type_name(ctype)}")
     most = 8 * codec.size
     if not 1 <= bits <= most:
-        raise DataRangeError(f"{where}: a bit field of {type_name(ctype)} has 1 to {most} bits, not {bits}")
+        raise DataRangeError(f"{where}: a bit field of {type_name(ctype)} has 1 to {most} bits, not {shown(bits)}")
     return _Row(name, ctype, bits)
 
 
@@ -221,6 +228,44 @@ def _shown(value: Any) -> str:
     return repr(value)
 
 
+def _limits(ctype: Any, bits: int) -> tuple[int, int] | None:
+    """The least and the most that a field of an integer type holds; None for another type."""
+    if not issubclass(ctype, ctypes._SimpleCData) or not isinstance(codec := codec_for(ctype), IntCodec):
+        return None
+    if not bits:
+        return codec.low, codec.high
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if codec.signed else (0, (1 << bits) - 1)
+
+
+@functools.cache
+def _fields(ctype: Any) -> dict[str, tuple[Any, int, tuple[int, int] | None]]:
+    """By name the type of each field, its bits (0 where it is none of bits) and its limits."""
+    return {name: (field, *(bits or [0]), _limits(field, *(bits or [0]))) for name, field, *bits in _rows(ctype)}
+
+
+def _check_field(owner: Any, name: str, row: tuple[Any, int, tuple[int, int] | None], value: Any) -> None:
+    limits = row[2]
+    if type(value) is not int or (limits is not None and not limits[0] <= value <= limits[1]):
+        _check(f"{type(owner).__name__}.{name}", *row, value)
+
+
+def _check(where: str, ctype: Any, bits: int, limits: tuple[int, int] | None, value: Any) -> None:
+    """Raises DataRangeError for an integer, also in a tuple, that ctypes would truncate."""
+    if isinstance(value, int):
+        if limits is not None and not limits[0] <= value <= limits[1]:
+            what = f"{where} ({bits} bits)" if bits else type_name(ctype)
+            place = "" if bits else f"{where}: "
+            raise DataRangeError(f"{place}{shown(value)} doesn't fit {what}: it holds {limits[0]} to {limits[1]}")
+    elif not isinstance(value, tuple):
+        return
+    elif issubclass(ctype, ctypes.Array):
+        for i, item in enumerate(value):
+            _check(f"{where}: item {i} of {type_name(ctype)}", ctype._type_, 0, _limits(ctype._type_, 0), item)
+    elif issubclass(ctype, ctypes.Structure):
+        for (name, row), item in zip(_fields(ctype).items(), value, strict=False):
+            _check(f"{where}.{name}", *row, item)
+
+
 class Struct(ctypes.Structure, metaclass=_StructMeta):
     """A ctypes.Structure whose fields are written as annotations, in their order in memory.
 
@@ -234,7 +279,10 @@ class Struct(ctypes.Structure, metaclass=_StructMeta):
     ``packed=True`` leaves no gaps between fields. A derived class has its base's fields first; ClassVars are no
     fields; methods and properties work in programs too. Objects print as ``Event(pid=1, comm=b'init')``, and in
     Python those of one class are equal where their fields are (padding and spin locks don't count). They aren't
-    hashable, and take no attributes but their fields.
+    hashable, and take no attributes but their fields. A number that a field can't hold raises a DataRangeError, where a
+    ctypes.Structure truncates it, and as a constant in a program it is refused. What a program computes is truncated,
+    also in a simulation. A text that is assigned leaves zeros in the rest of its array, where a ctypes.Structure keeps
+    what was there.
 
     Type checkers take ``pid: c_uint32`` at its word, though reading gives an int. ``Annotated[int, c_uint32]``,
     ``Annotated[bytes, c_char * 16]`` and ``Annotated[int, c_uint8, 4]`` tell them what reading gives.
@@ -242,6 +290,21 @@ class Struct(ctypes.Structure, metaclass=_StructMeta):
     Raises DataTypeError, naming class and field, for annotations that are no ctypes types, for defaults and for names
     that are used twice, and DataRangeError for bit fields wider than their type.
     """
+
+    _strict_ = True
+
+    @mark
+    def __setattr__(self, name: str, value: Any) -> None:  # also called for what is given when one is made
+        try:
+            if CURRENT.get() is None and name in (fields := _fields(type(self))):
+                _check_field(self, name, fields[name], value)
+            super().__setattr__(name, value)
+            if isinstance(value, bytes) and name in _fields(type(self)):
+                field = inspect.getattr_static(type(self), name)
+                padding.end_text(self, field.offset, field.size, value)
+        except Exception as error:  # also what ctypes says of the value
+            shorten(error)
+            raise
 
     def __repr__(self) -> str:
         return f"{type(self).__qualname__}({', '.join(f'{name}={_shown(value)}' for name, value in _items(self))})"

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from .datastructures import Global, Map
+from .optional import usable
 from .pcap import Capture
 from .replay import Replay
 from .spec import ErrorSite
+from .terminal import printable
 
 LARGE: Final = 1 << 23
 """Files of so many bytes have a progress bar."""
@@ -32,10 +34,10 @@ def plain(value: Any) -> Any:
 
 
 def brief(value: Any) -> str:
-    """A value on one line."""
+    """A value on one line of a terminal."""
     if isinstance(value, (ctypes.Structure, ctypes.Union)):
-        return " ".join(f"{name}={_nested(each)}" for name, each in plain(value).items())
-    return _nested(plain(value))
+        return printable(" ".join(f"{name}={_nested(each)}" for name, each in plain(value).items()))
+    return printable(_nested(plain(value)))
 
 
 def _nested(value: Any) -> str:
@@ -128,12 +130,12 @@ def _plain_table(title: str, columns: tuple[str, ...], rows: Rows) -> None:
 
 
 def _rich_table() -> Callable[[str, tuple[str, ...], Rows], None] | None:
-    try:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-    except ImportError:
+    if not usable("rich", "rich.console", "rich.table", "rich.text"):
         return None
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console()
 
     def table(title: str, columns: tuple[str, ...], rows: Rows) -> None:
@@ -153,13 +155,13 @@ def progress(capture: Capture, quiet: bool) -> Iterator[Callable[[int], object] 
     if quiet or capture.size < LARGE or not sys.stderr.isatty():
         yield None
         return
-    try:
-        from rich.console import Console
-        from rich.progress import Progress
-    except ImportError:
+    if not usable("rich", "rich.console", "rich.progress"):
         yield lambda position: print(f"\r{100 * position // capture.size:3}%", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
         return
+    from rich.console import Console
+    from rich.progress import Progress
+
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(capture.name, total=capture.size)
         yield lambda position: bar.update(task, completed=position)

@@ -10,14 +10,14 @@ with py2bpf.socket_filter.SocketFilter(only_tcp) as filter:
 from __future__ import annotations
 
 import errno
-import os
-import socket
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
 from .exception import DataTypeError
+from .given import shown
 from .kernel import core
+from .kernel.codec import INT_MAX, checked_int
 from .kernel.links import Resources
 from .prog import create_prog
 from .uapi.contexts import SK_BUFF
@@ -58,7 +58,8 @@ class SocketFilter(Resources):
         socket, ClosedError when this filter is closed, NotInVm for a filter of the embedded VM.
         """
         self.prog.need_kernel("attach it to a socket")
-        _set(sock, _SO_ATTACH_BPF, self.prog.fd, "attaching a filter to the socket")
+        with self.prog.handle.copy() as own:
+            _set(sock, _SO_ATTACH_BPF, own.fd, "attaching a filter to the socket")
 
     def detach(self, sock: _HasFileno | int) -> None:
         """Takes the filter off the socket; nothing happens when there is none. Raises KernelError."""
@@ -70,22 +71,8 @@ class SocketFilter(Resources):
 
 
 def _set(sock: _HasFileno | int, option: int, value: int, what: str) -> None:
-    """setsockopt(2) on anything that has a descriptor, through a socket object of our own."""
     number = sock if isinstance(sock, int) else getattr(sock, "fileno", None)
     if number is None or isinstance(sock, bool):
-        raise DataTypeError(f"{what} needs a socket, or the number of its descriptor, not {sock!r}")
-    try:
-        fd = os.dup(number if isinstance(number, int) else number())
-        with _borrowed(fd) as own:
-            own.setsockopt(socket.SOL_SOCKET, option, value)
-    except OSError as error:
-        raise core.failure(error.errno or errno.EIO, what) from None
-
-
-def _borrowed(fd: int) -> socket.socket:
-    """A socket that owns ``fd``, which is closed also when it's none of a socket."""
-    try:
-        return socket.socket(fileno=fd)
-    except OSError:
-        os.close(fd)
-        raise
+        raise DataTypeError(f"{what} needs a socket, or the number of its descriptor, not {shown(sock)}")
+    fd = checked_int(number if isinstance(number, int) else number(), -1, INT_MAX, "the number of a descriptor")
+    core.set_socket(fd, option, value, what)

@@ -74,23 +74,39 @@ class Field:
 
     ``path`` names the plain member that holds it; ``through_pointer`` means: that member of the structure
     which the context's member ``through_pointer`` points at (a syscall wrapper's own registers), read
-    from kernel memory.
+    from kernel memory. ``ctype`` is the number that the member's low bytes are, where it is a register that holds a
+    narrower one, or one with a sign.
     """
 
     path: str
     through_pointer: str | None = None
+    ctype: Any = None
+
+
+@dataclass(frozen=True)
+class Located:
+    """A text or array of an event, whose length only the event tells: the 32-bit member ``path`` has its offset in the
+    low 16 bits, its length in bytes in the high ones.
+
+    Offsets count from byte ``begin`` of the event. ``ctype`` is the array that programs see: what is longer is cut, and
+    behind what is shorter are zeros.
+    """
+
+    path: str
+    ctype: Any
+    begin: int = 0
 
 
 @dataclass(frozen=True)
 class ContextSpec:
     """The type of a hook's first argument: a ctypes structure laid out as the kernel's, and its extra names.
 
-    ``fields`` maps a name to one Field, or to a tuple of them (``pt_regs.args[0]``). Names in ``fields`` win
-    over the structure's own.
+    ``fields`` maps a name to one Field or Located, or to a tuple of Fields (``pt_regs.args[0]``). Names in ``fields``
+    win over the structure's own.
     """
 
     struct: type[ctypes.Structure]
-    fields: dict[str, Field | tuple[Field, ...]] = field(default_factory=dict)
+    fields: dict[str, Field | Located | tuple[Field, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,7 +115,8 @@ class HookSpec:
 
     ``neutral`` is what ``return`` and ``return None`` give, ``safe`` what the program returns where Python
     would raise. ``packet_loads`` says that load_skb_* works (BPF_LD_ABS), ``packet_access`` that ctx.packet() gives
-    views of the packet, ``packet_stores`` that they can be written.
+    views of the packet, ``packet_stores`` that they can be written. ``results`` are the least and the greatest number
+    that the kernel takes from such a program, None where it takes any.
     """
 
     prog_type: int
@@ -110,6 +127,7 @@ class HookSpec:
     attach_type: int = 0
     packet_access: bool = False
     packet_stores: bool = False
+    results: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -117,13 +135,15 @@ class Target:
     """What the compiler may use of the kernel it compiles for; the default has it all, as Linux 6.4 does.
 
     ``iterators``: the open-coded iterator over numbers (kernel functions bpf_iter_num_*, Linux 6.4). ``bpf_loop``:
-    the helper of that name (Linux 5.17).
+    the helper of that name (Linux 5.17). ``branches``: jumps may choose between numbers, which is shortest; without,
+    arithmetic does it, for a verifier that gives up at the ways that they make.
     """
 
     atomic_alu: bool = True
     probe_read_kernel: bool = True
     iterators: bool = True
     bpf_loop: bool = True
+    branches: bool = True
 
     def without(self, feature: str) -> Target:
         """The same without that one, whatever asks a kernel for the rest."""
@@ -140,6 +160,14 @@ class ErrorSite(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.filename}:{self.line}: {self.error}"
+
+
+class LossMap(NamedTuple):
+    """Map number ``counter``, a 64-bit number, counts what map number ``of`` could not take. All programs that share
+    that map shall share the counter: the loader asks the map for it."""
+
+    counter: int
+    of: int
 
 
 @dataclass(frozen=True)
@@ -162,7 +190,7 @@ class ProgramSpec:
 
     What Python would raise is counted: map number ``error_map`` (an array of one value, len(errors) 64-bit counters;
     None where nothing can be raised) has the count of ``errors[i]`` at byte 8 * i. Whoever loads the program makes
-    that map; its place in ``captures`` is None.
+    that map; its place in ``captures`` is None. So it is for each of ``loss_maps``.
     """
 
     name: str
@@ -176,3 +204,4 @@ class ProgramSpec:
     kfuncs: tuple[str, ...] = ()
     errors: tuple[ErrorSite, ...] = ()
     error_map: int | None = None
+    loss_maps: tuple[LossMap, ...] = ()

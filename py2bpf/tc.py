@@ -20,14 +20,18 @@ from __future__ import annotations
 import dataclasses
 import errno
 import re
+import weakref
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Final, Literal, NamedTuple
 
-from .exception import KernelError, NotSupported
-from .kernel import clsact
+from .borders import public
+from .exception import DataTypeError, KernelError, NotSupported
+from .kernel import clsact, kept
+from .kernel.codec import INT_MAX, checked_int
+from .kernel.handles import Handle
 from .kernel.links import Resources, prog_by_id, prog_info, tcx_attach, tcx_detach, tcx_query
-from .kernel.netdev import device_name, ifindex
+from .kernel.netdev import Device, device, device_name, ifindex, names_here, namespace
 from .prog import create_prog
 from .uapi.contexts import SK_BUFF
 from .uapi.prog_types import HOOKS, AttachType, ProgType
@@ -95,13 +99,14 @@ class _Program(Resources):
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
         self._name = _program_name(fn)
-        self._places: dict[int, Mechanism] = {}
+        self._places: dict[Device, Mechanism] = {}
+        self._kept: Handle | None = None
         hook = dataclasses.replace(HOOKS[ProgType.SCHED_CLS], neutral=self._undecided, safe=self._undecided)
         verdict = self._verdict(fn)
         with ExitStack() as stack:
             prog = create_prog(ProgType.SCHED_CLS, SkBuffContext, verdict, name=self._name, hook=hook)
             self.prog = stack.enter_context(prog)
-            self._id = -1 if self.prog.in_vm else prog_info(self.prog.fd).id
+            self._id = -1 if self.prog.in_vm else prog_info(self.prog.handle).id
             super().__init__(stack.pop_all())
 
     def __repr__(self) -> str:
@@ -111,7 +116,8 @@ class _Program(Resources):
         return fn
 
     def install(self, dev: str | int | None = None, *, mechanism: Mechanism | None = None) -> None:
-        """Decides about the packets of ``dev`` from now on, behind what is installed there already.
+        """Decides about the packets of ``dev`` from now on: what other tcx programs of the device leave to it. Filters
+        of a clsact qdisc come after them all; without tcx it comes after those of py2bpf, see docs/hooks.md.
 
         ``dev`` is a device's name or number, None the default route's. ``mechanism`` forces tcx or the clsact qdisc.
         It stays until remove() or the module's clear functions, also after close() and the end of the process.
@@ -119,25 +125,47 @@ class _Program(Resources):
         ClosedError, NotSupported, ImportError without pyroute2 where that is needed, NotInVm in the embedded VM.
         """
         self.prog.need_kernel("install it on a device")
-        fd, index = self.prog.fd, ifindex(dev)
+        prog, place = self.prog.handle, device(dev)
+        index = place.number
         how = mechanism or _mechanism(index)
         if how == "tcx":
             _need_tcx(index)
-        if self._is_on(index, how):
+        if self._is_on(place, how):
             raise KernelError(errno.EEXIST, f"{self._name} is installed on device {device_name(index)} already: "
                               "remove() it first, or make another object of the function")
-        if how == "tcx":
-            tcx_attach(index, self._side.tcx, fd)
-        else:
-            clsact.add(index, self._side.parent, fd, self._name, self._id)
-        self._places[index] = how
+        if self._kept is None:
+            self._kept = _known[self._id] = prog.copy()
+        pins = _pins(index, self._side, how)
+        self._keep(pins, index, how)
+        try:
+            if how == "tcx":
+                tcx_attach(index, self._side.tcx, prog)
+            else:
+                clsact.add(index, self._side.parent, prog, self._name, self._id)
+            self._places[place] = how
+        except BaseException:  # also of a signal handler, behind the system call
+            with suppress(KernelError):
+                self._take_off(place)
+            kept.let_go(pins, self._id)
+            raise
 
-    def _is_on(self, index: int, how: Mechanism) -> bool:
-        if any(entry.prog_id == self._id for entry in tcx_query(index, self._side.tcx) or ()):
+    def _keep(self, pins: str, index: int, how: Mechanism) -> None:
+        """Pins the program arrays, or every tail call would let the packet pass once this process ends."""
+        if not self.prog.arrays:
+            return
+        if how == "tcx":
+            there = {entry.prog_id for entry in tcx_query(index, self._side.tcx) or ()}
+        else:
+            there = {found.prog_id for found in clsact.filters(index, self._side.parent)}
+        kept.sweep(pins, there)
+        kept.keep(pins, self._id, self.prog.arrays)
+
+    def _is_on(self, place: Device, how: Mechanism) -> bool:
+        if any(entry.prog_id == self._id for entry in tcx_query(place.number, self._side.tcx) or ()):
             return True
-        if "clsact" not in (how, self._places.get(index)):
+        if "clsact" not in (how, self._places.get(place)):
             return False  # nothing to load pyroute2 for
-        return any(found.prog_id == self._id for found in clsact.filters(index, self._side.parent))
+        return any(found.prog_id == self._id for found in clsact.filters(place.number, self._side.parent))
 
     def remove(self, dev: str | int | None = None) -> bool:
         """Takes this program, and no other, off the device; False when it isn't there. Works after close() too.
@@ -146,19 +174,29 @@ class _Program(Resources):
         as they still exist); False when it is on none of them. Raises KernelError.
         """
         if dev is not None:
-            return self._take_off(ifindex(dev))
-        return sum([self._take_off(index) for index in list(self._places)]) > 0
+            return self._take_off(device(dev))
+        here = namespace()
+        return sum([self._take_off(place) for place in list(self._places) if place.namespace == here]) > 0
 
-    def _take_off(self, index: int) -> bool:
+    @property
+    def devices(self) -> list[str]:
+        """The devices that this object was installed on, as far as they are still there: those of the caller's network
+        namespace, by the names that they have now."""
+        return names_here(self._places)
+
+    def _take_off(self, place: Device) -> bool:
         try:
-            removed = _remove(index, self._side, lambda number, _name: number == self._id) > 0
+            removed = _remove(place.number, self._side, self._id) > 0
         except KernelError as error:
             if error.errno != errno.ENODEV:
                 raise
-            return False  # the device went, and the program with it
-        if removed:
-            self._places.pop(index, None)
+            removed = False  # the device went, and the program with it
+        self._places.pop(place, None)
         return removed
+
+
+_known: Final[weakref.WeakValueDictionary[int, Handle]] = weakref.WeakValueDictionary()
+"""The programs that this process has installed, by their ids: taking them off needs no right to open others'."""
 
 
 class _Filter(_Program):
@@ -167,7 +205,9 @@ class _Filter(_Program):
     _undecided = TC_ACT_UNSPEC
 
     def __init__(self, fn: Callable[[Any], Any], action: int = TC_ACT_SHOT) -> None:
-        self.action = int(action)
+        if isinstance(action, bool) or not isinstance(action, int):
+            raise DataTypeError(f"action is a result of tc, such as tc.TC_ACT_SHOT, not {action!r}")
+        self.action = checked_int(action, -INT_MAX - 1, INT_MAX, "action")
         super().__init__(fn)
 
     def _verdict(self, fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -203,17 +243,19 @@ class EgressProgram(_Program):
     _side = _EGRESS
 
 
+@public
 def clear_ingress_filter(dev: str | int | None = None) -> int:
     """Removes all of py2bpf's filters and programs for arriving packets from a device, whoever installed them.
 
     Nobody else's are touched, nor the qdisc. Returns how many there were. Raises KernelError.
     """
-    return _remove(ifindex(dev), _INGRESS, lambda _number, name: name.startswith(_PREFIX))
+    return _remove(ifindex(dev), _INGRESS)
 
 
+@public
 def clear_egress_filter(dev: str | int | None = None) -> int:
     """As clear_ingress_filter, for leaving packets."""
-    return _remove(ifindex(dev), _EGRESS, lambda _number, name: name.startswith(_PREFIX))
+    return _remove(ifindex(dev), _EGRESS)
 
 
 def _program_name(fn: Callable[[Any], Any]) -> str:
@@ -230,26 +272,44 @@ def _need_tcx(index: int) -> None:
         raise NotSupported(errno.EOPNOTSUPP, "tcx programs", "6.6")
 
 
-def _remove(index: int, side: _Side, wanted: Callable[[int, str], bool]) -> int:
-    """Removes by both mechanisms: an older process, or mechanism=, may have used the other."""
-    return _remove_tcx(index, side, wanted) + _remove_clsact(index, side, wanted)
+def _remove(index: int, side: _Side, only: int | None = None) -> int:
+    """Removes the program of that id, or all of ours. By both mechanisms: an older process, or mechanism=, may have
+    used the other."""
+    return _remove_tcx(index, side, only) + _remove_clsact(index, side, only)
 
 
-def _remove_tcx(index: int, side: _Side, wanted: Callable[[int, str], bool]) -> int:
+def _remove_tcx(index: int, side: _Side, only: int | None) -> int:
     removed = 0
     for entry in tcx_query(index, side.tcx) or ():
-        program = prog_by_id(entry.prog_id) if not entry.link_id else None
+        if entry.link_id or only not in (None, entry.prog_id):
+            continue
+        known = _known.get(entry.prog_id)
+        program = prog_by_id(entry.prog_id) if known is None else known.copy()
         if program is not None:
             with program:
-                removed += wanted(entry.prog_id, prog_info(program.fd).name) and tcx_detach(index, side.tcx, program.fd)
+                ours = only is not None or prog_info(program).name.startswith(_PREFIX)
+                if ours and tcx_detach(index, side.tcx, program):
+                    kept.let_go(_pins(index, side, "tcx"), entry.prog_id)
+                    removed += 1
     return removed
 
 
-def _remove_clsact(index: int, side: _Side, wanted: Callable[[int, str], bool]) -> int:
+def _remove_clsact(index: int, side: _Side, only: int | None) -> int:
     try:
         found = clsact.filters(index, side.parent)
     except ImportError:
         if tcx_query(index, side.tcx) is None:
             raise
         return 0  # without pyroute2 and with tcx nothing of ours can have been installed this way
-    return sum(clsact.remove(index, side.parent, each) for each in found if wanted(each.prog_id, each.name))
+    removed = 0
+    for each in found:
+        ours = each.name.startswith(_PREFIX) if only is None else each.prog_id == only
+        if ours and clsact.remove(index, side.parent, each):
+            kept.let_go(_pins(index, side, "clsact"), each.prog_id)
+            removed += 1
+    return removed
+
+
+def _pins(index: int, side: _Side, how: Mechanism) -> str:
+    """The place, as kept.py names it."""
+    return f"{namespace():x}-{index}-{side.parent & 0xFFFF:x}-{how}"

@@ -5,15 +5,21 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import socket
 from pathlib import Path
 from typing import Final
 
+from .borders import public
 from .exception import KernelError
-from .kernel import tracefs
+from .given import checked_text, path_bytes
+from .kernel import core, tracefs
+from .kernel.codec import INT_MAX, checked_int
+from .uapi.operations import Operation
 
 BPFFS: Final = Path("/sys/fs/bpf")
 
 
+@public
 def ensure_resources() -> None:
     """Mounts tracefs and bpffs where they are missing; needs root for that. Raises KernelError when a mount fails.
 
@@ -28,15 +34,34 @@ def ensure_resources() -> None:
         mount("bpf", BPFFS)
 
 
+@public
+def packet_socket(kind: int = socket.SOCK_RAW, protocol: int = 0) -> socket.socket:
+    """An open AF_PACKET socket, see packet(7): ``kind`` SOCK_RAW or SOCK_DGRAM, ``protocol`` in network byte order.
+
+    Raises KernelError, which names the privilege that is missing (CAP_NET_RAW); DataTypeError and DataRangeError for
+    what are no such numbers.
+    """
+    kind, protocol = checked_int(kind, 0, INT_MAX, "kind"), checked_int(protocol, 0, 0xFFFF, "protocol")
+    try:
+        return socket.socket(socket.AF_PACKET, kind, protocol)
+    except OSError as error:
+        raise core.failure(error.errno or errno.EIO, "opening a packet socket", Operation.OPEN_PACKET_SOCKET) from None
+
+
+@public
 def is_mounted(place: Path) -> bool:
     """Whether a file system is mounted there."""
-    return any(line.split(" ")[1] == str(place) for line in Path("/proc/self/mounts").read_text().splitlines())
+    mounts = Path("/proc/self/mounts").read_bytes()  # names in it may be of any bytes
+    name = path_bytes(place)
+    return any(line.split(b" ")[1] == name for line in mounts.splitlines())
 
 
+@public
 def mount(kind: str, place: Path) -> None:
-    """Mounts a file system without a device, see mount(2). Raises KernelError."""
+    """Mounts a file system without a device, see mount(2). Raises KernelError, and for what is no path or name
+    DataTypeError and DataRangeError."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"nodev", os.fsencode(place), kind.encode(), ctypes.c_ulong(0), None):
+    name = checked_text(kind, "the name of a file system").encode()
+    if libc.mount(b"nodev", path_bytes(place), name, ctypes.c_ulong(0), None):
         error = ctypes.get_errno()
-        advice = "; that needs root" if error == errno.EPERM else ""
-        raise KernelError(error, f"mounting {kind} at {place}: {os.strerror(error)}{advice}")
+        raise core.failure(error, f"mounting {kind} at {os.fsdecode(place)}", Operation.MOUNT)

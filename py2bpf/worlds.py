@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final, Protocol, TypeVar
 
+from .borders import mark, meant, shorten
+
 
 class World(Protocol):
     """What simulates the kernel around a program."""
@@ -20,6 +22,9 @@ class World(Protocol):
 
     def operate(self, map: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the method ``name`` of a map means in a program."""
+
+    def view(self, map: Any) -> Any:
+        """The map as the program sees it."""
 
 
 CURRENT: Final[ContextVar[World | None]] = ContextVar("py2bpf_world", default=None)
@@ -34,6 +39,12 @@ def in_programs(method: _Method) -> _Method:
     @functools.wraps(method)
     def either(self: Any, *args: Any, **kwargs: Any) -> Any:
         world = CURRENT.get()
-        return method(self, *args, **kwargs) if world is None else world.operate(self, name, args, kwargs)
+        try:
+            return method(self, *args, **kwargs) if world is None else world.operate(self, name, args, kwargs)
+        except Exception as error:
+            if meant(error):
+                shorten(error)
+            raise
 
+    mark(either)
     return either  # type: ignore[return-value]  # the same signature

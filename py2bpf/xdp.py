@@ -18,12 +18,14 @@ import errno
 from collections.abc import Callable
 from contextlib import ExitStack
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .exception import DataTypeError, KernelError
+from .given import shown
 from .kernel import syscalls, xdp_netlink
-from .kernel.links import Descriptor, Resources
-from .kernel.netdev import device_name, ifindex
+from .kernel.handles import Handle
+from .kernel.links import Resources, device_of_xdp_link
+from .kernel.netdev import Device, device, device_name, names_here, namespace
 from .prog import create_prog
 from .uapi.contexts import XDP_MD
 from .uapi.prog_types import AttachType, ProgType
@@ -78,7 +80,7 @@ class XdpProgram(Resources):
     """
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
-        self._devices: dict[int, Callable[[], None]] = {}
+        self._devices: dict[Device, _Attached] = {}
         with ExitStack() as stack:
             self.prog = stack.enter_context(create_prog(ProgType.XDP, XdpContext, fn))
             stack.callback(self.detach)
@@ -100,26 +102,44 @@ class XdpProgram(Resources):
         DataTypeError for what is no device or mode, ClosedError.
         """
         self.prog.need_kernel("attach it to a device")
-        fd, index = self.prog.fd, ifindex(dev)
-        flags = _flags(mode)
-        if index in self._devices:
-            raise KernelError(errno.EBUSY, f"{self!r} is on device {device_name(index)} already: detach() it first")
+        prog, place = self.prog.handle, device(dev)
+        flags, name = _flags(mode), device_name(place.number)
+        if place in self._devices:
+            if not self._devices[place].is_gone():
+                raise KernelError(errno.EBUSY, f"{self!r} is on device {name} already: detach() it first")
+            self._devices.pop(place).undo()  # of a device that is no more; another has its number
         try:
-            self._devices[index] = _link(fd, index, flags)
+            self._devices[place] = _attach(prog, place, flags)
         except KernelError as error:
             if error.errno not in _TAKEN:
                 raise
-            what = f"device {device_name(index)} has an XDP program already, and one is all that it can have"
+            what = f"device {name} has an XDP program already, and one is all that it can have"
             raise KernelError(error.errno, what) from error
 
+    @property
+    def devices(self) -> list[str]:
+        """The devices that the program is attached to, as far as they are still there: those of the caller's network
+        namespace, by the names that they have now."""
+        return names_here(self._devices)
+
     def detach(self, dev: str | int | None = None) -> bool:
-        """Takes the program off a device, or off all that it is on; False when it is on none of them."""
-        indices = list(self._devices) if dev is None else [ifindex(dev)]
-        found = [self._devices.pop(index) for index in indices if index in self._devices]
+        """Takes the program off a device, or off all that it is on; False when it is on none of them.
+
+        Of several network namespaces ``dev`` is one of the caller's, where the program must have been attached.
+        """
+        places = list(self._devices) if dev is None else [device(dev)]
+        found = [self._devices.pop(place) for place in places if place in self._devices]
         with ExitStack() as stack:
-            for undo in found:
-                stack.callback(undo)
+            for attached in found:
+                stack.callback(attached.undo)
         return bool(found)
+
+
+class _Attached(NamedTuple):
+    """What takes a program off, and whether its device is gone, as far as the kernel tells."""
+
+    undo: Callable[[], None]
+    is_gone: Callable[[], bool]
 
 
 def _flags(mode: XdpMode | str | None) -> int:
@@ -129,23 +149,28 @@ def _flags(mode: XdpMode | str | None) -> int:
         return int(_FLAGS[_OTHER_NAMES.get(mode) or XdpMode(mode)])
     except (ValueError, TypeError):
         modes = ", ".join(repr(str(each)) for each in XdpMode)
-        raise DataTypeError(f"mode is one of {modes}, or None, not {mode!r}") from None
+        raise DataTypeError(f"mode is one of {modes}, or None, not {shown(mode)}") from None
 
 
-def _link(fd: int, index: int, flags: int) -> Callable[[], None]:
-    """Attaches the program; what undoes it. Netlink is asked where links aren't known, and says why both fail."""
+def _attach(prog: Handle, place: Device, flags: int) -> _Attached:
+    """Attaches the program. Netlink is asked where links aren't known, and says why both fail."""
+    index = place.number
     try:
-        return Descriptor(syscalls.link_create(fd, index, AttachType.XDP, flags, what="the XDP link")).close
+        link = syscalls.link_create(prog, index, AttachType.XDP, flags, what="the XDP link")
+        return _Attached(link.close, lambda: device_of_xdp_link(link) == 0)
     except KernelError as error:
         if error.errno in (*_TAKEN, errno.EPERM):
             raise
-    xdp_netlink.attach(index, fd, flags)
+    xdp_netlink.attach(index, prog, flags)
 
     def undo() -> None:
+        if namespace() != place.namespace:
+            raise KernelError(errno.ENODEV, f"the program stays on device number {index} of another network namespace: "
+                              "detach() it there")
         try:
-            xdp_netlink.detach(index, fd, flags)
+            xdp_netlink.detach(index, prog, flags)
         except KernelError as error:
             if error.errno not in _GONE:
                 raise
 
-    return undo
+    return _Attached(undo, lambda: False)

@@ -5,14 +5,21 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable, Generator, Iterator
+import subprocess
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import cache
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
+from threaded import starts_threads
 
 REQUIRED = os.environ.get("PY2BPF_REQUIRE_KERNEL") == "1"
 """Whether a test that can't run is a failure: CI sets it."""
+
+
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")  # how long an example takes there says nothing
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,20 +27,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """A shell starts what it puts into the background with SIGINT ignored, and our children would inherit that:
-    tests of Ctrl-C would wait for ever."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A shell starts what it puts into the background with SIGINT ignored, nohup(1) what it runs with SIGHUP, and our
+    children would inherit that: tests of these would wait for ever."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked ``qemu`` run in a guest only; tests/qemu/test_guests.py starts them there."""
+    """Marks what starts threads. Tests marked ``qemu`` or ``cpus`` run in a guest only: tests/qemu/test_guests.py
+    starts them there."""
+    for item in items:
+        if isinstance(item, pytest.Function) and starts_threads(item.function):
+            item.add_marker("threads")
     if os.environ.get("PY2BPF_GUEST") == "1":
         return
-    for_guests = [item for item in items if item.get_closest_marker("qemu")]
+    for_guests = [item for item in items if item.get_closest_marker("qemu") or item.get_closest_marker("cpus")]
     if for_guests:
         config.hook.pytest_deselected(items=for_guests)
-        items[:] = [item for item in items if not item.get_closest_marker("qemu")]
+        items[:] = [item for item in items if item not in for_guests]
 
 
 @cache
@@ -44,7 +57,7 @@ def kernel_obstacle() -> str:
     from py2bpf.uapi.map_types import MapType
 
     try:
-        os.close(syscalls.map_create(MapType.ARRAY, 4, 4, 1))
+        syscalls.map_create(MapType.ARRAY, 4, 4, 1).close()
     except KernelError as error:
         return str(error)
     return ""
@@ -72,6 +85,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """So is a whole module that skips itself."""
+    report = yield
+    if REQUIRED and report.outcome == "skipped":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"PY2BPF_REQUIRE_KERNEL=1 forbids skipping this module. {reason}"
+    return report
+
+
 @pytest.fixture(scope="session")
 def missing() -> Callable[[str], NoReturn]:
     """For a test that needs a program of the system: skips, or fails where nothing may be skipped."""
@@ -82,6 +106,27 @@ def missing() -> Callable[[str], NoReturn]:
         pytest.skip(reason)
 
     return give_up
+
+
+@pytest.fixture(scope="session")
+def peer_output(missing: Callable[[str], NoReturn]) -> Callable[..., str]:
+    """Runs a program of the system that ours is compared with, and gives what it writes. One that can't run here, as
+    bpftool without what it needs of the kernel, is no failure of ours: the test is skipped with the reason."""
+
+    def run(command: Sequence[str], given: str = "") -> str:
+        try:
+            done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=PEER_TIME)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            missing(f"{command[0]} can't be run here: {error}")
+        if done.returncode:
+            missing(f"{command[0]} can't be run here, it ended with status {done.returncode}: {done.stderr[-500:]}")
+        return done.stdout
+
+    return run
+
+
+PEER_TIME = 120
+"""Seconds that such a program may take."""
 
 
 def open_descriptors() -> dict[int, str]:

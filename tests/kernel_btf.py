@@ -27,6 +27,7 @@ struct thing {
     struct thing *tail[];                         // 584
 };
 union word { u32 whole; u16 half[2]; };
+struct bag { u32 size; u8 rest[]; };
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def blob() -> bytes:
     port = keep(_record(w, Kind.UNION, "", 4, [("port", u32, 0, 0), ("bytes", array(u8, 4), 0, 0)]))
     halves = array(u16, 2)
     keep(_record(w, Kind.UNION, "word", 4, [("whole", u32, 0, 0), ("half", halves, 0, 0)]))
+    keep(_record(w, Kind.STRUCT, "bag", 4, [("size", u32, 0, 0), ("rest", array(u8, 0), 32, 0)]))
     members = [
         ("id", s32, 0, 0), ("count", u32, 32, 0), ("mask", u64, 64, 0), ("name", array(char, 16), 128, 0),
         ("parent", to_thing, 256, 0), ("", port, 320, 0), ("low", u32, 352, 3), ("high", u32, 355, 5),

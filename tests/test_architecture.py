@@ -17,17 +17,24 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"py2bpf.exception", "py2bpf.spec", "py2bpf.asm"}
-"""The border types, which everybody may use."""
+BASE = {"py2bpf.exception", "py2bpf.spec", "py2bpf.asm", "py2bpf.borders", "py2bpf.padding", "py2bpf.given"}
+"""The border types, which everybody may use, what cuts our frames out of errors, what of a type is no data, and what
+looks at values that users give."""
 
 EDGES: dict[str, set[str]] = {
     "py2bpf.exception": set(),
     "py2bpf.asm": {"py2bpf.exception"},
     "py2bpf.spec": BASE,
+    "py2bpf.borders": {"py2bpf.exception"},
+    "py2bpf.padding": {"py2bpf.exception"},
+    "py2bpf.given": {"py2bpf.exception"},
+    "py2bpf.optional": set(),
     "py2bpf.disasm": BASE | {"py2bpf.uapi"},
     "py2bpf.uapi": BASE,
-    "py2bpf.worlds": set(),
-    "py2bpf.ledger": set(),
+    "py2bpf.worlds": BASE,
+    "py2bpf.ledger": {"py2bpf.borders"},
+    "py2bpf.terminal": set(),
+    "py2bpf.clocks": BASE,
     "py2bpf.intrinsics": BASE | {"py2bpf.uapi", "py2bpf.worlds"},
     # A compiler stage sees the data types of the stage before it, not its code.
     "py2bpf.compiler.diagnostics": BASE,
@@ -43,18 +50,20 @@ EDGES: dict[str, set[str]] = {
     "py2bpf.btf": BASE | {"py2bpf.uapi", "py2bpf.worlds", "py2bpf._ffi"},
     # What holds a file descriptor never looks back at the compiler.
     "py2bpf._ffi": set(),
-    "py2bpf.kernel": BASE | {"py2bpf.uapi", "py2bpf.btf", "py2bpf.disasm", "py2bpf._ffi"},
+    "py2bpf.kernel": BASE
+    | {"py2bpf.uapi", "py2bpf.btf", "py2bpf.disasm", "py2bpf._ffi", "py2bpf.optional", "py2bpf.clocks"},
     # The embedded VM takes the place of bpf(2) under maps and programs.
     "py2bpf.vm": BASE | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf._ffi"},
     "py2bpf.datastructures": BASE
     | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds", "py2bpf.vm"}
-    | {"py2bpf.ledger"},
+    | {"py2bpf.ledger", "py2bpf.optional"},
     # A program's Python side: sees maps and helpers as programs do, and no compiled program.
     "py2bpf.sim": BASE
     | {"py2bpf.uapi", "py2bpf.kernel.codec", "py2bpf.kernel.variable", "py2bpf.datastructures", "py2bpf.intrinsics"}
     | {"py2bpf.worlds", "py2bpf.btf.shapes"},
     "py2bpf.funcs": BASE | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.checksum"},
     "py2bpf.checksum": set(),
+    "py2bpf.net": BASE | {"py2bpf.funcs", "py2bpf.records"},
     "py2bpf.testing": {"py2bpf.*"},
     # Tools use what every user has: the package and its public modules.
     "py2bpf.examples": {"py2bpf.*"},
@@ -192,6 +201,21 @@ def test_module_keeps_the_rules(module: str) -> None:
     assert check_module(module, path.read_text(), set(MODULES), path.name == "__init__.py") == []
 
 
+FREERS = ("os.close", "os.dup", "ffi.gc")
+
+
+def test_handles_alone_close_and_free() -> None:
+    """The machine of the VM (vm/core.py) is the process's, and never ends before it."""
+    found = {
+        path.relative_to(ROOT / "py2bpf").as_posix()
+        for path in (ROOT / "py2bpf").rglob("*.py")
+        if "examples" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in FREERS
+    }
+    assert found == {"kernel/handles.py", "vm/core.py"}
+
+
 def test_one_module_picks_the_python_version() -> None:
     looking = [m for m, path in MODULES.items() if any(True for _ in version_looks(ast.parse(path.read_text())))]
     assert len(looking) <= 1, looking
@@ -273,7 +297,7 @@ def test_an_allowed_import_passes(module: str, source: str) -> None:
 
 # What `import py2bpf` costs.
 
-HEAVY = {"pyroute2", "numpy", "rich", "asyncio", "cffi", "argparse", "hypothesis", "pycparser", "setuptools"}
+HEAVY = {"numpy", "rich", "asyncio", "cffi", "argparse", "hypothesis", "pycparser", "setuptools"}
 
 
 def import_in_fresh_process(code: str) -> str:

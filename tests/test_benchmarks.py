@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +20,10 @@ MOST_INSTRUCTIONS = {
     "xdp_parser": 115,
     "xdp_loop64": 60,
     "xdp_hash": 230,
-    "tp_opensnoop": 50,
+    "tp_opensnoop": 76,  # 18 of them zeros, so that nothing stays behind the texts; C leaves what was there
 }
-MOST_IN_COUNTER = 330
+MOST_IN_COUNTER = 680
+"""The one in C looks behind two tags and four extension headers, ours is told of all by net.dissect."""
 MOST_MEGABYTES = 40
 
 
@@ -96,6 +98,102 @@ def harness(monkeypatch: pytest.MonkeyPatch) -> Any:
     import harness
 
     return harness
+
+
+BROKEN = {
+    "without headers": 'raise Exception("Failed to compile BPF module <text>")',
+    "killed": "import os; os.abort()",
+    "silent": "import os; os._exit(0)",
+    "loud": 'print("loading ..."); raise SystemExit(3)',
+}
+"""What the start of a package may do where it can't run."""
+
+
+@pytest.fixture(params=BROKEN)
+def broken_peers(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harness: Any) -> None:
+    """Packages that can be imported, and fail when they are used."""
+    for name in ("bcc", "pylibbpf"):
+        does = f"def __init__(self, *args, **kwargs):\n        {BROKEN[request.param]}"
+        classes = "\n".join(f"class {each}:\n    {does}" for each in ("BPF", "BpfObject", "PerfEventArray"))
+        (tmp_path / f"{name}.py").write_text(classes)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["bcc", "pylibbpf"])
+def test_a_peer_that_cannot_run_does_not_take_part(
+    name: str, broken_peers: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("numpy")
+    import bench_map_batch
+    import drains
+
+    for module in (bench_map_batch, drains):
+        monkeypatch.setattr(module, "PYTHONS", (sys.executable,))
+    assert drains.peer_in_python(name, ["perf32"]) is None
+    assert bench_map_batch.find_python(name, 10, "none.o") is None
+    assert capsys.readouterr().out.count(f"without {name}: ") == 2
+
+
+BROKEN_TOOLS = {
+    "fails": "echo no headers >&2; exit 1",
+    "crashes": "kill -SEGV $$",
+    "says nothing": "exit 0",
+    "says nonsense": "echo '{\"what'; exit 0",
+    "hangs": "sleep 100",
+    "can't be run": None,
+}
+
+
+@pytest.mark.parametrize("broken", ["clang", "gcc", "peer"])
+@pytest.mark.parametrize("how", BROKEN_TOOLS)
+def test_a_tool_that_cannot_run_is_told(
+    how: str, broken: str, harness: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """clang without headers, gcc without libbpf, a kernel that refuses the peer."""
+    import peers
+
+    for name in ("clang", "gcc", "peer"):
+        does = BROKEN_TOOLS[how] if name == broken else "exit 0"
+        (tmp_path / name).write_text("#!/nonexistent/interpreter\n" if does is None else f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path) + os.pathsep + "/bin:/usr/bin")
+    monkeypatch.setenv("CLANG", str(tmp_path / "clang"))
+    monkeypatch.setattr(peers, "TIME", 0.3)
+    monkeypatch.setattr(peers, "BUILD", tmp_path)
+    if broken == "gcc":
+        (tmp_path / "peer").unlink()
+    assert peers.find_clang() is None
+    assert "without the C programs: " in capsys.readouterr().out
+
+
+def test_a_peer_that_hangs_is_ended(harness: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import children
+
+    monkeypatch.setattr(children, "ANSWER", 0.3)
+    with pytest.raises(children.PeerMissingError, match="SIGKILL"):
+        children.Child(["/bin/sleep", "100"], greets=True)
+    with pytest.raises(children.PeerMissingError, match="/nonexistent/peer can't be run: No such file"):
+        children.Child(["/nonexistent/peer"])
+
+
+def test_a_peer_that_fails_later_does_not_take_part(harness: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """After it said that it's ready; or it answers with something else than numbers."""
+    from children import first_that_works
+    from drains import DrainingChild, try_out
+
+    peers = {
+        'input(); raise OSError("no ring buffers")': "OSError: no ring buffers",
+        'input(); print("what?"); input()': "Expecting value",
+        'input(); print(\'{"events": 3}\'); input()': "of 10 events of ring32 it got 3",
+    }
+    for code, why in peers.items():
+        command = ["-c", f'print("ready", flush=True); {code}']
+        assert first_that_works(
+            "it", [sys.executable], lambda python: DrainingChild([python, *command], greets=True),
+            lambda peer: try_out(peer, ["ring32"]),
+        ) is None  # fmt: skip
+        assert f"without it: {why}" in capsys.readouterr().out
 
 
 def test_rounds_are_interleaved(harness: Any) -> None:

@@ -133,7 +133,7 @@ def test_without_privileges_the_vm_has_the_maps(
     path = tmp_path / "mapped.py"
     path.write_text(MAPPED)
     monkeypatch.delenv("PY2BPF_BACKEND", raising=False)
-    monkeypatch.setattr(core, "bpf", lambda *_: -errno.EPERM)
+    monkeypatch.setattr(core, "bpf_make", lambda *_: -errno.EPERM)
     assert main(["dis", f"{path}:count"]) == 0
     shown = capsys.readouterr()
     assert "seen[skb.len] += 1" in shown.out and "call map_lookup_elem" in shown.out
@@ -153,3 +153,64 @@ def test_methods_and_what_the_file_itself_defines(tmp_path: Path) -> None:
     assert done.returncode != 0 and "has no 'missing'; it has Filter" in done.stderr and "htons" not in done.stderr
     done = subprocess.run([*command, f"{source}:filter_.second"], capture_output=True, text=True)
     assert done.returncode != 0 and "has no 'filter_.second'" in done.stderr
+
+
+ATTACHING = """
+from ctypes import c_uint32, c_uint64
+import py2bpf
+
+counts = py2bpf.datastructures.HashMap(c_uint32, c_uint64, 4)
+
+@py2bpf.tracepoint.probe("sched:sched_switch")
+def on_switch(event):
+    return 0
+
+handle = on_switch()
+"""
+
+
+def test_a_file_that_attaches_when_it_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Says what to do instead, and where; without privileges the file's maps are the VM's."""
+    path = tmp_path / "tool.py"
+    path.write_text(ATTACHING)
+    monkeypatch.setattr(core, "bpf_make", lambda *_: -errno.EPERM)
+    assert main(["dis", f"{path}:on_switch"]) == 1
+    told = capsys.readouterr().err
+    assert "can't attach on_switch: the embedded VM attaches to nothing" in told and f"({path}, line 11)" in told
+    assert "Put what attaches and reads under `if __name__ == '__main__':`" in told
+
+
+def test_a_file_that_the_kernel_refuses_something(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "tool.py"
+    path.write_text("import py2bpf\nfrom py2bpf.exception import KernelError\nraise KernelError(22, 'no such thing')\n")
+    assert main(["dis", f"{path}:on_switch"]) == 1
+    told = capsys.readouterr().err
+    assert "no such thing" in told and f"({path}, line 3)" in told and "if __name__ == '__main__'" in told
+
+
+@pytest.mark.parametrize("command", [["dis", "{}.py:conut"], ["replay", "{}.py:conut", "{}.pcap"]])
+def test_no_library_is_opened_in_the_search_for_a_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    """ctypes.cdll has every attribute: it opens the library of that name."""
+    path = tmp_path / "all_of_ctypes"
+    path.with_suffix(".pcap").write_bytes(pcap())
+    path.with_suffix(".py").write_text(
+        "from ctypes import *\nfrom py2bpf import kprobe\ndef count(skb):\n    return skb.len\n"
+        "@kprobe.probe('sys_close')\ndef on_close(regs):\n    return 0\n"
+    )
+    with pytest.raises(SystemExit) as caught:
+        main([each.format(path) for each in command])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.rstrip().endswith("has no 'conut'; it has count, on_close")
+
+
+@pytest.mark.parametrize("command", [["dis", "{}.py:cdll"], ["replay", "{}.py:cdll", "{}.pcap"]])
+def test_what_is_no_function(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]) -> None:
+    path = tmp_path / "all_of_ctypes"
+    path.with_suffix(".pcap").write_bytes(pcap())
+    path.with_suffix(".py").write_text("from ctypes import *\n")
+    assert main([each.format(path) for each in command]) == 1
+    assert "a Python function is needed, not <ctypes.LibraryLoader" in capsys.readouterr().err

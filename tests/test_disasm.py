@@ -45,7 +45,7 @@ def test_text(insn: Insn, text: str) -> None:
 @pytest.mark.parametrize(
     "insn",
     [
-        Insn(Kind.PLAIN, Class.JMP | 0xE0),
+        Insn(Kind.PLAIN, Class.JMP32 | 0xE0),
         Insn(Kind.PLAIN, Class.ALU | 0xE0),
         Insn(Kind.PLAIN, Class.LDX | 0xE0),
         Insn(Kind.PLAIN, Class.STX | 0x20),

@@ -6,15 +6,16 @@ import contextlib
 import importlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from markdown import ROOT, Block, blocks
@@ -25,7 +26,7 @@ from py2bpf.util import ensure_resources
 
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCKS = [block for file in FILES for block in blocks(file)]
-OTHERS = ["CONTRIBUTING.md", "CHANGELOG.md"]
+OTHERS = ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 IN_TIME = 300 if os.environ.get("PY2BPF_GUEST") == "1" else 30
 """Seconds after which a block that doesn't end by itself is interrupted, unless it said something before."""
 
@@ -79,6 +80,19 @@ def test_block(block: Block, activity: None, capsys: pytest.CaptureFixture[str])
     run(block)
     if "prints" in block.directives:
         assert capsys.readouterr().out == block.expected
+
+
+@pytest.mark.kernel
+def test_the_first_program_prints_something_on_an_idle_machine(missing: Callable[[str], NoReturn]) -> None:
+    """In a network of its own nobody else sends anything."""
+    if os.geteuid() or not shutil.which("ip") or not shutil.which("unshare"):
+        missing("a network of its own needs root, iproute2 and util-linux")
+    alone = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$0" -', sys.executable]
+    first = blocks(ROOT / "README.md")[0].source
+    done = subprocess.run(alone, input=first, capture_output=True, text=True, timeout=IN_TIME)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"^EtherType 0x0800: (\d+) packets$", done.stdout, re.M)
+    assert found and int(found[1]) >= 20
 
 
 @pytest.mark.kernel
@@ -185,7 +199,8 @@ def test_tools_have_the_options(tool: str, options: str) -> None:
 
 def test_all_examples_are_listed() -> None:
     told = (ROOT / "docs" / "quickstart.md").read_text()
-    shared = {"__init__", "common", "demo_vm", "flows", "packet_outputs", "packet_rates", "packets", "parquet_files"}
+    shared = {"__init__", "common", "flows", "packet_outputs", "packet_rates", "packets", "parquet_files"}
+    shared |= {"demo_traffic", "demo_views", "demo_vm", "endings", "tasks"}
     names = {file.stem for file in Path(ROOT, "py2bpf", "examples").glob("*.py")} - shared
     assert [name for name in sorted(names) if f"`{name}`" not in told] == []
 

@@ -298,3 +298,66 @@ def test_what_else_is_no_field() -> None:
 
     with pytest.raises(TypeError):
         plain("class E(Struct, little_endian=True):\n x: c_uint8\n")
+
+
+class Narrow(Struct):
+    a: Annotated[int, c_uint8]
+    b: Annotated[int, c_int16]
+    bits: Annotated[int, c_uint8, 3]
+    signed_bits: Annotated[int, c_int16, 4]
+    row: Annotated[Any, c_uint8 * 2]
+    flag: Annotated[bool, c_bool]
+    address: Annotated[int, ctypes.c_void_p]
+
+
+class Outer(Struct):
+    inner: Narrow
+    wide: Annotated[int, c_uint64]
+
+
+@pytest.mark.parametrize("given,message", [
+    ({"a": 300}, r"Narrow\.a: 300 doesn't fit c_uint8: it holds 0 to 255"),
+    ({"a": -1}, r"Narrow\.a: -1 doesn't fit c_uint8: it holds 0 to 255"),
+    ({"b": 1 << 15}, r"Narrow\.b: 32768 doesn't fit c_int16: it holds -32768 to 32767"),
+    ({"bits": 8}, r"8 doesn't fit Narrow\.bits \(3 bits\): it holds 0 to 7"),
+    ({"signed_bits": -9}, r"-9 doesn't fit Narrow\.signed_bits \(4 bits\): it holds -8 to 7"),
+    ({"row": (1, 256)}, r"Narrow\.row: item 1 of c_uint8 \* 2: 256 doesn't fit c_uint8"),
+    ({"address": -1}, r"Narrow\.address: -1 doesn't fit c_void_p"),
+])  # fmt: skip
+def test_a_number_never_wraps_on_its_way_into_a_field(given: dict[str, Any], message: str) -> None:
+    ((name, value),) = given.items()
+    with pytest.raises(DataRangeError, match=message):
+        Narrow(**given)
+    position = [field for field, *_ in Narrow._fields_].index(name)
+    with pytest.raises(DataRangeError, match=message):
+        Narrow(*(0, 0, 0, 0, (), False, 0)[:position], value)
+    made = Narrow()
+    with pytest.raises(DataRangeError, match=message):
+        setattr(made, name, value)
+    assert made == Narrow()
+
+
+def test_nor_in_what_is_nested() -> None:
+    with pytest.raises(DataRangeError, match=r"Outer\.inner\.a: 300 doesn't fit c_uint8"):
+        Outer((300,))
+    with pytest.raises(DataRangeError, match=r"Outer\.inner\.row: item 0 of c_uint8 \* 2: -1 doesn't fit"):
+        Outer(inner=(1, 2, 3, 4, (-1,)))
+    made = Outer()
+    with pytest.raises(DataRangeError):
+        made.inner.b = 70000
+    with pytest.raises(DataRangeError):
+        made.wide = 1 << 64
+
+
+def test_what_fits_is_taken() -> None:
+    made = Narrow(255, -32768, 7, -8, (255,), True, (1 << 64) - 1)
+    assert (made.a, made.b, made.bits, made.signed_bits, list(made.row)) == (255, -32768, 7, -8, [255, 0])
+    assert (made.flag, made.address) == (True, (1 << 64) - 1)
+    assert Outer(Narrow(5), 6).inner.a == 5
+
+
+def test_a_structure_of_the_user_wraps_as_ctypes_does() -> None:
+    class Plain(Structure):
+        _fields_ = (("a", c_uint8),)
+
+    assert Plain(300).a == 44

@@ -103,7 +103,7 @@ def test_what_was_done_before_the_damage_stays(tmp_path: Path) -> None:
 
 
 def test_packets_beyond_the_vms_are_cut(tmp_path: Path) -> None:
-    with vm.backend(), create_prog(ProgType.XDP, XDP_MD, lambda ctx: ctx.data_end - ctx.data) as prog:
+    with vm.backend(), create_prog(ProgType.SCHED_CLS, SK_BUFF, lambda skb: skb.len) as prog:
         with Capture(capture(tmp_path, [bytes(70000), bytes(20)])) as file:
             assert replay(prog, file).results == {65535: 1, 20: 1}
 

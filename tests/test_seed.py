@@ -48,6 +48,16 @@ def ctrl_c_after(seconds: float) -> Iterator[None]:
         timer.join()
 
 
+def test_names_of_2017() -> None:
+    from py2bpf.datastructures import BpfMap, BpfMapType, BpfStackTraceMap
+
+    assert BpfMapType.STACK_TRACE == 7 and issubclass(BpfStackTraceMap, BpfMap)
+    with BpfStackTraceMap(4) as stacks, create_prog(ProgType.SOCKET_FILTER, SkBuffContext, lambda skb: 7) as prog:
+        assert list(stacks) == [] and isinstance(stacks, BpfMap)
+        assert prog.prog_type == ProgType.SOCKET_FILTER
+        assert [str(insn) for insn in prog.bpf_insns] == [str(insn) for insn in prog.spec.code] != []
+
+
 def test_a_call_on_constants_is_made_early() -> None:
     def match(skb):
         packet_short = py2bpf.funcs.load_skb_short(24)

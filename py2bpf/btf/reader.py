@@ -19,14 +19,20 @@ from .types import Array, DataSec, Enum, FuncProto, Fwd, Kind, Member, Param, Re
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 
 _MAGIC: Final = 0xEB9F
+_HEADER: Final = 12
 _ENOENT: Final = 2
 _NATIVE: Final = "<" if sys.byteorder == "little" else ">"
 _VOID: Final = Scalar(Kind.VOID, "void", 0)
 
-# Bytes that follow a type's 12-byte header: fixed, and per element (info's vlen).
+# Bytes that follow a type's header: fixed, and per element (info's vlen).
 _FIXED: Final = {Kind.INT: 4, Kind.ARRAY: 12, Kind.VAR: 4, Kind.DECL_TAG: 4}
 _EACH: Final = {Kind.STRUCT: 12, Kind.UNION: 12, Kind.ENUM: 8, Kind.FUNC_PROTO: 8, Kind.DATASEC: 12, Kind.ENUM64: 12}
+_NESTED: Final = 32
+_MEMBERS: Final = 1 << 16
+"""How deep structures without a name may lie in each other (those of Linux do so less than ten deep), and how many
+members one may have in all: what a damaged file says has an end."""
 _TRANSPARENT: Final = {Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG}
+_ENUMS: Final = {Kind.ENUM, Kind.ENUM64}
 _KINDS: Final = tuple(Kind)
 
 
@@ -77,10 +83,12 @@ class Btf:
 
     def _scan(self) -> list[int]:
         unpack = struct.Struct(self._order + "4xI").unpack_from
-        size_of = [(12 + _FIXED.get(kind, 0), _EACH.get(kind, 0)) for kind in _KINDS]
+        size_of = [(_HEADER + _FIXED.get(kind, 0), _EACH.get(kind, 0)) for kind in _KINDS]
         offsets, position, end, data = [0], self._types.start, self._types.stop, self._data
         while position < end:
             offsets.append(position)
+            if position + _HEADER > end:
+                raise BtfError(f"type {len(offsets) - 1} is cut off by the end of the types")
             info = unpack(data, position)[0]
             kind = info >> 24 & 0x1F
             if not 0 < kind < len(size_of):
@@ -108,7 +116,10 @@ class Btf:
 
     def _string(self, offset: int) -> str:
         start = self._strings.start + offset
-        return self._data[start : self._data.find(b"\0", start)].decode()
+        end = self._data.find(b"\0", start, self._strings.stop)
+        if end < 0:
+            raise BtfError(f"there is no string at {offset}, of {len(self._strings)} bytes of them")
+        return self._data[start:end].decode(errors="replace")
 
     def _string_offset(self, name: str) -> int | None:
         """Every string stands once in the string section, between NULs."""
@@ -132,6 +143,18 @@ class Btf:
     def names(self, kind: Kind) -> Iterator[str]:
         """The names of all types of a kind."""
         return (self._string(offset) for of, offset in self._by_name if of == kind)
+
+    @cached_property
+    def enumerators(self) -> dict[str, int]:
+        """The values of all enumerations' names."""
+        unpack = struct.Struct(self._order + "4xI").unpack_from
+        found: dict[str, int] = {}
+        for number in range(1, len(self)):
+            if unpack(self._data, self._offsets[number])[0] >> 24 & 0x1F in _ENUMS:
+                enum = self.type(number)
+                assert isinstance(enum, Enum)
+                found = enum.values | found
+        return found
 
     def struct(self, name: str) -> Struct:
         """The structure, union, or typedef of one, of that name. Raises LookupError."""
@@ -162,33 +185,48 @@ class Btf:
 
     def members(self, struct: Struct) -> Iterator[Member]:
         """All members of a structure, those of anonymous structures and unions within included."""
-        return self._flat(struct, 0)
+        for number, member in enumerate(self._flat(struct, 0, 0)):
+            if number >= _MEMBERS:
+                raise BtfError(f"{struct.kind.name.lower()} {struct.name!r} has more than {_MEMBERS} members")
+            yield member
 
-    def _flat(self, struct: Struct, base: int) -> Iterator[Member]:
+    def _flat(self, struct: Struct, base: int, depth: int) -> Iterator[Member]:
+        if depth > _NESTED:
+            raise BtfError(f"a {struct.kind.name.lower()} of {struct.size} bytes is made of itself")
         for member in struct.members:
             inner = self.type(self.resolve(member.type))
             if not member.name and isinstance(inner, Struct):
-                yield from self._flat(inner, base + member.bit_offset)
+                yield from self._flat(inner, base + member.bit_offset, depth + 1)
             else:
                 yield member._replace(bit_offset=base + member.bit_offset)
 
     def resolve(self, number: int) -> int:
-        """The number of the type behind typedefs and qualifiers."""
-        while isinstance(found := self.type(number), Ref) and found.kind in _TRANSPARENT:
-            number = found.target
-        return number
+        """The number of the type behind typedefs and qualifiers. Raises BtfError where they go round in a circle."""
+        behind = number
+        for _ in range(len(self) + 1):
+            found = self.type(behind)
+            if not (isinstance(found, Ref) and found.kind in _TRANSPARENT):
+                return behind
+            behind = found.target
+        raise BtfError(f"type {number} is made of itself")
 
     def size(self, number: int) -> int:
         """The size in bytes of a type. Raises BtfError for those without: functions, forward declarations."""
+        try:
+            return self._size(number)
+        except RecursionError:
+            raise BtfError(f"type {number} is made of itself") from None
+
+    def _size(self, number: int) -> int:
         found = self.type(self.resolve(number))
         if isinstance(found, Scalar | Struct | Enum | DataSec):
             return found.size
         if isinstance(found, Array):
-            return found.length * self.size(found.element)
+            return found.length * self._size(found.element)
         if found.kind is Kind.PTR:
             return 8
         if isinstance(found, Ref) and found.kind is Kind.VAR:
-            return self.size(found.target)
+            return self._size(found.target)
         raise BtfError(f"type {number}, a {found.kind.name}, has no size")
 
     def type(self, number: int) -> Type:
@@ -197,7 +235,10 @@ class Btf:
             return _VOID
         if not 0 < number < len(self._offsets):
             raise BtfError(f"no type number {number}")
-        return self._decode(self._offsets[number])
+        try:
+            return self._decode(self._offsets[number])
+        except (struct.error, IndexError, ValueError):
+            raise BtfError(f"type {number} is damaged: it goes beyond the data, or is of no known kind") from None
 
     def _words(self, position: int, count: int, each: int) -> Iterator[tuple[int, ...]]:
         data = self._data[position : position + 4 * count * each]

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from ..exception import Py2BpfError
+from ..exception import NotSupported, Py2BpfError
 from ..worlds import CURRENT
-from .reader import Btf
+from .reader import Btf, BtfError
 from .types import Array, Enum, Fwd, Kind, Member, Ref, Scalar, Struct
 
 MAX_COPY: Final = 128
@@ -112,12 +112,22 @@ class Record(Shape):
         return Place(self._types.shape(member.type), member.bit_offset, member.bit_size)
 
 
-class KernelTypes:
-    """A kernel's types as attributes: ``kernel.sock`` is ``struct sock``, ``kernel.nf_inet_addr`` a union.
+class UnknownName(Py2BpfError, AttributeError):  # noqa: N818 - named as what it tells
+    """The kernel has neither a type nor an enumerator of that name; ``hint`` says what is near."""
 
-    An attribute is a KernelType whatever its name; whether there is such a type is seen when it is used. ``btf``
-    describes the kernel; left out, it is the running one's, read when it is first needed. Raises NotSupported then
-    where the kernel was built without BTF.
+    def __init__(self, name: str, near: list[str]) -> None:
+        known = " or ".join(f"kernel.{each}" for each in near)
+        self.hint = f"did you mean {known}?" if known else "bpftool btf dump shows all"
+        super().__init__(f"the kernel has no struct, union or enumerator {name!r}: {self.hint}")
+        self.name = name
+
+
+class KernelTypes:
+    """A kernel's types as attributes: ``kernel.sock`` is ``struct sock``, ``kernel.nf_inet_addr`` a union, and its
+    enumerators: ``kernel.XDP_PASS`` is the number 2.
+
+    ``btf`` describes the kernel; left out, it is the running one's, read when an attribute is first asked for. Where
+    that was built without BTF any name gives a type, and using it raises NotSupported.
     """
 
     def __init__(self, btf: Btf | None = None) -> None:
@@ -125,10 +135,29 @@ class KernelTypes:
         self._shapes: dict[int, Shape] = {}
         self._made: dict[str, KernelType] = {}
 
-    def __getattr__(self, name: str) -> KernelType:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
+        if name in self._made or self._declares(name):
+            return self.named(name)
+        number = self.btf.enumerators.get(name)
+        if number is None:
+            raise UnknownName(name, self.near(name))
+        return number
+
+    def __dir__(self) -> Iterator[str]:
+        yield from {*super().__dir__(), *self.names(), *self.btf.enumerators}
+
+    def named(self, name: str) -> KernelType:
+        """The structure or union of that name; whether there is one is seen when it is used."""
         return self._made.setdefault(name, KernelType(self, name))
+
+    def _declares(self, name: str) -> bool:
+        """Whether there is such a structure or union, as far as can be known."""
+        try:
+            return self.record(name) is not None or self.btf.number(Kind.FWD, name) is not None
+        except NotSupported:
+            return True
 
     def __repr__(self) -> str:
         return "<the types of a kernel>"
@@ -144,7 +173,10 @@ class KernelTypes:
         number, _ = self._behind(number)
         found = self._shapes.get(number)
         if found is None:
-            found = self._shapes[number] = self._make(number)
+            try:
+                found = self._shapes[number] = self._make(number)
+            except RecursionError:
+                raise BtfError(f"type {number} is made of itself") from None
         return found
 
     def _behind(self, number: int) -> tuple[int, set[str]]:

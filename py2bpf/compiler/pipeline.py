@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-import os
 import sys
 import types
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..borders import verbose
 from ..exception import InternalCompilerError, LimitExceeded, Py2BpfError, Span, TranslationError, UnsupportedSyntax
 from ..spec import ContextSpec, HookSpec, ProgramSpec, Target
 from . import codegen, warn
@@ -21,6 +21,7 @@ from .ir.ops import Op
 from .ir.printer import to_text
 from .ir.values import Function, prune
 from .passes import (
+    choices,
     clean,
     constants,
     cse,
@@ -32,9 +33,12 @@ from .passes import (
     packet_loads,
     packets,
     records,
+    results,
     returns,
     stack_init,
+    steps,
     thread,
+    truths,
 )
 from .peval import evaluate
 
@@ -45,6 +49,8 @@ PASSES: Final[tuple[tuple[str, Callable[[Function], None]], ...]] = (
     ("prune", prune),
     ("clean", clean.run),
     ("thread", thread.run),
+    ("steps", steps.run),
+    ("results", results.run),
     ("loops", loops.run),
     ("packet_loads", packet_loads.run),
     ("records", records.run),
@@ -57,6 +63,8 @@ PASSES: Final[tuple[tuple[str, Callable[[Function], None]], ...]] = (
     ("returns", returns.run),
     ("clean again", clean.run),
     ("constants", constants.run),
+    ("choices", choices.run),
+    ("truths", truths.run),
     ("stack_init", stack_init.run),
 )
 """In the order in which they run. After "lower" no exact operation is left."""
@@ -91,9 +99,11 @@ def compile_function(
     except TranslationError as error:
         _blame(error, given)
         raise
-    except (Py2BpfError, RecursionError):
+    except Py2BpfError:
         raise
-    except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except RecursionError:
+        raise _too_deep(fn) from None
+    except Exception as error:  # whatever the compiler itself has run into
         span = Span(fn.__code__.co_filename, fn.__code__.co_firstlineno)
         raise InternalCompilerError(compilation.stage, f"{type(error).__name__}: {error}", span) from error
     if not warned:
@@ -134,7 +144,7 @@ class _Compilation:
         functions = (program, *program.subprograms)
         _done(functions, self.stage, self.dump, lowered=False)
         lowered = False
-        self.found = []
+        self.found = warn.noticed(program)
         for self.stage, run in PASSES:
             functions = (program, *program.subprograms)  # "loops" makes more of them
             for ir in functions:
@@ -164,6 +174,13 @@ def _too_much_stack(program: Function) -> LimitExceeded:
         "the program and what is called back here need more stack than the 512 bytes of BPF", span=call.span,
         hints=("use smaller objects, or keep large ones in a map",),
     )  # fmt: skip
+
+
+def _too_deep(fn: types.FunctionType) -> LimitExceeded:
+    """Behind partial evaluation, which names the place by itself."""
+    span = Span(fn.__code__.co_filename, fn.__code__.co_firstlineno)
+    return LimitExceeded(span.line, "the function nests too deep for the compiler", span=span,
+                         hints=("write large expressions as several statements",))
 
 
 def _nothing(ir: Function) -> list[warn.Found]:
@@ -211,6 +228,6 @@ def _call(context: Any) -> Any:
 
 
 def _verbose() -> Dump | None:
-    if os.environ.get("PY2BPF_VERBOSE", "") in ("", "0"):
+    if not verbose():
         return None
     return lambda stage, text: print(f"== {stage}\n{text}", file=sys.stderr)

@@ -28,6 +28,11 @@ class Found(NamedTuple):
     hints: tuple[str, ...]
 
 
+def noticed(fn: Function) -> list[Found]:
+    """What the evaluator came across."""
+    return [Found(*notice) for notice in fn.notices]
+
+
 _ON_NONE: Final = {
     "AttributeError": "this may be None, which has no attributes",
     "TypeError": "this may be None, where a value is needed",

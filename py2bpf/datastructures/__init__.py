@@ -7,8 +7,10 @@ A map is a mapping from Python's side (see Map in base.py for its rules), a queu
 from __future__ import annotations
 
 from ..spec import SpinLock
+from ..uapi.map_types import MapType as BpfMapType  # noqa: F401  # of the original of 2017
 from .arrays import ArrayMap, PerCpuArrayMap, ProgArray
 from .base import Map
+from .base import Map as BpfMap  # noqa: F401
 from .globals import Global
 from .hashes import HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap, create_map
 from .lpm import LpmTrieMap
@@ -16,6 +18,7 @@ from .percpu import PerCpuValues
 from .queue import BpfQueue
 from .ring import RingBuffer
 from .stacks import StackTraceMap
+from .stacks import StackTraceMap as BpfStackTraceMap  # noqa: F401
 from .user_ring import UserRingBuffer
 
 __all__ = [

@@ -8,6 +8,7 @@ from ctypes import c_uint32
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from ..exception import DataRangeError, DataTypeError, IndexOutOfRange
+from ..given import shown
 from ..kernel.codec import Buffer
 from ..spec import lock_offset
 from ..uapi.map_types import MapFlags, MapType
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 class _Indexed(Map):
     """An index that is no integer raises DataTypeError, one past the end or below zero IndexOutOfRange."""
 
+    _absent = (IndexOutOfRange,)
+
     def _key(self, key: Any) -> bytes:
         try:
             index = operator.index(key)
         except TypeError:
             return super()._key(key)
         if not 0 <= index < self.map_spec.max_entries:
-            raise IndexOutOfRange(f"index {index} of {self!r}: it has 0 to {self.map_spec.max_entries - 1}")
+            raise IndexOutOfRange(f"index {shown(index)} of {self!r}: it has 0 to {self.map_spec.max_entries - 1}")
         return super()._key(index)
 
     def _pack_keys(self, keys: Any) -> Buffer:
@@ -41,18 +44,6 @@ class _Indexed(Map):
         if packed and max(memoryview(packed).cast("I")) < self.map_spec.max_entries:
             return packed
         return b"".join(map(self._key, columns.objects(keys)))  # raises, and names the index
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        try:
-            return super().get(key, default)
-        except IndexOutOfRange:
-            return default
-
-    def __contains__(self, key: object) -> bool:
-        try:
-            return super().__contains__(key)
-        except IndexOutOfRange:
-            return False
 
 
 class ArrayMap(_Indexed):
@@ -94,16 +85,19 @@ class ArrayMap(_Indexed):
         self._storage.check_open()
         if not self._mapped or not isinstance(self._storage, Mappable):
             raise DataTypeError(f"the values of {self!r} aren't mapped into memory: make it with mmap=True")
-        if self._memory is None:
-            self._memory = self._storage.memory()
+        memory = self._memory
+        if memory is None:
+            memory = self._memory = self._storage.memory()
+            if self._storage.closed:  # meanwhile: close() may have been too early to let go of it
+                self._memory = None
         stride = self._storage.memory_stride
         cell = {"names": ["value"], "formats": [self._values.dtype], "offsets": [0], "itemsize": stride}
-        rows: Array = numpy.frombuffer(self._memory, numpy.dtype(cell), self.map_spec.max_entries)["value"]
+        rows: Array = numpy.frombuffer(memory, numpy.dtype(cell), self.map_spec.max_entries)["value"]
         return rows
 
     def close(self) -> None:
-        self._memory = None  # views keep it
         super().close()
+        self._memory = None  # views keep it
 
     def __len__(self) -> int:
         self._storage.check_open()
@@ -151,9 +145,9 @@ class ProgArray(_Indexed):
 
     ``m[i] = program`` takes an object with a ``fd``, or a descriptor. Reading gives the kernel's id of the
     program (what bpftool shows), empty slots raise KeyError and aren't iterated, ``del m[i]`` empties one. The
-    kernel empties the whole array when the last descriptor of it is closed, also under running programs:
-    keep the object as long as the calls shall work. In the embedded VM it takes programs of the VM (no descriptors),
-    and reading gives their numbers there.
+    kernel empties the whole array when the last descriptor of it is closed, also under running programs: this object
+    has one, and so has each open program that uses the array; what tc installs keeps it by a pin in bpffs. In the
+    embedded VM it takes programs of the VM (no descriptors), and reading gives their numbers there.
     """
 
     kind: ClassVar[MapType] = MapType.PROG_ARRAY

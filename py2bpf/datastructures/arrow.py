@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..exception import DataTypeError
+from ..optional import need
 
 if TYPE_CHECKING:
     import numpy
@@ -58,8 +59,7 @@ def _texts(arrow: Any, rows: numpy.ndarray[Any, Any]) -> Any:
 
 def pyarrow_module(what: str) -> Any:
     """The module, or ImportError that says what needs it."""
-    try:
-        import pyarrow
-    except ImportError:
-        raise ImportError(f"{what} needs pyarrow: pip install 'py2bpf[arrow]'") from None
+    need("pyarrow", what)
+    import pyarrow
+
     return pyarrow

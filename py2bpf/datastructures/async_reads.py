@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..exception import ClosedError
+from ..borders import mark, shorten
+from ..exception import ClosedError, Py2BpfError
 from .batch_reads import BatchReads
 from .pending import RecordSource
 
@@ -24,30 +25,45 @@ class AsyncReads(BatchReads):
         super().__init__(source)
         self._watches: dict[asyncio.AbstractEventLoop, _Watch] = {}
 
+    @mark
     async def get(self) -> Any:
         """The next record. Raises ClosedError when nothing is left of a closed queue.
 
         Several tasks may wait: each record goes to one of them. Cancelling one loses no record.
         """
-        self._drop_copies()
-        found = self._next_record()
-        if found is None:
-            found = await self._until(self._read_record)
-        return found[0]
+        try:
+            self._drop_copies()
+            found = self._next_record()
+            if found is None:
+                found = await self._until(self._read_record)
+            return found[0]
+        except Py2BpfError as error:
+            shorten(error)
+            raise
 
+    @mark
     async def get_batch(self, max: int | None = None) -> numpy.ndarray[Any, Any]:
         """What read_batch() gives, at least one record. Raises ClosedError as get() does."""
-        self._drop_copies()
-        return await self._until(lambda: self._batch_now(max))
+        try:
+            self._drop_copies()
+            return await self._until(lambda: self._batch_now(max))
+        except Py2BpfError as error:
+            shorten(error)
+            raise
 
+    @mark
     async def __aiter__(self) -> AsyncIterator[Any]:
         """The records, until the queue is closed and nothing is left of it."""
-        while True:
-            try:
-                record = await self.get()
-            except ClosedError:
-                return
-            yield record
+        try:
+            while True:
+                try:
+                    record = await self.get()
+                except ClosedError:
+                    return
+                yield record
+        except Py2BpfError as error:
+            shorten(error)
+            raise
 
     def _read_chunk(self) -> bool:
         """What one reader leaves pending, others may have: no descriptor tells them."""
@@ -90,7 +106,7 @@ class AsyncReads(BatchReads):
             if over:
                 self._check_not_over()
             if self._closing:
-                self._closed.wait()
+                self._wait_for_the_end()
             else:
                 await self._readable()
 
@@ -122,9 +138,8 @@ class _Watch:
     def __init__(self, loop: asyncio.AbstractEventLoop, source: RecordSource) -> None:
         self.waiting: set[asyncio.Future[None]] = set()
         self._loop = loop
-        self._kept = source.keep()
-        self._fd = source.fileno()
-        loop.add_reader(self._fd, self._wake)
+        self._poller = source.poller()
+        loop.add_reader(self._poller.fd, self._wake)
 
     def _wake(self) -> None:
         for future in self.waiting:
@@ -137,5 +152,5 @@ class _Watch:
             self._loop.call_soon_threadsafe(self._wake)
 
     def stop(self) -> None:
-        self._loop.remove_reader(self._fd)
-        self._kept = None
+        self._loop.remove_reader(self._poller.fd)
+        self._poller.close()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from .. import ledger
 from ..exception import DataRangeError, DataTypeError
+from ..given import shown
 from ..kernel.codec import BoolCodec, Buffer, Codec, IntCodec, checked_int, codec_for, key_codec_for, type_name
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
@@ -50,6 +51,8 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
     kind: ClassVar[MapType]
     map_spec: Final[MapSpec]
     _flags: ClassVar[int] = 0
+    _absent: ClassVar[tuple[type[Exception], ...]] = ()
+    """How a key is refused that get() and ``in`` take for a missing one."""
 
     def __init__(
         self, key_type: Any, value_type: Any, max_entries: int, default: int | None = None, *, name: str = ""
@@ -88,8 +91,8 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
 
     def close(self) -> None:
         """Gives the map back to the kernel; calling it again does nothing."""
-        self._close_counter()
         self._storage.close()
+        self._close_counter()  # behind that: who makes one now sees that the map is closed
 
     def __repr__(self) -> str:
         spec = self.map_spec
@@ -130,12 +133,19 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
 
     @in_programs
     def get(self, key: Any, default: Any = None) -> Any:
-        data = self._find(key)
+        """The key's value, or ``default`` where the key is missing: None tells so, in programs of numbers too."""
+        try:
+            data = self._find(key)
+        except self._absent:
+            return default
         return default if data is None else self._values.decode(data)
 
     @in_programs
     def __contains__(self, key: object) -> bool:
-        return self._find(key) is not None
+        try:
+            return self._find(key) is not None
+        except self._absent:
+            return False
 
     @in_programs
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -165,12 +175,37 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
 
     @in_programs
     def pop(self, key: Any, default: Any = _MISSING) -> Any:
+        """Takes the key's entry out and gives its value. Where the key is missing, ``default``; without one Python
+        raises KeyError, and a program gets what ``m[key]`` gives it: of numbers the map's default or 0, never None, of
+        structures and texts None. In programs ``m.pop(key, None)`` tells a number that is missing."""
         data = self._storage.take(self._key(key))
         if data is not None:
             return self._values.decode(data)
         if default is _MISSING:
             raise KeyError(key)
         return default
+
+    # The names of the original of 2017
+
+    @in_programs
+    def lookup(self, key: Any) -> Any:
+        """get(key): None where the key is missing."""
+        return self.get(key)
+
+    @in_programs
+    def delete(self, key: Any) -> None:
+        """``del m[key]``."""
+        del self[key]
+
+    def get_next_key(self, key: Any = None) -> Any:
+        """The key after ``key``, the first one for None; None at the end. Programs that change the map meanwhile may
+        make it begin anew: keys() doesn't."""
+        found = self._storage.next_key(None if key is None else self._key(key))
+        return None if found is None else self._keys.decode(found)
+
+    def get_items(self) -> ItemsSnapshot:
+        """items()."""
+        return self.items()
 
     def popitem(self) -> tuple[Any, Any]:
         """Takes any entry out. Raises KeyError when the map is empty."""
@@ -188,7 +223,7 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
         """
         if self.map_spec.lock_offset is None:
             raise DataTypeError(f"the values of {self!r} have no spin lock: give their structure a SpinLock as a field")
-        return locks.hold(self._storage, self._key(key), self._values)
+        return locks.Held(self._storage, self._key(key), self._values)
 
     # All elements
 
@@ -265,6 +300,7 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
         elif more:
             raise DataTypeError("update(keys, values) takes no entries as keyword arguments")
         else:
+            _check_columns(other, values)
             keys, values = columns.column(other), columns.column(values)
         if len(keys) != len(values):
             raise DataRangeError(f"{len(keys)} keys and {len(values)} values don't belong together")
@@ -285,7 +321,7 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
             return columns.packed(self._values, values)
         except (DataTypeError, DataRangeError) as error:
             at = columns.first_refused(self._values, values)
-            where = "" if at is None else f" for key {columns.objects(keys)[at]!r}"
+            where = "" if at is None else f" for key {shown(columns.objects(keys)[at])}"
             raise type(error)(f"value of {self!r}{where}: {error}") from None
 
     def clear(self) -> None:
@@ -308,7 +344,9 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
         for _, _, n in self._walk(pop, gathered.room):
             gathered.n += n
         keys, values = gathered.arrays()
-        return self._keys.rows(numpy, keys.data), self._values.rows(numpy, values.data)
+        shown = self._values.rows(numpy, values.data)
+        columns.end_texts(shown)
+        return self._keys.rows(numpy, keys.data), shown
 
     def to_arrow(self, *, pop: bool = False) -> pyarrow.Table:
         """A snapshot as an Arrow table with the columns ``key`` and ``value``; with ``pop`` as by pop_all().
@@ -334,12 +372,29 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
         return html.closed(self) if self.closed else html.table(self, self._keys, self._values, self._walk())
 
 
+def _check_columns(keys: Any, values: Any) -> None:
+    """Raises DataTypeError for one key and one value."""
+    for given in (keys, values):
+        if not hasattr(given, "__len__"):
+            raise DataTypeError(f"update(keys, values) takes two columns, not {shown(given)}: "
+                                "one entry is m[key] = value")
+
+
 def _columns(other: Any, more: dict[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
     """The keys and the values of what dict.update() takes."""
     if isinstance(other, dict) and not more:
         return list(other), list(other.values())
-    pairs = [(key, value) for key, value in _pairs(other)] + list(more.items())
+    pairs = [*map(_pair, _pairs(other)), *more.items()]
     return [key for key, _ in pairs], [value for _, value in pairs]
+
+
+def _pair(given: Any) -> tuple[Any, Any]:
+    try:
+        key, value = given
+    except (TypeError, ValueError) as error:
+        what = "update() takes (key, value) pairs, as enumerate(values) gives"
+        raise type(error)(f"{what}, not {shown(given)}") from None
+    return key, value
 
 
 def _pairs(other: Any) -> Iterable[Any]:
@@ -347,13 +402,15 @@ def _pairs(other: Any) -> Iterable[Any]:
         return other.items()
     if hasattr(other, "keys"):
         return ((key, other[key]) for key in other.keys())  # noqa: SIM118  all that such an object promises
+    if not isinstance(other, Iterable) and not hasattr(other, "__getitem__"):
+        raise DataTypeError(f"update() takes a mapping or (key, value) pairs, not {shown(other)}")
     return cast("Iterable[Any]", other)
 
 
 def checked_name(name: str) -> str:
     """name, if the kernel takes it. Raises DataTypeError."""
     if not isinstance(name, str) or len(name) > NAME_SIZE or not _NAME_CHARACTERS.issuperset(name):
-        raise DataTypeError(f"a map's name is at most {NAME_SIZE} letters, digits, '_' and '.', not {name!r}")
+        raise DataTypeError(f"a map's name is at most {NAME_SIZE} letters, digits, '_' and '.', not {name!a}")
     return name
 
 
@@ -362,5 +419,4 @@ def _checked_default(default: int | None, values: Codec) -> int | None:
         return None
     if not isinstance(values, (IntCodec, BoolCodec)):
         raise DataTypeError(f"a default is for integer values; a missing {values.name} reads as None")
-    values.encode(default)
-    return int(default)
+    return int(values.decode(values.encode(default)))  # a c_uint64(3) is a 3

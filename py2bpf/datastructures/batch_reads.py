@@ -8,7 +8,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from ..borders import mark, shorten
+from ..exception import Py2BpfError
 from ..kernel.codec import checked_int
+from .columns import end_texts, numpy_for
 from .pending import PendingReads, RecordSource
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ _RECORDS_MAX: Final = (1 << 63) - 1
 class BatchReads(PendingReads):
     """What Reader has of batches."""
 
+    @mark
     def read_batch(self, max: int | None = None, timeout: float | None = None) -> numpy.ndarray[Any, Any]:
         """Waits for records as poll() does, and takes what is there as a numpy array, at most ``max`` of them.
 
@@ -35,14 +39,19 @@ class BatchReads(PendingReads):
         or when the queue was closed meanwhile. Raises ClosedError and ShortRecordError as poll() does, DataTypeError
         for types that numpy can't describe (structures with bit fields), ImportError without numpy.
         """
-        rows = self._rows_for(max)
-        array = rows.array
+        rows = None
         try:
+            rows = self._rows_for(max)
+            array = rows.array
             return rows.used(array, self._fill_batch(rows.batch, timeout))
-        except BaseException:
-            self._put_back(rows.batch.rows(), rows.batch.n)
+        except BaseException as error:
+            if rows is not None:
+                self._put_back(rows.batch.rows(), rows.batch.n)
+            if isinstance(error, Py2BpfError):
+                shorten(error)
             raise
 
+    @mark
     def read_arrow(self, max: int | None = None, timeout: float | None = None) -> pyarrow.RecordBatch:
         """What read_batch() gives as a batch of Arrow: a column for every field (``value`` for plain numbers).
 
@@ -50,11 +59,15 @@ class BatchReads(PendingReads):
         """
         from .arrow import record_batch
 
-        rows = self.read_batch(max, timeout)
+        rows = None
         try:
+            rows = self.read_batch(max, timeout)
             return record_batch(rows)
-        except BaseException:
-            self._put_back(rows.tobytes(), len(rows))
+        except BaseException as error:
+            if rows is not None:
+                self._put_back(rows.tobytes(), len(rows))
+            if isinstance(error, Py2BpfError):
+                shorten(error)
             raise
 
     def _rows_for(self, most: int | None) -> Rows:
@@ -84,11 +97,7 @@ class BatchReads(PendingReads):
 
     @cached_property
     def _numpy(self) -> Any:
-        try:
-            import numpy
-        except ImportError:
-            raise ImportError("read_batch() and read_arrow() need numpy: pip install 'py2bpf[numpy]'") from None
-        return numpy
+        return numpy_for("read_batch() and read_arrow()")
 
     @cached_property
     def _dtype(self) -> Any:
@@ -119,5 +128,6 @@ class Rows:
         While the caller has the array, nobody else fills it.
         """
         found = array[:count] if 2 * count >= len(array) else array[:count].copy()
+        end_texts(found)
         self._kept.append(self)
         return found

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..exception import DataRangeError, DataTypeError
+from ..given import shown
 from ..kernel.codec import (
     ArrayCodec,
     BoolCodec,
@@ -18,6 +19,7 @@ from ..kernel.codec import (
     IntCodec,
     RecordCodec,
 )
+from ..optional import need
 from .percpu import PerCpuCodec
 
 if TYPE_CHECKING:
@@ -31,10 +33,9 @@ _FIRST_BYTES: Final = 64 << 20
 
 def numpy_for(what: str) -> Any:
     """The module. Raises ImportError, which says what needs it."""
-    try:
-        import numpy
-    except ImportError:
-        raise ImportError(f"{what} needs numpy: pip install numpy") from None
+    need("numpy", what)
+    import numpy
+
     return numpy
 
 
@@ -52,7 +53,7 @@ def column(values: Any) -> Any:
         raise DataTypeError("a column of keys or values has one in each row, this one has masked rows: leave them out")
     array = numpy.asarray(values)
     if not array.ndim:
-        raise DataTypeError(f"a column of keys or values has a row for each, {values!r} has none")
+        raise DataTypeError(f"a column of keys or values has a row for each, {shown(values)} has none")
     return array
 
 
@@ -115,8 +116,25 @@ def _within(array: Array, low: int, high: int) -> bool:
 
 def _inner_nul(array: Array) -> bool:
     """Whether a text goes on after a NUL."""
-    letters = array.reshape(-1).copy().view("u1").reshape(-1, array.dtype.itemsize) != 0
-    return bool((letters[:, 1:] & ~letters[:, :-1]).any())
+    return _goes_on(array.reshape(-1, 1).copy().view("u1"))
+
+
+def _goes_on(letters: Array) -> bool:
+    """The same of rows of characters."""
+    return bool(((letters[..., 1:] != 0) & (letters[..., :-1] == 0)).any())
+
+
+def end_texts(rows: Array) -> None:
+    """Puts zeros behind the first NUL of all texts in an array of values, in place: a text is what single values show
+    of it. Of keys all bytes count, so theirs stay."""
+    if rows.dtype.names:
+        for name in rows.dtype.names:
+            end_texts(rows[name])
+    elif rows.dtype.kind == "S" and rows.dtype.itemsize > 1 and rows.size:
+        letters = rows[..., None].view("u1")
+        if _goes_on(letters):
+            ended: Array = numpy_for("reading arrays").logical_or.accumulate(letters == 0, axis=-1)
+            letters[ended] = 0
 
 
 def _fill_cpus(codec: PerCpuCodec, rows: Array, array: Array) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Iterator
-from ctypes import c_uint32, c_uint64
+from ctypes import c_uint64
 from typing import Any, Final
 
+from ..borders import Public, all_errors
 from ..kernel.codec import codec_for, type_name
 from ..spec import MapSpec
-from ..uapi.map_types import MapFlags, MapType
+from ..uapi.map_types import variable
 from ..worlds import in_programs
 from .base import checked_name
 from .lifetime import OnStorage
@@ -39,10 +40,7 @@ class Global(OnStorage):
     def __init__(self, ctype: Any, initial: Any = None, *, name: str = "") -> None:
         self._codec = codec_for(ctype)
         first = None if initial is None else self._codec.encode(initial)
-        self.map_spec = MapSpec(
-            kind=MapType.ARRAY, key_type=c_uint32, value_type=ctype, max_entries=1, flags=MapFlags.MMAPABLE,
-            name=checked_name(name), is_global=True,
-        )  # fmt: skip
+        self.map_spec = variable(ctype, checked_name(name))
         self._storage = open_storage(self.map_spec, len(_KEY), self._codec.size)
         try:
             self._memory = self._storage.memory() if isinstance(self._storage, Mappable) else None
@@ -61,7 +59,8 @@ class Global(OnStorage):
         parts = issubclass(ctype, (ctypes.Structure, ctypes.Union, ctypes.Array))
         if not parts or getattr(ctype, "_type_", None) is ctypes.c_char:
             return self._codec.decode(self._read())
-        return Place(self._copy, self._write, ()) if self._memory is None else ctype.from_buffer(self._memory)
+        memory = self._memory
+        return Place(self._copy, self._write, ()) if memory is None else ctype.from_buffer(memory)
 
     @value.setter
     @in_programs
@@ -69,14 +68,16 @@ class Global(OnStorage):
         self._write(self._codec.encode(value.whole() if isinstance(value, Place) else value))
 
     def _read(self) -> bytes:
-        if self._memory is not None:
-            return bytes(self._memory[: self._codec.size])
+        memory = self._memory  # another thread may close this
+        if memory is not None:
+            return bytes(memory[: self._codec.size])
         return self._storage.lookup(_KEY) or bytes(self._codec.size)
 
     def _write(self, data: bytes) -> None:
         self._check_open()
-        if self._memory is not None and self._storage.where != "in the VM":
-            self._memory[: self._codec.size] = data
+        memory = self._memory
+        if memory is not None and self._storage.where != "in the VM":
+            memory[: self._codec.size] = data
         else:  # in the VM not while a program runs, whose atomic operations know of other programs only
             self._storage.update(_KEY, data)
 
@@ -109,7 +110,7 @@ class LossCounter(Global):
         self._write((self.read() + 1).to_bytes(self._codec.size, sys.byteorder))
 
 
-class Place:
+class Place(Public):
     """A structure, union or array in a storage that is no memory: every access reads or writes the whole there."""
 
     def __init__(self, read: Callable[[], Any], write: Callable[[bytes], None], path: tuple[Any, ...]) -> None:
@@ -129,9 +130,11 @@ class Place:
             return Place(self._read, self._write, (*self._path, step))
         return found
 
+    @all_errors
     def __getattr__(self, name: str) -> Any:
         return self._get(name, getattr(self.whole(), name))
 
+    @all_errors
     def __setattr__(self, name: str, value: Any) -> None:
         everything = self._read()
         if not hasattr(self._part(everything), name):
@@ -139,9 +142,11 @@ class Place:
         setattr(self._part(everything), name, value.whole() if isinstance(value, Place) else value)
         self._write(bytes(everything))
 
+    @all_errors
     def __getitem__(self, index: Any) -> Any:
         return self._get(index, self.whole()[index])
 
+    @all_errors
     def __setitem__(self, index: Any, value: Any) -> None:
         everything = self._read()
         self._part(everything)[index] = value.whole() if isinstance(value, Place) else value

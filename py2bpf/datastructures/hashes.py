@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ..borders import public
 from ..uapi.map_types import MapType
 from .base import Map
 from .sums import PerCpuMap
@@ -22,8 +23,8 @@ class HashMap(Map):
 class LruHashMap(Map):
     """A HashMap that, when full, makes room by dropping entries that were not used for long.
 
-    "Full" comes a little early: the kernel keeps free entries in per-CPU lists, so use a max_entries well above
-    the number of keys that must stay.
+    It may drop some before it holds max_entries: the kernel keeps up to 128 free entries in a list for each CPU. For n
+    keys that shall stay give max_entries of n + 128 for every possible CPU.
     """
 
     kind: ClassVar[MapType] = MapType.LRU_HASH
@@ -45,6 +46,7 @@ class LruPerCpuHashMap(PerCpuMap):
     kind: ClassVar[MapType] = MapType.LRU_PERCPU_HASH
 
 
+@public
 def create_map(
     key_type: Any, value_type: Any, max_entries: int, default: int | None = None, *, name: str = ""
 ) -> HashMap:

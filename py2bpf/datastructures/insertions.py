@@ -1,11 +1,13 @@
-"""Counting the entries that programs could not insert."""
+"""Counting what programs could not keep: entries that they could not insert, records that nobody took."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from ..borders import Public
 from ..ledger import Loss
 from ..spec import MapSpec
 from ..vm.choice import backend
@@ -17,28 +19,60 @@ if TYPE_CHECKING:
 _making: Final = threading.Lock()
 
 
-class CountsInsertions:
-    """A map that knows what programs could not insert. The counter is made when the first program asks for it."""
+class CountsLosses(Public):
+    """Something in whose name programs count. The counter is made when the first program that may count is loaded."""
+
+    _storage: MapStorage
+    _counter: LossCounter | None = None
+    _counted_in_end = 0
+
+    @property
+    def lost_counter(self) -> LossCounter:
+        """What programs add to when something is lost that nobody else knows of. It lives where the map does."""
+        from .globals import LossCounter
+
+        self._storage.check_open()
+        with _making:
+            if self._counter is None:
+                with backend("vm" if self._storage.where == "in the VM" else "kernel"):
+                    self._counter = LossCounter()
+            made = self._counter
+        if self._storage.closed:  # meanwhile: close() may have been too early to see it
+            self._close_counter()
+            self._storage.check_open()
+        return made
+
+    def _counted(self) -> int:
+        """What programs counted, also after the end."""
+        counter = self._counter
+        if counter is None or counter.closed:
+            return self._counted_in_end
+        return counter.read()
+
+    def _count_weakly(self) -> Callable[[], int]:
+        """_counted() for whoever this object holds: no cycle, so that what nobody refers to is gone at once."""
+        found = weakref.ref(self)
+
+        def counted() -> int:
+            counts = found()
+            return 0 if counts is None else counts._counted()
+
+        return counted
+
+    def _close_counter(self) -> None:
+        counter = self._counter
+        if counter is not None and not counter.closed:
+            self._counted_in_end = self._counted()
+            counter.close()
+
+
+class CountsInsertions(CountsLosses):
+    """A map that knows what programs could not insert."""
 
     if TYPE_CHECKING:
 
         @property
         def map_spec(self) -> MapSpec: ...
-
-    _storage: MapStorage
-    _counter: LossCounter | None = None
-    _lost_in_all = 0
-
-    @property
-    def lost_counter(self) -> LossCounter:
-        """What programs add to when the map takes no entry: nobody else knows of it. It lives where the map does."""
-        from .globals import LossCounter
-
-        with _making:
-            if self._counter is None:
-                with backend("vm" if self._storage.where == "in the VM" else "kernel"):
-                    self._counter = LossCounter()
-            return self._counter
 
     @property
     def lost(self) -> int:
@@ -47,10 +81,7 @@ class CountsInsertions:
         Counted are ``m[k] = v``, ``m[k] += n``, ``m.add``, ``m.setdefault`` and ``funcs.map_update_elem``, exactly, for
         all programs; where Python can't insert it raises KernelError. An LRU map drops other entries instead.
         """
-        counter = self._counter
-        if counter is None or counter.closed:
-            return self._lost_in_all
-        return counter.read()
+        return self._counted()
 
     def add_lost(self) -> None:
         """Counts one more, of a simulated program."""
@@ -61,9 +92,3 @@ class CountsInsertions:
         if not self._storage.closed:
             name, hint = self.map_spec.name or type(self).__name__, f"max_entries is {self.map_spec.max_entries}"
             yield Loss("map", name, where, self.lost, f"entries not inserted: {hint}")
-
-    def _close_counter(self) -> None:
-        counter = self._counter
-        if counter is not None and not counter.closed:
-            self._lost_in_all = self.lost
-            counter.close()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import TracebackType
 from typing import NoReturn, Self
 
+from ..borders import Public
 from ..exception import ClosedError, DataTypeError
 from .storage import MapStorage
 
 
-class OnStorage:
+class OnStorage(Public):
     """A context manager around ``_storage``; close() may be called again, any use after it raises ClosedError."""
 
     __slots__ = ()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
-from ..exception import DataTypeError
+from ..borders import Public, shorten
+from ..exception import DataTypeError, Py2BpfError
 from ..kernel.codec import Codec
 from ..spec import SpinLock, lock_offset
 from ..uapi.map_types import KINDS, MapType, Update
@@ -38,24 +37,34 @@ def _count(ctype: Any) -> int:
     """The locks in a type, at any depth."""
     if ctype is SpinLock:
         return 1
-    if isinstance(ctype, type) and issubclass(ctype, ctypes.Array):
-        return _count(ctype._type_) * len(ctype())
+    if isinstance(ctype, type) and issubclass(ctype, ctypes.Array) and hasattr(ctype, "_length_"):
+        array: Any = ctype
+        return _count(array._type_) * int(array._length_)
     if isinstance(ctype, type) and issubclass(ctype, (ctypes.Structure, ctypes.Union)):
         return sum(_count(row[1]) for cls in ctype.__mro__ for row in cls.__dict__.get("_fields_", ()))
     return 0
 
 
-@contextmanager
-def hold(storage: MapStorage, key: bytes, values: Codec) -> Iterator[Any]:
+class Held(Public):
     """A copy of an entry, None where there is none; what became of it is written back at the end.
 
     Both the reading and the writing take the entry's lock, so neither sees half of an update; in between it is free,
     and what programs write meanwhile is overwritten. An entry that was deleted meanwhile stays deleted.
     """
-    data = storage.lookup(key)
-    entry = None if data is None else values.decode(data)
-    try:
-        yield entry
-    finally:
-        if entry is not None:
-            storage.update(key, values.encode(entry), Update.EXIST)
+
+    def __init__(self, storage: MapStorage, key: bytes, values: Codec) -> None:
+        self._storage, self._key, self._values = storage, key, values
+        self._entry: Any = None
+
+    def __enter__(self) -> Any:
+        data = self._storage.lookup(self._key)
+        self._entry = None if data is None else self._values.decode(data)
+        return self._entry
+
+    def __exit__(self, *_error: object) -> None:
+        try:
+            if self._entry is not None:
+                self._storage.update(self._key, self._values.encode(self._entry), Update.EXIST)
+        except Py2BpfError as error:
+            shorten(error)
+            raise

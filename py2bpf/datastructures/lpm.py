@@ -9,6 +9,7 @@ import struct
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..exception import DataRangeError, DataTypeError
+from ..given import shown
 from ..kernel.codec import Buffer, Codec, checked_int, key_codec_for
 from ..uapi.map_types import MAX_PREFIX_BYTES, MapFlags, MapType, Update
 from ..vm.choice import backend
@@ -57,12 +58,12 @@ class PrefixCodec(Codec):
 
     def _encode_pair(self, value: tuple[Any, ...]) -> bytes:
         if len(value) != 2:
-            raise DataTypeError(f"a prefix is (address, prefix length), not {value!r}")
+            raise DataTypeError(f"a prefix is (address, prefix length), not {shown(value)}")
         length = checked_int(value[1], 0, self.bits, "prefix length")
         raw = self._address(value[0])
         host_bits = (1 << self.bits - length) - 1
         if int.from_bytes(raw, "big") & host_bits:
-            raise DataRangeError(f"{value!r} has bits set behind its prefix of {length} bits")
+            raise DataRangeError(f"{shown(value)} has bits set behind its prefix of {length} bits")
         return _PREFIX.pack(length) + raw
 
     def _address(self, value: Any) -> bytes:
@@ -72,9 +73,9 @@ class PrefixCodec(Codec):
         try:
             address = ipaddress.ip_address(value)
         except ValueError as error:
-            raise DataRangeError(f"{value!r} is no address: {error}") from None
+            raise DataRangeError(f"{shown(value)} is no address: {error}") from None
         if address.version != self.version:
-            raise DataTypeError(f"{value!r} is IPv{address.version}, and {self.name} holds IPv{self.version}")
+            raise DataTypeError(f"{shown(value)} is IPv{address.version}, and {self.name} holds IPv{self.version}")
         return address.packed
 
     def _network(self, value: Any) -> Any:
@@ -84,10 +85,10 @@ class PrefixCodec(Codec):
             network = ipaddress.ip_network(value)
         except ValueError as error:
             if isinstance(value, str):
-                raise DataRangeError(f"{value!r} is no network: {error}") from None
+                raise DataRangeError(f"{shown(value)} is no network: {error}") from None
             raise self._refuse(value, self._forms()) from None
         if network.version != self.version:
-            raise DataTypeError(f"{value!r} is IPv{network.version}, and {self.name} holds IPv{self.version}")
+            raise DataTypeError(f"{shown(value)} is IPv{network.version}, and {self.name} holds IPv{self.version}")
         return network
 
     def _forms(self) -> str:

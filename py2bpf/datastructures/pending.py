@@ -11,8 +11,11 @@ from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any, Final, NoReturn, Protocol, Self
 
-from ..exception import ClosedError, DataRangeError, DataTypeError
+from ..borders import Public, mark, shorten
+from ..exception import ClosedError, DataRangeError, DataTypeError, Py2BpfError
+from ..given import shown
 from ..kernel.codec import Codec
+from ..kernel.handles import Handle
 from ..kernel.readers import Batch, copy_bytes, room_of
 from ..kernel.records import ShortRecordError
 from .chunks import Chunk, Takings
@@ -47,8 +50,8 @@ class RecordSource(Protocol):
     def fileno(self) -> int:
         """A descriptor that becomes readable when records are there."""
 
-    def keep(self) -> Any:
-        """What keeps the descriptor open as long as anybody has it."""
+    def poller(self) -> Handle:
+        """Another such descriptor, the caller's own, which stays open after close()."""
 
     def lost(self) -> int:
         """How many records could not be delivered."""
@@ -67,7 +70,7 @@ class RecordSource(Protocol):
         """Gives everything back; idempotent."""
 
 
-class PendingReads:
+class PendingReads(Public):
     """Reads bytes from a source, and the life of a queue's reader; Reader tells more."""
 
     def __init__(self, source: RecordSource) -> None:
@@ -125,7 +128,7 @@ class PendingReads:
 
     def _settle(self) -> None:
         """Makes chunks ready whose reading a signal handler broke off. The caller has the turn."""
-        for interrupted in [chunk for chunk in self._pending if not chunk.ready]:
+        for interrupted in [chunk for chunk in self._pending.copy() if not chunk.ready]:  # others take meanwhile
             interrupted.settle()
 
     def _new_batch(self) -> Batch:
@@ -156,7 +159,7 @@ class PendingReads:
                 return True
             if not self._wait(deadline):
                 return False
-        self._closed.wait()
+        self._wait_for_the_end()
         return self._front() is not None
 
     def _wait(self, deadline: float | None) -> bool:
@@ -166,12 +169,18 @@ class PendingReads:
             self._source.wait(left)
         return left > 0
 
+    def _wait_for_the_end(self) -> None:
+        """Of the close() that has begun; of a queue that is garbage the collector may have closed the reader alone."""
+        self.close()
+        self._closed.wait()
+
     def _check_not_over(self) -> None:
         if self._closed.is_set():
             raise ClosedError(f"{self!r} is closed")
 
     # Bytes
 
+    @mark
     def read_into(self, buffer: Any, timeout: float | None = None) -> int:
         """Waits for records as poll() does, and puts them into a writable buffer as they lie in memory.
 
@@ -180,21 +189,21 @@ class PendingReads:
         meanwhile. Raises DataTypeError for what can't be written to, DataRangeError where not even one record fits,
         ShortRecordError and ClosedError as poll() does.
         """
-        batch = self._batch_in(buffer)
+        batch = None
         try:
+            batch = self._batch_in(buffer)
             return self._fill_batch(batch, timeout)
-        except BaseException:
-            self._put_back(batch.rows(), batch.n)
+        except BaseException as error:
+            if batch is not None:
+                self._put_back(batch.rows(), batch.n)
+            if isinstance(error, Py2BpfError):
+                shorten(error)
             raise
 
     def _batch_in(self, buffer: Any) -> Batch:
         """For as many records as a buffer has room for."""
         size = self._codec.size
-        try:
-            found = room_of(buffer)
-        except (TypeError, ValueError, BufferError) as error:
-            raise DataTypeError(f"records are read into a writable, contiguous buffer, such as a bytearray: {error}"
-                                ) from None
+        found = room_of(buffer)
         if found < size:
             raise DataRangeError(f"a record of {self._codec.name} has {size} bytes, the buffer {found}")
         return self._source.batch(buffer, found // size)
@@ -216,7 +225,7 @@ class PendingReads:
                 break
             if not self._wait(deadline):
                 return 0
-        self._closed.wait()
+        self._wait_for_the_end()
         return self._pending_into(batch)
 
     def _take_into(self, batch: Batch) -> int:
@@ -293,8 +302,9 @@ class PendingReads:
         try:
             self._source.cancel()
             self._drop_copies()
-            if not self._source.forked:
-                self._read_last()
+            with suppress(ClosedError):  # by the collector
+                if not self._source.forked:
+                    self._read_last()
         finally:
             self._source.close()
             self._closed.set()
@@ -325,7 +335,7 @@ def deadline_of(timeout: float | None) -> float | None:
     if timeout is None:
         return None
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
-        raise DataTypeError(f"a timeout is a number of seconds or None, not {timeout!r}")
+        raise DataTypeError(f"a timeout is a number of seconds or None, not {shown(timeout)}")
     if not timeout >= 0:
-        raise DataRangeError(f"a timeout is 0 or more seconds, or None for no limit, not {timeout!r}")
+        raise DataRangeError(f"a timeout is 0 or more seconds, or None for no limit, not {shown(timeout)}")
     return time.monotonic() + timeout

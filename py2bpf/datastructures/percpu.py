@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+from ..borders import public
 from ..exception import DataRangeError, DataTypeError
+from ..given import shown
 from ..kernel.codec import ArrayCodec, BoolCodec, Buffer, Codec, FloatCodec, IntCodec, RecordCodec
 from ..kernel.cpus import possible_cpus
 from ..uapi.map_types import MAX_PER_CPU_VALUE_SIZE
@@ -18,6 +20,7 @@ class PerCpuValues(list[Any]):
         super().__init__(values)
         self._codec = codec
 
+    @public
     def sum(self) -> Any:
         """All CPUs together: numbers are added; structures and arrays field by field, item by item.
 
@@ -67,7 +70,7 @@ class PerCpuCodec(Codec):
         values = value if isinstance(value, list) else [value] * self.cpus
         if len(values) != self.cpus:
             raise DataRangeError(f"a list has one {self.name} for each of the {self.cpus} possible CPUs, "
-                                 f"not the {len(values)} of {value!r}")
+                                 f"not the {len(values)} of {shown(value)}")
         return b"".join(self.item.encode(one).ljust(self.stride, b"\0") for one in values)
 
     def decode(self, data: Buffer, offset: int = 0) -> PerCpuValues:

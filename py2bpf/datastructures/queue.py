@@ -16,6 +16,7 @@ from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
 from .base import checked_name
+from .insertions import CountsLosses
 from .reader import Reader
 from .storage import open_perf_source, open_storage
 from .wakeups import checked_latency
@@ -28,7 +29,7 @@ RECORD_MAX: Final = (1 << 16) - 64
 """Bytes: a perf record's size has 16 bits, its header included."""
 
 
-class BpfQueue(Reader):
+class BpfQueue(CountsLosses, Reader):
     """``BpfQueue(data_type, num_pages=8, *, latency=0.1, ordered=False, name="")``: records from programs to user
     space.
 
@@ -40,6 +41,9 @@ class BpfQueue(Reader):
     The reader is woken when a quarter of a ring is full, or after ``latency`` seconds: a wake-up by every record
     makes programs several times slower. ``latency=0`` asks for that. ``lost`` counts what found no room; exactly
     at any time with Linux 6.0 and later, before with the next record that the same CPU could write.
+
+    A CPU that comes online later, or goes and comes back, gets its ring while the queue is read: a tenth of a second
+    after that, at the latest at the next read. What programs write there before is lost, and counted in ``lost``.
 
     Records of one CPU come in its order. With ``ordered=True`` those of all CPUs come in the order of the times
     (CLOCK_MONOTONIC) at which programs began to write them. Each waits in its ring until every CPU has a younger one
@@ -69,7 +73,9 @@ class BpfQueue(Reader):
         self._lost_in_end: dict[int, int] = {}
         self._storage = open_storage(self.map_spec, self.map_spec.key_size, self.map_spec.value_size)
         try:
-            super().__init__(open_perf_source(self._storage, n_cpus, pages, latency, codec, ordered))
+            super().__init__(
+                open_perf_source(self._storage, n_cpus, pages, latency, codec, ordered, self._count_weakly())
+            )
         except BaseException:
             self._storage.close()
             raise
@@ -94,10 +100,14 @@ class BpfQueue(Reader):
             name = self.map_spec.name or type_name(self.map_spec.data_type)
             cpus = ", ".join(f"{count} of CPU {cpu}" for cpu, count in self.lost_by_cpu().items() if count)
             hint = f"records found no room{f' ({cpus})' if cpus else ''}: more num_pages, or read more often"
-            yield Loss("queue", name, where, self.lost, hint)
+            without = self._counted()
+            yield Loss("queue", name, where, self.lost - without, hint)
+            if without:
+                hint = "records were written on a CPU that had just come online, or refused otherwise: read more often"
+                yield Loss("queue", name, where, without, hint)
 
     def lost_by_cpu(self) -> dict[int, int]:
-        """What ``lost`` counts, for each CPU that the queue has a buffer for."""
+        """What ``lost`` counts, for each CPU that the queue has a buffer for; not what was written without one."""
         with suppress(ClosedError):
             return self._source.lost_by_cpu(self.map_spec.max_entries)
         return dict(self._lost_in_end)
@@ -108,6 +118,7 @@ class BpfQueue(Reader):
 
     def close(self) -> None:
         super().close()
+        self._close_counter()
         self._storage.close()
 
     def __repr__(self) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from ..borders import mark, shorten
+from ..exception import Py2BpfError
 from .async_reads import AsyncReads
 from .chunks import Takings
 from .pending import deadline_of
@@ -31,13 +33,18 @@ class Reader(AsyncReads):
 
     def _runs(self) -> Iterator[Iterator[Any]]:
         """Each of these is used up before the next one is asked for, if nobody else does that."""
-        while True:
-            chunk = self._front()
-            if chunk is not None:
-                yield chunk.values()
-            elif not self._fill(None, self._read_chunk):
-                return
+        try:
+            while True:
+                chunk = self._front()
+                if chunk is not None:
+                    yield chunk.values()
+                elif not self._fill(None, self._read_chunk):
+                    return
+        except Py2BpfError as error:
+            shorten(error)
+            raise
 
+    @mark
     def poll(self, timeout: float | None = None) -> list[Any]:
         """Waits for records, timeout seconds at most (None: no limit, 0: not at all), and takes what is there.
 
@@ -46,12 +53,16 @@ class Reader(AsyncReads):
         a closed queue, and ShortRecordError where a program wrote less than the type has: the records that came with
         that are delivered by the next call.
         """
-        deadline = deadline_of(timeout)
-        self._drop_copies()
-        if self._front() is None:
-            self._check_not_over()
-            self._fill(deadline, self._read_chunks)
-        return self._take()
+        try:
+            deadline = deadline_of(timeout)
+            self._drop_copies()
+            if self._front() is None:
+                self._check_not_over()
+                self._fill(deadline, self._read_chunks)
+            return self._take()
+        except Py2BpfError as error:
+            shorten(error)
+            raise
 
     def _take(self) -> list[Any]:
         taken: list[Any] = []

@@ -47,6 +47,7 @@ class StackTraceMap(Map):
     """
 
     kind: ClassVar[MapType] = MapType.STACK_TRACE
+    _absent = (NoStackError,)
 
     def __init__(self, max_entries: int, *, max_depth: int = MAX_STACK_DEPTH, name: str = "") -> None:
         depth = checked_int(max_depth, 1, 1 << 16, "max_depth")
@@ -68,18 +69,6 @@ class StackTraceMap(Map):
         if stack_id < 0:
             raise NoStackError(stack_id)
         return super()._key(stack_id)
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        try:
-            return super().get(key, default)
-        except NoStackError:
-            return default
-
-    def __contains__(self, key: object) -> bool:
-        try:
-            return super().__contains__(key)
-        except NoStackError:
-            return False
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._read_only()

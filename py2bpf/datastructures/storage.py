@@ -33,6 +33,10 @@ class MapStorage(Protocol):
         """The file descriptor. Raises ClosedError after close(), NotInVm where there is none."""
 
     @property
+    def handle(self) -> Any:
+        """What calls of the C core take: a kernel.handles.Handle, or the VM's map."""
+
+    @property
     def where(self) -> str:
         """For people: ``fd 7``, ``in the VM``."""
 
@@ -99,21 +103,23 @@ def open_storage(spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
 
 
 def open_perf_source(
-    storage: MapStorage, n_cpus: int, pages: int, latency: float, codec: Codec, ordered: bool
-) -> RecordSource:
+    storage: MapStorage, n_cpus: int, pages: int, latency: float, codec: Codec, ordered: bool,
+    refused: Callable[[], int],
+) -> RecordSource:  # fmt: skip
     """Makes the rings of a perf event array and puts them into it. Raises KernelError.
 
-    In the VM records are announced at once, and latency doesn't matter.
+    ``refused`` tells how many records programs could not write, but for those that found no room. In the VM records
+    are announced at once, and latency doesn't matter.
     """
     from ..vm.maps import VmMap
 
     if isinstance(storage, VmMap):
         from ..vm import queues
 
-        return queues.perf_source(storage, n_cpus, pages, codec, ordered)
+        return queues.perf_source(storage, n_cpus, pages, codec, ordered, refused)
     from ..kernel import perfbuf
 
-    return perfbuf.perf_source(storage.fd, n_cpus, pages, latency, codec, ordered)
+    return perfbuf.perf_source(storage.handle, n_cpus, pages, latency, codec, ordered, refused)
 
 
 def open_ring_source(
@@ -131,7 +137,7 @@ def open_ring_source(
         return queues.ring_source(storage, size, codec, lost)
     from ..kernel import ringbuf
 
-    return ringbuf.ring_source(storage.fd, size, codec, lost, latency)
+    return ringbuf.ring_source(storage.handle, size, codec, lost, latency)
 
 
 class RingPositions(NamedTuple):
@@ -151,7 +157,7 @@ def ring_positions(storage: MapStorage) -> RingPositions:
         return RingPositions(*queues.ring_positions(storage))
     from ..kernel import ringbuf
 
-    return RingPositions(*ringbuf.positions(storage.fd))
+    return RingPositions(*ringbuf.positions(storage.handle))
 
 
 class UserRing(Protocol):
@@ -178,4 +184,4 @@ def open_user_ring(storage: MapStorage, size: int, largest: int) -> UserRing:
         return VmUserRing(storage, largest)
     from ..kernel import user_ring
 
-    return user_ring.UserRing(storage.fd, size, largest)
+    return user_ring.UserRing(storage.handle, size, largest)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ..exception import DataRangeError, DataTypeError
+from ..given import shown
 from ..kernel import core
 from ..kernel.codec import ArrayCodec, BoolCodec, Buffer, Codec, FloatCodec, IntCodec, RecordCodec
 from ..kernel.core import NumberField, NumberKind
@@ -26,6 +28,15 @@ _WIRES: Final = {
     NumberKind.UNSIGNED: "Q", NumberKind.BOOL: "Q", NumberKind.SIGNED: "q", NumberKind.FLOAT: "d",
 }  # fmt: skip
 _DTYPES: Final = {"Q": "=u8", "q": "=i8", "d": "=f8"}
+
+
+class TooLarge(Exception):  # noqa: N818 - becomes a DataRangeError that names the key
+    """The sum of the entry number ``at`` of a chunk can't be held."""
+
+    def __init__(self, at: int, why: str) -> None:
+        super().__init__(at, why)
+        self.at = at
+        self.why = why
 
 
 class Sums:
@@ -52,24 +63,29 @@ class Sums:
         return _wide(self._item)
 
     def add_up(self, values: Buffer, n: int) -> bytearray:
-        """The sums' bytes for n entries. Raises DataRangeError when 64 bits can't hold one."""
+        """The sums' bytes for n entries. Raises TooLarge when 64 bits can't hold one."""
         sums = core.sum_cpus(values, n, self._values.cpus, self._values.stride, self._fields)
         if isinstance(sums, int):
             one = self._values.decode(values, sums * self._values.size)
-            raise DataRangeError(f"the sum of all CPUs' {self._item.name} doesn't fit 64 bits: {list(one)!r}")
+            raise TooLarge(sums, f"the sum of all CPUs' {self._item.name} doesn't fit 64 bits: {list(one)!r}")
         return sums
 
     def decode(self, sums: Buffer, n: int) -> list[Any]:
-        """The sums as PerCpuValues.sum() gives them. Raises DataRangeError when a structure's field can't hold one."""
+        """The sums as PerCpuValues.sum() gives them. Raises TooLarge when a structure's field can't hold one."""
         if self._as_is:
             return self._item.decode_many(sums, n)
         if len(self._fields) == 1 and not isinstance(self._item, (ArrayCodec, RecordCodec)):
             return [number for number, in self._numbers.iter_unpack(sums)]
-        return [self._built(numbers) for numbers in self._numbers.iter_unpack(sums)]
+        return [self._built(at, numbers) for at, numbers in enumerate(self._numbers.iter_unpack(sums))]
 
-    def _built(self, numbers: tuple[Any, ...]) -> Any:
+    def _built(self, at: int, numbers: tuple[Any, ...]) -> Any:
         whole = _nest(self._item, iter(numbers))
-        return self._item.decode(self._item.encode(whole)) if isinstance(self._item, RecordCodec) else whole
+        if not isinstance(self._item, RecordCodec):
+            return whole
+        try:
+            return self._item.decode(self._item.encode(whole))
+        except DataRangeError as error:
+            raise TooLarge(at, f"the sum of all CPUs' {self._item.name} doesn't fit it: {error}") from None
 
 
 def _fields(codec: Codec, offset: int) -> Iterator[NumberField]:
@@ -129,9 +145,19 @@ class PerCpuMap(Map):
         """
         summing, entries = Sums(self._cpu_values), list[tuple[Any, Any]]()
         for keys, values, n in self._walk():
-            totals = summing.decode(summing.add_up(values, n), n)
+            with self._naming(keys, n):
+                totals = summing.decode(summing.add_up(values, n), n)
             entries.extend(zip(self._keys.decode_many(keys, n), totals, strict=True))
         return ItemsSnapshot(entries)
+
+    @contextmanager
+    def _naming(self, keys: Buffer, n: int) -> Iterator[None]:
+        """Names the key of a sum that is too large."""
+        try:
+            yield
+        except TooLarge as error:
+            key = self._keys.decode_many(keys, n)[error.at]
+            raise DataRangeError(f"key {shown(key)} of {self!r}: {error.why}; items() has each CPU's number") from None
 
     def sum_arrays(self) -> tuple[Array, Array]:
         """A snapshot of the sums as numpy arrays (keys, sums): int64, uint64 or float64, also within structures.
@@ -142,7 +168,8 @@ class PerCpuMap(Map):
         keys, sums = bytearray(), bytearray()
         for some_keys, values, n in self._walk():
             keys += some_keys[: n * self._keys.size]
-            sums += summing.add_up(values, n)
+            with self._naming(some_keys, n):
+                sums += summing.add_up(values, n)
         return self._keys.rows(numpy, keys), numpy.frombuffer(sums, numpy.dtype(summing.dtype))
 
     def to_arrow(self, *, pop: bool = False, sums: bool = False) -> pyarrow.Table:

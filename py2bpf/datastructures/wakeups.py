@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from ..exception import DataRangeError, DataTypeError
+from ..given import shown
 from ..kernel.codec import checked_int
 
 Wakeup = int | Literal["record", "watermark", "never"] | None
@@ -25,9 +26,9 @@ class Announcement(NamedTuple):
 def checked_latency(latency: float) -> float:
     """Seconds. Raises DataTypeError, DataRangeError."""
     if isinstance(latency, bool) or not isinstance(latency, (int, float)):
-        raise DataTypeError(f"latency is a number of seconds, not {latency!r}")
+        raise DataTypeError(f"latency is a number of seconds, not {shown(latency)}")
     if not 0 <= latency <= LATENCY_MAX:
-        raise DataRangeError(f"latency is 0 to {LATENCY_MAX} seconds, not {latency!r}")
+        raise DataRangeError(f"latency is 0 to {LATENCY_MAX} seconds, not {shown(latency)}")
     return float(latency)
 
 
@@ -39,7 +40,8 @@ def announcement(wakeup: Wakeup, latency: float | None, size: int) -> Announceme
     if wakeup == "record":
         return Announcement(0, 0.0)
     if seconds == 0:
-        raise DataRangeError(f"with wakeup={wakeup!r} the reader fetches records after latency seconds: more than 0")
+        raise DataRangeError(f"with wakeup={shown(wakeup)} the reader fetches records after latency seconds: "
+                             "more than 0")
     return Announcement(_level(wakeup, size), DEFAULT_LATENCY if seconds is None else seconds)
 
 
@@ -49,5 +51,5 @@ def _level(wakeup: Wakeup, size: int) -> int:
     if wakeup == "watermark":
         return size // SHARE
     if isinstance(wakeup, bool) or not isinstance(wakeup, int):
-        raise DataTypeError(f"wakeup is 'record', 'watermark', 'never', or a number of bytes, not {wakeup!r}")
+        raise DataTypeError(f"wakeup is 'record', 'watermark', 'never', or a number of bytes, not {shown(wakeup)}")
     return checked_int(wakeup, 1, size - 1, "wakeup")

@@ -1,66 +1,50 @@
-"""What the example tools share: options, printing, and ending well."""
+"""What the example tools share: options, waiting, and printing."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
-import itertools
 import json
 import math
 import os
 import select
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from ctypes import c_char, c_uint32
-from typing import Annotated, Any, Final, NoReturn
+from typing import Any, Final
 
-from py2bpf import Struct, funcs, tracepoint
 from py2bpf.datastructures import BpfQueue
-from py2bpf.exception import ClosedError, KernelError, Py2BpfError
+from py2bpf.examples.endings import accounted, ended_by_signals, tell
+from py2bpf.exception import ClosedError
+from py2bpf.optional import usable
+from py2bpf.terminal import printable
 
-COMM_SIZE: Final = 16
-"""TASK_COMM_LEN: the kernel keeps this much of a program's name."""
-
-
-OLD_CALLS: Final = frozenset({"open", "rmdir", "unlink"})
-"""Calls that have successors ending in -at: newer architectures, arm64 for one, never had them."""
-
-
-class Task(Struct):
-    """Who caused an event; the tools' own event types begin with it."""
-
-    pid: Annotated[int, c_uint32]
-    tid: Annotated[int, c_uint32]
-    comm: Annotated[bytes, c_char * COMM_SIZE]
+LOOK: Final = 1.0
+"""Seconds after which a tool sees that something has gone."""
 
 
-def thread_id() -> Any:
-    """In a program: the running thread, as user space numbers it."""
-    return funcs.get_current_pid_tgid() & 0xFFFFFFFF
+CUT: Final = "..."
+"""What stands on a terminal where a text goes on."""
 
 
-def fill_task(task: Task) -> None:
-    """In a program: notes who is running."""
-    task.pid = funcs.get_current_pid_tgid() >> 32
-    task.tid = thread_id()
-    funcs.get_current_comm(task.comm)
+class Cut(str):
+    """A text that is only the begin of what there was. Tables show ``shown``, JSON names the column in ``cut``."""
+
+    shown: str
+
+    def __new__(cls, text: str, shown: str | None = None) -> Cut:
+        made = super().__new__(cls, text)
+        made.shown = text + CUT if shown is None else shown
+        return made
 
 
-def ignores(pid: int | None) -> bool:
-    """In a program: whether the running process isn't the one asked for. None asks for all, and costs nothing."""
-    return pid is not None and funcs.get_current_pid_tgid() >> 32 != pid
+def text(data: bytes, size: int | None = None) -> str:
+    """Bytes from the kernel: names, paths. On a terminal they take printable() too.
 
-
-def text(data: bytes) -> str:
-    """Bytes from the kernel (names, paths) on one line, whatever is in them."""
-    return data.decode("utf-8", "backslashreplace").translate(_CONTROL)
-
-
-_CONTROL: Final = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
+    With the ``size`` of the field that they come from, Cut where they fill it: nobody knows whether there was more.
+    """
+    found = data.decode("utf-8", "backslashreplace")
+    return found if size is None or len(data) < size - 1 else Cut(found)
 
 
 def error_name(result: int) -> str:
@@ -116,44 +100,9 @@ def event_parser(tool: str, doc: str | None) -> argparse.ArgumentParser:
 # Running
 
 
-def fail(message: str) -> NoReturn:
-    """Ends the tool with an error."""
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(1)
-
-
-def run(main: Callable[[], None]) -> None:
-    """Runs a tool: Ctrl-C and SIGTERM end it cleanly, errors are told in a line or two."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        main()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        pass
-    except BrokenPipeError:  # whoever read the output, head(1) say, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Py2BpfError, OSError) as error:
-        refused = isinstance(error, OSError) and error.errno in (errno.EPERM, errno.EACCES)
-        fail(f"{error}\nRun it as root, with sudo for example." if refused else str(error))
-
-
 def ready(what: str) -> None:
     """Tells that everything is attached."""
-    print(f"{what} Ctrl-C ends.", file=sys.stderr, flush=True)
-
-
-Attach = Callable[[ExitStack, str, Callable[[Any], Any], Callable[[Any], Any]], None]
-"""What has two programs run at the ends of a system call: attach_call, or what stands for it without a kernel."""
-
-
-def attach_call(stack: ExitStack, call: str, on_enter: Callable[[Any], Any], on_exit: Callable[[Any], Any]) -> None:
-    """Runs programs at both ends of a system call. Raises KernelError, but for old calls that the machine lacks."""
-    try:
-        stack.enter_context(tracepoint.probe(f"syscalls:sys_enter_{call}")(on_enter)())
-        stack.enter_context(tracepoint.probe(f"syscalls:sys_exit_{call}")(on_exit)())
-    except KernelError as error:
-        if error.errno != errno.ENOENT or call not in OLD_CALLS:
-            raise
+    tell(f"{what} Ctrl-C ends.")
 
 
 def remaining(duration: float | None) -> Iterator[float]:
@@ -163,31 +112,68 @@ def remaining(duration: float | None) -> Iterator[float]:
         yield left
 
 
-def ticks(duration: float | None, interval: float, what: str = "") -> Iterator[None]:
-    """Says ``what`` goes on, then yields after every interval, and at the end: after ``duration`` or Ctrl-C."""
+def ticks(
+    duration: float | None, interval: float, what: str = "", gone: Callable[[], str] = lambda: ""
+) -> Iterator[None]:
+    """Says ``what`` goes on, then yields after every interval, and at the end: after ``duration``, when Ctrl-C comes,
+    or when ``gone`` gives a sentence about what has gone, which is told."""
     stop = os.eventfd(0)  # an Event's lock may be held by the very wait that a signal interrupts
     try:
         with ended_by_signals(lambda: os.eventfd_write(stop, 1)):
             if what:
                 ready(what)
+            at = time.monotonic() + interval
             for left in remaining(duration):
-                if select.select([stop], [], [], min(left, interval))[0]:
+                wait = min(left, at - time.monotonic(), LOOK)
+                if select.select([stop], [], [], max(wait, 0))[0]:
                     break
-                if left > interval:
+                if sentence := gone():
+                    tell(f"{sentence}: the tool ends with what it has.")
+                    break
+                if left > wait and time.monotonic() >= at:
+                    at = time.monotonic() + interval
                     yield
     finally:
         os.close(stop)
     yield
 
 
-def events(queue: BpfQueue, options: argparse.Namespace, what: str) -> Iterator[Any]:
-    """Says ``what`` goes on, then yields the queue's records until --duration or --count is reached or Ctrl-C comes;
-    then tells what was lost."""
-    with ended_by_signals(queue.close):
-        ready(what)
-        yield from itertools.islice(records(queue, options.duration), options.count)
-    if queue.lost:
-        print(f"{queue.lost} events were lost: they came faster than they were read", file=sys.stderr)
+def show_events(
+    queue: BpfQueue, options: argparse.Namespace, what: str, columns: dict[str, int],
+    row: Callable[[Any], dict[str, Any] | None],
+) -> None:  # fmt: skip
+    """Says ``what`` goes on, then shows the queue's records until --duration or --count is reached or a signal comes.
+
+    ``row`` makes of a record what Printer.show() takes; None where it wasn't asked for. Tells in the end how many
+    came, were shown, and lost.
+    """
+    received = shown = 0
+
+    def account() -> str:
+        rest = f", {received - shown} not shown" if received != shown else ""
+        return f"{received} events: {shown} shown{rest}, {queue.lost} lost"
+
+    with accounted(account):
+        printer = Printer(options.json, columns)
+        with ended_by_signals(queue.close):
+            ready(what)
+            for record in records(queue, options.duration):
+                received += 1
+                cells = row(record)
+                if cells is not None:
+                    printer.show(**cells)
+                    shown += 1
+                    if shown == options.count:
+                        break
+        received += sum(1 for _ in rest_of(queue))
+
+
+def rest_of(queue: BpfQueue) -> Iterator[Any]:
+    """Closes the queue; what came before that."""
+    queue.close()
+    with contextlib.suppress(ClosedError):
+        while came := queue.poll(0):
+            yield from came
 
 
 def records(queue: BpfQueue, duration: float | None) -> Iterator[Any]:
@@ -197,31 +183,13 @@ def records(queue: BpfQueue, duration: float | None) -> Iterator[Any]:
             yield from queue.poll(min(left, 1.0))
 
 
-@contextlib.contextmanager
-def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C calls ``end``: what was begun is brought to its end. A second one ends at once."""
-
-    def handle(number: int, _frame: object) -> None:
-        signal.signal(number, signal.default_int_handler)
-        end()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def live_display(**options: Any) -> Any:
     """What keeps something in one place of the terminal: rich's Live. None where output goes elsewhere, or rich isn't
     installed."""
-    if not sys.stdout.isatty():
+    if not (sys.stdout.isatty() and usable("rich", "rich.live")):
         return None
-    try:
-        from rich.live import Live
-    except ImportError:
-        return None
+    from rich.live import Live
+
     return Live(**options)
 
 
@@ -234,12 +202,15 @@ class Printer:
             self._line({name: name.upper() for name in columns})
 
     def show(self, **row: Any) -> None:
-        """Prints a row; the names are the columns', further ones appear in JSON only."""
+        """Prints a row; the names are the columns', further ones appear in JSON only, as ``cut`` does: the names of
+        texts of which there was more."""
+        cut = [name for name, cell in row.items() if isinstance(cell, Cut)]
         if self._as_json:
-            print(json.dumps(row), flush=True)
+            print(json.dumps({**row, "cut": cut} if cut else row), flush=True)
         else:
-            self._line(row)
+            self._line({**row, **{name: row[name].shown for name in cut}})
 
     def _line(self, row: dict[str, Any]) -> None:
-        cells = (f"{row[name]!s:{'>' if width < 0 else '<'}{abs(width)}}" for name, width in self._columns.items())
+        cells = (f"{printable(str(row[name])):{'>' if width < 0 else '<'}{abs(width)}}"
+                 for name, width in self._columns.items())  # fmt: skip
         print(" ".join(cells).rstrip(), flush=True)

@@ -1,6 +1,9 @@
 """Shows who connects to where: connect(2) to IPv4, IPv6 and Unix addresses.
 
 RESULT is 0, or what the call failed with: "Operation now in progress" is normal for sockets that don't block.
+ADDRESS ends in ... where there was more of it, and in JSON such an object has "cut": ["address"].
+
+In a PID namespace --pid and PID are its numbers, 0 for processes outside. Calls of 32-bit programs are not seen.
 """
 
 from __future__ import annotations
@@ -14,35 +17,36 @@ from typing import Any
 
 from py2bpf import funcs, kprobe, tracepoint
 from py2bpf.datastructures import BpfQueue, LruHashMap
-from py2bpf.examples import common
+from py2bpf.examples import common, endings, tasks
+from py2bpf.examples.tasks import Tasks
 from py2bpf.util import ensure_resources
 
 ADDRESS_SIZE = 110
 """Of sockaddr_un, the largest of the addresses that are shown."""
 
 
-class Connect(common.Task):
+class Connect(tasks.Task):
     _fields_ = (("result", c_int32), ("size", c_uint32), ("address", c_uint8 * ADDRESS_SIZE))
 
 
-def watch(stack: ExitStack, queue: BpfQueue, pid: int | None, use_kprobe: bool) -> None:
+def watch(stack: ExitStack, queue: BpfQueue, who: Tasks, use_kprobe: bool) -> None:
     """Attaches to both ends of the system call."""
     pending = stack.enter_context(LruHashMap(c_uint32, Connect, 10240))
 
     def begin(address: int, size: int) -> None:
-        if common.ignores(pid) or size < 2:
+        if who.ignores() or size < 2:
             return
-        connect = Connect(size=min(size, ADDRESS_SIZE))
-        common.fill_task(connect)
+        connect = Connect(size=size)
+        who.fill(connect)
         funcs.probe_read_user(connect.address, min(size, ADDRESS_SIZE), address)
-        pending[connect.tid] = connect
+        pending[tasks.thread_id()] = connect
 
     def end(context: Any, result: int) -> None:
-        connect = pending[common.thread_id()]
+        connect = pending[tasks.thread_id()]
         if connect:
             connect.result = result
             queue.output(context, connect)
-            del pending[common.thread_id()]
+            del pending[tasks.thread_id()]
 
     on_enter: kprobe.Probe | tracepoint.Probe
     on_exit: kprobe.Probe | tracepoint.Probe
@@ -71,6 +75,20 @@ def parse(data: bytes) -> tuple[str, str]:
     return str(family), data[2:].hex()
 
 
+COLUMNS = {"pid": -8, "comm": 16, "result": -26, "family": 6, "address": 0}
+
+
+def row(connect: Connect, wanted: str | None) -> dict[str, Any] | None:
+    family, address = parse(bytes(connect.address[: connect.size]))
+    if wanted not in (None, family):
+        return None
+    is_cut = connect.size > ADDRESS_SIZE and family not in ("ipv4", "ipv6")
+    return {
+        "pid": connect.pid, "comm": common.text(connect.comm), "result": common.error_name(connect.result),
+        "family": family, "address": common.Cut(address) if is_cut else address,
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = common.event_parser("connect_watcher", __doc__)
     parser.add_argument("--kprobe", action="store_true", help="use kernel probes instead of tracepoints")
@@ -79,15 +97,11 @@ def main() -> None:
     if not options.kprobe:
         ensure_resources()
     with ExitStack() as stack, BpfQueue(Connect, num_pages=64) as queue:
-        watch(stack, queue, options.pid, options.kprobe)
-        printer = common.Printer(options.json, {"pid": -8, "comm": 16, "result": -26, "family": 6, "address": 0})
-        for connect in common.events(queue, options, "Watching connects."):
-            family, address = parse(bytes(connect.address[: connect.size]))
-            if options.family in (None, family):
-                result = common.error_name(connect.result)
-                comm = common.text(connect.comm)
-                printer.show(pid=connect.pid, comm=comm, result=result, family=family, address=address)
+        watch(stack, queue, Tasks(options.pid), options.kprobe)
+        common.show_events(
+            queue, options, "Watching connects.", COLUMNS, lambda connect: row(connect, options.family)
+        )
 
 
 if __name__ == "__main__":
-    common.run(main)
+    endings.run(main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import random
 import struct
 import time
@@ -43,10 +44,14 @@ class Vm:
     """Packets of a capture, or as the loopback interface has them, and system calls now and then."""
 
     def __init__(self, capture: Capture | None) -> None:
-        self.name = "packets such as the loopback interface has" if capture is None else f"packets of {capture.name}"
+        self.packets_of = (
+            "packets such as the loopback interface has" if capture is None else f"packets of {capture.name}"
+        )
+        self.own = {os.getpid()}
         self._batches = iter(capture) if capture is not None else _made_up()
         self._filters: list[Prog] = []
         self._ends: dict[str, tuple[Prog, Prog]] = {}
+        self._traced: list[Prog] = []
         self._turn = 0
 
     def watch(self, stack: ExitStack, count: Callable[[Any], Any]) -> None:
@@ -64,8 +69,15 @@ class Vm:
             stack.enter_context(create_prog(ProgType.TRACEPOINT, leave, on_exit)),
         )
 
+    def trace(self, stack: ExitStack, event: str, fn: Callable[[Any], Any]) -> Prog:
+        """A program that looks at no field of its event, which step() runs."""
+        self._traced.append(stack.enter_context(create_prog(ProgType.TRACEPOINT, Event, fn)))
+        return self._traced[-1]
+
     def step(self) -> None:
-        """Some packets, and one system call."""
+        """Some packets, one event of each that is traced, and one system call."""
+        for each in self._traced:
+            each.test_run(ctx=bytes(ctypes.sizeof(Event)))
         batch = next(self._batches, None)
         if batch is not None:
             for each in self._filters:

@@ -2,34 +2,43 @@
 
 CALL is a name as in syscalls(2), by default openat, close, read and write; those of this tool itself are left out.
 A file is whole once its name ends in .parquet. At the end the tool tells how many calls the kernel saw, how many are in
-the files, and how many found no room on the way: with --size there is more of it.
+the files, how many could not be written, and how many found no room on the way: with --size there is more of it. It
+ends when a file can't be written, and when nobody reads its output any more.
+
+Times are by the clock that goes on while the machine is suspended. In a PID namespace --pid, pid and tid are its
+numbers, 0 for processes outside. Calls of 32-bit programs are not seen.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from ctypes import c_int64, c_uint32, c_uint64
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import py2bpf
-from py2bpf import funcs
+from py2bpf import clocks, funcs
 from py2bpf.datastructures import Global, LruHashMap, RingBuffer
-from py2bpf.examples import common
+from py2bpf.examples import common, endings, tasks
+from py2bpf.examples.tasks import Tasks
 from py2bpf.exception import DataRangeError
+from py2bpf.optional import need
 from py2bpf.util import ensure_resources
 
 if TYPE_CHECKING:
     import pyarrow
 
+    from py2bpf.examples.parquet_files import ParquetFiles
+
 CALLS: Final = ("openat", "close", "read", "write")
+EXECS: Final = ("execve", "execveat")
+"""Calls that may give their thread another number."""
 UNKNOWN: Final = (1 << 64) - 1
 """How long a call took that began before the tool did."""
 LATENCY: Final = 0.1
@@ -40,59 +49,64 @@ PATIENCE: Final = 1.0
 """Seconds that a program which runs when it is detached may take to end."""
 
 
-class Call(common.Task):
+class Call(tasks.Task):
     _fields_ = (("time", c_uint64), ("nanoseconds", c_uint64), ("result", c_int64), ("call", c_uint32),
                 ("cpu", c_uint32))  # fmt: skip
 
 
 def watch(
-    stack: ExitStack, ring: RingBuffer, produced: Global, calls: Sequence[str], pid: int | None, own: int | None,
-    attach: common.Attach = common.attach_call,
+    stack: ExitStack, ring: RingBuffer, produced: Global, calls: Sequence[str], who: Tasks,
+    attach: tasks.Attach = tasks.attach_call, leave_out_tool: bool = True, follow: bool = True,
 ) -> None:  # fmt: skip
-    """Attaches to both ends of the system calls; a record goes to the ring when a call ends. ``pid`` is the only
-    process to watch, or None, ``own`` one not to.
+    """Attaches to both ends of the system calls; a record goes to the ring when a call ends. Those of the tool itself,
+    which writes what is read, are left out.
 
     ``produced`` counts those that should be there: records in the ring, and those that found no room.
     """
     begun = stack.enter_context(LruHashMap(c_uint32, c_uint64, 1 << 16))
 
     def on_enter(event: Any) -> None:
-        if not common.ignores(pid):
-            begun[common.thread_id()] = funcs.ktime_get_ns()
+        if not who.ignores():
+            begun[tasks.thread_id()] = funcs.ktime_get_boot_ns()
 
     def exit_of(number: int) -> Callable[[Any], None]:
         def on_exit(event: Any) -> None:
-            if common.ignores(pid) or (own is not None and funcs.get_current_pid_tgid() >> 32 == own):
+            if who.ignores() or (leave_out_tool and who.is_tool()):
                 return
             produced.value += 1
             call = ring.reserve()
             if call:
-                now, since = funcs.ktime_get_ns(), begun.pop(common.thread_id())
+                now, since = funcs.ktime_get_boot_ns(), begun.pop(tasks.thread_id())
                 call.time = since or now
                 call.nanoseconds = now - since if since else UNKNOWN
                 call.result, call.call, call.cpu = event.ret, number, funcs.get_smp_processor_id()
-                common.fill_task(call)
+                who.fill(call)
                 ring.submit(call)
 
         return on_exit
 
     for number, name in enumerate(calls):
         attach(stack, name, on_enter, exit_of(number))
+    if follow and any(name in EXECS for name in calls):
+        tasks.follow_exec(stack, begun)
 
 
 class Ledger(NamedTuple):
-    """``produced`` is what programs saw; nothing is unaccounted for when it is the sum of the others."""
+    """``produced`` is what programs saw; nothing is unaccounted for when it is the sum of what was received and lost.
+    ``unwritten`` are those of the received that are in no file."""
 
     produced: int
     received: int
     lost: int
+    unwritten: int = 0
 
     @property
     def balanced(self) -> bool:
         return self.produced == self.received + self.lost
 
     def __str__(self) -> str:
-        return f"{self.produced} calls: {self.received} written, {self.lost} lost"
+        rest = f"{self.unwritten} not written, " if self.unwritten else ""
+        return f"{self.produced} calls: {self.received - self.unwritten} written, {rest}{self.lost} lost"
 
 
 def stream(
@@ -116,8 +130,39 @@ def stream(
     return Ledger(produced.value, received, ring.lost)
 
 
+class Sink:
+    """Writes batches to files until that fails; those that come then are left out. ``failure`` is why, or why the files
+    can't be told of any more: then they are written nevertheless."""
+
+    def __init__(self, files: Callable[..., ParquetFiles], printer: common.Printer, calls: Sequence[str]) -> None:
+        """``files`` makes the files, given whom to tell of each."""
+        self._printer, self._calls = printer, calls
+        self.failure: OSError | endings.OutputError | None = None
+        self.files = files(self._told)
+
+    def _told(self, **row: Any) -> None:
+        try:
+            self._printer.show(**row)
+        except endings.OutputError as error:
+            self.failure = error
+
+    def write(self, batch: pyarrow.RecordBatch) -> None:
+        self._try(lambda: self.files.write(to_columns(batch, self._calls, clocks.epoch())))
+
+    def finish(self) -> None:
+        """Ends the last file."""
+        self._try(self.files.finish)
+
+    def _try(self, write: Callable[[], None]) -> None:
+        if not isinstance(self.failure, OSError):
+            try:
+                write()
+            except OSError as error:
+                self.failure = error
+
+
 def to_columns(batch: pyarrow.RecordBatch, calls: Sequence[str], epoch: int) -> pyarrow.RecordBatch:
-    """Records as they are in the files. ``epoch`` is when the kernel's clock began, in nanoseconds since 1970."""
+    """Records as they are in the files. ``epoch`` is when their clock began, in nanoseconds since 1970."""
     import pyarrow
     from pyarrow import compute
 
@@ -165,39 +210,56 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     try:
-        from py2bpf.examples.parquet_files import ParquetFiles
-    except ImportError:
-        common.fail("Parquet files need pyarrow and numpy: pip install 'py2bpf[arrow]'")
+        need("pyarrow", "writing Parquet files", "pyarrow.parquet")
+        need("numpy", "writing Parquet files")
+    except ImportError as error:
+        endings.fail(str(error))
+    from py2bpf.examples.parquet_files import ParquetFiles
+
     calls = tuple(dict.fromkeys(options.call)) or CALLS
     ensure_resources()
     stop = threading.Event()
-    epoch = time.time_ns() - time.monotonic_ns()
     with ExitStack() as stack:
         try:
             ring = stack.enter_context(RingBuffer(Call, options.size, latency=LATENCY))
         except DataRangeError as error:
-            common.fail(f"--size: {error}")
+            endings.fail(f"--size: {error}")
         produced = stack.enter_context(Global(c_uint64))
         printer = common.Printer(options.json, {"file": 60, "rows": -12, "bytes": -14})
-        files = stack.enter_context(ParquetFiles(options.output, "calls", options.rows, options.every, printer.show))
+        sink = Sink(partial(ParquetFiles, options.output, "calls", options.rows, options.every), printer, calls)
+        files = stack.enter_context(sink.files)
         # Arrow loads much of itself at its first use, pandas too: before anything is watched, else the ring runs full.
-        to_columns(ring.read_arrow(1, 0), calls, epoch)
+        to_columns(ring.read_arrow(1, 0), calls, clocks.epoch())
         watching = stack.enter_context(ExitStack())
-        watch(watching, ring, produced, calls, options.pid, os.getpid())
-        stack.enter_context(common.ended_by_signals(stop.set))
+        watch(watching, ring, produced, calls, Tasks(options.pid))
+        stack.enter_context(endings.ended_by_signals(stop.set))
         common.ready(f"Watching {', '.join(calls)}.")
         left = common.remaining(options.duration)
         ledger = stream(
-            ring, produced, watching, lambda batch: files.write(to_columns(batch, calls, epoch)),
-            lambda: not stop.is_set() and next(left, 0) > 0,
+            ring, produced, watching, sink.write,
+            lambda: not (stop.is_set() or sink.failure) and next(left, 0) > 0,
         )  # fmt: skip
-        files.close()
+        sink.finish()
+        ledger = ledger._replace(unwritten=ledger.received - files.written)
         if lost := py2bpf.losses():
-            print(lost, file=sys.stderr)
-    print(json.dumps(ledger._asdict()) if options.json else ledger, flush=True)
+            endings.tell(str(lost))
+    tell_end(ledger, sink.failure, options.json)
+
+
+def tell_end(ledger: Ledger, failure: OSError | endings.OutputError | None, as_json: bool) -> None:
+    """Prints the ledger, beside the output where that takes no more, and fails where something went wrong."""
+    try:
+        if isinstance(failure, endings.OutputError):
+            raise failure
+        print(json.dumps(ledger._asdict()) if as_json else ledger, flush=True)
+    except endings.OutputError:
+        endings.tell(str(ledger))
+        raise
+    if failure is not None:
+        endings.fail(f"cannot write the calls to a file: {failure}")
     if not ledger.balanced:
-        common.fail("the numbers don't add up: records went missing without a trace")
+        endings.fail("the numbers don't add up: records went missing without a trace")
 
 
 if __name__ == "__main__":
-    common.run(main)
+    endings.run(main)

@@ -1,6 +1,7 @@
-"""Counts packets and bytes of TCP and UDP flows, IPv4 and IPv6, and shows the largest.
+"""Counts packets and bytes of TCP, UDP and SCTP flows, IPv4 and IPv6, and shows the largest.
 
-A flow is one direction of a connection. Fragments behind the first have no ports: they are left out. A packet on the
+A flow is one direction of a connection, of the outermost packet where there are tunnels. Fragments behind the first
+have no ports: they are left out. Packets that can't be parsed are rows of their own, which say why. A packet on the
 loopback interface passes twice, out and in.
 """
 
@@ -8,18 +9,12 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from ctypes import c_uint64
-from typing import Annotated, Any
+from typing import Any
 
-from py2bpf import Struct, funcs
 from py2bpf.datastructures import LruHashMap
-from py2bpf.examples import common, flows, packets
+from py2bpf.examples import common, endings, flows, packets
 from py2bpf.examples.flows import Flow
-
-
-class Traffic(Struct):
-    packets: Annotated[int, c_uint64]
-    bytes: Annotated[int, c_uint64]
+from py2bpf.examples.packets import Traffic
 
 
 def counter(counts: LruHashMap, direction: str = "both") -> Any:
@@ -29,14 +24,18 @@ def counter(counts: LruHashMap, direction: str = "both") -> Any:
         if packets.skips(skb, direction):
             return 0
         flow = Flow()
-        if flows.find(flow, funcs.bswap16(skb.protocol), flows.loader(skb)):
-            traffic = counts.get(flow) or counts.setdefault(flow, Traffic())
-            if traffic:
-                traffic.packets += 1
-                traffic.bytes += skb.len
+        if flows.find(flow, skb) or flow.problem:
+            packets.add(counts.get(flow) or counts.setdefault(flow, Traffic()), skb.len)
         return 0
 
     return count
+
+
+def account(counts: LruHashMap) -> str:
+    """What is known of the packets in the end: a map that is full forgets flows."""
+    found = [traffic.packets for traffic in counts.values()]
+    most = counts.map_spec.max_entries
+    return f"{sum(found)} packets counted, of the {len(found)} flows that are kept (at most {most})"
 
 
 def main() -> None:
@@ -47,13 +46,14 @@ def main() -> None:
     parser.add_argument("--flows", type=common.whole, default=65536, metavar="N",
                         help="flows to keep, the longest unseen goes first (default: %(default)s)")  # fmt: skip
     options = parser.parse_args()
-    with ExitStack() as stack, LruHashMap(Flow, Traffic, options.flows) as counts:
-        packets.watch(stack, counter(counts, options.direction), options.interface)
+    with ExitStack() as stack:
+        counts = stack.enter_context(LruHashMap(Flow, Traffic, options.flows))
+        gone = packets.watch(stack, counter(counts, options.direction), options.interface)
+        stack.enter_context(endings.accounted(lambda: account(counts)))
         columns = {"time": 8, "protocol": 8, "source": 32, "destination": 32, "packets": -10, "bytes": -14}
         printer = common.Printer(options.json, columns)
-        for _ in common.ticks(
-            options.duration, options.interval, f"Counting flows of {options.interface or 'all interfaces'}."
-        ):
+        what = f"Counting flows of {options.interface or 'all interfaces'}."
+        for _ in common.ticks(options.duration, options.interval, what, gone):
             for flow, traffic in sorted(counts.items(), key=lambda item: -item[1].bytes)[: options.top]:
                 printer.show(
                     time=time.strftime("%H:%M:%S"), protocol=flows.protocol(flow),
@@ -64,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    common.run(main)
+    endings.run(main)

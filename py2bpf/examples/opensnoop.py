@@ -1,6 +1,9 @@
 """Shows which files are opened, by whom, and whether that works: open, openat and openat2.
 
-PATH is what the program passed: it counts from the folder it works in when it doesn't begin with a slash.
+PATH is what the program passed: it counts from the folder it works in when it doesn't begin with a slash. It ends in
+... where it may be longer than the 255 bytes that are kept; in JSON such an object has "cut": ["path"].
+
+In a PID namespace --pid and PID are its numbers, 0 for processes outside. Calls of 32-bit programs are not seen.
 """
 
 from __future__ import annotations
@@ -12,28 +15,30 @@ from typing import Annotated, Any
 
 from py2bpf import funcs
 from py2bpf.datastructures import BpfQueue, LruHashMap
-from py2bpf.examples import common
+from py2bpf.examples import common, endings, tasks
+from py2bpf.examples.tasks import Tasks
 from py2bpf.util import ensure_resources
 
+PATH_SIZE = 256
 CALLS = ("open", "openat", "openat2")
 
 
-class Open(common.Task):
+class Open(tasks.Task):
     flags: Annotated[int, c_uint64]
     result: Annotated[int, c_int32]
-    path: Annotated[bytes, c_char * 256]
+    path: Annotated[bytes, c_char * PATH_SIZE]
 
 
-def watch(stack: ExitStack, queue: BpfQueue, pid: int | None, failed_only: bool) -> None:
+def watch(stack: ExitStack, queue: BpfQueue, who: Tasks, failed_only: bool) -> None:
     """Attaches to both ends of each system call. The path is read when the call begins, the result when it ends."""
     pending = stack.enter_context(LruHashMap(c_uint32, Open, 10240))
 
     def enter_of(call: str) -> Callable[[Any], None]:
         def on_enter(event: Any) -> None:
-            if common.ignores(pid):
+            if who.ignores():
                 return
             opened = Open()
-            common.fill_task(opened)
+            who.fill(opened)
             if call == "openat2":  # its flags begin a structure in the caller's memory
                 flags = c_uint64()
                 funcs.probe_read_user(flags, event.how)
@@ -41,21 +46,31 @@ def watch(stack: ExitStack, queue: BpfQueue, pid: int | None, failed_only: bool)
             else:
                 opened.flags = event.flags
             funcs.probe_read_user_str(opened.path, event.filename)
-            pending[opened.tid] = opened
+            pending[tasks.thread_id()] = opened
 
         return on_enter
 
     def on_exit(event: Any) -> None:
-        opened = pending[common.thread_id()]
+        opened = pending[tasks.thread_id()]
         if not opened:
             return
         if event.ret < 0 or not failed_only:
             opened.result = event.ret
             queue.output(event, opened)
-        del pending[common.thread_id()]
+        del pending[tasks.thread_id()]
 
     for call in CALLS:
-        common.attach_call(stack, call, enter_of(call), on_exit)
+        tasks.attach_call(stack, call, enter_of(call), on_exit)
+
+
+COLUMNS = {"pid": -8, "comm": 16, "flags": -10, "result": -26, "path": 0}
+
+
+def row(opened: Open) -> dict[str, Any]:
+    return {
+        "pid": opened.pid, "comm": common.text(opened.comm), "flags": f"{opened.flags:#x}",
+        "result": common.error_name(opened.result), "path": common.text(opened.path, PATH_SIZE),
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -64,14 +79,9 @@ def main() -> None:
     options = parser.parse_args()
     ensure_resources()
     with ExitStack() as stack, BpfQueue(Open, num_pages=64) as queue:
-        watch(stack, queue, options.pid, options.failed)
-        printer = common.Printer(options.json, {"pid": -8, "comm": 16, "flags": -10, "result": -26, "path": 0})
-        for opened in common.events(queue, options, "Watching opens."):
-            printer.show(
-                pid=opened.pid, comm=common.text(opened.comm), flags=f"{opened.flags:#x}",
-                result=common.error_name(opened.result), path=common.text(opened.path),
-            )  # fmt: skip
+        watch(stack, queue, Tasks(options.pid), options.failed)
+        common.show_events(queue, options, "Watching opens.", COLUMNS, row)
 
 
 if __name__ == "__main__":
-    common.run(main)
+    endings.run(main)

@@ -3,7 +3,8 @@
 Each CPU counts for itself, in a map that forgets the flows unseen for longest when it is full; the total is counted
 beside it, so that it is exact in any case. Bytes are those of whole frames. --hook xdp sees packets as they arrive,
 before anything else; tc and socket see leaving ones too, and those that the kernel has merged (GRO) or not yet split
-(GSO) count as one. With --pcap a capture is counted in py2bpf's own virtual machine, without privileges.
+(GSO) count as one. Packets that can't be parsed are flows of their own, which say why. With --pcap a capture is
+counted in py2bpf's own virtual machine, without privileges.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from ctypes import c_uint64
 from typing import Annotated, Any, Final
 
 import py2bpf
-from py2bpf import Struct, funcs, tc, vm, xdp
+from py2bpf import funcs, tc, vm, xdp
 from py2bpf.datastructures import LruPerCpuHashMap, PerCpuArrayMap
-from py2bpf.examples import common, flows, packet_outputs, packets
+from py2bpf.examples import common, endings, flows, packet_outputs, packets
 from py2bpf.examples.flows import Flow
 from py2bpf.examples.packet_rates import Count, Entry, Ledger, Snapshot, Standing, report
 from py2bpf.exception import KernelError
@@ -31,20 +32,11 @@ from py2bpf.pcap import Capture, CaptureError
 from py2bpf.vm.batch import run_many
 
 HOOKS: Final = ("xdp", "tc", "socket")
-VLAN_TAGS: Final = (0x8100, 0x88A8)
-MOST_TAGS: Final = 2
 
 
-class Total(Struct):
-    packets: Annotated[int, c_uint64]
-    bytes: Annotated[int, c_uint64]
-
-
-class Traffic(Struct):
+class Traffic(packets.Traffic):
     """``since`` is when the flow was entered, on the CPU that did; on others it is zero."""
 
-    packets: Annotated[int, c_uint64]
-    bytes: Annotated[int, c_uint64]
     since: Annotated[int, c_uint64]
 
 
@@ -56,7 +48,7 @@ class Counters:
 
     def __init__(self, stack: ExitStack, room: int) -> None:
         self.flows = stack.enter_context(LruPerCpuHashMap(Flow, Traffic, room, name="flows"))
-        self.total = stack.enter_context(PerCpuArrayMap(Total, 1, name="total"))
+        self.total = stack.enter_context(PerCpuArrayMap(packets.Traffic, 1, name="total"))
         self._ledger = Ledger(room)
         self._lock = threading.Lock()
 
@@ -65,17 +57,7 @@ class Counters:
 
         def count(ctx: Any) -> int:
             flow = Flow()
-            ethernet = ctx.packet(flows.Ethernet)
-            if ethernet:
-                ethertype, offset = ethernet.type, 14
-                for _ in range(MOST_TAGS):
-                    if ethertype not in VLAN_TAGS:
-                        break
-                    tag = ctx.packet(flows.Vlan, offset)
-                    if not tag:
-                        break
-                    ethertype, offset = tag.type, offset + 4
-                flows.find(flow, ethertype, lambda header, at: ctx.packet(header, offset + at))
+            flows.find(flow, ctx)
             self._add(flow, ctx.data_end - ctx.data)
             return verdict
 
@@ -87,7 +69,7 @@ class Counters:
         def count(skb: Any) -> int:
             if not packets.skips(skb, direction):
                 flow = Flow()
-                flows.find(flow, funcs.bswap16(skb.protocol), flows.loader(skb))
+                flows.find(flow, skb)
                 self._add(flow, skb.len)
             return verdict
 
@@ -96,13 +78,8 @@ class Counters:
     def _add(self, flow: Flow, size: int) -> None:
         """In a program: the flow comes first, so that whoever reads the total first finds its packets in the flows."""
         traffic = self.flows.get(flow) or self.flows.setdefault(flow, Traffic(since=funcs.ktime_get_ns()))
-        if traffic:
-            traffic.packets += 1
-            traffic.bytes += size
-        total = self.total[0]
-        if total:
-            total.packets += 1
-            total.bytes += size
+        packets.add(traffic, size)
+        packets.add(self.total[0], size)
 
     def read(self) -> Standing:
         """All that was counted until now."""
@@ -110,6 +87,12 @@ class Counters:
             before, entries = self._read_total(), self._read_flows()
             total, missed = self._read_total(), py2bpf.losses().total
             return self._ledger.add(Snapshot(time.monotonic(), before, entries, total, missed))
+
+    def account(self) -> str:
+        """What became of the packets, in a sentence."""
+        now = self.read()
+        forgotten = f", {now.unattributed.packets} of them of forgotten flows" if now.unattributed.packets else ""
+        return f"{now.total.packets} packets counted{forgotten}, {now.missed} not counted"
 
     def _read_total(self) -> Count:
         total = self.total[0].sum()
@@ -122,21 +105,21 @@ class Counters:
         return dict(zip([raw[at : at + size] for at in range(0, len(raw), size)], entries, strict=True))
 
 
-def attach(stack: ExitStack, counters: Counters, options: argparse.Namespace) -> None:
-    """Has the interface's packets counted until the stack is closed."""
+def attach(stack: ExitStack, counters: Counters, options: argparse.Namespace) -> Callable[[], str]:
+    """Has the interface's packets counted until the stack is closed; gives what packets.gone() does."""
     if options.hook == "socket":
         count = counters.skb(0, options.direction)
-        packets.watch(stack, count, options.interface, socket.SOCK_RAW)
-        return
+        return packets.watch(stack, count, options.interface, socket.SOCK_RAW)
     device = packets.known(options.interface)
     if options.hook == "xdp":
         attach_xdp(stack.enter_context(xdp.XdpProgram(counters.xdp())), device, options.mode)
-        return
+        return packets.gone(device)
     sides = {"in": (tc.IngressProgram,), "out": (tc.EgressProgram,), "both": (tc.IngressProgram, tc.EgressProgram)}
     for side in sides[options.direction]:
         program = stack.enter_context(side(counters.skb(tc.TC_ACT_UNSPEC)))
         program.install(device)
-        stack.callback(program.remove, device)
+        stack.callback(program.remove)
+    return packets.gone(device)
 
 
 def attach_xdp(program: xdp.XdpProgram, device: str, mode: str | None) -> None:
@@ -182,11 +165,13 @@ def count_capture(counters: Counters, path: str) -> Iterator[tuple[Standing, Sta
 # The tool
 
 
-def intervals(counters: Counters, options: argparse.Namespace) -> Iterator[tuple[Standing, Standing]]:
+def intervals(
+    counters: Counters, options: argparse.Namespace, gone: Callable[[], str]
+) -> Iterator[tuple[Standing, Standing]]:
     """What was counted at the begin and the end of each interval, until the tool ends."""
     before = Standing(time.monotonic())
     place = options.interface or "all interfaces"
-    for _ in common.ticks(options.duration, options.interval, f"Counting packets of {place} ({options.hook})."):
+    for _ in common.ticks(options.duration, options.interval, f"Counting packets of {place} ({options.hook}).", gone):
         now = counters.read()
         yield before, now
         before = now
@@ -222,7 +207,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     options = parse()
     if importlib.util.find_spec("numpy") is None:
-        common.fail("flows are read with numpy: pip install 'py2bpf[examples]'")
+        endings.fail("flows are read with numpy: pip install 'py2bpf[examples]'")
     with ExitStack() as stack:
         if options.pcap is not None:
             stack.enter_context(vm.backend())
@@ -231,18 +216,17 @@ def main() -> None:
             options.interface, options.hook = options.pcap, "vm"
             pairs = count_capture(counters, options.pcap)
         else:
-            attach(stack, counters, options)
-            pairs = intervals(counters, options)
+            gone = attach(stack, counters, options)
+            pairs = intervals(counters, options, gone)
         source = packet_outputs.Source(options.interface or "all", options.hook)
         if options.prometheus is not None:
             url = stack.enter_context(packet_outputs.served(counters.read, source, options.top, options.prometheus))
             print(f"Serving {url}", file=sys.stderr)
+        stack.enter_context(endings.accounted(counters.account))
         output = stack.enter_context(packet_outputs.output(options.json, source))
         for before, now in pairs:
             output.show(report(before, now, options.top))
-        if lost := py2bpf.losses():
-            print(lost, file=sys.stderr)
 
 
 if __name__ == "__main__":
-    common.run(main)
+    endings.run(main)

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from py2bpf.examples import common, flows
+from py2bpf.examples import common, endings, flows
 from py2bpf.examples.flows import Flow
 from py2bpf.examples.packet_rates import Report, Row, Standing
+from py2bpf.optional import need
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -69,7 +70,7 @@ def as_json(report: Report, source: Source) -> dict[str, Any]:
 def fields(key: bytes) -> dict[str, Any]:
     """What a flow is, for machines. Ports are None where the protocol has none."""
     flow, protocol, *_ = ends(key)
-    ports = flow.protocol in flows.PORTS
+    ports = flows.has_ports(flow)
     return {
         "protocol": protocol,
         "source": flows.address(flow, flow.source), "source_port": flow.ports.source if ports else None,
@@ -235,9 +236,11 @@ def _family(
 def served(read: Callable[[], Standing], source: Source, top: int, where: tuple[str, int]) -> Iterator[str]:
     """Answers Prometheus in a thread of its own; gives the address to ask. Port 0 takes any that is free."""
     try:
-        from prometheus_client import CollectorRegistry, start_http_server
-    except ImportError:
-        common.fail("--prometheus needs prometheus-client: pip install 'py2bpf[prometheus]'")
+        need("prometheus_client", "--prometheus")
+    except ImportError as error:
+        endings.fail(str(error))
+    from prometheus_client import CollectorRegistry, start_http_server
+
     registry = CollectorRegistry()
     registry.register(Collector(read, source, top))
     address, port = where

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 import os
+import stat
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,62 +24,112 @@ class ParquetFiles:
     """Writes record batches to FOLDER/NAME-TIME-NUMBER.parquet; a file has this name once it is whole.
 
     Another file begins after exactly ``rows`` rows, and when one is ``seconds`` old. ``told`` is called with file, rows
-    and bytes of each. Nothing is written for no rows, and no file is ever replaced. Raises OSError.
+    and bytes of each. Nothing is written for no rows. No file is ever replaced and no link followed, whoever made it;
+    a file is on the disk before it gets its name. ``written`` counts the rows of whole files.
+
+    Raises OSError where a file can't be written. The file's rows are lost then, and what there is of it is removed. The
+    same is done when the block is left by an exception.
     """
 
     def __init__(self, folder: str, name: str, rows: int, seconds: float | None, told: Callable[..., None]) -> None:
         self._folder, self._rows, self._seconds, self._told = Path(folder), rows, seconds, told
         self._folder.mkdir(parents=True, exist_ok=True)
+        _warn_of_owners(self._folder)
         self._stem = f"{name}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}"
         self._numbers = itertools.count(1)
+        self.written = 0
+        self._file: _File | None = None
         self._writer: Any = None
         self._pending: list[pyarrow.RecordBatch] = []
-        self._n_pending = self._written = 0
+        self._n_pending = self._n_rows = 0
         self._begun = 0.0
 
     def write(self, batch: pyarrow.RecordBatch) -> None:
         """Adds rows, in one or several files. Call it now and then without any for ``seconds`` to be kept."""
+        try:
+            self._write(batch)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _write(self, batch: pyarrow.RecordBatch) -> None:
         while len(batch):
             self._begun = self._begun or time.monotonic()
-            some = batch.slice(0, self._rows - self._written - self._n_pending)
+            some = batch.slice(0, self._rows - self._n_rows - self._n_pending)
             batch = batch.slice(len(some))
             self._pending.append(some)
             self._n_pending += len(some)
-            if self._written + self._n_pending == self._rows:
-                self.finish()
+            if self._n_rows + self._n_pending == self._rows:
+                self._finish()
             elif self._n_pending >= ROW_GROUP:
                 self._write_group()
         if self._begun and self._seconds is not None and time.monotonic() >= self._begun + self._seconds:
-            self.finish()
+            self._finish()
 
     def _write_group(self) -> None:
         table = pyarrow.Table.from_batches(self._pending).unify_dictionaries()
         if self._writer is None:
-            self._path, self._part = self._free_names()
-            self._writer = pyarrow.parquet.ParquetWriter(self._part, table.schema)
+            self._writer = pyarrow.parquet.ParquetWriter(self._begin(), table.schema)
         self._writer.write_table(table, row_group_size=ROW_GROUP)
-        self._written += self._n_pending
+        self._n_rows += self._n_pending
         self._pending, self._n_pending = [], 0
 
-    def _free_names(self) -> tuple[Path, Path]:
-        """The next file's name, and what it is called meanwhile."""
-        for number in self._numbers:
-            path = self._folder / f"{self._stem}-{number:05}.parquet"
-            part = path.with_suffix(".part")
-            if not path.exists() and not part.exists():
-                return path, part
-        raise AssertionError("numbers don't end")
+    def _next_path(self) -> Path:
+        return self._folder / f"{self._stem}-{next(self._numbers):05}.parquet"
+
+    def _begin(self) -> _File:
+        """A file under the name that it has meanwhile: the first that nobody has."""
+        while True:
+            self._path = self._next_path()
+            self._part = self._path.with_suffix(".part")
+            if not os.path.lexists(self._path):
+                with contextlib.suppress(FileExistsError):
+                    self._file = _File(self._part)
+                    return self._file
+
+    def _name(self) -> None:
+        """Gives the whole file its name, or the next one where somebody took that meanwhile."""
+        while True:
+            with contextlib.suppress(FileExistsError):
+                os.link(self._part, self._path)
+                self._part.unlink()
+                return
+            self._path = self._next_path()
 
     def finish(self) -> None:
         """Ends the current file; the next rows begin another."""
+        try:
+            self._finish()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _finish(self) -> None:
         if self._n_pending:
             self._write_group()
-        if self._writer is not None:
-            writer, self._writer = self._writer, None
-            writer.close()
-            self._part.rename(self._path)
-            self._told(file=str(self._path), rows=self._written, bytes=self._path.stat().st_size)
-        self._written, self._begun = 0, 0.0
+        if self._file is not None:
+            self._writer.close()
+            self._file.sync()
+            size = self._file.tell()
+            self._file.close()
+            self._name()
+            rows, self._writer, self._file = self._n_rows, None, None
+            self.written += rows
+            self._n_rows, self._begun = 0, 0.0
+            self._told(file=str(self._path), rows=rows, bytes=size)
+
+    def _abandon(self) -> None:
+        """Removes what there is of the current file, and forgets its rows."""
+        self._pending, self._n_pending, self._n_rows, self._begun = [], 0, 0, 0.0
+        writer, self._writer = self._writer, None
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):
+                self._part.unlink()
+            file.discard()
+            if writer is not None:
+                writer.close()
+            file.close()
 
     def close(self) -> None:
         """Idempotent."""
@@ -84,5 +138,44 @@ class ParquetFiles:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._abandon()
+
+
+class _File(io.BufferedWriter):
+    """A new file that may be given up: what Arrow writes to end it goes nowhere then."""
+
+    def __init__(self, path: Path) -> None:
+        self._raw = _Raw(path, "wb", opener=_exclusive)
+        super().__init__(self._raw)
+
+    def sync(self) -> None:
+        """Returns when the disk has what was written."""
+        self.flush()
+        os.fsync(self.fileno())
+
+    def discard(self) -> None:
+        self._raw.discards = True
+
+
+class _Raw(io.FileIO):
+    discards = False
+
+    def write(self, data: Any, /) -> int:
+        return memoryview(data).nbytes if self.discards else super().write(data) or 0
+
+
+def _exclusive(path: str, flags: int) -> int:
+    """For open(): a new file, never one that is there, nor what a link leads to."""
+    return os.open(path, flags | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+
+
+def _warn_of_owners(folder: Path) -> None:
+    """Whoever may write to the folder can take files away from it and put others there."""
+    found = folder.stat()
+    shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
+    if found.st_uid not in (0, os.geteuid()) or shared:
+        print(f"warning: others than this user may change files in {folder}", file=sys.stderr)

@@ -1,6 +1,9 @@
 """Shows who deletes files and folders: unlink, unlinkat and rmdir.
 
-PATH is what the program passed: it counts from the folder it works in when it doesn't begin with a slash.
+PATH is what the program passed: it counts from the folder it works in when it doesn't begin with a slash. It ends in
+... where it may be longer than the 255 bytes that are kept; in JSON such an object has "cut": ["path"].
+
+In a PID namespace --pid and PID are its numbers, 0 for processes outside. Calls of 32-bit programs are not seen.
 """
 
 from __future__ import annotations
@@ -11,49 +14,58 @@ from typing import Annotated, Any
 
 from py2bpf import funcs
 from py2bpf.datastructures import BpfQueue, LruHashMap
-from py2bpf.examples import common
+from py2bpf.examples import common, endings, tasks
+from py2bpf.examples.tasks import Tasks
 from py2bpf.util import ensure_resources
 
+PATH_SIZE = 256
 CALLS = ("unlink", "unlinkat", "rmdir")
 
 
-class Unlink(common.Task):
+class Unlink(tasks.Task):
     result: Annotated[int, c_int32]
-    path: Annotated[bytes, c_char * 256]
+    path: Annotated[bytes, c_char * PATH_SIZE]
 
 
-def watch(stack: ExitStack, queue: BpfQueue, pid: int | None) -> None:
+def watch(stack: ExitStack, queue: BpfQueue, who: Tasks) -> None:
     """Attaches to both ends of each system call."""
     pending = stack.enter_context(LruHashMap(c_uint32, Unlink, 10240))
 
     def on_enter(event: Any) -> None:
-        if not common.ignores(pid):
+        if not who.ignores():
             unlink = Unlink()
-            common.fill_task(unlink)
+            who.fill(unlink)
             funcs.probe_read_user_str(unlink.path, event.pathname)
-            pending[unlink.tid] = unlink
+            pending[tasks.thread_id()] = unlink
 
     def on_exit(event: Any) -> None:
-        unlink = pending[common.thread_id()]
+        unlink = pending[tasks.thread_id()]
         if unlink:
             unlink.result = event.ret
             queue.output(event, unlink)
-            del pending[common.thread_id()]
+            del pending[tasks.thread_id()]
 
     for call in CALLS:
-        common.attach_call(stack, call, on_enter, on_exit)
+        tasks.attach_call(stack, call, on_enter, on_exit)
+
+
+COLUMNS = {"pid": -8, "comm": 16, "result": -26, "path": 0}
+
+
+def row(unlink: Unlink) -> dict[str, Any]:
+    return {
+        "pid": unlink.pid, "comm": common.text(unlink.comm), "result": common.error_name(unlink.result),
+        "path": common.text(unlink.path, PATH_SIZE),
+    }  # fmt: skip
 
 
 def main() -> None:
     options = common.event_parser("unlinkers", __doc__).parse_args()
     ensure_resources()
     with ExitStack() as stack, BpfQueue(Unlink, num_pages=64) as queue:
-        watch(stack, queue, options.pid)
-        printer = common.Printer(options.json, {"pid": -8, "comm": 16, "result": -26, "path": 0})
-        for unlink in common.events(queue, options, "Watching deletions."):
-            result = common.error_name(unlink.result)
-            printer.show(pid=unlink.pid, comm=common.text(unlink.comm), result=result, path=common.text(unlink.path))
+        watch(stack, queue, Tasks(options.pid))
+        common.show_events(queue, options, "Watching deletions.", COLUMNS, row)
 
 
 if __name__ == "__main__":
-    common.run(main)
+    endings.run(main)

@@ -1,4 +1,5 @@
-"""Filters on the clsact qdisc, for kernels without tcx (before Linux 6.6): through pyroute2, an optional package.
+"""Filters on the clsact qdisc, for kernels without tcx (before Linux 6.6): pyroute2, an optional package, makes and
+reads the messages, which netlink.py exchanges with the kernel in bounded time.
 
 Others' filters and the qdisc itself, which others may use, are never removed. See tc-bpf(8).
 """
@@ -6,23 +7,30 @@ Others' filters and the qdisc itself, which others may use, are never removed. S
 from __future__ import annotations
 
 import errno
+import socket
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from ..exception import KernelError
+from ..optional import need
+from ..uapi.operations import Operation
 from ..uapi.tc import CLSACT_HANDLE, CLSACT_PARENT
-from . import core
+from . import netlink
+from .handles import Handle
 
 PRIORITIES: Final = range(0xB900, 0xBA00)
 """The preferences of our filters, the kernel's order: one each, since among equals it would ask the newest first."""
 
 _ETH_P_ALL: Final = 0x0003
+_RTM_NEWQDISC, _RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 36, 44, 45, 46  # linux/rtnetlink.h
+_DIRECT: Final = 1
+"""What the program returns is the decision: TCA_BPF_FLAG_ACT_DIRECT of linux/pkt_cls.h."""
 
 
 class Filter(NamedTuple):
     """A filter of ours: its preference and handle, its name, the id of its program.
 
-    pyroute2 doesn't tell a filter's program, so the kernel is given ``name#id`` as the filter's name.
+    Before Linux 4.17 the kernel doesn't tell a filter's program, so it is given ``name#id`` as the filter's name.
     """
 
     priority: int
@@ -31,43 +39,44 @@ class Filter(NamedTuple):
     prog_id: int
 
 
-def _route() -> Any:
-    try:
-        from pyroute2 import IPRoute
-    except ImportError:
-        raise ImportError(
-            "filters on the clsact qdisc, for kernels without tcx, need pyroute2: pip install 'py2bpf[tc]'"
-        ) from None
-    return IPRoute()
+def add(ifindex: int, parent: int, prog: Handle, name: str, prog_id: int) -> None:
+    """Adds a direct-action filter behind those of ours that are there; makes the qdisc where there is none. Raises
+    KernelError, and ImportError without pyroute2."""
+    _ensure_qdisc(ifindex)
+    priority = _next_priority(filters(ifindex, parent))
+    with prog.copy() as own:
+        options = {"TCA_BPF_FD": own.fd, "TCA_BPF_NAME": f"{name}#{prog_id}", "TCA_BPF_FLAGS": _DIRECT}
+        message = _message(ifindex, parent, 0, priority, "bpf", options)
+        _ask(_RTM_NEWTFILTER, netlink.CREATE | netlink.EXCLUSIVE, message, f"adding a filter to device {ifindex}")
 
 
-def _netlink_error() -> type[Exception]:
-    from pyroute2.netlink.exceptions import NetlinkError
+def _tcmsg(data: bytes | None = None) -> Any:
+    """struct tcmsg with its attributes: an empty one, or what a message of the kernel holds."""
+    need("pyroute2", "a filter on the clsact qdisc, for kernels without tcx,", "pyroute2.netlink.rtnl.tcmsg")
+    from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
-    found: type[Exception] = NetlinkError
-    return found
+    message = tcmsg(data)
+    if data is not None:
+        message.decode()
+    return message
 
 
-def add(ifindex: int, parent: int, prog_fd: int, name: str, prog_id: int) -> None:
-    """Adds a direct-action filter behind those of ours that are there; makes the qdisc where there is none."""
-    with _route() as route:
-        _ensure_qdisc(route, ifindex)
-        priority = _next_priority(_ours(route, ifindex, parent))
-        try:
-            route.tc(
-                "add-filter",
-                "bpf",
-                ifindex,
-                fd=prog_fd,
-                name=f"{name}#{prog_id}",
-                parent=parent,
-                prio=priority,
-                protocol=_ETH_P_ALL,
-                classid=1,
-                direct_action=True,
-            )
-        except _netlink_error() as error:
-            raise _failure(error, f"adding a filter to device {ifindex}") from error
+def _message(
+    ifindex: int, parent: int, handle: int, priority: int = 0, kind: str = "", options: dict[str, Any] | None = None
+) -> Any:
+    message = _tcmsg()
+    message["index"], message["parent"], message["handle"] = ifindex, parent, handle
+    message["info"] = priority << 16 | (socket.htons(_ETH_P_ALL) if priority else 0)
+    message["attrs"] = [("TCA_KIND", kind)] if kind else []
+    if options:
+        message["attrs"].append(("TCA_OPTIONS", {"attrs": list(options.items())}))
+    return message
+
+
+def _ask(kind: int, flags: int, message: Any, what: str) -> list[bytes]:
+    message.encode()
+    body = bytes(message.data)[netlink.HEADER_SIZE :]
+    return netlink.ask(kind, flags, body, what, Operation.ATTACH_TO_QDISC)
 
 
 def _next_priority(ours: Iterable[Filter]) -> int:
@@ -78,54 +87,39 @@ def _next_priority(ours: Iterable[Filter]) -> int:
     return priority
 
 
-def _ensure_qdisc(route: Any, ifindex: int) -> None:
+def _ensure_qdisc(ifindex: int) -> None:
+    message = _message(ifindex, CLSACT_PARENT, CLSACT_HANDLE, kind="clsact")
     try:
-        route.tc("add", "clsact", ifindex, handle=CLSACT_HANDLE, parent=CLSACT_PARENT)
-    except _netlink_error() as error:
-        if error.args[0] != errno.EEXIST:
-            raise _failure(error, f"adding a clsact qdisc to device {ifindex}") from error
+        _ask(_RTM_NEWQDISC, netlink.CREATE | netlink.EXCLUSIVE, message, f"adding a clsact qdisc to device {ifindex}")
+    except KernelError as error:
+        if error.errno != errno.EEXIST:
+            raise
 
 
 def filters(ifindex: int, parent: int) -> list[Filter]:
-    """Our filters at a place of a device."""
-    with _route() as route:
-        return list(_ours(route, ifindex, parent))
+    """Our filters at a place of a device. Raises KernelError, and ImportError without pyroute2."""
+    what = f"asking for the filters of device {ifindex}"
+    return list(_ours(_ask(_RTM_GETTFILTER, netlink.DUMP, _message(ifindex, parent, 0), what)))
 
 
-def _ours(route: Any, ifindex: int, parent: int) -> Iterator[Filter]:
-    try:
-        messages = list(route.get_filters(index=ifindex, parent=parent))
-    except _netlink_error() as error:
-        raise _failure(error, f"asking for the filters of device {ifindex}") from error
-    for message in messages:
-        options = message.get_attr("TCA_OPTIONS")
-        priority = message["info"] >> 16
+def _ours(found: Iterable[bytes]) -> Iterator[Filter]:
+    for whole in found:
+        message = _tcmsg(whole)
+        priority, name = message["info"] >> 16, message.get_nested("TCA_OPTIONS", "TCA_BPF_NAME") or ""
         if priority not in PRIORITIES or message.get_attr("TCA_KIND") != "bpf" or not message["handle"]:
             continue
-        name, _, prog_id = (options.get_attr("TCA_BPF_NAME") or "").partition("#")
+        name, _, prog_id = name.partition("#")
         if prog_id.isdecimal():
             yield Filter(priority, message["handle"], name, int(prog_id))
 
 
 def remove(ifindex: int, parent: int, found: Filter) -> bool:
-    """Removes one filter of ours; False when it is gone already."""
-    with _route() as route:
-        try:
-            route.tc(
-                "del-filter",
-                "bpf",
-                ifindex,
-                found.handle,
-                parent=parent,
-                prio=found.priority,
-                protocol=_ETH_P_ALL,
-            )
-        except _netlink_error() as error:
-            if error.args[0] in (errno.ENOENT, errno.EINVAL, errno.ENODEV):
-                return False
-            raise _failure(error, f"removing a filter from device {ifindex}") from error
+    """Removes one filter of ours; False when it is gone already. Raises KernelError."""
+    message = _message(ifindex, parent, found.handle, found.priority, "bpf")
+    try:
+        _ask(_RTM_DELTFILTER, 0, message, f"removing a filter from device {ifindex}")
+    except KernelError as error:
+        if error.errno in (errno.ENOENT, errno.EINVAL, errno.ENODEV):
+            return False
+        raise
     return True
-
-
-def _failure(error: Exception, what: str) -> KernelError:
-    return core.failure(error.args[0], what)

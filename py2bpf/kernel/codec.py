@@ -15,14 +15,16 @@ integers, ``c_void_p``     int, or an instance of an integer type      int (an a
 ``Union``                  instance                                    instance, an independent copy
 =========================  ==========================================  ==============================
 
-Nothing is truncated: a number that doesn't fit raises DataRangeError. Padding is always written as zeros,
-whatever the instance holds there, since the kernel compares keys byte by byte. Typed pointers are refused
-(reading one would follow a kernel address in user space): use ``c_uint64``.
+Nothing is truncated here: a number that doesn't fit raises DataRangeError. (An instance of a ctypes.Structure or
+array has truncated what it was given before it comes here; a py2bpf.Struct raises the error itself.) Padding is
+always written as zeros and a true c_bool as 1, whatever the instance holds there, since the kernel compares keys byte
+by byte. Typed pointers are refused (reading one would follow a kernel address in user space): use ``c_uint64``.
 """
 
 from __future__ import annotations
 
 import _ctypes
+import contextlib
 import ctypes
 import functools
 import operator
@@ -32,7 +34,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from .. import padding
 from ..exception import DataRangeError, DataTypeError
+from ..given import shown, utf8
 
 Buffer = bytes | bytearray | memoryview
 
@@ -41,6 +45,9 @@ _UNSIGNED: Final = frozenset("BHILQP")
 _WIRE: Final = {1: "b", 2: "h", 4: "i", 8: "q"}
 _FLOATS: Final = frozenset("fd")
 _POINTERS: Final = (_ctypes._Pointer, _ctypes.CFuncPtr)
+INT_MAX: Final = (1 << 31) - 1
+"""What a C int holds: a descriptor, a device's number, a result."""
+
 _AT_ONCE: Final = 1 << 13
 """So many values at a time are packed by one format."""
 _NATIVE: Final = "<" if sys.byteorder == "little" else ">"
@@ -96,7 +103,7 @@ class Codec(ABC):
         return numpy.frombuffer(data, numpy.dtype(self.dtype))
 
     def _refuse(self, value: Any, wanted: str) -> DataTypeError:
-        return DataTypeError(f"{self.name} takes {wanted}, not {value!r} of type {type(value).__name__}")
+        return DataTypeError(f"{self.name} takes {wanted}, not {shown(value)} of type {type(value).__name__}")
 
 
 class _Packed(Codec):
@@ -190,7 +197,7 @@ class FloatCodec(_Packed):
         try:
             return self._struct.pack(value)
         except OverflowError:
-            raise DataRangeError(f"{self.name} can't hold {value!r}") from None
+            raise DataRangeError(f"{self.name} can't hold {shown(value)}") from None
         except struct.error:
             raise self._refuse(value, "a number") from None
 
@@ -226,14 +233,14 @@ class CharArrayCodec(Codec):
         return f"S{self.size}"
 
     def encode(self, value: Any) -> bytes:
-        value = value.encode() if isinstance(value, str) else getattr(value, "value", value)
+        value = utf8(value) if isinstance(value, str) else getattr(value, "value", value)
         if not isinstance(value, (bytes, bytearray)):
             raise self._refuse(value, f"bytes or str of at most {self.size} bytes")
         text = bytes(value).rstrip(b"\0")
         if len(text) > self.size:
-            raise DataRangeError(f"{self.name} holds {self.size} bytes, not the {len(text)} of {text!r}")
+            raise DataRangeError(f"{self.name} holds {self.size} bytes, not the {len(text)} of {shown(text)}")
         if 0 in text:
-            raise DataRangeError(f"{self.name} ends at the first NUL, and {text!r} has one inside; "
+            raise DataRangeError(f"{self.name} ends at the first NUL, and {shown(text)} has one inside; "
                                  f"use c_uint8 * {self.size} for binary data")
         return text.ljust(self.size, b"\0")
 
@@ -248,7 +255,7 @@ class CharKeyCodec(CharArrayCodec):
     def encode(self, value: Any) -> bytes:
         if isinstance(value, self.ctype):
             return _raw(value)
-        value = value.encode() if isinstance(value, str) else getattr(value, "raw", value)
+        value = utf8(value) if isinstance(value, str) else getattr(value, "raw", value)
         text = bytes(value).rstrip(b"\0") if isinstance(value, (bytes, bytearray)) else b""
         return text.ljust(self.size, b"\0") if 0 < len(text) <= self.size else super().encode(value)
 
@@ -263,11 +270,15 @@ class ArrayCodec(Codec):
         super().__init__(ctype)
         self.item = item or codec_for(ctype._type_)
         self.length: int = ctype._length_
-        self._mask: bytes = self.item.mask * self.length
+
+    @functools.cached_property
+    def _padding(self) -> padding.Padding:
+        """As large as a value, so made when somebody asks for it."""
+        return padding.of(self.ctype)
 
     @property
     def mask(self) -> bytes:
-        return self._mask
+        return self._padding.mask
 
     @property
     def dtype(self) -> Any:
@@ -275,10 +286,10 @@ class ArrayCodec(Codec):
 
     def encode(self, value: Any) -> bytes:
         if isinstance(value, self.ctype):
-            return _masked(_raw(value), self._mask)
+            return self._padding.cleared(_raw(value))
         items = self._sequence(value)
         if len(items) != self.length:
-            raise DataRangeError(f"{self.name} takes {self.length} items, not the {len(items)} of {value!r}")
+            raise DataRangeError(f"{self.name} takes {self.length} items, not the {len(items)} of {shown(value)}")
         return b"".join(_inside(f"item {i} of {self.name}", self.item, item) for i, item in enumerate(items))
 
     def _sequence(self, value: Any) -> Any:
@@ -286,7 +297,8 @@ class ArrayCodec(Codec):
             if isinstance(self.item, IntCodec) and self.item.size == 1:
                 return memoryview(value).cast("b" if self.item.signed else "B")
         elif not isinstance(value, (str, dict, set, frozenset)) and hasattr(value, "__len__"):
-            return list(value)
+            with contextlib.suppress(TypeError):  # numpy's array of no dimension has a length only by its name
+                return list(value)
         raise self._refuse(value, f"a sequence of {self.length} items")
 
     def decode(self, data: Buffer, offset: int = 0) -> tuple[Any, ...]:
@@ -300,18 +312,15 @@ class RecordCodec(Codec):
         super().__init__(ctype)
         self._is_union = issubclass(ctype, ctypes.Union)
         self.members = tuple(_members(ctype))
-        self._mask = self._find_mask()
-        self._full = self._mask == b"\xff" * self.size
 
-    def _find_mask(self) -> bytes:
-        mask = 0
-        for member in self.members:
-            mask |= int.from_bytes(member.mask(self.size), "little")
-        return mask.to_bytes(self.size, "little")
+    @functools.cached_property
+    def _padding(self) -> padding.Padding:
+        """As large as a value, so made when somebody asks for it."""
+        return padding.of(self.ctype)
 
     @property
     def mask(self) -> bytes:
-        return self._mask
+        return self._padding.mask
 
     @property
     def dtype(self) -> Any:
@@ -328,14 +337,14 @@ class RecordCodec(Codec):
 
     def encode(self, value: Any) -> bytes:
         if isinstance(value, self.ctype) and ctypes.sizeof(value) == self.size:
-            return _raw(value) if self._full else _masked(_raw(value), self._mask)
+            return self._padding.cleared(_raw(value))
         if self._is_union:
             raise self._refuse(value, "an instance of it")
         if not isinstance(value, (tuple, list)):
             raise self._refuse(value, f"an instance of it, or a tuple ({self._names()})")
         if len(value) != len(self.members):
             raise DataRangeError(f"{self.name} has {len(self.members)} fields ({self._names()}), "
-                                 f"not the {len(value)} of {value!r}")
+                                 f"not the {len(value)} of {shown(value)}")
         out = 0
         for member, part in zip(self.members, value, strict=True):
             out |= int.from_bytes(member.encode(part, self), "little") << 8 * member.offset
@@ -367,22 +376,18 @@ class _Member:
         self.bits = bits
         self.codec = _inside_type(owner, name, ctype)
         self._owner = owner
-        self.offset: int = 0 if bits else owner.__dict__[name].offset
+        field = padding.field_of(owner, name)
+        self.offset: int = 0 if bits else field.offset
         if bits:
             self._check_ctypes()
 
     def _check_ctypes(self) -> None:
         """Before Python 3.14 ctypes puts some bit fields of mixed types partly outside of their storage."""
         for value in (1, 1 << self.bits - 1):
-            record = self._owner.from_buffer_copy(self._bit_field(value))
+            record = self._owner.from_buffer_copy(padding.bit_field(self._owner, self.name, value))
             if self._owner.__dict__[self.name].__get__(record) & (1 << self.bits) - 1 != value:
                 raise DataTypeError(f"this Python's ctypes can't read back {self._owner.__name__}.{self.name}: "
                                     "give neighbouring bit fields the same type")
-
-    def mask(self, size: int) -> bytes:
-        if not self.bits:
-            return (bytes(self.offset) + self.codec.mask).ljust(size, b"\0")
-        return self._bit_field(-1).ljust(size, b"\0")
 
     def encode(self, value: Any, record: RecordCodec) -> bytes:
         where = f"{record.name}.{self.name}"
@@ -390,13 +395,7 @@ class _Member:
             return _inside(where, self.codec, value)
         signed = isinstance(self.codec, IntCodec) and self.codec.signed
         low, high = (-(1 << self.bits - 1), (1 << self.bits - 1) - 1) if signed else (0, (1 << self.bits) - 1)
-        return self._bit_field(checked_int(value, low, high, f"{where} ({self.bits} bits)"))
-
-    def _bit_field(self, value: int) -> bytes:
-        """The owner with nothing but this field set: ctypes knows where its bits lie."""
-        record = self._owner()
-        self._owner.__dict__[self.name].__set__(record, value)
-        return _raw(record)
+        return padding.bit_field(self._owner, self.name, checked_int(value, low, high, f"{where} ({self.bits} bits)"))
 
 
 def _members(ctype: Any) -> Iterator[_Member]:
@@ -408,7 +407,7 @@ def _members(ctype: Any) -> Iterator[_Member]:
 def codec_for(ctype: Any) -> Codec:
     """The codec of a ctypes type. Raises DataTypeError for types that can't be shared with the kernel."""
     if not isinstance(ctype, type):
-        raise DataTypeError(f"expected a ctypes type such as ctypes.c_uint32, not {ctype!r}")
+        raise DataTypeError(f"expected a ctypes type such as ctypes.c_uint32, not {shown(ctype)}")
     return _build(ctype)
 
 
@@ -507,9 +506,9 @@ def checked_int(value: Any, low: int, high: int, name: str) -> int:
     try:
         number = operator.index(_plain(value))
     except TypeError:
-        raise DataTypeError(f"{name} takes an int, not {value!r} of type {type(value).__name__}") from None
+        raise DataTypeError(f"{name} takes an int, not {shown(value)} of type {type(value).__name__}") from None
     if not low <= number <= high:
-        raise DataRangeError(f"{number} doesn't fit {name}: it holds {low} to {high}")
+        raise DataRangeError(f"{shown(number)} doesn't fit {name}: it holds {low} to {high}")
     return number
 
 
@@ -522,10 +521,6 @@ def _plain(value: Any) -> Any:
 
 def _raw(value: Any) -> bytes:
     return ctypes.string_at(ctypes.addressof(value), ctypes.sizeof(value))
-
-
-def _masked(raw: bytes, mask: bytes) -> bytes:
-    return (int.from_bytes(raw, "little") & int.from_bytes(mask, "little")).to_bytes(len(raw), "little")
 
 
 def _inside(where: str, codec: Codec, value: Any) -> bytes:

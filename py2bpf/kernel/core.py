@@ -16,7 +16,10 @@ from typing import Any, Final, NamedTuple
 
 from .._ffi import ffi as ffi
 from .._ffi import lib as lib
-from ..exception import KernelError
+from ..exception import ClosedError, KernelError
+from ..uapi.operations import MEANINGS, Operation
+from . import privileges
+from .handles import Handle, is_closed
 
 Buffer = bytes | bytearray | memoryview
 
@@ -27,45 +30,43 @@ ENOTSUPP: Final = 524
 # Errors
 
 
-def failure(error: int, what: str) -> KernelError:
-    """The exception for a failed call: ``error`` is the errno, positive; ``what`` says what was tried."""
+def failure(error: int, what: str, operation: Operation | None = None) -> KernelError:
+    """The exception for a failed call: ``error`` is the errno, positive; ``what`` says what was tried, ``operation``
+    what it may mean."""
     if error == ENOTSUPP:
-        return KernelError(errno.EOPNOTSUPP, f"{what}: the kernel does not support it")
+        error = errno.EOPNOTSUPP
+        if (operation, error) not in MEANINGS:
+            return KernelError(error, f"{what}: the kernel does not support it")
+    if operation is not None and (operation, error) in MEANINGS:
+        return KernelError(error, f"{what}: {MEANINGS[operation, error]}", told=True)
+    if error in (errno.EPERM, errno.EACCES):
+        return KernelError(error, f"{what}: {privileges.refusal(operation, error)}")
     advice = _ADVICE.get(error)
-    return KernelError(error, f"{what}: {advice()}" if advice else what)
+    return KernelError(error, f"{what}: {os.strerror(error)}: {advice}" if advice else what)
 
 
-def checked(result: int, what: str) -> int:
-    """The result of a call of the core, or KernelError for a negative one."""
+def checked(result: int, what: str, handle: Handle | None = None, operation: Operation | None = None) -> int:
+    """The result of a call of the core. Raises KernelError for a negative one, ClosedError where that is since the
+    handle that the call uses is closed."""
     if result < 0:
-        raise failure(-result, what)
+        raise failed(result, what, handle, operation)
     return result
 
 
-def _not_permitted() -> str:
-    text = os.strerror(errno.EPERM)
-    if os.geteuid():
-        text += ". BPF needs root, or CAP_BPF with CAP_PERFMON for tracing and CAP_NET_ADMIN for networking"
-    else:
-        text += " for this root: a container, a locked-down kernel or a read-only object forbids it"
-    # Bytes: a process that gave up its privileges may be unable to import a codec.
-    with contextlib.suppress(OSError), open("/proc/sys/kernel/unprivileged_bpf_disabled", "rb") as state:
-        text += f"; kernel.unprivileged_bpf_disabled is {state.read().strip().decode()}"
-    limit = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
-    if limit != resource.RLIM_INFINITY:
-        text += f"; RLIMIT_MEMLOCK is {limit} bytes, which kernels before 5.11 charge maps and programs to"
-    return text
+def failed(
+    result: int, what: str, handle: Handle | None, operation: Operation | None = None
+) -> KernelError | ClosedError:
+    """The exception for a negative result."""
+    closed = handle is not None and is_closed(result)
+    return handle.closed_error() if handle is not None and closed else failure(-result, what, operation)
 
 
-_ADVICE: Final[dict[int, Callable[[], str]]] = {
-    errno.EPERM: _not_permitted,
-    errno.EACCES: _not_permitted,
-    errno.E2BIG: lambda: f"{os.strerror(errno.E2BIG)}: more entries, instructions or bytes than the kernel allows here",
-    errno.ENOMEM: lambda: (
-        f"{os.strerror(errno.ENOMEM)}: the kernel has no memory left for it, or the cgroup's memory limit is reached"
-    ),
-    errno.EMFILE: lambda: f"{os.strerror(errno.EMFILE)}: raise the limit with `ulimit -n`, or close maps and programs",
-    errno.ENOSYS: lambda: f"{os.strerror(errno.ENOSYS)}: this kernel was built without it, or a sandbox forbids it",
+_ADVICE: Final = {
+    errno.E2BIG: "more entries, instructions or bytes than the kernel allows here",
+    errno.ENOMEM: "the kernel has no memory left for it, or the cgroup's memory limit is reached",
+    errno.EMFILE: "raise the limit with `ulimit -n`, or close maps and programs",
+    errno.ENFILE: "the whole system's limit of open files (sysctl fs.file-max) is reached",
+    errno.ENOSYS: "this kernel was built without it, or a sandbox forbids it",
 }
 
 _memlock_tried = False
@@ -105,16 +106,36 @@ def address(buffer: Any) -> int:
     return int(result)
 
 
-def bpf(cmd: int, attr: bytearray) -> int:
-    """bpf(2) with the attribute's bytes, which the kernel may write to. Returns its result or -errno."""
-    result: int = lib.p2b_bpf(cmd, ffi.from_buffer(attr), len(attr))
+Use = tuple[Handle, int]
+"""A descriptor that a call gets, and at which byte of the attribute."""
+
+
+def bpf(cmd: int, attr: bytearray, *uses: Use) -> int:
+    """bpf(2) with the attribute's bytes, which the kernel may write to. Returns its result or -errno: -ESHUTDOWN where
+    a handle is closed."""
+    result: int = lib.p2b_bpf_call(cmd, ffi.from_buffer(attr), len(attr), _uses(uses), ffi.NULL)
     return result
 
 
-def perf_event_open(attr: bytearray, pid: int, cpu: int, group_fd: int = -1, flags: int = 0) -> int:
-    """perf_event_open(2), close-on-exec. Returns a descriptor or -errno."""
-    result: int = lib.p2b_perf_event_open(ffi.from_buffer(attr), pid, cpu, group_fd, flags)
+def bpf_make(made: Handle, cmd: int, attr: bytearray, *uses: Use) -> int:
+    """bpf(2) that gives a descriptor, which ``made`` owns. Returns 0 or -errno."""
+    result: int = lib.p2b_bpf_call(cmd, ffi.from_buffer(attr), len(attr), _uses(uses), made.cell)
     return result
+
+
+def _uses(uses: Sequence[Use]) -> Any:
+    return ffi.new("struct p2b_uses *", (len(uses), [handle.cell for handle, _ in uses], [at for _, at in uses]))
+
+
+def perf_event_make(made: Handle, attr: bytearray, pid: int, cpu: int, group_fd: int = -1, flags: int = 0) -> int:
+    """perf_event_open(2), close-on-exec, whose descriptor ``made`` owns. Returns 0 or -errno."""
+    result: int = lib.p2b_perf_event_make(ffi.from_buffer(attr), pid, cpu, group_fd, flags, made.cell)
+    return result
+
+
+def set_socket(fd: int, option: int, value: int, what: str) -> None:
+    """setsockopt(2) with a number at the level of sockets. Raises KernelError, which says ``what`` was tried."""
+    checked(lib.p2b_set_socket(fd, option, value), what, None, Operation.ATTACH_SOCKET)
 
 
 # Programs
@@ -175,7 +196,7 @@ def btf_find(btf: Buffer, kind: int, name: str) -> int | None:
 
 
 class LoadResult(NamedTuple):
-    """``result`` is the program's descriptor or -errno, ``log`` the verifier's log of a refused program."""
+    """``result`` is 0 or -errno, ``log`` the verifier's log of a refused program."""
 
     result: int
     log: str
@@ -183,28 +204,49 @@ class LoadResult(NamedTuple):
 
 
 class Described(NamedTuple):
-    """A descriptor of BTF, and arrays of ``struct bpf_func_info`` and ``struct bpf_line_info`` that refer to it."""
+    """BTF, and arrays of ``struct bpf_func_info`` and ``struct bpf_line_info`` that refer to it."""
 
-    btf_fd: int
+    btf: Handle
     func_info: bytes
     line_info: bytes
 
 
+class Code(NamedTuple):
+    """Encoded slots, and what the numbers of maps and kernel functions in them mean."""
+
+    slots: Buffer
+    maps: Sequence[Handle] = ()
+    kfuncs: tuple[int, ...] = ()
+
+
 def prog_load(
-    prog_type: int, slots: Buffer, license: str, name: str, expected_attach_type: int = 0, flags: int = 0,
+    made: Handle, prog_type: int, code: Code, license: str, name: str, expected_attach_type: int = 0, flags: int = 0,
     described: Described | None = None,
 ) -> LoadResult:  # fmt: skip
-    """BPF_PROG_LOAD, one system call for a program that is accepted. Returns the error, if any."""
+    """BPF_PROG_LOAD, one system call for a program that is accepted: ``made`` owns it. Returns the error, if any.
+
+    Raises EncodingError, ``index`` being a slot, where a number means nothing; ClosedError for a map that is closed.
+    """
     # The structure borrows: these keep the bytes alive.
-    code, terms, title = ffi.from_buffer(slots), ffi.new("char[]", license.encode()), ffi.new("char[]", name.encode())
-    load = ffi.new("struct p2b_load *", (prog_type, expected_attach_type, code, len(slots) // 8, flags, terms, title))
+    slots = ffi.from_buffer(code.slots)
+    terms, title = ffi.new("char[]", license.encode()), ffi.new("char[]", name.encode())
+    maps, kfuncs = ffi.new("struct p2b_handle *[]", [map.cell for map in code.maps]), ffi.new("uint32_t[]", code.kfuncs)
+    load = ffi.new("struct p2b_load *", {
+        "prog_type": prog_type, "expected_attach_type": expected_attach_type, "slots": slots,
+        "n_slots": len(code.slots) // 8, "maps": maps, "n_maps": len(code.maps), "kfuncs": kfuncs,
+        "n_kfuncs": len(code.kfuncs), "prog_flags": flags, "license": terms, "name": title,
+    })  # fmt: skip
     if described is not None:
         func_info, line_info = ffi.from_buffer(described.func_info), ffi.from_buffer(described.line_info)
-        load.btf_fd, load.func_info, load.line_info = described.btf_fd, func_info, line_info
+        load.btf, load.func_info, load.line_info = described.btf.cell, func_info, line_info
         load.n_func_info, load.n_line_info = len(func_info) // _FUNC_INFO, len(line_info) // _LINE_INFO
-    log = ffi.new("struct p2b_log *")
+    log, fault = ffi.new("struct p2b_log *"), ffi.new("struct p2b_fault *")
     try:
-        result = charged(lambda: _load(load, log))
+        result = charged(lambda: _load(load, log, fault, made))
+        if fault.what:
+            raise _fault(result, fault)
+        if is_closed(result):
+            raise next((map for map in code.maps if map.closed), made).closed_error()
         text = ffi.buffer(log.text, log.length)[:].decode(errors="replace") if log.text else ""
         return LoadResult(result, text, bool(log.truncated))
     finally:
@@ -215,61 +257,72 @@ _FUNC_INFO: Final = 8
 _LINE_INFO: Final = 16
 
 
-def _load(load: Any, log: Any) -> int:
+def _load(load: Any, log: Any, fault: Any, made: Handle) -> int:
     lib.p2b_log_free(log)
-    result: int = lib.p2b_prog_load(load, log)
+    result: int = lib.p2b_prog_make(load, log, fault, made.cell)
     return result
 
 
 # Maps
 
+_USE: Final = Operation.USE_MAP
 
-def map_lookup(fd: int, key: bytes, size: int, flags: int = 0) -> bytes | None:
+
+def map_lookup(map: Handle, key: bytes, size: int, flags: int = 0) -> bytes | None:
     """The value of a key, size bytes of it (all CPUs' values, padded to 8, for a per-CPU map), or None."""
     value = ffi.new("char[]", size)
-    result: int = lib.p2b_map_lookup(fd, key, value, flags)
-    return _found(result, value, "look up a key in the map")
+    result: int = lib.p2b_map_lookup(map.cell, key, value, flags)
+    return _found(map, result, value, "look up a key in the map")
 
 
-def map_lookup_and_delete(fd: int, key: bytes, size: int, flags: int = 0) -> bytes | None:
+def map_lookup_and_delete(map: Handle, key: bytes, size: int, flags: int = 0) -> bytes | None:
     """Takes a key's value out of the map, or gives None. Hash maps know this since Linux 5.14 (else EOPNOTSUPP)."""
     value = ffi.new("char[]", size)
-    result: int = lib.p2b_map_lookup_and_delete(fd, key, value, flags)
-    return _found(result, value, "take a key out of the map")
+    result: int = lib.p2b_map_lookup_and_delete(map.cell, key, value, flags)
+    return _found(map, result, value, "take a key out of the map")
 
 
-def _found(result: int, value: Any, what: str) -> bytes | None:
+def _found(map: Handle, result: int, value: Any, what: str) -> bytes | None:
     if result == 0:
         return bytes(ffi.buffer(value))
     if result == -errno.ENOENT:
         return None
-    raise failure(-result, f"cannot {what}")
+    raise failed(result, f"cannot {what}", map, _USE)
 
 
-def map_update(fd: int, key: bytes, value: bytes, flags: int = 0) -> None:
+def map_update(map: Handle, key: bytes, value: bytes, flags: int = 0) -> None:
     """Sets a key's value. ``flags``: uapi.map_types.Update. E2BIG when the map is full."""
-    checked(lib.p2b_map_update(fd, key, value, flags), "cannot set a key of the map")
+    checked(lib.p2b_map_update(map.cell, key, value, flags), "cannot set a key of the map", map, _USE)
 
 
-def map_delete(fd: int, key: bytes) -> bool:
+def map_delete(map: Handle, key: bytes) -> bool:
     """Deletes a key; whether it was there."""
-    result: int = lib.p2b_map_delete(fd, key)
-    return result != -errno.ENOENT and checked(result, "cannot delete a key of the map") == 0
+    result: int = lib.p2b_map_delete(map.cell, key)
+    return result != -errno.ENOENT and checked(result, "cannot delete a key of the map", map, _USE) == 0
 
 
-def map_next_key(fd: int, key: bytes | None, size: int) -> bytes | None:
+def map_next_key(map: Handle, key: bytes | None, size: int) -> bytes | None:
     """The key after ``key`` (None: the first), or None after the last; starts over when key was deleted."""
     following = ffi.new("char[]", size)
-    result: int = lib.p2b_map_next_key(fd, ffi.NULL if key is None else key, following)
-    return _found(result, following, "find the map's next key")
+    result: int = lib.p2b_map_next_key(map.cell, ffi.NULL if key is None else key, following)
+    return _found(map, result, following, "find the map's next key")
 
 
 def map_update_many(
-    fd: int, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int, flags: int = 0
+    map: Handle, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int, flags: int = 0
 ) -> None:
     """Sets count keys, in one system call where the kernel has batches."""
-    stored = map_store(fd, keys, key_size, values, value_size, count, flags)
-    checked(-stored.error, f"cannot set {count} keys of the map ({stored.done} are set)")
+    stored = map_store(map, keys, key_size, values, value_size, count, flags)
+    checked(-stored.error, f"cannot set {count} keys of the map ({stored.done} are set)", None, _USE)
+
+
+def entries_of(keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int) -> tuple[Any, Any]:
+    """The bytes of count keys and values as C sees them: nobody can change their lengths while these are held. Raises
+    ValueError where they are fewer."""
+    source, target = ffi.from_buffer(keys), ffi.from_buffer(values)
+    if len(source) < count * key_size or len(target) < count * value_size:
+        raise ValueError(f"{count} entries need more than {len(source)} bytes of keys and {len(target)} of values")
+    return source, target
 
 
 class Stored(NamedTuple):
@@ -280,25 +333,25 @@ class Stored(NamedTuple):
 
 
 def map_store(
-    fd: int, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int, flags: int = 0
+    map: Handle, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int, flags: int = 0
 ) -> Stored:
     """As map_update_many(), and gives the error."""
     done = ffi.new("uint32_t *")
-    source, target = ffi.from_buffer(keys), ffi.from_buffer(values)
-    if len(source) < count * key_size or len(target) < count * value_size:
-        raise ValueError(f"{count} entries need more than {len(source)} bytes of keys and {len(target)} of values")
-    result: int = lib.p2b_map_update_many(fd, key_size, value_size, source, target, count, flags, done)
+    source, target = entries_of(keys, key_size, values, value_size, count)
+    result: int = lib.p2b_map_update_many(map.cell, key_size, value_size, source, target, count, flags, done)
+    if is_closed(result):
+        raise map.closed_error()
     return Stored(done[0], -result)
 
 
-def map_delete_many(fd: int, keys: Buffer, key_size: int, count: int) -> None:
+def map_delete_many(map: Handle, keys: Buffer, key_size: int, count: int) -> None:
     """Deletes count keys; those that are missing don't matter."""
     done = ffi.new("uint32_t *")
     source = ffi.from_buffer(keys)
     if len(source) < count * key_size:
         raise ValueError(f"{count} keys need more than {len(source)} bytes")
-    result: int = lib.p2b_map_delete_many(fd, key_size, source, count, done)
-    checked(result, f"cannot delete {count} keys of the map ({done[0]} are dealt with)")
+    result: int = lib.p2b_map_delete_many(map.cell, key_size, source, count, done)
+    checked(result, f"cannot delete {count} keys of the map ({done[0]} are dealt with)", map, _USE)
 
 
 class Entries(NamedTuple):
@@ -329,18 +382,18 @@ class Walk:
     """One pass over a map that may change meanwhile: every key that stays comes exactly once.
 
     ``by_keys`` for kinds whose MapKind has no ``batch``; ``delete`` takes the entries out of the map, ``lock`` reads
-    values under their spin locks. Keep the map's descriptor open until the end.
+    values under their spin locks. It goes on where the map is closed meanwhile.
     """
 
     def __init__(
-        self, fd: int, key_size: int, value_size: int, max_entries: int, by_keys: bool = False, delete: bool = False,
-        lock: bool = False,
+        self, map: Handle, key_size: int, value_size: int, max_entries: int, by_keys: bool = False,
+        delete: bool = False, lock: bool = False,
     ) -> None:  # fmt: skip
         self._sizes = key_size, value_size
         flags = (by_keys and lib.P2B_WALK_KEYS) | (delete and lib.P2B_WALK_DELETE) | (lock and lib.P2B_WALK_LOCK)
-        ret = ffi.new("struct p2b_walk **")
-        checked(lib.p2b_walk_create(fd, key_size, value_size, max_entries, flags, ret), "cannot read the map")
-        self._walk = ffi.gc(ret[0], lib.p2b_walk_destroy)
+        self._walk = Handle(f"a walk through {map.what}")
+        made = lib.p2b_walk_make(map.cell, key_size, value_size, max_entries, flags, self._walk.cell)
+        checked(made, "cannot read the map", map, _USE)
 
     def next(self, cap: int, room: Callable[[int], tuple[memoryview, memoryview]] | None = None) -> Entries:
         """The next at most cap entries (more where the kernel hands out more at once); n = 0 is the end.
@@ -351,11 +404,11 @@ class Walk:
         room = room or Room(key_size, value_size)
         while True:
             keys, values = room(cap)
-            n: int = lib.p2b_walk_next(self._walk, ffi.from_buffer(keys), ffi.from_buffer(values), cap)
+            n: int = lib.p2b_walk_next(self._walk.cell, ffi.from_buffer(keys), ffi.from_buffer(values), cap)
             if n != -errno.ENOSPC:
                 break
             cap *= 2
-        checked(n, "cannot read the map")
+        checked(n, "cannot read the map", self._walk, _USE)
         return Entries(keys[: n * key_size], values[: n * value_size], n)
 
 

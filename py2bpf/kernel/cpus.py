@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import Final
 
 
 @functools.cache
 def possible_cpus() -> tuple[int, ...]:
     """The numbers of the CPUs that could ever be online: a per-CPU map has a value for each. Fixed at boot."""
-    return parse_cpus(Path("/sys/devices/system/cpu/possible").read_text(encoding="ascii"))
+    return parse_cpus(Path("/sys/devices/system/cpu/possible").read_bytes().decode())
+
+
+_ONLINE: Final = Path("/sys/devices/system/cpu/online")
+
+
+def online_list() -> str:
+    """The list of the CPUs that are online now, to compare with an earlier one; "" where nothing tells."""
+    try:
+        return _ONLINE.read_bytes().decode()
+    except OSError:  # no sysfs, in a container say
+        return ""
+
+
+def online_cpus() -> tuple[int, ...]:
+    """The CPUs that are online now; the first one there may be, where nothing tells."""
+    return parse_cpus(online_list() or "0")
 
 
 def parse_cpus(text: str) -> tuple[int, ...]:

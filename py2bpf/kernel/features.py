@@ -20,6 +20,7 @@ from ..spec import Target
 from ..uapi.map_types import KINDS, MapFlags, MapType
 from ..uapi.prog_types import AttachType, ProgType
 from . import core, kfuncs, syscalls
+from .handles import Handle
 
 
 class Outcome(Enum):
@@ -142,13 +143,6 @@ def _judge(result: int, no: frozenset[int], yes: frozenset[int] = frozenset()) -
     return Finding(Outcome.NO if -result in no else Outcome.UNKNOWN, name)
 
 
-def _closing(result: int) -> int:
-    """Closes the descriptor that a probe was given."""
-    if result >= 0:
-        os.close(result)
-    return result
-
-
 _REFUSED: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, core.ENOTSUPP})
 _UNVERIFIED: Final = frozenset({errno.EINVAL, errno.EACCES})
 
@@ -171,7 +165,8 @@ _SHAPES: Final = {
 }
 
 
-def _create(kind: MapType) -> int:
+def _create(kind: MapType) -> Handle | int:
+    """A map, or -errno."""
     try:
         return syscalls.map_create(kind, *_SHAPES.get(kind, _Shape()))
     except KernelError as error:
@@ -179,45 +174,45 @@ def _create(kind: MapType) -> int:
 
 
 def _map(kind: MapType) -> Finding:
-    return _judge(_closing(_create(kind)), frozenset({errno.EINVAL}))
+    made = _create(kind)
+    return _judge(made if isinstance(made, int) else 0, frozenset({errno.EINVAL}))
 
 
 _LOOKUP_BATCH: Final = 24
 _BATCH: Final = struct.Struct("=4Q2I2Q")
+_BATCH_MAP: Final = 36
 
 
 def _batch() -> Finding:
-    fd = _create(MapType.HASH)
-    if fd < 0:
-        return _judge(fd, frozenset())
+    map = _create(MapType.HASH)
+    if isinstance(map, int):
+        return _judge(map, frozenset())
     room = bytearray(64)
     keys, values, cursor = (core.address(room) + at for at in (0, 16, 32))
-    result = core.bpf(_LOOKUP_BATCH, bytearray(_BATCH.pack(0, cursor, keys, values, 1, fd, 0, 0)))
-    os.close(fd)
+    result = core.bpf(_LOOKUP_BATCH, bytearray(_BATCH.pack(0, cursor, keys, values, 1, 0, 0, 0)), (map, _BATCH_MAP))
     return _judge(result, _REFUSED, yes=frozenset({errno.ENOENT}))
 
 
-def _load(prog_type: ProgType, code: list[asm.Insn], ids: tuple[int, ...] = ()) -> int:
+def _load(prog_type: ProgType, code: list[asm.Insn], ids: tuple[int, ...] = ()) -> tuple[Handle, int]:
+    """A program, and 0 or -errno."""
     slots, _ = core.encode(asm.pack([*code, asm.mov_imm(0, 0), asm.exit_()]))
-    core.relocate(slots, (), ids)
-    return core.prog_load(prog_type, slots, "GPL", "probe").result
+    made = Handle("a program")
+    return made, core.prog_load(made, prog_type, core.Code(slots, (), ids), "GPL", "probe").result
 
 
 def _program(prog_type: ProgType, code: list[asm.Insn]) -> Finding:
-    return _judge(_closing(_load(prog_type, code)), _UNVERIFIED)
+    return _judge(_load(prog_type, code)[1], _UNVERIFIED)
 
 
 def _link(prog_type: ProgType, attach_type: int, nowhere: int, found: int) -> Finding:
     """Links to a target that doesn't exist: a kernel that knows the kind of link says so with errno ``found``."""
-    prog = _load(prog_type, [])
-    if prog < 0:
-        return _judge(prog, frozenset())
+    prog, result = _load(prog_type, [])
+    if result < 0:
+        return _judge(result, frozenset())
     try:
-        _closing(syscalls.link_create(prog, nowhere, attach_type))
+        syscalls.link_create(prog, nowhere, attach_type)
     except KernelError as error:
         return _judge(-(error.errno or errno.EIO), _REFUSED, yes=frozenset({found}))
-    finally:
-        os.close(prog)
     return Finding(Outcome.UNKNOWN, "a link to nothing was made")
 
 
@@ -263,7 +258,7 @@ _NO_DESCRIPTOR: Final = 0xFFFFFFFF
 
 def _loop() -> Finding:
     """A callback needs BTF; a kernel that knows the helper misses the function among its arguments (EACCES)."""
-    result = _closing(_load(ProgType.SOCKET_FILTER, _LOOP_OVER_NO_FUNCTION))
+    _, result = _load(ProgType.SOCKET_FILTER, _LOOP_OVER_NO_FUNCTION)
     return _judge(result, frozenset({errno.EINVAL}), yes=frozenset({errno.EACCES}))
 
 
@@ -275,7 +270,7 @@ def _iterators() -> Finding:
         return Finding(Outcome.NO, str(error))
     except OSError as error:
         return Finding(Outcome.UNKNOWN, str(error))
-    return _judge(_closing(_load(ProgType.SOCKET_FILTER, _ITERATE, ids)), _UNVERIFIED)
+    return _judge(_load(ProgType.SOCKET_FILTER, _ITERATE, ids)[1], _UNVERIFIED)
 
 
 def _pmu(name: str) -> Finding:

@@ -1,4 +1,4 @@
-"""Attaching programs with bpf(2): descriptors, links, the attachments of network devices, facts about programs.
+"""Attaching programs with bpf(2): links, the attachments of network devices, facts about programs.
 
 Attribute layouts are those of ``union bpf_attr`` in include/uapi/linux/bpf.h.
 """
@@ -6,16 +6,17 @@ Attribute layouts are those of ``union bpf_attr`` in include/uapi/linux/bpf.h.
 from __future__ import annotations
 
 import errno
-import os
 import struct
-import weakref
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Self
 
+from ..borders import Public
 from ..exception import ClosedError, KernelError
+from ..uapi.operations import Operation
 from ..uapi.prog_types import AttachType
 from . import core, syscalls
+from .handles import Handle, uncopyable
 
 _PROG_GET_FD_BY_ID: Final = 13
 _BY_ID: Final = struct.Struct("=III")  # id, next_id, flags
@@ -28,28 +29,7 @@ TCX_LIMIT: Final = 64
 """As many programs fit one place of a device."""
 
 
-class Descriptor:
-    """Owns a file descriptor: closes it once, at the latest when it is garbage."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self._close = weakref.finalize(self, os.close, fd)
-
-    def fileno(self) -> int:
-        return self.fd
-
-    def close(self) -> None:
-        """Closes it; again is harmless."""
-        self._close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-
-class Resources:
+class Resources(Public):
     """An object made of others that need closing: the last acquired is closed first, each of them in any case."""
 
     def __init__(self, stack: ExitStack) -> None:
@@ -60,10 +40,24 @@ class Resources:
     def closed(self) -> bool:
         return self._closed
 
+    if not TYPE_CHECKING:  # a type checker would take any name then
+
+        def __getattr__(self, name: str) -> Any:
+            """Only says where the program's own methods are."""
+            program = self.__dict__.get("prog")
+            there = program is not None and not name.startswith("_") and hasattr(type(program), name)
+            advice = f"; its program has: .prog.{name}" if there else ""
+            found = f"{type(self).__name__!r} object has no attribute {name!r}{advice}"
+            raise AttributeError(found, name=name, obj=self)
+
     def close(self) -> None:
         """Detaches and closes everything; again is harmless."""
         self._closed = True
         self._stack.close()
+
+    def __reduce_ex__(self, _protocol: object) -> NoReturn:
+        """For copy and pickle. Raises DataTypeError."""
+        raise uncopyable(repr(self))
 
     def __enter__(self) -> Self:
         if self._closed:
@@ -84,38 +78,49 @@ class ProgInfo(NamedTuple):
     misses: int
 
 
-def prog_info(fd: int) -> ProgInfo:
+def prog_info(prog: Handle) -> ProgInfo:
     """Facts about a program. Raises KernelError."""
-    data = syscalls.get_info(fd, _PROG_INFO.size).ljust(_PROG_INFO.size, b"\0")
+    data = syscalls.get_info(prog, _PROG_INFO.size).ljust(_PROG_INFO.size, b"\0")
     prog_type, number, tag, name, misses = _PROG_INFO.unpack(data)
     return ProgInfo(prog_type, number, tag, name.rstrip(b"\0").decode(), misses)
 
 
-def kprobe_link_misses(fd: int) -> int:
+def kprobe_link_misses(link: Handle) -> int:
     """How often the probe of a kprobe's link was hit but not run; 0 on kernels that don't tell (before 6.7)."""
-    data = syscalls.get_info(fd, _KPROBE_LINK_INFO.size).ljust(_KPROBE_LINK_INFO.size, b"\0")
+    data = syscalls.get_info(link, _KPROBE_LINK_INFO.size).ljust(_KPROBE_LINK_INFO.size, b"\0")
     missed: int = _KPROBE_LINK_INFO.unpack(data)[0]
     return missed
 
 
-def prog_by_id(number: int) -> Descriptor | None:
-    """A descriptor of the program with that id, or None when it is gone. Raises KernelError."""
-    result = core.bpf(_PROG_GET_FD_BY_ID, bytearray(_BY_ID.pack(number, 0, 0)))
+def device_of_xdp_link(link: Handle) -> int:
+    """The number of the device that an XDP link is on, 0 once it is gone (struct bpf_link_info). Raises KernelError."""
+    (index,) = struct.unpack_from("=I", syscalls.get_info(link, _XDP_LINK_INFO), _XDP_LINK_INFO - 4)
+    return int(index)
+
+
+_XDP_LINK_INFO: Final = 20
+
+
+def prog_by_id(number: int) -> Handle | None:
+    """The program with that id, or None when it is gone. Raises KernelError."""
+    made = Handle(f"program {number}")
+    result = core.bpf_make(made, _PROG_GET_FD_BY_ID, bytearray(_BY_ID.pack(number, 0, 0)))
     if result == -errno.ENOENT:
         return None
-    return Descriptor(core.checked(result, f"opening the program with id {number}"))
+    core.checked(result, f"opening the program with id {number}, through which a tc program is removed", None,
+                 Operation.FIND_PROGRAM)
+    return made
 
 
-def link_perf_event(event_fd: int, prog_fd: int) -> Descriptor | None:
+def link_perf_event(event: Handle, prog: Handle) -> Handle | None:
     """Links a program to a perf event, or None where the kernel refuses so (no such links before Linux 5.15)."""
     cookie = bytes(8)
     try:
-        fd = syscalls.link_create(prog_fd, event_fd, AttachType.PERF_EVENT, 0, cookie, "a link to a perf event")
+        return syscalls.link_create(prog, event, AttachType.PERF_EVENT, 0, cookie, "a link to a perf event")
     except KernelError as error:
         if error.errno == errno.EINVAL:
             return None
         raise
-    return Descriptor(fd)
 
 
 class TcxEntry(NamedTuple):
@@ -125,15 +130,15 @@ class TcxEntry(NamedTuple):
     link_id: int
 
 
-def tcx_attach(ifindex: int, where: AttachType, prog_fd: int) -> None:
+def tcx_attach(ifindex: int, where: AttachType, prog: Handle) -> None:
     """Attaches a program behind those that are there. Raises KernelError, EEXIST when it is attached already."""
-    syscalls.prog_attach(ifindex, prog_fd, where)
+    syscalls.prog_attach(ifindex, prog, where)
 
 
-def tcx_detach(ifindex: int, where: AttachType, prog_fd: int) -> bool:
+def tcx_detach(ifindex: int, where: AttachType, prog: Handle) -> bool:
     """Detaches a program; False when it isn't attached there (any more). Raises KernelError."""
     try:
-        syscalls.prog_detach(ifindex, prog_fd, where)
+        syscalls.prog_detach(ifindex, prog, where)
     except KernelError as error:
         if error.errno in (errno.ENOENT, errno.ENODEV):
             return False
@@ -148,7 +153,7 @@ def tcx_query(ifindex: int, where: AttachType) -> list[TcxEntry] | None:
     result = core.bpf(syscalls.Cmd.PROG_QUERY, attr)
     if result in (-errno.EINVAL, -errno.EOPNOTSUPP):
         return None
-    core.checked(result, f"asking for the programs at {where.name} of device {ifindex}")
+    core.checked(result, f"asking for the programs at {where.name} of device {ifindex}", None, Operation.ATTACH_TC)
     (count,) = struct.unpack_from("=I", attr, _QUERY_COUNT)
     pairs = zip(struct.iter_unpack("=I", progs), struct.iter_unpack("=I", links), strict=True)
     return [TcxEntry(prog, link) for (prog,), (link,) in pairs][:count]

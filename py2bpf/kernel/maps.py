@@ -1,19 +1,20 @@
-"""A map in the kernel: bytes in, bytes out, and the descriptor's life."""
+"""A map in the kernel: bytes in, bytes out."""
 
 from __future__ import annotations
 
 import errno
 import mmap
-import os
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ..btf import maps
 from ..exception import ClosedError, DataTypeError, KernelError
+from ..given import shown
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapType, Update
+from ..uapi.operations import Operation, full
 from . import core, syscalls
+from .handles import Handle
 
 Chunk = tuple[memoryview, memoryview, int]
 Room = Callable[[int], tuple[memoryview, memoryview]]
@@ -26,7 +27,7 @@ class KernelMap:
     """BPF_MAP_CREATE, and the element commands of bpf(2) on the new map.
 
     ``key_size`` and ``value_size`` are what user space passes, which for a per-CPU map is more than the map's
-    own value size. The descriptor is closed by close(), or when the object is collected.
+    own value size.
     """
 
     def __init__(self, spec: MapSpec, key_size: int, value_size: int) -> None:
@@ -34,30 +35,28 @@ class KernelMap:
         self.value_size = value_size
         self._spec = spec
         self._lock = 0 if spec.lock_offset is None else Update.LOCK
-        self._fd = _create_typed(spec) if self._lock else syscalls.map_create(
-            spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, spec.name)
-        self._finalizer = weakref.finalize(self, os.close, self._fd)
+        what = f"the {KINDS[MapType(spec.kind)].title}{_called(spec)}"
+        self.handle: Final = _create_typed(spec, what) if self._lock else syscalls.map_create(
+            spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, what=what)
         self._can_take = True
 
     @property
     def fd(self) -> int:
-        if self._finalizer.alive:
-            return self._fd
-        raise ClosedError(f"the {KINDS[MapType(self._spec.kind)].title}{_called(self._spec)} is closed")
+        return self.handle.fd
 
     @property
     def where(self) -> str:
         return f"fd {self.fd}"
 
     def check_open(self) -> None:
-        self.fd  # noqa: B018  raises when closed
+        self.handle.check_open()
 
     @property
     def closed(self) -> bool:
-        return not self._finalizer.alive
+        return self.handle.closed
 
     def close(self) -> None:
-        self._finalizer()
+        self.handle.close()
 
     @property
     def memory_stride(self) -> int:
@@ -68,16 +67,17 @@ class KernelMap:
         """An array's values as memory that programs write too; the map has MapFlags.MMAPABLE. Raises KernelError."""
         size = self.memory_stride * self._spec.max_entries
         try:
-            return mmap.mmap(self.fd, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
+            with self.handle.copy() as own:
+                return mmap.mmap(own.fd, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
         except OSError as error:
             raise KernelError(error.errno or 0, "cannot map an array into memory") from error
 
     def lookup(self, key: bytes) -> bytes | None:
-        return core.map_lookup(self.fd, key, self.value_size, self._lock)
+        return core.map_lookup(self.handle, key, self.value_size, self._lock)
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
         try:
-            core.map_update(self.fd, key, value, flags | self._lock)
+            core.map_update(self.handle, key, value, flags | self._lock)
         except KernelError as error:
             if (flags, error.errno) in ((Update.NOEXIST, errno.EEXIST), (Update.EXIST, errno.ENOENT)):
                 return False
@@ -85,16 +85,16 @@ class KernelMap:
         return True
 
     def update_many(self, keys: core.Buffer, values: core.Buffer, count: int) -> None:
-        stored = core.map_store(self.fd, keys, self.key_size, values, self.value_size, count, self._lock)
+        stored = core.map_store(self.handle, keys, self.key_size, values, self.value_size, count, self._lock)
         if stored.error:
             extent = f"{stored.done} of {count} entries were stored"
-            raise self._explained(core.failure(stored.error, f"cannot fill the map ({extent})"), f"; {extent}")
+            what = f"cannot fill the map ({extent})"
+            raise self._explained(core.failure(stored.error, what, Operation.USE_MAP), f"; {extent}")
 
     def _explained(self, error: KernelError, extent: str = "") -> KernelError:
         kind = KINDS[MapType(self._spec.kind)].title
         if error.errno in (errno.E2BIG, errno.ENOSPC):
-            return KernelError(errno.E2BIG, f"the {kind}{_called(self._spec)} is full: it holds "
-                                            f"max_entries={self._spec.max_entries}{extent}")
+            return full(f"the {kind}{_called(self._spec)}", self._spec, extent)
         if error.errno == errno.EBADF and self._spec.kind == MapType.PROG_ARRAY:
             return KernelError(errno.EBADF, f"cannot put that into the {kind}: no descriptor of a program")
         if error.errno == errno.EINVAL and self._spec.kind == MapType.PROG_ARRAY:
@@ -103,12 +103,12 @@ class KernelMap:
         return error
 
     def delete(self, key: bytes) -> bool:
-        return core.map_delete(self.fd, key)
+        return core.map_delete(self.handle, key)
 
     def take(self, key: bytes) -> bytes | None:
         if self._can_take:
             try:
-                return core.map_lookup_and_delete(self.fd, key, self.value_size, self._lock)
+                return core.map_lookup_and_delete(self.handle, key, self.value_size, self._lock)
             except KernelError as error:
                 if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                     raise
@@ -117,7 +117,7 @@ class KernelMap:
         return value if value is not None and self.delete(key) else None
 
     def next_key(self, key: bytes | None) -> bytes | None:
-        return core.map_next_key(self.fd, key, self.key_size)
+        return core.map_next_key(self.handle, key, self.key_size)
 
     def program_value(self, value: Any) -> int:
         """The descriptor of a program, or of an object that has one. Raises DataTypeError, ClosedError."""
@@ -125,35 +125,37 @@ class KernelMap:
             value = getattr(value, "fd", value)
         kind = KINDS[MapType(self._spec.kind)].title
         if isinstance(value, bool) or not isinstance(value, int):
-            raise DataTypeError(f"a {kind} takes a program or its file descriptor, not {value!r}")
+            advice = ", whose .prog is one" if hasattr(value, "prog") else ""
+            raise DataTypeError(f"a {kind} takes a program or its file descriptor, not {shown(value)}{advice}")
         if value < 0:
-            raise ClosedError(f"a {kind} takes programs: that is closed, or none (descriptor {value})")
+            raise ClosedError(f"a {kind} takes programs: that is closed, or none (descriptor {shown(value)})")
         return value
 
     def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
         kind, entries = KINDS[MapType(self._spec.kind)], self._spec.max_entries
-        walk = core.Walk(self.fd, self.key_size, self.value_size, entries, not kind.batch, delete, bool(self._lock))
+        walk = core.Walk(self.handle, self.key_size, self.value_size, entries, not kind.batch, delete, bool(self._lock))
         cap = min(entries, max(_CHUNK_ENTRIES_MIN, _CHUNK_BYTES // (self.key_size + self.value_size)))
         room = room or core.Room(self.key_size, self.value_size)
         while (found := walk.next(cap, room)).n:
             yield found
-            self.fd  # noqa: B018  raises when another thread closed the map
+            self.check_open()  # another thread may have closed the map
 
     def synchronize(self) -> None:
         self.check_open()
         syscalls.synchronize()
 
 
-def _create_typed(spec: MapSpec) -> int:
+def _create_typed(spec: MapSpec, what: str) -> Handle:
     """Creates a map whose values have a spin lock: the kernel finds it by the value's type."""
     btf = maps.types(spec)
-    fd = core.checked(syscalls.btf_load(btf.blob), f"cannot describe the types of the map {spec.name!r} to the kernel")
-    try:
+    loaded = syscalls.btf_load(btf.blob)
+    if isinstance(loaded, int):
+        which = f"the map {spec.name!r}" if spec.name else "a map"
+        raise core.failure(-loaded, f"cannot describe the types of {which} to the kernel", Operation.DESCRIBE)
+    with loaded:
         return syscalls.map_create(
-            spec.kind, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, 0,
-            (fd, btf.key, btf.value))  # fmt: skip
-    finally:
-        os.close(fd)
+            spec.kind, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, None,
+            (loaded, btf.key, btf.value), what)  # fmt: skip
 
 
 def _called(spec: MapSpec) -> str:

@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..exception import DataTypeError, KernelError
+from ..given import shown
 
 _IPV4_ROUTES: Final = Path("/proc/thread-self/net/route")
 _IPV6_ROUTES: Final = Path("/proc/thread-self/net/ipv6_route")
 _RTF_UP: Final = 0x1
 _RTF_REJECT: Final = 0x200
+
+
+_NAMESPACE: Final = "/proc/thread-self/ns/net"
+_SO_NETNS_COOKIE: Final = 71
+
+
+class Device(NamedTuple):
+    """A device for as long as it exists: its number is one of its network namespace's, as its name is."""
+
+    namespace: int
+    number: int
+
+
+def device(dev: str | int | None) -> Device:
+    """As ifindex(), of the caller's network namespace."""
+    return Device(namespace(), ifindex(dev))
+
+
+def namespace() -> int:
+    """The calling thread's network namespace: a number that no other gets while the machine runs (SO_NETNS_COOKIE), or
+    before Linux 5.14 the inode of its file, which others get once it is gone."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        try:
+            return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
+        except OSError:
+            return os.stat(_NAMESPACE).st_ino
 
 
 def ifindex(dev: str | int | None) -> int:
@@ -24,15 +54,15 @@ def ifindex(dev: str | int | None) -> int:
     if dev is None:
         dev = default_device()
     if isinstance(dev, bool) or not isinstance(dev, (str, int)):
-        raise DataTypeError(f"a network device is given by its name (a str, as 'lo') or its number, not {dev!r}")
+        raise DataTypeError(f"a network device is given by its name (a str, as 'lo') or its number, not {shown(dev)}")
     try:
         if isinstance(dev, str):
             return socket.if_nametoindex(dev)
         socket.if_indextoname(dev)
         return dev
-    except (OSError, OverflowError):
+    except (OSError, OverflowError, ValueError):  # of a NUL, or a lone surrogate
         names = ", ".join(name for _number, name in socket.if_nameindex())
-        raise KernelError(errno.ENODEV, f"no network device {dev!r}; there are: {names}") from None
+        raise KernelError(errno.ENODEV, f"no network device {shown(dev)}; there are: {names}") from None
 
 
 def device_name(index: int) -> str:
@@ -41,6 +71,16 @@ def device_name(index: int) -> str:
         return socket.if_indextoname(index)
     except OSError:
         return str(index)
+
+
+def names_here(devices: Iterable[Device]) -> list[str]:
+    """The names of those of the caller's network namespace that are still there."""
+    here, found = namespace(), []
+    for each in devices:
+        with suppress(OSError):
+            if each.namespace == here:
+                found.append(socket.if_indextoname(each.number))
+    return found
 
 
 def default_device() -> str:

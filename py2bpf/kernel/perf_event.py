@@ -1,7 +1,7 @@
 """Perf events as places to run programs: kprobes, kretprobes and tracepoints. See perf_event_open(2).
 
-One event with cpu 0 and pid -1 catches all CPUs: the kernel runs a probe's programs wherever it is hit, and only
-perf's own records depend on the event's CPU.
+One event of any CPU that is online, with pid -1, catches all CPUs: the kernel runs a probe's programs wherever it is
+hit, and only perf's own records depend on the event's CPU. Programs go on running when that CPU goes offline.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from ..exception import KernelError, NotSupported
+from ..uapi.operations import Operation
 from . import core
-from .links import Descriptor, Resources, kprobe_link_misses, link_perf_event
-from .tracefs import MOUNT_POINTS, ProbeEvent
+from .cpus import online_cpus
+from .handles import Handle
+from .links import Resources, kprobe_link_misses, link_perf_event
+from .tracefs import MOUNT_POINTS, ProbeEvent, may_exist
 
 _KPROBE_PMU: Final = Path("/sys/bus/event_source/devices/kprobe")
 _TYPE_TRACEPOINT: Final = 2
@@ -26,14 +29,17 @@ _IOC_SET_BPF: Final = 0x40042408
 _ATTR: Final = struct.Struct("=IIQ40xQQ")  # type, size, config, config1, config2; the 72 bytes of PERF_ATTR_SIZE_VER1
 
 
-def _open(kind: int, config: int, config1: int = 0, config2: int = 0) -> int:
-    """A descriptor or -errno."""
-    return core.perf_event_open(bytearray(_ATTR.pack(kind, _ATTR.size, config, config1, config2)), -1, 0)
+def _open(what: str, kind: int, config: int, config1: int = 0, config2: int = 0) -> Handle:
+    """Raises KernelError; ``what`` it says was tried."""
+    made = Handle("a perf event")
+    attr = bytearray(_ATTR.pack(kind, _ATTR.size, config, config1, config2))
+    core.checked(core.perf_event_make(made, attr, -1, online_cpus()[0]), what, None, Operation.OPEN_EVENT)
+    return made
 
 
-def open_tracepoint(number: int, what: str) -> Descriptor:
+def open_tracepoint(number: int, what: str) -> Handle:
     """Opens the tracepoint of that number; ``what`` names it in errors. Raises KernelError."""
-    return Descriptor(core.checked(_open(_TYPE_TRACEPOINT, number), f"opening the tracepoint {what}"))
+    return _open(f"opening the tracepoint {what}", _TYPE_TRACEPOINT, number)
 
 
 @functools.cache
@@ -48,8 +54,8 @@ def _kprobe_pmu() -> tuple[int, int] | None:
 
 
 def have_kprobes() -> bool:
-    """Whether the kernel has kprobes, as far as can be seen."""
-    return _kprobe_pmu() is not None or any((place / "kprobe_events").exists() for place in MOUNT_POINTS)
+    """Whether the kernel has kprobes, as far as can be seen: what can't be looked at may have them."""
+    return _kprobe_pmu() is not None or any(may_exist(place / "kprobe_events") for place in MOUNT_POINTS)
 
 
 def no_kprobes() -> NotSupported:
@@ -58,7 +64,7 @@ def no_kprobes() -> NotSupported:
 
 
 class KprobeEvent(Resources):
-    """An open probe at ``symbol`` plus ``offset`` bytes, or at its return; ``fd`` is its perf event.
+    """An open probe at ``symbol`` plus ``offset`` bytes, or at its return; ``event`` is its perf event.
 
     Raises NotSupported without kprobes, and KernelError as the kernel does: ENOENT for unknown symbols, EINVAL
     for places that can't be probed, EADDRNOTAVAIL for names that several functions have.
@@ -73,7 +79,7 @@ class KprobeEvent(Resources):
                 event = _pmu_probe(pmu, symbol, offset, is_return)
             else:
                 event = _tracefs_probe(stack, symbol, offset, is_return)
-            self.fd = stack.enter_context(event).fd
+            self.event = stack.enter_context(event)
             super().__init__(stack.pop_all())
 
 
@@ -81,20 +87,22 @@ def _what(symbol: str, offset: int, is_return: bool) -> str:
     return f"probing {'the return of ' if is_return else ''}{symbol}{f'+{offset:#x}' if offset else ''}"
 
 
-def _pmu_probe(pmu: tuple[int, int], symbol: str, offset: int, is_return: bool) -> Descriptor:
+def _pmu_probe(pmu: tuple[int, int], symbol: str, offset: int, is_return: bool) -> Handle:
     kind, return_bit = pmu
     name = symbol.encode() + b"\0"
-    result = _open(kind, return_bit if is_return else 0, core.address(name), offset)
-    return Descriptor(core.checked(result, _what(symbol, offset, is_return)))
+    return _open(_what(symbol, offset, is_return), kind, return_bit if is_return else 0, core.address(name), offset)
 
 
-def _tracefs_probe(stack: ExitStack, symbol: str, offset: int, is_return: bool) -> Descriptor:
+def _tracefs_probe(stack: ExitStack, symbol: str, offset: int, is_return: bool) -> Handle:
     """The probe goes when the stack is closed, after the event."""
     target = f"{symbol}+{offset}" if offset else symbol
     try:
         probe = stack.enter_context(closing(ProbeEvent(target, is_return)))
     except KernelError:
         raise
+    except PermissionError as error:
+        what = f"{_what(symbol, offset, is_return)}, which without the kprobe PMU takes writing to {error.filename}"
+        raise core.failure(errno.EACCES, what, Operation.WRITE_TRACEFS) from None
     except OSError as error:
         raise core.failure(error.errno or errno.EIO, _what(symbol, offset, is_return)) from None
     return open_tracepoint(probe.id, probe.name)
@@ -106,23 +114,25 @@ class Attachment(Resources):
     ``link`` is the link or None. Raises KernelError.
     """
 
-    def __init__(self, event_fd: int, prog_fd: int) -> None:
+    def __init__(self, event: Handle, prog: Handle) -> None:
         with ExitStack() as stack:
-            self.link = link_perf_event(event_fd, prog_fd)
+            self.link = link_perf_event(event, prog)
             if self.link is not None:
                 stack.enter_context(self.link)
             else:
-                _ioctl(event_fd, _IOC_SET_BPF, prog_fd)
-            _ioctl(event_fd, _IOC_ENABLE, 0)
+                with prog.copy() as own:
+                    _ioctl(event, _IOC_SET_BPF, own.fd)
+            _ioctl(event, _IOC_ENABLE, 0)
             super().__init__(stack.pop_all())
 
     def misses(self) -> int:
         """Hits of a kprobe that its program missed; 0 where the kernel doesn't tell."""
-        return kprobe_link_misses(self.link.fd) if self.link is not None else 0
+        return kprobe_link_misses(self.link) if self.link is not None else 0
 
 
-def _ioctl(fd: int, request: int, argument: int) -> None:
+def _ioctl(event: Handle, request: int, argument: int) -> None:
     try:
-        fcntl.ioctl(fd, request, argument)
+        fcntl.ioctl(event.fd, request, argument)
     except OSError as error:
-        raise core.failure(error.errno or errno.EIO, "attaching a program to a perf event") from None
+        raise core.failure(error.errno or errno.EIO, "attaching a program to a perf event",
+                           Operation.ATTACH_EVENT) from None

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from mmap import PAGESIZE
 from typing import Final
 
+from .. import clocks
+from ..exception import KernelError
 from .codec import Codec
-from .readers import perf_reader
+from .cpus import online_list
+from .handles import Handle
+from .readers import Batch, CoreReader, perf_reader
 from .records import Records
 
 _WATERMARK_SHARE: Final = 4
@@ -16,18 +23,65 @@ _HOLD_IMMEDIATE: Final = 0.005
 """Seconds for which records wait for older ones where nobody gives a latency."""
 
 
-def perf_source(map_fd: int, n_cpus: int, pages: int, latency: float, codec: Codec, ordered: bool) -> Records:
-    """The records of all CPUs' rings of a perf event array.
+_LOOK: Final = 0.1
+"""Seconds between two looks for CPUs that came."""
+_TRY: Final = 10.0
+"""Seconds after which all rings are tried, whatever the looks found: other processes' programs don't count here."""
+_TICK: Final = 1.0
+"""Seconds between two wake-ups of event loops where each record wakes them: a CPU without a ring wakes nobody."""
+
+
+class PerfRecords(Records):
+    """The records of all CPUs' rings, and of those that come. ``refused`` tells how many records programs could not
+    write for other reasons than room: on a CPU that has no ring, or whose ring died as the CPU went.
+    """
+
+    def __init__(
+        self, reader: CoreReader, codec: Codec, latency: float, room: int, refused: Callable[[], int]
+    ) -> None:
+        super().__init__(reader, codec, latency, room, refused=refused)
+        self._seen = (online_list(), 0)
+        self._look_at, self._try_at = time.monotonic() + _LOOK, time.monotonic() + _TRY
+        self.take = self._look_and_take
+
+    def _look_and_take(self, batch: Batch) -> None:
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._reader.check()
+            self._look_at = now + _LOOK
+            self._look(now)
+        self._reader.take(batch)
+
+    def _look(self, now: float) -> None:
+        found = (online_list(), self._refused())  # before the rings: what changes meanwhile is seen the next time
+        if found == self._seen and now < self._try_at:
+            return
+        self._try_at = now + _TRY
+        with suppress(KernelError):  # no descriptor or memory left, say: what is lost is counted until it works
+            self._reader.revive()
+            self._seen = found
+
+    def poller(self) -> Handle:
+        if not self._latency:
+            self._reader.tick(math.ceil(1000 * _TICK))
+        return super().poller()
+
+
+def perf_source(
+    map: Handle, n_cpus: int, pages: int, latency: float, codec: Codec, ordered: bool,
+    refused: Callable[[], int],
+) -> PerfRecords:  # fmt: skip
+    """The records of all CPUs' rings of a perf event array; see PerfRecords.
 
     ``pages`` are data pages per CPU. The kernel wakes the reader when a quarter of a ring is full, since a wake-up
     costs more than many records; what comes slower is fetched after ``latency`` seconds at most. A latency of 0
     asks for a wake-up by every record. Where they are ordered, half of the latency is for waiting for older ones.
-    Raises KernelError.
+    Raises KernelError, and Py2BpfError where clocks.offset() does.
     """
     size = pages * PAGESIZE
     watermark = size // _WATERMARK_SHARE if latency else 0
     if not ordered:
-        return Records(perf_reader(map_fd, n_cpus, pages, 1, watermark), codec, latency, size * n_cpus)
+        return PerfRecords(perf_reader(map, n_cpus, pages, 1, watermark), codec, latency, size * n_cpus, refused)
     hold = latency / 2 or _HOLD_IMMEDIATE
-    reader = perf_reader(map_fd, n_cpus, pages, 1, watermark, math.ceil(hold * _NANO))
-    return Records(reader, codec, hold, size * n_cpus)
+    reader = perf_reader(map, n_cpus, pages, 1, watermark, math.ceil(hold * _NANO), clocks.offset())
+    return PerfRecords(reader, codec, hold, size * n_cpus, refused)

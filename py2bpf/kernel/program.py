@@ -16,7 +16,6 @@ from typing import Any, Final, NamedTuple, Self
 from .. import asm
 from ..btf import writer
 from ..exception import (
-    ClosedError,
     DataTypeError,
     InternalCompilerError,
     KernelError,
@@ -25,8 +24,12 @@ from ..exception import (
     Span,
     VerifierError,
 )
+from ..given import path_bytes, plain_memory, shown
 from ..spec import ProgramSpec
-from . import core, kfuncs, syscalls, verifier
+from ..uapi.map_types import MapType
+from ..uapi.operations import Operation, loading
+from . import core, kfuncs, privileges, syscalls, verifier
+from .handles import Handle
 
 
 class Encoded(NamedTuple):
@@ -94,45 +97,44 @@ def _unencodable(spec: ProgramSpec, error: core.EncodingError) -> Exception:
     return InternalCompilerError("encoding", f"{error}{insn}", span)
 
 
-def load(spec: ProgramSpec, fds: Sequence[int] = ()) -> LoadedProgram:
-    """Loads a program; ``fds[i]`` is the descriptor of the map that ``spec.maps[i]`` describes.
+def load(spec: ProgramSpec, maps: Sequence[Handle] = ()) -> LoadedProgram:
+    """Loads a program; ``maps[i]`` is the map that ``spec.maps[i]`` describes.
 
     Raises VerifierError when the verifier refuses it, NotSupported where the kernel lacks a function that the program
     calls, KernelError for want of privileges or memory.
     """
-    if len(fds) != len(spec.maps):
-        raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(fds)} descriptors are given")
+    if len(maps) != len(spec.maps):
+        raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(maps)} are given")
     encoded = encode(spec)
+    code = core.Code(encoded.slots, maps, kfuncs.numbers(spec.kfuncs))
+    made = Handle(f"program {spec.name}")
     try:
-        core.relocate(encoded.slots, tuple(fds), kfuncs.numbers(spec.kfuncs))
+        loaded = _load_described(made, spec, code, encoded.slot_of)
+        if loaded.result < 0 and verifier.blames_btf(loaded.log):
+            loaded = _load(made, spec, code)
     except core.EncodingError as error:
         raise InternalCompilerError("relocation", f"{spec.name}: {error}") from error
-    name = syscalls.object_name(spec.name).decode()
-    loaded = _load_described(spec, encoded, name)
-    if loaded.result < 0 and verifier.blames_btf(loaded.log):
-        loaded = _load(spec, encoded, name)
     if loaded.result < 0:
         raise _refusal(spec, encoded.slot_of, loaded)
-    return LoadedProgram(loaded.result, spec)
+    arrays = [each.copy() for each, of in zip(maps, spec.maps, strict=True) if of.kind == MapType.PROG_ARRAY]
+    return LoadedProgram(made, spec, arrays)
 
 
-def _load_described(spec: ProgramSpec, encoded: Encoded, name: str) -> core.LoadResult:
+def _load_described(made: Handle, spec: ProgramSpec, code: core.Code, slot_of: array[int]) -> core.LoadResult:
     """Loads with BTF: function names, source lines in listings and logs. Without it where the kernel takes none."""
-    btf = writer.program(spec, encoded.slot_of)
-    fd = syscalls.btf_load(btf.blob)
-    described = core.Described(fd, btf.func_info, btf.line_info) if fd >= 0 else None
-    try:
-        return _load(spec, encoded, name, described)
-    finally:
-        if fd >= 0:
-            os.close(fd)
+    btf = writer.program(spec, slot_of)
+    loaded = syscalls.btf_load(btf.blob)
+    if isinstance(loaded, int):
+        return _load(made, spec, code)
+    with loaded:
+        return _load(made, spec, code, core.Described(loaded, btf.func_info, btf.line_info))
 
 
 def _load(
-    spec: ProgramSpec, encoded: Encoded, name: str, described: core.Described | None = None
+    made: Handle, spec: ProgramSpec, code: core.Code, described: core.Described | None = None
 ) -> core.LoadResult:
-    hook = spec.hook
-    return core.prog_load(hook.prog_type, encoded.slots, spec.license, name, hook.attach_type, 0, described)
+    hook, name = spec.hook, syscalls.object_name(spec.name).decode()
+    return core.prog_load(made, hook.prog_type, code, spec.license, name, hook.attach_type, 0, described)
 
 
 def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) -> KernelError:
@@ -142,12 +144,14 @@ def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) ->
     loop = _last_loop(spec)
     gave_up = error in _GAVE_UP and loop is not None
     if not verdict.reason and not gave_up:
-        return core.failure(error, what)
+        return core.failure(error, what, loading(spec.hook.prog_type))
     hint = verifier.hint(verdict.reason, loop is not None)
     span = (loop if hint else None) if verdict.insn is None else _span_at(spec, slot_of, verdict.insn)
     reason = verdict.reason or f"the verifier gave up ({os.strerror(error)})"
     guess = " (the kernel names no instruction, shown is the last loop)" if loop and verdict.insn is None else ""
-    advice = f"{guess}. To help it, {hint}." if hint else ""
+    bounds = verifier.about_result(verdict.reason, spec.hook.results)
+    advice = f"{guess}. To help it, {hint}." if hint else f"; {bounds}." if bounds else ""
+    advice += privileges.verifier_advice(verdict.reason)
     advice += f" The kernel's advice: {verdict.suggestion}" if verdict.suggestion else ""
     cut = " (the log was too long to be kept whole)" if loaded.truncated else ""
     said = reason.rstrip(".") if hint else reason
@@ -179,63 +183,56 @@ def _span_at(spec: ProgramSpec, slot_of: array[int], slot: int) -> Span | None:
 
 def _check_repeat(repeat: int) -> None:
     if isinstance(repeat, bool) or not isinstance(repeat, int):
-        raise DataTypeError(f"repeat is the number of runs, an int, not {repeat!r}")
+        raise DataTypeError(f"repeat is the number of runs, an int, not {shown(repeat)}")
     if repeat < 1:
-        raise ValueError(f"a test run takes place at least once, not {repeat} times")
+        raise ValueError(f"a test run takes place at least once, not {shown(repeat)} times")
     if repeat > _REPEAT_MAX:
-        raise ValueError(f"a test run takes place at most {_REPEAT_MAX} times, not {repeat}")
+        raise ValueError(f"a test run takes place at most {_REPEAT_MAX} times, not {shown(repeat)}")
 
 
 def _bytes_of(value: Any, what: str) -> bytes:
-    try:
-        return bytes(memoryview(value))
-    except TypeError:
-        raise DataTypeError(f"{what}, not {value!r}") from None
+    return bytes(plain_memory(value, what))
 
 
 class LoadedProgram:
     """A program in the kernel, which lives until close() unless something else holds it: a link, a pin.
 
-    A context manager. close() may be called again, any use after it raises ClosedError.
+    A context manager. close() may be called again, any use after it raises ClosedError. ``arrays`` are handles of its
+    own of the program arrays that it uses, which the kernel would empty without anybody's.
     """
 
-    def __init__(self, fd: int, spec: ProgramSpec) -> None:
-        self._fd = fd
+    def __init__(self, handle: Handle, spec: ProgramSpec, arrays: Sequence[Handle] = ()) -> None:
+        self.handle = handle
         self.spec = spec
+        self.arrays = arrays
 
     @property
     def fd(self) -> int:
         """The descriptor, until close(). Raises ClosedError then."""
-        if self._fd < 0:
-            raise ClosedError(f"program {self.spec.name} is closed")
-        return self._fd
+        return self.handle.fd
 
     @property
     def closed(self) -> bool:
-        return self._fd < 0
+        return self.handle.closed
 
     def fileno(self) -> int:
         return self.fd
 
     def close(self) -> None:
-        """Gives the descriptor back. Attached programs stay loaded until they are detached."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        """Gives the descriptors back. Attached programs stay loaded until they are detached."""
+        self.handle.close()
+        for each in self.arrays:
+            each.close()
 
     def __enter__(self) -> Self:
-        self.fd  # noqa: B018  raises when closed
+        self.handle.check_open()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if getattr(self, "_fd", -1) >= 0:
-            self.close()
-
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else f'fd {self._fd}'}>"
+        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else f'fd {self.fd}'}>"
 
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
         """Runs the program in the kernel on a made-up packet or context (BPF_PROG_TEST_RUN).
@@ -249,7 +246,7 @@ class LoadedProgram:
         context = b"" if ctx is None else _bytes_of(ctx, "ctx is the context's bytes or a ctypes structure")
         # The kernel counts 0 as 1, and the types that can't repeat take nothing else. The packet may grow.
         room = len(packet) + _GROWTH if packet else 0
-        run = syscalls.prog_test_run(self.fileno(), packet, context, repeat if repeat > 1 else 0, room)
+        run = syscalls.prog_test_run(self.handle, packet, context, repeat if repeat > 1 else 0, room)
         if isinstance(run, int):
             raise self._run_failure(run, packet, len(context))
         return TestRun(run.retval, run.data, run.duration)
@@ -272,11 +269,11 @@ class LoadedProgram:
             what += f" with a context of {context} bytes (what the kernel itself sets must be 0 there)"
         if error == errno.EINTR:
             what += ": a signal came, and the program ran some of the times"
-        return core.failure(error, what)
+        return core.failure(error, what, Operation.TEST_RUN)
 
     def info(self) -> ProgInfo:
         """What the kernel knows of the program."""
-        raw = syscalls.get_info(self.fileno(), _INFO_SIZE).ljust(_INFO_SIZE, b"\0")
+        raw = syscalls.get_info(self.handle, _INFO_SIZE).ljust(_INFO_SIZE, b"\0")
         kind, number, tag = _INFO_HEAD.unpack_from(raw)
         name = raw[_NAME_AT : _NAME_AT + 16].split(b"\0")[0].decode()
         run_time_ns, run_cnt, recursion_misses, verified_insns = _INFO_RUNS.unpack_from(raw, _RUNS_AT)
@@ -284,20 +281,20 @@ class LoadedProgram:
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Gives the program a name in a bpf file system, where it outlives the process. Mounts nothing."""
-        syscalls.obj_pin(path, self.fileno())
+        syscalls.obj_pin(path, self.handle)
 
     @staticmethod
     def unpin(path: str | os.PathLike[str]) -> bool:
         """Removes a name that pin() gave; whether it was there."""
         try:
-            os.unlink(path)
+            os.unlink(path_bytes(path))
         except FileNotFoundError:
             return False
         return True
 
 
 _GAVE_UP: Final = (errno.E2BIG, errno.ENOMEM)
-_GROWTH: Final = 512  # XDP_PACKET_HEADROOM and more: what programs may add to a packet
+_GROWTH: Final = 1 << 14  # BPF_SKB_MAX_LEN and more: what programs may add to a packet
 _ETHERNET_HEADER: Final = 14
 _REPEAT_MAX: Final = (1 << 32) - 1
 _PACKET_OVERHEAD: Final = 1024

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from .._ffi import ffi, lib
-from ..exception import ClosedError, KernelError
+from ..exception import KernelError
+from ..given import plain_memory
+from ..uapi.operations import Operation
 from .core import checked
+from .handles import Handle, is_closed
 
 _forks = 0
 """How many forks lie between the process that imported this and the one that runs."""
@@ -23,6 +26,7 @@ def _count_fork() -> None:
 
 os.register_at_fork(after_in_child=_count_fork)
 
+_WANTED: Final = "records are read into a writable, contiguous buffer of numbers or structures, such as a bytearray"
 _NUMBER: Final = 4
 """Bytes of an entry of the arrays beside records."""
 
@@ -99,18 +103,18 @@ class RingStats(NamedTuple):
 
 
 class CoreReader:
-    """A reader that ``create`` makes in the C core: it stores the reader's address, and returns 0 or -errno.
+    """A reader that ``create`` makes in the C core: it puts it into a handle's cell, and returns 0 or -errno.
 
     Every method may be called from any thread, close() too; those that take records do it in turns. In a forked child
     only close() and cancel() can be, which leave the parent's reader as it is; the others raise KernelError ECHILD.
     """
 
-    def __init__(self, create: Callable[[Any], int], what: str) -> None:
-        """``what`` the error says where it can't be made. Raises KernelError."""
-        ret = ffi.new("struct p2b_reader **")
-        checked(create(ret), what)
-        # Collected when the last call that uses it is over, so closing never frees what a waiting thread uses.
-        self._handle = ffi.gc(ret[0], lib.p2b_reader_destroy)
+    def __init__(
+        self, create: Callable[[Any], int], what: str, source: Handle | None = None, operation: Operation | None = None
+    ) -> None:
+        """``what`` the error says where it can't be made from ``source``. Raises KernelError, ClosedError."""
+        self._handle = Handle("the queue's reader")
+        checked(create(self._handle.cell), what, source, operation)
         self.turn: Final = threading.RLock()
         """Whoever takes records has it, after check()."""
         self._owner, self._forks = os.getpid(), _forks
@@ -121,12 +125,10 @@ class CoreReader:
         return self._forks != _forks
 
     def _open(self) -> Any:
-        handle = self._handle
-        if handle is None:
-            raise ClosedError("the queue's reader is closed")
+        self._handle.check_open()
         if self._forks != _forks:
             self._check_owner()
-        return handle
+        return self._handle.cell
 
     def check(self) -> None:
         """Raises ClosedError after close(), KernelError in a forked child."""
@@ -139,59 +141,58 @@ class CoreReader:
 
     def take(self, batch: Batch) -> None:
         """Puts waiting records into the batch, without waiting."""
-        handle = self._open()
+        queue = self._open()
         with self.turn:
-            result = lib.p2b_reader_take(handle, batch.struct)
+            result = lib.p2b_queue_take(queue, batch.struct)
         if result:
-            checked(result, "cannot take the queue's records")
+            checked(result, "cannot take the queue's records", self._handle)
 
     def wait(self, timeout_ms: int) -> bool | None:
         """Waits for records: True when there are some, False after the time (-1: no limit) or a signal, None once
         cancelled or closed. Python's signal handlers have run when it returns.
         """
-        handle = self._handle
         self._check_owner()
-        result: int = -errno.ECANCELED if handle is None else lib.p2b_reader_wait(handle, timeout_ms)
-        if result == -errno.ECANCELED:
+        result: int = lib.p2b_queue_wait(self._handle.cell, timeout_ms)
+        if result == -errno.ECANCELED or is_closed(result):
             return None
         return result != -errno.EINTR and bool(checked(result, "cannot wait for records"))
 
     def cancel(self) -> None:
         """Ends this and every later wait. What is there can still be taken."""
-        handle = self._handle
-        if handle is not None:
-            lib.p2b_reader_cancel(handle)
+        lib.p2b_queue_cancel(self._handle.cell)
 
-    def fileno(self) -> int:
-        """A descriptor for event loops: readable when there are records; take them then, without a wait before."""
-        result: int = lib.p2b_reader_fd(self._open())
-        return result
-
-    def keep(self) -> Any:
-        """Something that keeps the descriptor open as long as anybody has it, also after close()."""
-        return self._open()
+    def poller(self) -> Handle:
+        """The descriptor for event loops, readable when there are records: take them then, without a wait before. It is
+        there as long as the handle is open, also after close()."""
+        made = Handle("a queue's descriptor")
+        checked(lib.p2b_queue_poll(self._open(), made.cell), "cannot watch the queue", self._handle)
+        return made
 
     def tick(self, ms: int) -> None:
         """Makes that descriptor readable every ms milliseconds too, for records that aren't announced."""
-        checked(lib.p2b_reader_tick(self._open(), ms), "cannot start a timer for the queue")
+        checked(lib.p2b_queue_tick(self._open(), ms), "cannot start a timer for the queue", self._handle)
+
+    def revive(self) -> int:
+        """Makes buffers for CPUs that came online, or went and came back; gives how many. Raises KernelError."""
+        queue = self._open()
+        with self.turn:
+            return checked(lib.p2b_queue_revive(queue), "cannot make a perf buffer for a CPU that came", self._handle)
 
     def stats(self, cpu: int | None = None) -> RingStats:
         """Counters of all CPUs' buffers, or of one; KernelError ENOENT where a CPU has none of its own."""
         ret = ffi.new("struct p2b_ring_stats *")
-        if cpu is None:
-            checked(lib.p2b_reader_stats(self._open(), ret), "cannot count the records")
-        else:
-            checked(lib.p2b_reader_cpu_stats(self._open(), cpu, ret), f"CPU {cpu} has no perf buffer")
+        what = "cannot count the records" if cpu is None else f"CPU {cpu} has no perf buffer"
+        checked(lib.p2b_queue_stats(self._open(), -1 if cpu is None else cpu, ret), what, self._handle)
         return RingStats(ret.records, ret.lost, ret.corrupt)
 
     def close(self) -> None:
         """Cancels, and gives the buffers back as soon as no thread uses them. May be called again."""
         self.cancel()
-        self._handle = None
+        self._handle.close()
 
 
 def _room(buffer: Any, wanted: int) -> Any:
-    memory = ffi.from_buffer(buffer, require_writable=True)
+    memory = ffi.from_buffer(plain_memory(buffer, _WANTED, writable=True), require_writable=True)
     if len(memory) < wanted:
         raise ValueError(f"a buffer of {len(memory)} bytes has no room for {wanted}")
     return memory
@@ -204,24 +205,27 @@ def copy_bytes(buffer: Any, offset: int, data: bytes | memoryview) -> None:
 
 
 def room_of(buffer: Any) -> int:
-    """How many bytes a writable buffer of any kind has. Raises TypeError, ValueError or BufferError for others."""
-    return len(ffi.from_buffer(buffer, require_writable=True))
+    """How many bytes a writable buffer of any kind has. Raises DataTypeError for others."""
+    return plain_memory(buffer, _WANTED, writable=True).nbytes
 
 
 def perf_reader(
-    map_fd: int, n_cpus: int, pages: int, wakeup_events: int = 1, watermark: int = 0, hold: int = 0
+    map: Handle, n_cpus: int, pages: int, wakeup_events: int = 1, watermark: int = 0, hold: int = 0, ahead: int = 0
 ) -> CoreReader:
     """Reads what programs write to a perf event array.
 
     ``pages`` is the number of data pages of each CPU's ring, a power of two. A reader that waits is woken after
     ``wakeup_events`` records of one CPU, or after ``watermark`` bytes when that isn't 0. With ``hold`` other than 0 the
-    CPUs' records are merged by time, and wait up to so many nanoseconds for older ones. Raises KernelError.
+    CPUs' records are merged by time, and wait up to so many nanoseconds for older ones; this process's CLOCK_MONOTONIC
+    is ``ahead`` of the kernel's by so many. Raises KernelError.
     """
-    return CoreReader(lambda ret: lib.p2b_perfbuf_create(map_fd, n_cpus, pages, wakeup_events, watermark, hold, ret),
-                      f"cannot make perf buffers of {pages} pages for each CPU")
+    return CoreReader(
+        lambda ret: lib.p2b_perfbuf_make(map.cell, n_cpus, pages, wakeup_events, watermark, hold, ahead, ret),
+        f"cannot make perf buffers of {pages} pages for each CPU", map, Operation.READ_QUEUE,
+    )  # fmt: skip
 
 
-def ring_reader(map_fd: int, size: int) -> CoreReader:
+def ring_reader(map: Handle, size: int) -> CoreReader:
     """Reads a ring buffer of ``size`` bytes. Lost records it doesn't know of: only programs do. Raises KernelError."""
-    return CoreReader(lambda ret: lib.p2b_ringbuf_create(map_fd, size, ret),
-                      f"cannot map a ring buffer of {size} bytes")
+    return CoreReader(lambda ret: lib.p2b_ringbuf_make(map.cell, size, ret),
+                      f"cannot map a ring buffer of {size} bytes", map)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from ..exception import DataRangeError, KernelError
 from .codec import Codec
+from .handles import Handle
 from .readers import Batch, CoreReader, Refused
 
 _HEADER: Final = 8
@@ -21,18 +23,22 @@ class Records:
     """A reader's records, for values of the codec's type. See datastructures.pending.RecordSource.
 
     What isn't announced is fetched after ``latency`` seconds; 0: everything is announced. ``room`` is how many bytes
-    can be there. ``lost`` tells how many records were lost, where the reader doesn't know.
+    can be there. ``lost`` tells how many records were lost, where the reader doesn't know; ``refused`` how many beside
+    those that it knows of.
     """
 
     def __init__(
-        self, reader: CoreReader, codec: Codec, latency: float, room: int, lost: Callable[[], int] | None = None
-    ) -> None:
+        self, reader: CoreReader, codec: Codec, latency: float, room: int, lost: Callable[[], int] | None = None,
+        refused: Callable[[], int] = lambda: 0,
+    ) -> None:  # fmt: skip
         self.codec = codec
         self.most = room // (_HEADER + (codec.least + 7 & ~7) or 1) + 1
         self._reader = reader
         self._latency = latency
-        self._lost = lost
-        self.take: Final = reader.take
+        self._lost, self._refused = lost, refused
+        self._watching: Final = threading.RLock()
+        self._poller: Handle | None = None
+        self.take: Callable[[Batch], None] = reader.take
         """Puts waiting records into a batch, without waiting. Raises ClosedError, KernelError."""
 
     def batch(self, out: Any, count: int, sizes: Any = None) -> Batch:
@@ -51,18 +57,23 @@ class Records:
         """Waits for a wake-up, cancel(), a signal, or that time."""
         self._reader.wait(math.ceil(1000 * min(seconds, self._latency or _SLICE_IMMEDIATE, _SLICE_MAX)))
 
-    def fileno(self) -> int:
+    def poller(self) -> Handle:
+        self._reader.check()
         if self._latency:
             self._reader.tick(math.ceil(1000 * self._latency))
-        return self._reader.fileno()
+        return self._reader.poller()
 
-    def keep(self) -> Any:
-        return self._reader.keep()
+    def fileno(self) -> int:
+        with self._watching:
+            self._reader.check()
+            if self._poller is None:
+                self._poller = self.poller()
+            return self._poller.fd
 
     def lost(self) -> int:
         """Records that found no room or that can't be read, so far."""
         stats = self._reader.stats()
-        return (stats.lost if self._lost is None else self._lost()) + stats.corrupt
+        return (stats.lost if self._lost is None else self._lost()) + self._refused() + stats.corrupt
 
     def lost_by_cpu(self, n_cpus: int) -> dict[int, int]:
         """Likewise for each CPU that has a buffer of its own."""
@@ -71,7 +82,7 @@ class Records:
             try:
                 stats = self._reader.stats(cpu)
             except KernelError:
-                continue  # offline when the reader was made
+                continue  # it was never online
             found[cpu] = stats.lost + stats.corrupt
         return found
 
@@ -84,6 +95,9 @@ class Records:
 
     def close(self) -> None:
         self._reader.close()
+        with self._watching:
+            if self._poller is not None:
+                self._poller.close()
 
 
 class ShortRecordError(DataRangeError):

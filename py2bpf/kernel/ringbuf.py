@@ -8,19 +8,20 @@ from collections.abc import Callable
 
 from ..exception import KernelError
 from .codec import Codec
+from .handles import Handle
 from .readers import ring_reader
 from .records import Records
 
 
-def ring_source(map_fd: int, size: int, codec: Codec, lost: Callable[[], int], latency: float = 0.0) -> Records:
+def ring_source(map: Handle, size: int, codec: Codec, lost: Callable[[], int], latency: float = 0.0) -> Records:
     """The records of a ring buffer of size bytes. ``lost`` tells how many programs could not write."""
-    return Records(ring_reader(map_fd, size), codec, latency, size, lost)
+    return Records(ring_reader(map, size), codec, latency, size, lost)
 
 
-def positions(map_fd: int) -> tuple[int, int]:
+def positions(map: Handle) -> tuple[int, int]:
     """How many bytes were consumed and produced: the first numbers of a ring buffer's first two pages."""
     try:
-        with mmap.mmap(map_fd, 2 * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ) as pages:
+        with map.copy() as own, mmap.mmap(own.fd, 2 * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ) as pages:
             consumed = int.from_bytes(pages[:8], sys.byteorder)  # first: it never passes the other
             return consumed, int.from_bytes(pages[mmap.PAGESIZE : mmap.PAGESIZE + 8], sys.byteorder)
     except OSError as error:

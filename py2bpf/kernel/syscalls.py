@@ -1,19 +1,23 @@
 """The commands of bpf(2) that work on whole maps, programs and links, one function each.
 
-Attributes are laid out as ``union bpf_attr`` in include/uapi/linux/bpf.h. Descriptors come back close-on-exec;
-the caller closes them. Everything raises KernelError, whose ``errno`` is the kernel's.
+Attributes are laid out as ``union bpf_attr`` in include/uapi/linux/bpf.h. A Handle owns what is made. Everything
+raises KernelError, whose ``errno`` is the kernel's, and ClosedError where a handle is closed.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import struct
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from ..given import path_bytes
 from ..uapi.map_types import MapType
+from ..uapi.operations import Operation
 from . import core
+from .handles import Handle, is_closed
 
 
 class Cmd(IntEnum):
@@ -45,20 +49,28 @@ _QUERY: Final = struct.Struct("=4IQII")
 _LINK: Final = struct.Struct("=4I")
 
 
+_INNER_FD: Final = 20
+_TYPES_FD: Final = 48
+"""Where a map's attribute has the descriptors of its pattern and of BTF."""
+
+
 def map_create(
-    map_type: int, key_size: int, value_size: int, max_entries: int, flags: int = 0, name: str = "", inner: int = 0,
-    types: tuple[int, int, int] | None = None,
-) -> int:  # fmt: skip
-    """A new map's descriptor. ``inner`` is the pattern's descriptor for a map of maps; ``types`` are a descriptor of
-    BTF and the numbers of the key's and value's types in it."""
-    attr = _MAP_CREATE.pack(map_type, key_size, value_size, max_entries, flags, inner, 0, object_name(name))
+    map_type: int, key_size: int, value_size: int, max_entries: int, flags: int = 0, name: str = "",
+    inner: Handle | None = None, types: tuple[Handle, int, int] | None = None, what: str = "",
+) -> Handle:  # fmt: skip
+    """A new map. ``inner`` is the pattern for a map of maps; ``types`` are BTF and the numbers of the key's and value's
+    types in it; ``what`` it is called in errors."""
+    attr = _MAP_CREATE.pack(map_type, key_size, value_size, max_entries, flags, 0, 0, object_name(name))
+    uses = [(inner, _INNER_FD)] if inner is not None else []
     if types is not None:
-        attr += _MAP_TYPES.pack(0, *types)
+        attr += _MAP_TYPES.pack(0, 0, *types[1:])
+        uses.append((types[0], _TYPES_FD))
     which = f"the map {name!r}" if name else "a map"
-    what = f"cannot create {which} (type {map_type}, {key_size}-byte keys, {value_size}-byte values, "
-    return core.checked(
-        core.charged(lambda: core.bpf(Cmd.MAP_CREATE, bytearray(attr))), what + f"{max_entries} entries)"
-    )
+    tried = f"cannot create {which} (type {map_type}, {key_size}-byte keys, {value_size}-byte values, "
+    made = Handle(what or which)
+    result = core.charged(lambda: core.bpf_make(made, Cmd.MAP_CREATE, bytearray(attr), *uses))
+    core.checked(result, tried + f"{max_entries} entries)", None, Operation.MAKE_MAP)
+    return made
 
 
 def synchronize() -> None:
@@ -66,56 +78,54 @@ def synchronize() -> None:
 
     The kernel promises it to whoever changes an array of maps (maybe_wait_bpf_programs() in kernel/bpf/syscall.c).
     """
-    inner = map_create(MapType.ARRAY, 4, 4, 1)
-    try:
-        outer = map_create(MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner)
-        try:
-            core.map_update(outer, bytes(4), struct.pack("=I", inner))
-        finally:
-            os.close(outer)
-    finally:
-        os.close(inner)
+    with map_create(MapType.ARRAY, 4, 4, 1) as inner, map_create(MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner) as outer:
+        core.map_update(outer, bytes(4), struct.pack("=I", inner.fd))
 
 
-def btf_load(blob: bytes) -> int:
-    """A descriptor of BTF that the kernel has taken (BPF_BTF_LOAD), or -errno."""
+def btf_load(blob: bytes) -> Handle | int:
+    """BTF that the kernel has taken (BPF_BTF_LOAD), or -errno."""
     attr = _BTF_LOAD.pack(core.address(blob), 0, len(blob), 0, 0)
-    return core.charged(lambda: core.bpf(Cmd.BTF_LOAD, bytearray(attr)))
+    made = Handle("BTF")
+    return core.charged(lambda: core.bpf_make(made, Cmd.BTF_LOAD, bytearray(attr))) or made
 
 
 def object_name(name: str) -> bytes:
     """A name as the kernel takes it: at most 15 characters of [A-Za-z0-9_.], others become underscores."""
-    return b"".join(b"%c" % c if chr(c).isalnum() or c in b"_." else b"_" for c in name.encode("ascii", "replace")[:15])
+    return _UNNAMABLE.sub("_", name)[:15].encode()  # by no codec that would have to be imported
 
 
-def obj_pin(path: str | os.PathLike[str], fd: int) -> None:
+_UNNAMABLE: Final = re.compile(r"[^A-Za-z0-9_.]")
+
+
+_OBJ_FD: Final = 8
+
+
+def obj_pin(path: str | os.PathLike[str], object: Handle) -> None:
     """Gives a map, program or link a name in a bpf file system, where it outlives the process.
 
     Nothing is mounted here: where ``path`` isn't on a bpf file system the error says how to mount one.
     """
-    _obj(Cmd.OBJ_PIN, path, fd, "cannot pin to")
+    attr, _name = _path_attr(path)
+    result = core.bpf(Cmd.OBJ_PIN, attr, (object, _OBJ_FD))
+    core.checked(result, f"cannot pin to {_shown(path)}", object, Operation.PIN)
 
 
-def obj_get(path: str | os.PathLike[str]) -> int:
-    """The descriptor of what is pinned at path."""
-    return _obj(Cmd.OBJ_GET, path, 0, "cannot open what is pinned at")
+def obj_get(path: str | os.PathLike[str]) -> Handle:
+    """What is pinned at path."""
+    attr, _name = _path_attr(path)
+    made = Handle(f"what is pinned at {_shown(path)}")
+    core.checked(core.bpf_make(made, Cmd.OBJ_GET, attr), f"cannot open {made.what}", None, Operation.OPEN_PIN)
+    return made
 
 
-def _obj(cmd: int, path: str | os.PathLike[str], fd: int, what: str) -> int:
-    name = os.fsencode(path) + b"\0"
-    result = core.bpf(cmd, bytearray(_OBJ.pack(core.address(name), fd, 0)))
-    if result < 0:
-        advice = _PIN_ADVICE.get(-result, "")
-        raise core.failure(-result, f"{what} {os.fspath(path)}{advice}")
-    return result
+def _path_attr(path: str | os.PathLike[str]) -> tuple[bytearray, bytes]:
+    """The attribute, and the name that it points to. Raises DataTypeError, DataRangeError for what is no path."""
+    name = path_bytes(path, "a path to pin at") + b"\0"
+    return bytearray(_OBJ.pack(core.address(name), 0, 0)), name
 
 
-_PIN_ADVICE: Final = {
-    errno.EINVAL: ": the path has to be on a bpf file system (mount -t bpf bpf /sys/fs/bpf)",
-    errno.EPERM: ": the path has to be on a bpf file system (mount -t bpf bpf /sys/fs/bpf) where you may write",
-    errno.EEXIST: ": something is pinned there already",
-    errno.ENOENT: ": no such path",
-}
+def _shown(path: str | os.PathLike[str]) -> str:
+    return os.fsdecode(path)
 
 
 class RunResult(NamedTuple):
@@ -126,39 +136,47 @@ class RunResult(NamedTuple):
     data: bytes
 
 
-def prog_test_run(fd: int, data: bytes, ctx: bytes, repeat: int, room: int) -> RunResult | int:
+def prog_test_run(prog: Handle, data: bytes, ctx: bytes, repeat: int, room: int) -> RunResult | int:
     """BPF_PROG_TEST_RUN with ``room`` bytes for the packet that comes back. Gives the errno when it fails."""
     out = bytearray(room)
     attr = bytearray(_TEST_RUN.pack(
-        fd, 0, len(data), room, core.address(data) if data else 0, core.address(out) if room else 0,
+        0, 0, len(data), room, core.address(data) if data else 0, core.address(out) if room else 0,
         repeat, 0, len(ctx), 0, core.address(ctx) if ctx else 0, 0, 0, 0, 0, 0,
     ))  # fmt: skip
-    result = core.bpf(Cmd.PROG_TEST_RUN, attr)
+    result = core.bpf(Cmd.PROG_TEST_RUN, attr, (prog, 0))
+    if is_closed(result):
+        raise prog.closed_error()
     if result < 0:
         return -result
     fields = _TEST_RUN.unpack(attr)
     return RunResult(fields[1], fields[7], bytes(out[: fields[3]]))
 
 
-def get_info(fd: int, size: int) -> bytes:
-    """struct bpf_map_info, bpf_prog_info or bpf_link_info of a descriptor: the first size bytes, or as many as the
-    kernel has."""
+def get_info(object: Handle, size: int) -> bytes:
+    """struct bpf_map_info, bpf_prog_info or bpf_link_info of an object: the first size bytes, or as many as the kernel
+    has."""
     info = bytearray(size)
-    attr = bytearray(_INFO.pack(fd, size, core.address(info)))
-    core.checked(core.bpf(Cmd.OBJ_GET_INFO_BY_FD, attr), "cannot read what the kernel knows of the descriptor")
+    attr = bytearray(_INFO.pack(0, size, core.address(info)))
+    result = core.bpf(Cmd.OBJ_GET_INFO_BY_FD, attr, (object, 0))
+    core.checked(result, "cannot read what the kernel knows of the descriptor", object)
     return bytes(info[: _INFO.unpack(attr)[1]])
 
 
-def prog_attach(target_fd: int, prog_fd: int, attach_type: int, flags: int = 0) -> None:
-    """BPF_PROG_ATTACH: to a cgroup, say, without a link."""
-    attr = bytearray(_ATTACH.pack(target_fd, prog_fd, attach_type, flags))
-    core.checked(core.bpf(Cmd.PROG_ATTACH, attr), "cannot attach the program")
+_PROG_FD: Final = 4
 
 
-def prog_detach(target_fd: int, prog_fd: int, attach_type: int) -> None:
+def prog_attach(target: int, prog: Handle, attach_type: int, flags: int = 0) -> None:
+    """BPF_PROG_ATTACH: to a cgroup, say, without a link. ``target`` is a descriptor or an interface index."""
+    attr = bytearray(_ATTACH.pack(target, 0, attach_type, flags))
+    core.checked(core.bpf(Cmd.PROG_ATTACH, attr, (prog, _PROG_FD)), "cannot attach the program", prog,
+                 Operation.ATTACH_TC)
+
+
+def prog_detach(target: int, prog: Handle, attach_type: int) -> None:
     """BPF_PROG_DETACH."""
-    attr = bytearray(_ATTACH.pack(target_fd, prog_fd, attach_type, 0))
-    core.checked(core.bpf(Cmd.PROG_DETACH, attr), "cannot detach the program")
+    attr = bytearray(_ATTACH.pack(target, 0, attach_type, 0))
+    core.checked(core.bpf(Cmd.PROG_DETACH, attr, (prog, _PROG_FD)), "cannot detach the program", prog,
+                 Operation.ATTACH_TC)
 
 
 def prog_query(target: int, attach_type: int, flags: int = 0, cap: int = 64) -> list[int]:
@@ -169,17 +187,22 @@ def prog_query(target: int, attach_type: int, flags: int = 0, cap: int = 64) -> 
     count = _QUERY.unpack(attr)[5]
     if result == -errno.ENOSPC and count > cap:
         return prog_query(target, attach_type, flags, count)
-    core.checked(result, "cannot list the attached programs")
+    core.checked(result, "cannot list the attached programs", None, Operation.ATTACH_TC)
     return list(struct.unpack_from(f"={count}I", ids))
 
 
 def link_create(
-    prog_fd: int, target: int, attach_type: int, flags: int = 0, extra: bytes = b"", what: str = "the link"
-) -> int:
-    """BPF_LINK_CREATE: attached until the descriptor is closed.
+    prog: Handle, target: Handle | int, attach_type: int, flags: int = 0, extra: bytes = b"", what: str = "the link"
+) -> Handle:
+    """BPF_LINK_CREATE: attached until the link is closed.
 
     ``target`` is a descriptor (cgroup, perf event) or an interface index, as ``attach_type`` wants; ``extra`` is what
     follows in the attribute: a perf event's cookie, tcx' anchor and revision.
     """
-    attr = bytearray(_LINK.pack(prog_fd, target, attach_type, flags) + extra)
-    return core.checked(core.bpf(Cmd.LINK_CREATE, attr), f"cannot create {what}")
+    number, uses = (target, [(prog, 0)]) if isinstance(target, int) else (0, [(prog, 0), (target, _PROG_FD)])
+    made = Handle(what)
+    result = core.bpf_make(made, Cmd.LINK_CREATE, bytearray(_LINK.pack(0, number, attach_type, flags) + extra), *uses)
+    closed = next((each for each, _ in uses if each.closed), None)
+    operation = Operation.ATTACH_XDP if isinstance(target, int) else Operation.ATTACH_EVENT
+    core.checked(result, f"cannot create {what}", closed, operation)
+    return made

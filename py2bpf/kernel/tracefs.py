@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from ..exception import KernelError
+from ..uapi.operations import Operation
+from . import core
 
 MOUNT_POINTS: Final = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 _MOUNTS: Final = Path("/proc/self/mounts")
@@ -28,18 +30,35 @@ def root() -> Path:
         with contextlib.suppress(PermissionError):
             if (place / "events").is_dir():
                 return place
-    for line in _MOUNTS.read_text().splitlines():
-        _device, place_text, kind = line.split(" ")[:3]
-        if kind == "tracefs":
-            return Path(re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), place_text))
+    for line in _MOUNTS.read_bytes().splitlines():  # names in it may be of any bytes
+        _device, mounted, kind = line.split(b" ")[:3]
+        if kind == b"tracefs":
+            return Path(os.fsdecode(re.sub(rb"\\(\d{3})", lambda code: bytes([int(code[1], 8)]), mounted)))
     advice = f"mount it as root with `mount -t tracefs nodev {MOUNT_POINTS[0]}`, or call py2bpf.util.ensure_resources()"
     raise KernelError(errno.ENOENT, f"tracefs, which describes the kernel's events, is not mounted: {advice}")
+
+
+def is_readable() -> bool:
+    """Whether this process can tell which events there are."""
+    try:
+        return os.access(root() / "events", os.R_OK | os.X_OK)
+    except KernelError:
+        return False
+
+
+def may_exist(path: Path) -> bool:
+    """Whether there is such a file, or nobody without privileges can tell."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
 
 
 class EventField(NamedTuple):
     """A field of an event: its C declaration without the name, and place and size in bytes.
 
-    ``length`` is the number of elements of an array, None for anything else. ``data_loc`` marks a field that holds
+    ``length`` is the number of elements of an array, 0 where the declaration names a constant, None for anything else.
+    ``data_loc`` marks a field that holds
     offset (low 16 bits) and length (high 16 bits) of data at the event's end; ``relative`` counts the offset from
     the field's own end.
     """
@@ -54,8 +73,9 @@ class EventField(NamedTuple):
     relative: bool = False
 
     @property
-    def is_pointer(self) -> bool:
-        return self.ctype.endswith("*")
+    def location(self) -> str:
+        """What the kernel calls the number that tells where the data is."""
+        return f"__{'rel' if self.relative else 'data'}_loc_{self.name}"
 
 
 class EventFormat(NamedTuple):
@@ -66,18 +86,21 @@ class EventFormat(NamedTuple):
 
 
 _FIELD: Final = re.compile(
-    r"^\tfield:(?P<decl>.*?);\s*offset:(?P<offset>\d+);\s*size:(?P<size>\d+);(\s*signed:(?P<signed>[01]);)?\s*$", re.M
+    r"^\tfield:(?P<decl>.*?);\s*offset:(?P<offset>\d{1,9});\s*size:(?P<size>\d{1,9});"
+    r"(\s*signed:(?P<signed>[01]);)?\s*$", re.M
 )
 _DECLARATION: Final = re.compile(r"^(?P<ctype>.*?)(?P<name>\w+)(?P<array>\[[^]]*\])?$")
-_LOCATION: Final = re.compile(r"^__(?P<kind>data|rel)_loc (?P<ctype>.*?)\[\] *(?P<name>\w+)$")
-_ID: Final = re.compile(r"^ID: (\d+)$", re.M)
+_LOCATION: Final = re.compile(r"^__(?P<kind>data|rel)_loc (?P<ctype>.*?)(\[\])? *(?P<name>\w+)$")
+_ID: Final = re.compile(r"^ID: (\d{1,9})$", re.M)
+_LARGEST: Final = 1 << 16
+"""Bytes of the largest event: a page, and pages have no more."""
 
 
 def parse_format(text: str) -> EventFormat:
-    """Reads a format file. Raises ValueError, naming the line that makes no sense."""
+    """Reads a format file. Raises KernelError, naming the line that makes no sense."""
     number = _ID.search(text)
     if number is None:
-        raise ValueError("the format has no line `ID: ...`")
+        raise _nonsense("no line `ID: ...`")
     lines = [line for line in text.splitlines() if line.startswith("\tfield:")]
     fields = [_parse_field(line) for line in lines]
     return EventFormat(int(number[1]), tuple(field for field in fields if not field.name.startswith("common_")))
@@ -86,50 +109,29 @@ def parse_format(text: str) -> EventFormat:
 def _parse_field(line: str) -> EventField:
     found = _FIELD.match(line)
     if found is None:
-        raise ValueError(f"the format has a field that can't be read: {line.strip()}")
+        raise _nonsense(f"a field that can't be read: {line.strip()}")
     place = int(found["offset"]), int(found["size"]), found["signed"] == "1"
+    if sum(place[:2]) > _LARGEST:
+        raise _nonsense(f"a field behind the end of the largest event: {line.strip()}")
     if location := _LOCATION.match(found["decl"]):
         return EventField(location["name"], location["ctype"], *place, None, True, location["kind"] == "rel")
     declaration = _DECLARATION.match(found["decl"].strip())
     if declaration is None:
-        raise ValueError(f"the format has a declaration that can't be read: {line.strip()}")
+        raise _nonsense(f"a declaration that can't be read: {line.strip()}")
     ctype = re.sub(r"\s+", " ", declaration["ctype"]).strip()
-    return EventField(declaration["name"], ctype, *place, _array_length(declaration["array"], ctype, place[1]))
+    return EventField(declaration["name"], ctype, *place, _array_length(declaration["array"]))
 
 
-def _array_length(brackets: str | None, ctype: str, size: int) -> int | None:
-    """From the declaration; where that names a constant, by the size of one element."""
+def _nonsense(what: str) -> KernelError:
+    return KernelError(errno.EBADMSG, f"the format has {what}")
+
+
+def _array_length(brackets: str | None) -> int | None:
+    """As the declaration has it; 0 where that names a constant."""
     if brackets is None:
         return None
     inner = brackets[1:-1].strip()
-    return int(inner) if inner.isdecimal() and int(inner) else size // natural_size(ctype, default=1)
-
-
-_SIZES: Final = {
-    **dict.fromkeys(
-        ("char", "signed char", "unsigned char", "u8", "s8", "__u8", "__s8", "uint8_t", "bool", "_Bool"), 1
-    ),
-    **dict.fromkeys(("short", "unsigned short", "u16", "s16", "__u16", "__s16", "__be16", "__le16", "uint16_t"), 2),
-    **dict.fromkeys(("umode_t", "sa_family_t"), 2),
-    **dict.fromkeys(("int", "unsigned int", "unsigned", "u32", "s32", "__u32", "__s32", "__be32", "__le32"), 4),
-    **dict.fromkeys(("pid_t", "uid_t", "gid_t", "dev_t", "key_t", "mqd_t", "clockid_t", "timer_t", "key_serial_t"), 4),
-    **dict.fromkeys(("uint32_t", "int32_t", "qid_t", "rwf_t", "gfp_t"), 4),
-    **dict.fromkeys(("long", "unsigned long", "size_t", "ssize_t", "loff_t", "off_t", "u64", "s64", "__u64"), 8),
-    **dict.fromkeys(("__s64", "__be64", "__le64", "long long", "unsigned long long", "uint64_t", "int64_t"), 8),
-}
-_UNSIGNED: Final = re.compile(
-    r"^(unsigned\b|_*u\d|uint\d|__[bl]e\d|(size|umode|uid|gid|dev|gfp|qid|sa_family)_t$|bool$|_Bool$)"
-)
-
-
-def natural_size(ctype: str, default: int) -> int:
-    """The size in bytes of a C type by its name; ``default`` for types that aren't known."""
-    return 8 if ctype.endswith("*") else _SIZES.get(ctype.removeprefix("const "), default)
-
-
-def is_unsigned(ctype: str) -> bool:
-    """Whether a C type's name says that it has no sign."""
-    return bool(_UNSIGNED.match(ctype.removeprefix("const ")))
+    return int(inner) if inner.isdecimal() else 0
 
 
 def event_format(category: str, event: str) -> EventFormat:
@@ -141,7 +143,15 @@ def event_format(category: str, event: str) -> EventFormat:
     except FileNotFoundError:
         raise KernelError(errno.ENOENT, _no_event(events, category, event)) from None
     except PermissionError:
-        raise KernelError(errno.EACCES, f"{file} can't be read: that needs root") from None
+        raise core.failure(errno.EACCES, f"cannot read {file}", Operation.READ_TRACEFS) from None
+
+
+def read_format(category: str, event: str) -> EventFormat | None:
+    """The format of an event; None where there is none, or this process may not read it."""
+    try:
+        return parse_format((root() / "events" / category / event / "format").read_text())
+    except (KernelError, OSError):
+        return None
 
 
 def _no_event(events: Path, category: str, event: str) -> str:
@@ -180,8 +190,9 @@ class ProbeEvent:
 
     def _command(self, line: str) -> None:
         """Append, or others' probes are erased; without Python's own append mode, which seeks and fails."""
-        fd = os.open(self._root / "kprobe_events", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        try:
-            os.write(fd, line.encode() + b"\n")
-        finally:
-            os.close(fd)
+        with open(self._root / "kprobe_events", "wb", buffering=0, opener=_append) as commands:
+            commands.write(line.encode() + b"\n")
+
+
+def _append(path: str, _flags: int) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)

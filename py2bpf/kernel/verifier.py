@@ -31,6 +31,7 @@ _ROUNDS: Final = re.compile(
 )
 """Complaints about running the program to its end: it takes too many steps, or comes to none."""
 
+_RESULT: Final = re.compile(r"[Aa]t program exit the register R0 has .* should have been in")
 _TYPE_INFORMATION: Final = re.compile(r"func[_ ]info|line[_ ]info|linfo|\bBTF\b")
 
 _BOUND_HINT: Final = (
@@ -80,6 +81,14 @@ def hint(reason: str, loops: bool) -> str:
     if reason and not _ROUNDS.search(reason):
         return ""
     return _BOUND_HINT if loops else _SHORTEN_HINT
+
+
+def about_result(reason: str, results: tuple[int, int] | None) -> str:
+    """What to do about a result that the verifier knows no bounds of, or "" for other complaints."""
+    if results is None or not _RESULT.search(reason):
+        return ""
+    low, high = results
+    return f"the kernel must see that the result is {low} to {high}: return constants, a comparison, or number & {high}"
 
 
 def _complaint(lines: list[str]) -> tuple[str, int | None]:

@@ -8,12 +8,14 @@ import platform
 from functools import reduce
 from typing import Any, Final
 
-from ..spec import ContextSpec, Field, HookSpec
+from ..borders import all_errors, mark, public, shorten
+from ..given import shown
+from ..spec import ContextSpec, Field, HookSpec, Located
 from ..uapi import contexts
 from ..uapi.prog_types import HOOKS, ProgType
-from . import values, views
+from . import events, values, views
 from .errors import SimulationError, UnknownField
-from .packet import ETHERNET, Packet
+from .packet import ETHERNET, FIRST_BUFFER, SKB_MAX, Packet
 
 _SKB_TYPES: Final = {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB}
 _BEHIND_ETHERNET: Final = {ProgType.SOCKET_FILTER, ProgType.CGROUP_SKB}
@@ -26,32 +28,44 @@ _LOOPBACK: Final = 1
 class Context:
     """What a program gets, laid out as a ContextSpec says: fields truncate as the kernel's do.
 
-    ``struct`` is the ctypes structure underneath, ``pointed`` the structures that fields are read through.
+    ``struct`` is the ctypes structure underneath, ``pointed`` the structures that fields are read through, ``tail``
+    what lies behind the structure: texts and arrays of an event. ``bytes(context)`` is all but what is pointed at.
     """
 
+    @public
     def __init__(self, spec: ContextSpec, packet: Packet | None = None, hook: HookSpec | None = None) -> None:
-        self.__dict__.update(_spec=spec, struct=spec.struct(), pointed={}, _packet=packet, _hook=hook)
+        self.__dict__.update(_spec=spec, struct=spec.struct(), pointed={}, tail=bytearray(), _packet=packet, _hook=hook)
         for extra in spec.fields.values():
             for each in extra if isinstance(extra, tuple) else (extra,):
-                if each.through_pointer is not None:
+                if isinstance(each, Field) and each.through_pointer is not None:
                     self.pointed.setdefault(each.through_pointer, spec.struct())
 
+    @mark
     def __getattr__(self, name: str) -> Any:
-        extra = self._spec.fields.get(name)
-        if isinstance(extra, tuple):
-            return tuple(self._read(each) for each in extra)
-        if extra is not None:
-            return self._read(extra)
         try:
-            return getattr(self.struct, name)
-        except AttributeError:
-            raise self._unknown(name) from None
+            extra = self._spec.fields.get(name)
+            if isinstance(extra, tuple):
+                return tuple(self._read(each) for each in extra)
+            if isinstance(extra, Located):
+                return events.read(bytes(self), self.struct, extra)
+            if extra is not None:
+                return self._read(extra)
+            try:
+                return getattr(self.struct, name)
+            except AttributeError:
+                raise self._unknown(name) from None
+        except Exception as error:
+            shorten(error)
+            raise
 
+    @all_errors
     def __setattr__(self, name: str, value: Any) -> None:
         extra = self._spec.fields.get(name)
         if isinstance(extra, tuple):
             for each, number in zip(extra, value, strict=False):
                 self._write(each, number)
+        elif isinstance(extra, Located):
+            events.write(self.tail, self.struct, extra, value)
         elif extra is not None:
             self._write(extra, value)
         elif name not in _names(self.struct):
@@ -61,16 +75,20 @@ class Context:
         else:
             setattr(self.struct, name, value)
 
+    def __bytes__(self) -> bytes:
+        return bytes(self.struct) + bytes(self.tail)
+
     def __repr__(self) -> str:
         packet = f", a packet of {len(self._packet)} bytes" if self._packet is not None else ""
         return f"<simulated {self._spec.struct.__name__}{packet}>"
 
+    @public
     def packet(self, ctype: Any, offset: int = 0) -> Any:
         """An object of a ctypes type that lives in the packet at an offset, or the number there; None past the end."""
         if self._packet is None or (self._hook is not None and not self._hook.packet_access):
             raise SimulationError("ctx.packet() is for xdp and tc programs; socket filters copy with "
                                   "funcs.packet_copy(skb, offset, object)")  # fmt: skip
-        if offset < 0 or offset + ctypes.sizeof(ctype) > min(len(self._packet), _REACH):
+        if offset < 0 or offset + ctypes.sizeof(ctype) > min(self._packet.direct, _REACH):
             return None
         if values.is_number(ctype):
             return values.view(ctype, self._packet.memory, self._packet.start + offset).value
@@ -78,7 +96,8 @@ class Context:
 
     def _read(self, place: Field) -> Any:
         *path, last = place.path.split(".")
-        return getattr(reduce(getattr, path, self._holder(place)), last)
+        value = getattr(reduce(getattr, path, self._holder(place)), last)
+        return value if place.ctype is None else place.ctype(value).value
 
     def _write(self, place: Field, value: Any) -> None:
         *path, last = place.path.split(".")
@@ -108,12 +127,12 @@ def packet_context(data: bytes | bytearray, hook: HookSpec, fields: dict[str, An
     """
     kind = hook.prog_type
     if kind == ProgType.XDP:
-        packet = Packet(data)
+        packet = Packet(data, room=FIRST_BUFFER)
         made = Context(contexts.XDP_MD, packet, hook)
         made.struct.ingress_ifindex = _LOOPBACK
-        made.struct.data_end = len(packet)
+        made.struct.data_end = packet.direct
     elif kind in _SKB_TYPES:
-        packet = Packet(data, ETHERNET if kind in _BEHIND_ETHERNET else 0)
+        packet = Packet(data, ETHERNET if kind in _BEHIND_ETHERNET else 0, room=max(len(data), SKB_MAX))
         made = Context(contexts.SK_BUFF, packet, hook)
         skb = made.struct
         skb.len = skb.data_end = len(packet)
@@ -130,21 +149,24 @@ def refresh(context: Context) -> None:
     packet = context._packet
     if hasattr(context.struct, "len"):
         context.struct.len = len(packet)
-    context.struct.data_end = len(packet)
+    context.struct.data_end = packet.direct
 
 
+@public
 def context(of: Any, /, **fields: Any) -> Context:
     """The context of a probe (what @kprobe.probe or @tracepoint.probe made), of a ContextSpec, or of any ctypes
     Structure laid out as the kernel's, with the given fields; others are zero.
 
-    Raises KernelError where a tracepoint's format can't be read (it needs tracefs, and mostly root): give a
-    Structure with the fields that the program reads then. Raises SimulationError for unknown fields.
+    Raises KernelError where a tracepoint's fields aren't known: those of some events only tracefs tells, which root
+    alone can read. Give a Structure with the fields that the program reads then. Raises SimulationError for unknown
+    fields.
     """
     made = Context(spec_of(of))
     _fill(made, fields)
     return made
 
 
+@public
 def registers(
     args: tuple[int, ...] = (), ret: int | None = None, *, syscall: bool = False, machine: str | None = None,
     **fields: int,
@@ -178,21 +200,19 @@ def spec_of(of: Any) -> ContextSpec:
         return of
     if isinstance(of, type) and issubclass(of, ctypes.Structure):
         return ContextSpec(of)
-    if hasattr(of, "targets"):
-        return _kprobe_spec(of)
-    found = getattr(of, "context", None)
+    found = getattr(of, "expected_context" if hasattr(of, "targets") else "context", None)
     if isinstance(found, ContextSpec):
         return found
-    raise SimulationError(f"{of!r} tells no context: give a probe, a ContextSpec or a ctypes Structure")
+    raise SimulationError(f"{shown(of)} tells no context: give a probe, a ContextSpec or a ctypes Structure")
 
 
-def _kprobe_spec(probe: Any) -> ContextSpec:
-    """As on the machine's own kernel, without asking it: ``sys_X`` stands for a system call's wrapper."""
-    if probe.exit_probe:
-        return contexts.pt_regs(entry=False)
-    if probe.targets[0].startswith(("sys_", "__x64_sys_", "__arm64_sys_")):
-        return contexts.syscall_regs()
-    return contexts.pt_regs(exit=False)
+def retyped(given: Context, spec: ContextSpec) -> Context:
+    """The registers that a user made, with the C types that a kprobe knows of its arguments and result."""
+    if given._spec.struct is not spec.struct or given._spec.fields.keys() != spec.fields.keys():
+        return given
+    made = Context(spec)
+    made.__dict__.update(struct=given.struct, pointed=given.pointed, tail=given.tail)
+    return made
 
 
 def wrapped(given: ctypes.Structure) -> Context:

@@ -14,11 +14,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from ..borders import Public
+from ..exception import DataTypeError
+from ..given import shown, utf8
+
 _PAGE: Final = 1 << 12
 _FIRST: Final = 0x7F00_0000_0000
 
 
-class Memory:
+def _bytes_of(content: Any) -> memoryview:
+    try:
+        return memoryview(content).cast("B")
+    except TypeError:
+        raise DataTypeError(f"memory holds bytes, a str or a ctypes object, not {shown(content)}") from None
+
+
+class Memory(Public):
     """Memory of the kernel or of a process, for programs that follow addresses: ``probe_read`` and ``deref``.
 
     address = memory.put(b"/etc/passwd")             # bytes and str end with a NUL
@@ -28,13 +39,14 @@ class Memory:
     def __init__(self) -> None:
         self._begins: list[int] = []
         self._pieces: dict[int, memoryview] = {}
+        self._own: set[int] = set()
         self._next = itertools.count(_FIRST, _PAGE)
 
     def put(self, content: Any) -> int:
         """Places bytes, a str or a ctypes object somewhere; gives the address."""
         if isinstance(content, str):
-            content = content.encode()
-        piece = memoryview(bytearray(content) + b"\0" if isinstance(content, bytes) else content).cast("B")
+            content = utf8(content)
+        piece = _bytes_of(bytearray(content) + b"\0" if isinstance(content, bytes) else content)
         address = next(self._next)
         for _ in range(len(piece) // _PAGE):
             next(self._next)
@@ -42,7 +54,7 @@ class Memory:
 
     def put_at(self, address: int, content: Any) -> int:
         """Places bytes or a ctypes object at an address of yours."""
-        piece = memoryview(bytearray(content) if isinstance(content, bytes) else content).cast("B")
+        piece = _bytes_of(bytearray(content) if isinstance(content, bytes) else content)
         if address not in self._pieces:
             bisect.insort(self._begins, address)
         self._pieces[address] = piece
@@ -50,7 +62,14 @@ class Memory:
 
     def share(self, content: Any) -> int:
         """The address of a program's own object, which it can be read by from now on."""
-        return self.put_at(ctypes.addressof(content), content)
+        address = self.put_at(ctypes.addressof(content), content)
+        self._own.add(address)
+        return address
+
+    def is_own(self, address: int) -> bool:
+        """Whether the byte there is of a program's own object."""
+        at = bisect.bisect_right(self._begins, address & (1 << 64) - 1) - 1
+        return at >= 0 and self._begins[at] in self._own and self._find(address & (1 << 64) - 1, 1) is not None
 
     def _find(self, address: int, size: int) -> memoryview | None:
         at = bisect.bisect_right(self._begins, address) - 1

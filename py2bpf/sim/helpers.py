@@ -12,16 +12,18 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from ..given import shown, utf8
 from ..uapi.helpers import Arg, HelperInfo, Ret
+from ..uapi.map_types import title
 from . import maps, packet_helpers, places, printk, values
 from .errors import SimulationError
-from .pseudo import raw, target
+from .pseudo import raw, target, written
 
 if TYPE_CHECKING:
     from .world import Simulation
 
 Handler = Callable[..., Any]
-_EINVAL, _EFAULT = -22, -14
+_EINVAL, _EFAULT, _ERANGE = -22, -14, -34
 _COMM_SIZE: Final = 16
 _HZ: Final = 250
 _AVAILABLE, _RING_SIZE, _PRODUCER = 0, 1, 3  # BPF_RB_AVAIL_DATA ...
@@ -36,7 +38,10 @@ def call(simulation: Simulation, info: HelperInfo, args: tuple[Any, ...]) -> Any
                               "test what calls it in the kernel, with prog.test_run")  # fmt: skip
     if info.name == "trace_printk":
         return printk.trace(simulation, args)
-    result = handler(simulation, *_Arguments(simulation, info).convert(args))
+    arguments = _Arguments(simulation, info)
+    result = handler(simulation, *arguments.convert(args))
+    for text in arguments.texts:
+        text[:] = (bytes(text).partition(b"\0")[0] if result >= 0 else b"").ljust(len(text), b"\0")
     return None if info.ret is Ret.VOID else result
 
 
@@ -46,6 +51,7 @@ class _Arguments:
     def __init__(self, simulation: Simulation, info: HelperInfo) -> None:
         self.simulation, self.info = simulation, info
         self.view: Any = None
+        self.texts: list[memoryview] = []  # get zeros behind the text, which may come from the same memory
 
     def convert(self, args: tuple[Any, ...]) -> list[Any]:
         converted: list[Any] = []
@@ -53,6 +59,8 @@ class _Arguments:
             if kind is not Arg.SIZE:
                 null = position in self.info.nullable and (value is None or (isinstance(value, int) and value == 0))
                 converted.append(b"" if null else self._one(kind, index, value, args))
+                if position in self.info.texts and isinstance(places.argument(index) or value, ctypes.Array):
+                    self.texts.append(converted[-1])
             elif value is not None:
                 converted[-1] = self._cut(converted[-1], operator.index(values.plain(value)))
         return converted
@@ -80,16 +88,23 @@ class _Arguments:
             return value
         if kind is Arg.MAP:
             self.view = self.simulation.view(value)
+            self._check_map(index)
             return self.view
         if kind is Arg.KEY:
             return self.view.key(value)
         if kind is Arg.VALUE:
             return self.view.encode_value(value)
         if kind is Arg.OUT:
-            return raw(target(args, index, self.info.name))
+            return written(self.simulation, args, index, self.info.name)
         if kind in (Arg.MEM, Arg.FMT):
             return self._read(index, value)
         return self._number(index, value)
+
+    def _check_map(self, index: int) -> None:
+        kinds, given = self.info.maps, self.view.spec.kind
+        if kinds and given not in kinds:
+            raise SimulationError(f"argument {index + 1} of {self.info.name}() must be "
+                                  f"{' or '.join(map(title, kinds))}, not {title(given)}")  # fmt: skip
 
     def _read(self, index: int, value: Any) -> bytes:
         """Memory that the helper reads: an object's, a constant's with its NUL, a number's place of its own."""
@@ -98,7 +113,7 @@ class _Arguments:
         if isinstance(value, bytes) and (found := places.argument(index)) is not None:
             return bytes(raw(found))
         if isinstance(value, (str, bytes)):
-            return (value.encode() if isinstance(value, str) else value) + b"\0"
+            return (utf8(value) if isinstance(value, str) else value) + b"\0"
         if isinstance(value, int):
             return (value & (1 << 64) - 1).to_bytes(8, "little")
         return bytes(raw(target((value,), 0, self.info.name)))
@@ -106,19 +121,22 @@ class _Arguments:
     def _number(self, index: int, value: Any) -> int:
         if value is None:
             raise TypeError(f"argument {index + 1} of {self.info.name}() is an integer, not None")
+        if isinstance(value, bytes) and (found := places.argument(index)) is not None:
+            value = found
         if isinstance(value, (ctypes.Structure, ctypes.Union, ctypes.Array)):
             return self.simulation.environment.memory.share(value)
         try:
             return operator.index(values.plain(value))
         except TypeError:
-            raise SimulationError(f"argument {index + 1} of {self.info.name}() is an integer, not {value!r}") from None
+            which = f"argument {index + 1} of {self.info.name}()"
+            raise SimulationError(f"{which} is an integer, not {shown(value)}") from None
 
 
 # Maps
 
 
 def _lookup(_: Simulation, view: Any, key: bytes) -> Any:
-    return view.reference(key)
+    return view.reference(key) if view.numbers else view.find(key)
 
 
 def _update(_: Simulation, view: Any, key: bytes, value: bytes, flags: int) -> int:
@@ -170,6 +188,9 @@ def _comm(s: Simulation, out: memoryview) -> int:
 
 # Foreign memory
 
+_HALF_BITS: Final = 47
+"""So many bits of an address count on x86-64, and one tells whether it is the kernel's."""
+
 
 def _probe_read(s: Simulation, out: memoryview, address: int) -> int:
     found = s.environment.memory.read(address & (1 << 64) - 1, len(out))
@@ -178,7 +199,7 @@ def _probe_read(s: Simulation, out: memoryview, address: int) -> int:
 
 
 def _probe_read_str(s: Simulation, out: memoryview, address: int) -> int:
-    """The length with NUL; what is longer is cut, and ends with a NUL all the same. Behind it nothing changes."""
+    """The length with NUL; what is longer is cut, and ends with a NUL all the same."""
     if not len(out):
         return 0
     found = s.environment.memory.read_text(address & (1 << 64) - 1, len(out) - 1)
@@ -187,6 +208,29 @@ def _probe_read_str(s: Simulation, out: memoryview, address: int) -> int:
         return _EFAULT
     out[: len(found) + 1] = found + b"\0"
     return len(found) + 1
+
+
+def _of_kernel(probe: Handler) -> Handler:
+    """A probe of the kernel's memory: the kernel refuses other addresses before it reads anything."""
+
+    def of_kernel(s: Simulation, out: memoryview, address: int) -> int:
+        result = int(probe(s, out, address))
+        is_kernels = address >> _HALF_BITS in (-1, (1 << 64 - _HALF_BITS) - 1)
+        return _ERANGE if result == _EFAULT and not is_kernels else result
+
+    return of_kernel
+
+
+def _of_user(probe: Handler) -> Handler:
+    """A probe of a process's memory, where the program's own isn't."""
+
+    def of_user(s: Simulation, out: memoryview, address: int) -> int:
+        if not s.environment.memory.is_own(address):
+            return int(probe(s, out, address))
+        out[:] = bytes(len(out))
+        return _EFAULT
+
+    return of_user
 
 
 def _probe_write(s: Simulation, address: int, data: bytes) -> int:
@@ -273,12 +317,12 @@ HANDLERS: Final[dict[str, Handler]] = {
     "get_current_uid_gid": lambda s: s.environment.gid << 32 | s.environment.uid,
     "get_current_comm": _comm,
     "probe_read": _probe_read,
-    "probe_read_kernel": _probe_read,
-    "probe_read_user": _probe_read,
-    "copy_from_user": _probe_read,
+    "probe_read_kernel": _of_kernel(_probe_read),
+    "probe_read_user": _of_user(_probe_read),
+    "copy_from_user": _of_user(_probe_read),
     "probe_read_str": _probe_read_str,
-    "probe_read_kernel_str": _probe_read_str,
-    "probe_read_user_str": _probe_read_str,
+    "probe_read_kernel_str": _of_kernel(_probe_read_str),
+    "probe_read_user_str": _of_user(_probe_read_str),
     "probe_write_user": _probe_write,
     "get_func_ip": _func_ip,
     "get_attach_cookie": _nothing,

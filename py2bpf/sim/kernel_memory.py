@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from ..btf.shapes import Items, KernelType, Number, Pointer, Record, Shape
+from ..given import shown
 from .environment import Memory
 from .errors import SimulationError
 
@@ -16,7 +17,7 @@ def construct(memory: Memory, type: KernelType, address: Any) -> KernelObject | 
     """The object at an address, None for 0."""
     shape = type.record()
     if shape is None:
-        raise SimulationError(f"the kernel has no struct or union {type.__name__!r}")
+        raise SimulationError(f"the kernel has no struct, union or enumerator {type.__name__!r}")
     return _at(memory, 0 if address is None else operator.index(address), shape)
 
 
@@ -75,7 +76,7 @@ class KernelObject:
             )
         index = operator.index(key)
         if shape.length and not -shape.length <= index < shape.length:
-            raise IndexError(f"index {index} is out of the bounds of a {shape.text}")
+            raise IndexError(f"index {shown(index)} is out of the bounds of a {shape.text}")
         at = (index % shape.length if shape.length else index) * shape.element.size
         return self._read(at, 1)[0] if shape.has_chars else self._load(at, shape.element)
 

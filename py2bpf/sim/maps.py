@@ -17,6 +17,7 @@ from . import places, values
 from .errors import SimulationError
 from .overlay import Overlay
 from .rings import RingView
+from .texts import Text
 from .views import used
 
 if TYPE_CHECKING:
@@ -41,12 +42,13 @@ class MapView:
         self.isolated = isolated
         self.indexed = KINDS[self.kind].indexed
         self.ring = RingView(self) if self.kind == MapType.RINGBUF else None
+        self.texts: list[Text] = []
         self.received = False  # from a user ring buffer
         if self.kind == MapType.USER_RINGBUF:
             self.numbers = values.is_number(self.spec.data_type)
         if self.kind in _KEYED:
             self.overlay = Overlay(map._storage, self.spec, isolated)
-            self._encode_key = values.encoder(self.spec.key_type)
+            self._encode_key = values.key_encoder(self.spec.key_type)
             self._encode_value = values.encoder(self.spec.value_type)
             self.numbers = values.is_number(self.spec.value_type)
             self._decode: Callable[..., Any] = codec_for(self.spec.value_type).decode
@@ -82,7 +84,10 @@ class MapView:
 
     def find(self, raw: bytes) -> Any:
         """What reading a key gives where it is there, else None."""
-        return self.number(raw) if self.numbers else self.reference(raw)
+        if self.numbers:
+            return self.number(raw)
+        found = self.reference(raw)
+        return found if found is None or not values.is_chars(self.spec.value_type) else Text(found, self.texts)
 
     def _inside(self, raw: bytes) -> bool:
         return not self.indexed or int.from_bytes(raw, sys.byteorder) < self.spec.max_entries
@@ -157,6 +162,10 @@ def _get(_: Simulation, view: MapView, key: Any, default: Any = None) -> Any:
     return default if found is None else found
 
 
+def _lookup(_: Simulation, view: MapView, key: Any) -> Any:
+    return view.find(view.key(key))
+
+
 def _setdefault(_: Simulation, view: MapView, key: Any, default: Any = None) -> Any:
     raw = view.key(key)
     chosen = view.default if default is None and view.numbers else default
@@ -174,7 +183,7 @@ def _pop(_: Simulation, view: MapView, key: Any, default: Any = _MISSING) -> Any
     if found is None:
         return (view.default if view.numbers else None) if default is _MISSING else default
     if not view.numbers:
-        found = type(found).from_buffer_copy(found)
+        found = found.copied() if isinstance(found, Text) else type(found).from_buffer_copy(found)
     view.delete(raw)
     return found
 
@@ -204,8 +213,7 @@ def _value(_: Simulation, view: MapView, *new: Any) -> Any:
     if new:
         view.store(only, view.encode_value(new[0]))
         return None
-    chars = getattr(view.spec.value_type, "_type_", None) is ctypes.c_char
-    return view.number(only) if view.numbers or chars else view.reference(only)
+    return view.find(only)
 
 
 def _output(simulation: Simulation, view: MapView, *args: Any, size: Any = None) -> int:
@@ -286,6 +294,8 @@ OPERATIONS: Final[dict[str, Callable[..., Any]]] = {
     "__delitem__": _del_item,
     "__contains__": _contains,
     "get": _get,
+    "lookup": _lookup,
+    "delete": _del_item,
     "setdefault": _setdefault,
     "pop": _pop,
     "add": _add,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,21 +38,44 @@ class Overlay:
 
     def lookup(self, key: bytes) -> bytes | bytearray | None:
         """The value's bytes, which are a reference only if place() made one before."""
+        if not self._entries and not self._deleted:
+            return self._storage.lookup(key)
+        key = self._element(key)
         if (entry := self._entries.get(key)) is not None:
             return entry
         return None if key in self._deleted else self._storage.lookup(key)
 
     def place(self, key: bytes) -> bytearray | None:
         """The value's bytes, to be written in place until the program ends; None where the key is missing."""
+        return self._place(self._element(key))
+
+    def _element(self, key: bytes) -> bytes:
+        """The key of the element that a program finds: in a trie that of the longest prefix, else the key itself."""
+        if self._kind != MapType.LPM_TRIE:
+            return key
+        covering = [each for each in self._keys(len(key)) if _covers(each, key)]
+        return max(covering, key=_prefix_length, default=key)
+
+    def _keys(self, size: int) -> Iterator[bytes]:
+        yield from self._entries
+        for keys, _, count in self._storage.walk():
+            each = (bytes(keys[at : at + size]) for at in range(0, count * size, size))
+            yield from (key for key in each if key not in self._deleted)
+
+    def _place(self, key: bytes) -> bytearray | None:
         entry = self._entries.get(key)
         if entry is None:
-            data = None if key in self._deleted else self._storage.lookup(key)
+            data = None if key in self._deleted or not self._has(key) else self._storage.lookup(key)
             if data is None:
                 return None
             entry = self._entries[key] = bytearray(data)
             if not self._isolated:
                 self._clean[key] = data
         return entry
+
+    def _has(self, key: bytes) -> bool:
+        """Whether a trie has an element of this very prefix: its lookup finds shorter ones too."""
+        return self._kind != MapType.LPM_TRIE or key in self._keys(len(key))
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
         """False where the flags forbid it. Raises KernelError: E2BIG in a full map."""
@@ -69,7 +93,7 @@ class Overlay:
         return True
 
     def _keep(self, key: bytes, value: bytes, flags: int) -> bool:
-        entry = self.place(key)
+        entry = self._place(key)
         if entry is not None:
             if flags == Update.NOEXIST:
                 return False
@@ -128,3 +152,15 @@ class Overlay:
         for key, entry in self._entries.items():
             if key not in seen and not KINDS[self._kind].indexed:
                 yield key, bytes(entry)
+
+
+def _prefix_length(key: bytes) -> int:
+    return int.from_bytes(key[:4], sys.byteorder)
+
+
+def _covers(prefix: bytes, key: bytes) -> bool:
+    """Whether a trie's element covers what a key names: its first bits are the same."""
+    length = _prefix_length(prefix)
+    behind = 8 * (len(key) - 4) - length
+    same = (int.from_bytes(prefix[4:], "big") ^ int.from_bytes(key[4:], "big")) >> behind == 0
+    return same and length <= _prefix_length(key)

@@ -11,10 +11,14 @@ ETHERNET: Final = 14
 _MIN_TYPE: Final = 0x600
 """Smaller numbers in the place of the Ethernet type are lengths (IEEE 802.3)."""
 _ETH_P_802_3, _ETH_P_802_2 = 1, 4
-MAX_LENGTH: Final = 1 << 16
-"""How long helpers make packets at most, behind what comes in front."""
-_HEADROOM: Final = 256
-"""How far the front of an XDP packet moves at most: XDP_PACKET_HEADROOM."""
+_HEADROOM: Final = 256 - 40
+"""How far the front of an XDP packet moves at most: XDP_PACKET_HEADROOM without a struct xdp_frame."""
+_PAGE: Final = 4096
+FIRST_BUFFER: Final = _PAGE - 256 - 320
+"""How much of an XDP packet a test run puts into the first buffer, the one that programs see: a page without the
+headroom and a struct skb_shared_info. The rest lies in fragments, each a page."""
+SKB_MAX: Final = 4 * _PAGE - 320
+"""How long helpers make an sk_buff at most: BPF_SKB_MAX_LEN."""
 
 
 class Packet:
@@ -22,21 +26,33 @@ class Packet:
     lies behind the Ethernet header. Bytes are numbered from there.
 
     They are at the beginning of ``memory``, which stays where it is, however the packet changes: so do views of it.
-    ``headroom`` is how many bytes may be added in front.
+    ``front`` are the bytes before the packet, those that were cut off among them, and ``room`` is how many bytes from
+    the packet's first fit into its first buffer, which alone programs see.
     """
 
-    __slots__ = ("buffer", "headroom", "memory", "start")
+    __slots__ = ("buffer", "front", "memory", "room", "start")
 
-    def __init__(self, data: bytes | bytearray, start: int = 0) -> None:
+    def __init__(self, data: bytes | bytearray, start: int = 0, *, room: int) -> None:
         if len(data) < ETHERNET:
             raise SimulationError(f"a packet of {len(data)} bytes has no Ethernet header, which takes {ETHERNET}; "
                                   "py2bpf.testing.packets makes whole ones")
-        self.memory = bytearray(max(len(data), MAX_LENGTH) + _HEADROOM)
-        self.start, self.headroom = start, _HEADROOM
+        self.memory = bytearray(max(len(data), SKB_MAX) + _HEADROOM + _PAGE)
+        self.start, self.front, self.room = start, bytes(_HEADROOM), room
         self.replace(data)
 
     def __len__(self) -> int:
         return len(self.buffer) - self.start
+
+    @property
+    def direct(self) -> int:
+        """How many bytes the program sees: those of the first buffer."""
+        return min(len(self.buffer), self.room) - self.start
+
+    @property
+    def tailroom(self) -> int:
+        """By how much the end may grow: in the first buffer, or in the last fragment."""
+        left = self.room - len(self.buffer)
+        return left if left >= 0 else left % _PAGE
 
     @property
     def protocol(self) -> int:
@@ -77,9 +93,10 @@ class Packet:
         self.replace(bytes(self.buffer[:length]).ljust(length, b"\0"))
 
     def move_front(self, delta: int) -> None:
-        """Cuts ``delta`` bytes off the front, or adds zeros there if it is negative."""
-        self.headroom += delta
-        self.replace(bytes(-delta) + self.buffer if delta < 0 else bytes(self.buffer[delta:]))
+        """Cuts ``delta`` bytes off the front, or takes as many of those before it in if it is negative."""
+        whole, at = self.front + self.buffer, len(self.front) + delta
+        self.front, self.room = whole[:at], self.room - delta
+        self.replace(whole[at:])
 
     def linked(self) -> bytes:
         """The packet afterwards as test runs give it: of a socket filter's the Ethernet header is zeros."""

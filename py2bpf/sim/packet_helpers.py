@@ -11,7 +11,7 @@ from ..uapi.tc import TcAction
 from ..uapi.xdp import XdpAction
 from .contexts import refresh
 from .errors import SimulationError
-from .packet import ETHERNET, MAX_LENGTH, Packet
+from .packet import ETHERNET, Packet
 from .pseudo import packet_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _pull(s: Simulation, _ctx: Any, size: int) -> int:
 def _change_tail(s: Simulation, _ctx: Any, length: int, flags: int) -> int:
     packet = _writable(s, "skb_change_tail")
     length &= _U32
-    if flags or not ETHERNET <= length <= MAX_LENGTH:
+    if flags or not ETHERNET <= length <= packet.room:
         return _EINVAL
     packet.resize(length)
     refresh(s.context)
@@ -93,10 +93,10 @@ def _change_tail(s: Simulation, _ctx: Any, length: int, flags: int) -> int:
 
 def _adjust_tail(s: Simulation, _ctx: Any, delta: int) -> int:
     packet = _writable(s, "xdp_adjust_tail")
-    length = len(packet) + ctypes.c_int32(delta).value
-    if not ETHERNET <= length <= MAX_LENGTH:
+    delta = ctypes.c_int32(delta).value
+    if not ETHERNET - len(packet) <= delta <= packet.tailroom:
         return _EINVAL
-    packet.resize(length)
+    packet.resize(len(packet) + delta)
     refresh(s.context)
     return 0
 
@@ -104,7 +104,7 @@ def _adjust_tail(s: Simulation, _ctx: Any, delta: int) -> int:
 def _adjust_head(s: Simulation, _ctx: Any, delta: int) -> int:
     packet = _writable(s, "xdp_adjust_head")
     delta = ctypes.c_int32(delta).value
-    if -delta > packet.headroom or delta > len(packet) - ETHERNET:
+    if not -len(packet.front) <= delta <= packet.direct - ETHERNET:
         return _EINVAL
     packet.move_front(delta)
     refresh(s.context)

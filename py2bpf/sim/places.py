@@ -14,10 +14,11 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, Final
 
+from ..worlds import CURRENT
 from .errors import SimulationError
 
 _HERE: Final = __name__.rpartition(".")[0]
-_OURS: Final = (_HERE, "py2bpf.intrinsics", "py2bpf.worlds")
+_OURS: Final = (_HERE, "py2bpf.borders", "py2bpf.intrinsics", "py2bpf.worlds")
 
 
 def caller() -> FrameType:
@@ -32,14 +33,24 @@ def caller() -> FrameType:
 
 
 def argument(index: int) -> Any:
-    """The ctypes object that the program's running call has as its argument number ``index``: a char array in a
-    struct or array. None where the argument is something else, or the call's source text isn't known.
+    """The ctypes object that the program's running call has as its argument number ``index``: a char array or number
+    in a struct or array. None where the argument is something else, or the call's source text isn't known. Raises
+    SimulationError for a bit field.
     """
     frame = caller()
+    node = _argument(frame, index)
+    return None if node is None else _place(node, frame)
+
+
+def variable(index: int) -> str | None:
+    """The name of the variable that the program's running call has as its argument number ``index``."""
+    node = _argument(caller(), index)
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _argument(frame: FrameType, index: int) -> ast.expr | None:
     arguments = _arguments(frame.f_code, frame.f_lasti)
-    if arguments is None or index >= len(arguments):
-        return None
-    return _place(arguments[index], frame)
+    return None if arguments is None or index >= len(arguments) else arguments[index]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -78,12 +89,20 @@ def _is_plain(node: ast.expr) -> bool:
 
 
 def field(owner: Any, name: str) -> Any:
-    """A struct's or union's field as an object within it, also where ctypes would copy it."""
+    """A struct's or union's field as an object within it, also where ctypes would copy it; the value of a Global, which
+    lives in its map."""
+    spec, around = getattr(owner, "map_spec", None), CURRENT.get()
+    if name == "value" and isinstance(owner, ctypes._SimpleCData):
+        return owner
+    if name == "value" and spec is not None and spec.is_global and around is not None:
+        return around.view(owner).reference(bytes(4))
     if not isinstance(owner, (ctypes.Structure, ctypes.Union)):
         return None
     for kind in type(owner).__mro__:
         for member, ctype, *bits in kind.__dict__.get("_fields_", ()):
-            if member == name and not bits:
+            if member == name and bits:
+                raise SimulationError(f"the bit field {name!r} has no address: give a variable's, and assign that")
+            if member == name:
                 return _within(owner, ctype, getattr(kind, name).offset)
     return None
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from ..given import shown
 from . import values
 from .errors import SimulationError
 
@@ -33,7 +34,7 @@ def formatted(pattern: str, arguments: Iterator[Any]) -> str:
         if letter == "s":
             return f"%{found['flags']}s" % _text(value)
         if letter == "c":
-            return chr(int(values.plain(value)) & 0xFF)
+            return f"%{found['flags']}s" % chr(int(values.plain(value)) & 0xFF)
         if letter == "p":
             return f"{int(values.plain(value)) & (1 << 64) - 1:016x}"
         return _integer(found, int(values.plain(value)))
@@ -45,7 +46,8 @@ def _integer(found: re.Match[str], value: int) -> str:
     size = _WIDTHS[found["size"]]
     letter = "d" if found["letter"] in "diu" else found["letter"]
     number = _SIGNED[size](value).value if found["letter"] in "di" else value & (1 << 8 * size) - 1
-    return f"%{found['flags']}{letter}" % number
+    flags = found["flags"] if found["letter"] in "di" else found["flags"].replace("+", "").replace(" ", "")
+    return f"%{flags}{letter}" % number
 
 
 def _text(value: Any) -> str:
@@ -53,7 +55,7 @@ def _text(value: Any) -> str:
     if isinstance(data, str):
         return data
     if not isinstance(data, bytes):
-        raise SimulationError(f"%s needs a char array, not {value!r}")
+        raise SimulationError(f"%s needs a char array, not {shown(value)}")
     return data.decode("utf-8", "backslashreplace")
 
 

@@ -7,7 +7,8 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from . import places, values
+from ..given import shown
+from . import addresses, places, values
 from .errors import ProgramEnd, SimulationError
 from .views import used
 
@@ -36,7 +37,7 @@ def target(args: tuple[Any, ...], index: int, name: str) -> Any:
     found = places.argument(index) if isinstance(value, bytes) else None
     if found is None:
         raise SimulationError(
-            f"argument {index + 1} of {name}() must be a ctypes object, not {value!r}"
+            f"argument {index + 1} of {name}() must be a ctypes object, not {shown(value)}"
             + ("; write the struct and its field in the call itself, as in get_current_comm(event.comm)"
                if isinstance(value, bytes) else "")
         )  # fmt: skip
@@ -48,14 +49,23 @@ def raw(value: Any) -> memoryview:
     return memoryview(value).cast("B")
 
 
-def _addrof(_: Simulation, args: tuple[Any, ...]) -> Any:
+def _addrof(simulation: Simulation, args: tuple[Any, ...]) -> Any:
     if isinstance(args[0], int):
-        return (ctypes.c_int64 if args[0] < 1 << 63 else ctypes.c_uint64)(args[0])
+        return simulation.variables.address(args[0])
     return target(args, 0, "addrof")
 
 
-def _memcpy(_: Simulation, args: tuple[Any, ...]) -> None:
-    source, destination = raw(target(args, 0, "memcpy")), raw(target(args, 1, "memcpy"))
+def written(
+    simulation: Simulation, args: tuple[Any, ...], index: int, name: str, in_packet: bool = False
+) -> memoryview:
+    """The bytes of an object that is written to. Raises SimulationError where the compiler refuses that."""
+    found = target(args, index, name)
+    addresses.check_place(found, f"{name}()", simulation.context, in_packet)
+    return raw(found)
+
+
+def _memcpy(simulation: Simulation, args: tuple[Any, ...]) -> None:
+    source, destination = raw(target(args, 0, "memcpy")), written(simulation, args, 1, "memcpy", in_packet=True)
     size = _size(args[2], "memcpy", source, destination)
     destination[:size] = bytes(source[:size])
 
@@ -89,7 +99,7 @@ def packet_of(simulation: Simulation, name: str) -> Any:
 
 
 def _packet_copy(simulation: Simulation, args: tuple[Any, ...]) -> bool:
-    destination = raw(target(args, 2, "packet_copy"))
+    destination = written(simulation, args, 2, "packet_copy")
     size = _size(args[3] if len(args) == 4 else len(destination), "packet_copy", destination)
     found = packet_of(simulation, "packet_copy").read(operator.index(args[1]), size)
     destination[:size] = bytes(size) if found is None else found

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import operator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
+from ..borders import Public, public
 from ..exception import DataTypeError, Py2BpfError
-from ..spec import ErrorSite, HookSpec
+from ..given import shown
+from ..spec import ContextSpec, ErrorSite, HookSpec
 from ..worlds import CURRENT
-from . import contexts, world
+from . import contexts, searches, world
 from .contexts import Context
 from .environment import Environment
 from .errors import ProgramEnd, SimulationError
 from .maps import MapView
 
 _OURS: Final = __name__.rpartition(".")[0]
+_AROUND: Final = ("py2bpf.borders", "py2bpf.intrinsics", "py2bpf.worlds")
 _U32: Final = (1 << 32) - 1
 
 
@@ -38,12 +42,13 @@ class SimRun:
     trace: tuple[str, ...] = ()
     views: tuple[MapView, ...] = field(default=(), repr=False)
 
+    @public
     def items(self, map: Any) -> list[tuple[Any, Any]]:
         """The (key, value) pairs that the run left in a map: of an isolated run only this tells them."""
         return world.items(self.views, map)
 
 
-class Runner:
+class Runner(Public):
     """Runs one function many times: ``runner(packet)`` is ``run(fn, packet, ...)`` with all else decided before.
 
     See run() for the arguments.
@@ -53,11 +58,12 @@ class Runner:
         self, fn: Any, *, hook: Any = None, isolated: bool = False, raise_errors: bool = False,
         environment: Environment | None = None,
     ) -> None:  # fmt: skip
+        searches.teach()
         self.hook: HookSpec = contexts.hook_of(hook, fn)
         self._probe = fn if hasattr(fn, "fn") else None
         self.fn = getattr(fn, "fn", fn)
         if not callable(self.fn):
-            raise DataTypeError(f"give the function that would be compiled, not {fn!r}")
+            raise DataTypeError(f"give the function that would be compiled, not {shown(fn)}")
         self.isolated, self.raise_errors = isolated, raise_errors
         self.environment = environment or Environment()
 
@@ -89,17 +95,22 @@ class Runner:
             tuple(around.views.values()),
         )
 
+    @functools.cached_property
+    def _spec(self) -> ContextSpec:
+        """The type of a probe's argument, which may have to be looked up in the kernel."""
+        return contexts.spec_of(self._probe)
+
     def _context(self, given: Any) -> Context:
         if isinstance(given, (bytes, bytearray)):
             return contexts.packet_context(given, self.hook)
         if isinstance(given, Context):
-            return given
+            return contexts.retyped(given, self._spec) if hasattr(self._probe, "targets") else given
         if isinstance(given, ctypes.Structure):
             return contexts.wrapped(given)
         if self._probe is not None and (given is None or isinstance(given, dict)):
-            return contexts.context(self._probe, **(given or {}))
+            return contexts.context(self._spec, **(given or {}))
         raise DataTypeError("give a packet (bytes, from its Ethernet header on) or a context "
-                            f"(sim.registers(...), sim.context(...)), not {given!r}")  # fmt: skip
+                            f"(sim.registers(...), sim.context(...)), not {shown(given)}")  # fmt: skip
 
     def _result(self, value: Any) -> int:
         if value is None:
@@ -109,7 +120,7 @@ class Runner:
         try:
             return operator.index(value)
         except TypeError:
-            raise SimulationError(f"the program returned {value!r}: programs return integers or None") from None
+            raise SimulationError(f"the program returned {shown(value)}: programs return integers or None") from None
 
 
 def is_programs_own(error: BaseException) -> bool:
@@ -123,12 +134,13 @@ def site(error: Exception) -> ErrorSite:
     filename, line = "<unknown>", 0
     while at is not None:
         module = at.tb_frame.f_globals.get("__name__", "")
-        if module not in ("py2bpf.intrinsics", "py2bpf.worlds") and not f"{module}.".startswith(f"{_OURS}."):
+        if module not in _AROUND and not f"{module}.".startswith(f"{_OURS}."):
             filename, line = at.tb_frame.f_code.co_filename, at.tb_lineno
         at = at.tb_next
     return ErrorSite(filename, line, type(error).__name__)
 
 
+@public
 def run(
     fn: Any, given: Any = None, *, hook: Any = None, isolated: bool = False, raise_errors: bool = False,
     environment: Environment | None = None,

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..exception import DataTypeError
-from ..kernel.codec import RecordCodec, codec_for, type_name
+from ..given import shown
+from ..kernel.codec import RecordCodec, codec_for, key_codec_for, type_name
 
 Encoder = Callable[[Any], bytes]
 
@@ -19,6 +20,12 @@ def encoder(ctype: Any) -> Encoder:
     """The function that makes bytes of a program's values for a ctypes type. It raises DataTypeError for what no
     program can store, and for None, which a compiled one finds when it runs, a TypeError of the program's own."""
     return functools.partial(_encoded, ctype, _encoder(ctype))
+
+
+@functools.lru_cache(maxsize=1024)
+def key_encoder(ctype: Any) -> Encoder:
+    """As encoder(), for keys: of an array of chars all bytes count."""
+    return functools.partial(_encoded, ctype, key_codec_for(ctype).encode) if is_chars(ctype) else encoder(ctype)
 
 
 def _encoded(ctype: Any, encode: Encoder, value: Any) -> bytes:
@@ -46,17 +53,17 @@ def _scalar(ctype: Any, value: Any) -> bytes:
     try:
         return bytes(ctype(operator.index(plain(value))))
     except TypeError:
-        raise DataTypeError(f"{type_name(ctype)} takes an integer, not {value!r}") from None
+        raise DataTypeError(f"{type_name(ctype)} takes an integer, not {shown(value)}") from None
 
 
 def _record(ctype: Any, value: Any) -> bytes:
     if isinstance(value, ctype):
         return codec_for(ctype).encode(value)
     if not isinstance(value, (tuple, list)):
-        raise DataTypeError(f"{type_name(ctype)} takes an instance of it or a tuple, not {value!r}")
+        raise DataTypeError(f"{type_name(ctype)} takes an instance of it or a tuple, not {shown(value)}")
     members = _codec(ctype).members
     if len(members) != len(value):
-        raise DataTypeError(f"{type_name(ctype)} has {len(members)} fields, not the {len(value)} of {value!r}")
+        raise DataTypeError(f"{type_name(ctype)} has {len(members)} fields, not the {len(value)} of {shown(value)}")
     made = ctype()
     for member, part in zip(members, value, strict=True):
         if isinstance(part, (tuple, list)):
@@ -76,7 +83,7 @@ def _array(ctype: Any, value: Any) -> bytes:
     if isinstance(value, (ctypes.Array, bytes, bytearray, tuple, list)) and len(value) == ctype._length_:
         item = encoder(ctype._type_)
         return b"".join(item(each) for each in value)
-    raise DataTypeError(f"{type_name(ctype)} takes a sequence of {ctype._length_} items, not {value!r}")
+    raise DataTypeError(f"{type_name(ctype)} takes a sequence of {ctype._length_} items, not {shown(value)}")
 
 
 def is_number(ctype: Any) -> bool:
@@ -91,7 +98,12 @@ def view(ctype: Any, buffer: bytearray | memoryview, offset: int = 0) -> Any:
 
 def view_type(ctype: Any) -> Any:
     """The type itself; of char arrays one that can do what programs can."""
-    return _chars(ctype) if issubclass(ctype, ctypes.Array) and ctype._type_ is ctypes.c_char else ctype
+    return _chars(ctype) if is_chars(ctype) else ctype
+
+
+def is_chars(ctype: Any) -> bool:
+    """Whether it is an array of chars, which ctypes reads as bytes where it is a field."""
+    return issubclass(ctype, ctypes.Array) and ctype._type_ is ctypes.c_char
 
 
 class _Chars:

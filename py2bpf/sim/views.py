@@ -11,7 +11,8 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from . import values
+from .. import padding
+from . import texts, values
 
 if TYPE_CHECKING:
     from .packet import Packet
@@ -51,6 +52,8 @@ class View:
         if name in _guarded(kind):
             used(self)
         super().__setattr__(name, value)
+        if isinstance(value, bytes):
+            _end_text(self, name, value)
 
     def __eq__(self, other: object) -> bool:
         """As the type itself compares, which may be by the exact type."""
@@ -87,10 +90,23 @@ def make(ctype: Any, packet: Packet, offset: int) -> Any:
 
 
 def used(value: Any) -> Any:
-    """The value; every use of an object's bytes passes here. Raises AttributeError for a view that is lost."""
-    if isinstance(value, View) and value._py2bpf_end > len(value._py2bpf_packet.buffer):
+    """The value, of a map's text the array; every use of an object's bytes passes here. Raises AttributeError for a
+    view that is lost."""
+    if isinstance(value, texts.Text):
+        return value.array
+    if isinstance(value, View) and value._py2bpf_end > value._py2bpf_packet.start + value._py2bpf_packet.direct:
         raise AttributeError("the packet no longer reaches this view: it became shorter after ctx.packet() gave it")
     return value
+
+
+def _end_text(view: Any, name: str, value: bytes) -> None:
+    """All of an array of chars belongs to its text, also in a packet."""
+    kind = view._py2bpf_plain
+    field = inspect.getattr_static(kind, name, None)
+    if isinstance(field, _FIELD):
+        padding.end_text(view, field.offset, field.size, value)
+    elif issubclass(kind, ctypes.Array) and name == "value":
+        padding.end_text(view, 0, ctypes.sizeof(kind), value)
 
 
 def _part(owner: View, value: Any) -> Any:

@@ -9,7 +9,8 @@ from ..btf.shapes import KernelType
 from ..intrinsics import Helper
 from ..kernel.variable import record_value
 from ..spec import HookSpec
-from . import helpers, kernel_memory, maps, pseudo
+from . import helpers, kernel_memory, maps, pseudo, texts
+from .addresses import Variables
 from .contexts import Context
 from .environment import Environment
 from .errors import SimulationError
@@ -32,6 +33,7 @@ class Simulation:
         self.events: list[Event] = []
         self.trace: list[str] = []
         self.views: dict[int, MapView] = {}
+        self.variables = Variables()
 
     def view(self, map: Any) -> MapView:
         """A map as this program sees it."""
@@ -46,7 +48,10 @@ class Simulation:
         """A map's method, called by the program."""
         if kwargs and not (name == "output" and list(kwargs) == ["size"]):
             raise SimulationError(f".{name}() of a map takes no keyword arguments in programs")
-        return maps.OPERATIONS[name](self, self.view(map), *args, **kwargs)
+        try:
+            return maps.OPERATIONS[name](self, self.view(map), *args, **kwargs)
+        finally:
+            self._refresh()
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A helper or pseudo function, called by the program."""
@@ -54,9 +59,20 @@ class Simulation:
             raise SimulationError(f"{function.__name__}() takes no keyword arguments in programs")
         if isinstance(function, KernelType):
             return kernel_memory.construct(self.environment.memory, function, *args)
+        self.variables.pull()
+        args = tuple(texts.place(arg) for arg in args)
         if isinstance(function, Helper):
-            return helpers.call(self, function.info, args)
-        return pseudo.call(self, function, args)
+            result = helpers.call(self, function.info, args)
+        else:
+            result = pseudo.call(self, function, args)
+        self.variables.push()
+        self._refresh()
+        return result
+
+    def _refresh(self) -> None:
+        """What refers to texts in maps has what is there now."""
+        for view in self.views.values():
+            texts.refresh(view.texts)
 
     def emit(self, view: MapView, data: bytes) -> int:
         """Writes a record to a queue or ring buffer: 0, or a negative error number."""

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
+from ..borders import public
 from ..exception import DataRangeError, DataTypeError
+from ..given import shown
 
 ETH_P_IP: Final = 0x0800
 ETH_P_IPV6: Final = 0x86DD
@@ -29,6 +31,7 @@ _SRC, _DST = "192.0.2.1", "192.0.2.2"
 _MAC_SRC, _MAC_DST = "02:00:00:00:00:01", "02:00:00:00:00:02"
 _MAX_VLAN: Final = 4095
 
+_T = TypeVar("_T")
 Address = str | ipaddress.IPv4Address | ipaddress.IPv6Address
 Vlan = int | Sequence[int] | None
 
@@ -44,14 +47,23 @@ def _check(data: dict[str, Any], **bits: tuple[int, Any]) -> None:
     """
     for name, value in data.items():
         if not isinstance(value, (bytes, bytearray, memoryview)):
-            raise DataTypeError(f"{name} is bytes, not {value!r}")
+            raise DataTypeError(f"{name} is bytes, not {shown(value)}")
     for name, (size, number) in bits.items():
         if not isinstance(number, int):
-            raise DataTypeError(f"{name} is an integer, not {number!r}")
+            raise DataTypeError(f"{name} is an integer, not {shown(number)}")
         if not 0 <= number < 1 << size:
-            raise PacketError(f"{name} is 0 to {(1 << size) - 1}, not {number}")
+            raise PacketError(f"{name} is 0 to {(1 << size) - 1}, not {shown(number)}")
 
 
+def _told(make: Callable[[], _T]) -> _T:
+    """What Python makes of a user's text; its refusal as our own, which shows the user's frames alone."""
+    try:
+        return make()
+    except ValueError as error:
+        raise PacketError(str(error)) from None
+
+
+@public
 def checksum(data: bytes) -> int:
     """The Internet checksum of RFC 1071."""
     padded = data + b"\0" if len(data) % 2 else data
@@ -61,14 +73,16 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
+@public
 def mac(text: str) -> bytes:
     """The six bytes of ``02:00:00:00:00:01``. Raises ValueError."""
     parts = text.split(":")
     if len(parts) != 6:
-        raise ValueError(f"{text!r} is no Ethernet address such as {_MAC_SRC}")
-    return bytes(int(part, 16) for part in parts)
+        raise PacketError(f"{shown(text)} is no Ethernet address such as {_MAC_SRC}")
+    return _told(lambda: bytes(int(part, 16) for part in parts))
 
 
+@public
 def ethernet(
     payload: bytes = b"", ethertype: int | None = None, *, src: str = _MAC_SRC, dst: str = _MAC_DST, vlan: Vlan = None
 ) -> bytes:
@@ -79,7 +93,7 @@ def ethernet(
     if ethertype is None:
         version = payload[0] >> 4 if payload else 0
         if version not in (4, 6):
-            raise ValueError("the payload is neither IPv4 nor IPv6: give the frame's ethertype")
+            raise PacketError("the payload is neither IPv4 nor IPv6: give the frame's ethertype")
         ethertype = ETH_P_IP if version == 4 else ETH_P_IPV6
     _check({}, ethertype=(16, ethertype))
     return mac(dst) + mac(src) + _tags(vlan) + struct.pack("!H", ethertype) + payload
@@ -88,11 +102,12 @@ def ethernet(
 def _tags(vlan: Vlan) -> bytes:
     numbers = [] if vlan is None else [vlan] if isinstance(vlan, int) else list(vlan)
     if any(not 0 <= number <= _MAX_VLAN for number in numbers):
-        raise ValueError(f"VLANs are 0 to {_MAX_VLAN}, not {vlan!r}")
+        raise PacketError(f"VLANs are 0 to {_MAX_VLAN}, not {shown(vlan)}")
     kinds = [ETH_P_8021AD] * (len(numbers) - 1) + [ETH_P_8021Q]
     return b"".join(struct.pack("!HH", kind, number) for kind, number in zip(kinds, numbers, strict=False))
 
 
+@public
 def ipv4(
     payload: bytes = b"", src: Address = _SRC, dst: Address = _DST, proto: int = UDP, *, ttl: int = 64, tos: int = 0,
     ident: int = 0, fragment: int = 0, more: bool = False, options: bytes = b"",
@@ -104,18 +119,19 @@ def ipv4(
            fragment=(16, fragment))  # fmt: skip
     options = bytes(options) + bytes(-len(options) % 4)
     if len(options) > 40:
-        raise ValueError(f"IPv4 has room for 40 bytes of options, not for {len(options)}")
+        raise PacketError(f"IPv4 has room for 40 bytes of options, not for {len(options)}")
     words = 5 + len(options) // 4
     length = 4 * words + len(payload)
     if length > 0xFFFF:
         raise PacketError(f"payload: an IPv4 packet has at most 65535 bytes, not {length}")
     header = struct.pack(
         "!BBHHHBBH4s4s", 4 << 4 | words, tos, length, ident, fragment | more << 13, ttl, proto, 0,
-        ipaddress.IPv4Address(src).packed, ipaddress.IPv4Address(dst).packed,
+        _told(lambda: ipaddress.IPv4Address(src).packed), _told(lambda: ipaddress.IPv4Address(dst).packed),
     ) + options  # fmt: skip
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + payload
 
 
+@public
 def ipv6(
     payload: bytes = b"", src: Address = "2001:db8::1", dst: Address = "2001:db8::2", proto: int = UDP, *,
     hops: int = 64, traffic_class: int = 0, flow: int = 0,
@@ -125,10 +141,11 @@ def ipv6(
     if len(payload) > 0xFFFF:
         raise PacketError(f"payload: an IPv6 packet has at most 65535 bytes of it, not {len(payload)}")
     first = 6 << 28 | traffic_class << 20 | flow
-    addresses = ipaddress.IPv6Address(src).packed + ipaddress.IPv6Address(dst).packed
+    addresses = _told(lambda: ipaddress.IPv6Address(src).packed + ipaddress.IPv6Address(dst).packed)
     return struct.pack("!IHBB", first, len(payload), proto, hops) + addresses + payload
 
 
+@public
 def udp(
     src: Address = _SRC, dst: Address = _DST, sport: int = 40000, dport: int = 9, payload: bytes = b"", *,
     vlan: Vlan = None, ttl: int = 64,
@@ -141,6 +158,7 @@ def udp(
     return _framed(src, dst, UDP, segment[:6] + struct.pack("!H", total) + payload, vlan, ttl)
 
 
+@public
 def tcp(
     src: Address = _SRC, dst: Address = _DST, sport: int = 40000, dport: int = 80, payload: bytes = b"", *,
     flags: str = "A", seq: int = 0, ack: int = 0, window: int = 65535, options: bytes = b"", vlan: Vlan = None,
@@ -154,11 +172,11 @@ def tcp(
            window=(16, window), ttl=(8, ttl))  # fmt: skip
     unknown = set(flags.upper()) - set(TCP_FLAGS)
     if unknown:
-        raise ValueError(f"TCP has the flags {TCP_FLAGS}, not {''.join(sorted(unknown))}")
+        raise PacketError(f"TCP has the flags {TCP_FLAGS}, not {''.join(sorted(unknown))}")
     bits = sum(1 << TCP_FLAGS.index(letter) for letter in set(flags.upper()))
     options = bytes(options) + bytes(-len(options) % 4)
     if len(options) > 40:
-        raise ValueError(f"TCP has room for 40 bytes of options, not for {len(options)}")
+        raise PacketError(f"TCP has room for 40 bytes of options, not for {len(options)}")
     _fits(src, dst, 20 + len(options), payload)
     offset = 5 + len(options) // 4
     segment = struct.pack("!HHIIBBHHH", sport, dport, seq, ack, offset << 4, bits, window, 0, 0) + options + payload
@@ -166,6 +184,7 @@ def tcp(
     return _framed(src, dst, TCP, segment[:16] + struct.pack("!H", total) + segment[18:], vlan, ttl)
 
 
+@public
 def icmp(
     src: Address = _SRC, dst: Address = _DST, kind: int | None = None, code: int = 0, payload: bytes = b"", *,
     rest: int = 0, vlan: Vlan = None, ttl: int = 64,
@@ -185,9 +204,9 @@ def icmp(
 
 
 def _version(src: Address, dst: Address) -> int:
-    versions = {ipaddress.ip_address(src).version, ipaddress.ip_address(dst).version}
+    versions = _told(lambda: {ipaddress.ip_address(each).version for each in (src, dst)})
     if len(versions) > 1:
-        raise ValueError(f"{src} and {dst} are of different IP versions")
+        raise PacketError(f"{src} and {dst} are of different IP versions")
     return versions.pop()
 
 

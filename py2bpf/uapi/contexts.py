@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import platform
+from collections.abc import Sequence
 from ctypes import c_int32, c_int64, c_uint8, c_uint32, c_uint64
-from typing import Final
+from itertools import zip_longest
+from typing import Any, Final
 
 from ..exception import NotSupported
-from ..spec import ContextSpec, Field
+from ..spec import ContextSpec, Field, Located
 from .prog_types import ProgType
 from .syscalls import SYSCALL_ABI
 
@@ -122,34 +124,39 @@ def _abi(machine: str) -> _Abi:
         raise NotSupported(_ENOSYS, f"registers of {machine}: py2bpf knows those of {known}") from None
 
 
-def pt_regs(machine: str | None = None, *, entry: bool = True, exit: bool = True) -> ContextSpec:
+def pt_regs(
+    machine: str | None = None, *, entry: bool = True, exit: bool = True, types: Sequence[Any] = (), result: Any = None
+) -> ContextSpec:
     """The registers of a probed function.
 
-    ``args[0]`` to ``args[5]`` are its integer arguments, which only its entry knows; ``ret`` is its result, a signed
-    number, which only its exit knows; ``ip`` and ``sp`` are always there. Of functions that return C's int the upper
-    half of the register means nothing: ``ret32`` is their result. Raises NotSupported on unknown machines.
+    ``args[0]`` to ``args[5]`` are its integer arguments, which only its entry knows; ``ret`` is its result, which only
+    its exit knows; ``ip`` and ``sp`` are always there. ``types`` are the ctypes types of the arguments, ``result`` that
+    of the result: the rest of a register means nothing. Where they aren't known (None), arguments are unsigned numbers
+    of 64 bits and the result is a signed one, ``ret32`` its lower half. Raises NotSupported on unknown machines.
     """
     abi = _abi(machine or platform.machine())
-    fields: dict[str, Field | tuple[Field, ...]] = {"ip": Field(abi.ip), "sp": Field(abi.sp)}
+    fields: dict[str, Field | Located | tuple[Field, ...]] = {"ip": Field(abi.ip), "sp": Field(abi.sp)}
     if entry:
-        fields["args"] = tuple(map(Field, abi.args))
+        args = zip_longest(abi.args, types[: len(abi.args)])
+        fields["args"] = tuple(Field(name, None, ctype) for name, ctype in args)
     if exit:
-        fields |= {"ret": Field(f"{abi.ret}_i64"), "ret32": Field(f"{abi.ret}_i32")}
+        fields |= {"ret": Field(f"{abi.ret}_i64", None, result), "ret32": Field(f"{abi.ret}_i32")}
     return ContextSpec(abi.struct, fields)
 
 
-def syscall_regs(machine: str | None = None) -> ContextSpec:
+def syscall_regs(machine: str | None = None, *, types: Sequence[Any] = ()) -> ContextSpec:
     """The registers at the entry of a system call's wrapper, which points at those with the call's arguments.
 
     ``args`` and the argument registers of C and of system calls mean the call's own arguments: on x86-64 the fourth
-    is both ``rcx`` and ``r10``.
+    is both ``rcx`` and ``r10``. Registers by name are unsigned numbers of 64 bits; of ``args`` see pt_regs().
     """
     machine = machine or platform.machine()
     abi, call = _abi(machine), SYSCALL_ABI[machine]
     own = {name: Field(name, call.pointer) for name in call.args}
     own |= {name: own[user] for name, user in zip(abi.args, call.args, strict=True)}
-    fields: dict[str, Field | tuple[Field, ...]] = {"ip": Field(abi.ip), "sp": Field(abi.sp), **own}
-    fields["args"] = tuple(own[name] for name in call.args)
+    fields: dict[str, Field | Located | tuple[Field, ...]] = {"ip": Field(abi.ip), "sp": Field(abi.sp), **own}
+    args = zip_longest(call.args, types[: len(call.args)])
+    fields["args"] = tuple(Field(name, call.pointer, ctype) for name, ctype in args)
     return ContextSpec(abi.struct, fields)
 
 

@@ -3,12 +3,17 @@
 Facts from bpf-helpers(7), ``enum bpf_func_id`` and the ``bpf_func_proto`` tables of the kernel; a test proves
 numbers and argument counts against the running kernel's BTF and libbpf's header, and licences by loading.
 Invariant: a SIZE stands directly after the buffer or string whose length in bytes it is.
+
+``fills`` names the OUT buffers that a helper writes wholly, ``texts`` those in which it writes a text up to its NUL. Of
+any other buffer a part may stay as it was, so the compiler keeps the zeros which are there before.
 """
 
 from __future__ import annotations
 
 from enum import Enum, auto
 from typing import Final, NamedTuple
+
+from .map_types import MapType
 
 
 class Arg(Enum):
@@ -71,10 +76,17 @@ class HelperInfo(NamedTuple):
     """Pointers that may be NULL (with size 0, where a size follows)."""
     reads: tuple[int, ...] = ()
     """OUT buffers that the helper also reads: initialise them."""
+    fills: tuple[int, ...] = ()
+    """OUT buffers of which the helper writes every byte, also when it fails."""
+    texts: tuple[int, ...] = ()
+    """OUT buffers that get a text: what is behind its NUL stays, at least on some kernels."""
     constant: tuple[int, ...] = ()
     """Integers that the verifier must know exactly."""
     rodata: tuple[int, ...] = ()
     """Strings that must lie in a frozen read-only array map, not on the stack."""
+    maps: tuple[MapType, ...] = ()
+    """The kinds of maps that it takes, where these aren't all that have keys: check_map_func_compatibility() of
+    kernel/bpf/verifier.c."""
     notes: str = ""
 
 
@@ -82,6 +94,10 @@ _CTX, _MAP, _KEY, _VALUE, _MEM = Arg.CTX, Arg.MAP, Arg.KEY, Arg.VALUE, Arg.MEM
 _OUT, _SIZE, _FMT, _INT, _ADDR = Arg.OUT, Arg.SIZE, Arg.FMT, Arg.INT, Arg.ADDR
 _I64, _U64, _U32, _VOID = Ret.I64, Ret.U64, Ret.U32, Ret.VOID
 _H = HelperInfo
+_PERF_EVENTS: Final = (MapType.PERF_EVENT_ARRAY,)
+_RINGS: Final = (MapType.RINGBUF,)
+_CGROUPS: Final = (MapType.CGROUP_ARRAY,)
+_QUEUES: Final = (MapType.QUEUE, MapType.STACK)
 
 # fmt: off
 _TABLE: Final = (
@@ -90,17 +106,23 @@ _TABLE: Final = (
     _H("map_update_elem", 2, (_MAP, _KEY, _VALUE, _INT), _I64,
        "Sets a key's value; flags BPF_ANY, BPF_NOEXIST, BPF_EXIST."),
     _H("map_delete_elem", 3, (_MAP, _KEY), _I64, "Removes a key; -ENOENT when it is missing."),
-    _H("map_push_elem", 87, (_MAP, _VALUE, _INT), _I64, "Adds a value to a queue, stack or bloom filter."),
+    _H("map_push_elem", 87, (_MAP, _VALUE, _INT), _I64, "Adds a value to a queue, stack or bloom filter.",
+       maps=(*_QUEUES, MapType.BLOOM_FILTER)),
     _H("map_pop_elem", 88, (_MAP, _OUT), _I64, "Takes the next value from a queue or stack.",
-       notes="the buffer has the size of the map's value"),
+       notes="the buffer has the size of the map's value",
+       maps=_QUEUES),
     _H("map_peek_elem", 89, (_MAP, _OUT), _I64, "Copies the next value of a queue or stack; asks a bloom filter.",
-       reads=(1,), notes="the buffer has the size of the map's value"),
+       reads=(1,), notes="the buffer has the size of the map's value",
+       maps=(*_QUEUES, MapType.BLOOM_FILTER)),
     _H("map_lookup_percpu_elem", 195, (_MAP, _KEY, _INT), Ret.MAP_VALUE, "Finds a key's value on the given CPU.",
-       notes="per-CPU maps only"),
+       notes="per-CPU maps only",
+       maps=(MapType.PERCPU_ARRAY, MapType.PERCPU_HASH, MapType.LRU_PERCPU_HASH)),
     _H("get_local_storage", 81, (_MAP, _INT), Ret.MAP_VALUE, "The storage that belongs to the program's cgroup.",
-       notes="cgroup programs only; never NULL; flags must be 0"),
+       notes="cgroup programs only; never NULL; flags must be 0",
+       maps=(MapType.CGROUP_STORAGE, MapType.PERCPU_CGROUP_STORAGE)),
     _H("tail_call", 12, (_CTX, _MAP, _INT), _I64,
-       "Jumps into a program of a program array; comes back only on failure."),
+       "Jumps into a program of a program array; comes back only on failure.",
+       maps=(MapType.PROG_ARRAY,)),
     _H("spin_lock", 93, (_MEM,), _VOID, "Locks the bpf_spin_lock inside a map value.",
        notes="the map needs BTF that shows the lock; not for tracing programs"),
     _H("spin_unlock", 94, (_MEM,), _VOID, "Unlocks the bpf_spin_lock inside a map value.",
@@ -108,16 +130,20 @@ _TABLE: Final = (
     # Delivering data to user space
     _H("perf_event_output", 25, (_CTX, _MAP, _INT, _MEM, _SIZE), _I64,
        "Writes a record to the perf buffer of the CPU named in the flags.", gpl_only=True,
-       notes="flags: BPF_F_CURRENT_CPU or the CPU; for packets the upper 32 bits say how many packet bytes to append"),
-    _H("ringbuf_output", 130, (_MAP, _MEM, _SIZE, _INT), _I64, "Copies a record into a ring buffer."),
+       notes="flags: BPF_F_CURRENT_CPU or the CPU; for packets the upper 32 bits say how many packet bytes to append",
+       maps=_PERF_EVENTS),
+    _H("ringbuf_output", 130, (_MAP, _MEM, _SIZE, _INT), _I64, "Copies a record into a ring buffer.",
+       maps=_RINGS),
     _H("ringbuf_reserve", 131, (_MAP, _INT, _INT), Ret.MEM,
        "Reserves a record of size bytes in a ring buffer; NULL when full.", constant=(1,),
-       notes="flags must be 0; every path must submit or discard the record"),
+       notes="flags must be 0; every path must submit or discard the record",
+       maps=_RINGS),
     _H("ringbuf_submit", 132, (_MEM, _INT), _VOID, "Publishes a reserved record.",
        notes="the record must come from ringbuf_reserve"),
     _H("ringbuf_discard", 133, (_MEM, _INT), _VOID, "Drops a reserved record.",
        notes="the record must come from ringbuf_reserve"),
-    _H("ringbuf_query", 134, (_MAP, _INT), _U64, "A number about a ring buffer: unread bytes, size, positions."),
+    _H("ringbuf_query", 134, (_MAP, _INT), _U64, "A number about a ring buffer: unread bytes, size, positions.",
+       maps=_RINGS),
     _H("trace_printk", 6, (_FMT, _SIZE, _INT, _INT, _INT), _I64, "Writes a formatted line to trace_pipe.",
        gpl_only=True, optional=3, notes="the format takes at most three conversions"),
     _H("trace_vprintk", 177, (_FMT, _SIZE, _MEM, _SIZE), _I64,
@@ -134,38 +160,41 @@ _TABLE: Final = (
     # Who is running
     _H("get_current_pid_tgid", 14, (), _U64, "tgid << 32 | pid, in the kernel's words: process, thread."),
     _H("get_current_uid_gid", 15, (), _U64, "gid << 32 | uid of the current task."),
-    _H("get_current_comm", 16, (_OUT, _SIZE), _I64, "Copies the current task's name (16 bytes at most, with NUL)."),
+    _H("get_current_comm", 16, (_OUT, _SIZE), _I64, "Copies the current task's name (16 bytes at most, with NUL).",
+       texts=(0,), notes="Linux pads it with zeros, but for some versions around 6.1"),
     _H("get_current_task", 35, (), _U64, "Address of the current task_struct.", gpl_only=True),
     _H("get_current_task_btf", 158, (), Ret.PTR, "The current task_struct, typed for the verifier.", gpl_only=True),
     _H("get_current_cgroup_id", 80, (), _U64, "The id of the current task's cgroup (version 2)."),
     _H("get_current_ancestor_cgroup_id", 123, (_INT,), _U64,
        "The id of the current cgroup's ancestor at a level; 0 is the root."),
     _H("current_task_under_cgroup", 37, (_MAP, _INT), _I64,
-       "1 when the current task is in the cgroup at an index of the map."),
+       "1 when the current task is in the cgroup at an index of the map.",
+       maps=_CGROUPS),
     _H("get_ns_current_pid_tgid", 120, (_INT, _INT, _OUT, _SIZE), _I64,
-       "pid and tgid as the pid namespace sees them whose device and inode are given."),
+       "pid and tgid as the pid namespace sees them whose device and inode are given.", fills=(2,)),
     _H("send_signal", 109, (_INT,), _I64, "Sends a signal to the current process."),
     _H("send_signal_thread", 117, (_INT,), _I64, "Sends a signal to the current thread."),
     # Foreign memory
     _H("probe_read", 4, (_OUT, _SIZE, _ADDR), _I64,
-       "Copies from an address; use the _kernel or _user form where there is one.", gpl_only=True),
+       "Copies from an address; use the _kernel or _user form where there is one.", gpl_only=True, fills=(0,)),
     _H("probe_read_str", 45, (_OUT, _SIZE, _ADDR), _I64, "Copies a string from an address; see probe_read.",
-       gpl_only=True),
+       gpl_only=True, texts=(0,)),
     _H("probe_read_user", 112, (_OUT, _SIZE, _ADDR), _I64, "Copies from user memory; zeroes the buffer on failure.",
-       gpl_only=True),
+       gpl_only=True, fills=(0,)),
     _H("probe_read_kernel", 113, (_OUT, _SIZE, _ADDR), _I64,
-       "Copies from kernel memory; zeroes the buffer on failure.", gpl_only=True),
+       "Copies from kernel memory; zeroes the buffer on failure.", gpl_only=True, fills=(0,)),
     _H("probe_read_user_str", 114, (_OUT, _SIZE, _ADDR), _I64,
-       "Copies a string from user memory; returns its length with NUL.", gpl_only=True),
+       "Copies a string from user memory; returns its length with NUL.", gpl_only=True, texts=(0,)),
     _H("probe_read_kernel_str", 115, (_OUT, _SIZE, _ADDR), _I64,
-       "Copies a string from kernel memory; returns its length with NUL.", gpl_only=True),
+       "Copies a string from kernel memory; returns its length with NUL.", gpl_only=True, texts=(0,)),
     _H("probe_write_user", 36, (_ADDR, _MEM, _SIZE), _I64, "Writes to the current process's memory.", gpl_only=True,
        notes="the kernel logs a warning when such a program is loaded"),
     _H("copy_from_user", 148, (_OUT, _SIZE, _ADDR), _I64, "Copies from user memory, waiting for pages on disk.",
        notes="sleepable programs only"),
     # Tracing
     _H("get_stackid", 27, (_CTX, _MAP, _INT), _I64,
-       "Stores the current stack in a stack trace map; returns its number.", gpl_only=True),
+       "Stores the current stack in a stack trace map; returns its number.", gpl_only=True,
+       maps=(MapType.STACK_TRACE,)),
     _H("get_stack", 67, (_CTX, _OUT, _SIZE, _INT), _I64,
        "Copies the current stack's addresses; returns the bytes written.", gpl_only=True),
     _H("get_func_ip", 173, (_CTX,), _U64, "Address of the probed function.", gpl_only=True),
@@ -173,9 +202,11 @@ _TABLE: Final = (
     _H("override_return", 58, (_CTX, _INT), _I64, "Makes the probed function return a value without running.",
        gpl_only=True, notes="only functions that the kernel marks as error-injectable"),
     _H("perf_event_read", 22, (_MAP, _INT), _U64, "Reads the counter at an index of a perf event array.",
-       gpl_only=True),
+       gpl_only=True,
+       maps=_PERF_EVENTS),
     _H("perf_event_read_value", 55, (_MAP, _INT, _OUT, _SIZE), _I64,
-       "Reads a counter with its enabled and running times.", gpl_only=True),
+       "Reads a counter with its enabled and running times.", gpl_only=True,
+       maps=_PERF_EVENTS),
     _H("perf_prog_read_value", 56, (_CTX, _OUT, _SIZE), _I64,
        "Reads the counter of the perf event that the program runs for.", gpl_only=True),
     _H("read_branch_records", 119, (_CTX, _OUT, _SIZE, _INT), _I64,
@@ -189,17 +220,20 @@ _TABLE: Final = (
     _H("strtoul", 106, (_MEM, _SIZE, _INT, _OUT), _I64,
        "Parses an unsigned number into a u64; returns the characters used.",
        notes="cgroup sysctl and, on newer kernels, all programs"),
-    _H("strncmp", 182, (_MEM, _SIZE, _FMT), _I64, "Compares two strings, as strncmp(3).", rodata=(2,)),
+    _H("strncmp", 182, (_MEM, _SIZE, _FMT), _I64,
+       "Compares two strings, as strncmp(3). The second has to lie in read-only memory, which programs don't have: "
+       "compare char arrays with == and .startswith().", rodata=(2,)),
     _H("snprintf", 165, (_OUT, _SIZE, _FMT, _MEM, _SIZE), _I64,
-       "Formats an array of u64 into a buffer; returns the length with NUL.", gpl_only=True, nullable=(0, 3),
-       rodata=(2,)),
+       "Formats an array of u64 into a buffer; returns the length with NUL. Its format has to lie in read-only memory, "
+       "which programs don't have: send the numbers in a queue, and format them in Python.", gpl_only=True,
+       nullable=(0, 3), texts=(0,), rodata=(2,)),
     _H("snprintf_btf", 149, (_OUT, _SIZE, _MEM, _SIZE, _INT), _I64,
-       "Prints a kernel object described by a struct btf_ptr."),
+       "Prints a kernel object described by a struct btf_ptr.", texts=(0,)),
     # Packets, read
     _H("skb_load_bytes", 26, (_CTX, _INT, _OUT, _SIZE), _I64,
-       "Copies packet bytes from an offset; -EFAULT past the end."),
+       "Copies packet bytes from an offset; -EFAULT past the end.", fills=(2,)),
     _H("skb_load_bytes_relative", 68, (_CTX, _INT, _OUT, _SIZE, _INT), _I64,
-       "Copies packet bytes from an offset that counts from the link or network header."),
+       "Copies packet bytes from an offset that counts from the link or network header.", fills=(2,)),
     _H("skb_pull_data", 39, (_CTX, _INT), _I64, "Makes the first bytes directly accessible (0: the linear part).",
        writes_packet=True),
     _H("get_hash_recalc", 34, (_CTX,), _U32, "The packet's flow hash."),
@@ -211,7 +245,8 @@ _TABLE: Final = (
     _H("skb_cgroup_id", 79, (_CTX,), _U64, "The id of the cgroup of the packet's socket."),
     _H("skb_ancestor_cgroup_id", 83, (_CTX, _INT), _U64, "The id of that cgroup's ancestor at a level; 0 is the root."),
     _H("skb_under_cgroup", 33, (_CTX, _MAP, _INT), _I64,
-       "1 when the packet's socket is in the cgroup at an index of the map."),
+       "1 when the packet's socket is in the cgroup at an index of the map.",
+       maps=_CGROUPS),
     _H("get_route_realm", 24, (_CTX,), _U32, "The routing realm of the packet's destination."),
     _H("skb_get_tunnel_key", 20, (_CTX, _OUT, _SIZE, _INT), _I64, "The tunnel that the packet came through."),
     _H("skb_get_tunnel_opt", 29, (_CTX, _OUT, _SIZE), _I64, "The options of the tunnel that the packet came through."),
@@ -268,14 +303,16 @@ _TABLE: Final = (
        "As redirect, with the link header filled in for the neighbour.", nullable=(1,)),
     _H("redirect_peer", 155, (_INT, _INT), _I64, "As redirect, into the namespace of the device's peer."),
     _H("redirect_map", 51, (_MAP, _INT, _INT), _I64,
-       "Sends the packet to a map's entry: device, CPU or AF_XDP socket."),
+       "Sends the packet to a map's entry: device, CPU or AF_XDP socket.",
+       maps=(MapType.DEVMAP, MapType.DEVMAP_HASH, MapType.CPUMAP, MapType.XSKMAP)),
     # XDP
     _H("xdp_adjust_head", 44, (_CTX, _INT), _I64, "Moves the packet's start; negative grows it.", writes_packet=True),
     _H("xdp_adjust_tail", 65, (_CTX, _INT), _I64, "Moves the packet's end; negative cuts it.", writes_packet=True),
     _H("xdp_adjust_meta", 54, (_CTX, _INT), _I64,
        "Moves the start of the metadata before the packet; negative grows it.", writes_packet=True),
     _H("xdp_get_buff_len", 188, (_CTX,), _U64, "The packet's length, fragments included."),
-    _H("xdp_load_bytes", 189, (_CTX, _INT, _OUT, _SIZE), _I64, "Copies packet bytes from an offset, across fragments."),
+    _H("xdp_load_bytes", 189, (_CTX, _INT, _OUT, _SIZE), _I64, "Copies packet bytes from an offset, across fragments.",
+       notes="where it fails, the buffer stays as it was"),
     _H("xdp_store_bytes", 190, (_CTX, _INT, _MEM, _SIZE), _I64, "Writes packet bytes at an offset, across fragments."),
 )
 # fmt: on

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from ctypes import c_uint32, c_uint64
 from enum import IntEnum, IntFlag
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from ..spec import MapSpec
 
 
 class MapType(IntEnum):
@@ -72,26 +75,34 @@ class MapKind(NamedTuple):
 
     title: str
     since: str
+    made_by: str
+    """The class of py2bpf.datastructures."""
     per_cpu: bool = False
     indexed: bool = False  # keys are 0 ... max_entries - 1, always there
     batch: bool = True  # BPF_MAP_LOOKUP_BATCH gives each stable key once
 
 
 KINDS: Final = {
-    MapType.HASH: MapKind("hash map", "3.19"),
-    MapType.ARRAY: MapKind("array map", "3.19", indexed=True),
-    MapType.PROG_ARRAY: MapKind("program array", "4.2", batch=False),
-    MapType.PERF_EVENT_ARRAY: MapKind("perf event array", "4.3", batch=False),
-    MapType.PERCPU_HASH: MapKind("per-CPU hash map", "4.6", per_cpu=True),
-    MapType.PERCPU_ARRAY: MapKind("per-CPU array map", "4.6", per_cpu=True, indexed=True),
-    MapType.STACK_TRACE: MapKind("stack trace map", "4.6", batch=False),
-    MapType.LRU_HASH: MapKind("LRU hash map", "4.10"),
-    MapType.LRU_PERCPU_HASH: MapKind("per-CPU LRU hash map", "4.10", per_cpu=True),
-    MapType.LPM_TRIE: MapKind("LPM trie", "4.11", batch=False),
-    MapType.RINGBUF: MapKind("ring buffer", "5.8", batch=False),
-    MapType.USER_RINGBUF: MapKind("user ring buffer", "6.1", batch=False),
+    MapType.HASH: MapKind("hash map", "3.19", "HashMap"),
+    MapType.ARRAY: MapKind("array map", "3.19", "ArrayMap", indexed=True),
+    MapType.PROG_ARRAY: MapKind("program array", "4.2", "ProgArray", batch=False),
+    MapType.PERF_EVENT_ARRAY: MapKind("perf event array", "4.3", "BpfQueue", batch=False),
+    MapType.PERCPU_HASH: MapKind("per-CPU hash map", "4.6", "PerCpuHashMap", per_cpu=True),
+    MapType.PERCPU_ARRAY: MapKind("per-CPU array map", "4.6", "PerCpuArrayMap", per_cpu=True, indexed=True),
+    MapType.STACK_TRACE: MapKind("stack trace map", "4.6", "StackTraceMap", batch=False),
+    MapType.LRU_HASH: MapKind("LRU hash map", "4.10", "LruHashMap"),
+    MapType.LRU_PERCPU_HASH: MapKind("per-CPU LRU hash map", "4.10", "LruPerCpuHashMap", per_cpu=True),
+    MapType.LPM_TRIE: MapKind("LPM trie", "4.11", "LpmTrieMap", batch=False),
+    MapType.RINGBUF: MapKind("ring buffer", "5.8", "RingBuffer", batch=False),
+    MapType.USER_RINGBUF: MapKind("user ring buffer", "6.1", "UserRingBuffer", batch=False),
 }
 """The map types that py2bpf creates."""
+
+
+def title(kind: int) -> str:
+    """A kind of map by the class that makes it, or by the kernel's name."""
+    found = KINDS.get(MapType(kind))
+    return f"a {found.made_by}" if found else f"a BPF_MAP_TYPE_{MapType(kind).name}"
 
 MAX_KEY_SIZE: Final = 512
 """MAX_BPF_STACK: keys live on a program's stack."""
@@ -107,3 +118,12 @@ MAX_STACK_DEPTH: Final = 127
 
 NAME_SIZE: Final = 15
 """BPF_OBJ_NAME_LEN without its NUL."""
+
+
+def variable(ctype: Any, name: str = "") -> MapSpec:
+    """The map of one value that programs know without a key: BPF's global variables."""
+    return MapSpec(MapType.ARRAY, c_uint32, ctype, 1, flags=MapFlags.MMAPABLE, name=name, is_global=True)
+
+
+LOSS_COUNTER: Final = variable(c_uint64)
+"""What counts the losses of a map: the same object each time, so that equal programs have equal specs."""

@@ -68,9 +68,14 @@ KEEP_PACKET: Final = 0x7FFFFFFF
 ALLOW: Final = 1
 """A cgroup program's answer for: let the packet pass."""
 
+_RESULTS: Final = {ProgType.CGROUP_SKB: (0, ALLOW)}
+"""What the kernel takes as results, where its verifier wants to see their bounds. (Of a program that is loaded for
+outgoing packets alone it would take 2 and 3 too.)"""
+
 HOOKS: Final[dict[ProgType, HookSpec]] = {
     hook: HookSpec(
-        hook, hook.name.lower(), neutral, safe, packet_loads, packet_access=access != "", packet_stores=access == "rw"
+        hook, hook.name.lower(), neutral, safe, packet_loads, packet_access=access != "", packet_stores=access == "rw",
+        results=_RESULTS.get(hook),
     )
     for hook, neutral, safe, packet_loads, access in (
         (ProgType.SOCKET_FILTER, 0, KEEP_PACKET, True, ""),

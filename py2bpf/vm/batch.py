@@ -6,6 +6,7 @@ from array import array
 from typing import Any, NamedTuple
 
 from ..exception import DataTypeError, KernelError, VmFault
+from ..given import shown
 from . import core
 from .program import VmProgram
 
@@ -28,7 +29,7 @@ def run_many(prog: Any, data: core.Buffer, offsets: memoryview, sizes: memoryvie
     """
     program = getattr(prog, "_loaded", prog)
     if not isinstance(program, VmProgram):
-        raise DataTypeError(f"{prog!r} is no program of the embedded VM: make it inside of py2bpf.vm.backend()")
+        raise DataTypeError(f"{shown(prog)} is no program of the embedded VM: make it inside of py2bpf.vm.backend()")
     if len(sizes) and max(sizes) > core.PACKET_MAX:
         sizes = memoryview(array("I", (min(size, core.PACKET_MAX) for size in sizes)))
     retvals = bytearray(4 * len(sizes))

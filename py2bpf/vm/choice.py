@@ -8,6 +8,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
+from ..borders import Public, public
 from ..exception import Py2BpfError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def _checked(name: object, what: str) -> Name:
     raise Py2BpfError(f"{what} is 'kernel' or 'vm', not {name!r}")
 
 
+@public
 def current() -> Name:
     """Where things are made now: what the innermost backend() says, else PY2BPF_BACKEND, else the kernel.
 
@@ -36,7 +38,7 @@ def current() -> Name:
     return chosen or _checked(os.environ.get(VARIABLE) or "kernel", f"the environment variable {VARIABLE}")
 
 
-class Backend(contextlib.ContextDecorator):
+class Backend(Public, contextlib.ContextDecorator):
     """See backend(). May be entered again, also while it is active."""
 
     def __init__(self, name: Name, cpu: int | None) -> None:
@@ -67,6 +69,7 @@ class Backend(contextlib.ContextDecorator):
         return f"<py2bpf.vm.backend({self._name!r})>"
 
 
+@public
 def backend(name: Name = "vm", *, cpu: int | None = None) -> Backend:
     """A context manager, or decorator of functions: what is made inside lives in the VM (``"kernel"``: in the kernel).
 

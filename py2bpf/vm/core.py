@@ -1,7 +1,7 @@
 """The embedded VM's machine and programs in the C core: csrc/api.h tells what the calls do. They release the GIL.
 
-Handles are cffi pointers that free what they point at. What fails raises KernelError with the errno that the kernel
-would give, except where a docstring says otherwise.
+The machine is a cffi pointer that frees what it points at, programs have handles. What fails raises KernelError with
+the errno that the kernel would give, except where a docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from .._ffi import ffi, lib
 from ..exception import KernelError
+from ..kernel.handles import Handle, is_closed
 from .pause import interruptible
 
 Buffer = bytes | bytearray | memoryview
@@ -53,9 +54,13 @@ def _failure(result: int, what: str) -> KernelError:
     return KernelError(-result, f"{what}: {os.strerror(-result)}")
 
 
-def address(handle: Any) -> int:
-    """A handle's address, which names it in a Fault."""
-    return int(ffi.cast("uintptr_t", handle))
+def address(prog: Handle) -> int:
+    """Where the program lies, which names it in a Fault."""
+    return _number(prog.cell.object)
+
+
+def _number(pointer: Any) -> int:
+    return int(ffi.cast("uintptr_t", pointer))
 
 
 # The machine
@@ -99,32 +104,36 @@ def trace(machine: Any) -> tuple[list[str], int]:
 # Programs
 
 
-def prog_create(machine: Any, slots: Buffer, prog_type: int, maps: Sequence[Any], kfuncs: Sequence[str]) -> Any | Fault:
-    """The handle of a program, made of what kernel.core.encode() gives; ``maps`` are the handles of its maps.
+def prog_create(
+    machine: Any, slots: Buffer, prog_type: int, maps: Sequence[Handle], kfuncs: Sequence[str], what: str
+) -> Handle | Fault:
+    """A program, made of what kernel.core.encode() gives.
 
-    Gives the Fault of a program that the machine refuses.
+    Gives the Fault of a program that the machine refuses. Raises ClosedError where a map is closed.
     """
     names = [ffi.new("char[]", name.encode()) for name in kfuncs]
-    fault, ret = ffi.new("struct p2b_fault *"), ffi.new("struct p2b_vm_prog **")
+    made, fault = Handle(what), ffi.new("struct p2b_fault *")
     result: int = lib.p2b_vm_prog_create(
-        machine, ffi.from_buffer(slots), len(slots) // 8, prog_type, list(maps), len(maps), names, len(names), fault,
-        ret,
-    )
+        machine, ffi.from_buffer(slots), len(slots) // 8, prog_type, [map.cell for map in maps], len(maps), names,
+        len(names), fault, made.cell,
+    )  # fmt: skip
+    if is_closed(result):
+        raise next((map for map in maps if map.closed), made).closed_error()
     if result < 0:
         found = _fault(fault)
         if not found.reason:
             raise _failure(result, "cannot make a program of the embedded VM")
         return found
-    return ffi.gc(ret[0], lib.p2b_vm_prog_destroy)
+    return made
 
 
-def prog_run(prog: Any, data: Buffer, ctx: Buffer, repeat: int = 1, budget: int = 0) -> RunResult | Fault | int:
+def prog_run(prog: Handle, data: Buffer, ctx: Buffer, repeat: int, budget: int) -> RunResult | Fault | int:
     """Runs a program ``repeat`` times on a packet and a context; ``budget`` is about the most instructions of a run
     (0: 2**30).
 
     Gives the Fault of a program that ended with one, and the errno of what the kernel refuses to run.
     """
-    room = PACKET_MAX + 512 if data else 0
+    room = PACKET_MAX + (1 << 13) if data else 0  # an XDP packet grows by its headroom and a page, at most
     packet, context = ffi.from_buffer(data), ffi.from_buffer(ctx)
     out, ctx_out = ffi.new("char[]", room), ffi.new("char[]", len(ctx))
     run = ffi.new("struct p2b_vm_run *")
@@ -132,9 +141,11 @@ def prog_run(prog: Any, data: Buffer, ctx: Buffer, repeat: int = 1, budget: int 
     run.ctx, run.ctx_size, run.ctx_out = context, len(ctx), ctx_out
     run.repeat, run.budget = repeat, budget
     with interruptible() as run.pause:
-        result: int = lib.p2b_vm_run(prog, run)
+        result: int = lib.p2b_vm_run(prog.cell, run)
+    if is_closed(result):
+        raise prog.closed_error()
     if result == -errno.EFAULT and run.fault_prog:
-        return _fault(run.fault, address(run.fault_prog))
+        return _fault(run.fault, _number(run.fault_prog))
     if result < 0:
         return -result
     after = ffi.buffer(out, run.data_out_size)[:]
@@ -152,9 +163,10 @@ class Batch(NamedTuple):
 
 
 def prog_run_many(
-    prog: Any, data: Buffer, offsets: Buffer, sizes: Buffer, times: Buffer | None, retvals: bytearray, budget: int = 0
-) -> Batch:
-    """Runs a network program once for each packet: ``offsets`` (u64 each) and ``sizes`` (u32) say where in ``data`` it
+    prog: Handle, data: Buffer, offsets: Buffer, sizes: Buffer, times: Buffer | None, retvals: bytearray,
+    budget: int = 0,
+) -> Batch:  # fmt: skip
+    """Runs a network program once for each packet: ``offsets`` (u64 each) and ``sizes`` (u32) say where in data it
     lies, ``times`` (u64, nanoseconds) what all clocks show meanwhile. ``retvals`` receives a u32 for each."""
     count = len(sizes) // 4
     if len(offsets) != 8 * count or len(retvals) < 4 * count or (times is not None and len(times) != 8 * count):
@@ -163,7 +175,7 @@ def prog_run_many(
     run.budget = budget
     with interruptible() as run.pause:
         result: int = lib.p2b_vm_run_many(
-            prog,
+            prog.cell,
             ffi.from_buffer(data),
             len(data),
             ffi.from_buffer("uint64_t[]", offsets),
@@ -174,9 +186,11 @@ def prog_run_many(
             done,
             run,
         )
+    if is_closed(result):
+        raise prog.closed_error()
     failure: Fault | int | None = None
     if result == -errno.EFAULT and run.fault_prog:
-        failure = _fault(run.fault, address(run.fault_prog))
+        failure = _fault(run.fault, _number(run.fault_prog))
     elif result < 0:
         failure = -result
     return Batch(done[0], run.insns, run.duration, failure)

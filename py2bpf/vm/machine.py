@@ -7,6 +7,7 @@ import os
 import threading
 from typing import Any, Final
 
+from ..borders import public
 from ..exception import DataRangeError
 from ..kernel.codec import checked_int
 from ..kernel.cpus import possible_cpus
@@ -77,6 +78,7 @@ def _made() -> Machine:
     return made
 
 
+@public
 def set_cpu(cpu: int) -> int:
     """The CPU that the VM's programs run on from now on, for all threads; gives the one before, 0 at first."""
     return machine().set_cpu(cpu)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from ..exception import ClosedError, DataTypeError, KernelError, NotInVm
+from ..exception import DataTypeError, KernelError, NotInVm
+from ..given import shown
 from ..kernel.core import Buffer, failure
 from ..kernel.core import Room as Buffers
 from ..spec import MapSpec
-from ..uapi.map_types import KINDS, MapType, Update
+from ..uapi.map_types import KINDS, MapFlags, MapType, Update
+from ..uapi.operations import full
 from . import core, native
 from .machine import machine
 from .registry import number_of, program_of
@@ -32,22 +35,17 @@ class VmMap:
         self.key_size = key_size
         self.value_size = value_size
         self._spec = spec
+        self._memory: Final = (
+            native.array_memory(spec.value_size, spec.max_entries) if spec.flags & MapFlags.MMAPABLE else None)
         vm = machine()
-        self._handle: Any = native.map_create(
-            vm.handle, spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, vm.n_cpus)
+        self.handle: Final = native.map_create(
+            vm.handle, spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, vm.n_cpus, self._title,
+            self._memory)
 
     @property
     def _title(self) -> str:
         name = f" {self._spec.name!r}" if self._spec.name else ""
         return f"the {KINDS[MapType(self._spec.kind)].title}{name}"
-
-    @property
-    def handle(self) -> Any:
-        """The map in the C core. Raises ClosedError after close()."""
-        handle = self._handle
-        if handle is None:
-            raise ClosedError(f"{self._title} is closed")
-        return handle
 
     @property
     def fd(self) -> int:
@@ -61,26 +59,29 @@ class VmMap:
 
     @property
     def closed(self) -> bool:
-        return self._handle is None
+        return self.handle.closed
 
     def check_open(self) -> None:
-        self.handle  # noqa: B018  raises when closed
+        self.handle.check_open()
 
     def close(self) -> None:
         """Lets go: the core frees the map when no call, queue or program uses it any more."""
-        self._handle = None
+        self.handle.close()
 
     @property
     def memory_stride(self) -> int:
         """Bytes from one value of an array to the next."""
         return len(self.memory()) // self._spec.max_entries
 
-    def memory(self) -> Any:
+    def memory(self) -> mmap.mmap:
         """An array's values as memory that programs write too; the map has MapFlags.MMAPABLE.
 
-        It stays while anybody has it, also after close(). Raises KernelError for other maps.
+        It stays while anybody has it, also after close(). Raises KernelError for other maps, ClosedError.
         """
-        return native.map_memory(self.handle)
+        self.check_open()
+        if self._memory is None:
+            raise KernelError(errno.EPERM, "cannot have the map's values as memory: it is no array made for that")
+        return self._memory
 
     def lookup(self, key: bytes) -> bytes | None:
         return native.map_lookup(self.handle, key, self.value_size)
@@ -102,7 +103,7 @@ class VmMap:
             for i in range(count):
                 self.update(bytes(keys[4 * i : 4 * i + 4]), bytes(values[4 * i : 4 * i + 4]))
             return
-        stored = native.map_store(self.handle, keys, values, count)
+        stored = native.map_store(self.handle, keys, self.key_size, values, self.value_size, count)
         if stored.error:
             extent = f"{stored.done} of {count} entries were stored"
             raise self._explained(failure(stored.error, f"cannot fill the map ({extent})"), f"; {extent}")
@@ -110,8 +111,7 @@ class VmMap:
     def _explained(self, error: KernelError, extent: str = "") -> KernelError:
         kind = KINDS[MapType(self._spec.kind)].title
         if error.errno in (errno.E2BIG, errno.ENOSPC):
-            return KernelError(errno.E2BIG, f"{self._title} is full: it holds "
-                                            f"max_entries={self._spec.max_entries}{extent}")
+            return full(self._title, self._spec, extent)
         if error.errno == errno.EINVAL and self._spec.kind == MapType.PROG_ARRAY:
             return KernelError(errno.EINVAL, f"cannot put that into the {kind}: it takes programs of the VM, all of "
                                              "the same type")
@@ -152,7 +152,7 @@ class VmMap:
         """The number to store for a program of the VM. Raises DataTypeError, or NotInVm for the kernel's programs."""
         if isinstance(value, int):
             raise DataTypeError(f"{self._title} lives in the embedded VM: it takes programs that were made in the VM, "
-                                f"not {value!r}")
+                                f"not {shown(value)}")
         return number_of(value, self._title)
 
     def _set_program(self, key: bytes, value: bytes, flags: int) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import mmap
 from collections.abc import Callable
 from typing import Any, Final
 
 from .._ffi import ffi, lib
 from ..exception import KernelError
-from ..kernel.core import Buffer, Entries, Stored, checked
+from ..kernel.core import Buffer, Entries, Stored, checked, entries_of
+from ..kernel.handles import Handle, is_closed
 from ..kernel.readers import CoreReader
 
 WALK_DELETE: Final[int] = lib.P2B_WALK_DELETE
@@ -38,90 +40,120 @@ def machine_forked(machine: Any) -> None:
 
 
 def map_create(
-    machine: Any, kind: int, key_size: int, value_size: int, max_entries: int, flags: int, n_cpus: int
-) -> Any:
-    """The map's handle. Raises KernelError with the errno that the kernel would give."""
+    machine: Any, kind: int, key_size: int, value_size: int, max_entries: int, flags: int, n_cpus: int,
+    what: str = "a map of the VM", memory: mmap.mmap | None = None,
+) -> Handle:  # fmt: skip
+    """A new map; ``memory`` is where the values of an array shall lie (array_memory()). Raises KernelError with the
+    errno that the kernel would give."""
+    made = Handle(what)
     spec = ffi.new("struct p2b_vm_map_spec *", (kind, key_size, value_size, max_entries, flags, n_cpus))
-    ret = ffi.new("struct vm_map **")
-    checked(lib.p2b_vm_map_create(machine, spec, ret), f"cannot make a map of {max_entries} entries in the VM")
-    return ffi.gc(ret[0], lib.p2b_vm_map_destroy)
+    if memory is not None:
+        spec.memory, spec.done = _lend(memory), lib.p2b_vm_memory_done
+    result: int = lib.p2b_vm_map_create(machine, spec, made.cell)
+    if result < 0 and memory is not None:
+        del _lent[spec.memory]
+    checked(result, f"cannot make a map of {max_entries} entries in the VM")
+    return made
 
 
-def map_lookup(handle: Any, key: bytes, size: int) -> bytes | None:
+_lent: Final[dict[Any, Any]] = {}
+"""By a pointer to it, the memory that maps use: some of them for longer than anybody in Python does."""
+
+
+def array_memory(value_size: int, max_entries: int) -> mmap.mmap:
+    """Memory for the values of an array, all zeros, a copy in a forked child. Raises KernelError."""
+    size: int = lib.p2b_vm_array_size(value_size, max_entries)
+    try:
+        return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except (OSError, OverflowError, ValueError):
+        raise KernelError(errno.ENOMEM, f"cannot make an array of {max_entries} values of {value_size} bytes in the VM"
+                          ) from None
+
+
+def _lend(memory: mmap.mmap) -> Any:
+    lent = ffi.from_buffer(memory)
+    place = ffi.cast("void *", lent)
+    _lent[place] = lent
+    return place
+
+
+# A method in C: what a signal handler raised in a function of Python's here would go to the core, and to nobody.
+ffi.def_extern(name="p2b_vm_memory_done")(_lent.__delitem__)
+
+
+def map_lookup(map: Handle, key: bytes, size: int) -> bytes | None:
     value = ffi.new("char[]", size)
-    result: int = lib.p2b_vm_map_lookup(handle, key, value)
-    return _found(result, value, "look up a key in the map")
+    result: int = lib.p2b_vm_map_lookup(map.cell, key, value)
+    return _found(map, result, value, "look up a key in the map")
 
 
-def map_take(handle: Any, key: bytes, size: int) -> bytes | None:
+def map_take(map: Handle, key: bytes, size: int) -> bytes | None:
     value = ffi.new("char[]", size)
-    result: int = lib.p2b_vm_map_take(handle, key, value)
-    return _found(result, value, "take a key out of the map")
+    result: int = lib.p2b_vm_map_take(map.cell, key, value)
+    return _found(map, result, value, "take a key out of the map")
 
 
-def _found(result: int, value: Any, what: str) -> bytes | None:
+def _found(map: Handle, result: int, value: Any, what: str) -> bytes | None:
     if result == -errno.ENOENT:
         return None
-    checked(result, f"cannot {what}")
+    checked(result, f"cannot {what}", map)
     return bytes(ffi.buffer(value))
 
 
-def map_update(handle: Any, key: bytes, value: bytes, flags: int) -> None:
-    checked(lib.p2b_vm_map_update(handle, key, value, flags), "cannot set a key of the map")
+def map_update(map: Handle, key: bytes, value: bytes, flags: int) -> None:
+    checked(lib.p2b_vm_map_update(map.cell, key, value, flags), "cannot set a key of the map", map)
 
 
-def map_store(handle: Any, keys: Buffer, values: Buffer, count: int) -> Stored:
-    """Stores count entries; how many it did, and the errno of the next one."""
+def map_store(
+    map: Handle, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int
+) -> Stored:
+    """Stores count entries; how many it did, and the errno of the next one. Raises ClosedError."""
     done = ffi.new("uint32_t *")
-    result: int = lib.p2b_vm_map_update_many(handle, ffi.from_buffer(keys), ffi.from_buffer(values), count, 0, done)
+    source, target = entries_of(keys, key_size, values, value_size, count)
+    result: int = lib.p2b_vm_map_update_many(map.cell, source, target, count, 0, done)
+    if is_closed(result):
+        raise map.closed_error()
     return Stored(done[0], -result)
 
 
-def map_delete(handle: Any, key: bytes) -> bool:
-    result: int = lib.p2b_vm_map_delete(handle, key)
-    return result != -errno.ENOENT and checked(result, "cannot delete a key of the map") == 0
+def map_delete(map: Handle, key: bytes) -> bool:
+    result: int = lib.p2b_vm_map_delete(map.cell, key)
+    return result != -errno.ENOENT and checked(result, "cannot delete a key of the map", map) == 0
 
 
-def map_memory(handle: Any) -> Any:
-    """The values of an array that has MapFlags.MMAPABLE, as a writable buffer that keeps the map alive."""
-    size = ffi.new("uint64_t *")
-    address = lib.p2b_vm_map_memory(handle, size)
-    if address == ffi.NULL:
-        raise KernelError(errno.EPERM, "cannot have the map's values as memory: it is no array made for that")
-    return ffi.buffer(ffi.gc(address, lambda _, keep=handle: None), size[0])
-
-
-def map_next_key(handle: Any, key: bytes | None, size: int) -> bytes | None:
+def map_next_key(map: Handle, key: bytes | None, size: int) -> bytes | None:
     following = ffi.new("char[]", size)
-    result: int = lib.p2b_vm_map_next_key(handle, ffi.NULL if key is None else key, following)
-    return _found(result, following, "find the map's next key")
+    result: int = lib.p2b_vm_map_next_key(map.cell, ffi.NULL if key is None else key, following)
+    return _found(map, result, following, "find the map's next key")
 
 
-def map_walk(handle: Any, room: Callable[[int], tuple[memoryview, memoryview]], delete: bool) -> Entries:
+def map_walk(map: Handle, room: Callable[[int], tuple[memoryview, memoryview]], delete: bool) -> Entries:
     """All keys and values at one time, at the beginning of the memory that ``room`` gives, and their number."""
     while True:
-        cap = checked(lib.p2b_vm_map_count(handle), "cannot read the map") + _SPARE
+        cap = checked(lib.p2b_vm_map_count(map.cell), "cannot read the map", map) + _SPARE
         keys, values = room(cap)
         n: int = lib.p2b_vm_map_walk(
-            handle, ffi.from_buffer(keys), ffi.from_buffer(values), cap, WALK_DELETE if delete else 0)
+            map.cell, ffi.from_buffer(keys), ffi.from_buffer(values), cap, WALK_DELETE if delete else 0)
         if n != -errno.ENOSPC:
-            return Entries(keys, values, checked(n, "cannot read the map"))
+            return Entries(keys, values, checked(n, "cannot read the map", map))
 
 
-def map_set_prog(handle: Any, index: int, prog: Any | None, number: int) -> bool:
+def map_set_prog(map: Handle, index: int, prog: Handle | None, number: int) -> bool:
     """Puts a program in; None takes one out, and gives whether there was one."""
-    result: int = lib.p2b_vm_map_set_prog(handle, index, ffi.NULL if prog is None else prog, number)
-    return result != -errno.ENOENT and checked(result, "cannot put that into the program array") == 0
+    result: int = lib.p2b_vm_map_set_prog(map.cell, index, ffi.NULL if prog is None else prog.cell, number)
+    if is_closed(result) and prog is not None:
+        prog.check_open()
+    return result != -errno.ENOENT and checked(result, "cannot put that into the program array", map) == 0
 
 
 # Event queues
 
 
-def queue_reader(handle: Any, pages: int = 0, ordered: bool = False) -> CoreReader:
+def queue_reader(map: Handle, pages: int = 0, ordered: bool = False) -> CoreReader:
     """Reads a perf event array, ``pages`` of room for each CPU, or a ring buffer, which has its room.
 
     With ``ordered`` the records of all CPUs come in the order in which they were written. Every record is announced at
     once. Raises KernelError.
     """
-    return CoreReader(lambda ret: lib.p2b_vm_queue_read(handle, pages, ordered, ret),
-                      f"cannot make buffers of {pages} pages for each CPU")
+    return CoreReader(lambda ret: lib.p2b_vm_queue_read(map.cell, pages, ordered, ret),
+                      f"cannot make buffers of {pages} pages for each CPU", map)

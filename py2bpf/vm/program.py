@@ -12,7 +12,9 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn, Protocol, Self
 
-from ..exception import ClosedError, DataTypeError, KernelError, NotInVm, Span, VmFault
+from ..exception import DataTypeError, KernelError, NotInVm, Span, VmFault
+from ..given import path_bytes, plain_memory, shown
+from ..kernel.handles import Handle
 from ..kernel.program import ProgInfo, TestRun, encode
 from ..spec import ProgramSpec
 from ..uapi.prog_types import ProgType
@@ -31,10 +33,10 @@ _NO_CONTEXT: Final = bytes(4096)
 
 
 class HasHandle(Protocol):
-    """A map of the VM: ``handle`` is its struct vm_map."""
+    """A map of the VM."""
 
     @property
-    def handle(self) -> Any: ...
+    def handle(self) -> Handle: ...
 
 
 def load(spec: ProgramSpec, maps: Sequence[HasHandle], machine: Any) -> VmProgram:
@@ -46,7 +48,8 @@ def load(spec: ProgramSpec, maps: Sequence[HasHandle], machine: Any) -> VmProgra
         raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(maps)} are given")
     encoded = encode(spec)
     handles = [map_.handle for map_ in maps]
-    made = core.prog_create(machine, encoded.slots, spec.hook.prog_type, handles, spec.kfuncs)
+    made = core.prog_create(
+        machine, encoded.slots, spec.hook.prog_type, handles, spec.kfuncs, f"program {spec.name}")
     if isinstance(made, core.Fault):
         raise _fault(spec, encoded.slot_of, made, f"the embedded VM can't run {spec.name}")
     return VmProgram(made, spec, encoded.slot_of, encoded.slots)
@@ -67,27 +70,24 @@ def _span_at(spec: ProgramSpec, slot_of: array[int], slot: int) -> Span | None:
 
 
 def _bytes_of(value: Any, what: str) -> bytes:
-    try:
-        return bytes(memoryview(value))
-    except TypeError:
-        raise DataTypeError(f"{what}, not {value!r}") from None
+    return bytes(plain_memory(value, what))
 
 
 def _check_repeat(repeat: int) -> None:
     if isinstance(repeat, bool) or not isinstance(repeat, int):
-        raise DataTypeError(f"repeat is the number of runs, an int, not {repeat!r}")
+        raise DataTypeError(f"repeat is the number of runs, an int, not {shown(repeat)}")
     if not 1 <= repeat <= _REPEAT_MAX:
-        raise ValueError(f"a test run takes place 1 to {_REPEAT_MAX} times, not {repeat}")
+        raise ValueError(f"a test run takes place 1 to {_REPEAT_MAX} times, not {shown(repeat)}")
 
 
 class VmProgram:
-    """A program in the embedded VM, which keeps its maps alive. ``handle`` is its struct p2b_vm_prog.
+    """A program in the embedded VM, which keeps its maps alive.
 
     A context manager; close() may be called again, any use after it raises ClosedError.
     """
 
-    def __init__(self, handle: Any, spec: ProgramSpec, slot_of: array[int], slots: bytearray) -> None:
-        self._handle = handle
+    def __init__(self, handle: Handle, spec: ProgramSpec, slot_of: array[int], slots: bytearray) -> None:
+        self.handle = handle
         self._slot_of = slot_of
         self._tag = hashlib.sha256(slots).hexdigest()[:16]
         self._id = next(_ids)
@@ -97,25 +97,18 @@ class VmProgram:
         _programs[core.address(handle)] = self
 
     @property
-    def handle(self) -> Any:
-        """The program in the core, until close(). Raises ClosedError then."""
-        if self._handle is None:
-            raise ClosedError(f"program {self.spec.name} is closed")
-        return self._handle
-
-    @property
     def closed(self) -> bool:
-        return self._handle is None
+        return self.handle.closed
 
     @property
     def fd(self) -> NoReturn:
         """Raises NotSupported, or ClosedError after close()."""
-        self.handle  # noqa: B018  raises when closed
+        self.handle.check_open()
         raise self._not_here("file descriptors")
 
     def fileno(self) -> NoReturn:
         """As fd."""
-        self.handle  # noqa: B018  raises when closed
+        self.handle.check_open()
         raise self._not_here("file descriptors")
 
     def _not_here(self, what: str) -> NotInVm:
@@ -124,10 +117,10 @@ class VmProgram:
 
     def close(self) -> None:
         """Lets go of the program. Program arrays that have it keep it."""
-        self._handle = None
+        self.handle.close()
 
     def __enter__(self) -> Self:
-        self.handle  # noqa: B018  raises when closed
+        self.handle.check_open()
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -141,7 +134,7 @@ class VmProgram:
 
         As kernel.program.LoadedProgram.test_run, with two freedoms: packets may have up to 65535 bytes, and probes
         run too, on the context ``ctx`` or one of zeros. ``budget`` is about how many instructions a run may take
-        (0: 2**30).
+        (0: 2**30); helper functions spend one of them for each 8 bytes that they work on.
         Raises VmFault when the program does what the verifier would not have let pass, or spends its budget.
         """
         run = self.run(data, ctx, repeat, budget)
@@ -185,11 +178,11 @@ class VmProgram:
 
     def info(self) -> ProgInfo:
         """As of a program in the kernel: all runs count, nothing was verified."""
-        self.handle  # noqa: B018  raises when closed
+        self.handle.check_open()
         name, kind = self.spec.name[:15], int(self.spec.hook.prog_type)
         return ProgInfo(self._id, name, self._tag, kind, self._runs, self._time, 0, 0)
 
     def pin(self, path: str | os.PathLike[str]) -> NoReturn:
         """Raises NotSupported: what the VM has ends with the process."""
-        self.handle  # noqa: B018  raises when closed
-        raise self._not_here(f"{os.fspath(path)} to pin it at")
+        self.handle.check_open()
+        raise self._not_here(f"{os.fsdecode(path_bytes(path, 'a path to pin at'))} to pin it at")

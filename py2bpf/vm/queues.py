@@ -7,14 +7,19 @@ from mmap import PAGESIZE
 
 from .._ffi import ffi, lib
 from ..kernel.codec import Codec
+from ..kernel.core import checked
 from ..kernel.records import Records
 from .maps import VmMap
 from .native import queue_reader
 
 
-def perf_source(storage: VmMap, n_cpus: int, pages: int, codec: Codec, ordered: bool) -> Records:
-    """The records that programs write to a perf event array, ``pages`` of room for each CPU. Raises KernelError."""
-    return Records(queue_reader(storage.handle, pages, ordered), codec, 0.0, pages * PAGESIZE * n_cpus)
+def perf_source(
+    storage: VmMap, n_cpus: int, pages: int, codec: Codec, ordered: bool, refused: Callable[[], int]
+) -> Records:
+    """The records that programs write to a perf event array, ``pages`` of room for each CPU. ``refused`` tells how many
+    were refused for other reasons than room. Raises KernelError."""
+    return Records(queue_reader(storage.handle, pages, ordered), codec, 0.0, pages * PAGESIZE * n_cpus,
+                   refused=refused)  # fmt: skip
 
 
 def ring_source(storage: VmMap, size: int, codec: Codec, lost: Callable[[], int] | None = None) -> Records:
@@ -25,5 +30,5 @@ def ring_source(storage: VmMap, size: int, codec: Codec, lost: Callable[[], int]
 def ring_positions(storage: VmMap) -> tuple[int, int]:
     """How many bytes of a ring buffer were consumed and produced."""
     found = ffi.new("uint64_t[2]")
-    lib.p2b_vm_ring_positions(storage.handle, found)
+    checked(lib.p2b_vm_ring_positions(storage.handle.cell, found), "cannot look at a ring buffer", storage.handle)
     return int(found[0]), int(found[1])

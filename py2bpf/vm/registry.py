@@ -6,6 +6,8 @@ import weakref
 from typing import Any, Final
 
 from ..exception import ClosedError, DataTypeError, NotInVm
+from ..given import shown
+from .program import VmProgram
 
 _programs: Final[weakref.WeakValueDictionary[int, Any]] = weakref.WeakValueDictionary()
 
@@ -22,10 +24,11 @@ def number_of(value: Any, what: str) -> int:
     """The number of a program of the VM, given as Prog or as what it wraps; ``what`` is where it shall go."""
     program = getattr(value, "_loaded", value)
     if not hasattr(program, "spec"):
-        raise DataTypeError(f"value of {what}: a program of the VM, not {value!r}")
-    if hasattr(type(program), "handle"):
+        advice = ", whose .prog is one" if hasattr(value, "prog") else ""
+        raise DataTypeError(f"value of {what}: a program of the VM, not {shown(value)}{advice}")
+    if isinstance(program, VmProgram):
         number: int = program.info().id
         _programs[number] = program
         return number
-    raise NotInVm(f"{what} lives in the embedded VM, and {value!r} in the kernel",
+    raise NotInVm(f"{what} lives in the embedded VM, and {shown(value)} in the kernel",
                   "make both inside of the same py2bpf.vm.backend()")

@@ -17,13 +17,15 @@ class VmUserRing:
     def __init__(self, storage: VmMap, largest: int) -> None:
         self._storage = storage
         self._largest = largest
+        self._turn = threading.RLock()
         self._position = ffi.new("uint64_t *")
         self._closed = threading.Event()
 
     def send(self, record: bytes) -> bool:
         """Puts a record behind the others; False where there is no room now."""
-        result: int = lib.p2b_vm_user_ring_send(self._storage.handle, record, len(record))
-        return result != -errno.ENOSPC and checked(result, "cannot send to a user ring buffer") == 0
+        result: int = lib.p2b_vm_user_ring_send(self._storage.handle.cell, record, len(record))
+        return result != -errno.ENOSPC and checked(
+            result, "cannot send to a user ring buffer", self._storage.handle) == 0
 
     def wait(self, size: int, timeout_ms: int) -> bool:
         """Waits a moment. False once closed."""
@@ -33,17 +35,19 @@ class VmUserRing:
         """The record behind the one that this gave before, or the first (``begin``); None behind the last. With
         ``take`` no program will get it."""
         room = ffi.new("char[]", self._largest)
-        if begin:
-            self._position[0] = (1 << 64) - 1
-        n: int = lib.p2b_vm_user_ring_peek(self._storage.handle, self._position, room, self._largest, take)
-        size = checked(n, "cannot look into a user ring buffer")
+        with self._turn:  # the machine's lock doesn't hold while the position is set here
+            if begin:
+                self._position[0] = (1 << 64) - 1
+            n: int = lib.p2b_vm_user_ring_peek(self._storage.handle.cell, self._position, room, self._largest, take)
+        size = checked(n, "cannot look into a user ring buffer", self._storage.handle)
         return bytes(ffi.buffer(room, size)) if size else None
 
     def waiting(self) -> int:
         """The bytes that programs have not taken yet, headers included."""
         if self._closed.is_set():
             raise ClosedError("the user ring buffer is closed")
-        return int(lib.p2b_vm_user_ring_waiting(self._storage.handle))
+        n: int = lib.p2b_vm_user_ring_waiting(self._storage.handle.cell)
+        return checked(n, "cannot look into a user ring buffer", self._storage.handle)
 
     def close(self) -> None:
         """Ends waits. May be called again."""

@@ -1,6 +1,8 @@
 """The BTF reader against bpftool, and against BTF made by hand in both byte orders."""
 
+import contextlib
 import json
+import random
 import shutil
 import struct
 import subprocess
@@ -8,7 +10,7 @@ import sys
 
 import pytest
 
-from py2bpf.btf import Btf, BtfError, Kind
+from py2bpf.btf import Btf, BtfError, KernelTypes, Kind, writer
 from py2bpf.btf.reader import VMLINUX
 from py2bpf.btf.types import Array, DataSec, Enum, FuncProto, Fwd, Ref, Scalar, Struct
 
@@ -18,11 +20,10 @@ STEP = 97
 
 
 @pytest.fixture(scope="module")
-def dump(missing):
+def dump(missing, peer_output):
     if BPFTOOL is None:
         missing("needs bpftool")
-    out = subprocess.run([BPFTOOL, "-j", "btf", "dump", "file", str(VMLINUX)], check=True, capture_output=True)
-    return json.loads(out.stdout)["types"]
+    return json.loads(peer_output([BPFTOOL, "-j", "btf", "dump", "file", str(VMLINUX)]))["types"]
 
 
 def unsigned(value, size):
@@ -158,6 +159,64 @@ def test_both_byte_orders(order):
 def test_bad_data_is_refused(data, message):
     with pytest.raises(BtfError, match=message):
         len(Btf(data))
+
+
+def small_btf():
+    """Types of most kinds, which refer to each other."""
+    w = writer.Writer()
+    u32, signed = w.integer("unsigned int", 4), w.integer("long", 8, signed=True)
+    pointer, array = w.pointer(u32), w.array(u32, u32, 7)
+    record = w.struct("pair", 48, [("a", u32, 0), ("b", pointer, 64), ("c", array, 128)])
+    w.struct("outer", 56, [("", record, 0), ("d", signed, 384)])
+    w.function("work", signed, [("x", u32), ("y", pointer)], 0)
+    return w.blob()
+
+
+def look_at_all(blob):
+    """Everything that a user may ask of BTF."""
+    types = KernelTypes(Btf(blob))
+    btf = types.btf
+    for number in range(len(btf)):
+        for ask in (btf.type, btf.resolve, btf.size, types.shape):
+            with contextlib.suppress(BtfError):
+                ask(number)
+    for kind in Kind:
+        for name in list(btf.names(kind)):
+            for ask in (btf.layout, btf.enum, btf.func, types.record):
+                with contextlib.suppress(BtfError, LookupError):
+                    ask(name)
+    with contextlib.suppress(BtfError):
+        btf.enumerators
+
+
+def test_damaged_data_ends_in_its_own_error():
+    pick, blob = random.Random(1), small_btf()
+    look_at_all(blob)
+    refused = 0
+    for _ in range(3000):
+        mutant = bytearray(blob)
+        for _ in range(pick.randint(1, 4)):
+            at = pick.randrange(8, len(mutant))
+            mutant[at] = pick.choice((0, 1, 2, 0x7F, 0x80, 0xFF, pick.randrange(256), mutant[at] ^ 1))
+        try:
+            look_at_all(bytes(mutant[: pick.choice((len(mutant), pick.randrange(len(mutant))))]))
+        except BtfError:
+            refused += 1
+    assert 0 < refused < 3000
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_types_in_a_circle(order):
+    """A typedef of itself, an array of itself, and a structure that holds itself without a name."""
+    word = struct.Struct(order + "3I").pack
+    typedef, array = word(1, Kind.TYPEDEF << 24, 1), word(0, Kind.ARRAY << 24, 0) + word(2, 2, 3)
+    held = word(1, Kind.STRUCT << 24 | 1, 4) + word(0, 3, 0)
+    types, names = typedef + array + held, b"\0a\0"
+    head = struct.pack(order + "HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(names))
+    btf = Btf(head + types + names)
+    for ask in (lambda: btf.resolve(1), lambda: btf.size(1), lambda: btf.size(2), lambda: btf.layout("a")):
+        with pytest.raises(BtfError, match="made of itself"):
+            ask()
 
 
 def test_importing_reads_nothing():

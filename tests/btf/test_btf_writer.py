@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import struct
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -166,7 +165,7 @@ def test_every_program_type_takes_it(prog_type: ProgType) -> None:
 
 def btf_id(program: LoadedProgram) -> int:
     """The member of struct bpf_prog_info behind the lists of functions."""
-    return int(struct.unpack_from("=I", syscalls.get_info(program.fileno(), 224), 128)[0])
+    return int(struct.unpack_from("=I", syscalls.get_info(program.handle, 224), 128)[0])
 
 
 @kernel
@@ -211,14 +210,16 @@ def test_the_log_shows_the_source() -> None:
 
 @kernel
 @pytest.mark.unsanitized("runs bpftool, which does not end there")
-def test_bpftool_shows_the_source(missing: Callable[[str], None], tmp_path: Path) -> None:
+def test_bpftool_shows_the_source(
+    missing: Callable[[str], None], peer_output: Callable[..., str], tmp_path: Path
+) -> None:
     if BPFTOOL is None:
         missing("bpftool is not installed")
     source = tmp_path / "user.py"
     source.write_text("def f(ctx):\n    return 5\n")
     with load(spec([asm.mov_imm(0, 5), asm.exit_()], [Span(str(source), 2, 4)] * 2)) as program:
         command = [BPFTOOL or "", "-j", "prog", "dump", "xlated", "id", str(program.info().id), "linum"]
-        shown = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+        shown = json.loads(peer_output(command))
     assert shown[0]["proto"] == "long the_program(struct __sk_buff * ctx)"
     assert (shown[0]["src"], shown[0]["file"], shown[0]["line_num"]) == ("return 5", str(source), 2)
 

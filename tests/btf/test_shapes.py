@@ -16,7 +16,7 @@ from py2bpf.btf import kernel as running
 from py2bpf.btf.reader import VMLINUX
 from py2bpf.btf.shapes import Items, Number, Pointer, Record
 from py2bpf.compiler.pipeline import compile_function
-from py2bpf.exception import NotSupported
+from py2bpf.exception import NotSupported, TranslationError
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.uapi.prog_types import HOOKS
@@ -67,7 +67,21 @@ def test_a_declared_type_is_the_one_defined_elsewhere() -> None:
 
 
 def test_names_that_resemble() -> None:
-    assert KERNEL.near("thingy") == ["thing"] and KERNEL.gone.record() is None
+    assert KERNEL.near("thingy") == ["thing"] and KERNEL.named("gone").record() is None
+
+
+def test_enumerators_are_numbers() -> None:
+    assert KERNEL.BUSY == 7 and KERNEL.IDLE == -1 and {"BUSY", "thing", "word"} <= set(dir(KERNEL))
+    compiled = compile_function(lambda skb: KERNEL.BUSY, SK_BUFF, HOOKS[ProgType.SOCKET_FILTER])
+    assert str(compiled.code[0]) == "r0 = 7"
+
+
+def test_what_the_kernel_has_not_is_no_attribute() -> None:
+    assert hasattr(KERNEL, "thing") and hasattr(KERNEL, "missing") and not hasattr(KERNEL, "nonsense")
+    with pytest.raises(AttributeError, match=r"no struct, union or enumerator .thingy.: did you mean kernel.thing\?"):
+        KERNEL.thingy
+    with pytest.raises(TranslationError, match="no struct, union or enumerator 'thingy'"):
+        compile_function(lambda skb: KERNEL.thingy, SK_BUFF, HOOKS[ProgType.SOCKET_FILTER])
 
 
 def test_python_and_c_find_the_same() -> None:
@@ -88,6 +102,7 @@ def test_the_running_kernel(missing: Callable[[str], NoReturn]) -> None:
     place = found.place("comm")
     assert place is not None and isinstance(place.shape, Items) and place.shape.is_text and place.shape.length == 16
     assert running.task_struct is running.task_struct
+    assert running.XDP_PASS == 2 and running.BPF_PROG_TYPE_XDP == 6 and not hasattr(running, "nonsense")
 
 
 def test_importing_reads_nothing() -> None:

@@ -94,13 +94,9 @@ class PureMap:
     def __init__(self, map_spec: MapSpec) -> None:
         self.map_spec = map_spec
 
-    @functools.cached_property
-    def lost_counter(self) -> PureMap:
-        return PureMap(MapSpec(MapType.ARRAY, ctypes.c_uint32, ctypes.c_uint64, 1, is_global=True))
-
 
 class PureRing(PureMap):
-    """A ring buffer, with the counter of lost records that the compiler asks it for."""
+    """A ring buffer."""
 
     def __init__(self, data: Any, size: int = 1 << 20, *, wakeup: int = 0, variable: bool = False) -> None:
         spec = MapSpec(MapType.RINGBUF, None, None, size, data_type=data, wakeup=wakeup, variable=variable)
@@ -129,6 +125,7 @@ def pure_maps() -> dict[str, Any]:
         "ArrayMap": indexed(MapType.ARRAY),
         "PerCpuArrayMap": indexed(MapType.PERCPU_ARRAY, per_cpu=True),
         "StackTraceMap": lambda entries: PureMap(MapSpec(MapType.STACK_TRACE, ctypes.c_uint32, stacks, entries)),
+        "ProgArray": lambda entries: PureMap(MapSpec(MapType.PROG_ARRAY, ctypes.c_uint32, ctypes.c_uint32, entries)),
         "Global": lambda value: PureMap(
             MapSpec(MapType.ARRAY, ctypes.c_uint32, value, 1, flags=MapFlags.MMAPABLE, is_global=True)
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from py2bpf.exception import DataTypeError
+from py2bpf.exception import DataTypeError, TypeMismatch
 from py2bpf.prog import ProgType, compile_prog
 from py2bpf.uapi.contexts import RAW_TRACEPOINT_ARGS, SK_BUFF, XDP_MD, SkBuff, XdpMd, pt_regs
 
@@ -47,3 +47,11 @@ def test_the_right_context(kind: ProgType, context: Any) -> None:
 def test_no_program_type(kind: Any) -> None:
     with pytest.raises(DataTypeError, match=r"prog_type is one of py2bpf.prog.ProgType, such as ProgType.XDP, not"):
         compile_prog(kind, SK_BUFF, lambda ctx: 1)
+
+
+@pytest.mark.parametrize("index", [-1, 6])
+def test_an_argument_that_no_register_holds(index: int) -> None:
+    with pytest.raises(TypeMismatch) as caught:
+        compile_prog(ProgType.KPROBE, pt_regs("x86_64"), lambda regs: regs.args[index])
+    assert caught.value.msg == f".args[{index}] does not exist"
+    assert caught.value.hints == ("there are .args[0] to [5]",)

@@ -1,7 +1,7 @@
 """What can't be compiled, and what the user is told: tests/compiler/errors.txt.
 
 Each entry has the exception's class and message, its hints, and the program. The carets must stand under what is
-between « and » (in CPython 3.11 under what is between ‹ and ›, where a program has these), on that very line.
+between « and », on that very line. Where older CPythons have another place, it stands between other marks: OLDER.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.uapi.prog_types import HOOKS, ProgType
 
 SOCKET_FILTER = HOOKS[ProgType.SOCKET_FILTER]
+OLDER = {"‹›": (3, 12), "⟨⟩": (3, 13)}
+"""Marks, and the version since which they don't count."""
+MARKS = "«»" + "".join(OLDER)
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,15 @@ class Expected:
 
     @property
     def source(self) -> str:
-        return re.sub("[«»‹›]", "", self.marked)
+        return re.sub(f"[{MARKS}]", "", self.marked)
 
     def place(self) -> tuple[int, int, int] | None:
         """Line, first column, column after the last; None where no expression is marked."""
-        opening, closing = "«»"
-        if "‹" in self.marked:
-            opening, closing = "‹›" if sys.version_info < (3, 12) else "«»"
+        older = (marks for marks, since in OLDER.items() if marks[0] in self.marked and sys.version_info < since)
+        opening, closing = next(older, "«»")
         for number, line in enumerate(self.marked.split("\n"), 1):
             if opening in line:
-                line = re.sub(f"[{'«»‹›'.replace(opening, '').replace(closing, '')}]", "", line)
+                line = re.sub(f"[{MARKS.replace(opening, '').replace(closing, '')}]", "", line)
                 return number, line.index(opening), line.index(closing) - 1
         return None
 

@@ -70,3 +70,13 @@ def test_cgroup_programs_only_read(body: str) -> None:
 @pytest.mark.parametrize("kind", [ProgType.KPROBE, ProgType.RAW_TRACEPOINT])
 def test_other_contexts_have_no_packet(kind: ProgType) -> None:
     assert "has no field 'packet'" in refusal("return ctx.packet(c_uint8)", kind).msg
+
+
+@pytest.mark.parametrize("kind", [ProgType.XDP, ProgType.SCHED_CLS])
+@pytest.mark.parametrize(("body", "at"), [
+    ("return ctx.data[12]", "12"), ("return ctx[12]", "12"), ("return ctx[12:14]", "offset"),
+    ("return ctx.data[12:14]", "offset"),
+])
+def test_the_packet_is_no_item_of_the_context(kind: ProgType, body: str, at: str) -> None:
+    (hint,) = refusal(body, kind).hints
+    assert hint == f"the packet's bytes are in a view: ctx.packet(c_uint8, {at}), which is None past its end"

@@ -74,3 +74,46 @@ def test_what_surely_is_none_only_counts() -> None:
         return nothing.packets if skb.len else 5
 
     assert [site.error for site in compiled(prog).errors] == ["AttributeError"]
+
+
+NUMBERS: Any = PureMap(MapSpec(MapType.HASH, ctypes.c_uint32, ctypes.c_int64, 8))
+
+
+def product_before(skb: Any) -> int:
+    total = 0
+    for key in (0, 5, 13, 70000):
+        found = NUMBERS.get(key)
+        total = total * 3 + (found if found is not None else 7)
+    return total
+
+
+def field_before(skb: Any) -> int:
+    total = 1
+    for key in (0, 5):
+        found = NUMBERS.get(key)
+        total = total * skb.len + skb.mark + (7 if found is None else found)
+    return total
+
+
+def one_or_the_other(skb: Any) -> int:
+    total = 1
+    for key in (0, 5):
+        one, other = NUMBERS.get(key), NUMBERS.get(key + 1)
+        total = total * 5 + (one if one is not None else other if other is not None else 4)
+    return total
+
+
+@pytest.mark.parametrize("fn", [product_before, field_before, one_or_the_other])
+def test_what_a_choice_has_tested(fn: Any) -> None:
+    """Whatever is computed between the number and its test."""
+    assert compiled(fn).errors == ()
+
+
+def the_wrong_way(skb: Any) -> int:
+    found = NUMBERS.get(skb.len)
+    return skb.len * 3 + (7 if found is not None else found)
+
+
+def test_what_a_choice_has_tested_the_wrong_way() -> None:
+    with pytest.raises(PossiblyNone):
+        compiled(the_wrong_way)

@@ -36,5 +36,6 @@ void check_vm_fuzz(void);
 void check_vmmaps(void);
 void check_btf(void);
 void check_pcap(void);
+void check_threads(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* User ring buffers: a ring in a file that stands for the kernel's, and that of the embedded VM, against a queue. */
 #define _GNU_SOURCE
 #include "check.h"
+#include "userring.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -145,8 +146,8 @@ static void in_the_vm(void)
 	struct vm_map *map;
 
 	CHECK(p2b_vm_create(1, &vm) == 0);
-	CHECK(p2b_vm_map_create(vm, &odd, &map) == -EINVAL);
-	CHECK(p2b_vm_map_create(vm, &spec, &map) == 0);
+	CHECK(vm_map_create(vm, &odd, &map) == -EINVAL);
+	CHECK(vm_map_create(vm, &spec, &map) == 0);
 	model = (struct model){ 0 };
 	for (int i = 0; i < 30000; i++) {
 		uint32_t size = 1 + (uint32_t)(random_u64(&seed) % (LONGEST - 1)), next;
@@ -154,8 +155,8 @@ static void in_the_vm(void)
 		int64_t n;
 
 		if (random_u64(&seed) % 8 < 5) {
-			uint64_t waiting = p2b_vm_user_ring_waiting(map);
-			int err = p2b_vm_user_ring_send(map, record_of(size, first), size);
+			uint64_t waiting = vm_user_ring_waiting(map);
+			int err = vm_user_ring_send(map, record_of(size, first), size);
 
 			CHECK(err == (waiting + length(size) > SIZE ? -ENOSPC : 0));
 			full += err != 0;
@@ -175,21 +176,21 @@ static void in_the_vm(void)
 			continue;
 		}
 		position = UINT64_MAX;
-		n = p2b_vm_user_ring_peek(map, &position, out, sizeof(out), 0);
+		n = vm_user_ring_peek(map, &position, out, sizeof(out), 0);
 		CHECK(!n == !model.n);
 		if (n)
 			check_record(out, n, 0);
-		n = p2b_vm_user_ring_peek(map, &position, out, sizeof(out), 0);
+		n = vm_user_ring_peek(map, &position, out, sizeof(out), 0);
 		CHECK(!n == (model.n < 2));
 		if (n)
 			check_record(out, n, 1);
 		position = UINT64_MAX;
-		n = p2b_vm_user_ring_peek(map, &position, out, sizeof(out), 1);
+		n = vm_user_ring_peek(map, &position, out, sizeof(out), 1);
 		if (n)
 			took();
 	}
 	CHECK(full > 100);
-	p2b_vm_map_destroy(map);
+	vm_map_destroy(map);
 	p2b_vm_destroy(vm);
 }
 

@@ -3,6 +3,8 @@
  * packets, under the sanitizers. The same ones every time. P2B_FUZZ_RUNS is how many; P2B_FUZZ_SEED starts others.
  */
 #include "check.h"
+#include "reader.h"
+#include "vmmap.h"
 #include "core.h"
 
 enum { N_MAPS = 10, INSNS_MAX = 96, PACKET_MAX = 300, RUNS = 40000 };
@@ -24,16 +26,16 @@ static uint32_t below(struct fuzzer *f, uint32_t n)
 }
 
 static const struct p2b_vm_map_spec specs[N_MAPS] = {
-	{ 1, 4, 16, 8, 0, 2 },          /* hash */
-	{ 2, 4, 24, 4, 0, 2 },          /* array */
-	{ 3, 4, 4, 4, 0, 2 },           /* program array */
-	{ 4, 4, 4, 2, 0, 2 },           /* perf event array */
-	{ 6, 4, 8, 3, 0, 2 },           /* per-CPU array */
-	{ 9, 4, 8, 4, 0, 2 },           /* LRU hash */
-	{ 11, 8, 8, 8, 1, 2 },          /* LPM trie */
-	{ 22, 0, 8, 4, 0, 2 },          /* queue */
-	{ 27, 0, 0, 4096, 0, 2 },       /* ring buffer */
-	{ 2, 4, 24, 1, 0, 2 },          /* array of one, whose value programs may name */
+	{ 1, 4, 16, 8, 0, 2, NULL, NULL },          /* hash */
+	{ 2, 4, 24, 4, 0, 2, NULL, NULL },          /* array */
+	{ 3, 4, 4, 4, 0, 2, NULL, NULL },           /* program array */
+	{ 4, 4, 4, 2, 0, 2, NULL, NULL },           /* perf event array */
+	{ 6, 4, 8, 3, 0, 2, NULL, NULL },           /* per-CPU array */
+	{ 9, 4, 8, 4, 0, 2, NULL, NULL },           /* LRU hash */
+	{ 11, 8, 8, 8, 1, 2, NULL, NULL },          /* LPM trie */
+	{ 22, 0, 8, 4, 0, 2, NULL, NULL },          /* queue */
+	{ 27, 0, 0, 4096, 0, 2, NULL, NULL },       /* ring buffer */
+	{ 2, 4, 24, 1, 0, 2, NULL, NULL },          /* array of one, whose value programs may name */
 };
 
 static const char *const kfuncs[] = { "bpf_iter_num_new", "bpf_iter_num_next", "bpf_iter_num_destroy" };
@@ -91,12 +93,12 @@ static uint32_t base(struct fuzzer *f, int32_t *off)
 
 static void put_memory(struct fuzzer *f)
 {
-	static const uint8_t atomics[] = { 0, 0x40, 0x50, 0xa0, 1, 0x41, 0x51, 0xa1, 0xe1, 0xf1 };
+	static const int32_t atomics[] = { 0, 0x40, 0x50, 0xa0, 1, 0x41, 0x51, 0xa1, 0xe1, 0xf1 };
 	uint8_t size = (uint8_t)(below(f, 4) << 3);
 	int32_t off;
 	uint32_t reg = base(f, &off), other = below(f, 10);
 
-	switch (below(f, 6)) {
+	switch (below(f, 7)) {
 	case 0:
 	case 1:
 		put(f, 0x61 | size, other, reg, off, 0);
@@ -110,8 +112,15 @@ static void put_memory(struct fuzzer *f)
 	case 4:
 		put(f, 0x62 | size, reg, 0, off, number(f));
 		break;
+	case 5: /* load_acquire, store_release */
+		if (below(f, 2))
+			put(f, 0xc3 | size, other, reg, off, 0x100);
+		else
+			put(f, 0xc3 | size, reg, other, off, 0x110);
+		break;
 	default:
-		put(f, (uint8_t)(0xc3 | (size & 0x18 ? 0x18 : 0)), reg, other, off, atomics[below(f, sizeof(atomics))]);
+		put(f, (uint8_t)(0xc3 | (size & 0x18 ? 0x18 : 0)), reg, other, off,
+		    atomics[below(f, sizeof(atomics) / sizeof(*atomics))]);
 	}
 }
 
@@ -176,6 +185,35 @@ static void put_call(struct fuzzer *f)
 		put(f, 0xbf, 9, 0, 0, 0); /* what it gave may be a pointer */
 }
 
+/* A format of the stack's, with arguments beside it and the output anywhere, also over both. */
+static void put_snprintf(struct fuzzer *f)
+{
+	static const char letters[] = "%%%%%%%%0123456789-+ ddisxXuclpk.,|a";
+	enum { FORMAT = -64, ARGUMENTS = -128, WORDS = 6 };
+
+	for (int32_t word = 0; word < WORDS; word++) {
+		int32_t text = 0;
+
+		for (int i = 0; i < 4; i++)
+			text = (int32_t)((uint32_t)text << 8 | (uint8_t)letters[below(f, sizeof(letters) - 1)]);
+		put(f, 0x62, 10, 0, FORMAT + 4 * word, text);
+	}
+	put(f, 0x62, 10, 0, FORMAT + 4 * WORDS, 0);
+	for (int32_t i = 0; i < 4; i++) {
+		put_argument(f, 1);
+		put(f, 0x7b, 10, 1, ARGUMENTS + 8 * i, 0);
+	}
+	for (uint32_t reg = 1; reg <= 4; reg++)
+		if (reg != 2)
+			put(f, 0xbf, reg, 10, 0, 0);
+	put(f, 0x07, 1, 0, 0, -(int32_t)(1 + below(f, 200)));
+	put(f, 0xb7, 2, 0, 0, (int32_t)below(f, 100));
+	put(f, 0x07, 3, 0, 0, FORMAT);
+	put(f, 0x07, 4, 0, 0, ARGUMENTS);
+	put(f, 0xb7, 5, 0, 0, 8 * (int32_t)below(f, 6));
+	put(f, 0x85, 0, 0, 0, 165);
+}
+
 /* Jumps and calls: targets are set when the program's length is known. */
 static void put_jump(struct fuzzer *f)
 {
@@ -183,7 +221,9 @@ static void put_jump(struct fuzzer *f)
 
 	if (operation == 0x80 || operation == 0x90)
 		operation = 0;
-	if (operation == 0)
+	if (below(f, 12) == 0)
+		put(f, 0xe5, 0, 0, 0, 0); /* may_goto */
+	else if (operation == 0)
 		put(f, 5, 0, 0, 0, 0);
 	else
 		put(f, operation | class | x, below(f, 11), x ? below(f, 11) : 0, 0, x ? 0 : number(f));
@@ -230,7 +270,9 @@ static void put_one(struct fuzzer *f)
 		put_jump(f);
 		break;
 	default:
-		if (below(f, 3) == 0)
+		if (below(f, 12) == 0)
+			put_snprintf(f);
+		else if (below(f, 3) == 0)
 			put_function(f);
 		else if (below(f, 2))
 			put_packet_load(f);
@@ -320,12 +362,12 @@ static void run(struct fuzzer *f, struct p2b_vm_prog *prog)
 		memcpy(packet + 12, below(f, 2) ? "\x08\0\x45" : "\x81\0\0", 3);
 	if (below(f, 2))
 		ctx[below(f, sizeof(ctx))] = (uint8_t)below(f, 256);
-	err = p2b_vm_run(prog, &r);
+	err = vm_run(prog, &r);
 	if (err == -EINVAL) {
 		r.data_size = 0;
-		err = p2b_vm_run(prog, &r);
+		err = vm_run(prog, &r);
 	}
-	CHECK(err == 0 || err == -EINVAL || err == -EFAULT);
+	CHECK(err == 0 || err == -EINVAL || err == -EFAULT || err == -E2BIG);
 	CHECK((err == -EFAULT) == (r.fault.what[0] != 0));
 	CHECK(r.insns < 3 * (3000 + INSNS_MAX));
 	f->clean += err == 0;
@@ -341,10 +383,10 @@ static void set_up(struct fuzzer *f)
 
 	CHECK(p2b_vm_create(2, &f->vm) == 0);
 	for (int i = 0; i < N_MAPS; i++)
-		CHECK(p2b_vm_map_create(f->vm, &specs[i], &f->maps[i]) == 0);
-	CHECK(p2b_vm_queue_read(f->maps[3], 1, 0, &f->reader) == 0);
-	CHECK(p2b_vm_prog_create(f->vm, answer, 2, 3, NULL, 0, NULL, 0, &fault, &f->target) == 0);
-	CHECK(p2b_vm_map_set_prog(f->maps[2], 1, f->target, 7) == 0);
+		CHECK(vm_map_create(f->vm, &specs[i], &f->maps[i]) == 0);
+	CHECK(vm_queue_read(f->maps[3], 1, 0, &f->reader) == 0);
+	CHECK(vm_prog_create(f->vm, answer, 2, 3, NULL, 0, NULL, 0, &fault, &f->target) == 0);
+	CHECK(vm_map_set_prog(f->maps[2], 1, f->target, 7) == 0);
 }
 
 static void tear_down(struct fuzzer *f)
@@ -359,8 +401,8 @@ static void tear_down(struct fuzzer *f)
 	p2b_reader_destroy(f->reader);
 	p2b_vm_destroy(f->vm); /* maps and programs hold it */
 	for (int i = 0; i < N_MAPS; i++)
-		p2b_vm_map_destroy(f->maps[i]);
-	p2b_vm_prog_destroy(f->target);
+		vm_map_destroy(f->maps[i]);
+	vm_prog_destroy(f->target);
 }
 
 static uint64_t setting(const char *name, uint64_t otherwise)
@@ -383,14 +425,14 @@ void check_vm_fuzz(void)
 		int err;
 
 		make_program(&f);
-		err = p2b_vm_prog_create(f.vm, f.slots, f.n, types[below(&f, 8)], f.maps, N_MAPS, kfuncs, 3, &fault,
+		err = vm_prog_create(f.vm, f.slots, f.n, types[below(&f, 8)], f.maps, N_MAPS, kfuncs, 3, &fault,
 					 &prog);
 		CHECK(err == 0 || (err == -EINVAL && fault.index <= f.n && fault.what[0]));
 		if (err)
 			continue;
 		f.accepted++;
 		run(&f, prog);
-		p2b_vm_prog_destroy(prog);
+		vm_prog_destroy(prog);
 	}
 	if (getenv("P2B_FUZZ_RUNS"))
 		fprintf(stderr, "%llu programs, %llu accepted, %llu without a fault, %llu instructions\n",

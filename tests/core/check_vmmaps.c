@@ -1,5 +1,7 @@
 /* The embedded VM's maps, against simple models and at their limits. */
 #include "check.h"
+#include "reader.h"
+#include "vmmap.h"
 
 #include <unistd.h>
 
@@ -12,18 +14,18 @@ static struct p2b_vm *vm;
 
 static struct vm_map *make(uint32_t kind, uint32_t key_size, uint32_t value_size, uint32_t entries)
 {
-	const struct p2b_vm_map_spec spec = { kind, key_size, value_size, entries, kind == LPM, CPUS };
+	const struct p2b_vm_map_spec spec = { kind, key_size, value_size, entries, kind == LPM, CPUS, NULL, NULL };
 	struct vm_map *map;
 
-	CHECK(p2b_vm_map_create(vm, &spec, &map) == 0);
+	CHECK(vm_map_create(vm, &spec, &map) == 0);
 	return map;
 }
 
 static int refused(uint32_t kind, uint32_t key_size, uint32_t value_size, uint32_t entries, uint32_t flags)
 {
-	const struct p2b_vm_map_spec spec = { kind, key_size, value_size, entries, flags, CPUS };
+	const struct p2b_vm_map_spec spec = { kind, key_size, value_size, entries, flags, CPUS, NULL, NULL };
 	struct vm_map *map;
-	int err = p2b_vm_map_create(vm, &spec, &map);
+	int err = vm_map_create(vm, &spec, &map);
 
 	CHECK(!map);
 	return err;
@@ -31,6 +33,10 @@ static int refused(uint32_t kind, uint32_t key_size, uint32_t value_size, uint32
 
 static void refusals(void)
 {
+	const struct p2b_vm_map_spec of_no_cpu = { PERCPU_ARRAY, 4, 4, 4, 0, 0, NULL, NULL };
+	struct vm_map *map;
+
+	CHECK(vm_map_create(vm, &of_no_cpu, &map) < 0 && !map);
 	CHECK(refused(99, 4, 4, 4, 0) == -EINVAL);
 	CHECK(refused(HASH, 0, 4, 4, 0) == -EINVAL);
 	CHECK(refused(HASH, 4, 0, 4, 0) == -EINVAL);
@@ -67,20 +73,20 @@ static void hash_model(uint32_t kind)
 
 		switch (random_u64(&state) >> 62) {
 		case 0:
-			CHECK(p2b_vm_map_update(map, &key, &value, flags) == wanted);
+			CHECK(vm_map_update(map, &key, &value, flags) == wanted);
 			break;
 		case 1:
 			CHECK(vm_map_put(map, &key, &value, flags, 0) == wanted);
 			break;
 		case 2:
 			wanted = -1;
-			CHECK(p2b_vm_map_delete(map, &key) == (there[key] ? 0 : -ENOENT));
+			CHECK(vm_map_delete(map, &key) == (there[key] ? 0 : -ENOENT));
 			used -= (uint64_t)there[key];
 			there[key] = 0;
 			break;
 		default:
 			wanted = -1;
-			CHECK(p2b_vm_map_lookup(map, &key, &got) == (there[key] ? 0 : -ENOENT));
+			CHECK(vm_map_lookup(map, &key, &got) == (there[key] ? 0 : -ENOENT));
 			CHECK(!there[key] || got == model[key]);
 			CHECK(!vm_map_find(map, &key, 0) == !there[key]);
 		}
@@ -89,16 +95,16 @@ static void hash_model(uint32_t kind)
 			there[key] = 1;
 			model[key] = value;
 		}
-		CHECK(p2b_vm_map_count(map) == (int64_t)used);
+		CHECK(vm_map_count(map) == (int64_t)used);
 	}
-	CHECK(used < 2 || p2b_vm_map_walk(map, keys, values, 1, 0) == -ENOSPC);
-	CHECK(p2b_vm_map_walk(map, keys, values, KEYS, P2B_WALK_DELETE) == (int64_t)used);
+	CHECK(used < 2 || vm_map_walk(map, keys, values, 1, 0) == -ENOSPC);
+	CHECK(vm_map_walk(map, keys, values, KEYS, P2B_WALK_DELETE) == (int64_t)used);
 	for (uint64_t i = 0; i < used; i++) {
 		CHECK(there[keys[i]] && model[keys[i]] == values[i] && !(keys_seen >> keys[i] & 1));
 		keys_seen |= 1ull << keys[i];
 	}
-	CHECK(p2b_vm_map_count(map) == 0 && p2b_vm_map_next_key(map, NULL, keys) == -ENOENT);
-	p2b_vm_map_destroy(map);
+	CHECK(vm_map_count(map) == 0 && vm_map_next_key(map, NULL, keys) == -ENOENT);
+	vm_map_destroy(map);
 }
 
 /* What a program holds a pointer to stays in the arena, and a replaced value keeps its bytes as in the kernel. */
@@ -117,7 +123,7 @@ static void hash_pointers(void)
 	CHECK(*(uint64_t *)vm_map_find(map, &key, 0) == 2 && !vm_map_find(map, &key, CPUS));
 	CHECK(vm_map_put(map, &key, vm_map_find(map, &key, 0), EXIST, 0) == 0);
 	CHECK(vm_map_put(map, &key, &value, 3, 0) == -EINVAL && vm_map_put(map, &key, &value, 0, CPUS) == -EINVAL);
-	p2b_vm_map_destroy(map);
+	vm_map_destroy(map);
 }
 
 static void per_cpu(uint32_t kind)
@@ -129,16 +135,16 @@ static void per_cpu(uint32_t kind)
 	memset(one, 0xaa, sizeof(one));
 	CHECK(vm_map_put(map, &key, one, 0, 1) == 0);
 	memset(all, 0xee, sizeof(all));
-	CHECK(p2b_vm_map_lookup(map, &key, all) == 0);
+	CHECK(vm_map_lookup(map, &key, all) == 0);
 	for (int i = 0; i < CPUS * 16; i++)
 		CHECK(all[i] == (i >= 16 && i < 28 ? 0xaa : 0));
 	for (int i = 0; i < CPUS; i++)
 		memset(all + i * 16, i + 1, 12);
-	CHECK(p2b_vm_map_update(map, &key, all, 0) == 0);
+	CHECK(vm_map_update(map, &key, all, 0) == 0);
 	for (uint32_t cpu = 0; cpu < CPUS; cpu++)
 		CHECK(!memcmp(vm_map_find(map, &key, cpu), all + cpu * 16, 12));
 	CHECK(!vm_map_find(map, &key, CPUS));
-	p2b_vm_map_destroy(map);
+	vm_map_destroy(map);
 }
 
 static void lru(void)
@@ -149,12 +155,12 @@ static void lru(void)
 	for (uint32_t key = 0; key < 1000; key++) {
 		CHECK(vm_map_put(map, &key, &key, 0, 0) == 0);
 		CHECK(vm_map_find(map, &hot, 0));       /* used: stays */
-		CHECK(p2b_vm_map_count(map) == (key < 4 ? key + 1 : 4));
+		CHECK(vm_map_count(map) == (key < 4 ? key + 1 : 4));
 	}
 	for (uint32_t key = 997; key < 1000; key++)
-		CHECK(p2b_vm_map_lookup(map, &key, &value) == 0 && value == key);
-	CHECK(p2b_vm_map_lookup(map, &hot, &value) == 0 && value == 0);
-	p2b_vm_map_destroy(map);
+		CHECK(vm_map_lookup(map, &key, &value) == 0 && value == key);
+	CHECK(vm_map_lookup(map, &hot, &value) == 0 && value == 0);
+	vm_map_destroy(map);
 }
 
 static void array(void)
@@ -164,16 +170,16 @@ static void array(void)
 	uint32_t key = 2, keys[3], next;
 	uint8_t values[15];
 
-	CHECK(p2b_vm_map_update(map, &key, value, NOEXIST) == -EEXIST && p2b_vm_map_update(map, &key, value, EXIST) == 0);
-	CHECK(p2b_vm_map_delete(map, &key) == -EINVAL && p2b_vm_map_take(map, &key, got) == -EINVAL);
-	CHECK(p2b_vm_map_lookup(map, &key, got) == 0 && !memcmp(got, value, 5));
-	CHECK(p2b_vm_map_next_key(map, &key, &next) == -ENOENT);
+	CHECK(vm_map_update(map, &key, value, NOEXIST) == -EEXIST && vm_map_update(map, &key, value, EXIST) == 0);
+	CHECK(vm_map_delete(map, &key) == -EINVAL && vm_map_take(map, &key, got) == -EINVAL);
+	CHECK(vm_map_lookup(map, &key, got) == 0 && !memcmp(got, value, 5));
+	CHECK(vm_map_next_key(map, &key, &next) == -ENOENT);
 	key = 3;
-	CHECK(p2b_vm_map_update(map, &key, value, 0) == -E2BIG && !vm_map_find(map, &key, 0));
-	CHECK(p2b_vm_map_next_key(map, &key, &next) == 0 && next == 0);
-	CHECK(p2b_vm_map_walk(map, keys, values, 3, 0) == 3 && keys[2] == 2 && !memcmp(values + 10, value, 5));
-	CHECK(p2b_vm_map_walk(map, keys, values, 3, P2B_WALK_DELETE) == -EINVAL);
-	p2b_vm_map_destroy(map);
+	CHECK(vm_map_update(map, &key, value, 0) == -E2BIG && !vm_map_find(map, &key, 0));
+	CHECK(vm_map_next_key(map, &key, &next) == 0 && next == 0);
+	CHECK(vm_map_walk(map, keys, values, 3, 0) == 3 && keys[2] == 2 && !memcmp(values + 10, value, 5));
+	CHECK(vm_map_walk(map, keys, values, 3, P2B_WALK_DELETE) == -EINVAL);
+	vm_map_destroy(map);
 }
 
 struct prefix {
@@ -187,6 +193,35 @@ static int covers(const struct prefix *p, const uint8_t *address)
 		if ((p->address[bit / 8] ^ address[bit / 8]) & (0x80 >> bit % 8))
 			return 0;
 	return 1;
+}
+
+static uint32_t given_back;
+
+static void done(void *memory)
+{
+	CHECK(memory != NULL);
+	given_back++;
+}
+
+/* An array in its user's memory, which it needs as long as anybody holds it. */
+static void array_elsewhere(void)
+{
+	uint64_t memory[2 * 4] = { 0 };
+	const struct p2b_vm_map_spec spec = { ARRAY, 4, 8, 4, 1 << 10, CPUS, memory, done };
+	const struct p2b_vm_map_spec wrong = { ARRAY, 8, 8, 4, 1 << 10, CPUS, memory, done };
+	const uint32_t key = 3;
+	const uint64_t value = 77;
+	struct vm_map *map;
+
+	CHECK(p2b_vm_array_size(8, 4) == sizeof(memory) && !p2b_vm_array_size(UINT32_MAX, UINT32_MAX));
+	CHECK(vm_map_create(vm, &wrong, &map) == -EINVAL && !map && !given_back);
+	CHECK(vm_map_create(vm, &spec, &map) == 0 && vm_map_update(map, &key, &value, 0) == 0);
+	CHECK(memory[2 * 3] == 77);
+	vm_map_hold(map);
+	vm_map_destroy(map);
+	CHECK(!given_back);
+	vm_map_release(map);
+	CHECK(given_back == 1);
 }
 
 static void lpm(void)
@@ -215,14 +250,14 @@ static void lpm(void)
 		CHECK(!found == (best == N) && (!found || stored[*found].length == stored[best].length));
 	}
 	for (uint32_t i = 0; i < N; i++) {
-		int err = stored[i].length ? p2b_vm_map_delete(map, &stored[i]) : -ENOENT;
+		int err = stored[i].length ? vm_map_delete(map, &stored[i]) : -ENOENT;
 
 		CHECK(err == 0 || err == -ENOENT);      /* the same prefix under two numbers */
 	}
-	CHECK(p2b_vm_map_count(map) == 0);
+	CHECK(vm_map_count(map) == 0);
 	stored[0].length = 33;
 	CHECK(vm_map_put(map, &stored[0], &state, 0, 0) == -EINVAL && !vm_map_find(map, &stored[0], 0));
-	p2b_vm_map_destroy(map);
+	vm_map_destroy(map);
 }
 
 static void lists(void)
@@ -235,16 +270,16 @@ static void lists(void)
 		CHECK(vm_map_push(queue, &i, EXIST) == 0 && vm_map_push(stack, &i, EXIST) == 0);
 	}
 	CHECK(vm_map_push(queue, &value, 0) == -E2BIG && vm_map_push(queue, &value, NOEXIST) == -EINVAL);
-	CHECK(p2b_vm_map_lookup(queue, NULL, &value) == 0 && value == 2);
-	CHECK(p2b_vm_map_lookup(stack, NULL, &value) == 0 && value == 4);
+	CHECK(vm_map_lookup(queue, NULL, &value) == 0 && value == 2);
+	CHECK(vm_map_lookup(stack, NULL, &value) == 0 && value == 4);
 	for (uint32_t i = 0; i < 3; i++) {
-		CHECK(p2b_vm_map_take(queue, NULL, &value) == 0 && value == 2 + i);
+		CHECK(vm_map_take(queue, NULL, &value) == 0 && value == 2 + i);
 		CHECK(vm_map_pop(stack, &value) == 0 && value == 4 - i);
 	}
-	CHECK(p2b_vm_map_update(queue, NULL, &value, 0) == 0 && vm_map_peek(queue, &value) == 0 && value == 2);
+	CHECK(vm_map_update(queue, NULL, &value, 0) == 0 && vm_map_peek(queue, &value) == 0 && value == 2);
 	CHECK(!vm_map_find(queue, &value, 0) && vm_map_del(queue, &value) == -EINVAL);
-	p2b_vm_map_destroy(queue);
-	p2b_vm_map_destroy(stack);
+	vm_map_destroy(queue);
+	vm_map_destroy(stack);
 }
 
 /* Takes at most cap records of size bytes; how many. */
@@ -267,8 +302,8 @@ static void perf(void)
 	struct p2b_ring_stats stats;
 
 	CHECK(vm_map_emit(map, 0, data, 16) == -ENOENT);
-	CHECK(p2b_vm_queue_read(map, 3, 0, &reader) == -EINVAL && p2b_vm_queue_read(map, 1, 0, &reader) == 0);
-	CHECK(p2b_vm_queue_read(map, 1, 0, &second) == -EBUSY && !second && p2b_reader_wait(reader, 0) == 0);
+	CHECK(vm_queue_read(map, 3, 0, &reader) == -EINVAL && vm_queue_read(map, 1, 0, &reader) == 0);
+	CHECK(vm_queue_read(map, 1, 0, &second) == -EBUSY && !second && p2b_reader_wait(reader, 0) == 0);
 	CHECK(vm_map_emit(map, CPUS, data, 16) == -E2BIG && vm_map_emit(map, 0, data, 65536) == -E2BIG);
 	CHECK(vm_map_emit(map, 0, out, 65516) == -ENOSPC && vm_map_emit(map, 0, out, 65517) == -E2BIG);
 	for (uint32_t round = 0; round < 20; round++) {
@@ -294,7 +329,7 @@ static void perf(void)
 	batch.cap = 0;
 	CHECK(p2b_reader_take(reader, &batch) == -EINVAL);
 	free(out);
-	p2b_vm_map_destroy(map);
+	vm_map_destroy(map);
 	p2b_reader_destroy(reader);
 }
 
@@ -306,7 +341,7 @@ static void perf_in_order(void)
 	struct p2b_reader *reader;
 	uint64_t numbers[20], taken = 0, sent = 0;
 
-	CHECK(p2b_vm_queue_read(map, 1, 1, &reader) == 0);
+	CHECK(vm_queue_read(map, 1, 1, &reader) == 0);
 	for (int round = 0; round < 5000; round++) {
 		if (sent - taken < fit && random_u64(&state) % 8) {
 			uint64_t data[2] = { sent++, 0 };
@@ -318,7 +353,7 @@ static void perf_in_order(void)
 			CHECK(numbers[i] == taken++);
 	}
 	CHECK(taken > 1000);
-	p2b_vm_map_destroy(map);
+	vm_map_destroy(map);
 	p2b_reader_destroy(reader);
 }
 
@@ -332,7 +367,7 @@ static void ring(void)
 	struct p2b_ring_stats stats;
 	uint64_t state = 5, sent = 0, taken = 0;
 
-	CHECK(p2b_vm_queue_read(map, 0, 0, &reader) == 0);
+	CHECK(vm_queue_read(map, 0, 0, &reader) == 0);
 	record = vm_ring_reserve(map, 100);
 	other = vm_ring_reserve(map, 8);
 	CHECK(record && other && vm_map_emit(map, 0, out, 0) == 0 && !vm_ring_reserve(map, size));
@@ -364,7 +399,7 @@ static void ring(void)
 	CHECK(p2b_reader_stats(reader, &stats) == 0 && stats.lost > 0 && stats.records > taken);
 	CHECK(p2b_reader_cpu_stats(reader, 0, &stats) == -ENOENT);
 	free(out);
-	p2b_vm_map_destroy(map);
+	vm_map_destroy(map);
 	p2b_reader_destroy(reader);
 }
 
@@ -387,10 +422,10 @@ static void every_operation(void)
 		vm_map_pop(map, bytes + 64);
 		vm_map_emit(map, 0, bytes, 8);
 		CHECK(!vm_ring_reserve(map, 8) && vm_ring_query(map, 0) == 0 && !vm_map_prog(map, 0));
-		p2b_vm_map_take(map, bytes, bytes + 64);
-		p2b_vm_map_next_key(map, bytes, bytes + 64);
-		p2b_vm_map_walk(map, bytes, bytes + 64, 3, P2B_WALK_DELETE);
-		p2b_vm_map_destroy(map);
+		vm_map_take(map, bytes, bytes + 64);
+		vm_map_next_key(map, bytes, bytes + 64);
+		vm_map_walk(map, bytes, bytes + 64, 3, P2B_WALK_DELETE);
+		vm_map_destroy(map);
 	}
 }
 
@@ -405,6 +440,7 @@ void check_vmmaps(void)
 	per_cpu(LRU_PERCPU);
 	lru();
 	array();
+	array_elsewhere();
 	lpm();
 	lists();
 	perf();

@@ -9,7 +9,7 @@ from ctypes import Structure, c_char, c_uint8, c_uint16, c_uint32, c_uint64
 from typing import Any
 
 import pytest
-from programs import PACKET, RAW_TRACEPOINT, STACK_ID, TAIL_CALL, loaded, returning
+from sample_programs import PACKET, RAW_TRACEPOINT, STACK_ID, TAIL_CALL, loaded, returning
 
 from py2bpf import asm
 from py2bpf.datastructures import (

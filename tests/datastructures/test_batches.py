@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from programs import PAUSE, Event, emitting, run_on
+from sample_programs import PAUSE, Event, emitting, run_on
 
 from py2bpf.datastructures import ArrayMap, BpfQueue, RingBuffer
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError
@@ -399,7 +399,7 @@ def test_ordered_queues_under_load_lose_nothing_unseen() -> None:
             assert (numpy.diff(mine.astype(int)) > 0).all()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(size=st.integers(1, 80), runs=st.lists(st.tuples(st.integers(1, 60), st.integers(1, 40)), max_size=30))
 def test_records_of_any_size_wrap_around(size: int, runs: list[tuple[int, int]]) -> None:
     """Rings of one page, filled and emptied by random amounts."""

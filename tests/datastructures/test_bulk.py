@@ -22,7 +22,6 @@ from ctypes import (
 )
 from typing import Any
 
-import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -40,6 +39,8 @@ from py2bpf.datastructures import (
 )
 from py2bpf.exception import DataRangeError, DataTypeError, IndexOutOfRange, KernelError
 from py2bpf.kernel.cpus import possible_cpus
+
+numpy = pytest.importorskip("numpy")
 
 pytestmark = pytest.mark.kernel
 CPUS = len(possible_cpus())
@@ -182,7 +183,7 @@ def test_arrays_are_refused_as_single_values_are(ctype: Any, column: Any, error:
         assert len(m) == 0
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([c_uint8, c_int8, c_uint16, c_int64, c_uint64, c_bool, c_uint32.__ctype_be__]),
        st.sampled_from("bBhHiIqQ"), st.lists(st.integers(-(1 << 63), (1 << 64) - 1) | st.integers(-2, 300), min_size=1))
 def test_any_integers_fit_as_single_ones_do(ctype: Any, code: str, numbers: list[int]) -> None:

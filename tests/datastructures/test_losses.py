@@ -15,7 +15,7 @@ from mmap import PAGESIZE
 from typing import Any
 
 import pytest
-from programs import run_on
+from sample_programs import run_on
 
 import py2bpf
 from py2bpf import funcs, ledger, sim
@@ -30,6 +30,7 @@ from py2bpf.datastructures import (
     create_map,
 )
 from py2bpf.kernel import core
+from py2bpf.kernel.handles import Handle
 from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 
@@ -322,13 +323,45 @@ def test_runs_that_the_kernel_left_out() -> None:
 
     with raw(led_echo) as echo, raw(say) as speaker:
         name = b"bpf_trace_printk\0"
-        attr = bytearray(struct.pack("=QI4x", core.address(name), echo.fd))
-        attached = core.checked(core.bpf(RAW_TRACEPOINT_OPEN, attr), "attaching to a raw tracepoint")
-        try:
+        attr = bytearray(struct.pack("=QI4x", core.address(name), 0))
+        with Handle("a raw tracepoint") as attached:
+            made = core.bpf_make(attached, RAW_TRACEPOINT_OPEN, attr, (echo.handle, 8))
+            core.checked(made, "attaching to a raw tracepoint")
             for _ in range(17):
                 assert speaker.test_run(ctx=bytes(8)).retval > 0
-        finally:
-            os.close(attached)
         (lost,) = [loss for loss in py2bpf.losses() if loss.name == "led_echo"]
         assert (lost.kind, lost.count) == ("program", 17) and "running on that CPU" in lost.hint
     assert lost_by("led_echo") == {}
+
+
+@pytest.mark.parametrize("kind", [BpfQueue, RingBuffer])
+def test_losses_are_read_while_records_are_taken(kind: Any) -> None:
+    """In one thread programs write, in one they are taken, in one the losses are read: none is seen to go back."""
+    count, over = 3000, threading.Event()
+    seen, taken = [0], []
+    with kind(c_uint32, PAGESIZE if kind is RingBuffer else 1) as queue:
+
+        def write(skb: Any) -> int:
+            if kind is RingBuffer:
+                queue.output(c_uint32(7))
+            else:
+                queue.output(skb, c_uint32(7))
+            return 0
+
+        def take() -> None:
+            taken.extend(queue)
+
+        def look() -> None:
+            while not over.is_set():
+                seen.append(queue.lost)
+
+        with tc(write) as program:
+            threads = [threading.Thread(target=body) for body in (take, look)]
+            for thread in threads:
+                thread.start()
+            program.test_run(PACKET, repeat=count)
+            over.set()
+            queue.close()
+            for thread in threads:
+                thread.join()
+        assert seen == sorted(seen) and len(taken) + queue.lost == count

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from programs import LOOKUP, PACKET, loaded
+from sample_programs import LOOKUP, PACKET, loaded
 
 from py2bpf import asm
 from py2bpf.asm import FRAME, Alu, Jump
@@ -46,7 +46,6 @@ def test_keys(ctype: Any, key: Any, raw: bytes) -> None:
     assert PrefixCodec(ctype).encode(key) == raw
 
 
-@settings(deadline=None)
 @given(st.ip_addresses(), st.integers(0, 128), st.sampled_from([c_uint8 * 16, c_uint32 * 4, Address6]))
 def test_networks_round_trip(ip: Any, length: int, sixteen: Any) -> None:
     net = ipaddress.ip_network((ip, min(length, ip.max_prefixlen)), strict=False)
@@ -136,7 +135,7 @@ networks = st.builds(lambda bits, length: ipaddress.ip_network((bits << 24, leng
 
 @pytest.mark.any_kernel
 @pytest.mark.kernel
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sets(networks, max_size=12), st.lists(networks, max_size=12), st.integers(0, (8 << 24) - 1))
 def test_exactness_and_longest_match_against_a_model(stored: set[Any], asked: list[Any], ip: int) -> None:
     with LpmTrieMap(c_uint32, c_uint32, 64) as m:

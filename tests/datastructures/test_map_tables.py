@@ -6,7 +6,6 @@ import re
 from ctypes import Structure, Union, c_bool, c_char, c_double, c_int16, c_uint8, c_uint16, c_uint32, c_uint64
 from typing import Any
 
-import pyarrow
 import pytest
 
 from py2bpf import Struct
@@ -22,6 +21,8 @@ from py2bpf.datastructures import (
 )
 from py2bpf.exception import DataRangeError, DataTypeError
 from py2bpf.kernel.cpus import possible_cpus
+
+pyarrow = pytest.importorskip("pyarrow")
 
 pytestmark = pytest.mark.kernel
 CPUS = len(possible_cpus())
@@ -78,6 +79,7 @@ def test_texts_keep_what_stands_behind_a_nul() -> None:
 
 
 def test_structures_are_struct_columns() -> None:
+    pytest.importorskip("pandas")
     with create_map(Flow, Stat, 10) as m:
         m[6, 0x0A000001, b"eth0"] = STAT
         assert rows(m) == [({"proto": 6, "address": 0x0A000001, "name": b"eth0"}, STAT_ROW)]

@@ -15,7 +15,6 @@ from ctypes import Structure, c_bool, c_char, c_int64, c_uint8, c_uint16, c_uint
 from pathlib import Path
 from typing import Any
 
-import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,6 +38,8 @@ from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelE
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.spec import MapSpec
+
+numpy = pytest.importorskip("numpy")
 
 pytestmark = pytest.mark.kernel
 
@@ -230,6 +231,34 @@ def test_the_default_is_for_programs() -> None:
         assert m.setdefault(1) == 7
 
 
+def test_a_default_as_a_ctypes_number() -> None:
+    with create_map(c_uint32, c_uint64, 4, default=c_uint64(3)) as m:
+        assert m.map_spec.default == 3 and type(m.map_spec.default) is int
+
+
+def test_the_names_of_the_original() -> None:
+    with create_map(c_uint32, c_uint64, 8) as m:
+        m.update({1: 10, 2: 20, 3: 30})
+        assert m.lookup(2) == 20 and m.lookup(9) is None
+        m.delete(2)
+        with pytest.raises(KeyError):
+            m.delete(2)
+        keys = [m.get_next_key()]
+        while (following := m.get_next_key(keys[-1])) is not None:
+            keys.append(following)
+        assert sorted(keys) == [1, 3] and sorted(m.get_items()) == [(1, 10), (3, 30)]
+
+
+def test_update_of_one_key_says_what_to_write() -> None:
+    with create_map(c_uint32, c_uint64, 8) as m:
+        for update in (lambda: m.update(1, 2), lambda: m.update([1], 2)):
+            with pytest.raises(DataTypeError, match=r"two columns, not \d: one entry is m\[key\] = value"):
+                update()
+        with pytest.raises(TypeError, match=r"\(key, value\) pairs, as enumerate\(values\) gives, not 1"):
+            m.update([1, 2, 3])  # type: ignore[list-item]
+        assert len(m) == 0
+
+
 @pytest.mark.parametrize(("make", "error", "says"), [
     (lambda: create_map(int, c_uint32, 4), DataTypeError, "did you mean ctypes.c_int64"),
     (lambda: create_map(c_uint32, ctypes.c_char_p, 4), DataTypeError, "use ctypes.c_uint64"),
@@ -350,7 +379,7 @@ def test_numpy_arrays() -> None:
 
 def test_arrays_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "numpy", None)
-    with create_map(c_uint32, c_uint64, 4) as m, pytest.raises(ImportError, match="pip install numpy"):
+    with create_map(c_uint32, c_uint64, 4) as m, pytest.raises(ImportError, match=r"pip install 'py2bpf\[numpy\]'"):
         m.arrays()
 
 
@@ -368,7 +397,7 @@ OPERATIONS = st.lists(st.tuples(st.sampled_from("set del pop add setdefault get 
                                 st.integers(0, 1000)), max_size=40)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(OPERATIONS)
 def test_any_operations_agree_with_a_dict(operations: list[tuple[str, int, int]]) -> None:
     model: dict[int, int] = {}

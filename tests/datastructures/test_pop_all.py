@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from ctypes import Structure, c_uint8, c_uint32, c_uint64
 from typing import Any
 
-import numpy
 import pytest
 
 from py2bpf import Global, funcs
@@ -32,10 +31,13 @@ from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.uapi.contexts import SK_BUFF
 
+numpy = pytest.importorskip("numpy")
+
 pytestmark = pytest.mark.kernel
 PACKET = bytes(64)
 AT_ONCE = 500
 SECONDS = 1.0
+PATIENCE = 30
 KINDS = [HashMap, LruHashMap, PerCpuHashMap, LruPerCpuHashMap]
 
 
@@ -152,8 +154,8 @@ def test_values_are_taken_under_their_lock(backend: str) -> None:
 
         seen = set()
         with create_prog(ProgType.SCHED_CLS, SK_BUFF, count) as prog, running(prog):
-            deadline = time.monotonic() + SECONDS / 2
-            while time.monotonic() < deadline:
+            begin = time.monotonic()
+            while (took := time.monotonic() - begin) < SECONDS / 2 or (len(seen) <= 3 and took < PATIENCE):
                 for values in (m.values(), [value for _, value in m.pop_all()]):
                     assert all(value.first == value.second for value in values)
                     seen.update(value.first for value in values)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from programs import PACKET, PAUSE, Event, emitting, run_on, until
+from sample_programs import PACKET, PAUSE, Event, emitting, run_on, until
 
 from py2bpf.datastructures import BpfQueue, HashMap
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError
@@ -415,7 +415,7 @@ def test_the_end_of_a_forked_child_leaves_the_queue_alone(backend: str) -> None:
     """In a process of its own, so that the child ends by sys.exit() with all that follows."""
     code = (
         f"import os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from programs import Event, emitting, run_on\n"
+        "from sample_programs import Event, emitting, run_on\n"
         "from py2bpf.datastructures import BpfQueue\n"
         "q = BpfQueue(Event, latency=0.02); making = emitting(q); program = making.__enter__()\n"
         "pid = os.fork()\n"

@@ -9,7 +9,7 @@ from ctypes import c_int32
 from typing import Any
 
 import pytest
-from programs import PAUSE
+from sample_programs import PAUSE
 
 from py2bpf.datastructures.reader import Reader
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError

@@ -14,7 +14,7 @@ from mmap import PAGESIZE
 from typing import Any
 
 import pytest
-from programs import Event, run_on
+from sample_programs import Event, run_on
 
 from py2bpf import funcs
 from py2bpf.datastructures import PerCpuArrayMap, RingBuffer

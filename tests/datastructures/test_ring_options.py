@@ -31,15 +31,13 @@ def tc(fn: Callable[[Any], Any]) -> Prog:
 
 def wake_ups(ring: RingBuffer, program: Prog, runs: int) -> list[int]:
     """The runs after which the descriptor became readable, nobody reading."""
-    fd = ring._source._reader.fileno()  # type: ignore[attr-defined]
-    waiter = select.epoll()
-    waiter.register(fd, select.EPOLLIN | select.EPOLLET)
     found = []
-    for run in range(1, runs + 1):
-        program.test_run(PACKET)
-        if waiter.poll(0.005):
-            found.append(run)
-    waiter.close()
+    with ring._source._reader.poller() as poller, select.epoll() as waiter:  # type: ignore[attr-defined]
+        waiter.register(poller.fd, select.EPOLLIN | select.EPOLLET)
+        for run in range(1, runs + 1):
+            program.test_run(PACKET)
+            if waiter.poll(0.005):
+                found.append(run)
     return found
 
 

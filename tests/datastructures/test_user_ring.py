@@ -13,7 +13,7 @@ from mmap import PAGESIZE
 from typing import Any
 
 import pytest
-from programs import PAUSE
+from sample_programs import PAUSE
 
 from py2bpf import funcs, sim
 from py2bpf.datastructures import ArrayMap, HashMap, RingBuffer, UserRingBuffer

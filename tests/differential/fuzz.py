@@ -11,6 +11,7 @@ after failures and tells all at its end; each failure is a file in the folder --
 from __future__ import annotations
 
 import argparse
+import gc
 import multiprocessing
 import os
 import sys
@@ -26,13 +27,19 @@ from typing import Any
 
 from choices import Seeded
 from grammar import Program, program
+from pools import Pool
 from reduce import reduced
-from verdicts import BAD, Kind, Verdict, examine
-from worlds import Pool, samples
+from samples import Sample, samples
+from verdicts import BAD, WORTH_A_LOOK, Kind, Verdict, examine
 
+from py2bpf import vm
 from py2bpf.spec import Target
 
 SAMPLES = 7
+CALLBACKS = 8
+"""Of so many functions one has callbacks of bpf_loop for its loops, unless the loops are told."""
+SAMPLES_OF_LONG = 2
+"""Of programs whose runs take long."""
 REJECTIONS = 0.001
 """The share of functions that the verifier may reject."""
 REDUCED = 40
@@ -40,9 +47,10 @@ REDUCED = 40
 LOOPS = {
     "iterators": Target(),
     "bpf_loop": Target(iterators=False),
-    "bounded": Target(iterators=False, bpf_loop=False),
+    "bounded": Target(iterators=False, bpf_loop=False), "branchless": Target(branches=False),
 }
-"""What loops that aren't plain ones become: as on Linux 6.4 and later, on 5.17 to 6.3, and before."""
+"""What loops that aren't plain ones become: as on Linux 6.4 and later, on 5.17 to 6.3, and before. And what is made
+where the verifier gave up at branches that choose, of which it refuses some by itself."""
 _BATCH = 10
 
 
@@ -74,7 +82,7 @@ class Summary:
             about = verdict.kind, verdict.about
             self.classes[about] += 1
             self.examples.setdefault(about, seed)
-        if verdict.kind in BAD or verdict.kind is Kind.VERIFIER or verdict.kind is Kind.REFUSED:
+        if verdict.kind in BAD or verdict.kind in WORTH_A_LOOK:
             self.failures.append((seed, verdict))
 
     @property
@@ -104,25 +112,43 @@ def generate(seed: int) -> Program:
     return program(Seeded(seed))
 
 
+def target_of(seed: int, told: Target | None) -> Target:
+    """What a function is compiled for."""
+    return told or (LOOPS["bpf_loop"] if seed % CALLBACKS == CALLBACKS - 1 else Target())
+
+
+def inputs(made: Program, seed: int | str) -> list[Sample]:
+    """What a program is run on."""
+    return samples(seed, SAMPLES_OF_LONG if made.long else SAMPLES)
+
+
 @contextmanager
 def worlds() -> Iterator[list[Pool]]:
-    """The worlds that BPF runs in: the embedded VM, and the kernel where this process may use it."""
+    """The worlds that BPF runs in: the embedded VM, and the kernel where this process may and shall use it."""
     with ExitStack() as stack:
         pools = []
-        if os.geteuid() == 0:
+        if os.geteuid() == 0 and vm.current() == "kernel":
             pools.append(stack.enter_context(Pool("kernel")))
         yield [*pools, stack.enter_context(Pool("vm"))]
 
 
-def _work(seeds: range, target: Target, current: Any, out: Connection) -> None:
+def _collect_seldom() -> None:
+    """A compiler's objects are many, and mostly gone by themselves: looking for the others took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
+
+
+def _work(seeds: range, target: Target | None, current: Any, out: Connection) -> None:
     """A worker: examines its seeds and sends what it finds, some at a time."""
     batch = []
     with worlds() as pools:
+        _collect_seldom()
         for seed in seeds:
             current.value = seed
             made = generate(seed)
             try:
-                verdict = examine(made, samples(seed, SAMPLES), pools, target)
+                verdict = examine(made, inputs(made, seed), pools, target_of(seed, target))
             except Exception as error:  # noqa: BLE001 - the run goes on, and tells it at its end
                 verdict = Verdict(Kind.FAULT, f"{type(error).__name__} outside of the worlds", traceback.format_exc())
             batch.append((seed, verdict, made.used))
@@ -135,13 +161,24 @@ def _work(seeds: range, target: Target, current: Any, out: Connection) -> None:
 class Worker:
     """A process with a share of the seeds, started anew behind the seed that kills it."""
 
-    def __init__(self, seeds: range, target: Target) -> None:
+    def __init__(self, seeds: range, target: Target | None, package: Path | None = None) -> None:
         self.seeds = seeds
         self.target = target
+        self.package = package
         self.done = 0
         self.start()
 
     def start(self) -> None:
+        """A process looks for modules where its parent does: first at the package with short slices, if it has that."""
+        before = sys.path.copy()
+        if self.package is not None:
+            sys.path.insert(0, str(self.package))
+        try:
+            self._spawn()
+        finally:
+            sys.path[:] = before
+
+    def _spawn(self) -> None:
         context = multiprocessing.get_context("spawn")
         rest = self.seeds[self.done :]
         self.current = context.Value("q", rest[0] if rest else 0)
@@ -179,13 +216,17 @@ class Worker:
 
 
 def run(
-    count: int, seed: int, jobs: int, progress: Callable[[Summary], None] | None = None, target: Target | None = None
-) -> Summary:
-    """Examines ``count`` functions in ``jobs`` processes, compiled for ``target``: the default one if None."""
+    count: int, seed: int, jobs: int, progress: Callable[[Summary], None] | None = None,
+    target: Target | None = None, short: Path | None = None,
+) -> Summary:  # fmt: skip
+    """Examines ``count`` functions in ``jobs`` processes, compiled for ``target``, see target_of().
+
+    ``short``: where the build with short slices is, whose VM every other process has.
+    """
     summary, begin = Summary(), time.monotonic()
     workers = {}
     for job in range(min(jobs, count)):
-        worker = Worker(range(seed + job, seed + count, jobs), target or Target())
+        worker = Worker(range(seed + job, seed + count, jobs), target, short if job % 2 else None)
         workers[worker.results] = worker
     while workers:
         for ready in wait(list(workers)):
@@ -198,31 +239,31 @@ def run(
     return summary
 
 
-def small(seed: int, verdict: Verdict, pools: list[Pool], target: Target) -> str:
+def small(seed: int, verdict: Verdict, pools: list[Pool], target: Target | None) -> str:
     """The function of a seed, made as small as its fault allows."""
-    made, inputs = generate(seed), samples(seed, SAMPLES)
+    made = generate(seed)
 
     def interesting(source: str) -> bool:
-        again = examine(Program(source, made.hook, Counter()), inputs, pools, target)
+        again = examine(Program(source, made.hook, Counter()), inputs(made, seed), pools, target_of(seed, target))
         return again.kind is verdict.kind and (again.about == verdict.about or again.kind is Kind.DISAGREE)
 
     return reduced(made.source, interesting)
 
 
-def describe(seed: int, pools: list[Pool], target: Target, *, reduce: bool = True) -> str:
+def describe(seed: int, pools: list[Pool], target: Target | None, *, reduce: bool = True) -> str:
     """All about one function: its source, what the worlds say, the same made small."""
     made = generate(seed)
-    verdict = examine(made, samples(seed, SAMPLES), pools, target)
+    verdict = examine(made, inputs(made, seed), pools, target_of(seed, target))
     text = [f"seed {seed}, {made.hook}: {verdict.kind.value} {verdict.about}", verdict.detail]
     if reduce and verdict.kind not in (Kind.AGREE, Kind.OUTSIDE, Kind.HANG):
         source = small(seed, verdict, pools, target)
-        again = examine(Program(source, made.hook, Counter()), samples(seed, SAMPLES), pools, target)
+        again = examine(Program(source, made.hook, Counter()), inputs(made, seed), pools, target_of(seed, target))
         text += ["-- made small", source, again.detail]
     return "\n".join([*text, "-- whole", made.source])
 
 
-def write_failures(summary: Summary, out: Path, target: Target) -> None:
-    """One file for each failure, some of them made small."""
+def write_failures(summary: Summary, out: Path, target: Target | None, most: int) -> None:
+    """One file for each failure, the first ``most`` of them made small."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = sorted(summary.failures, key=lambda failure: failure[1].kind not in BAD)
     with worlds() as pools:
@@ -231,7 +272,7 @@ def write_failures(summary: Summary, out: Path, target: Target) -> None:
             if verdict.kind in (Kind.CRASH, Kind.HANG):
                 text = f"{verdict.about}\n{generate(seed).source}"
             else:
-                text = describe(seed, pools, target, reduce=i < REDUCED)
+                text = describe(seed, pools, target, reduce=i < most)
             (out / name).write_text(text)
 
 
@@ -253,7 +294,8 @@ def _lines(count: int) -> Callable[[Summary], None]:
 
 def _faults(summary: Summary) -> str:
     bad = sum(summary.kinds[kind] for kind in BAD)
-    return f"{bad} wrong, {summary.kinds[Kind.VERIFIER]} rejected, {summary.kinds[Kind.REFUSED]} refused"
+    rejected, refused, signs = (summary.kinds[kind] for kind in (Kind.VERIFIER, Kind.REFUSED, Kind.SIGNS))
+    return f"{bad} wrong, {rejected} rejected, {refused} refused, {signs} of mixed signs"
 
 
 def _rate(summary: Summary) -> float:
@@ -281,17 +323,19 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one for each CPU)")
     parser.add_argument("--only", type=int, metavar="SEED", help="this function alone, with its story")
     parser.add_argument("--out", type=Path, default=Path(".cache/fuzz"), help="where failures go (.cache/fuzz)")
+    parser.add_argument("--no-reduction", action="store_true", help="make none of the failures small")
     parser.add_argument("--coverage", action="store_true", help="how many functions had each construct")
-    parser.add_argument("--loops", choices=LOOPS, default="iterators", help="the target kernel's loops (iterators)")
+    parser.add_argument("--loops", choices=LOOPS, help="the target kernel's loops (iterators, and some bpf_loop)")
+    parser.add_argument("--short", type=Path, help="every other process takes the build of .ci/short-slices.sh there")
     options = parser.parse_args()
-    target = LOOPS[options.loops]
+    target = LOOPS.get(options.loops)
     if options.only is not None:
         with worlds() as pools:
             print(describe(options.only, pools, target))
         return 0
     show, stop = progress_display(options.n)
     try:
-        summary = run(options.n, options.seed, options.jobs, show, target)
+        summary = run(options.n, options.seed, options.jobs, show, target, options.short)
     finally:
         stop()
     print(summary.table())
@@ -299,7 +343,7 @@ def main() -> int:
         for name, count in sorted(summary.used.items(), key=lambda item: item[1]):
             print(f"{count:8}  {name}")
     if summary.failures:
-        write_failures(summary, options.out, target)
+        write_failures(summary, options.out, target, 0 if options.no_reduction else REDUCED)
         print(f"the failures are in {options.out}/")
     return 0 if summary.ok else 1
 

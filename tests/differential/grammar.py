@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from choices import Choices
 from constructs import CALLS, STATEMENT, TABLES
+from hooks import ROWS
 from shared import ON_STACK, STRUCTS
-from templates import MAX_TRIPS, Row, Scope, Writer
+from templates import MAX_TRIPS, Language, Row, Scope, Writer
 
-HOOKS = ("socket_filter", "sched_cls", "xdp")
 _CHANGE_BY_CALL = re.compile(r"(?P<indent> *)(?P<target>[A-Z]\w*[.[].*? [-+&|^]=) (?P<value>.*\bfn\d+\(.*)")
+_RETURN = re.compile(r"^(.*\breturn )(.+)$")
+"""Programs of cgroups answer 0 or 1, which the verifier wants to see: a mask may be left out as needless."""
 _SIZES = [2, 4, 6, 9, 13]
-_SIZE_WEIGHTS = [3, 5, 5, 3, 1]
+_SIZE_WEIGHTS = [4, 6, 4, 2, 1]
 _SIGNATURES = [  # parameters, the names that they give, calls
     ("p, q", ["p", "q"], ["@($i, $i)"]),
     ("p, q=3", ["p", "q"], ["@($i)", "@($i, $i)", "@($i, q=$i)"]),
@@ -31,15 +33,18 @@ class Program:
     source: str
     hook: str
     used: Counter[str]
+    long: bool = False
+    """Whether a run takes many thousand instructions."""
 
 
 def program(choices: Choices) -> Program:
     """A random program."""
-    hook = choices.weighted(HOOKS, [2, 1, 1])
-    writer = Writer(choices, {**TABLES, "statement": {**STATEMENT, **_FUNCTIONS}}, hook)
+    hook = choices.weighted(list(ROWS), [row.weight for row in ROWS.values()])
+    writer = Writer(choices, LANGUAGE, hook)
     writer.scope.functions = list(CALLS)
     for _ in range(choices.weighted([0, 1, 2], [6, 3, 1])):
         function(writer, 0, [])
+    begin = len(writer.lines)
     writer.write(0, "def program(ctx):")
     _begin(writer)
     for _ in range(choices.weighted(_SIZES, _SIZE_WEIGHTS)):
@@ -49,8 +54,10 @@ def program(choices: Choices) -> Program:
     if choices.integer(0, 2):
         writer.write(1, writer.fill("OUT[4] = $f", 0))
     writer.write(1, writer.fill("return $n", 2))
+    if hook == "cgroup_skb":
+        writer.lines[begin:] = [_RETURN.sub(r"\g<1>1 if (\2) & 1 else 0", line) for line in writer.lines[begin:]]
     lines = [apart for line in writer.lines for apart in _called_apart(line)]
-    return Program("\n".join(lines) + "\n", hook, writer.used)
+    return Program("\n".join(lines) + "\n", hook, writer.used, writer.long)
 
 
 def _called_apart(line: str) -> list[str]:
@@ -73,12 +80,14 @@ def _begin(writer: Writer) -> None:
     writer.write(1, "u = b")
     scope.signed, scope.unsigned = list("xyz"), ["u", "b"]
     writer.write(1, writer.fill("r = Rec($[|i8=a, u32=c|u64=b, i16=f])", 0))
-    scope.structs = [("r", STRUCTS["Rec"], False)]
+    scope.structs, scope.texts = [("r", STRUCTS["Rec"], False)], ["r.name"]
     for i in range(writer.choices.weighted([0, 1, 2], [3, 3, 1])):
         kind = writer.choices.pick(ON_STACK)
         writer.used[f"struct: {kind}"] += 1
         writer.write(1, f"big{i} = {kind}()")
         scope.structs.append((f"big{i}", STRUCTS[kind], False))
+        if kind in ("Rec", "Traffic"):
+            scope.texts.append(f"big{i}.name")
 
 
 def function(writer: Writer, depth: int, captured: list[str]) -> None:
@@ -89,7 +98,7 @@ def function(writer: Writer, depth: int, captured: list[str]) -> None:
     outer, trips, inside = writer.scope, writer.trips, writer.in_function
     loops = writer.loops
     writer.apart = depth == 0
-    writer.scope = Scope([*names], [], captured, [], (), list(CALLS))
+    writer.scope = Scope([*names], [], captured, [], (), list(CALLS), ["r.name"] if depth else [])
     writer.write(depth + 1, f"v = {writer.choices.pick(names + captured)}")
     writer.write(depth + 1, f"t = U[{names[0]} & 3]")
     writer.scope.signed.append("v")
@@ -124,3 +133,4 @@ _FUNCTIONS = {
     "closure": Row(2, makes=_closure),
     "nonlocal": Row(1, makes=_nonlocal),
 }
+LANGUAGE = Language({**TABLES, "statement": {**STATEMENT, **_FUNCTIONS}})

@@ -35,7 +35,7 @@ class Int(int):
         low, high = SIGNED if signed else UNSIGNED
         if not low <= value <= high:
             raise LeavesType(f"{value} is no {'i64' if signed else 'u64'}")
-        self = super().__new__(cls, value)
+        self = int.__new__(cls, value)
         self.signed = signed
         return self
 
@@ -99,7 +99,12 @@ class _TypedConstants(ast.NodeTransformer):
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             operand = ast.BinOp(ast.copy_location(ast.Name(node.target.id, ast.Load()), node), node.op, node.value)
             return self.visit(ast.copy_location(ast.Assign([node.target], ast.copy_location(operand, node)), node))
+        addressed = _addressed(node) if isinstance(node, (ast.Expr, ast.Assign)) else []
+        if isinstance(node, ast.Call) and _is_addrof(node):
+            node.args = [_place(node.args[0])]
         self.generic_visit(node)
+        if addressed:
+            return [node, *(_assigned(name, node) for name in addressed)]
         if isinstance(node, ast.BinOp) and not isinstance(node.left, (ast.Constant, ast.BinOp)):
             node.left = _call("_lifted", node.left)
         return node
@@ -109,7 +114,7 @@ def _value(node: ast.expr) -> Any:
     """The value of an expression of constants; None for any other."""
     if isinstance(node, ast.Constant):
         return node.value
-    if any(isinstance(part, (ast.Name, ast.Call, ast.Attribute, ast.Subscript)) for part in ast.walk(node)):
+    if not _is_constant(node):
         return None
     try:
         return eval(compile(ast.Expression(node), "<constant>", "eval"), {"__builtins__": {}})
@@ -117,9 +122,47 @@ def _value(node: ast.expr) -> Any:
         return None
 
 
-def _call(function: str, node: ast.expr) -> ast.expr:
+def _is_constant(node: ast.AST) -> bool:
+    """Whether there are no names in an expression."""
+    if isinstance(node, ast.BinOp):
+        return _is_constant(node.left) and _is_constant(node.right)
+    if isinstance(node, (ast.Name, ast.Call, ast.Attribute, ast.Subscript)):
+        return False
+    return all(map(_is_constant, ast.iter_child_nodes(node)))
+
+
+def _is_addrof(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "addrof"
+
+
+def _addressed(statement: ast.AST) -> list[ast.Name]:
+    """The variables whose address a statement takes."""
+    calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call) and _is_addrof(node)]
+    return [call.args[0] for call in calls if isinstance(call.args[0], ast.Name)]
+
+
+def _place(node: ast.expr) -> ast.expr:
+    """What addrof() is asked for: a field's or an item's place, or a variable's, which the variable is meanwhile."""
+    if isinstance(node, ast.Attribute):
+        return _call("_field_place", node.value, ast.copy_location(ast.Constant(node.attr), node))
+    if isinstance(node, ast.Subscript):
+        return _call("_item_place", node.value, node.slice)
+    if isinstance(node, ast.Name):
+        target = ast.copy_location(ast.Name(node.id, ast.Store()), node)
+        return ast.copy_location(ast.NamedExpr(target, _call("_variable_place", node)), node)
+    return node
+
+
+def _assigned(name: ast.Name, statement: ast.stmt) -> ast.stmt:
+    """The variable is its number again, once the statement is over."""
+    target = ast.copy_location(ast.Name(name.id, ast.Store()), statement)
+    value = _call("_placed", ast.copy_location(ast.Name(name.id, ast.Load()), statement))
+    return ast.copy_location(ast.Assign([target], value), statement)
+
+
+def _call(function: str, node: ast.expr, *more: ast.expr) -> ast.expr:
     name = ast.copy_location(ast.Name(function, ast.Load()), node)
-    return ast.copy_location(ast.Call(name, [node], []), node)
+    return ast.copy_location(ast.Call(name, [node, *more], []), node)
 
 
 def typed_source(source: str, filename: str) -> types.CodeType:
@@ -142,7 +185,10 @@ def _power(base: Int, exponent: int) -> Int:
 
 def _arithmetic(name: str, operation: Callable[[int, int], int]) -> None:
     def forward(self: Int, other: Any) -> Any:
-        return Int(operation(int(self), int(other)), joined(self, other)) if isinstance(other, int) else NotImplemented
+        if not isinstance(other, int):
+            return NotImplemented
+        signed = self.signed and (other.signed if isinstance(other, Int) else typed(other).signed)
+        return Int(operation(int(self), int(other)), signed)
 
     def reflected(self: Int, other: Any) -> Any:  # also asked by ``[...] * 2``
         return Int(operation(int(other), int(self)), joined(self, other)) if isinstance(other, int) else NotImplemented
@@ -173,16 +219,28 @@ for _name, _shift in {"lshift": _left_shift, "rshift": _right_shift}.items():
 
 
 def _extreme(choose: Callable[..., int]) -> Callable[..., int]:
-    def function(*args: Any) -> int:
+    def function(*args: Any, key: Callable[[Any], Any] | None = None) -> Any:
         items = list(args[0] if len(args) == 1 else args)
-        best = choose(items)
-        return Int(int(best), all(typed(item).signed for item in items))
+        best: Any = choose(items, key=key)
+        if best is None or isinstance(best, tuple):  # which of them it is is known while compiling
+            return best
+        return Int(int(best), all(typed(item).signed for item in items if item is not None))
 
     return function
 
 
-def _int(value: Any = 0) -> int:
-    return value if isinstance(value, Int) else int(value)
+class _AnyInt(type):
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, int)
+
+
+class _Int(Int, metaclass=_AnyInt):
+    """int, which keeps an integer's type, and can be derived from: then operators ask the derived class first."""
+
+    def __new__(cls, value: Any = 0) -> Any:
+        if cls is _Int:
+            return value if isinstance(value, Int) else int(value)
+        return super().__new__(cls, int(value), typed(value).signed)
 
 
 class _Range:
@@ -197,15 +255,21 @@ class _Range:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    def __bool__(self) -> bool:
+        return bool(self.numbers)
+
     def __reversed__(self) -> Any:
         return reversed(self.numbers)
+
+    def __getitem__(self, index: int) -> int:
+        return self.numbers[index]
 
     def __contains__(self, number: int) -> bool:
         return int(number) in self.numbers
 
 
 BUILTINS: dict[str, Any] = {
-    "_typed": typed, "_lifted": lifted, "min": _extreme(min), "max": _extreme(max), "int": _int, "range": _Range,
+    "_typed": typed, "_lifted": lifted, "min": _extreme(min), "max": _extreme(max), "int": _Int, "range": _Range,
 }  # fmt: skip
 """Stand-ins for built-ins that forget the type of an integer, or are slow with it."""
 
@@ -213,6 +277,11 @@ BUILTINS: dict[str, Any] = {
 def is_signed(field_type: Any) -> bool:
     """Whether a load of the ctypes integer is i64: of anything but 64 unsigned bits."""
     return ctypes.sizeof(field_type) < 8 or field_type(-1).value < 0
+
+
+def number(value: Any, field_type: Any) -> int:
+    """What is read from a place of that type: a bool of a c_bool, else an integer that has its type."""
+    return bool(value) if field_type is ctypes.c_bool else Int(value, is_signed(field_type))
 
 
 class SimulatedArray:

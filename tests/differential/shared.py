@@ -13,9 +13,12 @@ from py2bpf.datastructures import (
     ArrayMap,
     BpfQueue,
     HashMap,
+    LpmTrieMap,
     LruHashMap,
+    LruPerCpuHashMap,
     PerCpuArrayMap,
     PerCpuHashMap,
+    RingBuffer,
     SpinLock,
 )
 
@@ -77,6 +80,30 @@ class Flow(Structure):
     _fields_ = [("source", u32), ("port", u16), ("kind", u8)]
 
 
+class Padded(Structure):
+    """Gaps between its fields and behind them."""
+
+    _fields_ = [("a", u8), ("b", u64), ("c", i8), ("d", u16)]
+
+
+class Tight(Structure):
+    """A structure with gaps at an odd place."""
+
+    _pack_ = 1
+    _layout_ = "ms"
+    _fields_ = [("kind", u8), ("inside", Padded), ("rest", i16)]
+
+
+class Nest(Structure):
+    _fields_ = [("first", i8), ("tight", Tight), ("list", Padded * 2), ("last", u8)]
+
+
+class Label(Structure):
+    """A key with a text in it."""
+
+    _fields_ = [("kind", u16), ("name", ctypes.c_char * 6)]
+
+
 class Event(Struct):
     """The short form of a Structure."""
 
@@ -105,9 +132,15 @@ class Input(Structure):
 
 STRUCTS: dict[str, Any] = {
     cls.__name__: cls
-    for cls in (Inner, Wire, Packed, Bits, Nibbles, Words, Rec, Cells, Traffic, Flow, Event, Locked, Input)
+    for cls in (
+        Inner, Wire, Packed, Bits, Nibbles, Words, Rec, Cells, Traffic, Flow, Padded, Tight, Nest, Label, Event,
+        Locked, Input,
+    )
 }  # fmt: skip
-ON_STACK = ("Rec", "Inner", "Wire", "Packed", "Bits", "Nibbles", "Words", "Cells", "Flow", "Traffic", "Event")
+ON_STACK = (
+    "Rec", "Inner", "Wire", "Packed", "Bits", "Nibbles", "Words", "Cells", "Flow", "Traffic", "Event", "Padded",
+    "Tight", "Nest",
+)  # fmt: skip
 """The types whose instances programs make."""
 OUTPUTS = 6
 
@@ -128,7 +161,11 @@ class MapRow:
 
     @property
     def per_cpu(self) -> bool:
-        return self.make in (PerCpuArrayMap, PerCpuHashMap)
+        return self.make in (PerCpuArrayMap, PerCpuHashMap, LruPerCpuHashMap)
+
+    @property
+    def is_trie(self) -> bool:
+        return self.make is LpmTrieMap
 
     def create(self) -> Any:
         if self.is_array:
@@ -152,17 +189,24 @@ MAPS: dict[str, MapRow] = {
     "R": MapRow(HashMap, u32, u32 * 4, 64),
     "C": MapRow(PerCpuArrayMap, u32, Rec, 1),
     "F": MapRow(HashMap, u32, Locked, 64),
+    "X": MapRow(HashMap, u32, ctypes.c_char * 16, 64),
+    "Y": MapRow(HashMap, ctypes.c_char * 8, i64, 64),
+    "Z": MapRow(HashMap, Label, u32, 64),
+    "E": MapRow(LruPerCpuHashMap, u32, i32, 1024),
+    "M": MapRow(LpmTrieMap, u32, i64, 64),
+    "D": MapRow(HashMap, Padded, Padded, 64),
 }
-QUEUES: dict[str, Any] = {"Q": Traffic, "N": i64}
-"""Queues and their records' types."""
+QUEUES: dict[str, Any] = {"Q": Traffic, "N": i64, "O": ctypes.c_char * 16, "RING": Traffic}
+"""Queues and their records' types; of O and RING a program can fill records in place."""
+RINGS = ("O", "RING")
 
 
 GLOBALS: dict[str, Any] = {"G": i64, "V": Traffic}
 """Global variables and their types."""
 
 
-def create_queue(record: Any) -> Any:
-    return BpfQueue(record, 2, latency=0)
+def create_queue(name: str) -> Any:
+    return RingBuffer(QUEUES[name], 4096) if name in RINGS else BpfQueue(QUEUES[name], 2, latency=0)
 
 
 CONSTANTS: dict[str, Any] = {

@@ -7,12 +7,14 @@ their 64-bit type on the way out. What a program holds of a struct in a map is t
 from __future__ import annotations
 
 import ctypes
+import ipaddress
+import re
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from oracle import Int, is_signed, typed
+from oracle import Int, number, typed
 from shared import MapRow
 
 
@@ -31,11 +33,12 @@ def _is_integer(kind: Any) -> bool:
     return issubclass(kind, ctypes._SimpleCData)
 
 
-def view(raw: Any) -> Any:
-    """A program's view of a ctypes object."""
+def view(raw: Any, text: bool = False) -> Any:
+    """A program's view of a ctypes object. ``text``: it is a field or a map's value, which Python has as bytes if it is
+    an array of chars."""
     kind = type(raw)
     if issubclass(kind, ctypes.Array):
-        return Chars(raw) if kind._type_ is ctypes.c_char else Items(raw)
+        return Chars(raw, text) if kind._type_ is ctypes.c_char else Items(raw)
     return Struct(raw)
 
 
@@ -68,8 +71,13 @@ class Struct:
             return types.MethodType(found, self)
         kind, offset = fields[name]
         if _is_integer(kind):
-            return Int(getattr(raw, name), is_signed(kind))
-        return view(kind.from_buffer(raw, offset))
+            return number(getattr(raw, name), kind)
+        return view(kind.from_buffer(raw, offset), text=True)
+
+    def place(self, name: str) -> Place:
+        """Where a field is that holds a number."""
+        kind, offset = _record(type(self.raw))[name]
+        return Place(kind.from_buffer(self.raw, offset))
 
     def __setattr__(self, name: str, value: Any) -> None:
         kind, offset = _record(type(self.raw))[name]
@@ -78,7 +86,7 @@ class Struct:
 
 def _assign(raw: Any, name: str, kind: Any, offset: int | None, value: Any) -> None:
     if _is_integer(kind):
-        setattr(raw, name, bool(value) if kind is ctypes.c_bool else int(value))
+        setattr(raw, name, bool(value) if kind is ctypes.c_bool else kind(int(value)).value)  # a program truncates
     else:
         copy(kind.from_buffer(raw, offset), value)
 
@@ -91,10 +99,9 @@ def copy(target: Any, value: Any) -> None:
         made = type(target)()  # ctypes makes such a value of the tuple first: what it has no item for becomes 0
         copy_items(made, value)
         value = view(made)
-    if isinstance(value, bytes):
-        data = value + b"\0" if len(value) < ctypes.sizeof(target) else value
-    else:
-        data = bytes(value.raw)
+    data = value if isinstance(value, bytes) else bytes(value.raw)
+    if getattr(target, "_type_", None) is ctypes.c_char:
+        data = data.ljust(ctypes.sizeof(target), b"\0")  # nothing stays behind a text
     ctypes.memmove(ctypes.addressof(target), data, len(data))
 
 
@@ -139,7 +146,7 @@ class Items:
             part = self._part(_plain(index))  # a slice of numbers is a copy, one of objects has the objects
             return view(type(part).from_buffer_copy(part) if _is_integer(type(part)._type_) else part)
         found = self.raw[int(index)]
-        return Int(found, is_signed(type(self.raw)._type_)) if isinstance(found, int) else view(found)
+        return number(found, type(self.raw)._type_) if isinstance(found, int) else view(found)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(index, slice):
@@ -150,9 +157,55 @@ class Items:
         else:
             copy(self.raw[int(index)], value)
 
+    def place(self, index: int) -> Place:
+        """Where an item is that holds a number."""
+        kind = type(self.raw)._type_
+        return Place(kind.from_buffer(self.raw, range(len(self.raw))[int(index)] * ctypes.sizeof(kind)))
+
     def __iter__(self) -> Iterator[Any]:
         for i in range(len(self.raw)):
             yield self[i]
+
+
+class Place:
+    """The place of a number in memory: what addrof() gives."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+
+
+def variable_place(value: Any) -> Any:
+    """The place of a variable that is a number; any other is the object itself."""
+    if not isinstance(value, int):
+        return value
+    return Place((ctypes.c_int64 if typed(value).signed else ctypes.c_uint64)(int(value)))
+
+
+def placed(value: Any) -> Any:
+    """What a variable is after its place was lent out."""
+    return number(value.raw.value, type(value.raw)) if isinstance(value, Place) else value
+
+
+def field_place(owner: Any, name: str) -> Any:
+    """What the address of ``owner.name`` is of."""
+    if owner is None:
+        raise AttributeError(name)
+    value = getattr(owner, name)
+    return owner.place(name) if isinstance(owner, Struct) and isinstance(value, int) else value
+
+
+def item_place(owner: Any, index: Any) -> Any:
+    """What the address of ``owner[index]`` is of."""
+    value = owner[index]
+    return owner.place(index) if isinstance(owner, Items) and isinstance(value, int) else value
+
+
+PLACES: dict[str, Any] = {
+    "_variable_place": variable_place, "_placed": placed, "_field_place": field_place, "_item_place": item_place,
+}  # fmt: skip
+"""What oracle.py has typed sources call where they take addresses."""
 
 
 def _plain(index: slice) -> slice:
@@ -160,10 +213,17 @@ def _plain(index: slice) -> slice:
 
 
 class Chars(Items):
-    """A view of an array of chars: the array itself with its whole length, compared by its text up to the NUL."""
+    """A view of an array of chars: the array itself with its whole length, compared by its text up to the NUL.
 
-    __slots__ = ()
+    ``is_text``: where it is a field or a map's value, and so false when empty. Others are objects, always true.
+    """
+
+    __slots__ = ("is_text",)
     __hash__ = None
+
+    def __init__(self, raw: Any, is_text: bool) -> None:
+        super().__init__(raw)
+        self.is_text = is_text
 
     def _bytes(self) -> Any:
         return (ctypes.c_uint8 * len(self.raw)).from_buffer(self.raw)
@@ -172,17 +232,17 @@ class Chars(Items):
         return bytes(self._bytes()).split(b"\0")[0]
 
     def __eq__(self, other: object) -> bool:
-        return self.text() == other
+        return self.text() == (other.text() if isinstance(other, Chars) else other)
 
     def __bool__(self) -> bool:
-        return bool(self.text())
+        return not self.is_text or bool(self.text())
 
     def startswith(self, prefix: bytes) -> bool:
         return self.text().startswith(prefix)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return view(self._part(_plain(index)))
+            return view(self._part(_plain(index)), self.is_text)
         return Int(self._bytes()[int(index)], True)
 
     def __setitem__(self, index: Any, value: Any) -> None:
@@ -238,6 +298,8 @@ class SimulatedMap:
             return bytes(made)
         if key is None:
             raise TypeError("None is no key")
+        if isinstance(key, bytes):
+            return key.ljust(ctypes.sizeof(self.row.key), b"\0")
         return bytes(key.raw)
 
     def _value(self, value: Any) -> Any:
@@ -248,10 +310,10 @@ class SimulatedMap:
         return made
 
     def _load(self, entry: Any) -> Any:
-        return Int(entry.value, is_signed(self.row.value)) if self.scalar else view(entry)
+        return number(entry.value, self.row.value) if self.scalar else view(entry, text=True)
 
     def _default(self) -> Any:
-        return Int(self.row.default or 0, is_signed(self.row.value)) if self.scalar else None
+        return number(self.row.default or 0, self.row.value) if self.scalar else None
 
     def __getitem__(self, key: Any) -> Any:
         entry = self.entries.get(self._key(key))
@@ -284,7 +346,7 @@ class SimulatedMap:
     def setdefault(self, key: Any, value: Any = None) -> Any:
         if value is None:
             self._key(key)
-            value = self._default() if self.scalar else view(self.row.value())
+            value = self._default() if self.scalar else view(self.row.value(), text=True)
         self.add(key, value)
         entry = self.entries.get(self._key(key))
         return self._default() if entry is None else self._load(entry)
@@ -298,6 +360,45 @@ class SimulatedMap:
         if entry is None:
             return default[0] if default else self._default()
         return self._load(entry)
+
+
+class SimulatedTrie(SimulatedMap):
+    """An LPM trie: keys are addresses, entries networks, and reading finds the longest prefix."""
+
+    def _find(self, key: Any) -> Any:
+        address = int.from_bytes(bytes(self.row.key(int(key))), "big")
+        bits = 8 * ctypes.sizeof(self.row.key)
+        found = None, -1
+        for raw, entry in self.entries.items():
+            length, network = int.from_bytes(raw[:4], "little"), int.from_bytes(raw[4:], "big")
+            if length > found[1] and (address ^ network) >> (bits - length) == 0:
+                found = entry, length
+        return found[0]
+
+    def _key(self, key: Any) -> bytes:
+        if isinstance(key, str):
+            network = ipaddress.ip_network(key)
+            return bytes(ctypes.c_uint32(network.prefixlen)) + network.network_address.packed
+        address = bytes(self.row.key(int(key)))
+        return bytes(ctypes.c_uint32(8 * len(address))) + address
+
+    def __getitem__(self, key: Any) -> Any:
+        entry = self._find(key)
+        return self._default() if entry is None else self._load(entry)
+
+    def __contains__(self, key: Any) -> bool:
+        return self._find(key) is not None
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        entry = self._find(key)
+        return default if entry is None else self._load(entry)
+
+
+class SimulatedTails:
+    """A program array: what a tail call goes to."""
+
+    def __init__(self, programs: Mapping[int, Callable[[], int]]) -> None:
+        self.programs = programs
 
 
 class Held:
@@ -326,8 +427,31 @@ class SimulatedQueue:
         else:
             made = self.record()
             copy(made, value)
-        self.records.append(bytes(made))
+        self.keep(bytes(made))
         return Int(0, True)
+
+    def keep(self, data: bytes) -> None:
+        """Of a char array Python reads its text."""
+        if getattr(self.record, "_type_", None) is ctypes.c_char:
+            data = data.split(b"\0")[0].ljust(len(data), b"\0")
+        self.records.append(data)
+
+
+class SimulatedRing(SimulatedQueue):
+    """A ring, whose records a program can fill in place."""
+
+    def reserve(self) -> Any:
+        return view(self.record())
+
+    def submit(self, record: Any) -> None:
+        self.keep(bytes(_raw(record)))
+
+    def discard(self, record: Any) -> None:
+        """Nobody sees it."""
+        _raw(record)
+
+    def output(self, value: Any) -> Int:  # type: ignore[override]
+        return super().output(None, value)
 
 
 class SimulatedGlobal:
@@ -338,7 +462,7 @@ class SimulatedGlobal:
 
     def __getattr__(self, name: str) -> Any:
         kind = type(self.raw)
-        return Int(self.raw.value, is_signed(kind)) if _is_integer(kind) else view(self.raw)
+        return number(self.raw.value, kind) if _is_integer(kind) else view(self.raw)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if _is_integer(type(self.raw)):
@@ -347,19 +471,33 @@ class SimulatedGlobal:
             copy(self.raw, value)
 
 
-class PacketContext:
-    """A network program's context: the packet from ``start`` on."""
+_STORED_AS = {"mark": ctypes.c_uint32, "priority": ctypes.c_uint32, "tstamp": ctypes.c_uint64}
 
-    def __init__(self, packet: bytes, start: int) -> None:
+
+class PacketContext:
+    """A network program's context: the packet from ``start`` on, and the context's own ``fields``."""
+
+    def __init__(self, packet: bytes, start: int, fields: Mapping[str, Any]) -> None:
         self.bytes = bytearray(packet)
         self.start = start
+        for name, value in fields.items():
+            object.__setattr__(self, name, self._field(name, value))
         self.len = Int(len(packet) - start, True)
-        self.mark = Int(0, True)
-        self.priority = Int(0, True)
+        self.data_meta, self.data, self.data_end = 0, Int(start, True), Int(len(packet), True)
+        self.keeps_meta = "rx_queue_index" in fields
+
+    def packet_after(self) -> bytes:
+        """The packet from where the program saw it, with an XDP packet's metadata."""
+        return bytes(self.bytes[0 if self.keeps_meta else self.start :])
+
+    @staticmethod
+    def _field(name: str, value: Any) -> Any:
+        return Words(value) if isinstance(value, list) else Int(value, name not in ("tstamp", "hwtstamp"))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("mark", "priority"):
-            value = Int(int(value) & 0xFFFFFFFF, True)
+        kind = _STORED_AS.get(name)
+        if kind is not None:
+            value = self._field(name, kind(int(value)).value)
         object.__setattr__(self, name, value)
 
     def packet(self, kind: Type, offset: int = 0) -> Any:
@@ -368,7 +506,12 @@ class PacketContext:
         if offset < 0 or at + size > len(self.bytes):
             return None
         found = kind.kind.from_buffer(self.bytes, at)
-        return Int(found.value, is_signed(kind.kind)) if _is_integer(kind.kind) else view(found)
+        return number(found.value, kind.kind) if _is_integer(kind.kind) else view(found)
+
+    def cut(self, offset: int, size: int) -> bytes | None:
+        """Bytes of the packet; None where it has not so many."""
+        at = self.start + offset
+        return bytes(self.bytes[at : at + size]) if offset >= 0 and at + size <= len(self.bytes) else None
 
     def load(self, offset: int, size: int) -> Int:
         """A load of the packet as BPF_LD_ABS and BPF_LD_IND do it: the offset has 32 bits, outside is the end."""
@@ -376,6 +519,23 @@ class PacketContext:
         if at < self.start or at + size > len(self.bytes):
             raise EndOfProgram
         return Int(int.from_bytes(self.bytes[at : at + size], "big"), True)
+
+
+class Words:
+    """The words that a context keeps for programs."""
+
+    def __init__(self, values: list[int]) -> None:
+        self.values = values
+
+    def __getitem__(self, index: int) -> Int:
+        return Int(self.values[index], True)
+
+    def __setitem__(self, index: int, value: int) -> None:
+        self.values[index] = int(value) & 0xFFFFFFFF
+
+
+class TailCalled(Exception):
+    """Another program has taken this one's place: its result."""
 
 
 class Funcs:
@@ -414,6 +574,60 @@ class Funcs:
         return True
 
     @staticmethod
+    def tail_call(ctx: Any, tails: SimulatedTails, index: int) -> None:
+        program = tails.programs.get(int(index))
+        if program is not None:
+            raise TailCalled(program())
+
+    @staticmethod
+    def addrof(value: Any) -> Any:
+        return variable_place(value)
+
+    @staticmethod
+    def skb_load_bytes(skb: PacketContext, offset: int, target: Any, size: int | None = None) -> Int:
+        return _fill(target, size, skb.cut(int(offset), _size(target, size)), b"", -14)
+
+    @staticmethod
+    def xdp_load_bytes(xdp: PacketContext, offset: int, target: Any, size: int | None = None) -> Int:
+        return _fill(target, size, xdp.cut(int(offset), _size(target, size)), None, -22)
+
+    @staticmethod
+    def skb_store_bytes(skb: PacketContext, offset: int, source: Any, flags: int) -> Int:
+        data = source.encode() + b"\0" if isinstance(source, str) else bytes(_raw(source))
+        if skb.cut(int(offset), len(data)) is None:
+            return Int(-14, True)
+        at = skb.start + int(offset)
+        skb.bytes[at : at + len(data)] = data
+        return Int(0, True)
+
+    @staticmethod
+    def probe_read_kernel(target: Any, size: int, source: Any) -> Int:
+        return _fill(target, size, bytes(_raw(source))[: int(size)], b"", -14)
+
+    @staticmethod
+    def probe_read_kernel_str(target: Any, *arguments: Any) -> Int:
+        """With the size or without. What lies behind the NUL is zeros of a text, and stays in other memory."""
+        room = ctypes.sizeof(_raw(target))
+        size = room if len(arguments) == 1 else int(arguments[0])
+        text = bytes(_raw(arguments[-1])).split(b"\0")[0][: size - 1] + b"\0"
+        written = text.ljust(room, b"\0") if isinstance(target, Chars) else text
+        ctypes.memmove(ctypes.addressof(_raw(target)), written, len(written))
+        return Int(len(text), True)
+
+    @staticmethod
+    def get_current_comm(target: Any, size: int | None = None) -> Int:
+        count = _size(target, size)
+        return _fill(target, size, COMM[: count - 1].ljust(count, b"\0"), b"", -22)
+
+    @staticmethod
+    def strtol(text: str, base: int, target: Any) -> Int:
+        found = re.match(r"\s*-?\d+", text)
+        if not found:
+            return Int(-22, True)
+        _raw(target).value = int(found[0])
+        return Int(len(found[0]), True)
+
+    @staticmethod
     def load_skb_byte(skb: PacketContext, offset: int) -> Int:
         return skb.load(offset, 1)
 
@@ -424,6 +638,22 @@ class Funcs:
     @staticmethod
     def load_skb_word(skb: PacketContext, offset: int) -> Int:
         return skb.load(offset, 4)
+
+
+COMM = b"random program"
+"""The thread's name, which runs have."""
+
+
+def _size(target: Any, size: int | None) -> int:
+    return ctypes.sizeof(_raw(target)) if size is None else int(size)
+
+
+def _fill(target: Any, size: int | None, data: bytes | None, failed: bytes | None, error: int) -> Int:
+    """Writes what a helper found. Where that is nothing: zeros, or if ``failed`` is None nothing at all."""
+    if data is not None or failed is not None:
+        found = (data or b"").ljust(_size(target, size), b"\0")
+        ctypes.memmove(ctypes.addressof(_raw(target)), found, len(found))
+    return Int(error if data is None else 0, True)
 
 
 def _raw(value: Any) -> Any:

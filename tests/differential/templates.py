@@ -5,6 +5,7 @@ An expression's holes:
     $i    a signed expression        $u    a u64 expression       $n  either
     $c    a condition                $k    a constant             $s  a shift count
     $m    a small number, 0 to 7     $[a|b|c]  one of these texts
+    $t    a char array               $b    a constant text, perhaps longer than that
     $i{@p,@q}   an expression in which these names may be read as signed numbers
 
 A statement's holes besides:
@@ -36,6 +37,7 @@ _HOLE = re.compile(r"\$([a-z]+)(\d?)(?:\{([^}]*)\})?|@(\w+)")
 _BLOCKS = ("block", "loop")
 CONSTANTS = [0, 1, 2, 3, 5, 7, 8, 10, 15, 16, 31, 63, 64, 100, 255, 256, 1000, 65535]
 CONSTANTS += [1 << 31, (1 << 32) - 1, 1 << 40, (1 << 63) - 1]
+TEXTS = ["", "a", "ab", "abc", "ab", "xyz1", "packet", "12345678", "longer than 8", "ab\\0cd"]
 SHIFTS = ["0", "1", "3", "7", "8", "16", "31", "32", "33", "48", "63"]
 _UPDATE = re.compile(r"(\]|[-+|^&*/%]|[^<]<<|[^>]>>)= ")
 MAX_LINES = 55
@@ -49,7 +51,8 @@ class Row:
 
     ``trips``: how often its body runs at most. ``moves``: the map whose entries it replaces or removes, which
     nobody may hold a struct of. ``hooks``: the hooks it is for, all if empty. ``makes``: the body of the statement
-    in place of a text.
+    in place of a text. ``long``: a run takes so many instructions that a program has one such row, and few samples.
+    ``alone``: stands in no loop and no function.
     """
 
     weight: int
@@ -58,6 +61,8 @@ class Row:
     moves: str = ""
     hooks: tuple[str, ...] = ()
     makes: Callable[[Any, int], None] | None = None
+    long: bool = False
+    alone: bool = False
 
     @cached_property
     def has_body(self) -> bool:
@@ -66,10 +71,56 @@ class Row:
     @cached_property
     def is_local(self) -> bool:
         """Whether it is about what only the program itself has: its context, its struct."""
-        return re.search(r"\bctx\b|\br\.", self.text) is not None or self.makes is not None
+        return re.search(r"\bctx\b|\br\.|\$t", self.text) is not None or self.makes is not None
 
 
 Tables = Mapping[str, Mapping[str, Row]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What decides which statements may stand somewhere."""
+
+    deep: bool
+    """Whether blocks may nest there."""
+    trips: int
+    held: tuple[str, ...]
+    in_function: bool
+    apart: bool
+    long: bool
+
+    def allows(self, row: Row) -> bool:
+        return (
+            (self.deep or not row.has_body)
+            and not (row.moves and (row.moves in self.held or self.in_function))
+            and (row.trips == 1 or self.trips == 1 or self.trips * row.trips <= MAX_TRIPS)
+            and not (row.trips > MAX_TRIPS and (self.in_function or self.trips > 1))
+            and not (row.long and self.long)
+            and not ((row.long or row.alone) and (self.in_function or self.trips > 1))
+            and not (row.is_local and self.apart)
+        )
+
+
+class Language:
+    """The tables of constructs, with the rows of each hook and place found once."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self._found: dict[Any, tuple[list[tuple[str, Row]], list[int]]] = {}
+
+    def rows(self, hook: str, kind: str, place: Place | bool) -> tuple[list[tuple[str, Row]], list[int]]:
+        """The rows that may be chosen, and their weights. Of an expression only counts whether it stands apart."""
+        key = hook, kind, place
+        found = self._found.get(key)
+        if found is None:
+            rows = [
+                (name, row)
+                for name, row in self.tables[kind].items()
+                if (not row.hooks or hook in row.hooks)
+                and (place.allows(row) if isinstance(place, Place) else not (row.is_local and place))
+            ]
+            found = self._found[key] = rows, [row.weight for _, row in rows]
+        return found
 
 
 @dataclass
@@ -86,6 +137,8 @@ class Scope:
     """The maps that a struct in scope is of."""
     functions: list[str] = field(default_factory=list)
     """Calls as texts with holes."""
+    texts: list[str] = field(default_factory=list)
+    """Char arrays that are surely there."""
 
     def copy(self) -> Scope:
         return Scope(*(list(part) if isinstance(part, list) else part for part in vars(self).values()))
@@ -94,8 +147,9 @@ class Scope:
 class Writer:
     """Writes one program's statements and expressions."""
 
-    def __init__(self, choices: Choices, tables: Tables, hook: str) -> None:
+    def __init__(self, choices: Choices, language: Language, hook: str) -> None:
         self.choices = choices
+        self.language = language
         self.hook = hook
         self.lines: list[str] = []
         self.used: Counter[str] = Counter()
@@ -108,10 +162,8 @@ class Writer:
         """Whether this changes a place that is shared: what it calls must not change it too, see the documentation."""
         self.apart = False
         """Whether this is a function outside of the program."""
-        self.tables = {
-            kind: {name: row for name, row in rows.items() if not row.hooks or hook in row.hooks}
-            for kind, rows in tables.items()
-        }
+        self.long = False
+        """Whether a run of the program takes long already."""
 
     # choosing
 
@@ -122,14 +174,9 @@ class Writer:
         self.names += 1
         return f"{name}{self.names}"
 
-    def row(self, kind: str, allowed: Callable[[Row], bool] | None = None) -> Row:
+    def row(self, kind: str, place: Place | None = None) -> Row:
         """A construct of a table, counted."""
-        rows = [
-            (name, row)
-            for name, row in self.tables[kind].items()
-            if (allowed is None or allowed(row)) and not (row.is_local and self.apart)
-        ]
-        name, row = self.choices.weighted(rows, [row.weight for _, row in rows])
+        name, row = self.choices.weighted(*self.language.rows(self.hook, kind, place or self.apart))
         self.used[f"{kind}: {name}"] += 1
         return row
 
@@ -256,7 +303,10 @@ class Writer:
                 self.scope.constant.append(name)
                 continue
             kind, _, held = kind.partition("/")
-            self.scope.structs += [(name, STRUCTS[kind], bool(held))] * 3
+            if kind == "chars":
+                self.scope.texts += [name] * 2
+            else:
+                self.scope.structs += [(name, STRUCTS[kind], bool(held))] * 3
             if held:
                 self.scope.held += (held,)
         yield
@@ -276,16 +326,9 @@ class Writer:
     def statement(self, depth: int, level: int) -> None:
         """One statement; ``level`` is how deep further blocks may nest in it."""
         deep = level > 0 and len(self.lines) < MAX_LINES
-
-        def allowed(row: Row) -> bool:
-            return (
-                (deep or not row.has_body)
-                and not (row.moves and (row.moves in self.scope.held or self.in_function))
-                and (row.trips == 1 or self.trips == 1 or self.trips * row.trips <= MAX_TRIPS)
-                and not (row.trips > MAX_TRIPS and (self.in_function or self.trips > 1))
-            )
-
-        row = self.row("leave" if self.loops and self.choices.integer(0, 9) == 9 else "statement", allowed)
+        place = Place(deep, self.trips, self.scope.held, self.in_function, self.apart, self.long)
+        row = self.row("leave" if self.loops and self.choices.integer(0, 9) == 9 else "statement", place)
+        self.long = self.long or row.long
         if row.makes is not None:
             row.makes(self, depth)
         else:
@@ -352,6 +395,14 @@ def _place(writer: Writer, signed: bool, in_place: bool) -> str:
     return writer.place(signed, in_place=in_place) or ("H[7]" if signed else "U[7]")
 
 
+def _text(writer: Writer, depth: int) -> str:
+    return writer.choices.pick(writer.scope.texts) if writer.scope.texts else 'b"packet"'
+
+
+def _bytes(writer: Writer, depth: int) -> str:
+    return f'b"{writer.choices.pick(TEXTS)}"'
+
+
 def _calling(writer: Writer, depth: int) -> str:
     """A call; where the program's own functions, which may change maps, are none of the choices, of the prelude's."""
     calls = writer.scope.functions
@@ -374,5 +425,7 @@ _HANDLERS: dict[str, Callable[[Writer, int], str]] = {
     "f": lambda writer, depth: _place(writer, True, False),
     "g": lambda writer, depth: _place(writer, False, False),
     "h": lambda writer, depth: _place(writer, True, True),
+    "t": _text,
+    "b": _bytes,
     "call": _calling,
 }

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from compiled import Compiled
 from fuzz import LOOPS, SAMPLES, worlds
 from grammar import Program
+from pools import Pool
+from samples import samples
 from verdicts import Kind, examine
-from worlds import Compiled, Pool, samples
 
 pytestmark = [
     pytest.mark.kernel,

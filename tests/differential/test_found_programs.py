@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from fuzz import SAMPLES, worlds
 from grammar import Program
+from pools import Pool
+from samples import samples
 from verdicts import Kind, examine
-from worlds import Pool, samples
 
 pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.MixedSigns")]
 

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
+from pathlib import Path
 
 import pytest
 from choices import Drawn, Seeded
@@ -15,11 +16,12 @@ from fuzz import BAD, SAMPLES, generate, run, worlds
 from grammar import Program, program
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pools import Pool
 from reduce import reduced
+from samples import samples
 from shared import ON_STACK
 from templates import Row
 from verdicts import Kind, examine
-from worlds import Pool, samples
 
 FUNCTIONS = int(os.environ.get("PY2BPF_FUZZ", "2000"))
 RARE = 8
@@ -50,12 +52,13 @@ def test_seeded(spawning: None) -> None:
     assert not wrong, "\n\n".join([summary.table(), *wrong[:3]])
     assert summary.kinds[Kind.VERIFIER] <= 1 + FUNCTIONS // 1000, summary.table()
     assert summary.kinds[Kind.REFUSED] <= FUNCTIONS // 200, summary.table()
+    assert summary.kinds[Kind.SIGNS] <= 1 + FUNCTIONS // 1000, summary.table()
     assert summary.kinds[Kind.OUTSIDE] <= FUNCTIONS // 25, summary.table()
     assert summary.samples > SAMPLES * FUNCTIONS // 2, "too many samples leave their 64-bit type"
 
 
 @pytest.mark.kernel
-@settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, database=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_drawn(pools: list[Pool], data: st.DataObject) -> None:
     """Other functions in every run, which hypothesis makes small where they fail."""
@@ -119,8 +122,22 @@ def test_reduction_leaves_what_ends_a_loop() -> None:
 @pytest.mark.parametrize(("body", "kind"), [
     ("return 5", Kind.AGREE), ("return ctx.len / 2", Kind.REFUSED), ("OUT[70] = 1", Kind.OUTSIDE),
     ("return len(funcs.__name__)", Kind.DISAGREE), ("return nothing", Kind.REFUSED),
+    ("z = -5\n    if ctx.len > 9999:\n        z = 1 << 63\n    return z < 0", Kind.SIGNS),
 ])  # fmt: skip
 def test_verdicts(body: str, kind: Kind, pools: list[Pool]) -> None:
     """What is wrong is seen."""
     verdict = examine(Program(f"def program(ctx):\n    {body}\n", "sched_cls", Counter()), samples(0, 2), pools)
     assert verdict.kind is kind, verdict
+
+
+def test_a_pool_gives_the_process_its_name_back() -> None:
+    """Other tests' processes are found by their name."""
+    comm = Path("/proc/self/comm")
+    before = comm.read_text()
+    comm.write_text("a test")
+    try:
+        with Pool("vm"):
+            assert comm.read_text() == "random program\n"
+        assert comm.read_text() == "a test\n"
+    finally:
+        comm.write_text(before.strip())

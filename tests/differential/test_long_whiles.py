@@ -80,6 +80,21 @@ def a_tables_number_after_it(skb: Any) -> int:
     return total + len(names[n - 398])
 
 
+def halved(n: int) -> int:
+    while n > 3:
+        n //= 2
+    return n
+
+
+def calling_loops(skb: Any) -> int:
+    """Each of its turns finds out anew that the loop in what it calls has no known end."""
+    n = total = 0
+    while n < 250:
+        total += halved(skb.len + n)
+        n += 1
+    return total
+
+
 def nothing_but_constants(skb: Any) -> int:
     n = digits = 0
     while n < 3000:
@@ -88,7 +103,7 @@ def nothing_but_constants(skb: Any) -> int:
     return digits + skb.len
 
 
-RUN_TIME = (upwards, downwards, left_early, skipping, with_loops_inside)
+RUN_TIME = (upwards, downwards, left_early, skipping, with_loops_inside, calling_loops)
 
 
 @pytest.mark.kernel

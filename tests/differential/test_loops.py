@@ -282,7 +282,7 @@ def test_more_iterations_than_the_iterator_has_end_the_program_and_are_counted()
             return 7
 
         with program(prog) as loaded:
-            for trips, result in [(3, 7), ((8 << 20) - 1, 7), (8 << 20, SAFE), (1 << 40, SAFE)]:
+            for trips, result in [(3, 7), (8 << 20, 7), ((8 << 20) + 1, SAFE), (1 << 40, SAFE)]:
                 limit[0] = trips
                 count[0] = 0
                 assert loaded.test_run(bytes(60)).retval == result

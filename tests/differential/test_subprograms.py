@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from runner import Case
 
+from py2bpf import sim
 from py2bpf.compiler.ir import loop_policy
 from py2bpf.compiler.peval import subprograms
 from py2bpf.datastructures import HashMap
@@ -81,6 +82,21 @@ PROGRAMS = {
         "def f(x, table):\n    for entry in table:\n        if x == entry:\n            return 1\n    return 0\n",
         "OUT[0] = f(a & 7, TABLE)\nOUT[1] = f(a & 3, TABLE) + f(5 - (a & 1), TABLE)\nreturn 1",
         1,
+    ),
+    "a loop over a constant list": (
+        "LIST = [1, 3, 4]\ndef f(x, table):\n    for entry in table:\n        if x == entry:\n            return 1\n    return 0\n",
+        "OUT[0] = f(a & 7, LIST)\nOUT[1] = f(a & 3, LIST)\nreturn 1",
+        1,
+    ),
+    "equal constants that are made apart": (
+        "def f(x, k):\n    return (x & 0xffff) * k\n",
+        "OUT[0] = f(a, 1000) + f(a ^ b, 1000)\nOUT[1] = f(b, len(range(1000)))\nreturn 1",
+        1,
+    ),
+    "what gives no number": (
+        "def f(x):\n    OUT[2] = x & 7\n",
+        "f(a)\nOUT[0] = f(a >> 3) is None\nreturn 1",
+        0,
     ),
 }  # fmt: skip
 
@@ -178,3 +194,16 @@ def test_only_large_functions_become_subprograms() -> None:
     assert found[2].functions == () and len(found[60].functions) == 1
     size = len(list(dis.get_instructions(_many(60).__globals__["f"])))
     assert size > loop_policy.SUBPROGRAM_INSTRUCTIONS
+
+
+def test_loops_of_calls_are_as_long_as_the_calls() -> None:
+    """The verifier walks a function at each call of it, here 2,000 times for each way to the loop: an iterator's loop it
+    walks a few times only."""
+    straight = "    x = (x * 3 ^ y) & 0xffffff\n" * 10
+    steps = "".join(f"    if x & {1 << i}:\n        x ^= y + {i}\n{straight}" for i in range(5))
+    names: dict[str, Any] = {}
+    exec(f"def f(x, y):\n{steps}    return x\ndef prog(skb):\n    n = skb.len\n    m = f(n, 2) if skb.mark else 5\n"
+         "    for i in range(40):\n        for j in range(50):\n            n = f(n, j) ^ f(j, n) ^ m\n    return n & 0xffff\n", names)  # fmt: skip
+    with program(names["prog"]) as loaded:
+        assert len(loaded.spec.functions) == 1 and "bpf_iter_num_new" in loaded.spec.kfuncs
+        assert loaded.test_run(bytes(40)).retval == names["prog"](sim.context(SkBuffContext, len=26))

@@ -11,18 +11,26 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
+import hooks
+from compiled import Compiled
 from grammar import Program
 from oracle import LeavesType
-from worlds import Answer, BpfRun, Compiled, Pool, PythonRun, Sample
+from pools import Pool
+from samples import Sample
+from worlds import Answer, BpfRun, PythonRun
 
 from py2bpf.exception import InternalCompilerError, KernelError, TranslationError, VerifierError, VmFault
-from py2bpf.prog import other_loops
+from py2bpf.prog import easier
 from py2bpf.spec import Target
 
 SECONDS = 20
 """A program that takes longer is counted as hanging."""
-OUTSIDE = ("does not fit 64 bits", "does not fit a c_", "out of the bounds of")
+OUTSIDE = ("does not fit 64 bits", "does not fit a c_", "out of the bounds of", "doesn't fit ")
 """What the compiler rightly refuses in constants: where they leave their type, Python has numbers or an IndexError."""
+
+
+_FAULTS = (AssertionError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
+"""What a compiler's bug raises."""
 
 
 class Kind(Enum):
@@ -30,12 +38,17 @@ class Kind(Enum):
     OUTSIDE = "constants outside of the language"
     REFUSED = "refused by the compiler"
     VERIFIER = "rejected by the verifier"
+    SIGNS = "unlike CPython, where a path makes a number unsigned"
     DISAGREE = "disagreement"
     INTERNAL = "internal error of the compiler"
     FAULT = "fault in a world"
     HANG = "took too long"
     CRASH = "the process died"
 
+
+WORTH_A_LOOK = (Kind.REFUSED, Kind.VERIFIER, Kind.SIGNS)
+"""What may happen, and is kept. SIGNS: the compiler has warned (MixedSigns) of a number that is negative on one path
+and unsigned on another, as -5 and abs(-2**63) are, and kernel and VM agree."""
 
 BAD = (Kind.DISAGREE, Kind.INTERNAL, Kind.FAULT, Kind.HANG, Kind.CRASH)
 """What must not happen once."""
@@ -89,6 +102,9 @@ def examine(
 
 def _examine(program: Program, inputs: Sequence[Sample], pools: Sequence[Pool], target: Target | None) -> Verdict:
     begin = time.perf_counter()
+    if not hooks.is_here(program.hook):
+        return Verdict(Kind.OUTSIDE, f"{program.hook} is not here")
+    pools = [pool for pool in pools if pool.world == "vm" or hooks.ROWS[program.hook].in_kernel]
     try:
         compiled = Compiled(program, pools[0], target)
     except TranslationError as error:
@@ -98,7 +114,7 @@ def _examine(program: Program, inputs: Sequence[Sample], pools: Sequence[Pool], 
         return Verdict(Kind.INTERNAL, f"{error.stage}: {general(error.msg)}", f"{error}\n{_trace(error)}")
     except (NameError, SyntaxError) as error:  # in a program that is being made small
         return Verdict(Kind.FAULT, "no program", _trace(error))
-    except (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except _FAULTS as error:
         return Verdict(Kind.INTERNAL, f"{type(error).__name__}: {general(str(error))}", _trace(error))
     with ExitStack() as stack:
         loaded = time.perf_counter()
@@ -107,7 +123,7 @@ def _examine(program: Program, inputs: Sequence[Sample], pools: Sequence[Pool], 
             try:
                 runs.append(stack.enter_context(BpfRun(compiled, pool)))
             except KernelError as error:
-                other = isinstance(error, VerifierError) and other_loops(compiled.spec, error, target or Target())
+                other = isinstance(error, VerifierError) and easier(compiled.spec, error, target or Target())
                 if other:  # as create_prog() does
                     stack.close()
                     return _examine(program, inputs, pools, other)
@@ -147,11 +163,15 @@ def _compare(program: Program, compiled: Compiled, inputs: Sequence[Sample], run
             if answer != first[1]:
                 about = f"{name} and {first[0]}: {parts(first[1], answer)}"
                 errors = {run.name: run.errors() for run in runs} | {python.name: python.raised}
-                return Verdict(Kind.DISAGREE, about, report(sample, answers, errors))
+                alike = all(each == others[0][1] for _, each in others)
+                kind = Kind.SIGNS if compiled.mixes_signs and alike else Kind.DISAGREE
+                return Verdict(kind, about, report(sample, answers, errors))
     for run in runs:
         if run.errors() != python.raised:
             detail = f"errors in CPython {python.raised}\nerrors in {run.name}  {run.errors()}"
-            return Verdict(Kind.DISAGREE, f"{run.name} and CPython: errors", detail)
+            alike = all(each.errors() == runs[0].errors() for each in runs)
+            kind = Kind.SIGNS if compiled.mixes_signs and alike else Kind.DISAGREE
+            return Verdict(kind, f"{run.name} and CPython: errors", detail)
     return verdict
 
 

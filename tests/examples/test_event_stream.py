@@ -20,6 +20,7 @@ from tool_runs import PATIENCE, Run, command
 from py2bpf import vm
 from py2bpf.datastructures import Global, RingBuffer
 from py2bpf.examples import demo_vm, event_stream
+from py2bpf.examples.tasks import Tasks
 
 PID = os.getpid()
 COMM = Path("/proc/self/comm").read_text().strip()
@@ -68,7 +69,7 @@ def test_files_have_as_many_rows_as_asked_for(run: Run, parquet: Any, tmp_path: 
     written = files(tmp_path / "new")
     assert [parquet.read_metadata(file).num_rows for file in written] == [300, 300, 300, 100]
     *told, ledger = tool.rows
-    assert ledger == {"produced": 1000, "received": 1000, "lost": 0}
+    assert ledger == {"produced": 1000, "received": 1000, "lost": 0, "unwritten": 0}
     assert told == [
         {"file": str(file), "rows": n, "bytes": file.stat().st_size}
         for file, n in zip(written, [300, 300, 300, 100], strict=True)
@@ -167,7 +168,8 @@ def stream(world: tuple[demo_vm.Vm, ExitStack], size: int, steps: int) -> tuple[
     ring = stack.enter_context(RingBuffer(event_stream.Call, size))
     produced = stack.enter_context(Global(ctypes.c_uint64))
     watching = stack.enter_context(ExitStack())
-    event_stream.watch(watching, ring, produced, list(demo_vm.CALLS), None, None, machine.attach)
+    calls = list(demo_vm.CALLS)
+    event_stream.watch(watching, ring, produced, calls, Tasks(), machine.attach, leave_out_tool=False, follow=False)
     for _ in range(steps):
         machine.step()
     batches: list[Any] = []
@@ -177,7 +179,7 @@ def stream(world: tuple[demo_vm.Vm, ExitStack], size: int, steps: int) -> tuple[
 def test_in_the_vm(world: tuple[demo_vm.Vm, ExitStack], extra: Callable[[str], Any]) -> None:
     extra("pyarrow")
     ledger, batches = stream(world, 1 << 16, 8)
-    assert ledger == (8, 8, 0) and ledger.balanced
+    assert ledger == (8, 8, 0, 0) and ledger.balanced
     found = [row for batch in batches for row in event_stream.to_columns(batch, list(demo_vm.CALLS), 0).to_pylist()]
     assert [row["call"] for row in found] == [*demo_vm.CALLS] * 2
     assert all(row["nanoseconds"] >= 1_000_000 and row["result"] == 0 for row in found)

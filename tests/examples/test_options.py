@@ -47,7 +47,7 @@ def test_without_privileges(name: str, powerless: Callable[..., subprocess.Compl
         ("opensnoop", ["--count", "0"], "0 is not 1 or more"),
         ("opensnoop", ["--pid", "me"], "invalid"),
         ("count_by_protocol", ["--direction", "up"], "invalid choice"),
-        ("xdp_ports", ["sctp/9"], "'sctp/9' is not like 9, tcp/23 or udp/53"),
+        ("xdp_ports", ["icmp/9"], "'icmp/9' is not like 9, tcp/23, udp/53 or sctp/7"),
         ("xdp_ports", ["tcp/70000"], "'70000' is no port"),
         ("xdp_ports", ["--mode", "fast"], "invalid choice"),
         ("event_stream", ["--rows", "0"], "0 is not 1 or more"),

@@ -272,10 +272,12 @@ FRAMES = {
     ("TCP", "[fd00::6]:0", "[fd00::2]:0"): packets.ethernet(
         packets.ipv6(bytes([6, 0, 0, 9]) + bytes(20), "fd00::6", "fd00::2", 44)
     ),
+    ("TCP", "192.0.2.6:1", "192.0.2.2:2"): packets.tcp("192.0.2.6", sport=1, dport=2, vlan=[0, 1, 2]),
+    ("VLAN (too deep)", "", ""): packets.udp("192.0.2.7", vlan=[1, 2, 3, 4, 5]),
     ("GRE", "192.0.2.1", "192.0.2.2"): packets.ethernet(packets.ipv4(bytes(8), proto=47)),
     ("ARP", "", ""): packets.ethernet(bytes(28), 0x0806),
-    ("UDP", "192.0.2.5:0", "192.0.2.2:0"): packets.udp("192.0.2.5")[: 14 + 20 + 3],
-    ("0x0101", "", ""): packets.ethernet(b"", 0x0101),
+    ("UDP (truncated)", "192.0.2.5", "192.0.2.2"): packets.udp("192.0.2.5")[: 14 + 20 + 3],
+    ("IEEE 802.3", "", ""): packets.ethernet(b"", 0x0101),
 }  # fmt: skip
 """VLAN tags, options, extension headers, fragments, cut-off headers."""
 
@@ -351,7 +353,7 @@ def test_a_capture_of_parts_that_ends_early(tmp_path: Path) -> None:
     assert done.returncode == 1
     report = json.loads(done.stdout)
     assert report["total"]["packets"] == 2 and report["total"]["bytes"] == len(frame) + 20
-    assert [row["protocol"] for row in report["flows"]] == ["UDP", "IPv4 (cut)"]
+    assert [row["protocol"] for row in report["flows"]] == ["UDP", "IPv4 (truncated)"]
     assert "1 packets were captured in part only" in done.stderr
     assert "ends within a record, after 2 whole packets" in done.stderr and "Traceback" not in done.stderr
 

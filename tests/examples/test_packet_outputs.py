@@ -23,9 +23,9 @@ SOURCE = Source("eth0", "xdp")
 def key(source: str, destination: str, protocol: int, ports: tuple[int, int] = (0, 0)) -> bytes:
     flow = flows.Flow(protocol=protocol, ethertype=0x0800 if "." in source else 0x86DD)
     flow.ports.source, flow.ports.destination = ports
-    for field, text in ((flow.source, source), (flow.destination, destination)):
-        packed = ipaddress.ip_address(text).packed
-        field[: len(packed)] = packed
+    for name, text in (("source", source), ("destination", destination)):
+        number = int(ipaddress.ip_address(text))
+        setattr(flow, name, (number >> 64, number & (1 << 64) - 1))
     return bytes(flow)
 
 

@@ -166,6 +166,48 @@ def test_dropped_ports_hear_nothing(namespace: Namespace) -> None:
     assert namespace.python(RECEIVED_AT) == "5001 5002\n"
 
 
+HIDDEN = """
+import socket
+from py2bpf.testing import packets
+
+telnet = packets.tcp("192.0.2.1", "10.78.0.2", dport=23)
+hidden = [packets.tcp("192.0.2.1", "10.78.0.2", dport=23, vlan=tags) for tags in ([0], [5], [5, 6], [5, 6, 7])]
+hidden.append(packets.ethernet(packets.ipv4(telnet[14:], proto=4)))
+hidden.append(packets.ethernet(packets.ipv6(bytes([6, 0, 1, 4, 0, 0, 0, 0]) + telnet[34:], proto=60)))
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+    sock.bind(("left0", 0))
+    for packet in [telnet, *hidden, telnet[:36], telnet[:20]]:
+        sock.send(packet)
+    for _ in range(3):
+        sock.send(packets.udp(dport=9))
+"""
+"""A port, plain and hidden in six ways; two packets that end too early; three for another port."""
+
+
+@pytest.mark.parametrize(("options", "verdict"), [((), "dropped"), (("--unparsed", "pass"), "passed")])
+def test_hidden_ports(wire: tuple[Namespace, Namespace], options: tuple[str, ...], verdict: str) -> None:
+    left, right = wire
+    with right.run("xdp_ports", "-i", "right0", "--json", "--interval", 60, *options, "tcp/23") as tool:
+        left.python(HIDDEN)
+        assert tool.end() == 0
+    rows = {(row["protocol"], row["port"]): (row["packets"], row["verdict"]) for row in tool.rows}
+    assert rows["TCP", 23] == (7, "dropped")
+    assert rows["truncated", ""] == (2, verdict)
+    assert rows["UDP", 9] == (3, "passed")
+
+
+@pytest.mark.parametrize("options", [(), ("--unparsed", "pass")])
+def test_hidden_addresses(wire: tuple[Namespace, Namespace], options: tuple[str, ...]) -> None:
+    """All but the packet of IPv6 have the address; one ends within the IP header, behind that."""
+    left, right = wire
+    with right.run("blacklist_ingress_ips", "-i", "right0", "--json", *options, "192.0.2.1") as tool:
+        left.python(HIDDEN)
+        assert tool.end() == 0
+    rows = {row["network"]: row["packets"] for row in tool.rows}
+    assert rows == {"192.0.2.1/32": 10, **({} if options else {"truncated": 1})}
+    assert "10 packets dropped; 1 could not be parsed" in tool.errors
+
+
 def test_a_wrong_line_is_named(namespace: Namespace, tmp_path: Path) -> None:
     (tmp_path / "list").write_text("127.0.0.9\n127.0.0.999\n")
     done = namespace.call("blacklist_ingress_ips", "-i", "lo", "--file", tmp_path / "list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,3 +84,39 @@ def test_no_file_is_replaced(module: Any, tmp_path: Path, monkeypatch: pytest.Mo
         with module.ParquetFiles(str(tmp_path), "numbers", NEVER, None, lambda **row: None) as files:
             files.write(batch(module, number))
     assert read(module, tmp_path) == [[0], [1], [2]]
+
+
+def planted(folder: Path, target: Path, stem: str) -> None:
+    for suffix in ("parquet", "part"):
+        (folder / f"{stem}-{os.getpid()}-00001.{suffix}").symlink_to(target)
+
+
+def test_links_that_others_planted_are_not_followed(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The names can be guessed, and the tool runs as root."""
+    monkeypatch.setattr(module.time, "strftime", lambda format: "now")
+    folder, target = tmp_path / "out", tmp_path / "passwd"
+    folder.mkdir()
+    planted(folder, target, "numbers-now")
+    with module.ParquetFiles(str(folder), "numbers", NEVER, None, lambda **row: None) as files:
+        files.write(batch(module, 5))
+    assert not target.exists() and not capsys.readouterr().err
+    found = module.pyarrow.parquet.read_table(folder / f"numbers-now-{os.getpid()}-00002.parquet")
+    assert found["n"].to_pylist() == [5]
+
+
+def test_a_name_that_somebody_takes_meanwhile(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ROW_GROUP", 1)
+    files = module.ParquetFiles(str(tmp_path), "numbers", NEVER, None, lambda **row: None)
+    files.write(batch(module, 1))
+    taken = next(tmp_path.iterdir()).with_suffix(".parquet")
+    taken.write_text("mine")
+    files.close()
+    assert taken.read_text() == "mine" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_folder_of_others(module: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path.chmod(0o777)
+    module.ParquetFiles(str(tmp_path), "numbers", NEVER, None, lambda **row: None).close()
+    assert f"others than this user may change files in {tmp_path}" in capsys.readouterr().err

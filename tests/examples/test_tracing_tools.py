@@ -130,7 +130,7 @@ def test_unlinkers(run: Run, tmp_path: Path) -> None:
     assert [(row["path"], row["result"]) for row in tool.rows] == [
         (str(file), "0"),
         (str(folder), "0"),
-        ("nonesuch\\x0a", "No such file or directory"),
+        ("nonesuch\n", "No such file or directory"),
     ]
 
 

@@ -204,6 +204,6 @@ def test_annotated_parameters():
 
 
 def test_a_misspelt_type_names_the_nearest():
-    with pytest.raises(TranslationError, match="no struct or union 'task_strukt'") as caught:
+    with pytest.raises(TranslationError, match="no struct, union or enumerator 'task_strukt'") as caught:
         ask(lambda task, seen: setattr(seen, "text", kernel.task_strukt(task).comm))
     assert "kernel.task_struct" in caught.value.hints[0]

@@ -1,13 +1,17 @@
 """Kernel probes, without a kernel that has them: names, errors, what is tried in which order."""
 
+import ctypes
 import errno
 import platform
+import subprocess
+import sys
 
 import pytest
 
 from py2bpf import kprobe, tracepoint
 from py2bpf.exception import KernelError, NotSupported
-from py2bpf.kernel import perf_event
+from py2bpf.kernel import perf_event, signatures
+from py2bpf.kernel.signatures import Signature
 from py2bpf.kernel.symbols import Symbols
 from py2bpf.uapi import contexts
 
@@ -103,10 +107,27 @@ def test_contexts():
     assert arm.fields["args"][0].through_pointer == "x0"
 
 
-def test_the_context_fits_the_symbol(kernel):
-    assert kprobe._context("__x64_sys_close", False) == contexts.syscall_regs("x86_64")
-    assert kprobe._context("__x64_sys_close", True) == contexts.pt_regs("x86_64", entry=False)
-    assert kprobe._context("vfs_read", False) == contexts.pt_regs("x86_64", exit=False)
+def test_the_context_fits_the_symbol(kernel, monkeypatch):
+    known = {
+        "__x64_sys_close": Signature((ctypes.c_uint32,), ctypes.c_int64),
+        "vfs_read": Signature((ctypes.c_uint64, None, ctypes.c_int32), ctypes.c_int16),
+    }
+    monkeypatch.setattr(signatures, "of_symbol", known.__getitem__)
+    assert kprobe._context("__x64_sys_close", False) == contexts.syscall_regs("x86_64", types=(ctypes.c_uint32,))
+    assert kprobe._context("__x64_sys_close", True) == contexts.pt_regs(
+        "x86_64", entry=False, result=ctypes.c_int64
+    )
+    found = kprobe._context("vfs_read", False)
+    assert [field.ctype for field in found.fields["args"]] == [ctypes.c_uint64, None, ctypes.c_int32, None, None, None]
+    assert found.fields["ip"].ctype is None
+    assert kprobe._context("vfs_read", False, inside=True) == contexts.pt_regs("x86_64", exit=False)
+
+
+def test_inside_of_a_function_nothing_is_known_of_registers():
+    assert kprobe._is_inside(["nonesuch", "vfs_read+4"], "vfs_read")
+    assert not kprobe._is_inside(["f+4", "vfs_read"], "vfs_read")
+    inside = kprobe.probe("vfs_read+4")(lambda pt_regs: 0).expected_context
+    assert [field.ctype for field in inside.fields["args"]] == [None] * 6
 
 
 @pytest.mark.parametrize("name", ["", "a b", "f+", "f+x", "a;b", "f-1"])
@@ -191,3 +212,30 @@ def test_a_probe_is_no_method(decorate):
 def test_a_probe_of_something_else_than_a_function(decorate):
     with pytest.raises(TypeError, match="decorates a function that takes the event, not 5"):
         decorate(5)
+
+
+AS_NOBODY = """
+import os, sys
+from py2bpf import kprobe, prog
+from py2bpf.compiler import pipeline
+from py2bpf.exception import KernelError
+from py2bpf.kernel import features
+os.setgid(65534), os.setuid(65534)
+
+@kprobe.probe("sys_close")
+def fn(regs):
+    return 0
+
+try:
+    fn()
+except KernelError as error:
+    print(error)
+"""
+
+
+@pytest.mark.kernel
+def test_without_privileges_the_error_names_what_is_missing() -> None:
+    run = subprocess.run([sys.executable, "-B", "-c", AS_NOBODY], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    text = run.stdout
+    assert ("close" in text and "root" in text) or "does not support kprobes" in text, text

@@ -5,6 +5,7 @@ import ctypes
 import errno
 import os
 import platform
+import socket
 
 import pytest
 
@@ -105,6 +106,51 @@ def test_failures_are_negative(counts):
     with on_exit():
         close_999()
     assert counts[errno.EBADF] == counts[1000 + errno.EBADF] == 1
+
+
+def test_arguments_have_the_signs_of_their_c_types(counts):
+    @kprobe.probe("sys_openat")
+    def on_open(pt_regs):
+        if pt_regs.args[0] < 0:
+            counts[-pt_regs.args[0]] += 1
+
+    @kprobe.probe("sys_lseek")
+    def on_seek(pt_regs):
+        if pt_regs.args[1] < 0:
+            counts[1000 - pt_regs.args[1]] += 1
+
+    with on_open(), on_seek(), open("/etc/passwd", "rb", buffering=0) as file:
+        os.lseek(file.fileno(), -3, os.SEEK_END)
+    assert counts[100] >= 1 and counts[1003] == 1
+
+
+def test_an_int_result_is_negative(counts):
+    """Its register's upper half means nothing."""
+
+    @kprobe.probe("tcp_v4_connect", exit_probe=True)
+    def on_connected(pt_regs):
+        if pt_regs.ret < 0:
+            counts[-pt_regs.ret] += 1
+
+    with on_connected() as handle, socket.socket() as connection:
+        connection.settimeout(5)
+        with contextlib.suppress(OSError):
+            connection.connect(("255.255.255.255", 9))
+        assert handle.symbol == "tcp_v4_connect"
+    assert list(counts.values()) == [1] and set(counts) <= {errno.ENETUNREACH, errno.EACCES}
+
+
+def test_arguments_of_an_ordinary_function_have_signs(counts):
+    pid = os.getpid()
+
+    @kprobe.probe("vfs_llseek")
+    def on_seek(pt_regs):
+        if funcs.get_current_pid_tgid() >> 32 == pid and pt_regs.args[1] < 0:
+            counts[-pt_regs.args[1]] += pt_regs.args[2]
+
+    with on_seek(), open("/etc/passwd", "rb", buffering=0) as file:
+        os.lseek(file.fileno(), -7, os.SEEK_END)
+    assert counts[7] == os.SEEK_END
 
 
 def test_an_ordinary_function(counts):

@@ -1,36 +1,17 @@
-"""Descriptors, groups of resources, and facts about programs, against the running kernel's BTF."""
+"""Groups of resources, and facts about programs, against the running kernel's BTF."""
 
-import os
+import errno
 from contextlib import ExitStack
 
 import pytest
 
 from py2bpf.btf import Btf
+from py2bpf.exception import KernelError
 from py2bpf.kernel import links
 from py2bpf.prog import create_prog
 from py2bpf.uapi.contexts import SK_BUFF
+from py2bpf.uapi.operations import Capability
 from py2bpf.uapi.prog_types import ProgType
-
-
-def is_open(fd):
-    return os.path.exists(f"/proc/self/fd/{fd}")
-
-
-def test_a_descriptor_is_closed_once():
-    fd = os.open("/dev/null", os.O_RDONLY)
-    with links.Descriptor(fd) as owner:
-        assert owner.fileno() == fd
-    assert not is_open(fd)
-    reused = os.open("/dev/null", os.O_RDONLY)
-    owner.close()
-    assert reused == fd and is_open(reused)
-    os.close(reused)
-
-
-def test_a_forgotten_descriptor_is_closed():
-    fd = os.open("/dev/null", os.O_RDONLY)
-    links.Descriptor(fd)
-    assert not is_open(fd)
 
 
 def test_resources_close_in_reverse_even_when_one_fails():
@@ -65,8 +46,16 @@ def test_layouts_are_the_kernels():
 @pytest.mark.kernel
 def test_facts_about_a_program():
     with create_prog(ProgType.SOCKET_FILTER, SK_BUFF, lambda skb: 0, name="facts") as prog:
-        info = links.prog_info(prog.fd)
+        info = links.prog_info(prog.handle)
         assert (info.name, info.prog_type, info.misses) == ("facts", ProgType.SOCKET_FILTER, 0)
         with links.prog_by_id(info.id) as other:
-            assert links.prog_info(other.fd) == info
+            assert links.prog_info(other) == info
     assert links.prog_by_id(info.id) is None
+
+
+def test_programs_are_found_by_their_ids_with_one_capability(monkeypatch):
+    """CAP_BPF and CAP_NET_ADMIN install a tc program, and don't remove it."""
+    monkeypatch.setattr(links.core, "bpf_make", lambda *_: -errno.EPERM)
+    monkeypatch.setattr(links.core.privileges, "has", lambda capability: capability != Capability.SYS_ADMIN)
+    with pytest.raises(KernelError, match=r"program with id 7, .* and this process lacks CAP_SYS_ADMIN"):
+        links.prog_by_id(7)

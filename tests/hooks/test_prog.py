@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from py2bpf import prog, socket_filter, tc
-from py2bpf.exception import KernelError, PossiblyNone, VerifierError
+from py2bpf import Global, prog, socket_filter, tc, vm
+from py2bpf.datastructures import ProgArray
+from py2bpf.exception import DataTypeError, KernelError, PossiblyNone, Py2BpfError, VerifierError
 from py2bpf.prog import ProgType, compile_prog, create_prog
+from py2bpf.socket_filter import SocketFilter
 from py2bpf.spec import ProgramSpec, Target
 from py2bpf.uapi.contexts import SK_BUFF
 
@@ -66,6 +68,16 @@ def test_what_the_verifier_says_first_counts(
     assert len(seen) == loads
 
 
+def test_where_the_verifier_gives_up_at_branches_arithmetic_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = gives_up(monkeypatch, gave_up=True, always=True)
+    with vm.backend(), Global(ctypes.c_uint64) as times:
+        for fn, jumps in ((lambda skb: (times.value > 5) << 2, [True, False]), (lambda skb: skb.len + 1, [False])):
+            with pytest.raises(VerifierError, match="no 1"):
+                create_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, fn)
+            assert [any(str(insn).startswith("if") for insn in spec.code) for spec in seen] == jumps
+            seen.clear()
+
+
 def test_warns_once_of_what_is_compiled_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     def doubtful(skb: Any) -> Any:
         return loop(skb) + skb.packet(ctypes.c_uint32, 0)
@@ -90,3 +102,22 @@ def test_refused_test_runs_say_what_the_kernel_minds(packet: bytes, context: byt
             assert re.search(says, str(error))
         else:  # older kernels run it
             assert context is None
+
+
+def test_a_program_type_without_a_hook_says_what_to_pass() -> None:
+    with pytest.raises(Py2BpfError, match=r"hook=py2bpf.spec.HookSpec\(ProgType.LSM, 'lsm'\); see docs/hooks.md"):
+        compile_prog(ProgType.LSM, SK_BUFF, lambda ctx: 0)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("where", ["kernel", "vm"])
+def test_a_hooks_object_says_where_its_program_is(where: str) -> None:
+    with vm.backend(where), SocketFilter(lambda skb: skb.len) as filter, ProgArray(2) as programs:
+        for name in ("test_run", "errors", "pretty", "info", "fd"):
+            with pytest.raises(AttributeError, match=rf"no attribute '{name}'; its program has: \.prog\.{name}"):
+                getattr(filter, name)
+        with pytest.raises(AttributeError, match=r"no attribute 'errorss'$"):
+            _ = filter.errorss
+        with pytest.raises(DataTypeError, match=r"not <SocketFilter of .*>, whose \.prog is one$"):
+            programs[0] = filter
+        programs[0] = filter.prog

@@ -184,7 +184,7 @@ def test_no_socket():
     with SocketFilter(drop_all) as filter, open("/dev/null") as file:
         with pytest.raises(KernelError, match="attaching a filter to the socket"):
             filter.attach(file)
-        with pytest.raises(KernelError, match="Bad file descriptor"):
+        with pytest.raises(KernelError, match="there is no such descriptor, or the socket is closed"):
             filter.attach(-1)
 
 

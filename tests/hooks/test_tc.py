@@ -1,6 +1,7 @@
 """Traffic control in network namespaces: both mechanisms, what outlives what, and that others' filters stay."""
 
 import errno
+import os
 import socket
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from py2bpf import funcs, tc
-from py2bpf.exception import ClosedError, KernelError, NotSupported
-from py2bpf.kernel import clsact, links
+from py2bpf.datastructures import ProgArray
+from py2bpf.exception import ClosedError, DataTypeError, KernelError, NotSupported
+from py2bpf.kernel import clsact, kept, links
 from py2bpf.kernel.netdev import ifindex
 from py2bpf.prog import create_prog
 from py2bpf.uapi.prog_types import AttachType, ProgType
@@ -197,6 +199,23 @@ def test_installing_by_the_other_mechanism_is_refused_too(wire, mechanism):
             filter.install(right.device, mechanism=other)
 
 
+def test_tcx_programs_are_asked_in_their_order_and_before_clsact_filters(wire, traffic):
+    pytest.importorskip("pyroute2")
+    _left, right = wire
+    with right.inside(), tc.IngressFilter(drop_b) as classic, tc.IngressProgram(let_pass) as passing:
+        if links.tcx_query(ifindex(right.device), AttachType.TCX_INGRESS) is None:
+            pytest.skip("this kernel has no tcx")
+        classic.install(right.device, mechanism="clsact")
+        assert traffic.is_dropped(b"bad")
+        passing.install(right.device)
+        assert traffic.passes(b"bad"), "tcx programs are asked first, also later ones"
+        with tc.IngressFilter(drop_b) as late:
+            late.install(right.device)
+            assert traffic.passes(b"bad"), "behind the one that is there"
+            passing.remove(right.device)
+            assert traffic.is_dropped(b"bad")
+
+
 def test_removing_without_a_device_is_from_where_it_was_installed(wire, traffic, mechanism):
     """Also where no default route leads anywhere: the right namespace has none."""
     _left, right = wire
@@ -267,13 +286,13 @@ def test_clearing_leaves_the_tcx_programs_of_others(wire, traffic):
         with create_prog(ProgType.SCHED_CLS, tc.SkBuffContext, let_pass, name="somebody") as other:
             with tc.IngressFilter(drop_ipv4) as ours:
                 ours.install(right.device)
-                links.tcx_attach(index, AttachType.TCX_INGRESS, other.fd)
+                links.tcx_attach(index, AttachType.TCX_INGRESS, other.handle)
                 assert len(links.tcx_query(index, AttachType.TCX_INGRESS)) == 2
                 assert tc.clear_ingress_filter(right.device) == 1
             assert [entry.prog_id for entry in links.tcx_query(index, AttachType.TCX_INGRESS)] == [
-                links.prog_info(other.fd).id
+                links.prog_info(other.handle).id
             ]
-            assert links.tcx_detach(index, AttachType.TCX_INGRESS, other.fd)
+            assert links.tcx_detach(index, AttachType.TCX_INGRESS, other.handle)
 
 
 def test_a_failing_filter_leaves_the_decision_to_others(wire, traffic, mechanism):
@@ -288,6 +307,118 @@ def test_a_failing_filter_leaves_the_decision_to_others(wire, traffic, mechanism
         assert traffic.passes()
         drop.install(right.device, mechanism=mechanism)
         assert traffic.is_dropped()
+
+
+WITHOUT_SYS_ADMIN = """
+import sys
+sys.path.insert(0, {folder!r})
+import test_tc
+from py2bpf import tc
+from py2bpf.exception import KernelError
+from py2bpf.kernel import links
+try:
+    links.prog_by_id(1)
+except KernelError as error:
+    assert "CAP_SYS_ADMIN" in str(error)
+else:
+    raise AssertionError("this process may open others' programs")
+filter = tc.IngressFilter(test_tc.drop_b)
+filter.install("lo", mechanism="tcx")
+filter.close()
+assert filter.remove("lo") and not filter.remove("lo")
+filter = tc.IngressFilter(test_tc.drop_b)
+filter.install("lo", mechanism="tcx")
+assert tc.clear_ingress_filter("lo") == 1
+"""
+
+
+def test_a_process_takes_off_what_it_installed_without_cap_sys_admin(wire):
+    _left, right = wire
+    with right.inside():
+        if links.tcx_query(ifindex("lo"), AttachType.TCX_INGRESS) is None:
+            pytest.skip("this kernel has no tcx")
+    code = WITHOUT_SYS_ADMIN.format(folder=str(Path(__file__).parent))
+    right.run("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", sys.executable, "-c", code)
+
+
+steps = ProgArray(4)
+
+
+def dispatch(skb):
+    funcs.tail_call(skb, steps, 1)
+    return tc.TC_ACT_OK
+
+
+def drop_bad(skb):
+    return tc.TC_ACT_SHOT if funcs.load_skb_byte(skb, UDP_PAYLOAD) == ord("b") else tc.TC_ACT_OK
+
+
+INSTALLING = """
+import sys
+sys.path.insert(0, {folder!r})
+import test_tc
+from py2bpf import tc
+step = tc.IngressProgram(test_tc.drop_bad)
+program = tc.IngressProgram(test_tc.dispatch)
+test_tc.steps[1] = step.prog
+program.install({device!r}, mechanism={mechanism!r})
+"""
+
+
+def pins():
+    return sorted(os.listdir(kept.FOLDER)) if kept.FOLDER.exists() else []
+
+
+def test_tail_calls_go_on_when_the_process_ends(wire, traffic, mechanism):
+    """Or everything would pass."""
+    _left, right = wire
+    before = pins()
+    code = INSTALLING.format(folder=str(Path(__file__).parent), device=right.device, mechanism=mechanism)
+    with right.inside():
+        subprocess.run([sys.executable, "-c", code], check=True)
+        assert traffic.is_dropped(b"bad") and traffic.passes(b"good")
+        assert len(pins()) == len(before) + 1
+        assert tc.clear_ingress_filter(right.device) == 1
+    assert pins() == before and traffic.passes(b"bad")
+
+
+def test_pins_of_a_device_that_is_gone_go_too(wire):
+    _left, right = wire
+    before = pins()
+    make = ("ip", "link", "add", "p2bx", "index", "7701", "type", "veth", "peer", "p2by")
+    with right.inside(), tc.IngressProgram(dispatch) as first, tc.IngressProgram(dispatch) as second:
+        for program in (first, second):
+            right.run(*make)
+            program.install("p2bx")
+            assert len(pins()) == len(before) + 1
+            right.run("ip", "link", "del", "p2bx")
+        right.run(*make)
+        second.install("p2bx")
+        assert second.remove() and pins() == before
+
+
+def test_an_array_lives_as_long_as_a_program_that_uses_it():
+    array = ProgArray(2)
+
+    def jump(skb):
+        funcs.tail_call(skb, array, 0)
+        return 7
+
+    with tc.IngressProgram(lambda skb: 9) as step, tc.IngressProgram(jump) as program:
+        array[0] = step.prog
+        array.close()
+        assert program.prog.test_run(bytes(64)).retval == 9
+
+
+def test_remove_looks_at_the_devices_of_one_namespace(wire, mechanism):
+    left, right = wire
+    with tc.IngressFilter(drop_b) as filter:
+        for node in (left, right):
+            with node.inside():
+                filter.install("lo", mechanism=mechanism)
+        for node in (left, right):
+            with node.inside():
+                assert filter.remove() and not filter.remove()
 
 
 def test_places_on_the_qdisc_end(monkeypatch, wire):
@@ -351,3 +482,8 @@ def test_clearing_works_without_pyroute2_where_tcx_is(wire, traffic, monkeypatch
 def test_importing_needs_no_pyroute2():
     code = "import sys; sys.modules['pyroute2'] = None; import py2bpf.tc"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_no_action() -> None:
+    with pytest.raises(DataTypeError, match=r"action is a result of tc, such as tc\.TC_ACT_SHOT, not 'bad'"):
+        tc.IngressFilter(lambda skb: 0, action="bad")

@@ -6,8 +6,9 @@ import re
 import pytest
 
 from py2bpf import tracepoint
-from py2bpf.exception import KernelError
+from py2bpf.exception import DataRangeError, DataTypeError, KernelError
 from py2bpf.kernel import tracefs as tfs
+from py2bpf.spec import Located
 
 COMMON = """\
 	field:unsigned short common_type;	offset:0;	size:2;	signed:0;
@@ -41,8 +42,6 @@ def members(form):
         ("const char * x", 8, 0, ctypes.c_uint64),
         ("struct page *x", 8, 0, ctypes.c_uint64),
         ("const char *const *x", 8, 0, ctypes.c_uint64),
-        ("__data_loc char[] x", 4, 0, ctypes.c_uint32),
-        ("__rel_loc u8[] x", 4, 0, ctypes.c_uint32),
         ("char x[16]", 16, 0, ctypes.c_char * 16),
         ("const char x[8]", 8, 1, ctypes.c_char * 8),
         ("char x[TASK_COMM_LEN]", 16, 0, ctypes.c_char * 16),
@@ -57,7 +56,14 @@ def members(form):
         ("umode_t x", 8, 0, ctypes.c_uint16),
         ("pid_t x", 8, 0, ctypes.c_int32),
         ("unsigned long x", 8, 0, ctypes.c_uint64),
+        ("loff_t x", 8, 0, ctypes.c_int64),
+        ("off_t x", 8, 0, ctypes.c_int64),
+        ("long x", 8, 0, ctypes.c_int64),
+        ("key_serial_t x", 8, 0, ctypes.c_int32),
+        ("cap_user_header_t x", 8, 0, ctypes.c_uint64),
         ("unknown_t x", 8, 0, ctypes.c_uint64),
+        ("unknown_t x", 8, 1, ctypes.c_int64),
+        ("unknown_t x[3]", 12, 1, ctypes.c_int32 * 3),
     ],
 )
 def test_types(declaration, size, signed, kind):
@@ -78,16 +84,53 @@ def test_fields_that_c_would_not_align():
     assert members(form) == {"a": (8, ctypes.c_uint8), "b": (12, ctypes.c_uint64)}
 
 
-def test_locations_are_told():
-    (field,) = made(("__rel_loc char[] x", 8, 4, 0)).fields
-    assert (field.data_loc, field.relative) == (True, True)
+@pytest.mark.parametrize(
+    ("declaration", "sizes", "ctype", "begin"),
+    [
+        ("__data_loc char[] x", {}, ctypes.c_char * 64, 0),
+        ("__data_loc char[] x", {"x": 200}, ctypes.c_char * 200, 0),
+        ("__rel_loc char[] x", {"x": 1}, ctypes.c_char * 1, 12),
+        ("__rel_loc u8[] x", {}, ctypes.c_uint8 * 64, 12),
+        ("__data_loc u64[] x", {}, ctypes.c_uint64 * 8, 0),
+        ("__data_loc int[] x", {"x": 3}, ctypes.c_int32 * 3, 0),
+        ("__data_loc struct y[] x", {"x": 3}, ctypes.c_uint8 * 3, 0),
+        ("__data_loc cpumask_t x", {}, ctypes.c_uint8 * 64, 0),
+    ],
+)
+def test_texts_and_arrays_of_variable_length(declaration, sizes, ctype, begin):
+    form = made((declaration, 8, 4, 0))
+    spec = tracepoint.context(form, "e", sizes)
+    location = declaration.partition(" ")[0] + "_x"
+    assert spec.fields == {"x": Located(location, ctype, begin)}
+    assert dict(spec.struct._fields_)[location] is ctypes.c_uint32 and getattr(spec.struct, location).offset == 8
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kind", "message"),
+    [
+        ({"y": 8}, DataTypeError, "names 'y', which is no text or array of variable length: those of e are x, z"),
+        ({"n": 8}, DataTypeError, "names 'n'"),
+        ({"x": "8"}, DataTypeError, "is a number of items, an int, not '8'"),
+        ({"x": True}, DataTypeError, "an int, not True"),
+        ({"x": 0}, DataRangeError, "takes 1 to 512 of its items"),
+        ({"z": 129}, DataRangeError, "takes 1 to 128 of its items"),
+    ],
+)
+def test_sizes_that_are_none(sizes, kind, message):
+    form = made(("__data_loc char[] x", 8, 4, 0), ("int n", 12, 4, 1), ("__data_loc u32[] z", 16, 4, 0))
+    with pytest.raises(kind, match=message):
+        tracepoint.context(form, "e", sizes)
+    with pytest.raises(DataTypeError, match="e has none"):
+        tracepoint.context(made(("int n", 12, 4, 1)), "e", {"n": 1})
+    with pytest.raises(DataTypeError, match=r"\{'filename': 128\}, not 5"):
+        tracepoint.probe("a:b", sizes=5)
 
 
 @pytest.mark.parametrize(
     "text", ["name: e\nformat:\n", f"ID: 1\nformat:\n{COMMON}\tfield:int x;\toffset:q;\tsize:4;\n"]
 )
 def test_nonsense_is_refused(text):
-    with pytest.raises(ValueError, match="the format has"):
+    with pytest.raises(KernelError, match="the format has"):
         tfs.parse_format(text)
 
 
@@ -102,9 +145,23 @@ def test_every_event_of_this_kernel(tracefs):
         declared = len(re.findall(r"^\tfield:(?!.* common_)", file.read_text(), re.M))
         assert len(form.fields) == declared, file
         for field in form.fields:
-            member = getattr(struct, field.name)
+            member = getattr(struct, field.location if field.data_loc else field.name)
             assert member.offset == field.offset, (file, field)
             assert member.size == field.size or (field.size == 8 and file.parts[-3] == "syscalls"), (file, field)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("call", "names"),
+    [
+        ("lseek", {"offset"}), ("fallocate", {"offset", "len"}), ("pread64", {"pos"}), ("ftruncate", {"length"}),
+        ("msgrcv", {"msgtyp"}), ("io_submit", {"nr"}), ("sync_file_range", {"offset", "nbytes"}), ("mmap", set()),
+    ],
+)  # fmt: skip
+def test_arguments_of_64_bits_that_have_signs(tracefs, call, names):
+    form = tfs.event_format("syscalls", f"sys_enter_{call}")
+    fields = tracepoint.context(form, call).struct._fields_
+    assert {name for name, ctype in fields if ctype is ctypes.c_int64} == names
 
 
 @pytest.mark.kernel

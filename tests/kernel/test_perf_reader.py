@@ -19,6 +19,7 @@ import pytest
 from py2bpf.exception import KernelError
 from py2bpf.kernel import program, syscalls
 from py2bpf.kernel.cpus import possible_cpus
+from py2bpf.kernel.handles import Handle
 from py2bpf.kernel.readers import Batch, CoreReader, perf_reader
 from py2bpf.uapi.map_types import MapType
 
@@ -38,10 +39,8 @@ class Sender:
         counter = self._map(MapType.ARRAY, 8, 1)
         self.program = stack.enter_context(program.load(assembled.sending(size), (counter, self.events)))
 
-    def _map(self, kind: MapType, value_size: int, entries: int) -> int:
-        fd = syscalls.map_create(kind, 4, value_size, entries)
-        self.stack.callback(os.close, fd)
-        return fd
+    def _map(self, kind: MapType, value_size: int, entries: int) -> Handle:
+        return self.stack.enter_context(syscalls.map_create(kind, 4, value_size, entries))
 
     def reader(self, pages: int = 1, **how: int) -> CoreReader:
         reader = perf_reader(self.events, self.cpus, pages, **how)
@@ -285,14 +284,15 @@ def test_a_signal_ends_the_wait_after_its_handler(sender: Sender) -> None:
 
 def test_an_event_loop_can_watch(sender: Sender) -> None:
     reader = sender.reader()
-    poll = select.poll()
-    poll.register(reader, select.POLLIN)
-    assert poll.poll(0) == []
-    sender.send(1)
-    assert poll.poll(5000) == [(reader.fileno(), select.POLLIN)]
-    assert numbers(drain(reader)) == [0]
-    reader.cancel()
-    assert poll.poll(5000) == [(reader.fileno(), select.POLLIN)]
+    with reader.poller() as watched:
+        poll = select.poll()
+        poll.register(watched, select.POLLIN)
+        assert poll.poll(0) == []
+        sender.send(1)
+        assert poll.poll(5000) == [(watched.fd, select.POLLIN)]
+        assert numbers(drain(reader)) == [0]
+        reader.cancel()
+        assert poll.poll(5000) == [(watched.fd, select.POLLIN)]
 
 
 def test_a_closed_reader(sender: Sender) -> None:
@@ -300,7 +300,7 @@ def test_a_closed_reader(sender: Sender) -> None:
     assert sender.send(1) == 0
     reader.close()
     reader.close()
-    for call in (reader.fileno, reader.stats, lambda: drain(reader)):
+    for call in (reader.poller, reader.stats, lambda: drain(reader)):
         with pytest.raises(ValueError, match="closed"):
             call()
     # Nobody reads, and the program learns it.
@@ -323,7 +323,7 @@ def test_pages_are_a_power_of_two(sender: Sender, pages: int) -> None:
 
 def test_a_descriptor_that_is_no_map(sender: Sender) -> None:
     with pytest.raises(KernelError) as caught:
-        perf_reader(sender.program.fd, sender.cpus, 1)
+        perf_reader(sender.program.handle, sender.cpus, 1)
     assert caught.value.errno == errno.EINVAL
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import BigEndianStructure, Structure, c_int16, c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import BigEndianStructure, Structure, c_char, c_int16, c_uint8, c_uint16, c_uint32, c_uint64
 from typing import Any
 
-from py2bpf import funcs
+from py2bpf import Struct, funcs
 
 Mac = c_uint8 * 6
 be16 = c_uint16.__ctype_be__
@@ -38,6 +38,14 @@ class Ipv4(BigEndianStructure):
         ("src", c_uint32),
         ("dst", c_uint32),
     )
+
+
+class Names(Struct, packed=True):
+    """Texts of odd lengths, which fill their arrays with zeros, also in a packet."""
+
+    first: c_char * 7
+    second: c_char * 5
+    third: c_char * 3
 
 
 class Ports(BigEndianStructure):
@@ -303,6 +311,16 @@ def stores(ctx: Any) -> int:
     return ip.ttl
 
 
+def stores_texts(ctx: Any) -> int:
+    names = ctx.packet(Names, 14)
+    if names is None:
+        return 1
+    names.first = b"ab"
+    names.second = b"12345"
+    names.third = b""
+    return 2
+
+
 def stores_at_index(ctx: Any) -> int:
     data = ctx.packet(c_uint8 * 32, 16)
     if data is None:
@@ -458,7 +476,7 @@ READING = (chained, unchecked, vlans, merged, merged_or_none, merged_unchecked, 
            swapped_offset, indexed, indexed_checked, indexed_behind_variable, summed, words, word_views, options,
            conditions, flags, compared, inlined, walked, whole, long_loop, loop_over_all,
            steps_of_the_packet)  # fmt: skip
-WRITING = (stores, stores_at_index, swapped_addresses, copied, recomputed)
+WRITING = (stores, stores_texts, stores_at_index, swapped_addresses, copied, recomputed)
 
 
 # The packet moves: views are looked up again at the same offset.

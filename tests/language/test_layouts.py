@@ -24,7 +24,7 @@ MASK = (1 << 64) - 1
 PACKET = bytes(64)
 EXAMPLES = int(os.environ.get("PY2BPF_EXAMPLES", "25"))
 MANY = settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
+    max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
 )
 
 

@@ -128,6 +128,26 @@ def test_globals(world: str) -> None:
         assert g.value.packets == 51 and g.value.low == 5
 
 
+def test_augmented_assignments_that_are_no_single_step(world: str) -> None:
+    """Of fields in memory that is shared, which += changes atomically."""
+    with HashMap(c_uint32, Entry, 8) as m:
+        m[1] = Entry(100, 3)
+        count = Global(c_uint32, 52)
+
+        def prog(skb: Any) -> Any:
+            entry = m[1]
+            if entry is None:
+                return 0
+            entry.packets //= 3
+            entry.packets *= skb.len - 43
+            entry.packets <<= 1
+            count.value -= 1
+            count.value %= skb.len - 43
+            return entry.packets * 100 + count.value
+
+        assert run(world, prog) == 33 * 7 * 2 * 100 + 51 % 7
+
+
 def test_copied_memory(world: str) -> None:
     def prog(skb: Any) -> Any:
         header = Header()
@@ -186,3 +206,41 @@ def test_what_means_something_else_is_refused(world: str, name: str) -> None:
         fn, error, message = REFUSED[name]
         with pytest.raises(error, match=f"(?s){message}"):
             run(world, fn)
+
+
+class Narrow(Struct):
+    number: Annotated[int, c_uint8]
+    bits: Annotated[int, c_uint8, 3]
+    row: Annotated[Any, c_uint8 * 2]
+
+
+class Wraps(Structure):
+    _fields_ = (("number", c_uint8),)
+
+
+def test_what_a_program_computes_is_truncated(world: str) -> None:
+    def prog(ctx: Any) -> int:
+        made = Narrow(ctx.len + 300, ctx.len + 9, (ctx.len + 256, 5))
+        made.number += 255
+        return made.number + made.bits * 256 + made.row[0] * 4096  # type: ignore[no-any-return]
+
+    size = len(PACKET) - 14
+    wanted = (size + 299) % 256 + (size + 9) % 8 * 256 + size * 4096
+    assert run(world, prog) == wanted
+
+
+def test_a_structure_of_the_user_truncates_constants_too(world: str) -> None:
+    assert run(world, lambda ctx: Wraps(300).number) == 44
+
+
+@pytest.mark.parametrize("fn,message", [
+    (lambda ctx: Narrow(300).number, "300 doesn't fit Narrow.number, which holds 0 to 255"),
+    (lambda ctx: Narrow(number=-1).number, "-1 doesn't fit Narrow.number"),
+    (lambda ctx: Narrow(bits=8).bits, "8 doesn't fit Narrow.bits, which holds 0 to 7"),
+    (lambda ctx: Narrow(row=(1, 300)).number, "300 doesn't fit item 1 of Narrow.row"),
+    (lambda ctx: Narrow(row=(ctx.len, 300)).number, "300 doesn't fit item 1 of Narrow.row"),
+    (lambda ctx: setattr(Narrow(ctx.len), "number", 256), "256 doesn't fit Narrow.number"),
+])  # fmt: skip
+def test_a_constant_that_does_not_fit_is_refused(world: str, fn: Any, message: str) -> None:
+    with pytest.raises(TypeMismatch, match=message):
+        create_prog(ProgType.SOCKET_FILTER, SK_BUFF, fn)

@@ -58,22 +58,23 @@ def missing_programs() -> list[str]:
     return [f"{name} ({remedy})" for name, remedy in PROGRAMS.items() if shutil.which(name, path=search_path()) is None]
 
 
-def run_tests(kernel: Kernel, selection: list[str], timeout: int = 600) -> Outcome:
-    """Boots the kernel and runs ``python -m pytest`` with the arguments ``selection`` in it.
+def run_tests(kernel: Kernel, selection: list[str], timeout: int = 600, cpus: int = 1) -> Outcome:
+    """Boots the kernel and runs ``python -m pytest`` with the arguments ``selection`` in it. Of several ``cpus`` the
+    first is online, and the tests turn the others on.
 
     A guest that died under the emulator, which happens before any test fails, is started once more.
     """
-    outcome = _boot(kernel, selection, timeout)
-    return _boot(kernel, selection, timeout) if outcome.status == DIED else outcome
+    outcome = _boot(kernel, selection, timeout, cpus)
+    return _boot(kernel, selection, timeout, cpus) if outcome.status == DIED else outcome
 
 
-def _boot(kernel: Kernel, selection: list[str], timeout: int) -> Outcome:
+def _boot(kernel: Kernel, selection: list[str], timeout: int, cpus: int) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="py2bpf-guest-") as shared:
         report, script, begun = (Path(shared) / name for name in ("report.xml", "run.sh", "begun"))
         # A file, because a kernel's command line holds 2048 bytes at most.
         script.write_text(f"touch {begun}\n{_script(kernel, selection, report)}\n")
         guest = subprocess.Popen(
-            ["timeout", "-k", "5", str(timeout), "vng", *_vng_options(kernel, shared), "--", f"sh {script}"],
+            ["timeout", "-k", "5", str(timeout), "vng", *_vng_options(kernel, shared, cpus), "--", f"sh {script}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,  # vng loses the output when it's no pipe
             stderr=subprocess.STDOUT,
@@ -91,12 +92,13 @@ def _boot(kernel: Kernel, selection: list[str], timeout: int) -> Outcome:
         return Outcome(status, *_count(report), output=output)
 
 
-def _vng_options(kernel: Kernel, shared: str) -> list[str]:
+def _vng_options(kernel: Kernel, shared: str, cpus: int) -> list[str]:
     return [
         "--disable-kvm",
         *("-r", str(fetch(kernel))),
         *("--memory", "2G"),
-        *("--cpus", "1"),  # with two, some kernels crash under TCG while they patch a static key
+        # With two that are online from the begin, some kernels crash under TCG while they patch a static key.
+        *("--cpus", str(cpus), "-a", "maxcpus=1"),
         *("-a", "mitigations=off"),
         *("-a", "lsm=lockdown,yama,apparmor,bpf"),
         f"--rwdir={shared}",

@@ -48,7 +48,7 @@ def counting(kind: ProgType, counter: ArrayMap, key: int = 0) -> ProgramSpec:
 
 
 def load(kind: ProgType, counter: ArrayMap, key: int = 0) -> program.LoadedProgram:
-    return program.load(counting(kind, counter, key), [counter.fd])
+    return program.load(counting(kind, counter, key), [counter._storage.handle])
 
 
 def test_a_filter_runs_and_counts(counts: ArrayMap) -> None:
@@ -86,7 +86,7 @@ def test_a_kprobe_sees_system_calls(counts: ArrayMap, is_return: bool) -> None:
     with (
         load(ProgType.KPROBE, counts) as loaded,
         KprobeEvent("__x64_sys_getpgid", 0, is_return) as event,
-        Attachment(event.fd, loaded.fd),
+        Attachment(event.event, loaded.handle),
     ):
         for _ in range(5):
             os.getpgid(0)

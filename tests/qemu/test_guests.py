@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 import pytest
 from guest import Outcome, missing_programs, run_tests, search_path
@@ -18,12 +19,22 @@ from kernels import KERNELS, ROOT
 ALWAYS = "qemu"
 """What runs in every guest: tests of what this machine's kernel may lack (kprobes)."""
 
-SELECTIONS = {
-    "5.10": f"{ALWAYS} or any_kernel",
-    "6.1": f"{ALWAYS} or any_kernel",
-    "6.12": ALWAYS,
+
+class Guest(NamedTuple):
+    """A kernel to boot, the marker expression of the tests, and how many CPUs they have."""
+
+    kernel: str
+    expression: str
+    cpus: int = 1
+
+
+GUESTS = {
+    "5.10": Guest("5.10", f"{ALWAYS} or any_kernel"),
+    "6.1": Guest("6.1", f"{ALWAYS} or any_kernel"),
+    "6.12": Guest("6.12", ALWAYS),
+    "6.1 with two CPUs": Guest("6.1", "cpus", 2),
 }
-"""The marker expression for each kernel. ``any_kernel`` marks the core that every kernel since 5.10 must run."""
+"""``any_kernel`` marks the core that every kernel since 5.10 must run."""
 
 
 def choose_files(expression: str) -> list[str]:
@@ -49,19 +60,19 @@ def guests(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Outcome]
         if os.environ.get("PY2BPF_REQUIRE_KERNEL") == "1":
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
-    wanted = [name for name in KERNELS if any(item.name.endswith(f"[{name}]") for item in request.session.items)]
+    wanted = [name for name in GUESTS if any(item.name.endswith(f"[{name}]") for item in request.session.items)]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         yield {name: pool.submit(boot, name) for name in wanted}
 
 
 def boot(name: str) -> Outcome:
-    expression = SELECTIONS[name]
-    return run_tests(KERNELS[name], ["-m", expression, *choose_files(expression)])
+    guest = GUESTS[name]
+    return run_tests(KERNELS[guest.kernel], ["-m", guest.expression, *choose_files(guest.expression)], cpus=guest.cpus)
 
 
 @pytest.mark.vm
 @pytest.mark.slow
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("name", GUESTS)
 def test_kernel(name: str, guests: dict[str, Future[Outcome]]) -> None:
     outcome = guests[name].result()
     told = f"Linux {name} in QEMU: exit {outcome.status}, {outcome.passed} passed\n{outcome.output}"

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 import py2bpf
-from py2bpf import funcs, sim
+from py2bpf import funcs, sim, vm
 from py2bpf.datastructures import HashMap
+from py2bpf.xdp import XdpProgram
 
 PACKET = bytes(range(64))
 
@@ -65,15 +66,104 @@ def test_the_front_moves_into_the_headroom() -> None:
     assert sim.run(program, PACKET, hook="xdp").data == bytes(8) + PACKET[:4] + b"\x99\x99" + PACKET[6:]
 
 
-def test_the_headroom_is_used_up() -> None:
+@pytest.mark.kernel
+def test_the_headroom_is_used_up(both: Callable[..., Any]) -> None:
+    """The kernel keeps the first 40 of its 256 bytes, for a struct xdp_frame."""
+
     def program(ctx: Any) -> int:
         first = funcs.xdp_adjust_head(ctx, -200)
-        second = funcs.xdp_adjust_head(ctx, -57)
-        third = funcs.xdp_adjust_head(ctx, -56)
+        second = funcs.xdp_adjust_head(ctx, -17)
+        third = funcs.xdp_adjust_head(ctx, -16)
         return 100 * first + 10 * (second == -22) + third
 
-    run = sim.run(program, PACKET, hook="xdp")
-    assert (run.retval, len(run.data)) == (10, 64 + 256)
+    run = both(program, PACKET, "xdp")
+    assert (run.retval, len(run.data)) == (10, 64 + 216)
+
+
+@pytest.mark.kernel
+def test_the_headroom_has_nothing_of_an_earlier_run() -> None:
+    def fill(ctx: Any) -> int:
+        funcs.xdp_adjust_head(ctx, -200)
+        full = ctx.packet(c_uint8 * 200)
+        if full:
+            for i in range(200):
+                full[i] = 0xEE
+        return 1
+
+    def look(ctx: Any) -> int:
+        return funcs.xdp_adjust_head(ctx, -200)
+
+    for where in ("vm", "kernel"):
+        with vm.backend(where), XdpProgram(fill) as first, XdpProgram(look) as second:
+            assert first.test_run(PACKET).data == b"\xee" * 200 + PACKET
+            assert second.test_run(PACKET).data == bytes(200) + PACKET
+
+
+BIG = bytes(i * 7 % 251 for i in range(5000))
+FIRST_BUFFER = 4096 - 256 - 320
+MOVES = {
+    "head, back": (("head", 4), ("head", -4)),
+    "head, farther back": (("head", 4), ("head", -8)),
+    "head, back in parts": (("head", 10), ("head", -4), ("head", -4)),
+    "head, in parts": (("head", -6), ("head", 10), ("head", -2)),
+    "tail, back": (("tail", -4), ("tail", 8)),
+    "all of the room": (("tail", FIRST_BUFFER - len(PACKET)),),
+    "too much room": (("tail", FIRST_BUFFER - len(PACKET) + 1),),
+    "head, then the room": (("head", 20), ("tail", FIRST_BUFFER - len(PACKET)), ("tail", 1)),
+    "down to a header": (("tail", 14 - len(PACKET)), ("tail", -1), ("head", 1)),
+    "down by all but a header": (("tail", 14 - len(BIG)), ("tail", -1)),
+    "into a fragment": (("tail", -500), ("tail", 600)),
+    "over a fragment": (("tail", 2617),),
+    "into the first buffer": (("tail", -2000), ("tail", 500)),
+    "no fragment": (("tail", FIRST_BUFFER - len(BIG)), ("tail", 1)),
+    "head of the first buffer": (("head", FIRST_BUFFER - 14), ("head", 1)),
+}
+"""What moves the front and the end of an XDP packet, one call after the other."""
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("moves", MOVES)
+@pytest.mark.parametrize("packet", [PACKET, BIG], ids=["small", "fragments"])
+def test_the_ends_of_a_packet_move_to_and_fro(both: Callable[..., Any], packet: bytes, moves: str) -> None:
+    def program(ctx: Any) -> int:
+        failed = 0
+        for end, by in MOVES[moves]:
+            status = funcs.xdp_adjust_head(ctx, by) if end == "head" else funcs.xdp_adjust_tail(ctx, by)
+            failed = 2 * failed + (status < 0)
+        return (failed << 16) + (ctx.data_end - ctx.data) + 3 * funcs.xdp_get_buff_len(ctx)
+
+    run = both(program, packet, "xdp")
+    with vm.backend("vm"), XdpProgram(program) as there:
+        again = there.test_run(packet)
+    assert (again.retval, again.data) == (run.retval, run.data)
+
+
+@pytest.mark.kernel
+def test_a_view_ends_where_the_first_buffer_does(both: Callable[..., Any]) -> None:
+    def program(ctx: Any) -> int:
+        last, behind = ctx.packet(Port, FIRST_BUFFER - 2), ctx.packet(Port, FIRST_BUFFER - 1)
+        far = ctx.packet(c_uint8, 4500)
+        if last is None:
+            return 1
+        word = c_uint16()
+        funcs.xdp_load_bytes(ctx, 4500, word)
+        funcs.xdp_adjust_head(ctx, 1)
+        return (behind is None) * 1000000 + (far is None) * 2000000 + word.value + last.number  # last ends it
+
+    run = both(program, BIG, "xdp")
+    assert [each.error for each in run.errors] == ["AttributeError"]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("steps", [(40, 64), (14, 200), (16064,), (16065,), (20000,), (13, 14)])
+def test_the_end_of_an_sk_buff_moves_to_and_fro(both: Callable[..., Any], steps: tuple[int, ...]) -> None:
+    def program(skb: Any) -> int:
+        failed = 0
+        for length in steps:
+            failed = 2 * failed + (funcs.skb_change_tail(skb, length, 0) < 0)
+        return (failed << 16) + skb.len
+
+    both(program, PACKET, "tc")
 
 
 @pytest.mark.kernel

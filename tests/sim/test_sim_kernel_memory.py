@@ -96,7 +96,7 @@ def test_none_has_no_members() -> None:
         (lambda it: it.ratio, "double is not a type that BPF programs can compute with"),
         (lambda it: setattr(it, "id", 1), "can't be written"),
         (lambda it: it.table.__setitem__(0, 1), "can't be written"),
-        (lambda it: KERNEL.nothing(it), "the kernel has no struct or union 'nothing'"),
+        (lambda it: KERNEL.named("nothing")(it), "the kernel has no struct, union or enumerator 'nothing'"),
     ],
 )
 def test_what_compilation_refuses_is_an_error_of_the_simulation(
@@ -104,6 +104,16 @@ def test_what_compilation_refuses_is_an_error_of_the_simulation(
 ) -> None:
     with pytest.raises(sim.SimulationError, match=message):
         answer(memory, question, memory.put(bytes(SIZE)))
+
+
+def test_a_name_that_the_kernel_has_not(memory: sim.Memory) -> None:
+    """No error of the program, which would be counted."""
+    with pytest.raises(Py2BpfError, match="the kernel has no struct, union or enumerator 'nothing'"):
+        answer(memory, lambda it: KERNEL.nothing(it), memory.put(bytes(SIZE)))
+
+
+def test_enumerators_are_numbers() -> None:
+    assert sim.run(lambda skb: KERNEL.BUSY, PACKET).retval == 7
 
 
 def test_an_index_out_of_bounds(memory: sim.Memory) -> None:

@@ -35,6 +35,29 @@ class Pair(Structure):
     _fields_ = [("a", c_uint8), ("b", c_uint32)]
 
 
+def test_the_names_of_the_original(both: Callable[..., Any]) -> None:
+    with HashMap(c_uint32, c_uint64, 8) as m, HashMap(c_uint32, Pair, 8) as pairs, ArrayMap(c_uint64, 8) as out:
+        m.update({1: 10, 2: 20})
+        pairs[1] = Pair(3, 4)
+
+        def program(skb: Any) -> int:
+            n = skb.len - 63
+            found = m.lookup(n)
+            out[0] = found is None
+            found = m.lookup(n + 1)
+            if found is not None:
+                out[1] = found
+            pair = pairs.lookup(n)
+            if pair:
+                pair.b += 5
+            out[2] = pairs.lookup(n + 7) is None
+            m.delete(n)
+            m.delete(n + 7)
+            return 0
+
+        both(program, maps=(m, pairs, out))
+
+
 @pytest.mark.parametrize("kind", [HashMap, LruHashMap])
 @pytest.mark.parametrize("default", [None, 7])
 def test_numbers(both: Callable[..., Any], kind: Any, default: int | None) -> None:

@@ -91,7 +91,7 @@ def test_an_assertion_in_a_program_is_counted(pytester: pytest.Pytester) -> None
 def test_the_plugin_imports_nothing_heavy() -> None:
     code = "import sys, py2bpf.pytest_plugin; print(*[m for m in sys.modules if m.startswith(('py2bpf', '_cffi'))])"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert set(loaded.split()) == {"py2bpf", "py2bpf.pytest_plugin"}
+    assert set(loaded.split()) == {"py2bpf", "py2bpf.interpreters", "py2bpf.pytest_plugin"}
 
 
 def test_the_entry_point_names_it() -> None:

@@ -1,13 +1,29 @@
-"""Which helpers the kernel keeps for GPL programs: asked of the verifier, helper by helper."""
+"""Which helpers the kernel keeps for GPL programs, and which maps they take: asked of the verifier, one by one."""
 
 import errno
+from ctypes import c_uint32, c_uint64
 
 import pytest
 
 from py2bpf import asm
+from py2bpf.datastructures import (
+    ArrayMap,
+    BpfQueue,
+    HashMap,
+    LpmTrieMap,
+    LruHashMap,
+    LruPerCpuHashMap,
+    PerCpuArrayMap,
+    PerCpuHashMap,
+    ProgArray,
+    RingBuffer,
+    StackTraceMap,
+    UserRingBuffer,
+)
 from py2bpf.kernel import core
-from py2bpf.kernel.links import Descriptor
-from py2bpf.uapi.helpers import HELPERS
+from py2bpf.kernel.handles import Handle
+from py2bpf.uapi.helpers import HELPERS, Arg
+from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import HOOKS, ProgType
 
 pytestmark = pytest.mark.kernel
@@ -17,6 +33,8 @@ TYPES = (
     *(ProgType.CGROUP_SKB, ProgType.SOCKET_FILTER),
 )
 UNKNOWN = ("unknown func", "cannot use helper", "helper call is not allowed", "invalid func", "not suppo")
+NO_SUCH_MAP = ("cannot pass map_type", "expected prog array map", "zero-sized read")
+"""The last of maps without keys or values."""
 ELSEWHERE = {
     "copy_from_user": "sleepable programs only",
     "probe_write_user": "kernels that are not locked down",
@@ -33,10 +51,9 @@ ELSEWHERE = {
 def verdict(helper, prog_type, license):
     """What the verifier says of a program that calls the helper with whatever the registers hold."""
     slots, _ = core.encode(asm.pack([asm.call(helper), asm.mov_imm(0, 1), asm.exit_()]))
-    loaded = core.prog_load(prog_type, slots, license, "t")
-    if loaded.result >= 0:
-        Descriptor(loaded.result).close()
-    else:
+    with Handle("t") as made:
+        loaded = core.prog_load(made, prog_type, core.Code(slots), license, "t")
+    if loaded.result < 0:
         assert -loaded.result in (errno.EINVAL, errno.EACCES, errno.EPERM, core.ENOTSUPP), loaded
     return loaded.log
 
@@ -58,7 +75,47 @@ def test_only_these_types_load_from_packets():
     for kind, hook in HOOKS.items():
         code = [asm.mov(6, 1), asm.packet_load(1, 0), asm.mov_imm(0, 0), asm.exit_()]
         slots, _ = core.encode(asm.pack(code))
-        loaded = core.prog_load(kind, slots, "GPL", "t")
-        if loaded.result >= 0:
-            Descriptor(loaded.result).close()
+        with Handle("t") as made:
+            loaded = core.prog_load(made, kind, core.Code(slots), "GPL", "t")
         assert (loaded.result >= 0) == hook.packet_loads, (kind, loaded.log)
+
+
+def kinds_of_maps():
+    """An open map of each kind, by kind."""
+    made = [
+        HashMap(c_uint32, c_uint64, 4), ArrayMap(c_uint64, 4), ProgArray(4), BpfQueue(c_uint64), RingBuffer(c_uint64),
+        PerCpuHashMap(c_uint32, c_uint64, 4), PerCpuArrayMap(c_uint64, 4), StackTraceMap(4, max_depth=8),
+        LruHashMap(c_uint32, c_uint64, 4), LruPerCpuHashMap(c_uint32, c_uint64, 4), LpmTrieMap(c_uint32, c_uint64, 4),
+        UserRingBuffer(c_uint64, 4096),
+    ]  # fmt: skip
+    return {MapType(each.map_spec.kind): each for each in made}
+
+
+def calling(info):
+    """A call of a helper with what its arguments are, the map being number 0."""
+    code = [asm.mov(6, 1), *(asm.store_imm(8, 10, -8 * n, 0) for n in range(1, 33))]
+    for at, kind in enumerate(info.args, 1):
+        if kind is Arg.CTX:
+            code.append(asm.mov(at, 6))
+        elif kind is Arg.MAP:
+            code.append(asm.ld_map(at, 0))
+        elif kind in (Arg.INT, Arg.ADDR, Arg.SIZE):
+            code.append(asm.mov_imm(at, 8 if kind is Arg.SIZE else 0))
+        else:
+            code += [asm.mov(at, 10), asm.alu_imm(asm.Alu.ADD, at, -256)]
+    return [*code, asm.call(info.id), asm.mov_imm(0, 0), asm.exit_()]
+
+
+@pytest.mark.parametrize("name", [name for name, info in HELPERS.items() if Arg.MAP in info.args])
+def test_kinds_of_maps(name):
+    """The verifier names a kind that a helper doesn't take."""
+    info = HELPERS[name]
+    usable = [kind for kind in TYPES if not any(text in verdict(info.id, kind, "GPL") for text in UNKNOWN)]
+    if not usable or not info.maps:
+        return
+    for kind, made in kinds_of_maps().items():
+        with made:
+            slots, _ = core.encode(asm.pack(calling(info)))
+            with Handle("t") as program:
+                loaded = core.prog_load(program, usable[0], core.Code(slots, [made._storage.handle]), "GPL", "t")
+            assert any(text in loaded.log for text in NO_SUCH_MAP) == (kind not in info.maps), (kind, loaded.log)

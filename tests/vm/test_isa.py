@@ -161,7 +161,7 @@ def test_loads_and_stores(size: int, machine: Any) -> None:
     mask = (1 << 8 * size) - 1
     for a in NUMBERS:
         before = [wide(1, a), wide(2, 0x1122334455667788), asm.store(8, asm.FRAME, -16, 2)]
-        for off in (-16, -16 + 8 - size, -13 if size < 4 else -16):
+        for off in (-16, -16 + 8 - size, -13 if size < 2 else -16):
             code = [*before, asm.store(size, asm.FRAME, off, 1)]
             assert value_of([*code, asm.load(size, 3, asm.FRAME, off)], 3, machine) == a & mask
             shift = 8 * (off + 16)
@@ -198,6 +198,16 @@ def test_atomics(size: int, machine: Any) -> None:
                 assert r0 is None or value_of(code, 0, machine) == r0
 
 
+@pytest.mark.parametrize("size", [1, 2, 4, 8])
+def test_ordered_loads_and_stores(size: int, machine: Any) -> None:
+    mask = (1 << 8 * size) - 1
+    for a in NUMBERS:
+        code = [wide(1, a), wide(2, 0x1122334455667788), asm.store(8, asm.FRAME, -8, 2), asm.mov(3, asm.FRAME),
+                asm.store_release(size, 3, -8, 1)]  # fmt: skip
+        assert value_of([*code, asm.load_acquire(size, 4, 3, -8)], 4, machine) == a & mask
+        assert value_of([*code, asm.load(8, 4, asm.FRAME, -8)], 4, machine) == 0x1122334455667788 & ~mask | a & mask
+
+
 def test_wide_constants_and_far_jumps(machine: Any) -> None:
     for a in NUMBERS:
         assert value_of([wide(5, a)], 5, machine) == a
@@ -232,6 +242,7 @@ REFUSED: dict[str, list[Insn]] = {
     "the embedded VM has no such helper function": [asm.call(9999), asm.exit_()],
     "programs of this type can't call this helper function": [asm.call(44), asm.exit_()],
     "a call of a kernel function that has no name": [asm.call_kfunc(0), asm.exit_()],
+    "an access of the stack at an offset that is no multiple of its size": [asm.load(4, 0, 10, -6), asm.exit_()],
     "unknown atomic operation": [asm.atomic(8, 0x20, asm.FRAME, -8, 1), asm.exit_()],
     "a program without instructions": [],
 }
@@ -256,7 +267,7 @@ FAULTS: dict[str, tuple[int, list[Insn]]] = {
     "write through a null pointer": (1, [asm.mov_imm(1, 8), asm.store(4, 1, 8, 1), asm.exit_()]),
     "read behind the end of the context": (0, [asm.load(4, 0, 1, 190), asm.exit_()]),
     "this part of the context can't be written": (0, [asm.store_imm(4, 1, 0, 1), asm.exit_()]),
-    "read outside of the stack frame": (0, [asm.load(8, 0, 10, -4), asm.exit_()]),
+    "read outside of the stack frame": (0, [asm.load(8, 0, 10, 0), asm.exit_()]),
     "write outside of the stack frame": (0, [asm.store_imm(1, 10, -513, 0), asm.exit_()]),
     "read behind the end of a map's value, a record or the packet":
         (1, [asm.load(4, 2, 1, 76), asm.load(4, 0, 2, 12), asm.exit_()]),

@@ -7,7 +7,7 @@ import errno
 import os
 import re
 from collections.abc import Callable
-from ctypes import c_uint16, c_uint32, c_uint64
+from ctypes import c_int64, c_uint16, c_uint32, c_uint64
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,19 @@ def loops_and_maps(kind: ProgType) -> Any:
         return results, list(sums.values()), turns[0].sum(), sorted(events)
 
 
+def records_that_fail(kind: ProgType) -> Any:
+    """The results are negative numbers of 64 bits."""
+    with ArrayMap(c_int64, 2) as results, BpfQueue(c_uint64) as queue:
+        def prog(ctx: Any) -> Any:
+            record = c_uint64(7)
+            results[0] = funcs.perf_event_output(ctx, queue, 1 << 20, record)  # of a CPU that is none
+            results[1] = funcs.perf_event_output(ctx, queue, 1 << 60, record)  # with a flag that is none
+            return 1
+
+        with create_prog(kind, CONTEXTS[kind], prog) as loaded:
+            return loaded.test_run(packets()[0]).retval, list(results.values())
+
+
 def packet_writes(kind: ProgType) -> Any:
     def prog(ctx: Any) -> Any:
         ether = ctx.packet(Ether, 0)
@@ -143,6 +156,7 @@ SCENES: list[tuple[Callable[[ProgType], Any], tuple[ProgType, ...]]] = [
     (locked, (ProgType.SCHED_CLS, ProgType.XDP)),
     (globals_and_errors, tuple(CONTEXTS)),
     (loops_and_maps, tuple(CONTEXTS)),
+    (records_that_fail, tuple(CONTEXTS)),
     (packet_writes, (ProgType.SCHED_CLS, ProgType.XDP)),
     (tail_calls, tuple(CONTEXTS)),
 ]

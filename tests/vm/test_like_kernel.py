@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import struct
 
 import pytest
@@ -9,6 +10,7 @@ from vm_programs import CTX, SAVED, call, in_kernel, in_vm, spec_of
 
 from py2bpf import asm
 from py2bpf.asm import Alu, Insn
+from py2bpf.exception import VmFault
 from py2bpf.uapi.contexts import SkBuff
 from py2bpf.uapi.prog_types import ProgType
 
@@ -119,6 +121,7 @@ EDITS: dict[str, list[list[Insn]]] = {
     "l4 of a difference": [call("l4_csum_replace", CTX, 40, 0, 0x10203, 0x10)],
     "l4 of none": [call("l4_csum_replace", CTX, 0, 0x1234, 0x4321, 0x22)],
     "l4 of none, enforced": [call("l4_csum_replace", CTX, 0, 0x1234, 0x4321, 0x62)],
+    "l4 of a sum of 0": [call("l4_csum_replace", CTX, 18, 0x1234, 0x4321, 2)],
     "l4 with unknown flags": [call("l4_csum_replace", CTX, 40, 1, 2, 0x402)],
     "push": [call("skb_vlan_push", CTX, ETHERNET_TAG, 0x2007)],
     "push twice": [call("skb_vlan_push", CTX, ETHERNET_TAG, 7), call("skb_vlan_push", CTX, 0xA888, 8)],
@@ -186,6 +189,18 @@ def test_packet_edits(edit: str) -> None:
             agree(result_of(EDITS[edit], field), ProgType.SCHED_CLS, PACKETS[name])
 
 
+BEHIND_A_TAG = {"a length, 802.3": "0020ffff00", "a length, 802.2": "0020ff00ff", "another length, 802.2": "002000ffff",
+                "the largest length": "05ffffff00", "the least type": "0600ffff00"}  # fmt: skip
+
+
+@pytest.mark.parametrize("inner", BEHIND_A_TAG)
+def test_the_protocol_behind_a_tag_that_is_taken_out(inner: str) -> None:
+    """Where a length stands instead of a type, the two bytes behind it tell what the packet is."""
+    packet = bytes.fromhex("0200000000010a000000000181002005" + BEHIND_A_TAG[inner]) + bytes(40)
+    for field in (None, *SEEN):
+        agree(result_of(EDITS["pop"], field), ProgType.SCHED_CLS, packet)
+
+
 XDP_EDITS: dict[str, list[list[Insn]]] = {
     **{f"head {by}": [call("xdp_adjust_head", CTX, by)] for by in (-14, 4, -216, -217, 50, 51, 1000, 0)},
     **{f"tail {by}": [call("xdp_adjust_tail", CTX, by)] for by in (-14, 4, 500, 3457, -50, -51, 0, 5000)},
@@ -211,6 +226,38 @@ def test_xdp_edits(edit: str) -> None:
               ProgType.XDP, PACKETS["counting"])  # fmt: skip
 
 
+FIRST = 4096 - 256 - 320
+"""How much of an XDP packet a test run puts into the first buffer; the rest lies in fragments of a page."""
+FRAGMENTED: dict[str, list[list[Insn]]] = {
+    "nothing": [],
+    **{f"head {by}": [call("xdp_adjust_head", CTX, by)] for by in (4, -100, FIRST - 14, FIRST - 13)},
+    **{f"tail {by}": [call("xdp_adjust_tail", CTX, by)] for by in (1, 100, 4096, -4, -1000, -4100)},
+    "tail twice": [call("xdp_adjust_tail", CTX, -4), call("xdp_adjust_tail", CTX, 8)],
+    "tail into the first buffer": [call("xdp_adjust_tail", CTX, -2000), call("xdp_adjust_tail", CTX, 1000)],
+    "head, then tail": [call("xdp_adjust_head", CTX, 100), call("xdp_adjust_tail", CTX, 5)],
+    "load": [call("xdp_load_bytes", CTX, FIRST - 3, ("stack", -8), 6)],
+    "store": [call("xdp_store_bytes", CTX, FIRST - 3, ("stack", -8), 6)],
+    "length": [call("xdp_get_buff_len", CTX)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [FIRST - 1, FIRST, FIRST + 1, 5000, FIRST + 4096, FIRST + 4097])
+def test_xdp_packets_with_fragments(size: int) -> None:
+    """The program sees the first buffer alone; helpers see all."""
+    packet = bytes(i * 7 % 251 for i in range(size))
+    for edits in FRAGMENTED.values():
+        code = result_of(edits, None)
+        agree(code, ProgType.XDP, packet)
+        pointers = [asm.load(4, 1, 6, 0), asm.load(4, 0, 6, 4), asm.alu(Alu.SUB, 0, 1)]
+        agree([*code[:-1], *pointers, asm.exit_()], ProgType.XDP, packet)
+
+
+def test_what_lies_in_fragments_is_no_memory_of_the_program() -> None:
+    code = [asm.load(4, 1, 1, 0), asm.alu_imm(Alu.ADD, 1, FIRST), asm.load(1, 0, 1, 0), asm.exit_()]
+    with pytest.raises(VmFault, match="none of the program's"):
+        in_vm(spec_of(code, ProgType.XDP), bytes(5000))
+
+
 @pytest.mark.parametrize("fields", [(0, 64, 0, 1, 0, 0), (4, 64, 0, 1, 0, 0), (3, 64, 0, 1, 0, 0), (0, 65, 0, 1, 0, 0),
                                     (0, 64, 4, 1, 0, 0), (32, 64, 0, 1, 0, 0), (0, 64, 0, 0, 0, 1),
                                     (56, 64, 0, 1, 0, 0)])  # fmt: skip
@@ -220,6 +267,13 @@ def test_xdp_contexts(fields: tuple[int, ...]) -> None:
         agree([asm.load(4, 0, 1, offset), asm.exit_()], ProgType.XDP, bytes(64), ctx)
     code = [asm.load(4, 2, 1, 0), asm.load(4, 3, 1, 8), asm.mov(0, 2), asm.alu(Alu.SUB, 0, 3), asm.exit_()]
     agree(code, ProgType.XDP, bytes(64), ctx)
+
+
+@pytest.mark.parametrize("more", [b"\0", b"\1", bytes(8), bytes(7) + b"\1"])
+@pytest.mark.parametrize("prog_type", [ProgType.SCHED_CLS, ProgType.XDP])
+def test_what_a_context_has_behind_its_end_is_zero(prog_type: ProgType, more: bytes) -> None:
+    known = given() if prog_type == ProgType.SCHED_CLS else struct.pack("=6I", 0, 64, 0, 1, 0, 0)
+    agree([asm.mov_imm(0, 1), asm.exit_()], prog_type, bytes(64), known + more)
 
 
 @pytest.mark.parametrize("repeat", [1, 3])
@@ -271,3 +325,24 @@ def test_loop_with_a_callback(count: int) -> None:
 
 
 HELPER_LOOP = 181
+
+
+ADDRESSES = {
+    "stack": ("stack", -16), "null": 0, "user": 1 << 20, "last of the user": (1 << 47) - 4096, "gap": (1 << 47) - 4095,
+    "far": 1 << 62, "kernel": -(1 << 46) + (1 << 30), "last": -1, "lower gap": -(1 << 62),
+}  # fmt: skip
+"""Nothing is mapped at the numbers. None tells machines apart on which 48 or 57 bits of an address count."""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other machines share out the addresses in other ways")
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("kind", ["", "_kernel", "_user", "_str", "_kernel_str", "_user_str"])
+def test_probes_read_what_there_is_or_leave_zeros(kind: str, address: str) -> None:
+    """The program's own memory is the kernel's: it isn't there for a probe of the user's."""
+    results = [[], [asm.load(8, 0, asm.FRAME, -8)], [asm.load(4, 0, asm.FRAME, -4)]]
+    for size in (8, 3, 0):
+        for result in results:
+            code = [asm.store_imm(8, asm.FRAME, -16, 0x1234567), asm.store_imm(8, asm.FRAME, -8, -1)]
+            code += [*call(f"probe_read{kind}", ("stack", -8), size, ADDRESSES[address]), *result, asm.exit_()]
+            agree(code, ProgType.RAW_TRACEPOINT, b"")
+

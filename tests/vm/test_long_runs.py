@@ -11,14 +11,15 @@ from ctypes import c_uint32, c_uint64
 from typing import Any
 
 import pytest
-from vm_programs import spec_of
+from vm_programs import Held, array_of, spec_of
 
 from py2bpf import asm, funcs, vm
 from py2bpf.datastructures import ArrayMap, BpfQueue, HashMap, ProgArray
 from py2bpf.exception import KernelError, VmFault
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
-from py2bpf.vm import core, program
+from py2bpf.uapi.map_types import MapType
+from py2bpf.vm import core, native, program
 
 PACKET = bytes(64)
 FOREVER = 1 << 60
@@ -74,6 +75,20 @@ def test_an_interrupt_ends_a_run() -> None:
     begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         endless().test_run(PACKET, budget=FOREVER)
+    assert time.monotonic() - begin < 5
+
+
+def test_an_interrupt_ends_helpers_that_do_much() -> None:
+    """A checksum of two megabytes again and again: half a second of instructions would be an hour."""
+    machine, size = core.machine_create(2), 1 << 20
+    code = [asm.label(1), asm.ld_map_value(1, 0, 0), asm.mov_imm(2, size), asm.mov(3, 1), asm.mov_imm(4, size),
+            asm.mov_imm(5, 0), asm.call(28), asm.jump(1), asm.exit_()]  # fmt: skip
+    held: Any = Held(native.map_create(machine, MapType.ARRAY, 4, size, 1, 0, 2))
+    prog = program.load(spec_of(code, ProgType.SCHED_CLS, maps=(array_of(size),)), [held], machine)
+    threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        prog.test_run(PACKET, budget=FOREVER)
     assert time.monotonic() - begin < 5
 
 

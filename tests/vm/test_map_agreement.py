@@ -146,5 +146,5 @@ def make_machine(shape: Shape) -> type[RuleBasedStateMachine]:
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.kind.name.lower()}-{shape.value_size}")
 def test_kernel_and_vm_agree(shape: Shape) -> None:
     run_state_machine_as_test(make_machine(shape), settings=settings(
-        max_examples=40, stateful_step_count=30, deadline=None, derandomize=True,
+        max_examples=40, stateful_step_count=30, derandomize=True,
         suppress_health_check=list(HealthCheck)))

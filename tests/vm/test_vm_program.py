@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import time
+from array import array
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from py2bpf.asm import Alu, Insn
 from py2bpf.exception import ClosedError, DataTypeError, KernelError, NotSupported, Span, VmFault
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.contexts import PtRegsX86
+from py2bpf.uapi.helpers import HELPERS, Arg
 from py2bpf.uapi.prog_types import HOOKS, ProgType
 from py2bpf.vm import core, program
+from py2bpf.vm.batch import run_many
 
 ONE = [asm.mov_imm(0, 1), asm.exit_()]
 
@@ -61,6 +64,42 @@ def test_programs_outlive_their_machine(machine: Any) -> None:
 def test_wrong_arguments(machine: Any, arguments: dict[str, Any], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         load(ONE, machine).test_run(**{"data": bytes(14), **arguments})
+
+
+ON_THE_CONTEXT = {
+    ProgType.SCHED_CLS: (
+        "tail_call", "skb_load_bytes", "skb_load_bytes_relative", "skb_pull_data", "get_hash_recalc", "skb_store_bytes",
+        "l3_csum_replace", "l4_csum_replace", "csum_level", "skb_vlan_push", "skb_vlan_pop", "skb_change_type",
+        "skb_change_tail", "skb_change_head", "skb_adjust_room", "skb_ecn_set_ce", "set_hash_invalid", "set_hash",
+    ),
+    ProgType.XDP: (
+        "xdp_adjust_head", "xdp_adjust_tail", "xdp_adjust_meta", "xdp_get_buff_len", "xdp_load_bytes",
+        "xdp_store_bytes",
+    ),
+}  # fmt: skip
+"""The helpers that do something with their context."""
+
+
+@pytest.mark.parametrize(
+    ("prog_type", "name"), [(kind, name) for kind, names in ON_THE_CONTEXT.items() for name in names]
+)
+def test_another_pointer_is_no_context(machine: Any, prog_type: ProgType, name: str) -> None:
+    pointers = (Arg.MEM, Arg.OUT)
+    args = [("stack", -64) if arg in pointers else 0 for arg in HELPERS[name].args[1:]]
+    code = [*(asm.store_imm(8, asm.FRAME, -8 * i, 0) for i in range(1, 9)), SAVED]
+    code += [*call(name, ("stack", -64), *args), asm.exit_()]
+    with pytest.raises(VmFault, match="argument is not the program's context"):
+        load(code, machine, prog_type).test_run(bytes(64))
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [(0, "without the bytes that its size says"), (("stack", -4), "read outside of the stack frame")],
+)
+def test_a_neighbour_has_the_bytes_that_its_size_says(machine: Any, address: Any, says: str) -> None:
+    code = [*call("redirect_neigh", 1, address, 8, 0), asm.exit_()]
+    with pytest.raises(VmFault, match=says):
+        load(code, machine, ProgType.SCHED_CLS).test_run(bytes(64))
 
 
 def test_large_packets(machine: Any) -> None:
@@ -118,7 +157,7 @@ def printing(text: str, *args: int) -> list[Insn]:
 @pytest.mark.parametrize(("text", "args", "wanted"), [
     ("plain", (), "plain"), ("%d %u", (-1, -1), "-1 4294967295"), ("%lld %llu", (-1, -1), f"-1 {2**64 - 1}"),
     ("%5d|%-5d|%05d", (42, 42, 42), "   42|42   |00042"), ("%x %X %lx", (255, 255, 1 << 40), "ff FF 10000000000"),
-    ("%c%c%%", (72, 105), "Hi%"), ("%s", (0,), ""),
+    ("%c%c%%", (72, 105), "Hi%"), ("%%", (), "%"), ("%%%d", (3,), "%3"), ("%s", (0,), ""),
 ])  # fmt: skip
 def test_printing(machine: Any, text: str, args: tuple[int, ...], wanted: str) -> None:
     run = load(printing(text, *args), machine, ProgType.SCHED_CLS).test_run(bytes(14))
@@ -162,6 +201,23 @@ def test_many_packets_in_one_call(machine: Any) -> None:
     assert struct.unpack("=3I", retvals) == (1100, 2200, 3014)
     outside = core.prog_run_many(prog.handle, data, offsets, struct.pack("=3I", 100, 200, 11), None, retvals)
     assert (outside.done, outside.failure) == (2, 22)
+
+
+def test_the_context_afterwards(machine: Any) -> None:
+    """As the kernel's xdp_convert_buff_to_md: counted from where the metadata begins."""
+    prog = load([SAVED, *call("xdp_adjust_meta", CTX, -8), asm.mov_imm(0, 2), asm.exit_()], machine, ProgType.XDP)
+    run = prog.run(bytes(64), struct.pack("=6I", 0, 64, 0, 1, 0, 0))
+    assert struct.unpack("=6I", run.ctx) == (8, 72, 0, 1, 0, 0)
+
+
+def test_packets_of_any_size_in_one_call(machine: Any) -> None:
+    """Short ones are padded, long ones cut; only what is in the VM can be called so."""
+    prog = load([asm.load(4, 0, 1, 0), asm.exit_()], machine, ProgType.SCHED_CLS)
+    sizes, offsets, times = array("I", [3, core.PACKET_MAX + 5]), array("Q", [0, 0]), array("Q", [0, 0])
+    ran = run_many(prog, bytes(core.PACKET_MAX + 5), *map(memoryview, (offsets, sizes, times)))
+    assert ran.retvals.tolist() == [14, core.PACKET_MAX] and ran.fault is None
+    with pytest.raises(DataTypeError, match="no program of the embedded VM"):
+        run_many(object(), b"", *map(memoryview, (offsets, sizes, times)))
 
 
 def test_speed(machine: Any) -> None:

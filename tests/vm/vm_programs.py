@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +11,9 @@ from py2bpf import asm
 from py2bpf.asm import Insn
 from py2bpf.exception import KernelError
 from py2bpf.kernel import program as kernel_program
-from py2bpf.spec import ProgramSpec
+from py2bpf.spec import MapSpec, ProgramSpec
 from py2bpf.uapi.helpers import HELPERS
+from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import HOOKS, ProgType
 from py2bpf.vm import core
 from py2bpf.vm import program as vm_program
@@ -22,9 +24,23 @@ SAVED = asm.mov(6, 1)
 CTX = "ctx"
 
 
-def spec_of(code: Sequence[Insn], prog_type: ProgType, kfuncs: tuple[str, ...] = ()) -> ProgramSpec:
+def spec_of(
+    code: Sequence[Insn], prog_type: ProgType, kfuncs: tuple[str, ...] = (), maps: tuple[MapSpec, ...] = ()
+) -> ProgramSpec:
     code = tuple(code)
-    return ProgramSpec("byhand", HOOKS[prog_type], code, (None,) * len(code), (), kfuncs=kfuncs)
+    return ProgramSpec("byhand", HOOKS[prog_type], code, (None,) * len(code), maps, kfuncs=kfuncs)
+
+
+def array_of(size: int, flags: int = 0) -> MapSpec:
+    """An array of one value of so many bytes."""
+    return MapSpec(MapType.ARRAY, ctypes.c_uint32, ctypes.c_uint8 * size, 1, flags)
+
+
+class Held:
+    """A map of the VM as programs are loaded with it."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
 
 
 def call(name: str, *args: Any) -> list[Insn]:

@@ -46,7 +46,7 @@ def decode(code: CodeType) -> Function:
     """
     key = id(code)
     entry = _decoded.get(key)
-    if entry is None:
+    if entry is None or entry[0]() is not code:  # a number may be another's by now
         entry = (weakref.ref(code, lambda _: _decoded.pop(key, None)), Decoder(code, _version()).function())
         _decoded[key] = entry
     return entry[1]

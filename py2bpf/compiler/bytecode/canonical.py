@@ -197,6 +197,10 @@ class Source:
         self._positions = positions
         self._spans: dict[Position, Span] = {}
 
+    def position(self, unit: int) -> Position:
+        """What ``co_positions`` says of a code unit."""
+        return self._positions[unit]
+
     def span(self, unit: int) -> Span:
         """The span of the code unit ``unit`` (byte offset / 2)."""
         position = self._positions[unit]
@@ -216,10 +220,11 @@ class Instr:
 
     ``arg`` is the decoded operand, ``target`` the index of the block that a JUMP, BRANCH or FOR_ITER goes to
     (the block's ``succ[0]``) and -1 for everything else. ``unit`` is the offset in CPython's bytecode, in
-    code units of 2 bytes. ``span`` is made on demand: keep the Instr where only an error would need it.
+    code units of 2 bytes; ``value`` that of what pushed the value of a store, -1 where that isn't known. ``span`` is
+    made on demand: keep the Instr where only an error would need it.
     """
 
-    __slots__ = ("arg", "op", "source", "target", "unit")
+    __slots__ = ("arg", "op", "source", "target", "unit", "value")
 
     def __init__(self, op: Op, arg: Any, unit: int, source: Source) -> None:
         self.op = op
@@ -227,11 +232,17 @@ class Instr:
         self.unit = unit
         self.source = source
         self.target = -1
+        self.value = -1
 
     @property
     def span(self) -> Span:
         """The source text which the instruction comes from."""
         return self.source.span(self.unit)
+
+    @property
+    def value_span(self) -> Span | None:
+        """The source text of what a store stores, where it is one expression."""
+        return self.source.span(self.value) if self.value >= 0 else None
 
     def __repr__(self) -> str:
         return f"<{self.op.name} {self.arg!r} line {self.span.line}>"
@@ -255,18 +266,30 @@ class Block:
         return f"<block {self.index} -> {self.succ}>"
 
 
+class Draft(NamedTuple):
+    """A block whose successors are still code units, or ``~unit`` for the block that pops TOS before ``unit``."""
+
+    instrs: list[Instr]
+    succ: tuple[int, ...]
+
+
+Drafts = dict[int, Draft]
+
+
 class Loop(NamedTuple):
     """A natural loop; loops that share their header are one.
 
     ``header`` is the index of the only block through which it is entered, ``body`` all of its blocks (the
     header and the blocks of inner loops too), ``parent`` the index in ``Function.loops`` of the loop around it
-    or -1, ``stored`` the names of the locals and cells that its body changes.
+    or -1, ``stored`` the names of the locals and cells that its body changes. ``turn`` is the block in which a turn
+    begins, behind the tests that the loop begins with: every way from the header back to it passes that block.
     """
 
     header: int
     body: frozenset[int]
     parent: int
     stored: frozenset[str]
+    turn: int
 
 
 class Function:

@@ -5,27 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...exception import InternalCompilerError
-from .canonical import STORES, Block, Function, Instr, Loop, Op, Source
+from . import stored
+from .canonical import STORES, Block, Draft, Drafts, Function, Instr, Loop, Op, Source
 from .graph import IrreducibleError, arrange
 from .protected import try_statements
 from .rules import ANY, Version
+from .turns import Beginning, give_block, join_continues
 
 _COPY = Op.COPY
 _INTEGERS = range(1 << 31)
 _SUSPENDING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-
-
-class Draft(NamedTuple):
-    """A block whose successors are still code units, or ``~unit`` for the block that pops TOS before ``unit``."""
-
-    instrs: list[Instr]
-    succ: tuple[int, ...]
-
-
-Drafts = dict[int, Draft]
 
 
 class Decoder:
@@ -67,6 +59,11 @@ class Decoder:
         """End the current block."""
         self.out.append(Instr(op, arg, unit, self.source))
         self.succ = succ
+
+    @property
+    def last(self) -> Op | None:
+        """The operation before this one; None at a block's beginning, where several paths may meet."""
+        return self.out[-1].op if self.out else None
 
     def copies(self, count: int) -> bool:
         """Whether the block so far ends in ``count`` times COPY(count)."""
@@ -165,7 +162,9 @@ class Decoder:
         if self.version.finish:
             self.version.finish(drafts)
         _thread(drafts)
+        join_continues(drafts)
         _merge(drafts)
+        stored.find(drafts)
         try:
             return _function(self.code, drafts)
         except IrreducibleError as error:
@@ -252,8 +251,16 @@ def _function(code: CodeType, drafts: Drafts) -> Function:
         if succ:
             instrs[node][-1].target = succ[0]
         blocks.append(Block(index, instrs[node], succ))
-    found = [Loop(position[o.header], frozenset(position[n] for n in o.body), o.parent, frozenset()) for o in loops]
-    found = [loop._replace(stored=_stored(blocks, loop.body)) for loop in found]
+    found = []
+    headers = {position[loop.header] for loop in loops}
+    for loop in loops:
+        body = frozenset(position[node] for node in loop.body)
+        beginning = Beginning(blocks, position[loop.header], body, headers)
+        if beginning.shared:
+            keys = list(drafts)
+            give_block(drafts, keys[order[beginning.turn]], [keys[order[index]] for index in beginning.shared])
+            return _function(code, drafts)
+        found.append(Loop(beginning.header, body, loop.parent, _stored(blocks, body), beginning.turn))
     positional = code.co_argcount
     named = positional + code.co_kwonlyargcount
     rest = list(code.co_varnames[named:])

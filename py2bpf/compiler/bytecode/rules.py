@@ -11,7 +11,8 @@ from ...exception import InternalCompilerError
 from .canonical import Op
 
 if TYPE_CHECKING:
-    from .decoder import Decoder, Drafts
+    from .canonical import Drafts
+    from .decoder import Decoder
 
 _BRANCH, _JUMP = Op.BRANCH, Op.JUMP  # looking up a member takes long on 3.11
 

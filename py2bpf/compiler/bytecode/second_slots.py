@@ -7,8 +7,7 @@ argument, where it was a bound method.
 from __future__ import annotations
 
 from ...exception import InternalCompilerError
-from .canonical import Instr, Op
-from .decoder import Drafts
+from .canonical import Drafts, Instr, Op
 from .stack import DEPTHS, effect
 
 Stack = list[bool]

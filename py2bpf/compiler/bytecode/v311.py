@@ -68,7 +68,7 @@ def super_arguments(decoder: Decoder, unit: int) -> int:
 
 
 def call(decoder: Decoder, arg: int, unit: int) -> None:
-    if not arg and decoder.out[-1].op in (_LOAD_GLOBAL, _PUSH_NULL):
+    if not arg and decoder.last in (_LOAD_GLOBAL, _PUSH_NULL):
         arg = super_arguments(decoder, unit)
     decoder.emit(_CALL, (arg - len(decoder.keywords), decoder.keywords), unit)
     decoder.keywords = ()

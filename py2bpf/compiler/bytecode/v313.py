@@ -71,7 +71,7 @@ def format_simple(decoder: Decoder, arg: int, unit: int) -> None:
 def format_with_spec(decoder: Decoder, arg: int, unit: int) -> None:
     """A conversion right before a constant spec becomes part of the formatting."""
     conversion = ""
-    if decoder.out[-1].op is Op.LOAD_CONST and _converted(decoder, -2):
+    if decoder.last is Op.LOAD_CONST and _converted(decoder, -2):
         conversion = decoder.out.pop(-2).arg[0]
     decoder.emit(Op.FORMAT_VALUE, (conversion, True), unit)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import second_slots, v311, v313
-from .canonical import Op
-from .decoder import Decoder, Drafts
+from .canonical import Drafts, Op
+from .decoder import Decoder
 from .rules import ANY, RAW, SKIP, Plain, Rules, Suspending, Unsupported, Version, derive
 
 AFTER_LOOP = ("END_FOR", "POP_ITER")
@@ -40,8 +40,7 @@ def load_common_constant(decoder: Decoder, arg: int, unit: int) -> None:
 
 def compare_identity(decoder: Decoder, consumers: tuple[object, ...], arg: int, unit: int) -> None:
     """IS_OP. Behind a test for ``any``, say, are a loop and, otherwise, the call: take the call."""
-    last = decoder.out[-1]
-    if last.op is Op.LOAD_CONST and any(last.arg is consumer for consumer in consumers):
+    if decoder.last is Op.LOAD_CONST and any(decoder.out[-1].arg is consumer for consumer in consumers):
         del decoder.out[-2:]  # the copy of the callable, and the builtin
         while unit not in decoder.targets:
             unit = decoder.next_unit(unit)
@@ -56,7 +55,7 @@ def is_op(decoder: Decoder, arg: int, unit: int) -> None:
 
 def call_function_ex(decoder: Decoder, arg: int, unit: int) -> None:
     """There are always keyword arguments, but they may be NULL."""
-    has_keywords = decoder.out[-1].op is not Op.PUSH_NULL
+    has_keywords = decoder.last is not Op.PUSH_NULL
     if not has_keywords:
         decoder.out.pop()
     decoder.emit(Op.CALL_FUNCTION_EX, has_keywords, unit)
@@ -71,7 +70,7 @@ def set_function_attribute(decoder: Decoder, arg: int, unit: int) -> None:
 def load_special(decoder: Decoder, arg: int, unit: int) -> None:
     """``with``: the manager's __exit__, put below, then its __enter__, which is called at once."""
     out = decoder.out
-    if arg == EXIT and out[-1].op is Op.COPY:
+    if arg == EXIT and decoder.last is Op.COPY:
         out.pop()
     elif arg == ENTER and [(instr.op, instr.arg) for instr in out[-2:]] == [(Op.SWAP, 2), (Op.SWAP, 3)]:
         del out[-2:]
@@ -81,7 +80,7 @@ def load_special(decoder: Decoder, arg: int, unit: int) -> None:
 
 
 def call(decoder: Decoder, arg: int, unit: int) -> None:
-    if arg or decoder.out[-1].op is not Op.WITH_ENTER:
+    if arg or decoder.last is not Op.WITH_ENTER:
         v311.call(decoder, arg, unit)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from . import second_slots, v314
-from .canonical import Op
-from .decoder import Decoder, Drafts
+from .canonical import Drafts, Op
+from .decoder import Decoder
 from .rules import ANY, SKIP, Rules, Suspending, Version, derive
 
 COMMON_CONSTANTS = (*v314.COMMON_CONSTANTS, list, set, None, "", True, False, -1)

@@ -6,11 +6,11 @@ import ctypes
 import functools
 
 from ...exception import Span
-from ...spec import ErrorSite, MapSpec, ProgramSpec
+from ...spec import ErrorSite, LossMap, MapSpec, ProgramSpec
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.values import Function
-from . import edges, frame, regalloc, select
+from . import edges, frame, regalloc, select, zeros
 from .emit import Emitter
 from .program import Compiled, FrameSizeError, join
 
@@ -35,6 +35,7 @@ def generate(fn: Function) -> ProgramSpec:
     return ProgramSpec(
         fn.name, fn.hook, insns, lines, maps, captures, functions=functions, kfuncs=tuple(fn.kfuncs),
         errors=tuple(errors), error_map=len(fn.maps) if errors else None,
+        loss_maps=tuple(LossMap(counter, of) for of, counter in fn.losses.items()),
     )  # fmt: skip
 
 
@@ -52,10 +53,11 @@ def _called(fn: Function) -> set[Function]:
 
 def _function(fn: Function, errors: Errors) -> Compiled:
     edges.split_critical(fn)
+    aside = zeros.put_last(fn)
     places = frame.lay_out(fn)
     code = select.Selector(fn, edges.loop_depths(fn), places.slots, errors).run()
     allocation = regalloc.allocate(code)
-    emitter = Emitter(code, allocation, places)
+    emitter = Emitter(code, allocation, places, aside)
     return Compiled(fn, *emitter.run(), emitter.stack)
 
 

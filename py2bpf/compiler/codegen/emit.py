@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 from ... import asm
@@ -25,10 +26,13 @@ _GOTO: Final = asm.jump(0).code
 
 
 class Emitter:
-    """Turns allocated machine code into symbolic instructions and their source lines."""
+    """Turns allocated machine code into symbolic instructions and their source lines; blocks ``aside`` come last."""
 
-    def __init__(self, code: Selection, allocation: Allocation, frame: Frame) -> None:
+    def __init__(
+        self, code: Selection, allocation: Allocation, frame: Frame, aside: Container[Block | None] = ()
+    ) -> None:
         self.code = code
+        self.aside = aside
         self.registers = allocation.registers
         self.frame = frame
         self.safe = code.fn.hook.safe
@@ -52,7 +56,7 @@ class Emitter:
                 span=span,
                 hints=("use them sooner; list(array) copies an array as it is, tuple(array) makes numbers of 8 bytes",),
             )  # fmt: skip
-        blocks = self._without_empty()
+        blocks = sorted(self._without_empty(), key=lambda block: block.label in self.aside)
         for i, block in enumerate(blocks):
             self._block(block, blocks[i + 1].label if i + 1 < len(blocks) else None)
         if self.code.exit_used:

@@ -19,7 +19,7 @@ from ..ir.alignment import alignment, pieces
 from ..ir.fold import signed
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import Ptr, Region, Void
-from ..ir.values import Block, Function, Value
+from ..ir.values import Block, Function, Value, const, plain
 from . import machine as m
 from .machine import FRAME, LEA, VIRTUAL, Machine, MachineBlock
 
@@ -32,6 +32,14 @@ _JUMP: Final = {
     Op.EQ: Jump.JEQ, Op.NE: Jump.JNE, Op.ULT: Jump.JLT, Op.ULE: Jump.JLE, Op.UGT: Jump.JGT, Op.UGE: Jump.JGE,
     Op.SLT: Jump.JSLT, Op.SLE: Jump.JSLE, Op.SGT: Jump.JSGT, Op.SGE: Jump.JSGE,
 }  # fmt: skip
+_OPPOSITE: Final = {jump: _JUMP[NEGATED[op]] for op, jump in _JUMP.items()}
+"""The jump on the condition that holds where the given one doesn't."""
+_FAR: Final = 1 << 15
+"""Offsets in instructions end before it."""
+_DEEPEST: Final = 64
+"""So many conditions in one another are jumps; of more a number is computed."""
+_PIECE: Final = 8
+"""The bytes of the widest access."""
 _KFUNCS: Final = {
     Op.ITER_NEW: "bpf_iter_num_new", Op.ITER_NEXT: "bpf_iter_num_next", Op.ITER_DESTROY: "bpf_iter_num_destroy",
 }  # fmt: skip
@@ -78,6 +86,7 @@ class Selector:
         self.uses: dict[Value, int] = {}
         self.plain_uses: dict[Value, int] = {}
         self.tested: set[Value] = set()  # conjunctions that a select tests bit by bit
+        self.stored: set[Value] = set()  # choices that are stored
         self._count_uses()
 
     def _count_uses(self) -> None:
@@ -93,6 +102,8 @@ class Selector:
                 self._count(value)
 
     def _count(self, user: Value) -> None:
+        if user.op is Op.STORE:
+            self.stored.add(plain(user.args[1]))
         for position, arg in enumerate(user.args):
             self.uses[arg] = self.uses.get(arg, 0) + 1
             if not self._fused(user, position, arg):
@@ -119,10 +130,13 @@ class Selector:
         return self._is_condition(value) and not self.plain_uses.get(value) and value not in self.tested
 
     def _is_condition(self, value: Value) -> bool:
-        """A conjunction or disjunction of comparisons, which a branch can take apart."""
-        return value.op in (Op.AND, Op.OR) and all(
-            INFO[arg.op].compare or self._is_condition(arg) for arg in value.args
-        )
+        """A conjunction or disjunction of comparisons, which a branch can take apart. Of as many as a branch can name,
+        since each takes a step into the other."""
+        return value.op in (Op.AND, Op.OR) and self._is_tree(value, _DEEPEST)
+
+    def _is_tree(self, value: Value, depth: int) -> bool:
+        inner = value.op in (Op.AND, Op.OR) and depth > 0
+        return inner and all(INFO[arg.op].compare or self._is_tree(arg, depth - 1) for arg in value.args)
 
     def run(self) -> Selection:
         for block in self.fn.blocks:
@@ -159,8 +173,7 @@ class Selector:
         others: list[tuple[int, Value]] = []
         for phi in target.phis:
             arg = phi.args[edge]
-            while arg.op is Op.CAST:
-                arg = arg.args[0]
+            arg = plain(arg)
             if arg.op is Op.CONST or self._is_light(arg):
                 others.append((self.define(phi), arg))
             elif self.define(phi) != self.define(arg):
@@ -220,8 +233,7 @@ class Selector:
 
     def into(self, register: int, value: Value) -> None:
         """Puts a value into a given register."""
-        while value.op is Op.CAST:
-            value = value.args[0]
+        value = plain(value)
         if value.op is Op.CONST:
             self.put(m.load_constant(register, signed(value.attr)))
         elif self._is_light(value) and not self._shared(value):
@@ -255,8 +267,7 @@ class Selector:
 
     def immediate(self, value: Value) -> int | None:
         """The value as an immediate operand, if it is one."""
-        while value.op is Op.CAST:
-            value = value.args[0]
+        value = plain(value)
         if value.op is Op.CONST:
             number = signed(value.attr)
             if fits(number):
@@ -332,26 +343,37 @@ class Selector:
 
     def comparison(self, value: Value) -> None:
         """A comparison's result as a number; where it only steers branches, they make it."""
-        if not self.plain_uses.get(value):
-            return
-        dst = self.define(value)
-        operands = self._operands(value)
-        self.put(m.load_constant(dst, 1))
-        done = self._local_label()
-        self.put(self._compare(*operands, done))
-        self._overwrite(m.load_constant(dst, 0), dst)
-        self.put(m.label(done))
+        if self.plain_uses.get(value):
+            self._either(value, value, const(1), const(0))
 
     def select(self, value: Value) -> None:
-        condition, yes, no = value.args
-        dst = self.define(value)
-        second = None if self.immediate(no) is not None else self.reg(no)
-        operands = self._operands(condition)
+        self._either(value, *value.args)
+
+    def _either(self, value: Value, condition: Value, yes: Value, no: Value) -> None:
+        """One of two numbers: the second is moved over the first, unless a jump skips that.
+
+        A 0 that may be stored comes first. The verifier follows the way with the second move, and the jump later.
+        It tells bytes of the stack that are 0 from others, and a state with a 0 needs no walk after one with another
+        number there, but not the other way round: each 0 that came second would double its walk."""
+        op, first, number, register = self._operands(condition)
+        if op is Jump.JSET and self.immediate(no) == 0 and value in self.stored:
+            op, first, number, register = Jump.JNE, self._masked(first, number, register), 0, 0
+        if self.immediate(no) == 0 and op in _OPPOSITE and (self.immediate(yes) is not None or value in self.stored):
+            op, yes, no = _OPPOSITE[op], no, yes
+        dst, other = self.define(value), self.immediate(no)
+        second = self.reg(no) if other is None else 0
         self.into(dst, yes)
         done = self._local_label()
-        self.put(self._compare(*operands, done))
-        self._overwrite(m.load_constant(dst, self.immediate(no) or 0) if second is None else m.move(dst, second), dst)
+        self.put(self._compare(op, first, number, register, done))
+        self._overwrite(m.move(dst, second) if other is None else m.load_constant(dst, other), dst)
         self.put(m.label(done))
+
+    def _masked(self, first: int, number: int | None, second: int) -> int:
+        """What is tested bit by bit, in a register: there is no jump where none of the bits is set."""
+        register = self.fresh()
+        self.put(m.move(register, first))
+        self.put(m.alu(Alu.AND, register, second) if number is None else m.alu_imm(Alu.AND, register, number))
+        return register
 
     def _overwrite(self, instruction: Machine, dst: int) -> None:
         """A write that a jump may skip: the old contents stay alive up to it."""
@@ -379,8 +401,20 @@ class Selector:
 
     def _test(self, condition: Value) -> tuple[Jump, int, int | None, int]:
         left, right = condition.args
-        number = self.immediate(right)
-        return Jump.JSET, self.reg(left), number, 0 if number is not None else self.reg(right)
+        number, first = self.immediate(right), self.reg(left)
+        second = 0 if number is not None else self.reg(right)
+        if self._is_moved(left) or self._is_moved(right):
+            return Jump.JNE, self._masked(first, number, second), 0, 0
+        return Jump.JSET, first, number, second
+
+    def _is_moved(self, value: Value) -> bool:
+        """Whether it is a number that is used elsewhere too, plus a constant: where JSET doesn't jump, the verifier
+        (since Linux 6.17) forgets the range of what is tested, and then that of the number, of which it knows the
+        distance."""
+        value = plain(value)
+        if value.op not in (Op.ADD, Op.SUB) or value.args[1].op is not Op.CONST:
+            return False
+        return self.uses.get(value.args[0], 0) > 1
 
     @staticmethod
     def _compare(op: Jump, first: int, number: int | None, second: int, target: Block | int) -> Machine:
@@ -429,19 +463,29 @@ class Selector:
 
     # memory
 
-    def address(self, value: Value, offset: int) -> tuple[int, int, int | None]:
-        """(base register, offset, stack object) of an access."""
+    def address(self, value: Value, offset: int, size: int) -> tuple[int, int, int | None]:
+        """(base register, offset, stack object) of an access. An instruction holds offsets of 16 bits."""
         while value.op is Op.PTRADD and value.args[1].op is Op.CONST and -0x4000 < offset + value.args[1].attr < 0x4000:
             offset += value.args[1].attr
             value = value.args[0]
         if value.op is Op.ALLOCA:
             return FRAME, offset, self.slots[value]
-        return self.reg(value), offset, None
+        base = self.reg(value)
+        if offset >= -_FAR and offset + size <= _FAR:
+            return base, offset, None
+        return self._moved(base, offset), 0, None
+
+    def _moved(self, base: int, offset: int) -> int:
+        """A register that points as many bytes behind another."""
+        register = self.fresh()
+        self.put(m.move(register, base))
+        self.put(m.alu_imm(Alu.ADD, register, offset))
+        return register
 
     def load(self, value: Value) -> None:
         offset, size, is_signed = value.attr
         dst = self.define(value)
-        self._load(dst, size, *self.address(value.args[0], offset))
+        self._load(dst, size, *self.address(value.args[0], offset, size))
         if is_signed and size < 8:
             shift = 64 - 8 * size
             self.put(m.alu_imm(Alu.LSH, dst, shift))
@@ -453,17 +497,16 @@ class Selector:
     def store(self, value: Value) -> None:
         offset, size = value.attr
         stored = value.args[1]
-        while stored.op is Op.CAST:
-            stored = stored.args[0]
+        stored = plain(stored)
         if stored.op is Op.CONST:
             number = signed(stored.attr)
             if size < 8:
                 number = signed(number << (64 - 8 * size)) >> (64 - 8 * size)
             if fits(number):
-                self._store_imm(size, number, *self.address(value.args[0], offset))
+                self._store_imm(size, number, *self.address(value.args[0], offset, size))
                 return
         register = self.reg(stored)
-        self._store(size, register, *self.address(value.args[0], offset))
+        self._store(size, register, *self.address(value.args[0], offset, size))
 
     def _store(self, size: int, register: int, base: int, offset: int, slot: int | None) -> None:
         self.put(Machine(m.PLAIN, m.STORE[size], base, register, offset, reads=(base, register), slot=slot))
@@ -473,14 +516,16 @@ class Selector:
 
     def zero(self, value: Value) -> None:
         offset, size = value.attr
-        base, start, slot = self.address(value.args[0], offset)
+        base, start, slot = self.address(value.args[0], offset, _PIECE)
         for at, piece in pieces(offset, offset, size, alignment(value.args[0])):
+            if start + at > _FAR - _PIECE:
+                base, start = self._moved(base, start + at), -at
             self._store_imm(piece, 0, base, start + at, slot)
 
     def copy(self, value: Value) -> None:
         to, source, size = value.attr
-        to_base, to_offset, to_slot = self.address(value.args[0], to)
-        base, offset, slot = self.address(value.args[1], source)
+        to_base, to_offset, to_slot = self.address(value.args[0], to, size)
+        base, offset, slot = self.address(value.args[1], source, size)
         strict = [_is_strict(pointer) for pointer in value.args]
         widest = min([alignment(pointer) for pointer, rule in zip(value.args, strict, strict=True) if rule], default=8)
         for at, piece in pieces(to if strict[0] else 0, source if strict[1] else 0, size, widest):
@@ -491,7 +536,7 @@ class Selector:
     def atomic(self, value: Value) -> None:
         offset, size, op = value.attr
         register = self.reg(value.args[1])
-        base, offset, slot = self.address(value.args[0], offset)
+        base, offset, slot = self.address(value.args[0], offset, size)
         code = m.ATOMIC[size]
         self.put(Machine(m.PLAIN, code, base, register, offset, _ALU[op], reads=(base, register), slot=slot))
 

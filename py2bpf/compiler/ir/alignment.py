@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from .ops import Op
-from .values import Value
+from .values import Value, plain
 
 WIDEST: Final = 8
 _MAX_DEPTH: Final = 4
@@ -26,8 +26,7 @@ def alignment(pointer: Value, depth: int = 0) -> int:
 
 def _factor(value: Value) -> int:
     """The largest power of two, 8 at most, that surely divides an integer."""
-    while value.op is Op.CAST:
-        value = value.args[0]
+    value = plain(value)
     if value.op is Op.CONST:
         number: int = value.attr
         return min(number & -number, WIDEST) if number else WIDEST

@@ -73,6 +73,7 @@ class Op(Enum):
     VIEW = "view"  # context [, offset]; attr: (bytes, offset, whether the sum surely is in reach): the place in the
     # packet, null past its end; the ``packets`` pass takes it apart
     EXTENT = "extent"  # context; attr: (end, start), names of context fields: the bytes in between
+    TURN = "turn"  # a turn of the loop begins, behind the tests that the loop begins with; gone after ``loops``
     # the kernel's iterator over numbers, Linux 6.4; the first argument is its 8 bytes of stack
     ITER_NEW = "iter_new"  # stack, count; its value is 0, which the verifier does not know
     ITER_NEXT = "iter_next"  # stack; null when it has been asked count times
@@ -150,6 +151,7 @@ INFO: Final[dict[Op, Info]] = {
     Op.PACKET: Info(None),
     Op.VIEW: Info(None, removable=True),
     Op.EXTENT: Info(1, removable=True),
+    Op.TURN: Info(0, exact=True),
     Op.ITER_NEW: Info(2),
     Op.ITER_NEXT: Info(1),
     Op.ITER_DESTROY: Info(1),

@@ -32,6 +32,13 @@ def const(number: int) -> Value:
     return Value(Op.CONST, [], I64 if number < 1 << 63 else U64, number)
 
 
+def plain(value: Value) -> Value:
+    """The value that casts give another type."""
+    while value.op is Op.CAST:
+        value = value.args[0]
+    return value
+
+
 class Block:
     """A basic block: phis, then a body that ends in one terminator. ``preds`` is in the order of phi arguments."""
 
@@ -59,15 +66,16 @@ class Block:
 class Function:
     """A program in IR. ``blocks[0]`` is the entry; every block stands after its forward predecessors,
     and the blocks of a loop stand together. ``edges`` has the offsets of the context's pointers to the packet,
-    ``locked`` the headers of loops that run while a spin lock is held.
+    ``locked`` the headers of loops that run while a spin lock is held, and ``losses`` by a map's number that of the map
+    which counts its losses. ``notices`` are warnings of the evaluator: their classes, places, texts and hints.
 
     A subprogram has ``params`` parameters beside the context and a ``result`` type; where ``flag`` points, it stores 1
     when the program shall end. A ``callback`` is one that bpf_loop calls, with the number of the call and its own
     parameter; it returns 0 to be called again, 1 to end the loop."""
 
     __slots__ = (
-        "blocks", "callback", "captures", "edges", "flag", "hook", "kfuncs", "locked", "maps", "name", "params",
-        "result", "subprograms", "target",
+        "blocks", "callback", "captures", "edges", "flag", "hook", "kfuncs", "locked", "losses", "maps", "name",
+        "notices", "params", "result", "subprograms", "target",
     )  # fmt: skip
 
     def __init__(self, name: str, hook: HookSpec, target: Target | None = None) -> None:
@@ -77,8 +85,10 @@ class Function:
         self.blocks: list[Block] = []
         self.maps: list[MapSpec] = []
         self.captures: list[Any] = []
+        self.losses: dict[int, int] = {}
         self.edges: dict[str, int] = {}
         self.kfuncs: list[str] = []
+        self.notices: list[tuple[type[UserWarning], Span, str, tuple[str, ...]]] = []
         self.locked: set[Block] = set()
         self.subprograms: list[Function] = []
         self.params = 0
@@ -92,7 +102,8 @@ class Function:
     def belong_to(self, program: Function) -> None:
         """Makes this a subprogram: it shares the program's maps and kernel functions."""
         self.maps, self.captures, self.edges = program.maps, program.captures, program.edges
-        self.kfuncs, self.subprograms = program.kfuncs, program.subprograms
+        self.kfuncs, self.subprograms, self.losses = program.kfuncs, program.subprograms, program.losses
+        self.notices = program.notices
         self.subprograms.append(self)
 
     def kfunc(self, name: str) -> int:

@@ -19,6 +19,9 @@ Linux 5.17 to 6.6 verify the callback once, with what it is called with first, a
 same. So what differs from call to call must be unknown at the first one, or branches that only later calls take would
 be removed as dead: numbers are hidden, pointers can't be carried, and stack objects that the loop writes have unknown
 contents on a path of their own (taken if a bit of ``unseen`` is set, so never).
+
+Where the tests come before the turn (``turn`` in the IR) a loop that has been called 8388608 times is called once more
+for its tests alone: slot 0 holds LAST_TEST then, and is looked at where the turn begins.
 """
 
 from __future__ import annotations
@@ -33,24 +36,21 @@ from ..ir.loops import Loop
 from ..ir.ops import Op, Raise
 from ..ir.types import CTX, I64, STACK, VOID, Int, Ptr, Region
 from ..ir.values import Block, Function, Value, append, connect, const
+from . import turns
 from .loop_edges import enter, entry_of, split_latches
 
 TOO_LONG: Final = "TimeoutError"
 """The name under which a loop is counted that wants more than MAX_ITERATIONS."""
 RAN_DRY: Final = 0
 """How a loop ended: it was called as often as it may be. 1 is left by what Python would raise."""
+LAST_TEST: Final = -1
+"""The same where its tests have been asked once more: no turn may begin after them."""
 FIRST_EXIT: Final = 2
 _SLOT: Final = 8
 _SOME_BIT: Final = 1 << 30
 _RELEASES: Final = frozenset({"ringbuf_submit", "ringbuf_discard"})
 _CONSTANT: Final = frozenset({Op.MAP, Op.MAPVALUE, Op.FUNC})
 _DERIVES: Final = frozenset({Op.PTRADD, Op.PHI, Op.SELECT})
-
-
-def iterations(loop: Loop) -> int:
-    """A loop that tests at its top is entered once more, so that both kinds run as often."""
-    tests_first = any(succ not in loop.blocks for succ in loop.header.succs)
-    return MAX_ITERATIONS if tests_first else MAX_ITERATIONS - 1
 
 
 def refusal(fn: Function, loop: Loop) -> str:
@@ -122,12 +122,14 @@ def _keeps(value: Value) -> bool:
 
 
 class Outlining:
-    """The rewriting of one loop; ``raises`` is counted where it wants more iterations than MAX_ITERATIONS."""
+    """The rewriting of one loop, whose turns begin at ``turn`` or its header; ``raises`` is counted where it wants more
+    of them than MAX_ITERATIONS."""
 
-    def __init__(self, fn: Function, loop: Loop, unseen: Value, raises: str) -> None:
+    def __init__(self, fn: Function, loop: Loop, unseen: Value, turn: Value | None, raises: str) -> None:
         self.fn = fn
         self.loop = loop
         self.unseen = unseen
+        self.turn = turn
         self.raises = raises
         self.span = loop.header.end.span
         self.slots: dict[Value, int] = {}
@@ -137,9 +139,11 @@ class Outlining:
 
     def run(self) -> None:
         """Takes the loop's blocks out of the function, and puts a call of bpf_loop in their place."""
-        count = iterations(self.loop)
         self.entry = entry_of(self.fn, self.loop)
         split_latches(self.fn, self.loop)
+        if self.turn is not None:
+            self.last, self.first = turns.split(self.fn, self.loop, self.turn)
+            connect(self.last, Op.JUMP, [], (self.first,), self.span)
         self._hide_carried()
         tree = dominators(self.fn)
         inside = {value for block in self.loop.blocks for value in block.values()}
@@ -157,7 +161,7 @@ class Outlining:
         given = [value for value in self.slots if value not in inside]
         here = self._share(phis, begins, given, at)
         objects = [value for value in given if _roots([value])]
-        append(here, Op.LOOP, [self.shared, const(count), *objects], VOID, self.callback, self.span)
+        here = self._call(here, MAX_ITERATIONS, objects)
         self._dispatch(here, stubs, live_out)
 
     def _hide_carried(self) -> None:
@@ -219,13 +223,23 @@ class Outlining:
         self.new = new
 
     def _begin(self, first: Block) -> None:
-        """Goes to the header, unless the loop has ended: it is called no more then, which Linux 6.7 and later don't
-        know of a callback that returns 1."""
+        """Goes to the header. Where a turn begins the callback returns if the loop has ended: it is called for its
+        tests alone then, or no more, which Linux 6.7 and later don't know of a callback that returns 1."""
+        if self.turn is None:
+            self._check(first, self.loop.header)
+        else:
+            connect(first, Op.JUMP, [], (self.loop.header,), self.span)
+            self.last.body.pop()
+            self.first.preds.clear()
+            self._check(self.last, self.first)
+
+    def _check(self, block: Block, turn: Block) -> None:
         over = Block()
-        end = append(first, Op.LOAD, [self.param], I64, (0, _SLOT, True), self.span)
-        connect(first, Op.BRANCH, [end], (over, self.loop.header), self.span)
+        end = append(block, Op.LOAD, [self.param], I64, (0, _SLOT, True), self.span)
+        connect(block, Op.BRANCH, [end], (over, turn), self.span)
         append(over, Op.RETURN, [const(1)], VOID, None, self.span)
         self.callback.blocks.append(over)
+        self.loop.blocks.add(over)
 
     def _context(self) -> Value:
         return next(value for value in self.fn.blocks[0].body if value.type == CTX)
@@ -321,6 +335,25 @@ class Outlining:
         enter(self.loop.parent, go)
         return go
 
+    def _call(self, here: Block, count: int, objects: list[Value]) -> Block:
+        """Calls bpf_loop; once more for the tests alone where a loop has had all its turns. Gives the block that goes
+        on."""
+        append(here, Op.LOOP, [self.shared, const(count), *objects], VOID, self.callback, self.span)
+        if self.turn is None or not self.raises:
+            return here
+        again, done = Block(), Block()
+        end = append(here, Op.LOAD, [self.shared], I64, (0, _SLOT, True), self.span)
+        connect(here, Op.BRANCH, [end], (done, again), self.span)
+        held = append(again, Op.HELD, [const(LAST_TEST)], I64, None, self.span)
+        append(again, Op.STORE, [self.shared, held], VOID, (0, _SLOT), self.span)
+        append(again, Op.LOOP, [self.shared, const(1), *objects], VOID, self.callback, self.span)
+        connect(again, Op.JUMP, [], (done,), self.span)
+        at = self.fn.blocks.index(here) + 1
+        self.fn.blocks[at:at] = [again, done]
+        for block in (again, done):
+            enter(self.loop.parent, block)
+        return done
+
     def _is_written(self, root: Value) -> bool:
         """Whether the callback does more with a stack object than loading from it."""
         pointers = {new for old, new in self.new.items() if root in _roots([old])}
@@ -338,7 +371,7 @@ class Outlining:
         the stack may be stored there."""
         fn, parent = self.fn, self.loop.parent
         new = {value: self._load(here, value, self.shared) for value in live_out if self._is_used(value)}
-        end = append(here, Op.LOAD, [self.shared], I64, (0, _SLOT, True), self.span)
+        end, begin = append(here, Op.LOAD, [self.shared], I64, (0, _SLOT, True), self.span), here
         made: list[Block] = []
         for number, (_, arm) in enumerate(stubs):
             following = Block()
@@ -349,12 +382,13 @@ class Outlining:
         leave: list[Block] = []
         if self.raises:
             dry, raised = Block(), Block()
-            test = append(here, Op.EQ, [end, const(RAN_DRY)], I64, None, self.span)
+            dry_by = RAN_DRY if self.turn is None else LAST_TEST
+            test = append(here, Op.EQ, [end, const(dry_by)], I64, None, self.span)
             connect(here, Op.BRANCH, [test], (dry, raised), self.span)
             append(dry, Op.EXIT, [], VOID, Raise(self.raises), self.span)
             leave, here = [dry, raised], raised
         append(here, Op.EXIT, [], VOID, Raise(""), self.span)
-        self._insert(made, leave, stubs)
+        self._insert(begin, made, leave, stubs)
         for block in fn.blocks:
             for value in block.values():
                 value.args = [new.get(arg, arg) for arg in value.args]
@@ -367,10 +401,12 @@ class Outlining:
     def _is_used(self, value: Value) -> bool:
         return any(value in user.args for block in self.fn.blocks for user in block.values())
 
-    def _insert(self, made: list[Block], leave: list[Block], stubs: list[tuple[Block, Block]]) -> None:
+    def _insert(
+        self, begin: Block, made: list[Block], leave: list[Block], stubs: list[tuple[Block, Block]]
+    ) -> None:
         """Puts the dispatching blocks behind the call, and into the loops around where a way leads back into them."""
         fn, parent = self.fn, self.loop.parent
-        at = 1 + next(i for i, block in enumerate(fn.blocks) if any(v.attr is self.callback for v in block.body))
+        at = 1 + fn.blocks.index(begin)
         fn.blocks[at:at] = [*made, *leave]
         while parent is not None:
             back = [i for i, (target, _) in enumerate(stubs) if target in parent.blocks]

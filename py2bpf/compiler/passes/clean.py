@@ -65,12 +65,14 @@ def _retarget(block: Block, old: Block, new: Block) -> None:
     end.attr = tuple(new if target is old else target for target in end.attr)
 
 
-def _uses(fn: Function) -> dict[Value, list[tuple[Block, Value]]]:
-    table: dict[Value, list[tuple[Block, Value]]] = {}
+def _uses(fn: Function, blocks: list[Block]) -> dict[Value, list[tuple[Block, Value]]]:
+    """The users of the blocks' phis, each with its block."""
+    table: dict[Value, list[tuple[Block, Value]]] = {phi: [] for block in blocks for phi in block.phis}
     for block in fn.blocks:
         for value in block.values():
             for arg in value.args:
-                table.setdefault(arg, []).append((block, value))
+                if arg.op is Op.PHI and arg in table:
+                    table[arg].append((block, value))
     return table
 
 
@@ -81,18 +83,18 @@ def _forward_known_branches(fn: Function) -> bool:
         return False
     changed = False
     places = {block: i for i, block in enumerate(fn.blocks)}
+    uses = _uses(fn, candidates)
     for block in candidates:
         if any(places[pred] >= places[block] for pred in block.preds):
             continue  # past its header a loop would have a second entry, or its blocks no order
-        uses = _uses(fn)
-        if all(_stays_here(block, phi, uses) for phi in block.phis):
-            changed |= _forward(block)
+        if all(_stays_here(block, phi, uses) for phi in block.phis) and _forward(block):
+            changed, uses = True, _uses(fn, candidates)
     return changed
 
 
 def _stays_here(block: Block, phi: Value, uses: dict[Value, list[tuple[Block, Value]]]) -> bool:
     """Whether a phi is used by its own block's branch and its successors' phis only."""
-    for place, user in uses.get(phi, ()):
+    for place, user in uses[phi]:
         if user is block.end:
             continue
         if user.op is not Op.PHI or place not in block.succs:
@@ -162,7 +164,7 @@ def _skip_phis(fn: Function) -> bool:
                   and places[b.succs[0]] > places[b]]  # fmt: skip
     if not candidates:
         return False
-    uses = _uses(fn)
+    uses = _uses(fn, candidates)
     changed = False
     for block in candidates:
         (target,) = block.succs
@@ -173,7 +175,7 @@ def _skip_phis(fn: Function) -> bool:
         if not all(_stays_here(block, phi, uses) for phi in block.phis):
             continue
         if _bypass(block, target, via):
-            changed, uses = True, _uses(fn)
+            changed, uses = True, _uses(fn, candidates)
     return changed
 
 

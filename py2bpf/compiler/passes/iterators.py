@@ -17,7 +17,7 @@ from typing import Any
 from ..ir.loops import find_loops
 from ..ir.ops import Op
 from ..ir.types import VOID
-from ..ir.values import Block, Function, Value, connect
+from ..ir.values import Block, Function, Value, connect, replace_all
 from .lock_exits import absorb
 
 Active = tuple[Value, ...]
@@ -26,6 +26,7 @@ Active = tuple[Value, ...]
 
 def run(fn: Function) -> None:
     """Finds where each iterator exists, then splits guards and edges that leave such places."""
+    _forget(fn)
     active = _active(fn)
     if not active:
         return
@@ -35,23 +36,49 @@ def run(fn: Function) -> None:
     _Guards(fn, active).run()
 
 
+def _forget(fn: Function) -> None:
+    """Drops iterators that nobody asks, of loops that have turned out to have no turns."""
+    asked = {value.args[0] for block in fn.blocks for value in block.body if value.op is Op.ITER_NEXT}
+    unasked = {value: value.args[0] for block in fn.blocks for value in block.body
+               if value.op is Op.ITER_NEW and value.args[0] not in asked}  # fmt: skip
+    if unasked:
+        hidden = [value for block in fn.blocks for value in block.body
+                  if value.op is Op.HIDE and value.args[1] in unasked]  # fmt: skip
+        replace_all(fn, {value: value.args[0] for value in hidden})
+        gone = {*hidden, *unasked, *unasked.values()}
+        for block in fn.blocks:
+            block.body = [value for value in block.body if value not in gone]
+
+
 def _active(fn: Function) -> dict[Block, Active]:
-    """An iterator exists in the loop whose header asks it, and on until no lock is held. Without a way back to the
-    header it exists in that block alone."""
-    if not any(value.op is Op.ITER_NEXT for block in fn.blocks for value in block.body):
+    """An iterator exists in the loop that asks it, and on until no lock is held. Without a way back it exists from the
+    place where it is made to the one where it is asked."""
+    asked = {value.args[0]: block for block in fn.blocks for value in block.body if value.op is Op.ITER_NEXT}
+    if not asked:
         return {}
+    made = {value.args[0]: block for block in fn.blocks for value in block.body if value.op is Op.ITER_NEW}
     every = find_loops(fn)
     absorb(fn, every)
-    loops = {loop.header: loop for loop in every}
     found: dict[Block, Active] = {}
     regions = []
-    for block in fn.blocks:
-        for value in block.body:
-            if value.op is Op.ITER_NEXT:
-                regions.append((value.args[0], loops[block].blocks if block in loops else {block}))
+    for slot, block in asked.items():
+        own = [loop.blocks for loop in every if block in loop.blocks and made[slot] not in loop.blocks]
+        regions.append((slot, own[0] if own else _between(made[slot], block)))
     for slot, region in sorted(regions, key=lambda item: -len(item[1])):
         for block in region:
             found[block] = (*found.get(block, ()), slot)
+    return found
+
+
+def _between(first: Block, last: Block) -> set[Block]:
+    """The blocks on the ways from one to the other."""
+    found = {first}
+    pending = [last]
+    while pending:
+        block = pending.pop()
+        if block not in found:
+            found.add(block)
+            pending += block.preds
     return found
 
 

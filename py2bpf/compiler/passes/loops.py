@@ -4,12 +4,14 @@ it the ``callbacks`` module makes them functions that bpf_loop calls.
 b0: jump b1                           b0: %9 = alloca #8
 b1: %1 = phi 0, %3                        %8 = iter_new i64 %9, 8388608     (0, but the verifier does not know)
     branch lt %1, %0, b2, b3              %6 = hide i64 0, %8
-b2: %3 = add %1, 1                        jump b1
-    jump b1                     ->    b1: %1 = phi %6, %3
-                                          %7 = iter_next mem*? %9
+b2: turn                                  jump b1
+    %3 = add %1, 1              ->    b1: %1 = phi %6, %3
+    jump b1                               branch lt %1, %0, b2, b3
+                                      b2: %7 = iter_next mem*? %9
                                           branch %7, b4, b5
-                                      b4: branch lt %1, %0, b2, b3
-                                      b5: exit                              (more iterations than the iterator has)
+                                      b4: %3 = add %1, 1
+                                          jump b1
+                                      b5: exit                              (more turns than the iterator has)
 
 At bpf_iter_num_next the verifier stops where it has seen a state at least as general, so it needs no bound. It comes
 there surely since no integer that the loop changes begins with a value that the verifier knows: it adds %8 to each,
@@ -28,10 +30,10 @@ from ..ir.loops import Loop, find_loops
 from ..ir.ops import Op, Raise
 from ..ir.types import I64, STACK, VOID, Int, Ptr, Region
 from ..ir.values import Block, Function, Value, connect, const
-from . import packet_loads
-from .callbacks import TOO_LONG, Outlining, iterations, refusal
+from . import packet_loads, turns
+from .callbacks import TOO_LONG, Outlining, refusal
 from .lock_exits import absorb, any_locks
-from .loop_edges import enter, entry_of, split_latches
+from .loop_edges import entry_of, split_latches
 from .ranges import Ranges, verifier_sees
 from .trips import Bound, bound
 from .widening import Widening
@@ -46,15 +48,17 @@ def run(fn: Function) -> None:
     if Form.CALLBACK in plan.forms.values() and packet_loads.has_any(fn):
         packet_loads.rewrite(fn)
         plan = _plan(fn)
+    counted = turns.find(fn, plan.forms)
+    turns.keep(fn, counted.values())
     unseen: Value | None = None
     for loop, form in plan.forms.items():
         limit = plan.bounds.get(loop)
         enough = limit is not None and limit.certain and limit.trips < MAX_ITERATIONS
         if form is Form.ITERATOR:
-            _Iterator(fn, loop, enough).insert()
+            _Iterator(fn, loop, counted.get(loop), enough).insert()
         else:
             unseen = unseen or _unseen(fn, plan.forms)
-            Outlining(fn, loop, unseen, TOO_LONG if not enough else "").run()
+            Outlining(fn, loop, unseen, counted.get(loop), TOO_LONG if not enough else "").run()
 
 
 class _Plan(NamedTuple):
@@ -86,16 +90,18 @@ def _choose(
     nothing of what the loops carry, so that it can't see a bound that is made of that. Those that are ``stuck`` with a
     lock are plain ones."""
     hidden = {phi for loop in before for phi in loop.header.phis}
-    widening = Widening(fn, [loop.header for loop in before])
+    asking = turns.find(fn, before).values()
+    widening = Widening(fn, [loop.header for loop in before],
+                        [block for block in fn.blocks if any(value in asking for value in block.body)])
     costs: dict[Loop, tuple[int, int]] = {}
     chosen: dict[Loop, Form] = {}
     for loop in loops:
         limit = bounds.get(loop)
         widened = widening.at(loop.header)
-        if limit is not None and not all(
-            verifier_sees(value, ranges, True, seen) for value in limit.by for seen in (hidden, widened)
-        ):
-            limit = None
+        seen = limit is not None and not limit.steep and all(
+            verifier_sees(value, ranges, True, unknown) for value in limit.by for unknown in (hidden, widened)
+        )  # fmt: skip
+        limit = limit if seen else None
         shape = _shape(fn, loop, limit, costs)
         form = before.get(loop) or choose(shape, fn.target)
         if loop in stuck or (form is Form.CALLBACK and refusal(fn, loop)):
@@ -156,13 +162,23 @@ def _shape(fn: Function, loop: Loop, limit: Bound | None, costs: dict[Loop, tupl
     own = set(loop.blocks)
     for inner in loop.inner:
         own -= inner.blocks
-    steps = sum(len(block.body) + len(block.phis) for block in own)
-    exact = limit is not None and limit.exact
-    forks = _forks(own) - exact
+    steps, forks = _straight(own)
+    forks -= limit is not None and limit.exact
     for inner in loop.inner:
         steps += costs[inner][0]
         forks += costs[inner][1]
     return Shape(limit.trips if limit else None, steps, max(forks, 0), _forks(set(fn.blocks) - loop.blocks))
+
+
+def _straight(blocks: set[Block]) -> tuple[int, int]:
+    """The steps of each block once, and the branches among them: at a call the verifier walks the whole subprogram."""
+    steps, forks = sum(value.op is not Op.TURN for block in blocks for value in block.values()), _forks(blocks)
+    for block in blocks:
+        for value in block.body:
+            if value.op is Op.CALL_SUB:
+                called = _straight(set(value.attr.blocks))
+                steps, forks = steps + called[0], forks + called[1]
+    return steps, forks
 
 
 def _forks(blocks: set[Block]) -> int:
@@ -170,18 +186,20 @@ def _forks(blocks: set[Block]) -> int:
 
 
 class _Iterator:
-    """The rewriting of one loop; ``enough``: it surely needs no more iterations than the iterator has."""
+    """The rewriting of one loop, which counts at ``turn`` or its header; ``enough``: it surely needs no more turns than
+    the iterator has."""
 
-    def __init__(self, fn: Function, loop: Loop, enough: bool) -> None:
+    def __init__(self, fn: Function, loop: Loop, turn: Value | None, enough: bool) -> None:
         self.fn = fn
         self.loop = loop
+        self.turn = turn
         self.enough = enough
         self.span = loop.header.end.span
 
     def insert(self) -> None:
         entry = entry_of(self.fn, self.loop)
         slot = Value(Op.ALLOCA, [], STACK, ITERATOR_BYTES, self.span)
-        zero = Value(Op.ITER_NEW, [slot, const(iterations(self.loop))], I64, None, self.span)
+        zero = Value(Op.ITER_NEW, [slot, const(MAX_ITERATIONS)], I64, None, self.span)
         entry.body[-1:-1] = [slot, zero]
         split_latches(self.fn, self.loop)
         for phi in self.loop.header.phis:
@@ -197,15 +215,13 @@ class _Iterator:
                 phi.args[edge] = hidden
 
     def _test(self, slot: Value) -> None:
-        """Asks the iterator at the header; what the header did comes after."""
-        header, rest, end = self.loop.header, Block(), Block()
-        rest.body, header.body = header.body, []
-        for succ in dict.fromkeys(rest.succs):
-            succ.preds = [rest if pred is header else pred for pred in succ.preds]
+        """Asks the iterator where a turn begins."""
+        block, rest = turns.split(self.fn, self.loop, self.turn)
+        end = Block()
         more = Value(Op.ITER_NEXT, [slot], Ptr(Region.MEM, nullable=True), None, self.span)
-        header.body.append(more)
-        connect(header, Op.BRANCH, [more], (rest, end), self.span)
+        block.body.append(more)
+        connect(block, Op.BRANCH, [more], (rest, end), self.span)
         end.body = [Value(Op.EXIT, [], VOID, Raise("" if self.enough else TOO_LONG), self.span)]
-        self.fn.blocks.insert(self.fn.blocks.index(header) + 1, rest)
         self.fn.blocks.append(end)
-        enter(self.loop, rest)
+        if self.turn:
+            turns.sink(self.fn, self.loop, rest)

@@ -13,11 +13,12 @@ from typing import Final
 from ...uapi.map_types import MapType
 from ..ir.dominators import dominators
 from ..ir.fold import fold, signed, wrap
-from ..ir.ops import INFO, MIRRORED, Op, Raise
+from ..ir.ops import INFO, MIRRORED, NEGATED, Op, Raise
 from ..ir.types import I64, PACKET_REACH, U64, Int, Ptr, Type
 from ..ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
 from .ranges import FULL, Ranges, field_range, verifier_sees
-from .widening import Widening, callers, iterators
+from .results import BOUND
+from .widening import Widening, asking, iterators
 
 _SIGNED: Final = {Op.LT: Op.SLT, Op.LE: Op.SLE, Op.GT: Op.SGT, Op.GE: Op.SGE}
 _UNSIGNED: Final = {Op.LT: Op.ULT, Op.LE: Op.ULE, Op.GT: Op.UGT, Op.GE: Op.UGE}
@@ -34,7 +35,7 @@ class _Lowering:
     def __init__(self, fn: Function) -> None:
         self.fn = fn
         self.ranges = Ranges()
-        self.widening = Widening(fn, iterators(fn), callers(fn))
+        self.widening = Widening(fn, iterators(fn), asking(fn))
         self.new: dict[Value, Value] = {}
         self.body: list[Value] = []
         self.found: set[Value] = set()
@@ -135,8 +136,10 @@ class _Lowering:
         return True if b <= c else False if a > d else None
 
     def equality(self, block: Block, value: Value) -> Value:
-        """Equal, unequal: -1 is not 2**64 - 1."""
+        """Equal, unequal: -1 is not 2**64 - 1. ``not`` of a comparison is the opposite one."""
         left, right = value.args
+        if value.op is Op.EQ and INFO[left.op].compare and right.op is Op.CONST and right.attr == 0:
+            return self.emit(NEGATED[left.op], left.args, I64)
         if isinstance(left.type, Ptr) or isinstance(right.type, Ptr):
             if isinstance(left.type, Ptr) and right.op is Op.CONST and not self.ranges.may_be_null(left):
                 return const(int(value.op is Op.NE))
@@ -317,7 +320,8 @@ class _Lowering:
 
     def mask(self, block: Block, value: Value) -> Value:
         """``x & mask`` is x where the mask keeps all that x can have. One that has just the range of x stays where
-        the verifier doesn't see that: it is what bounds an index for it, or a loop (see ``verifier_sees``)."""
+        the verifier doesn't see that: it is what bounds an index for it, or a loop (see ``verifier_sees``); so does
+        one that bounds a result."""
         folded = fold(Op.AND, value.args, value.type, None)
         if folded is not None:
             return folded
@@ -327,7 +331,7 @@ class _Lowering:
         if right.op is Op.CONST and right.attr >= 0 and right.attr & (right.attr + 1) == 0:
             low, high = self.ranges.of(left)
             kept = low >= 0 and high <= right.attr and left.type == value.type
-            if kept and (high < right.attr or self.sees(left)):
+            if kept and ((high < right.attr and value.attr is not BOUND) or self.sees(left)):
                 return left
         return value
 

@@ -127,7 +127,7 @@ class Ranges:
         preds = self.block.preds
 
         def of(arg: Value) -> Range:
-            found = [self._edge(pred).get(arg) or self.of(arg)
+            found = [self._edge(pred).get(arg) or _presence(arg, self._edge(pred)) or self.of(arg)
                      for pred, other in zip(preds, phi.args, strict=True)
                      if other is arg or arg in other.args]  # fmt: skip
             return min(low for low, _ in found), max(high for _, high in found)
@@ -145,7 +145,7 @@ class Ranges:
             return
         if INFO[condition.op].compare:
             self._assume_comparison(condition, holds, depth)
-        elif condition.op is (Op.AND if holds else Op.OR) and self._truths(condition):
+        elif condition.op is (Op.AND if holds else Op.OR):  # whatever their bits
             for arg in condition.args:
                 self.assume(arg, holds, depth + 1)
         elif condition.op is Op.CAST:
@@ -154,9 +154,6 @@ class Ranges:
             self._trim(condition, 0)
         else:
             self._narrow(condition, 0, 0)
-
-    def _truths(self, condition: Value) -> bool:
-        return all(self.of(arg)[0] >= 0 and self.of(arg)[1] <= 1 for arg in condition.args)
 
     def _assume_comparison(self, condition: Value, holds: bool, depth: int) -> None:
         left, right = condition.args
@@ -221,6 +218,16 @@ class Ranges:
             self._narrow(value, low + (low == excluded), high - (high == excluded))
 
 
+def _presence(value: Value, facts: dict[Value, Range]) -> Range | None:
+    """What a comparison of a pointer with null gives where it is known whether it is null."""
+    if value.op not in (Op.EQ, Op.NE) or not isinstance(value.args[0].type, Ptr) or value.args[1].op is not Op.CONST:
+        return None
+    known = facts.get(value.args[0])
+    if known is None or value.args[1].attr != 0:
+        return None
+    return known if value.op is Op.NE else (1 - known[0], 1 - known[1])
+
+
 def compute(value: Value, of: Callable[[Value], Range]) -> Range:
     """The range of an operation's result from those of its arguments."""
     assert isinstance(value.type, Int)
@@ -283,6 +290,12 @@ def _corners(combine: Callable[[int, int], int]) -> Callable[[Value, list[Range]
         return min(results), max(results)
 
     return rule
+
+
+def _sub(value: Value, args: list[Range]) -> Range | None:
+    if len(args) < 2:  # how far pointers into the packet are apart
+        return None
+    return args[0][0] - args[1][1], args[0][1] - args[1][0]
 
 
 def _ones(number: int) -> int:
@@ -361,7 +374,7 @@ def _trunc(value: Value, args: list[Range]) -> Range:
 _RULES: Final[dict[Op, Callable[[Value, list[Range]], Range | None]]] = {
     Op.HIDE: lambda value, args: args[0],
     Op.ADD: lambda value, args: (args[0][0] + args[1][0], args[0][1] + args[1][1]),
-    Op.SUB: lambda value, args: (args[0][0] - args[1][1], args[0][1] - args[1][0]),
+    Op.SUB: _sub,
     Op.MUL: _corners(lambda x, y: x * y),
     Op.NEG: lambda value, args: (-args[0][1], -args[0][0]),
     Op.AND: _and,

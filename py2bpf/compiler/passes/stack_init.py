@@ -54,7 +54,7 @@ def _written(value: Value, pointers: dict[Value, int]) -> range | None:
         return None
     at = places[0]
     start = pointers[value.args[at]]
-    if at == 0 and value.op in (Op.STORE, Op.COPY):
+    if at == 0 and value.op in (Op.STORE, Op.ZERO, Op.COPY):
         return range(start + value.attr[0], start + value.attr[0] + value.attr[-1])
     if value.op is Op.CALL:
         return _filled(value, at, start)
@@ -62,10 +62,10 @@ def _written(value: Value, pointers: dict[Value, int]) -> range | None:
 
 
 def _filled(call: Value, at: int, start: int) -> range | None:
-    """What a helper's output buffer covers: helpers fill all of it, also when they fail."""
+    """What a helper's output buffer covers, of those that the helper surely writes wholly."""
     kinds = call.attr.args
     sized = at + 1 < len(call.args) and kinds[at + 1] is Arg.SIZE and call.args[at + 1].op is Op.CONST
-    if kinds[at] is not Arg.OUT or at in call.attr.reads or not sized:
+    if at not in call.attr.fills or not sized:
         return None
     return range(start, start + call.args[at + 1].attr)
 

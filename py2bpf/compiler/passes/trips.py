@@ -14,21 +14,24 @@ from ..ir.dominators import Dominators
 from ..ir.loops import Loop
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import Int
-from ..ir.values import Block, Value
+from ..ir.values import Block, Value, plain
 from .ranges import FULL, Ranges
 
 _UP: Final = {Op.LT: 0, Op.ULT: 0, Op.SLT: 0, Op.LE: 1, Op.ULE: 1, Op.SLE: 1}
 _DOWN: Final = {Op.GT: 0, Op.UGT: 0, Op.SGT: 0, Op.GE: 1, Op.UGE: 1, Op.SGE: 1}
+_STEEP: Final = 1 << 31
 
 
 class Bound(NamedTuple):
     """At most so many iterations; ``certain`` where no wrapping integer can make them more, ``exact`` where it is
-    always the same number. ``by`` are the values that it comes from."""
+    always the same number. ``by`` are the values that it comes from. ``steep``: it takes steps that carry a number of
+    which little is known through much of its type, so that the verifier loses sight of it."""
 
     trips: int
     certain: bool
     exact: bool
     by: tuple[Value, ...]
+    steep: bool = False
 
 
 class _Counter(NamedTuple):
@@ -81,7 +84,8 @@ def _steps(op: Op, counter: _Counter, stop: Value, ranges: Ranges, kind: object)
     else:
         return None
     exact = start[0] == start[1] and limit[0] == limit[1]
-    return Bound(max(0, -(-distance // abs(step))), certain, exact, (counter.start, stop))
+    steep = abs(step) > _STEEP and not exact
+    return Bound(max(0, -(-distance // abs(step))), certain, exact, (counter.start, stop), steep)
 
 
 def _down_to_zero(loop: Loop, value: Value, ranges: Ranges) -> Bound | None:
@@ -90,16 +94,18 @@ def _down_to_zero(loop: Loop, value: Value, ranges: Ranges) -> Bound | None:
     if counter is None or counter.step != -1:
         return None
     low, high = ranges.of(counter.start)
-    return Bound(high, True, low == high, (counter.start,)) if low + min(counter.offset, 0) >= 0 else None
+    if low + min(counter.offset, 0) < 0:
+        return None
+    return Bound(high + counter.offset, True, low == high, (counter.start,))
 
 
 def _counter(loop: Loop, value: Value) -> _Counter | None:
     """A phi of the header that every iteration moves by the same constant, or that plus a constant."""
-    value = _plain(value)
+    value = plain(value)
     step = _moved(value)
     offset = 0
     if value.op is not Op.PHI and step is not None:
-        value, offset = _plain(value.args[0]), step
+        value, offset = plain(value.args[0]), step
     if value not in loop.header.phis or not isinstance(value.type, Int):
         return None
     starts, steps = [], set()
@@ -107,9 +113,9 @@ def _counter(loop: Loop, value: Value) -> _Counter | None:
         if pred not in loop.blocks:
             starts.append(arg)
             continue
-        arg = _plain(arg)
+        arg = plain(arg)
         moved = _moved(arg)
-        if moved is None or _plain(arg.args[0]) is not value:
+        if moved is None or plain(arg.args[0]) is not value:
             return None
         steps.add(moved)
     return _Counter(starts[0], steps.pop(), offset) if len(starts) == 1 and len(steps) == 1 else None
@@ -121,12 +127,6 @@ def _moved(value: Value) -> int | None:
         return None
     number: int = value.args[1].attr
     return number if value.op is Op.ADD else -number
-
-
-def _plain(value: Value) -> Value:
-    while value.op is Op.CAST:
-        value = value.args[0]
-    return value
 
 
 def _inside(loop: Loop, value: Value) -> bool:

@@ -1,9 +1,10 @@
 """Of which values the verifier forgets what it knew: in an iterator's loop it widens what changes from turn to turn.
 
     %1 = load (0, 1, unsigned)            0 to 255, for us and for the verifier
-b1: %2 = iter_next ...
-    branch lt %1, 7, b2, b3               here it learns more of %1, so that %1 "changes"
-b2: ...                                   jump b1: it takes %1 for any number from now on, in the loop and after it
+b1: branch lt %3, %4, b2, b5
+b2: %2 = iter_next ...                    what it learned of %3 on one way here, it forgets on the next
+    branch lt %1, 7, b3, b4               here it learns more of %1, so that %1 "changes"
+b3: ...                                   jump b1: it takes %1 for any number from now on, in the loop and after it
 
 It does the same to what the caller of a callback holds, at each of the calls that bpf_loop makes.
 
@@ -16,6 +17,7 @@ from bisect import bisect_right
 from collections.abc import Container, Iterable
 from typing import Final
 
+from ..ir.loops import find_loops
 from ..ir.ops import INFO, Op
 from ..ir.values import Block, Function, Value
 
@@ -27,12 +29,12 @@ _TESTS: Final = frozenset({Op.BRANCH, Op.GUARD, Op.SELECT})
 class Widening:
     """The values of a function that tests narrow, and which loops they come from before.
 
-    ``headers`` are those of the iterators' loops, ``callers`` the blocks that call bpf_loop. The blocks must stand in
-    dominance order, as they always do."""
+    ``headers`` are those of the iterators' loops, ``asking`` the blocks that end where an iterator is asked or bpf_loop
+    called. The blocks must stand in dominance order, as they always do."""
 
-    def __init__(self, fn: Function, headers: Iterable[Block], callers: Iterable[Block] = ()) -> None:
+    def __init__(self, fn: Function, headers: Iterable[Block], asking: Iterable[Block] = ()) -> None:
         self.places = {block: i for i, block in enumerate(fn.blocks)}
-        self.headers = sorted([*map(self.places.__getitem__, headers), *(self.places[block] + 1 for block in callers)])
+        self.headers = sorted([*map(self.places.__getitem__, headers), *(self.places[block] + 1 for block in asking)])
         self.born: dict[Value, int] = {}
         if self.headers:
             tested = _tested(fn)
@@ -57,12 +59,14 @@ class _Older:
 
 def iterators(fn: Function) -> list[Block]:
     """The headers of the loops that have an iterator."""
-    return [block for block in fn.blocks if any(value.op is Op.ITER_NEXT for value in block.body)]
+    asked = {block for block in fn.blocks if any(value.op is Op.ITER_NEXT for value in block.body)}
+    loops = find_loops(fn) if asked else []
+    return [loop.header for loop in loops if asked & loop.blocks.difference(*(inner.blocks for inner in loop.inner))]
 
 
-def callers(fn: Function) -> list[Block]:
-    """The blocks that call bpf_loop."""
-    return [block for block in fn.blocks if any(value.op is Op.LOOP for value in block.body)]
+def asking(fn: Function) -> list[Block]:
+    """The blocks that ask an iterator or call bpf_loop."""
+    return [block for block in fn.blocks if any(value.op in (Op.ITER_NEXT, Op.LOOP) for value in block.body)]
 
 
 def _tested(fn: Function) -> set[Value]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numbers
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Int, Type, join_ints
 from ..ir.values import Value, const
-from . import hints
+from . import hints, overrides
 from .builder import Builder
 from .describe import describe, short
 from .values import FALSE, TRUE, Abstract, Const, Option, Run, TupleOf
@@ -78,6 +78,9 @@ def as_integer(obj: Any) -> int | None:
     """The integer of 64 bits that a constant number equals, if it equals one."""
     if not isinstance(obj, numbers.Number):
         return None
+    if isinstance(obj, int):
+        number = raw(obj)
+        return number if _MIN <= number <= _MAX else None
     try:
         number = int(obj)  # type: ignore[call-overload]  # complex numbers are caught
     except (TypeError, ValueError, OverflowError):
@@ -85,24 +88,30 @@ def as_integer(obj: Any) -> int | None:
     return number if number == obj and _MIN <= number <= _MAX else None
 
 
+def raw(number: int) -> int:
+    """The plain number that an object of a class of integers is, which C code sees of it."""
+    return int.__pos__(number)
+
+
 def is_int(value: Abstract) -> bool:
     """Whether the value can be an integer operand."""
-    return isinstance(value, (Run, Option)) or (isinstance(value, Const) and isinstance(value.obj, int))
+    return isinstance(value, (Run, Option)) or (isinstance(value, Const) and overrides.is_plain_int(value.obj))
 
 
 def is_beyond(value: Abstract) -> bool:
     """Whether the value is an integer that doesn't fit 64 bits, and so none that a program computes."""
-    return isinstance(value, Const) and isinstance(value.obj, int) and not _MIN <= value.obj <= _MAX
+    return isinstance(value, Const) and isinstance(value.obj, int) and not _MIN <= raw(value.obj) <= _MAX
 
 
 def constant(number: int) -> Value:
+    number = raw(number)
     if not _MIN <= number <= _MAX:
         raise TypeMismatch(
             0,
             f"the integer {short(number)} does not fit 64 bits",
             hints=("compiled functions compute with 64-bit integers; reduce it with & first",),
         )
-    return const(int(number))
+    return const(number)
 
 
 def to_ir(b: Builder, value: Abstract, what: str = "an integer is needed here") -> Value:
@@ -115,6 +124,13 @@ def to_ir(b: Builder, value: Abstract, what: str = "an integer is needed here") 
         b.guard(b.compare(Op.NE, value.present, const(0)), "TypeError", none=True)
         return value.value
     raise TypeMismatch(0, f"{what}, but this is {describe(value)}", hints=hints.for_number(value))
+
+
+def check_plain(value: Abstract, function: str) -> None:
+    """Refuses an integer for a function that would ask its class, which compares or computes in its own way."""
+    if isinstance(value, Const) and isinstance(value.obj, int) and not is_int(value):
+        raise UnsupportedSyntax(0, f"{function}() of run-time values asks no methods, as {describe(value)} has them",
+                                hints=("give int() of it",))  # fmt: skip
 
 
 def settled(b: Builder, value: Abstract) -> Abstract:
@@ -136,16 +152,29 @@ def from_bool(ir: Value) -> Abstract:
     return (TRUE if ir.attr else FALSE) if ir.op is Op.CONST else Run(ir, True)
 
 
-def number(ir: Value, boolean: bool) -> Abstract:
-    """``from_bool`` or ``from_ir``."""
+def number(ir: Value, boolean: bool | None) -> Abstract:
+    """``from_bool`` or ``from_ir``, or a Run of which the path tells."""
+    if boolean is None and ir.op is not Op.CONST:
+        return Run(ir, None)
     return from_bool(ir) if boolean else from_ir(ir)
 
 
 def is_bool(value: Abstract) -> bool:
     """Whether the value surely is a bool in Python; of an Option, where it isn't None."""
+    return bool(boolean(value))
+
+
+def boolean(value: Abstract) -> bool | None:
+    """Whether the value is a bool in Python, None where that depends on the path; of an Option, where it isn't None."""
     if isinstance(value, (Run, Option)):
         return value.boolean
     return isinstance(value, Const) and isinstance(value.obj, bool)
+
+
+def booleans(values: Iterable[Abstract]) -> bool | None:
+    """The same of one value that is any of these."""
+    found = {boolean(value) for value in values}
+    return found.pop() if len(found) == 1 else None
 
 
 def int_type(value: Value) -> Int:
@@ -165,7 +194,13 @@ def binary(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
         )
     what = f"the operator {op} needs integers"
     a, c = to_ir(b, left, what), to_ir(b, right, what)
-    return number(emit_binary(b, _OPS[op], a, c), op in "&|^" and is_bool(left) and is_bool(right))
+    return number(emit_binary(b, _OPS[op], a, c), op in "&|^" and _both_booleans(left, right))
+
+
+def _both_booleans(left: Abstract, right: Abstract) -> bool | None:
+    """Whether both are bools in Python, None where that depends on the path."""
+    known = boolean(left), boolean(right)
+    return False if False in known else None if None in known else True
 
 
 def emit_binary(b: Builder, op: Op, a: Value, c: Value) -> Value:
@@ -186,8 +221,13 @@ def _power(b: Builder, left: Abstract, right: Abstract) -> Abstract:
         if right.obj < 0:
             raise UnsupportedSyntax(0, "a negative power is a float, and BPF has none", hints=("use //",))
         base = to_ir(b, left, "the operator ** needs integers")
-        return from_ir(_square_and_multiply(b, base, right.obj))
+        return from_ir(_square_and_multiply(b, base, _small_exponent(right.obj)))
     return from_ir(_power_at_run_time(b, to_ir(b, left), to_ir(b, right)))
+
+
+def _small_exponent(exponent: int) -> int:
+    """One below 64 that stands for it, as _power_at_run_time() says."""
+    return exponent if exponent < 64 else 62 | exponent & 1
 
 
 def _square_and_multiply(b: Builder, base: Value, exponent: int) -> Value:

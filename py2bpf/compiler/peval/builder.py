@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from ...exception import Span, UnsupportedSyntax
+from ...exception import LimitExceeded, Span, UnsupportedSyntax
 from ...spec import HookSpec, MapSpec, Target
 from ...uapi.helpers import HELPERS
+from ...uapi.map_types import LOSS_COUNTER
 from ..ir.fold import fold
 from ..ir.ops import INFO, Op, Raise
 from ..ir.types import CTX, I64, STACK, U64, VOID, Int, Ptr, Region, Type
 from ..ir.values import Block, Function, Value, append, connect, const
+
+_STACK = 512
+_LARGEST = 1 << 16
+"""Bytes: passes may find that a larger object than the stack isn't needed, and of such size none is ever."""
 
 _CALLS = frozenset((Op.CALL, Op.PACKET))
 _HARMLESS = {op for op, info in INFO.items() if info.pure or info.removable or info.terminator} | {Op.GUARD}
@@ -24,11 +29,20 @@ class PathEnds(Exception):  # noqa: N818 - no error: control flow of the evaluat
     """The code that follows on this path is never reached."""
 
 
+class Padding:
+    """The types with padding: of ``soiled`` ones some object's padding may not be zero; ``relied_on`` are those whose
+    objects were taken for clean. Both outlive a restart."""
+
+    def __init__(self) -> None:
+        self.soiled: set[Any] = set()
+        self.relied_on: set[Any] = set()
+
+
 class Builder:
     """A cursor into a function under construction.
 
     ``span`` is the source of what is emitted next, ``held`` the map's entry whose spin lock is held, ``writes`` counts
-    what may have changed memory.
+    what may have changed memory. ``stand_ins`` are numbers that missing keys of maps have, with what to say of them.
     """
 
     def __init__(self, name: str, hook: HookSpec, target: Target, caller: Builder | None = None) -> None:
@@ -38,9 +52,12 @@ class Builder:
         self.held: Value | None = None
         self.writes = 0
         self.map_numbers: dict[int, int] = {}
+        self.stand_ins: dict[Value, tuple[str, tuple[str, ...]]] = {}
+        self.padding = Padding()
         if caller is not None:
             self.fn.belong_to(caller.fn)
             self.map_numbers = caller.map_numbers
+            self.padding = caller.padding
         self.block = Block()
         self.start(self.block)
         self.context = self.emit(Op.CTX, [], CTX)
@@ -65,6 +82,10 @@ class Builder:
 
     def branch(self, condition: Value, yes: Block, no: Block) -> None:
         connect(self.block, Op.BRANCH, [condition], (yes, no), self.span)
+
+    def turn(self) -> None:
+        """A turn of a run-time loop begins."""
+        append(self.block, Op.TURN, [], VOID, None, self.span)
 
     def ret(self, value: Value) -> None:
         append(self.block, Op.RETURN, [value], VOID, None, self.span)
@@ -164,6 +185,10 @@ class Builder:
     # memory
 
     def alloca(self, size: int) -> Value:
+        """Memory on the stack. What could never fit is refused at once, before its millions of bytes are worked on."""
+        if size > _LARGEST:
+            raise LimitExceeded(0, f"an object of {size} bytes is made here, and BPF's stack has {_STACK}",
+                                hints=("keep large objects in a map",))  # fmt: skip
         return append(self.block, Op.ALLOCA, [], STACK, max(size, 1), self.span)
 
     def load(self, base: Value, offset: int, size: int, signed: bool) -> Value:
@@ -208,6 +233,15 @@ class Builder:
             self.fn.maps.append(spec)
             self.fn.captures.append(obj)
         return number
+
+    def loss_counter(self, obj: Any, spec: MapSpec) -> int:
+        """The program's number for the map that counts what ``obj`` could not take; the loader has it."""
+        of = self.map_number(obj, spec)
+        if of not in self.fn.losses:
+            self.fn.losses[of] = len(self.fn.maps)
+            self.fn.maps.append(LOSS_COUNTER)
+            self.fn.captures.append(None)
+        return self.fn.losses[of]
 
 
 def _signed(value: Value) -> bool:

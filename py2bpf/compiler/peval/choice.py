@@ -1,16 +1,16 @@
-"""Dicts with constant keys and numbers as values, or tuples of numbers, asked with a key of run time: a chain of
-comparisons."""
+"""Dicts with constant keys whose values are numbers or None, or tuples of numbers, asked with a key of run time: a
+chain of comparisons."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ...exception import LimitExceeded, TypeMismatch
 from ..ir.ops import Op
 from ..ir.types import I64, join_ints
 from ..ir.values import Value, const
-from . import arith, memory
+from . import arith, memory, overrides
 from .builder import Builder
 from .describe import describe
 from .values import NONE, Abstract, Const, Option, wrap
@@ -21,65 +21,93 @@ _IN_A_MAP: Final = "use a map for run-time keys: create_map(c_uint32, c_uint64, 
 
 def item(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Abstract:
     """``d[key]``: a KeyError where the key is missing."""
-    present, value = _search(b, items, key)
-    b.guard(present, "KeyError")
-    return arith.number(value, _bools(items))
+    entry = search(b, items, key)
+    b.guard(entry.present, "KeyError")
+    return found(items, entry)
+
+
+class Entry(NamedTuple):
+    """What a search found: whether the key is there, its value (any number where it isn't, or where it is None), and
+    where it is there whether the value isn't None, if some value is."""
+
+    present: Value
+    value: Value
+    some: Value | None
+
+
+def found(items: Mapping[Any, Any], entry: Entry) -> Abstract:
+    """The value of a key that is there."""
+    boolean = arith.booleans(_values(items))
+    return arith.number(entry.value, boolean) if entry.some is None else Option(entry.some, entry.value, boolean)
 
 
 def get(b: Builder, items: Mapping[Any, Any], key: Abstract, default: Abstract = NONE) -> Abstract:
     """``d.get(key, default)``."""
-    present, value = _search(b, items, key)
+    present, value, some = search(b, items, key)
     if isinstance(default, Const) and default.obj is None:
-        return Option(present, value, _bools(items)) if present.op is not Op.CONST else NONE
+        known = present if some is None else arith.both(b, present, some)
+        return Option(known, value, arith.booleans(_values(items))) if known.op is not Op.CONST else NONE
     if isinstance(default, Option):
         other, there = default.value, arith.to_bool(b, default.present)
     else:
         other, there = arith.to_ir(b, default, "the default of a dict of numbers is a number"), None
     kind = join_ints(arith.int_type(value), arith.int_type(other))
     chosen = b.emit(Op.SELECT, [present, arith.cast(b, value, kind), arith.cast(b, other, kind)], kind)
-    boolean = _bools(items) and arith.is_bool(default)
+    boolean = arith.booleans([*_values(items), default])
+    if some is not None:
+        return Option(b.emit(Op.SELECT, [present, some, const(1) if there is None else there], I64), chosen, boolean)
     if there is not None:
         return Option(b.emit(Op.OR, [present, there], I64), chosen, boolean)
     return arith.number(chosen, boolean)
 
 
-def _bools(items: Mapping[Any, Any]) -> bool:
-    """Whether all values are bools."""
-    return all(arith.is_bool(value if isinstance(value, Abstract) else wrap(value)) for value in items.values())
+def _values(items: Mapping[Any, Any]) -> list[Abstract]:
+    """Of them, the values that aren't None."""
+    values = [value if isinstance(value, Abstract) else wrap(value) for value in items.values()]
+    return [value for value in values if not is_none(value)]
 
 
 def numbered(b: Builder, items: Sequence[Abstract], index: Abstract) -> Abstract:
-    """``items[index]`` of numbers: an IndexError where the index is none of theirs."""
+    """``items[index]`` of numbers, some perhaps None: an IndexError where the index is none of theirs."""
     if len(items) > MAX_KEYS:
         raise LimitExceeded(0, f"{len(items)} numbers of run time are asked with a run-time index",
                             hints=("use a ctypes array",))  # fmt: skip
     at = memory.bounded(b, len(items), index)
-    values = [arith.to_ir(b, item) for item in items]
+    values = [_number(b, item) for item in items]
     kind = I64
-    for value in values:
+    for value, _ in values:
         kind = join_ints(kind, arith.int_type(value))
-    result = arith.cast(b, values[-1], kind)
-    for number, value in enumerate(values[:-1]):
+    result, known = arith.cast(b, values[-1][0], kind), values[-1][1]
+    for number, (value, some) in enumerate(values[:-1]):
         equal = b.compare(Op.EQ, at, const(number))
         result = b.emit(Op.SELECT, [equal, arith.cast(b, value, kind), result], kind)
-    return arith.number(result, all(arith.is_bool(item) for item in items))
+        known = b.emit(Op.SELECT, [equal, some, known], I64)
+    boolean = arith.booleans([item for item in items if not is_none(item)])
+    if known.op is Op.CONST:
+        return arith.number(result, boolean) if known.attr else NONE
+    return Option(known, result, boolean)
 
 
-def _search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> tuple[Value, Value]:
-    """Whether the key is there, and its value (any number where it isn't). A key may be None, for itself."""
+def is_none(item: Abstract) -> bool:
+    return isinstance(item, Const) and item.obj is None
+
+
+def search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Entry:
+    """Looks for a key, which may be None, for itself."""
     there = arith.to_bool(b, key.present) if isinstance(key, Option) else None
     what = "a dict that is made while compiling is asked with a number"
     ir = key.value if isinstance(key, Option) else arith.to_ir(b, key, what)
     chosen = _numbers(b, items, there is not None)
     kind = I64
-    for _, value in chosen:
+    for _, value, _ in chosen:
         kind = join_ints(kind, arith.int_type(value))
-    present, result = const(0), arith.cast(b, const(0), kind)
-    for number, value in chosen:
+    present, result, known = const(0), arith.cast(b, const(0), kind), const(1)
+    for number, value, some in chosen:
         equal = _equal(b, ir, there, number)
         present = b.emit(Op.OR, [present, equal], I64)
         result = b.emit(Op.SELECT, [equal, arith.cast(b, value, kind), result], kind)
-    return present, result
+        known = b.emit(Op.SELECT, [equal, some, known], I64)
+    return Entry(present, result, None if known.op is Op.CONST and known.attr else known)
 
 
 def _equal(b: Builder, key: Value, there: Value | None, wanted: int | None) -> Value:
@@ -90,19 +118,34 @@ def _equal(b: Builder, key: Value, there: Value | None, wanted: int | None) -> V
     return equal if there is None else arith.both(b, there, equal)
 
 
-def _numbers(b: Builder, items: Mapping[Any, Any], none: bool) -> list[tuple[int | None, Value]]:
-    """The entries whose keys a number can equal, and with ``none`` that of None."""
+def _check_key(key: Any) -> None:
+    if not isinstance(key, Abstract) and any(overrides.own(Const(key), name) for name in ("__eq__", "__hash__")):
+        raise TypeMismatch(0, f"{describe(Const(key))} is a key by the == and hash() of its class, and a program can't "
+                           "look for one by a number of run time", hints=("use plain numbers as keys",))  # fmt: skip
+
+
+def _numbers(b: Builder, items: Mapping[Any, Any], none: bool) -> list[tuple[int | None, Value, Value]]:
+    """The entries whose keys a number can equal, and with ``none`` that of None: with the value, and whether it isn't
+    None."""
+    for key in items:
+        _check_key(key)
     found: list[tuple[int | None, Any]] = [
         (number, v) for k, v in items.items() if (number := arith.as_integer(k)) is not None
     ]
     found += [(None, items[None])] if none and None in items else []
     if len(found) > MAX_KEYS:
-        raise LimitExceeded(0, f"a dict of {len(found)} keys is asked with a run-time key", hints=(_IN_A_MAP,))
-    values: list[tuple[int | None, Value]] = []
-    for number, value in found:
-        value = value if isinstance(value, Abstract) else wrap(value)
-        if not arith.is_int(value) or isinstance(value, Option):
-            raise TypeMismatch(0, "a dict that is asked with a run-time key has numbers as values, but this has "
-                               f"{describe(value)}", hints=(_IN_A_MAP,))  # fmt: skip
-        values.append((number, arith.to_ir(b, value)))
-    return values
+        wanted = f"use a map, filled before: m = create_map(c_uint32, c_uint64, {len(found)}); m.update(the_dict)"
+        raise LimitExceeded(0, f"a dict of {len(found)} keys is asked with a run-time key", hints=(wanted,))
+    return [(number, *_number(b, value if isinstance(value, Abstract) else wrap(value))) for number, value in found]
+
+
+def _number(b: Builder, value: Abstract) -> tuple[Value, Value]:
+    """A value of a dict, and whether it isn't None."""
+    if isinstance(value, Option):
+        return value.value, arith.to_bool(b, value.present)
+    if is_none(value):
+        return const(0), const(0)
+    if not arith.is_int(value):
+        raise TypeMismatch(0, "a dict that is asked with a run-time key has numbers as values, but this has "
+                           f"{describe(value)}", hints=(_IN_A_MAP,))  # fmt: skip
+    return arith.to_ir(b, value), const(1)

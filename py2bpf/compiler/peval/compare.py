@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import numbers
+import operator
 import types
 from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import TypeMismatch
 from ..ir.ops import Op
-from ..ir.types import U64
 from ..ir.values import Value, const
-from . import arith, iteration, iterators, kernel_memory, maps, memory, semantics
+from . import (
+    arith,
+    contents,
+    hints,
+    iteration,
+    iterators,
+    kernel_memory,
+    maps,
+    nevers,
+    presence,
+    ranges,
+    searches,
+    semantics,
+    special,
+)
 from .describe import describe
 from .layout import is_char, is_chars
 from .state import State
-from .values import Abstract, Const, DictRef, KernelRef, ListRef, Map, Option, RangeOf, Ref, Run, TupleOf
+from .values import Abstract, Const, DictRef, KernelRef, ListRef, Map, OneOf, Option, RangeOf, Ref, Run, TupleOf
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -23,6 +38,9 @@ if TYPE_CHECKING:
 
 def compare(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
     """``left op right``."""
+    own = special.compare(ev, state, op, left, right)
+    if own is not None:
+        return own
     if isinstance(left, Const) and isinstance(right, Const):
         return semantics.constant_operation(ev, f"the comparison {op}", arith.PYTHON[op], left.obj, right.obj)
     if op in ("==", "!="):
@@ -39,26 +57,39 @@ def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Valu
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Const) and other.obj is None:
             return semantics.is_none(ev, one)
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, Ref) and presence.may_be_null(b, one):
+            return presence.where_there(b, one.base, lambda: _equal(ev, state, left, right),
+                                        functools.partial(semantics.is_none, ev, other))  # fmt: skip
+    if isinstance(left, Option) or isinstance(right, Option):
+        return _equal_options(ev, state, left, right)
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, OneOf):
+            return contents.chosen(b, one, [_equal(ev, state, Const(text), other) for text in one.options])
+    if isinstance(left, Const) and isinstance(right, Const):
+        return const(int(left.obj == right.obj))
+    for one, other in ((left, right), (right, left)):
         if isinstance(one, Ref) and (is_chars(one.ctype) or is_char(one.ctype)):
             return _equal_chars(ev, one, other)
     if isinstance(left, KernelRef) and isinstance(right, KernelRef):
         return b.compare(Op.EQ, kernel_memory.address(b, left), kernel_memory.address(b, right))
     if arith.is_int(left) and arith.is_int(right) and (arith.is_beyond(left) or arith.is_beyond(right)):
         return const(0)
-    if isinstance(left, Option) or isinstance(right, Option):
-        return _equal_options(ev, left, right)
     if arith.is_int(left) and arith.is_int(right):
         return b.compare(Op.EQ, arith.to_ir(b, left), arith.to_ir(b, right))
     first, second = (_tuple(ev, state, value) for value in (left, right))
     if first is not None and second is not None:
         return _equal_tuples(ev, state, first, second)
-    if isinstance(left, ListRef) and isinstance(right, ListRef):
-        lists = [iteration.heap_object(state, value) for value in (left, right)]
+    if semantics.is_list(left) and semantics.is_list(right):
+        lists = [tuple(iteration.stored(b, state, value) or ()) for value in (left, right)]
         return _equal_tuples(ev, state, lists[0], lists[1])
     for one, other in ((left, right), (right, left)):
         if isinstance(one, (Run, TupleOf)) and isinstance(other, (ListRef, DictRef)):
             return const(0)
         if isinstance(one, Run) and isinstance(other, Const) and isinstance(other.obj, (bytes, str)):
+            if hints.may_be_address(one):
+                raise TypeMismatch(0, f"a number of 64 bits, as an address is, never equals {describe(other)}",
+                                   hints=(hints.READ_TEXT,))  # fmt: skip
             raise TypeMismatch(
                 0,
                 f"an integer never equals {describe(other)}",
@@ -67,7 +98,7 @@ def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Valu
         if isinstance(one, (Run, TupleOf)) and isinstance(other, Const):
             return _equal_constant(ev, one, other.obj)
     raise TypeMismatch(0, f"can't compare {describe(left)} with {describe(right)}",
-                       hints=("compare their fields, or the bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
+                       hints=hints.for_comparison(left, right))
 
 
 def _equal_constant(ev: Evaluator, value: Run | TupleOf, other: Any) -> Value:
@@ -75,6 +106,8 @@ def _equal_constant(ev: Evaluator, value: Run | TupleOf, other: Any) -> Value:
     if isinstance(value, Run) and isinstance(other, numbers.Number):
         number = arith.as_integer(other)
         return const(0) if number is None else ev.b.compare(Op.EQ, value.ir, arith.constant(number))
+    if isinstance(value, TupleOf) and isinstance(other, numbers.Number):
+        return const(0)
     if isinstance(other, _UNLIKE) or inspect.getattr_static(type(other), "__eq__") is _IDENTITY:
         return const(0)
     raise TypeMismatch(0, f"can't compare {describe(value)} with {describe(Const(other))}",
@@ -90,19 +123,19 @@ def _equal_chars(ev: Evaluator, chars: Ref, other: Abstract) -> Value:
     if isinstance(other, Const):
         if isinstance(other.obj, str):
             raise TypeMismatch(0, "a char array holds bytes, and bytes never equal a str",
-                               hints=(f"write b{other.obj!r}",))  # fmt: skip
+                               hints=hints.for_bytes(other.obj))  # fmt: skip
         if not isinstance(other.obj, bytes):
             return const(0)
         if is_char(chars.ctype):
-            return memory.equal_bytes(ev.b, chars, other.obj) if len(other.obj) == 1 else const(0)
-        return memory.equals_text(ev.b, chars, other.obj)
+            return contents.equal_bytes(ev.b, chars, other.obj) if len(other.obj) == 1 else const(0)
+        return contents.equals_text(ev.b, chars, other.obj) if nevers.text_test(ev, chars, other.obj) else const(0)
     if isinstance(other, Ref) and is_chars(chars.ctype) and is_chars(other.ctype):
-        return memory.equal_texts(ev.b, chars, other)
+        return contents.equal_texts(ev.b, chars, other)
     raise TypeMismatch(0, f"a char array can be compared with bytes, but this is {describe(other)}",
                        hints=("compare two arrays' bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
 
 
-def _equal_options(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+def _equal_options(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Value:
     b = ev.b
     if isinstance(left, Option) and isinstance(right, Option):
         values = b.compare(Op.EQ, left.value, right.value)
@@ -111,14 +144,15 @@ def _equal_options(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
         return b.emit(Op.SELECT, [neither, both, const(1)], values.type)
     option, other = (left, right) if isinstance(left, Option) else (right, left)
     assert isinstance(option, Option)
-    if not arith.is_int(other):
-        return const(0)
-    return arith.both(b, option.present, b.compare(Op.EQ, option.value, arith.to_ir(b, other)))
+    if isinstance(other, (Run, TupleOf, Const)):
+        same = _equal(ev, state, Run(option.value, option.boolean), other)
+        return arith.both(b, option.present, same)
+    return arith.both(b, semantics.is_none(ev, option), semantics.is_none(ev, other))
 
 
 def _tuple(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...] | None:
     if isinstance(value, TupleOf) or (isinstance(value, Const) and isinstance(value.obj, tuple)):
-        return iteration.known_items(ev.b, state, value)
+        return tuple(iteration.stored(ev.b, state, value) or ())
     return None
 
 
@@ -151,23 +185,32 @@ def condition(ev: Evaluator, value: Abstract) -> Value:
 
 def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -> Value:
     """``item in container``."""
+    if not isinstance(item, Const):
+        container = searches.of_numbers(container)
+    own = special.ask(ev, state, "__contains__", container, item)
+    if own is not None:
+        return arith.to_bool(ev.b, semantics.truth(ev, state, own))
     if isinstance(container, Map):
         found = maps.contains(ev.b, container, item)
         return arith.to_ir(ev.b, found)
     if isinstance(container, Const) and isinstance(item, Const):
-        found = semantics.constant_operation(ev, "in", lambda: item.obj in container.obj)
+        found = semantics.constant_operation(ev, "in", operator.contains, container.obj, item.obj)
         return arith.to_ir(ev.b, found)
     if isinstance(container, RangeOf) or (isinstance(container, Const) and isinstance(container.obj, range)):
         return _in_range(ev, container, item)
+    if isinstance(container, Const) and isinstance(container.obj, bytes) and arith.is_int(item):
+        return _among_bytes(ev, state, container.obj, item)
     if isinstance(container, Const) and isinstance(container.obj, (bytes, str)):
         raise TypeMismatch(0, f"can't search {describe(container)} for a run-time value",
                            hints=("search a tuple of what it may be",))  # fmt: skip
-    items = iteration.each(ev.b, state, container)
+    items = iteration.stored(ev.b, state, container)
     if items is None:
-        raise TypeMismatch(0, f"can't search {describe(container)}",
-                           hints=("tuples, lists, ranges, ctypes arrays and maps can be searched",))  # fmt: skip
+        raise TypeMismatch(0, f"can't search {describe(container)}", hints=(hints.for_search(container),))
+    hashed = isinstance(container, DictRef) or (isinstance(container, Const) and isinstance(container.obj, _HASHED))
     result, known = const(0), True
     for candidate in items:
+        if hashed and isinstance(item, Run) and _is_text(candidate):
+            continue
         equal = condition(ev, compare(ev, state, "==", item, candidate))
         result = ev.b.emit(Op.OR, [result, equal], equal.type)
         known = known and equal.op is Op.CONST
@@ -178,20 +221,24 @@ def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -
     return result
 
 
+def _among_bytes(ev: Evaluator, state: State, data: bytes, item: Abstract) -> Value:
+    """Python searches bytes for numbers that a byte can be, and for no others."""
+    number = arith.to_ir(ev.b, item)
+    low, high = ev.b.compare(Op.GE, number, const(0)), ev.b.compare(Op.LE, number, const(255))
+    ev.b.guard(arith.both(ev.b, low, high), "ValueError")
+    return contains(ev, state, Const(tuple(sorted(set(bytes.__iter__(data))))), item)
+
+
+_HASHED: Final = (dict, set, frozenset)
+"""Whose keys may be of many types: texts among them are no numbers."""
+
+
+def _is_text(value: Abstract) -> bool:
+    return isinstance(value, Const) and isinstance(value.obj, (str, bytes))
+
+
 def _in_range(ev: Evaluator, container: Abstract, item: Abstract) -> Value:
-    b = ev.b
-    if isinstance(container, RangeOf):
-        start, stop, step = container.start, container.stop, container.step
-    else:
-        assert isinstance(container, Const)
-        start, stop, step = Const(container.obj.start), Const(container.obj.stop), container.obj.step
-    low, high = (start, stop) if step > 0 else (stop, start)
-    ir, least, most = (arith.to_ir(b, value) for value in (item, low, high))
-    inside = (Op.GE, Op.LT) if step > 0 else (Op.GT, Op.LE)
-    result = arith.both(b, b.compare(inside[0], ir, least), b.compare(inside[1], ir, most))
-    if abs(step) != 1:  # inside of the range the distance from its start is a u64
-        first = arith.to_ir(b, start)
-        distance = b.emit(Op.SUB, [ir, first] if step > 0 else [first, ir], U64)
-        rest = arith.emit_binary(b, Op.MOD, distance, const(abs(step)))
-        result = arith.both(b, result, b.compare(Op.EQ, rest, const(0)))
-    return result
+    if isinstance(container, Const):
+        container = ranges.of_constant(container.obj)
+    assert isinstance(container, RangeOf)
+    return ranges.contains(ev.b, container, arith.to_ir(ev.b, item))

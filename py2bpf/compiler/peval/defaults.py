@@ -12,7 +12,7 @@ from ..ir.values import Block, Value, const
 from . import arith, memory, records
 from .builder import Builder
 from .layout import scalar
-from .state import join_pointers
+from .state import join_pointers, join_texts
 from .values import Abstract, Const, Option, Ref
 
 
@@ -50,7 +50,8 @@ def object_or(b: Builder, found: Ref, default: Abstract) -> Ref:
         return _address(b, others[0])
 
     args = _either(b, found.base, lambda: found.base, missing)
-    return Ref(b.phi(b.block, list(args), join_pointers([found, *others], False)), 0, found.ctype)
+    pointer = b.phi(b.block, list(args), join_pointers([found, *others], False))
+    return Ref(pointer, 0, found.ctype, join_texts([found, *others]))
 
 
 def copy_or(b: Builder, found: Ref, default: Abstract) -> Ref:
@@ -74,15 +75,16 @@ def copy_or(b: Builder, found: Ref, default: Abstract) -> Ref:
 
     args = _either(b, found.base, there, missing)
     if args[0] is args[1]:
-        return copy
+        return memory.as_text(copy)
     type = join_pointers([copy, *others], False) if others else Ptr(Region.STACK, True)
-    return Ref(b.phi(b.block, list(args), type), 0, found.ctype)
+    return Ref(b.phi(b.block, list(args), type), 0, found.ctype, join_texts([found, *others]))
 
 
 def _object(b: Builder, ctype: Any, default: Abstract) -> Ref:
     """A default that lies beside what is found; where it is None, its address is null."""
     if not isinstance(default, Ref) or default.ctype is not ctype:
-        return memory.materialise(b, ctype, default)
+        made = memory.materialise(b, ctype, default)
+        return made if isinstance(default, Ref) and not default.text else memory.as_text(made)  # as constant bytes are
     if memory.in_packet(default) or records.is_record(default):
         raise TypeMismatch(
             0, "a default in the packet or in a ring buffer can't stand in for an entry of the map",

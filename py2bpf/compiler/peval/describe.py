@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import types
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
+from ...uapi.map_types import title
 from .values import (
     Abstract,
     AugmentedAttr,
@@ -27,7 +29,9 @@ from .values import (
     Lock,
     Map,
     Method,
+    NumberClass,
     Numbered,
+    OneOf,
     Option,
     PacketEdge,
     RangeOf,
@@ -39,17 +43,20 @@ from .values import (
     TupleOf,
     Unbound,
     Unlock,
+    Variable,
     Walk,
     Zipped,
 )
 
+T = TypeVar("T")
+
 _WORDS: dict[type[Abstract], str] = {
     Run: "an integer known at run time only",
+    Variable: "an integer known at run time only",
     Option: "an integer or None",
     Context: "the program's context",
     PacketEdge: "an edge of the packet",
     ContextFields: "a group of context fields",
-    Map: "a map",
     Lock: "a lock that is not taken yet",
     Unlock: "a lock",
     Method: "a method",
@@ -61,6 +68,7 @@ _WORDS: dict[type[Abstract], str] = {
     DictRef: "a dict",
     SliceOf: "a slice",
     Text: "a string with run-time parts",
+    NumberClass: "the class of an integer known at run time only",
     ExceptionOf: "an exception made of run-time values",
     RangeOf: "a range",
     **dict.fromkeys((Items, Walk, Numbered, Zipped, Ended, IteratorRef, Counter), "an iterator"),
@@ -80,31 +88,51 @@ def describe(value: Abstract) -> str:
             return f"the type {value.obj.__name__}"
         if isinstance(value.obj, types.ModuleType):
             return f"the module {value.obj.__name__}"
-        if "0x" in repr(value.obj) and " at 0x" in repr(value.obj):  # says nothing to users
+        if isinstance(value.obj, types.FunctionType):
+            return f"the function {value.obj.__name__}()"
+        if " at 0x" in short(value.obj):  # says nothing to users
             return f"a captured {type(value.obj).__name__}"
         return f"the {type(value.obj).__name__} {short(value.obj)}"
+    if isinstance(value, Map):
+        return "a Global" if value.spec.is_global else title(value.spec.kind)
     if isinstance(value, Ref):
         return f"a {type_name(value.ctype)}" + (" or None" if value.ptr.nullable else "")
     if isinstance(value, KernelRef):
         return f"a {value.shape.text} in the kernel's memory" + (" or None" if value.pointer else "")
+    if isinstance(value, OneOf):
+        return f"the {type(value.options[0]).__name__} {' or '.join(map(short, value.options))}"
     if isinstance(value, Unbound):
         return f"no single value ({value.why})"
     return _WORDS.get(type(value), type(value).__name__)
 
 
 def differ(first: Abstract, second: Abstract) -> tuple[str, str]:
-    """``describe`` of two values that are not the same one; of lists and dicts, which have an identity, it says so."""
+    """``describe`` of two values that are not the same one. Where that tells them alike, it says that they are two."""
     here, there = describe(first), describe(second)
-    if isinstance(first, (ListRef, DictRef)) and type(first) is type(second):
+    if here == there and here.startswith("a "):
         kind = here.removeprefix("a ")
         return f"one {kind}", f"another {kind}"
     return here, there
 
 
+_BITS_SHOWN: Final = 1 << 12
+"""Python itself refuses to show numbers of 4300 digits."""
+
+
 def short(obj: Any) -> str:
     """repr() in at most 60 characters."""
-    text = repr(obj)
+    if type(obj) is int and obj.bit_length() > _BITS_SHOWN:
+        return f"<a number of {obj.bit_length()} bits>"
+    text = asked(repr, obj, "<its repr() fails>")
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def asked(fn: Callable[[Any], T], obj: Any, otherwise: T) -> T:
+    """What an object's class has to say for a message, or something else where that fails."""
+    try:
+        return fn(obj)
+    except Exception:  # noqa: BLE001 - of the class's own method
+        return otherwise
 
 
 def type_name(ctype: Any) -> str:

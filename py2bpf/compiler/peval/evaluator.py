@@ -14,6 +14,7 @@ import inspect
 import types
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from ...exception import InternalCompilerError, LimitExceeded, Span, TranslationError, UnsupportedSyntax
@@ -23,8 +24,24 @@ from ..bytecode.canonical import Instr, Loop, Op
 from ..ir.loop_policy import UNROLL_INSTRUCTIONS, UNROLL_ITERATIONS
 from ..ir.ops import Op as IrOp
 from ..ir.values import Block, Function, Value, const
-from . import arith, calls, handlers, iteration, iterators, locks, semantics, slices, subprograms
-from .builder import Builder, PathEnds
+from . import (
+    addresses,
+    arith,
+    blame,
+    calls,
+    counters,
+    handlers,
+    host,
+    iteration,
+    iterators,
+    locks,
+    nevers,
+    semantics,
+    slices,
+    subprograms,
+    variables,
+)
+from .builder import Builder, Padding, PathEnds
 from .describe import describe
 from .frames import (
     Context,
@@ -35,7 +52,7 @@ from .frames import (
 )
 from .loops import RunTimeLoop
 from .state import Merger, State
-from .values import UNASSIGNED, Abstract, CellRef, Const, Counter, ExceptionOf, Option, Run, Unbound, wrap
+from .values import UNASSIGNED, Abstract, CellId, CellRef, Const, Counter, ExceptionOf, Option, Unbound, wrap
 from .values import Context as ContextValue
 
 MAX_RESTARTS = 200
@@ -64,15 +81,22 @@ def evaluate(
     """
     plans: dict[Any, LoopPlan] = {}
     apart: set[Any] = set()
+    addressed: set[addresses.Name] = set()
     registry = subprograms.Registry(inline)
+    padding = Padding()
     first_error: TranslationError | None = None
     parted = False
     for _ in range(MAX_RESTARTS):
-        evaluator = Evaluator(Builder(fn.__name__, hook, target), decode, plans, apart, registry)
+        b = Builder(fn.__name__, hook, target)
+        b.padding = padding
+        evaluator = Evaluator(b, decode, plans, apart, registry, addressed)
         registry.made.clear()
+        registry.compared.clear()
         try:
-            program = evaluator.program(fn, context)
+            with host.asking():
+                program = evaluator.program(fn, context)
             subprograms.check(registry, program)
+            nevers.tell(registry.compared, program)
             return program
         except Restart:
             evaluator.lose_patience()
@@ -80,11 +104,13 @@ def evaluate(
         except TranslationError as error:
             evaluator.locate(error)
             # Values that met where they no longer meet made the first error likely, unless apart they are too many.
-            if first_error is None or (parted and not isinstance(error, LimitExceeded)):
+            if first_error is None or error.final or (parted and not isinstance(error, LimitExceeded)):
                 first_error = error
             parted = evaluator.keep_apart()
-            if not (parted or evaluator.unroll_instead() or evaluator.unroll_tried()):
-                raise first_error from first_error.__cause__
+            if error.final or not (parted or evaluator.unroll_instead() or evaluator.unroll_tried()):
+                raise blame.on_the_user(first_error) from first_error.__cause__
+        except RecursionError:
+            raise blame.on_the_user(evaluator.too_deep()) from None
     raise first_error or InternalCompilerError("peval", "loops do not settle", evaluator.b.span)
 
 
@@ -92,7 +118,7 @@ class Evaluator:
     """One attempt. ``b`` emits; ``frame`` is the activation that runs now."""
 
     def __init__(self, b: Builder, decode: Decode, plans: dict[Any, LoopPlan], apart: set[Any],
-                 registry: subprograms.Registry) -> None:  # fmt: skip
+                 registry: subprograms.Registry, addressed: set[addresses.Name]) -> None:  # fmt: skip
         self.b = b
         self.hook = b.fn.hook
         self.decode = decode
@@ -100,6 +126,10 @@ class Evaluator:
         self.apart = apart
         self.registry = registry
         self.frame: Frame | None = None
+        self.addressed = addressed
+        self.slots: dict[CellId, Value] = {}
+        self.owners: dict[CellId, types.CodeType] = {}  # the functions that have the cells
+        self.following: Instr | None = None  # the instruction after the one that is evaluated
         self.idents = 0
         self.taken: dict[int, slices.Taken] = {}
         self.blocks = 0
@@ -112,7 +142,7 @@ class Evaluator:
 
     def nested(self, b: Builder) -> Evaluator:
         """The evaluator of a subprogram, called from where this one stands."""
-        inner = Evaluator(b, self.decode, self.plans, self.apart, self.registry)
+        inner = Evaluator(b, self.decode, self.plans, self.apart, self.registry, self.addressed)
         inner.frame = self.frame
         b.span = self.b.span
         return inner
@@ -168,8 +198,10 @@ class Evaluator:
         cells = state.cells.copy()
         for name in frame.fn.cellvars:
             frame.cell_ids[name] = (frame.path, name)
+            self.owners[frame.path, name] = frame.code
             if name in names:
                 cells[frame.cell_ids[name]] = names.pop(name)
+        addresses.enter(self, frame, names, cells)
         entry = self._goto(frame, (), -1, 0, State([], names, cells, state.heap.copy()))
         assert entry is not None
         queue = [(frame.priority(*entry), 0)]
@@ -244,6 +276,7 @@ class Evaluator:
         """Evaluates one block; returns the nodes that it leads to."""
         block, states = frame.pending.pop((index, context))
         frame.context = (index, context)
+        frame.operations = 0
         self.b.start(block)
         code = frame.fn.blocks[index]
         self.b.span = code.instrs[0].span
@@ -258,8 +291,10 @@ class Evaluator:
             state = opened.open(self.b.fn, frame, loop, state)
             if self.b.held is not None:
                 self.b.fn.locked.add(block)
+        elif frame.begins_while(index, context):
+            self.b.turn()
         try:
-            for instr in code.instrs[:-1]:
+            for instr, self.following in pairwise(code.instrs):
                 if instr.op not in handlers.QUIET:
                     self.b.span = instr.span
                 handlers.HANDLERS[instr.op](self, frame, state, instr)
@@ -310,6 +345,7 @@ class Evaluator:
             condition = semantics.truth(self, state, value)
             holds = instr.arg == "true"
         else:
+            nevers.none_test(self, value)
             condition = semantics.is_none(self, value)
             holds = instr.arg == "none"
         if condition.op is IrOp.CONST:
@@ -325,14 +361,17 @@ class Evaluator:
 
     def _split(
         self, frame: Frame, index: int, context: Context, condition: Value, succ: tuple[int, ...], first: State,
-        second: State,
+        second: State, begin: Callable[[], None] = lambda: None,
     ) -> list[tuple[int, Context]]:  # fmt: skip
-        """Branches on a run-time condition. Both sides get a block of their own, which phis' copies need."""
+        """Branches on a run-time condition. Both sides get a block of their own, which phis' copies need; the first
+        begins with ``begin``."""
         yes, no = Block(), Block()
         self.b.branch(condition, yes, no)
         nodes = []
         for block, target, state in ((yes, succ[0], first), (no, succ[1], second)):
             self.b.start(block)
+            if block is yes:
+                begin()
             nodes.append(self._goto(frame, context, index, target, state))
         return self._nodes(*nodes)
 
@@ -345,19 +384,7 @@ class Evaluator:
             frame, index, context
         ):
             assert isinstance(iterator, Counter)
-            current = arith.to_ir(self.b, iterator.current)
-            stop = arith.to_ir(self.b, iterator.stop, "range() needs integers")
-            more = self.b.compare(IrOp.LT if iterator.step > 0 else IrOp.GT, current, stop)
-            state.stack.pop()
-            looping = state.copy()
-            advanced = self.b.emit(IrOp.ADD, [current, const(iterator.step)], current.type)
-            looping.stack.append(replace(iterator, current=Run(advanced)))
-            if (array := iterator.array) is not None:
-                return self._array_loop(frame, index, context, more, succ, looping, state,
-                                        lambda: iteration.item_at(self.b, array, current))  # fmt: skip
-            item = self.b.add(arith.to_ir(self.b, iterator.base), current)
-            looping.stack.append(arith.from_ir(item))
-            return self._split(frame, index, context, more, (body, done), looping, state)
+            return self._counting_loop(frame, index, context, succ, state, iterator)
         following, found = iterators.advance(self.b, state, iterator)
         state.stack.pop()
         if found is None:
@@ -365,17 +392,40 @@ class Evaluator:
         state.stack += [following, found]
         return self._nodes(self._goto(frame, context, index, body, state))
 
-    def _array_loop(
+    def _counting_loop(
+        self, frame: Frame, index: int, context: Context, succ: tuple[int, ...], state: State, counter: Counter
+    ) -> list[tuple[int, Context]]:
+        done, body = succ
+        more = counters.more(self.b, counter)
+        state.stack.pop()
+        looping = state.copy()
+        if counter.wraps:
+            return self._late_start(frame, index, context, more, succ, looping, state, lambda: (
+                replace(counter, current=counters.following(self.b, counter)), counters.item(self.b, counter)
+            ))  # fmt: skip
+        advanced = replace(counter, current=counters.following(self.b, counter))
+        if parts := counter.parts:
+            return self._late_start(frame, index, context, more, succ, looping, state,
+                                    lambda: (advanced, iteration.row_at(self.b, parts, counter.current)))  # fmt: skip
+        if (array := counter.array) is not None:
+            current = arith.to_ir(self.b, counter.current)
+            return self._late_start(frame, index, context, more, succ, looping, state,
+                                    lambda: (advanced, iteration.item_at(self.b, array, current)))  # fmt: skip
+        looping.stack += [advanced, counters.item(self.b, counter)]
+        return self._split(frame, index, context, more, (body, done), looping, state, self.b.turn)
+
+    def _late_start(
         self, frame: Frame, index: int, context: Context, more: Value, succ: tuple[int, ...], looping: State,
-        ended: State, item: Callable[[], Abstract],
+        ended: State, begin: Callable[[], tuple[Abstract, Abstract]],
     ) -> list[tuple[int, Context]]:  # fmt: skip
-        """``_split`` of a loop over an array: its body begins by reading an item."""
-        reading, following = Block(), Block()
-        self.b.branch(more, reading, following)
+        """``_split`` of a loop whose body begins with what only its turns may compute: the iterator and the item."""
+        turning, following = Block(), Block()
+        self.b.branch(more, turning, following)
         self.b.start(following)
         nodes = [self._goto(frame, context, index, succ[0], ended)]
-        self.b.start(reading)
-        looping.stack.append(item())
+        self.b.start(turning)
+        self.b.turn()
+        looping.stack += begin()
         return self._nodes(self._goto(frame, context, index, succ[1], looping), *nodes)
 
     # loops
@@ -428,7 +478,7 @@ class Evaluator:
 
     def _give_up(self, frame: Frame, header: int, context: Context) -> None:
         """A loop around that one, a while which is unrolled, likely has no known end either when it came to a few
-        iterations: ``continue`` makes two loops of one."""
+        iterations."""
         for depth, number in enumerate(frame.loop_chains[header][:-1]):
             loop = frame.fn.loops[number]
             plan = self.plans.get((frame.path, loop.header, context[:depth]))
@@ -505,6 +555,16 @@ class Evaluator:
 
     # errors
 
+    def too_deep(self) -> LimitExceeded:
+        """The error for what makes the compiler call itself without end."""
+        error = LimitExceeded(
+            0, "values lie too deep in each other here, or calls in calls",
+            hints=("a list or dict that holds itself has no end: let it hold a copy",
+                   "write large expressions as several statements"),
+        )  # fmt: skip
+        self.locate(error)
+        return error
+
     def locate(self, error: TranslationError) -> None:
         """Gives an error that names no place the place where evaluation stands, and the calls that led there."""
         if error.span is None and self.b.span is not None:
@@ -515,7 +575,7 @@ class Evaluator:
         while frame is not None and frame.parent is not None:
             comprehension = frame.fn.name.startswith("<") and frame.fn.name != "<lambda>"
             if frame.site is not None and not comprehension:
-                notes.append((frame.site, f"{frame.fn.name}() is called here"))
+                notes.append((frame.site, frame.fn.name + blame.CALLED))
             frame = frame.parent
         if not error.notes:
             error.notes = tuple(dict.fromkeys(notes))  # recursion comes from one place again and again
@@ -523,7 +583,7 @@ class Evaluator:
     def cell(self, frame: Frame, state: State, name: str) -> Abstract:
         """A cell or free variable's value."""
         if name in frame.cell_ids:
-            return state.cells.get(frame.cell_ids[name], UNASSIGNED)
+            return variables.read(self.b, state.cells.get(frame.cell_ids[name], UNASSIGNED))
         try:
             return wrap(frame.constants[name].cell_contents)
         except ValueError:

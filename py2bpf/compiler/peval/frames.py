@@ -30,17 +30,19 @@ class LoopPlan:
 
     ``forced``: unrolled because its body failed otherwise. ``types`` says what the phi of a variable must hold:
     an integer type, a model (Ref, KernelRef or Option), or (a str) why it can't hold the variable at all. ``cells`` are
-    the variables that functions called in the loop change. ``leaves``: a run-time branch leads out of it. ``begun``: so
+    the variables that functions called in the loop change; ``mixed`` the phis that are a bool on some paths only.
+    ``leaves``: a run-time branch leads out of it. ``begun``: so
     many blocks there were when its second iteration began; ``tried``: a run-time loop only since it is long.
     """
 
-    __slots__ = ("begun", "can_unroll", "cells", "forced", "leaves", "tried", "types", "unroll")
+    __slots__ = ("begun", "can_unroll", "cells", "forced", "leaves", "mixed", "tried", "types", "unroll")
 
     def __init__(self) -> None:
         self.unroll = True
         self.can_unroll = True
         self.forced = False
         self.types: dict[Any, Int | Ref | KernelRef | Option | TupleOf | str] = {}
+        self.mixed: set[Any] = set()
         self.leaves = False
         self.begun = 0
         self.tried = False
@@ -70,15 +72,18 @@ class Frame:
         "context",
         "exits",
         "fn",
+        "given",
         "globals",
         "held",
         "loop_chains",
+        "operations",
         "parent",
         "path",
         "pending",
         "return_block",
         "run_time_loops",
         "site",
+        "slots",
     )
 
     def __init__(
@@ -97,7 +102,9 @@ class Frame:
         self.parent = parent
         self.path = path
         self.site = site
+        self.given: tuple[Abstract, ...] = ()
         self.cell_ids: dict[str, CellId] = {}
+        self.slots: dict[str, Value] = {}  # of the variables whose address is taken
         self.constants: dict[str, types.CellType] = {}  # free variables of a real function
         self.pending: dict[tuple[int, Context], tuple[Block, list[State]]] = {}
         self.run_time_loops: dict[tuple[int, Context], RunTimeLoop] = {}
@@ -108,6 +115,7 @@ class Frame:
         if apart:
             self.loop_chains = self.exit_chains()
         self.context: tuple[int, Context] = (0, ())
+        self.operations = 0  # that methods of users' classes did in the block: they have no unit
         self.consumer: Consumer | None = None  # of a generator expression's items
 
     def _chain(self, loop: int) -> tuple[int, ...]:
@@ -138,6 +146,10 @@ class Frame:
         ended = loop is not None and self.is_for(loop) and self.fn.blocks[pred].succ[0] == index
         return chains[pred][:-1] if ended else chains[pred]
 
+    def gets(self, value: Abstract) -> bool:
+        """Whether the value is one that the caller gave."""
+        return any(given is value for given in self.given)
+
     def depth(self) -> int:
         frame, count = self.parent, 1
         while frame is not None:
@@ -148,6 +160,14 @@ class Frame:
         """The loop that the block is the header of."""
         loop = self.fn.loop_of[block]
         return self.fn.loops[loop] if loop >= 0 and self.fn.loops[loop].header == block else None
+
+    def begins_while(self, block: int, context: Context) -> bool:
+        """Whether a turn of a ``while`` that runs at run time begins in the block, behind the tests at its header."""
+        number = self.fn.loop_of[block]
+        if number < 0 or self.fn.loops[number].turn != block or self.is_for(self.fn.loops[number]):
+            return False
+        depth = len(self._chain(number))
+        return (self.fn.loops[number].header, context[:depth]) in self.run_time_loops
 
     def priority(self, block: int, context: Context) -> tuple[int, ...]:
         """Orders the evaluation so that all forward edges into a block come before it."""
@@ -205,4 +225,5 @@ def counter_items(counter: Counter) -> int | None:
     """How many numbers a counter still has, None if only run time knows."""
     if not (isinstance(counter.current, Const) and isinstance(counter.stop, Const)):
         return None
-    return len(range(counter.current.obj, counter.stop.obj, counter.step))
+    way: int = counter.stop.obj - counter.current.obj  # (len() of a range ends at 2**63)
+    return max(0, -(-way // counter.step))

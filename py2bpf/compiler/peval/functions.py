@@ -4,31 +4,57 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...btf.shapes import Record
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
-from ..ir.values import const
-from . import arith, generators, iteration, iterators, kernel_memory, library, ranges, semantics, slices, text
+from ..ir.types import join_ints
+from ..ir.values import Value, const
+from . import (
+    arith,
+    contents,
+    counters,
+    generators,
+    hints,
+    host,
+    indices,
+    iteration,
+    iterators,
+    kernel_memory,
+    library,
+    overrides,
+    ranges,
+    semantics,
+    slices,
+    special,
+    text,
+)
+from .builder import Builder
 from .describe import describe
 from .frames import counter_items
 from .layout import is_array, is_char, is_chars, members
 from .state import State
 from .values import (
+    FALSE,
     Abstract,
     Const,
     Context,
     Counter,
+    DictRef,
     GeneratorOf,
     IteratorRef,
     KernelRef,
+    ListRef,
     Map,
     Numbered,
+    OneOf,
+    Option,
     RangeOf,
     Ref,
     Run,
     Text,
+    TupleOf,
     Zipped,
 )
 
@@ -51,19 +77,67 @@ def _extreme(op: Op) -> Callable[[Evaluator, State, Args], Abstract]:
         items = iter(args) if len(args) > 1 else iteration.each(ev.b, state, args[0])
         if items is None:
             raise TypeMismatch(0, f"min() and max() can't go through {describe(args[0])}", hints=_SEQUENCES)
-        best, boolean = None, True
+        best, seen = None, []
         for item in items:
-            number, boolean = arith.to_ir(ev.b, item), boolean and arith.is_bool(item)
+            arith.check_plain(item, "min() and max")
+            seen.append(item)
+            number = arith.to_ir(ev.b, item)
             best = number if best is None else arith.extreme(ev.b, op, [best, number])
         if best is None:
             raise TypeMismatch(0, "min() and max() need at least one integer",
                                hints=("give them integers, or a tuple, list or ctypes array of some",))  # fmt: skip
-        return arith.number(best, boolean)
+        return arith.number(best, arith.booleans(seen))
 
     return handler
 
 
+def _extreme_by(op: Op) -> Callable[[Evaluator, State, Args, Abstract], Abstract]:
+    """min() and max() with a key: the first of those whose key is the least or the greatest."""
+
+    def handler(ev: Evaluator, state: State, args: Args, key: Abstract) -> Abstract:
+        if isinstance(key, Const) and key.obj is None:
+            return _HANDLERS[min if op is Op.LT else max][0](ev, state, args)
+        items = args if len(args) > 1 else _items(ev, state, args[0])
+        if not items:
+            ev.b.exit("ValueError")
+        best, least = items[0], _rank(ev, state, key, items[0])
+        for item in items[1:]:
+            rank = _rank(ev, state, key, item)
+            better = ev.b.compare(op, rank, least)
+            best, least = _chosen(ev, better, item, best), arith.extreme(ev.b, op, [least, rank])
+        return best
+
+    return handler
+
+
+def _extreme_or_default(op: Op) -> Callable[[Evaluator, State, Args, Abstract], Abstract]:
+    def handler(ev: Evaluator, state: State, args: Args, default: Abstract) -> Abstract:
+        if len(args) > 1:
+            raise TypeMismatch(0, "min() and max() of several arguments have no default",
+                               hints=("leave it out: there is one to choose",))  # fmt: skip
+        items = _items(ev, state, args[0])
+        return _HANDLERS[min if op is Op.LT else max][0](ev, state, (args[0],)) if items else default
+
+    return handler
+
+
+def _rank(ev: Evaluator, state: State, key: Abstract, item: Abstract) -> Value:
+    return arith.to_ir(ev.b, special.apply(ev, state, key, item), "the key of min() and max() gives an integer")
+
+
+def _chosen(ev: Evaluator, condition: Value, yes: Abstract, no: Abstract) -> Abstract:
+    if condition.op is Op.CONST:
+        return yes if condition.attr else no
+    what = "min() and max() choose among integers, where the key is known at run time only"
+    ways = [arith.to_ir(ev.b, each, what) for each in (yes, no)]
+    kind = join_ints(arith.int_type(ways[0]), arith.int_type(ways[1]))
+    chosen = ev.b.emit(Op.SELECT, [condition, *(arith.cast(ev.b, way, kind) for way in ways)], kind)
+    return arith.number(chosen, arith.booleans((yes, no)))
+
+
 def _divmod(ev: Evaluator, state: State, args: Args) -> Abstract:
+    for arg in args:
+        arith.check_plain(arg, "divmod")
     return semantics.tuple_of([semantics.operate(ev, state, op, args[0], args[1]) for op in ("//", "%")])
 
 
@@ -90,9 +164,16 @@ def _bool(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 
 def _len(ev: Evaluator, state: State, args: Args) -> Abstract:
+    own = special.ask(ev, state, "__len__", args[0])
+    if own is not None:
+        return own
     if isinstance(args[0], RangeOf):
-        return arith.from_ir(ranges.count(ev.b, args[0]))
+        return arith.from_ir(ranges.length(ev.b, args[0]))
+    if isinstance(args[0], OneOf):
+        return arith.from_ir(contents.chosen(ev.b, args[0], [const(len(text)) for text in args[0].options]))
     known = iteration.length(state, args[0])
+    if isinstance(args[0], Ref) and known is not None:
+        ev.b.guard_not_null(args[0].base, "TypeError")
     if known is None:
         hint = ("user space can count a map's items; programs can keep a count in another map",)
         if isinstance(args[0], Text):
@@ -101,6 +182,14 @@ def _len(ev: Evaluator, state: State, args: Args) -> Abstract:
             hint = ("tuples, lists and ctypes arrays have one",)
         raise TypeMismatch(0, f"{describe(args[0])} has no length that a program knows", hints=hint)
     return Const(known)
+
+
+def length(ev: Evaluator, state: State, value: Abstract) -> Abstract:
+    """``len(value)``."""
+    own = special.ask(ev, state, "__len__", value)
+    if own is None and isinstance(value, Const):
+        return semantics.constant_operation(ev, "len()", len, value.obj)
+    return _len(ev, state, (value,)) if own is None else own
 
 
 def _sum(ev: Evaluator, state: State, args: Args) -> Abstract:
@@ -136,12 +225,14 @@ def _any_all(is_any: bool) -> Callable[[Evaluator, State, Args], Abstract]:
 
 
 def _range(ev: Evaluator, state: State, args: Args) -> Abstract:
+    args = tuple(indices.number(ev.b, arg) for arg in args)
     start, stop = (Const(0), args[0]) if len(args) == 1 else args[:2]
     step = args[2] if len(args) > 2 else Const(1)
     if not isinstance(step, Const) or not isinstance(step.obj, int) or step.obj == 0:
         raise UnsupportedSyntax(
             0, "the step of range() must be a constant other than 0", hints=("multiply the loop variable by the step",)
         )
+    arith.constant(step.obj)
     for bound in (start, stop):
         arith.to_ir(ev.b, bound, "range() needs integers")
     return RangeOf(start, stop, step.obj)
@@ -162,14 +253,40 @@ def _iterator(ev: Evaluator, state: State, value: Abstract) -> Abstract:
     return found
 
 
-def _enumerate(ev: Evaluator, state: State, args: Args) -> Abstract:
-    start = args[1] if len(args) > 1 else Const(0)
-    arith.to_ir(ev.b, start, "enumerate() counts from an integer")
+def _enumerate(ev: Evaluator, state: State, args: Args, start: Abstract | None = None) -> Abstract:
+    start = indices.number(ev.b, args[1] if len(args) > 1 else start or Const(0))
+    first = arith.to_ir(ev.b, start, "enumerate() counts from an integer")
+    if iteration.ends_at_run_time(state, args[0]):
+        numbers = Counter(Const(0), Const(0), 1, arith.from_ir(first))
+        return _named_rows(ev, state, "enumerate", args, (numbers,))
     return iterators.named(state, ev.ident(), Numbered(_iterator(ev, state, args[0]), start))
 
 
-def _zip(ev: Evaluator, state: State, args: Args) -> Abstract:
-    return iterators.named(state, ev.ident(), Zipped(tuple(_iterator(ev, state, arg) for arg in args)))
+def _named_rows(
+    ev: Evaluator, state: State, name: str, args: Args, numbers: tuple[Counter, ...] = ()
+) -> Abstract:
+    """The iterator of an enumerate() or zip() whose end only run time knows."""
+    parts = []
+    for arg in args if not numbers else args[:1]:
+        part = iteration.side_by_side(ev.b, state, arg)
+        if part is None:
+            raise TypeMismatch(0, f"{name}() takes ranges and ctypes arrays beside a range that ends at run time, but "
+                               f"this is {describe(arg)}",
+                               hints=("loop over the range, and index the rest",))  # fmt: skip
+        parts.append(part)
+    return iterators.named(state, ev.ident(), counters.together(ev.b, parts, numbers))
+
+
+def _zip(ev: Evaluator, state: State, args: Args, strict: Abstract = FALSE) -> Abstract:
+    if not isinstance(strict, Const):
+        raise TypeMismatch(0, "the strict of zip() must be a constant", hints=("write True or False",))
+    if any(iteration.ends_at_run_time(state, arg) for arg in args):
+        if strict.obj:
+            raise TypeMismatch(0, "the strict of zip() can't be True where a range ends at run time",
+                               hints=("compare the lengths before",))  # fmt: skip
+        return _named_rows(ev, state, "zip", args)
+    inners = tuple(_iterator(ev, state, arg) for arg in args)
+    return iterators.named(state, ev.ident(), Zipped(inners, bool(strict.obj)))
 
 
 def _iter(ev: Evaluator, state: State, args: Args) -> Abstract:
@@ -210,16 +327,52 @@ def _list(ev: Evaluator, state: State, args: Args) -> Abstract:
     return semantics.new_list(ev, state, _items(ev, state, args[0]) if args else ())
 
 
-def _isinstance(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _check_classes(classes: Any) -> None:
+    for cls in classes if isinstance(classes, tuple) else (classes,):
+        overridden = overrides.own(Const(cls), "__instancecheck__") if isinstance(cls, type) else None
+        if overridden is not None:
+            raise UnsupportedSyntax(0, f"{cls.__name__} decides by a method what its instances are, and a program "
+                                    "doesn't ask it", hints=("call a function that takes the value",))  # fmt: skip
+
+
+def _class_of(value: TupleOf | ListRef | DictRef) -> type:
+    if isinstance(value, TupleOf):
+        return cast("type", value.cls)
+    return list if isinstance(value, ListRef) else dict
+
+
+def _is_number_of(value: Run | Option, classes: Any) -> bool:
+    """Whether a number of run time is of one of the classes."""
+    if value.boolean is None and isinstance(True, classes) != isinstance(2, classes):
+        raise TypeMismatch(0, "whether this is a bool or another integer depends on the path",
+                           hints=("ask for int, which either is",))  # fmt: skip
+    return isinstance(True if value.boolean else 2, classes)
+
+
+def is_instance(ev: Evaluator, state: State, args: Args) -> Abstract:
+    """``isinstance(value, classes)``."""
     value, classes = args
     if not isinstance(classes, Const):
         raise TypeMismatch(0, "isinstance() needs constant classes", hints=("name the class, or some in a tuple",))
-    if isinstance(value, Ref):
-        return Const(issubclass(value.ctype, classes.obj))
-    if isinstance(value, Run) and isinstance(True, classes.obj) != isinstance(2, classes.obj):
-        raise TypeMismatch(0, "whether a run-time integer is a bool is not known", hints=("ask for int",))
-    if isinstance(value, (Run, Const)):
-        return Const(isinstance(value.obj if isinstance(value, Const) else 0, classes.obj))
+    _check_classes(classes.obj)
+    if isinstance(value, Ref) and value.text is not None:
+        kind = bytes if value.text else value.ctype
+        there, none = issubclass(kind, classes.obj), isinstance(None, classes.obj)
+        missing = semantics.is_none(ev, value)
+        return Const(there) if there is none else arith.from_bool(arith.negate(ev.b, missing) if there else missing)
+    if isinstance(value, Const):
+        return Const(isinstance(value.obj, classes.obj))
+    number = _is_number_of(value, classes.obj) if isinstance(value, (Run, Option)) else False
+    if isinstance(value, Run):
+        return Const(number)
+    if isinstance(value, (TupleOf, ListRef, DictRef)):
+        return Const(issubclass(_class_of(value), classes.obj))
+    if isinstance(value, OneOf):
+        return Const(isinstance(value.options[0], classes.obj))
+    if isinstance(value, Option):
+        none = isinstance(None, classes.obj)
+        present = arith.to_bool(ev.b, value.present)
+        return Const(number) if number is none else arith.from_bool(present if number else arith.negate(ev.b, present))
     if isinstance(value, Map):
         return Const(isinstance(value.obj, classes.obj))
     raise TypeMismatch(0, f"isinstance() can't tell the class of {describe(value)}",
@@ -260,9 +413,9 @@ def _attribute_name(value: Abstract) -> str:
     return value.obj
 
 
-def _has(value: Abstract, name: str) -> bool:
+def _has(b: Builder, value: Abstract, name: str) -> bool:
     if isinstance(value, Const):
-        return hasattr(value.obj, name)
+        return bool(host.run(b, f"reading .{name}", hasattr, value.obj, name))
     if isinstance(value, Context):
         return name in value.spec.fields or name in members(value.spec.struct)
     if isinstance(value, Ref):
@@ -273,14 +426,14 @@ def _has(value: Abstract, name: str) -> bool:
 
 
 def _hasattr(ev: Evaluator, state: State, args: Args) -> Abstract:
-    return Const(_has(args[0], _attribute_name(args[1])))
+    return Const(_has(ev.b, args[0], _attribute_name(args[1])))
 
 
 def _getattr(ev: Evaluator, state: State, args: Args) -> Abstract:
     from . import access
 
     name = _attribute_name(args[1])
-    if len(args) > 2 and not _has(args[0], name):
+    if len(args) > 2 and not _has(ev.b, args[0], name):
         return args[2]
     return access.load_attr(ev, state, args[0], name)
 
@@ -288,7 +441,7 @@ def _getattr(ev: Evaluator, state: State, args: Args) -> Abstract:
 def _setattr(ev: Evaluator, state: State, args: Args) -> Abstract:
     from . import access
 
-    access.store_attr(ev, args[0], _attribute_name(args[1]), args[2])
+    access.store_attr(ev, state, args[0], _attribute_name(args[1]), args[2])
     return Const(None)
 
 
@@ -312,7 +465,7 @@ _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], i
     reversed: (_reversed, 1, 1),
     tuple: (_tuple, 0, 1),
     list: (_list, 0, 1),
-    isinstance: (_isinstance, 2, 2),
+    isinstance: (is_instance, 2, 2),
     print: (_print, 0, 255),
     str: (_str, 1, 1),
     ord: (_ord, 1, 1),
@@ -322,8 +475,28 @@ _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], i
     ctypes.sizeof: (_sizeof, 1, 1),
     **library.TABLE,
 }
-_ALWAYS: Final = {print, list, enumerate, zip, reversed, iter, next}
-"""Translated even with constant arguments: they print, or make iterators that must not outlive a path."""
+_KEYWORDS: Final[dict[tuple[Any, str], Callable[[Evaluator, State, Args, Abstract], Abstract]]] = {
+    (enumerate, "start"): _enumerate,
+    (zip, "strict"): _zip,
+    (min, "key"): _extreme_by(Op.LT),
+    (max, "key"): _extreme_by(Op.GT),
+    (min, "default"): _extreme_or_default(Op.LT),
+    (max, "default"): _extreme_or_default(Op.GT),
+}
+"""What takes one keyword argument."""
+_INSTEAD: Final[dict[Any, str]] = {
+    iter: "write the calls out: while (item := f()) != last: ...",
+    round: "to round to tens, halves up, write (n + 5) // 10 * 10",
+}
+"""What to write for forms that take more arguments."""
+_ALWAYS: Final = {print, list, enumerate, zip, reversed, iter, next, setattr}
+"""Translated even with constant arguments: they print, change something, or make iterators that must not outlive a
+path."""
+
+
+def names() -> list[str]:
+    """Of Python's own functions that work on run-time values, and of its types."""
+    return [fn.__name__ for fn in _HANDLERS if fn.__module__ == "builtins"]
 
 
 def is_special(fn: Any) -> bool:
@@ -342,18 +515,18 @@ def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abs
     handler, fewest, most = _HANDLERS[fn]
     for arg in (*args, *kwargs.values()):
         semantics.use(arg, f"the argument of {fn.__name__}()")
-    if fn is enumerate and "start" in kwargs:
-        args = (*args, kwargs.pop("start"))
-    if kwargs:
+    named = _KEYWORDS.get((fn, next(iter(kwargs)))) if len(kwargs) == 1 else None
+    if kwargs and named is None:
         raise UnsupportedSyntax(
             0,
             f"{fn.__name__}() takes no keyword argument {next(iter(kwargs))!r} in a compiled function",
             hints=("leave it out",),
         )
-    if not fewest <= len(args) <= most:
+    if not fewest <= len(args) <= most - (fn is enumerate and bool(kwargs)):
+        wanted = hints.count(most, "argument") if fewest == most else f"{fewest} to {most} arguments"
         raise TypeMismatch(
             0,
-            f"{fn.__name__}() takes {fewest} to {most} arguments, but {len(args)} are given",
-            hints=(f"help({fn.__name__}) shows them",),
+            f"{fn.__name__}() takes {wanted}, but {len(args)} are given",
+            hints=(_INSTEAD.get(fn, f"help({fn.__name__}) shows them"),),
         )
-    return handler(ev, state, args)
+    return handler(ev, state, args) if named is None else named(ev, state, args, next(iter(kwargs.values())))

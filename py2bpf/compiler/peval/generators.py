@@ -69,20 +69,22 @@ class _Extreme(Consumer):
 
     def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
         best = state.cells[_found(frame)]
+        arith.check_plain(value, "min() and max")
         item = arith.to_ir(ev.b, value, "min() and max() need integers")
         if isinstance(best, Option):
-            other = arith.extreme(ev.b, self.op, [best.value, item])
-            state.cells[_found(frame)] = arith.from_ir(_select(ev, best.present, other, item))
+            other = _select(ev, best.present, arith.extreme(ev.b, self.op, [best.value, item]), item)
+            state.cells[_found(frame)] = arith.number(other, arith.booleans([best, value]))
         elif isinstance(best, Const) and best.obj is None:
-            state.cells[_found(frame)] = arith.from_ir(item)
+            state.cells[_found(frame)] = arith.number(item, arith.boolean(value))
         else:
-            state.cells[_found(frame)] = arith.from_ir(arith.extreme(ev.b, self.op, [arith.to_ir(ev.b, best), item]))
+            extreme = arith.extreme(ev.b, self.op, [arith.to_ir(ev.b, best), item])
+            state.cells[_found(frame)] = arith.number(extreme, arith.booleans([best, value]))
 
     def result(self, ev: Evaluator, frame: Frame, state: State) -> Abstract:
         best = super().result(ev, frame, state)
         if isinstance(best, Option):
             ev.b.guard(best.present, "ValueError")
-            return arith.from_ir(best.value)
+            return arith.number(best.value, best.boolean)
         if isinstance(best, Const) and best.obj is None:
             ev.b.exit("ValueError")
         return best

@@ -6,10 +6,11 @@ import ctypes
 import difflib
 import types
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
-from .describe import type_name
-from .layout import is_array, is_chars, is_record, members
+from ..ir.types import U64
+from .describe import short, type_name
+from .layout import is_array, is_chars, is_record, members, scalar
 from .values import (
     Abstract,
     Bound,
@@ -26,17 +27,32 @@ from .values import (
     Method,
     PacketEdge,
     Ref,
+    Run,
     Text,
     TupleOf,
 )
 
+READ_TEXT: Final = (
+    "if it is the address of a text, copy that first: text = (c_char * 64)(), then "
+    "funcs.probe_read_user_str(text, address), or probe_read_kernel_str for one of the kernel's"
+)
+_LIKENESS = 0.65
+"""Of names: less is a coincidence, as of lookup and lock."""
 _INTEGERS = ("only integers can be computed with at run time",)
+GLOBAL = ("its value is g.value",)
+_ITEMS = "the list of its items is a[:]"
+_VALUE = "a ctypes object's number is its .value"
 _STRINGS = "strings exist while compiling: print them, or compare char arrays with constant bytes"
+
+
+def may_be_address(value: Abstract) -> bool:
+    """Whether it is a number as pointers are in a context's or a structure's fields."""
+    return isinstance(value, Run) and value.ir.type == U64
 
 
 def near(name: str, known: Iterable[str], otherwise: str) -> tuple[str, ...]:
     """The known names that resemble ``name``, else ``otherwise``."""
-    found = difflib.get_close_matches(name, list(known), 3)
+    found = difflib.get_close_matches(name, list(known), 3, _LIKENESS)
     return (f"did you mean {' or '.join(found)}?" if found else otherwise,)
 
 
@@ -50,6 +66,8 @@ def for_number(value: Abstract) -> tuple[str, ...]:
         return (_STRINGS,)
     if isinstance(value, ExceptionOf):
         return ("raise ends the program",)
+    if isinstance(value, Map) and value.spec.is_global:
+        return GLOBAL
     if isinstance(value, Map):
         return ("read one of its items: m[key]",)
     if isinstance(value, (TupleOf, ListRef, DictRef, ContextFields)):
@@ -71,7 +89,7 @@ def _for_constant(obj: Any) -> tuple[str, ...]:
     if isinstance(obj, float):
         return ("BPF has no floating point; use integers, with // for division",)
     if isinstance(obj, (str, bytes)):
-        return (_STRINGS, f"or write its number: ord({obj!r})") if len(obj) == 1 else (_STRINGS,)
+        return (_STRINGS, f"or write its number: ord({short(obj)})") if len(obj) == 1 else (_STRINGS,)
     if obj is None:
         return ("test it for None first",)
     if isinstance(obj, type) and issubclass(obj, (ctypes._SimpleCData, ctypes.Structure, ctypes.Union, ctypes.Array)):
@@ -80,32 +98,80 @@ def _for_constant(obj: Any) -> tuple[str, ...]:
         return ("name one of its items",)
     if isinstance(obj, (types.FunctionType, types.BuiltinFunctionType)):
         return ("call it",)
-    return _INTEGERS
+    if isinstance(obj, ctypes.Array):
+        return _for_object(type(obj))
+    return ("its __index__() gives a number where it is asked for one: int(...)",) if _has_index(obj) else _INTEGERS
+
+
+def _has_index(obj: Any) -> bool:
+    return hasattr(type(obj), "__index__")
 
 
 def _for_object(ctype: Any) -> tuple[str, ...]:
     if is_record(ctype):
         return (f"name one of its fields: {_fields(ctype)}",)
     if is_array(ctype):
-        return ("name one of its items: a[i]",)
-    return ("a ctypes object's number is its .value",)
+        return ("name one of its items: a[i]", _ITEMS)
+    return (_VALUE,)
 
 
 def _fields(ctype: Any) -> str:
     return ", ".join(members(ctype)) or "it has none"
 
 
+def for_bytes(text: str | bytes) -> tuple[str, ...]:
+    """For a str where bytes belong."""
+    try:
+        return (f"write {text.encode()!r}" if isinstance(text, str) else f"write {text!r}",)
+    except UnicodeEncodeError:
+        return ("write the bytes that are meant, as in b'...'",)
+
+
 def for_object(ctype: Any, value: Abstract) -> tuple[str, ...]:
     """For a value that stands where an object of ``ctype`` is needed."""
     if is_chars(ctype):
+        if may_be_address(value):
+            return (READ_TEXT,)
         if isinstance(value, Const) and isinstance(value.obj, str):
-            return (f"write b{value.obj!r}",)
-        return (f"give it constant bytes, as in b'...', or a {type_name(ctype)}",)
+            return for_bytes(value.obj)
+        known = f"give it constant bytes, as in b'...', or a {type_name(ctype)}"
+        longer = isinstance(value, Ref) and is_chars(value.ctype) and value.ctype._length_ > ctype._length_
+        return (known, f"or cut it: text[:{ctype._length_}]") if longer else (known,)
     if is_record(ctype):
         return (f"make one, {type_name(ctype)}(...), or give a tuple of its fields: {_fields(ctype)}",)
     if is_array(ctype):
         return (f"give a tuple of its {ctype._length_} items, or an array of the same type",)
     return (f"make one: {type_name(ctype)}(...)",)
+
+
+def for_comparison(*values: Abstract) -> tuple[str, ...]:
+    """For values that no == compares."""
+    for value in values:
+        if isinstance(value, Map) or (isinstance(value, Ref) and scalar(value.ctype) is not None):
+            return for_number(value)
+    if any(isinstance(value, (ListRef, TupleOf)) for value in values) and any(map(_is_array, values)):
+        return ("a ctypes array equals no list, and no tuple; compare the list of its items: a[:]",)
+    return ("compare their fields, or the bytes with py2bpf.funcs.mem_eq",)
+
+
+def _is_array(value: Abstract) -> bool:
+    return isinstance(value.obj if isinstance(value, Const) else value, ctypes.Array) or (
+        isinstance(value, Ref) and is_array(value.ctype)
+    )
+
+
+def for_search(value: Abstract) -> str:
+    """For what ``in`` can't go through."""
+    if isinstance(value, Ref) and is_chars(value.ctype):
+        return "compare all of a text, text == b'...', its beginning, text.startswith(b'...'), or single bytes, text[0]"
+    return "tuples, lists, ranges, ctypes arrays and maps can be searched"
+
+
+def for_print(value: Abstract) -> tuple[str, ...]:
+    """For a value that no f-string shows."""
+    if isinstance(value, Map) or (isinstance(value, Ref) and scalar(value.ctype) is not None):
+        return for_number(value)
+    return ("integers and char arrays can be printed",)
 
 
 def no_number(ctype: Any) -> tuple[str, ...]:

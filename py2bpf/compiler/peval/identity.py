@@ -13,7 +13,21 @@ from ..ir.ops import Op
 from ..ir.values import Value, const
 from . import arith, semantics
 from .state import same
-from .values import Abstract, Const, DictRef, KernelRef, ListRef, Map, Option, RangeOf, Ref, Run, Text, TupleOf
+from .values import (
+    Abstract,
+    Const,
+    DictRef,
+    KernelRef,
+    ListRef,
+    Map,
+    NumberClass,
+    Option,
+    RangeOf,
+    Ref,
+    Run,
+    Text,
+    TupleOf,
+)
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -29,6 +43,9 @@ def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
             return semantics.is_none(ev, one)
     if isinstance(left, Const) and isinstance(right, Const):
         return const(int(left.obj is right.obj))
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, NumberClass):
+            return _class_of_number(other)
     if isinstance(left, (Run, Option)) or isinstance(right, (Run, Option)):
         return _numbers(ev, left, right)
     if isinstance(left, (KernelRef, Ref)) and isinstance(right, (KernelRef, Ref)):
@@ -39,6 +56,14 @@ def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
             raise UnsupportedSyntax(0, f"'is' can't compare two {kind.__name__}s that are made in a program",
                                     hints=("use ==",))  # fmt: skip
     return const(int(isinstance(left, (Map, ListRef, DictRef)) and same(left, right)))
+
+
+def _class_of_number(other: Abstract) -> Value:
+    """Whether the class of an integer is another one: surely not, unless that is int or bool."""
+    if isinstance(other, NumberClass) or (isinstance(other, Const) and other.obj in (int, bool)):
+        raise UnsupportedSyntax(0, "whether a run-time integer is an int or a bool is not known",
+                                hints=("ask isinstance(number, int)",))  # fmt: skip
+    return const(0)
 
 
 def _numbers(ev: Evaluator, left: Abstract, right: Abstract) -> Value:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Intrinsic, Pseudo
 from ...uapi.helpers import HELPERS, Arg, HelperInfo, Ret
+from ...uapi.map_types import title
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
-from . import arith, hints, kernel_memory, losses, maps, memory, rings, text
-from .describe import describe, type_name
-from .layout import scalar
+from . import arith, contents, hints, kernel_memory, losses, maps, memory, overlap, paddings, rings, text
+from .describe import describe, short, type_name
+from .layout import is_array, scalar
 from .state import State
 from .values import NONE, Abstract, Const, Context, KernelRef, Map, Option, Ref, Run, TupleOf
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from .evaluator import Evaluator
 
 Args = tuple[Abstract, ...]
+_COPIED: Final = 128
+"""So many bytes at most that a helper reads are copied, where it writes into them."""
 _POINTERS: Final = frozenset({Arg.MEM, Arg.OUT, Arg.FMT})
 _READ_PACKETS: Final = frozenset({
     "csum_diff", "tcp_raw_gen_syncookie_ipv4", "tcp_raw_gen_syncookie_ipv6", "tcp_raw_check_syncookie_ipv4",
@@ -32,6 +36,12 @@ _INTS: Final = frozenset({
     "map_update_elem", "map_delete_elem", "map_push_elem", "map_pop_elem", "map_peek_elem",
 })  # fmt: skip
 """Helpers for which the kernel calls the map's own function, which was of type int before Linux 6.4."""
+
+_WITHOUT_RODATA: Final = {
+    "strncmp": "compare char arrays with == and .startswith()",
+    "snprintf": "send the numbers to Python, and format them there: queue.output(ctx, (a, b)); or print(f'{a} {b}')",
+}
+"""What a program does without a helper that takes a string in read-only memory."""
 
 _PARAMETERS: Final = {
     Arg.CTX: "context",
@@ -49,9 +59,9 @@ _PARAMETERS: Final = {
 def call(ev: Evaluator, state: State, fn: Intrinsic, args: Args, kwargs: dict[str, Abstract]) -> Abstract:
     """Translates a call of a helper or pseudo function."""
     if kwargs:
-        raise TypeMismatch(
-            0, f"{fn.__name__}() takes no keyword arguments", hints=("give the values without names",)
-        )
+        call = _call_of(fn.info) if isinstance(fn, Helper) else getattr(fn, "signature", fn.__name__)
+        raise TypeMismatch(0, f"{fn.__name__}() takes no keyword arguments",
+                           hints=(f"give the values without names: {call}",))  # fmt: skip
     if isinstance(fn, Pseudo):
         return _call_pseudo(ev, fn, args)
     assert isinstance(fn, Helper)
@@ -61,8 +71,8 @@ def call(ev: Evaluator, state: State, fn: Intrinsic, args: Args, kwargs: dict[st
     marshal = _Marshal(ev, fn.info)
     result = marshal.call(args)
     if marshal.map is not None and isinstance(result, Run):
-        if fn.info.name == "ringbuf_output":
-            losses.count_failure(ev.b, marshal.map, result.ir)
+        if fn.info.name in losses.WRITING:
+            losses.count_failure(ev.b, marshal.map, result.ir, losses.WRITING[fn.info.name])
         if fn.info.name == "map_update_elem":
             losses.count_refused(ev.b, marshal.map, result.ir, losses.NOT_LOST)
     if fn.info.name in _INTS and isinstance(result, Run):
@@ -82,6 +92,11 @@ def _call_pseudo(ev: Evaluator, fn: Pseudo, args: Args) -> Abstract:
     return handler(ev, args)
 
 
+def _call_of(info: HelperInfo) -> str:
+    """How a helper is called, sizes being filled in."""
+    return f"{info.name}({', '.join(_PARAMETERS[kind] for kind in info.args if kind is not Arg.SIZE)})"
+
+
 class _Marshal:
     """Turns the caller's arguments into the helper's, filling in sizes."""
 
@@ -90,6 +105,8 @@ class _Marshal:
         self.b = ev.b
         self.info = info
         self.map: Map | None = None
+        self.texts: list[Ref] = []
+        self.given = 0  # arguments of the caller's that are done: sizes are filled in
 
     def call(self, args: Args) -> Abstract:
         values: list[Value] = []
@@ -105,6 +122,9 @@ class _Marshal:
                 assert arg is not None
                 value, size = self._argument(position, kind, arg)
                 values.append(value)
+            self.given += arg is not None
+        for ref in self.texts:
+            contents.blank(self.b, ref, self.info.gpl_only)
         return self._result(self.b.emit(Op.CALL, values, self._type(), self.info))
 
     def _pair(self, args: Args) -> list[tuple[Arg, Abstract | None]]:
@@ -122,21 +142,21 @@ class _Marshal:
             0,
             f"{self.info.name}() takes {hints.count(len(kinds) - sizes, 'argument')}"
             f"{f' (or {len(kinds)} with sizes)' if sizes else ''}, but {len(args)} are given",
-            hints=(self._signature(),),
+            hints=(f"call it as {_call_of(self.info)}",),
         )
-
-    def _signature(self) -> str:
-        names = [_PARAMETERS[kind] for kind in self.info.args if kind is not Arg.SIZE]
-        return f"call it as {self.info.name}({', '.join(names)})"
 
     def _argument(self, position: int, kind: Arg, arg: Abstract) -> tuple[Value, int | None]:
         if kind is Arg.CTX:
             if not isinstance(arg, Context):
-                raise self._wrong(position, "the program's context", arg)
+                raise self._wrong("the program's context", arg)
             return arg.base, None
         if kind is Arg.MAP:
             if not isinstance(arg, Map):
-                raise self._wrong(position, "a map", arg)
+                raise self._wrong(self._wanted_map(), arg)
+            if arg.spec.is_global:
+                raise TypeMismatch(0, "a Global has no items and no methods", hints=hints.GLOBAL)
+            if self.info.maps and arg.spec.kind not in self.info.maps:
+                raise self._wrong(self._wanted_map(), arg)
             self.map = arg
             return maps.pointer(self.b, arg), None
         if kind is Arg.KEY:
@@ -164,39 +184,56 @@ class _Marshal:
 
     def _number(self, position: int, arg: Abstract) -> Value:
         if isinstance(arg, Ref) and scalar(arg.ctype) is None:  # an address of our own memory, as a number
-            return memory.address_of(self.b, arg)
+            self.b.guard_not_null(arg.base, "TypeError")
+            return memory.address_of(self.b, self._beside_texts(arg))
         if isinstance(arg, KernelRef) and self.info.args[position] is Arg.ADDR:
             return kernel_memory.number(self.b, arg)
-        return arith.to_ir(self.b, arg, f"argument {position + 1} of {self.info.name}() is an integer")
+        return arith.to_ir(self.b, arg, f"argument {self.given + 1} of {self.info.name}() is an integer")
+
+    def _beside_texts(self, source: Ref) -> Ref:
+        """What the helper reads a text from, or a copy where clearing the text's place would clear it too."""
+        if all(overlap.apart(ref, source) or overlap.in_other_map(ref, source) for ref in self.texts):
+            return source
+        if ctypes.sizeof(source.ctype) > _COPIED:
+            self.texts.clear()
+            return source
+        copy = memory.new(self.b, source.ctype, zero=False)
+        memory.store(self.b, copy, source)
+        return copy
 
     def _pointer(self, position: int, kind: Arg, arg: Abstract) -> tuple[Value, int | None]:
         if position in self.info.rodata:
             raise UnsupportedSyntax(
                 0, f"{self.info.name}() wants a constant string in read-only memory, which programs don't have",
-                hints=("compare char arrays with == and .startswith()",),
+                hints=(_WITHOUT_RODATA[self.info.name],),
             )  # fmt: skip
         if position in self.info.nullable and isinstance(arg, Const) and arg.obj in (None, 0):
             return const(0), 0
         if isinstance(arg, Ref):
+            if not ctypes.sizeof(arg.ctype) and Arg.SIZE in self.info.args[position + 1 : position + 2]:
+                raise TypeMismatch(0, f"{self.info.name}() is given {describe(arg)}, which has no bytes",
+                                   hints=("give it an object of at least one",))  # fmt: skip
             self.b.guard_not_null(arg.base, "TypeError")
+            if kind is Arg.OUT:
+                memory.check_place(arg, f"{self.info.name}()")
+                paddings.overwritten(self.b, arg.ctype)
             arg = self._reachable(position, kind, arg)
+            if position in self.info.texts and is_array(arg.ctype):
+                self.texts.append(arg)
             if self.map is not None and self.map.spec.data_type is not None and scalar(arg.ctype) is not None:
                 return self._record(self.map, memory.load(self.b, arg))
             return memory.address_of(self.b, arg), ctypes.sizeof(arg.ctype)
         if kind is Arg.OUT:
-            raise self._wrong(position, "a ctypes array or struct to write to", arg)
+            raise self._no_place(position, arg)
         if isinstance(arg, Const) and isinstance(arg.obj, (str, bytes)):
-            data = (arg.obj.encode() if isinstance(arg.obj, str) else arg.obj) + b"\0"
-            place = self.b.alloca(len(data))
-            memory.store_bytes(self.b, place, 0, data)
-            return place, len(data)
+            return contents.text_for_c(self.b, arg.obj)
         if self.map is not None and self.map.spec.data_type is not None:
             return self._record(self.map, arg)
         if isinstance(arg, (Run, Const, Option)):
             place = self.b.alloca(8)
             self.b.store(place, 0, 8, arith.to_ir(self.b, arg, "this buffer holds an integer"))
             return place, 8
-        raise self._wrong(position, "a ctypes object or bytes", arg)
+        raise self._wrong("a ctypes object or bytes", arg)
 
     def _reachable(self, position: int, kind: Arg, arg: Ref) -> Ref:
         """The object, or a copy of one in the packet for a helper that can't read there."""
@@ -216,11 +253,21 @@ class _Marshal:
         place = memory.materialise(self.b, map.spec.data_type, arg)
         return memory.address_of(self.b, place), ctypes.sizeof(map.spec.data_type)
 
-    def _wrong(self, position: int, wanted: str, arg: Abstract) -> TypeMismatch:
+    def _wanted_map(self) -> str:
+        kinds = self.info.maps
+        return " or ".join(map(title, kinds)) if kinds else "a map"
+
+    def _no_place(self, position: int, arg: Abstract) -> TypeMismatch:
+        error = self._wrong("a ctypes array or struct to write to", arg)
+        if arith.is_int(arg):
+            error.hints = (*error.hints, "the place of a number is its address: addrof(n), addrof(s.field)")
+        return error
+
+    def _wrong(self, wanted: str, arg: Abstract) -> TypeMismatch:
         return TypeMismatch(
             0,
-            f"argument {position + 1} of {self.info.name}() must be {wanted}, not {describe(arg)}",
-            hints=(self._signature(),),
+            f"argument {self.given + 1} of {self.info.name}() must be {wanted}, not {describe(arg)}",
+            hints=(f"call it as {_call_of(self.info)}",),
         )
 
     def _type(self) -> Type:
@@ -238,7 +285,7 @@ class _Marshal:
             return NONE
         if ret is Ret.MAP_VALUE:
             assert self.map is not None
-            return Ref(value, 0, self.map.spec.value_type)
+            return maps.entry(value, self.map.spec)
         if ret is Ret.MEM:
             raise TypeMismatch(
                 0, f"{self.info.name}() is not available as a plain function", hints=("use the map's methods",)
@@ -280,7 +327,8 @@ def _fits(name: str, ref: Ref, size: int) -> None:
 
 
 def _addrof(ev: Evaluator, args: Args) -> Abstract:
-    """An object's address: the object itself; a number gets a place of its own."""
+    """An object's address: the object itself. The place of a variable, a field or an item has come instead of its
+    number; any other number gets a copy."""
     value = args[0]
     if isinstance(value, Ref):
         return _memory(ev, "addrof", value)
@@ -288,7 +336,7 @@ def _addrof(ev: Evaluator, args: Args) -> Abstract:
         ir = arith.to_ir(ev.b, value)
         place = memory.new(ev.b, ctypes.c_int64 if arith.int_type(ir).signed else ctypes.c_uint64, zero=False)
         ev.b.store(place.base, 0, 8, ir)
-        return place
+        return replace(place, copied=True)
     if isinstance(value, (TupleOf, Context, Map)):
         raise TypeMismatch(
             0,
@@ -306,7 +354,9 @@ def _memcpy(ev: Evaluator, args: Args) -> Abstract:
     size = _size("memcpy", args[2])
     _fits("memcpy", source, size)
     _fits("memcpy", destination, size)
-    ev.b.copy(destination.base, destination.offset, source.base, source.offset, size)
+    memory.check_place(destination, "memcpy()")
+    paddings.overwritten(ev.b, destination.ctype)
+    memory.copy(ev.b, destination, source, size)
     return NONE
 
 
@@ -324,7 +374,7 @@ def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
                 0, f"mem_eq() of {size} bytes exceeds the constant", hints=(f"it has {hints.count(len(data), 'byte')}",)
             )
         _fits("mem_eq", ref, size)
-        return arith.from_bool(memory.equal_bytes(ev.b, ref, data[:size]))
+        return arith.from_bool(contents.equal_bytes(ev.b, ref, data[:size]))
     other = _memory(ev, "mem_eq", right)
     sizes = ctypes.sizeof(ref.ctype), ctypes.sizeof(other.ctype)
     size = _size("mem_eq", args[2]) if len(args) == 3 else sizes[0]
@@ -336,7 +386,7 @@ def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
         )
     _fits("mem_eq", ref, size)
     _fits("mem_eq", other, size)
-    return arith.from_bool(memory.equal(ev.b, ref, other, size))
+    return arith.from_bool(contents.equal(ev.b, ref, other, size))
 
 
 def _constant_bytes(value: Const) -> bytes:
@@ -352,6 +402,7 @@ def _packet_copy(ev: Evaluator, args: Args) -> Abstract:
     destination = _memory(ev, "packet_copy", args[2])
     size = _size("packet_copy", args[3]) if len(args) == 4 else ctypes.sizeof(destination.ctype)
     _fits("packet_copy", destination, size)
+    memory.check_place(destination, "packet_copy()")
     status = _Marshal(ev, HELPERS["skb_load_bytes"]).call((args[0], args[1], destination, Const(size)))
     return arith.from_bool(ev.b.compare(Op.EQ, arith.to_ir(ev.b, status), const(0)))
 
@@ -375,7 +426,7 @@ def _load_skb(size: int) -> Callable[[Evaluator, Args], Abstract]:
         if isinstance(offset, Const) and isinstance(offset.obj, int):
             if not -(1 << 31) <= offset.obj < 1 << 31:
                 raise TypeMismatch(
-                    0, f"no packet has an offset of {offset.obj}", hints=("offsets have 32 bits, with a sign",)
+                    0, f"no packet has an offset of {short(offset.obj)}", hints=("offsets have 32 bits, with a sign",)
                 )
             return Run(ev.b.emit(Op.PACKET, [ev.b.context], I64, (size, int(offset.obj))))
         index = arith.to_ir(ev.b, offset, f"the offset of {name}() is an integer")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable, Iterator
+import enum
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from ...btf.shapes import Items as KernelItems
-from ...exception import LimitExceeded, TypeMismatch
-from ..ir.ops import Op
-from ..ir.types import I64, U64
-from ..ir.values import Value, const
-from . import arith, iterators, memory
+from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
+from ..ir.values import Value
+from . import arith, counters, host, iterators, memory, overrides, semantics, special, storage
 from .builder import Builder
 from .describe import describe
 from .iterators import MAX_ITEMS, arrived, heap_object
@@ -25,6 +26,7 @@ from .values import (
     DictView,
     GeneratorOf,
     Items,
+    IteratorRef,
     KernelRef,
     ListRef,
     Map,
@@ -36,7 +38,8 @@ from .values import (
 )
 
 __all__ = [
-    "MAX_ITEMS", "each", "heap_object", "item_at", "known_items", "length", "make_iterator", "make_reversed", "unpack",
+    "MAX_ITEMS", "each", "heap_object", "item_at", "known_items", "length", "make_iterator", "make_reversed", "stored",
+    "unpack",
 ]  # fmt: skip
 
 _ITERABLES: Final = (Iterable, ctypes.Array)
@@ -61,38 +64,76 @@ def each(b: Builder, state: State, value: Abstract) -> Iterator[Abstract] | None
     if isinstance(value, DictView):
         return iter(iterators.view_items(value.kind, heap_object(state, value.owner)))
     if isinstance(value, TupleOf):
+        special.refuse_iteration(value)
         return iter(value.items)
+    if isinstance(value, Const) and type(value.obj) is enum.EnumMeta:
+        members: list[Any] = list(value.obj)
+        return iter([wrap(member) for member in members])
     if isinstance(value, Const) and isinstance(value.obj, _ITERABLES) and not isinstance(value.obj, type):
         iterators.check_captured(value.obj)
-        return iter(_constants(value.obj))
+        return iter(_constants(b, value.obj))
     if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
+        special.refuse_iteration(value)
         b.guard_not_null(value.base, "TypeError")
+        if value.ctype._length_ > MAX_ITEMS:
+            raise iterators.too_many()
         return (memory.load(b, memory.element(value, i)) for i in range(value.ctype._length_))
     return None
 
 
-def _constants(obj: Any) -> tuple[Abstract, ...]:
-    found: list[Abstract] = []
-    for item in obj:
-        found.append(wrap(item))
-        if len(found) > MAX_ITEMS:
-            raise LimitExceeded(
-                0,
-                f"more than {MAX_ITEMS} items to iterate over while compiling",
-                hints=("a loop over range() runs at run time; keep large tables in an array map",),
-            )
-    return tuple(found)
+def stored(b: Builder, state: State, value: Abstract) -> Iterator[Abstract] | None:
+    """The items that the operations of a built-in type read directly; the same as ``each`` for all else."""
+    if isinstance(value, TupleOf):
+        return iter(value.items)
+    items = storage.items(value.obj) if isinstance(value, Const) else None
+    return each(b, state, value) if items is None else iter(_wrapped(list(itertools.islice(items, MAX_ITEMS + 1))))
+
+
+def _constants(b: Builder, obj: Any) -> tuple[Abstract, ...]:
+    """The items that CPython comes to."""
+    return _walked(b, obj, _first, "__iter__")
+
+
+def _walked(b: Builder, obj: Any, walk: Callable[[Any], list[Any]], *names: str) -> tuple[Abstract, ...]:
+    """The items that CPython comes to by the methods ``names`` of the object's class, if it has them."""
+    readers = {name: reader for name in names if (reader := overrides.written(Const(obj), name)) is not None}
+    for name, reader in readers.items():
+        if special.runs(reader, Const(obj)):
+            raise UnsupportedSyntax(0, f"{type(obj).__name__}.{name}() has to do with maps, and can't go through them "
+                                    "in a program", hints=("loop over a range, and index the object",))  # fmt: skip
+    return _wrapped(host.run(b, f"{type(obj).__name__}.{next(iter(readers), names[0])}()", walk, obj))
+
+
+def _wrapped(found: list[Any]) -> tuple[Abstract, ...]:
+    if len(found) > MAX_ITEMS:
+        raise LimitExceeded(
+            0,
+            f"more than {MAX_ITEMS} items to iterate over while compiling",
+            hints=("a loop over range() runs at run time; keep large tables in an array map",),
+        )
+    return tuple(wrap(item) for item in found)
+
+
+def _first(obj: Any) -> list[Any]:
+    return list(itertools.islice(obj, MAX_ITEMS + 1))
+
+
+def _last(obj: Any) -> list[Any]:
+    return list(itertools.islice(reversed(obj), MAX_ITEMS + 1))
 
 
 def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
     """``iter(value)``. What may change while it is iterated over is read item by item."""
+    if isinstance(value, IteratorRef) and ends_at_run_time(state, value):
+        return side_by_side(b, state, value) or value
     if isinstance(value, iterators.ITERATORS):
         return value
     if isinstance(value, RangeOf):
-        return _counter(b, value)
+        return counters.of_range(b, value)
     if isinstance(value, Const) and isinstance(value.obj, range):
-        return Counter(Const(value.obj.start), Const(value.obj.stop), value.obj.step)
+        return counters.of_constants(value.obj)
     if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
+        special.refuse_iteration(value)
         b.guard_not_null(value.base, "TypeError")
         return Counter(Const(0), Const(value.ctype._length_), 1, array=value)
     if isinstance(value, (ListRef, DictRef, DictView)):
@@ -114,6 +155,9 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
 
 def make_reversed(b: Builder, state: State, value: Abstract) -> Abstract | None:
     """``reversed(value)``'s iterator; None for what has no known length."""
+    special.refuse_iteration(value, "__reversed__", "__len__", "__getitem__")
+    if isinstance(value, Const) and not iterators.is_used_up(value.obj):
+        return Items(_walked(b, value.obj, _last, "__reversed__", "__len__", "__getitem__"))
     if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
         b.guard_not_null(value.base, "TypeError")
         return Counter(Const(value.ctype._length_ - 1), Const(-1), -1, array=value)
@@ -123,20 +167,44 @@ def make_reversed(b: Builder, state: State, value: Abstract) -> Abstract | None:
     return None if items is None else Items(items[::-1])
 
 
-def _counter(b: Builder, numbers: RangeOf) -> Counter:
-    """Counts through a range. Downwards from a u64 the distance to the end is counted, since a u64 that passes
-    zero is large again and would never end."""
-    start, stop = arith.to_ir(b, numbers.start), arith.to_ir(b, numbers.stop)
-    if numbers.step > 0 or start.type != U64:
-        return Counter(numbers.start, numbers.stop, numbers.step)
-    distance = b.emit(Op.SUB, [start, stop], I64)
-    left = b.emit(Op.SELECT, [b.compare(Op.GT, start, stop), distance, const(0)], I64)
-    return Counter(arith.from_ir(left), Const(0), numbers.step, Run(arith.cast(b, stop, U64)))
-
-
 def item_at(b: Builder, array: Ref, number: Value) -> Abstract:
     """The item of an array that a loop at run time has come to."""
     return memory.load(b, memory.index(b, array, Run(arith.as_u64(b, number))))
+
+
+def row_at(b: Builder, parts: Sequence[Abstract], number: Abstract) -> Abstract:
+    """What the parts have at a number that a loop at run time has come to."""
+    return semantics.tuple_of([_part_at(b, part, number) for part in parts])
+
+
+def _part_at(b: Builder, part: Abstract, number: Abstract) -> Abstract:
+    assert isinstance(part, Counter)
+    if part.parts:
+        return row_at(b, part.parts, number)
+    if part.array is not None:
+        return item_at(b, part.array, arith.to_ir(b, number))
+    return counters.item(b, replace(part, current=number))
+
+
+def side_by_side(b: Builder, state: State, value: Abstract) -> Counter | None:
+    """Through what may run at run time beside something else, as turns that are counted up from 0; None for what may
+    not. A counter that was made before belongs to the loop from now on."""
+    if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype):
+        made = make_iterator(b, state, value)
+        return made if isinstance(made, Counter) else None
+    if ends_at_run_time(state, value) and isinstance(value, IteratorRef):
+        taken = heap_object(state, value)
+        iterators.lose(state, value, "a loop")
+        return taken if taken.parts else None
+    return counters.counted(b, value)
+
+
+def ends_at_run_time(state: State, value: Abstract) -> bool:
+    """Whether only run time knows how many items there are."""
+    if isinstance(value, IteratorRef):
+        inside = state.heap.get(value.ident)
+        return isinstance(inside, Counter) and bool(inside.parts)
+    return isinstance(value, RangeOf)
 
 
 def unpack(b: Builder, state: State, value: Abstract, count: int) -> tuple[Abstract, ...]:

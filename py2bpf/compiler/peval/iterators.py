@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
@@ -86,7 +87,7 @@ def made(state: State, ident: int, value: Abstract) -> Abstract:
         return value
     items = tuple(wrap(item) for item in itertools.islice(value.obj, MAX_ITEMS + 1))
     if len(items) > MAX_ITEMS:
-        raise _too_many()
+        raise too_many()
     return named(state, ident, Items(items))
 
 
@@ -132,8 +133,11 @@ def _count(b: Builder, iterator: Counter) -> tuple[Abstract, Abstract | None]:
     assert isinstance(current, Const) and isinstance(stop, Const)
     if not range(current.obj, stop.obj, iterator.step):
         return _ENDED, None
-    following = Counter(Const(current.obj + iterator.step), stop, iterator.step, iterator.base, iterator.array)
-    return following, current if iterator.array is None else memory.load(b, memory.element(iterator.array, current.obj))
+    following = replace(iterator, current=Const(current.obj + iterator.step))
+    if iterator.array is not None:
+        return following, memory.load(b, memory.element(iterator.array, current.obj))
+    assert isinstance(iterator.base, Const)
+    return following, Const(iterator.base.obj + iterator.scale * current.obj)
 
 
 def _walk(b: Builder, state: State, iterator: Walk) -> tuple[Abstract, Abstract | None]:
@@ -156,9 +160,16 @@ def _zip(b: Builder, state: State, iterator: Zipped) -> tuple[Abstract, Abstract
     for i, inner in enumerate(inners):
         inners[i], item = advance(b, state, inner)
         if item is None:
-            return Zipped(tuple(inners)), None
+            if iterator.strict and (i or not _all_end(b, state, inners[1:])):
+                b.exit("ValueError")
+            return replace(iterator, inners=tuple(inners)), None
         row.append(item)
-    return (Zipped(tuple(inners)), semantics.tuple_of(row)) if row else (_ENDED, None)
+    return (replace(iterator, inners=tuple(inners)), semantics.tuple_of(row)) if row else (_ENDED, None)
+
+
+def _all_end(b: Builder, state: State, inners: list[Abstract]) -> bool:
+    """Whether none of them has another item."""
+    return all(advance(b, state, inner)[1] is None for inner in inners)
 
 
 def rest(b: Builder, state: State, iterator: Abstract) -> Iterator[Abstract]:
@@ -168,10 +179,10 @@ def rest(b: Builder, state: State, iterator: Abstract) -> Iterator[Abstract]:
         if item is None:
             return
         yield item
-    raise _too_many()
+    raise too_many()
 
 
-def _too_many() -> LimitExceeded:
+def too_many() -> LimitExceeded:
     return LimitExceeded(
         0, f"more than {MAX_ITEMS} items to iterate over while compiling",
         hints=("a loop over range() runs at run time; keep large tables in an array map",),

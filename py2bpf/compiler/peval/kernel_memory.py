@@ -10,17 +10,18 @@ import ctypes
 import inspect
 import sys
 import types
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ...btf.shapes import MAX_COPY, Items, KernelType, KernelTypes, Number, Place, Pointer, Record, Shape
+from ...btf.shapes import MAX_COPY, Items, KernelType, KernelTypes, Number, Place, Pointer, Record, Shape, UnknownName
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...uapi.helpers import HELPERS
 from ..ir.ops import Op
 from ..ir.types import I64, U64
 from ..ir.values import Value, const
-from . import arith, hints, memory
+from . import arith, hints, host, memory, slices
 from .builder import Builder
-from .describe import describe
+from .describe import describe, short
 from .values import NONE, Abstract, Const, KernelRef, Ref, Run, SliceOf
 
 if TYPE_CHECKING:
@@ -59,12 +60,15 @@ def construct(ev: Evaluator, type: KernelType, args: Args, kwargs: Kwargs) -> Ab
     return _typed(ev, type, args[0])
 
 
+def unknown(error: UnknownName) -> TypeMismatch:
+    """For a name that the kernel's types don't have."""
+    return TypeMismatch(0, f"the kernel has no struct, union or enumerator {error.name!r}", hints=(error.hint,))
+
+
 def _typed(ev: Evaluator, type: KernelType, value: Abstract) -> Abstract:
     shape = type.record()
     if shape is None:
-        known = " or ".join(f"kernel.{name}" for name in type.types.near(type.__name__))
-        found = f"did you mean {known}?" if known else "bpftool btf dump shows all"
-        raise TypeMismatch(0, f"the kernel has no struct or union {type.__name__!r}", hints=(found,))
+        raise unknown(UnknownName(type.__name__, type.types.near(type.__name__)))
     if isinstance(value, Const) and value.obj is None:
         return NONE
     if isinstance(value, KernelRef):
@@ -104,7 +108,8 @@ def _noted(fn: types.FunctionType, note: Any) -> KernelType | None:
         captured = inspect.getclosurevars(fn).nonlocals if base in fn.__code__.co_freevars else fn.__globals__
         note = captured.get(base)
         for name in path:
-            note = getattr(note, name, None) if isinstance(note, (types.ModuleType, KernelTypes)) else None
+            note = note.named(name) if isinstance(note, KernelTypes) else getattr(note, name, None) if isinstance(
+                note, types.ModuleType) else None
     return note if isinstance(note, KernelType) else None
 
 
@@ -217,22 +222,26 @@ def _known(shape: Items, index: int) -> int:
         return index
     if not -shape.length <= index < shape.length:
         last = f"its indices are 0 to {shape.length - 1}" if shape.length else "it is counted from its start"
-        raise TypeMismatch(0, f"index {index} is out of the bounds of a {shape.text}", hints=(last,))
+        raise TypeMismatch(0, f"index {short(index)} is out of the bounds of a {shape.text}", hints=(last,))
     return index % shape.length
+
+
+def _from_the_start(key: slice) -> range:
+    return range(0 if key.start is None else key.start, 0 if key.stop is None else key.stop)
 
 
 def _sliced(ev: Evaluator, ref: KernelRef, shape: Items, key: Abstract) -> Abstract:
     """``array[start:stop]``: a copy on the stack."""
-    if not isinstance(key, Const) or key.obj.step not in (None, 1):
+    if not isinstance(key, Const) or not (key.obj.step is None or (type(key.obj.step) is int and key.obj.step == 1)):
         raise TypeMismatch(
             0,
             "a slice of the kernel's memory has constant bounds and step 1",
             hints=("read the items one by one: a[i]",),
         )
     if shape.length:
-        chosen = range(shape.length)[key.obj]
+        chosen = slices.chosen(ev.b, key.obj, shape.length)
     else:
-        chosen = range(key.obj.start or 0, key.obj.stop or 0)
+        chosen = host.run(ev.b, "the slice", _from_the_start, key.obj)
         chosen = range(0) if chosen.start < 0 or chosen.stop < 0 else chosen
     size = len(chosen) * shape.element.size
     if not isinstance(shape.element, Number) or not 0 < size <= MAX_COPY:
@@ -248,7 +257,7 @@ def _slice(ev: Evaluator, ref: KernelRef, shape: Items, start: int, length: int)
     element = _number(shape.element)
     ctype = ctypes.c_char if element.is_char else element.ctype
     at = address(ev.b, KernelRef(ref.address, ref.offset + start * element.size, shape, False))
-    return _copy(ev, at, ctype * length, length * element.size)
+    return replace(memory.as_text(_copy(ev, at, ctype * length, length * element.size)), copied=True)
 
 
 def read_only(ref: KernelRef) -> UnsupportedSyntax:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from ... import padding
+from ...padding import is_field
+
 
 class Scalar(NamedTuple):
     """A number in memory. ``kind`` is 'int', 'bool', 'char' or 'pointer'; ``swapped``: not in host order."""
@@ -97,7 +100,10 @@ def members(ctype: Any) -> dict[str, Member]:
     table: dict[str, Member] = {}
     for cls in reversed(ctype.__mro__):
         for name, field_type, *width in cls.__dict__.get("_fields_", ()):
-            descriptor = getattr(ctype, name)
+            descriptor = cls.__dict__.get(name)
+            if not is_field(descriptor):  # something else took its name, and hides it
+                table.pop(name, None)
+                continue
             bits = _bits(descriptor) if width else None
             table[name] = Member(descriptor.offset, field_type, bits)
         for name in cls.__dict__.get("_anonymous_", ()):
@@ -114,6 +120,11 @@ def _bits(descriptor: Any) -> tuple[int, int]:
     return descriptor.size & 0xFFFF, descriptor.size >> 16
 
 
+def is_strict(ctype: Any) -> bool:
+    """Whether it is a py2bpf.Struct, whose fields take no number that they can't hold."""
+    return bool(getattr(ctype, "_strict_", False))
+
+
 OVERRIDES: Final = ("__init__", "__new__", "__bool__", "__len__", "__getattribute__", "__setattr__")
 """Methods that Python calls where programs go straight to memory."""
 
@@ -121,7 +132,7 @@ OVERRIDES: Final = ("__init__", "__new__", "__bool__", "__len__", "__getattribut
 @lru_cache(maxsize=512)
 def override(ctype: Any) -> str | None:
     """A method of OVERRIDES that a struct's or union's classes define in Python."""
-    own = [vars(cls) for cls in ctype.__mro__ if is_record(cls)]
+    own = [vars(cls) for cls in ctype.__mro__ if is_record(cls) and "_strict_" not in vars(cls)]
     return next((name for name in OVERRIDES for names in own if isinstance(names.get(name), _METHODS)), None)
 
 
@@ -130,15 +141,11 @@ _METHODS: Final = (types.FunctionType, staticmethod)
 
 @lru_cache(maxsize=512)
 def has_padding(ctype: Any) -> bool:
-    """Whether some byte of the type belongs to no field (or to one bit field among several)."""
+    """Whether stores to all fields leave some bytes of the type as they were, or read them: beside bit fields."""
     if is_array(ctype):
         return has_padding(ctype._type_)
     if not is_record(ctype):
         return False
-    covered = bytearray(ctypes.sizeof(ctype))
-    for member in members(ctype).values():
-        size = ctypes.sizeof(member.ctype)
-        if member.bits is not None or has_padding(member.ctype):
-            return True
-        covered[member.offset : member.offset + size] = b"\1" * size
-    return 0 in covered
+    if any(member.bits is not None or has_padding(member.ctype) for member in members(ctype).values()):
+        return True
+    return any(padding.of(ctype).gaps())

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from ...exception import InternalCompilerError, Span, UnsupportedSyntax
 from ..bytecode.canonical import Loop
 from ..ir.ops import Op as IrOp
 from ..ir.types import I64, U64, Int
 from ..ir.values import Block, Function, Value, connect, const
-from . import arith, memory, records
+from . import arith, counters, memory, records, variables
 from .describe import describe, differ
 from .frames import Frame, LoopPlan, Restart
-from .state import State, cast_at, join_pointers, kernel_address_at, option_at, point_at, same
-from .values import UNASSIGNED, Abstract, Const, Counter, KernelRef, Option, Ref, Run, TupleOf, Unbound, wrap
+from .state import State, cast_at, join_pointers, join_texts, kernel_address_at, option_at, point_at, same
+from .values import UNASSIGNED, Abstract, Const, Counter, KernelRef, Option, Ref, Run, TupleOf, Unbound, Variable, wrap
+
+_NO_LIST: Final = (
+    "use a ctypes array or a map, or loop over constants",
+    "sum(), min(), max(), any() and all() need no list: leave the brackets out, sum(x for x in range(n))",
+)
 
 
 class RunTimeLoop:
@@ -42,7 +47,8 @@ class RunTimeLoop:
             state.locals[name] = self._slot(("local", name), state.locals[name])
         variable = frame.loop_variable(loop, state)
         if variable is not None and variable not in state.locals:
-            state.locals[variable] = self._slot(("local", variable), Const(0))
+            first = Variable(frame.slots[variable], True) if variable in frame.slots else Const(0)
+            state.locals[variable] = self._slot(("local", variable), first)
         for name in loop.stored - state.locals.keys():
             state.locals[name] = Unbound("only the loop assigns it, and the loop may run zero times")
         stored = {frame.cell_ids[name] for name in loop.stored if name in frame.cell_ids}
@@ -51,6 +57,7 @@ class RunTimeLoop:
         if frame.is_for(loop):
             counter = state.stack[-1]
             assert isinstance(counter, Counter)
+            counter = counters.at_run_time(counter)
             current = self._slot(("stack", len(state.stack) - 1), counter.current)
             state.stack[-1] = replace(counter, current=current)
         self.state = state.copy()
@@ -78,12 +85,16 @@ class RunTimeLoop:
         wanted = self.plan.types.get(slot)
         if isinstance(wanted, str):
             return Unbound(wanted)
+        if isinstance(value, Variable):
+            if wanted is None or isinstance(wanted, Int):
+                return Variable(value.slot, value.signed and wanted != U64)
+            value = variables.read_at(pred, value)
         if isinstance(value, Option) or isinstance(wanted, Option):
-            return self._option_phi(slot, value, pred)
+            return self._option_phi(slot, value, pred, wanted)
         if arith.is_int(value) and isinstance(value, (Run, Const)):
             ir = value.ir if isinstance(value, Run) else arith.constant(int(value.obj))
             kind = wanted if isinstance(wanted, Int) else arith.int_type(ir)
-            return Run(self._phi(cast_at(pred, ir, kind)))
+            return Run(self._phi(cast_at(pred, ir, kind)), self._boolean(slot, value))
         if isinstance(value, Ref) or (isinstance(value, Const) and value.obj is None and isinstance(wanted, Ref)):
             model = wanted if isinstance(wanted, Ref) else value
             assert isinstance(model, Ref)
@@ -91,7 +102,7 @@ class RunTimeLoop:
                 return Unbound(records.CARRIED)
             phi = self._phi(point_at(pred, value))
             phi.type = model.ptr if isinstance(wanted, Ref) else join_pointers([model], False)
-            return Ref(phi, 0, model.ctype)
+            return Ref(phi, 0, model.ctype, model.text, model.copied)
         none = isinstance(value, Const) and value.obj is None
         if isinstance(value, KernelRef) or (none and isinstance(wanted, KernelRef)):
             like = wanted if isinstance(wanted, KernelRef) else value
@@ -104,14 +115,18 @@ class RunTimeLoop:
             return TupleOf(items, value.cls)
         return value
 
-    def _option_phi(self, slot: Any, value: Abstract, pred: Block) -> Abstract:
+    def _option_phi(self, slot: Any, value: Abstract, pred: Block, wanted: Any) -> Abstract:
         """An integer or None: whether it's there, and which."""
         parts = option_at(pred, value)
         if parts is None:
             return value
-        number = self._header_phi((*slot, "value"), arith.from_ir(parts[1]))
+        known = arith.boolean(wanted if _is_none(value) and isinstance(wanted, Option) else value)
+        number = self._header_phi((*slot, "value"), arith.number(parts[1], known))
         assert isinstance(number, Run)
-        return Option(self._phi(cast_at(pred, parts[0], I64)), number.ir)
+        return Option(self._phi(cast_at(pred, parts[0], I64)), number.ir, number.boolean)
+
+    def _boolean(self, slot: Any, value: Abstract) -> bool | None:
+        return None if slot in self.plan.mixed else arith.boolean(value)
 
     def _phi(self, initial: Value) -> Value:
         phi = Value(IrOp.PHI, [initial], initial.type, None, self.span)
@@ -129,7 +144,7 @@ class RunTimeLoop:
         for ident, items in self.state.heap.items():
             if state.heap.get(ident) is not items:
                 raise UnsupportedSyntax(0, "a list or dict changes in a loop that runs at run time",
-                                        hints=("use a ctypes array or a map, or loop over constants",))  # fmt: skip
+                                        hints=_NO_LIST)  # fmt: skip
         for phi in block.phis:
             if len(phi.args) != len(block.preds):
                 raise InternalCompilerError("peval", "a loop's phi has no value on a back edge", self.span)
@@ -156,11 +171,19 @@ class RunTimeLoop:
         return value.current
 
     def _back(self, slot: Any, header: Abstract, back: Abstract, pred: Block) -> None:
+        if isinstance(header, Variable) and isinstance(back, Variable):
+            if header.signed and not back.signed:
+                self._replan(slot, U64)
+            return
+        back = variables.read_at(pred, back)
         if isinstance(header, Run) and arith.is_int(back) and isinstance(back, (Run, Const)):
             ir = back.ir if isinstance(back, Run) else arith.constant(int(back.obj))
             kind = arith.int_type(header.ir)
             if kind == I64 and arith.int_type(ir) == U64:
                 self._replan(slot, U64)
+            if header.boolean is not None and arith.boolean(back) is not header.boolean:
+                self.plan.mixed.add(slot)
+                raise Restart
             header.ir.args.append(cast_at(pred, ir, kind))
         elif isinstance(header, Ref) and (isinstance(back, Ref) or (isinstance(back, Const) and back.obj is None)):
             if isinstance(back, Ref) and memory.in_packet(back) is not memory.in_packet(header):
@@ -171,9 +194,9 @@ class RunTimeLoop:
                 self._replan(slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
             refs = [header, back] if isinstance(back, Ref) else [header]
             kind_ = join_pointers(refs, nullable=not isinstance(back, Ref))
-            if kind_ != header.ptr:
-                model = Value(IrOp.PHI, [], kind_)
-                self._replan(slot, Ref(model, 0, header.ctype))
+            found = Ref(Value(IrOp.PHI, [], kind_), 0, header.ctype, join_texts(refs), any(ref.copied for ref in refs))
+            if (kind_, found.text, found.copied) != (header.ptr, header.text, header.copied):
+                self._replan(slot, found)
             header.base.args.append(point_at(pred, back))
         elif isinstance(header, KernelRef) and _kernel_like(header, back):
             pointer = not isinstance(back, KernelRef) or back.pointer
@@ -187,16 +210,17 @@ class RunTimeLoop:
                 self._back((*slot, i), mine, _items(back)[i], pred)
         elif isinstance(header, Option) and (parts := option_at(pred, back)) is not None:
             header.present.args.append(cast_at(pred, parts[0], I64))
-            self._back((*slot, "value"), Run(header.value), arith.from_ir(parts[1]), pred)
+            known = header.boolean if _is_none(back) else arith.boolean(back)
+            self._back((*slot, "value"), Run(header.value, header.boolean), arith.number(parts[1], known), pred)
         elif not same(header, back) and _optional(header) and _optional(back):
-            self._replan(slot, Option(const(0), const(0)))
+            self._replan(slot, Option(const(0), const(0), arith.boolean(back if _is_none(header) else header)))
         elif isinstance(header, Const) and _like(header, back) and not same(header, back):
             self._replan(slot, TupleOf(()))
         elif isinstance(header, Const) and header.obj is None and isinstance(back, Ref):
             if records.is_record(back):
                 self._replan(slot, records.CARRIED)
             kind_ = join_pointers([back], nullable=True)
-            self._replan(slot, Ref(Value(IrOp.PHI, [], kind_), 0, back.ctype))
+            self._replan(slot, Ref(Value(IrOp.PHI, [], kind_), 0, back.ctype, back.text, back.copied))
         elif not same(header, back) and not isinstance(header, Unbound):
             before, after = differ(header, back)
             self._replan(slot, f"it is {before} before the loop and {after} in it")
@@ -206,9 +230,13 @@ class RunTimeLoop:
         raise Restart
 
 
+def _is_none(value: Abstract) -> bool:
+    return isinstance(value, Const) and value.obj is None
+
+
 def _optional(value: Abstract) -> bool:
     """Whether the value is an integer or None."""
-    return arith.is_int(value) or (isinstance(value, Const) and value.obj is None)
+    return arith.is_int(value) or isinstance(value, Variable) or (isinstance(value, Const) and value.obj is None)
 
 
 def _kernel_like(header: KernelRef, back: Abstract) -> bool:

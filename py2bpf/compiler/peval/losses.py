@@ -1,10 +1,13 @@
-"""Counting what a program could not keep, in the map that stands beside each map for that: nobody else knows of it."""
+"""Counting what a program could not keep, in the map that stands beside each map for that: nobody else knows of it.
+
+The compiler only says that the program needs such a map (ProgramSpec.loss_maps); the loader finds or makes it.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from ...uapi.map_types import MapType
+from ...uapi.map_types import LOSS_COUNTER, MapType
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Block, Value, const
@@ -16,19 +19,22 @@ _INSERTING: Final = {
 }
 """The kinds that may have no room for an entry."""
 
+WRITING: Final[dict[str, tuple[int, ...]]] = {"ringbuf_output": (), "perf_event_output": (-28,)}
+"""The helpers that write a record, and the errors that the kernel counts: -ENOSPC, a full perf buffer. Of the others,
+such as -ENOENT and -EOPNOTSUPP on a CPU that has come online since, nobody else knows."""
+
 NOT_LOST: Final = (-17, -2)
 """-EEXIST and -ENOENT: what BPF_NOEXIST and BPF_EXIST ask for."""
 
 
 def _place(b: Builder, map: Map) -> Value:
-    counter = map.obj.lost_counter
-    number = b.map_number(counter, counter.map_spec)
-    return b.emit(Op.MAPVALUE, [], Ptr(Region.VALUE, False, counter.map_spec), number)
+    number = b.loss_counter(map.obj, map.spec)
+    return b.emit(Op.MAPVALUE, [], Ptr(Region.VALUE, False, LOSS_COUNTER), number)
 
 
 def number(b: Builder, map: Map) -> Abstract | None:
     """``m.lost``; None where a map loses nothing that programs count."""
-    if map.spec.kind not in (*_INSERTING, MapType.RINGBUF):
+    if map.spec.kind not in (*_INSERTING, MapType.RINGBUF):  # of a perf buffer's the kernel counts most
         return None
     return Run(b.load(_place(b, map), 0, 8, False))
 
@@ -65,6 +71,6 @@ def whole(b: Builder, status: Value) -> Value:
 
 def count_refused(b: Builder, map: Map, status: Value, expected: tuple[int, ...] = ()) -> Value:
     """Counts an entry that a map took not, where it is of a kind that can be full."""
-    if map.spec.kind in _INSERTING and getattr(map.obj, "lost_counter", None) is not None:
+    if map.spec.kind in _INSERTING:
         count_failure(b, map, status, expected)
     return status

@@ -13,10 +13,10 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, defaults, locks, losses, memory, places, rings, user_rings
+from . import arith, defaults, hints, locks, losses, memory, nevers, paddings, places, rings, user_rings
 from .builder import Builder
-from .describe import describe, type_name
-from .layout import scalar
+from .describe import describe, short, type_name
+from .layout import Scalar, has_padding, scalar
 from .state import cast_at
 from .values import NONE, TRUE, Abstract, Const, Context, Lock, Map, Option, Ref
 
@@ -45,7 +45,12 @@ def pointer(b: Builder, map: Map) -> Value:
 def value(b: Builder, map: Map) -> Ref:
     """The value of an array of one entry, where it lies: no look-up is needed (Linux 5.2)."""
     number = pointer(b, map).attr
-    return Ref(b.emit(Op.MAPVALUE, [], Ptr(Region.VALUE, False, map.spec), number), 0, map.spec.value_type)
+    return entry(b.emit(Op.MAPVALUE, [], Ptr(Region.VALUE, False, map.spec), number), map.spec)
+
+
+def entry(found: Value, spec: MapSpec) -> Ref:
+    """What a look-up found, None where that is null. A char array in a map is text."""
+    return memory.as_text(Ref(found, 0, spec.value_type))
 
 
 def _only_entry(b: Builder, map: Map, key: Abstract) -> Ref | None:
@@ -80,7 +85,7 @@ def key_address(b: Builder, map: Map, key: Abstract) -> Value:
     """The key in memory; an LPM trie's is the address under a full prefix length."""
     spec = map.spec
     if spec.is_global:
-        raise TypeMismatch(0, "a Global has no items and no methods", hints=("its value is g.value",))
+        raise TypeMismatch(0, "a Global has no items and no methods", hints=hints.GLOBAL)
     if spec.kind not in _KEYED:
         raise TypeMismatch(
             0,
@@ -90,7 +95,7 @@ def key_address(b: Builder, map: Map, key: Abstract) -> Value:
     _check_constant(spec, key)
     if spec.kind == MapType.LPM_TRIE:
         return _prefix(b, spec, key)
-    return memory.address_of(b, memory.materialise(b, spec.key_type, key))
+    return memory.address_of(b, memory.key(b, spec.key_type, key))
 
 
 def _check_constant(spec: MapSpec, key: Abstract) -> None:
@@ -103,7 +108,7 @@ def _check_constant(spec: MapSpec, key: Abstract) -> None:
     if not low <= key.obj <= high:
         raise TypeMismatch(
             0,
-            f"the key {key.obj} does not fit a {type_name(spec.key_type)}",
+            f"the key {short(key.obj)} does not fit a {type_name(spec.key_type)}",
             hints=(f"keys of this map are {low} to {high}",),
         )
 
@@ -122,8 +127,13 @@ def _check_index(map: Map, key: Abstract) -> None:
 def _prefix(b: Builder, spec: MapSpec, address: Abstract) -> Value:
     size = ctypes.sizeof(spec.key_type)
     base = b.alloca(4 + size)
+    if has_padding(spec.key_type):
+        b.zero(base, 0, 4 + size)
     b.store(base, 0, 4, const(8 * size))
-    memory.store(b, Ref(base, 4, spec.key_type), address)
+    place = Ref(base, 4, spec.key_type)
+    memory.store(b, place, address)
+    if not paddings.is_clean(b, place):
+        paddings.clear(b, place)
     return base
 
 
@@ -176,8 +186,9 @@ def get_item(b: Builder, map: Map, key: Abstract) -> Abstract:
         return _number_at(b, only) if _is_number(map) else only
     found = lookup(b, map, key_address(b, map, key))
     if not _is_number(map):
-        return Ref(found, 0, map.spec.value_type)
-    return arith.from_ir(_present_or(b, map, found, lambda: const(_default(map))))
+        return entry(found, map.spec)
+    number = arith.from_ir(_present_or(b, map, found, lambda: const(_default(map))))
+    return nevers.stand_in(b, number, _default(map), "m.get(key) is None where the key is missing")
 
 
 def set_item(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
@@ -235,7 +246,7 @@ def update_item(b: Builder, map: Map, key: Abstract, op: str, operand: Abstract)
     change, done = Block(), Block()
     if map.spec.kind in _ARRAYS:
         b.branch(found, change, done)
-        entry = found
+        place = found
     else:
         insert, again = Block(), Block()
         b.branch(found, again, insert)
@@ -244,11 +255,11 @@ def update_item(b: Builder, map: Map, key: Abstract, op: str, operand: Abstract)
         second, inserted = lookup(b, map, address), b.block
         b.jump(again)
         b.start(again)
-        entry = b.phi(again, _in_order(again, {inserted: second}, found), Ptr(Region.VALUE, True, map.spec))
-        b.branch(entry, change, done)
+        place = b.phi(again, _in_order(again, {inserted: second}, found), Ptr(Region.VALUE, True, map.spec))
+        b.branch(place, change, done)
     b.start(change)
-    b.checked.add(entry)
-    update_in_place(b, Ref(entry, 0, map.spec.value_type), op, operand)
+    b.checked.add(place)
+    update_in_place(b, Ref(place, 0, map.spec.value_type), op, operand)
     b.jump(done)
     b.start(done)
 
@@ -269,6 +280,16 @@ def can_be_atomic(ref: Ref) -> bool:
     return kind is not None and kind.size >= 4 and not kind.swapped and ref.offset % kind.size == 0
 
 
+def _instead_of_atomic(ref: Ref, kind: Scalar) -> tuple[str, ...]:
+    if kind.size < 4 or kind.swapped:
+        return ("BPF adds atomically to 32 and 64 bits in host order: use those, a per-CPU map, or a SpinLock",)
+    needed = f"BPF adds atomically to {8 * kind.size} bits at a multiple of {kind.size} bytes"
+    return (
+        f"{needed}, and this number lies at byte {ref.offset} of a packed structure",
+        "don't pack it, put the number where it is aligned, or use a per-CPU map or a SpinLock",
+    )
+
+
 def update_in_place(b: Builder, ref: Ref, op: str, operand: Abstract) -> None:
     """``number op= operand`` in memory; atomic where others see it."""
     kind = scalar(ref.ctype)
@@ -283,7 +304,7 @@ def update_in_place(b: Builder, ref: Ref, op: str, operand: Abstract) -> None:
     if not can_be_atomic(ref):
         raise TypeMismatch(
             0, f"{op}= on a shared {type_name(ref.ctype)} can't be made atomic",
-            hints=("BPF adds atomically to 32 and 64 bits in host order: use those, a per-CPU map, or a SpinLock",),
+            hints=_instead_of_atomic(ref, kind),
         )  # fmt: skip
     if op not in "+-" and not b.target.atomic_alu:
         raise UnsupportedSyntax(
@@ -307,20 +328,36 @@ def _get(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     found = lookup(b, map, key_address(b, map, args[0]))
     default = args[1] if len(args) > 1 else NONE
     if not _is_number(map):
-        return defaults.object_or(b, Ref(found, 0, map.spec.value_type), default)
+        return defaults.object_or(b, entry(found, map.spec), default)
     return _number_or(b, map, found, default)
+
+
+def _delete(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
+    delete_item(b, map, args[0])
+    return NONE
 
 
 def _number_or(b: Builder, map: Map, found: Value, default: Abstract) -> Abstract:
     """The number at ``found``, or the default, which may be None, where that is null."""
     if not defaults.may_be_none(default):
-        return arith.from_ir(_present_or(b, map, found, lambda: arith.to_ir(b, default)))
+        return arith.number(_present_or(b, map, found, lambda: arith.to_ir(b, default)), _boolean(map, default))
     other = default.value if isinstance(default, Option) else const(0)
     value = _present_or(b, map, found, lambda: other)
     there = b.compare(Op.NE, found, const(0))
     if isinstance(default, Option):
         there = b.emit(Op.OR, [there, arith.to_bool(b, default.present)], I64)
-    return Option(there, value)
+    return Option(there, value, _boolean(map, default) if isinstance(default, Option) else _holds_bools(map))
+
+
+def _boolean(map: Map, default: Abstract) -> bool | None:
+    """Whether an entry or the default is a bool in Python, None where that depends on the path."""
+    known = arith.boolean(default)
+    return known if known is _holds_bools(map) else None
+
+
+def _holds_bools(map: Map) -> bool:
+    kind = scalar(map.spec.value_type)
+    return kind is not None and kind.kind == "bool"
 
 
 def _setdefault(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
@@ -329,7 +366,7 @@ def _setdefault(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     _update(b, map, address, value, _NOEXIST)
     found = lookup(b, map, address)
     if not _is_number(map):
-        return Ref(found, 0, map.spec.value_type)
+        return entry(found, map.spec)
     return arith.from_ir(_present_or(b, map, found, lambda: const(_default(map))))
 
 
@@ -341,8 +378,10 @@ def _pop(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     popped: Abstract
     if _is_number(map):
         popped = _number_or(b, map, found, args[1] if len(args) > 1 else Const(_default(map)))
+        if len(args) == 1:
+            nevers.stand_in(b, popped, _default(map), "m.pop(key, None) is None where the key is missing")
     else:
-        popped = defaults.copy_or(b, Ref(found, 0, map.spec.value_type), args[1] if len(args) > 1 else NONE)
+        popped = defaults.copy_or(b, entry(found, map.spec), args[1] if len(args) > 1 else NONE)
     _call(b, "map_delete_elem", [pointer(b, map), address])
     return popped
 
@@ -366,7 +405,8 @@ def _output(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     cpu = const(_CURRENT_CPU)
     cpu.type = U64
     values = [args[0].base, pointer(b, map), cpu, memory.address_of(b, record), size]
-    return arith.from_ir(_call(b, "perf_event_output", values))
+    name = "perf_event_output"
+    return arith.from_ir(losses.count_failure(b, map, _call(b, name, values), losses.WRITING[name]))
 
 
 def _lock(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
@@ -410,8 +450,13 @@ METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Ab
     "submit": (_submit, 1, 1),
     "discard": (_discard, 1, 1),
     "receive": (_receive, 0, 0),
+    "lookup": (_get, 1, 1),
+    "delete": (_delete, 1, 1),
 }
 """Methods that programs may call: handler, fewest and most arguments."""
+
+_OTHER_NAMES: Final = {"lookup", "delete"}
+"""What the original of 2017 called get() and ``del m[key]``."""
 
 def _waiting(b: Builder, map: Map) -> Abstract | None:
     return rings.waiting(b, pointer(b, map)) if map.spec.kind == MapType.RINGBUF else None
@@ -422,6 +467,8 @@ NUMBERS: Final[dict[str, Callable[[Builder, Map], Abstract | None]]] = {"lost": 
 
 SIGNATURES: Final = {
     "get": "m.get(key) or m.get(key, default)",
+    "lookup": "m.get(key)",
+    "delete": "del m[key]",
     "setdefault": "m.setdefault(key, value)",
     "pop": "m.pop(key) or m.pop(key, default)",
     "add": "m.add(key, value)",
@@ -440,7 +487,7 @@ def known_methods(spec: MapSpec) -> list[str]:
         return ["output", *rings.METHODS]
     if spec.kind == MapType.USER_RINGBUF:
         return ["receive"]
-    return [name for name in METHODS if name not in (*rings.METHODS, "receive")]
+    return [name for name in METHODS if name not in {*rings.METHODS, "receive", *_OTHER_NAMES}]
 
 
 def call_method(b: Builder, map: Map, name: str, args: tuple[Abstract, ...]) -> Abstract:

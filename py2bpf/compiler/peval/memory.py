@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from typing import Any
 
+from ... import padding
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...spec import SpinLock
-from ..ir.alignment import alignment, pieces
+from ..ir.alignment import alignment
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Value, const
-from . import arith, hints, locks, places, records
+from . import arith, contents, fits, hints, locks, overlap, paddings, places, records
 from .builder import Builder
-from .describe import describe, type_name
+from .describe import describe, short, type_name
 from .layout import (
     Member,
     Scalar,
@@ -27,7 +27,7 @@ from .layout import (
     override,
     scalar,
 )
-from .values import Abstract, Const, Ref, TupleOf
+from .values import Abstract, Const, OneOf, Ref, TupleOf
 
 
 def new(b: Builder, ctype: Any, zero: bool = True) -> Ref:
@@ -39,6 +39,7 @@ def new(b: Builder, ctype: Any, zero: bool = True) -> Ref:
             0, f"{type_name(ctype)} has no fields or items", hints=("make a class of its own with _fields_",)
         ) from error
     base = b.alloca(size)
+    paddings.made(b, ctype)
     if zero:
         b.zero(base, 0, size)
     return Ref(base, 0, ctype)
@@ -108,14 +109,43 @@ def load_member(b: Builder, ref: Ref, name: str) -> Abstract:
     """``ref.name``."""
     field = member(ref.ctype, name)
     if field.bits is None:
-        return load(b, Ref(ref.base, ref.offset + field.offset, field.ctype))
+        return load(b, Ref(ref.base, ref.offset + field.offset, field.ctype, is_chars(field.ctype)))
     kind = _scalar_of(field.ctype)
     return arith.from_ir(_load_bits(b, ref.base, ref.offset + field.offset, kind, field.bits))
+
+
+def member_place(ref: Ref, name: str) -> Ref:
+    """Where ``ref.name`` is. Raises TypeMismatch for a bit field, which has no address."""
+    field = member(ref.ctype, name)
+    if field.bits is not None:
+        raise TypeMismatch(0, f"the bit field {name!r} has no address",
+                           hints=("give a variable's address, and assign the variable to the bit field",))  # fmt: skip
+    return Ref(ref.base, ref.offset + field.offset, field.ctype)
+
+
+def check_place(ref: Ref, what: str) -> None:
+    """Raises TypeMismatch where something that ``what`` writes would be lost."""
+    if ref.copied and scalar(ref.ctype) is None:
+        raise TypeMismatch(
+            0, f"{what} would write to a copy of what the kernel has",
+            hints=(f"make an object of the program's own: ({type_name(ref.ctype._type_)} * {ref.ctype._length_})()",),
+        )  # fmt: skip
+    if ref.copied:
+        raise TypeMismatch(
+            0, f"{what} would write to a copy: the value that addrof() was given has no place in memory",
+            hints=("give it a variable that is a number, a field or an item: n = 0, then addrof(n)",),
+        )  # fmt: skip
+    if ref.ptr.region is Region.CTX:
+        raise TypeMismatch(
+            0, f"{what} can't write into the context",
+            hints=("give it an object of the program's own, and assign that to the context's",),
+        )  # fmt: skip
 
 
 def store_member(b: Builder, ref: Ref, name: str, value: Abstract) -> None:
     """``ref.name = value``."""
     field = member(ref.ctype, name)
+    fits.check(ref.ctype, name, field, value)
     if field.bits is None:
         store(b, Ref(ref.base, ref.offset + field.offset, field.ctype), value)
         return
@@ -137,6 +167,11 @@ def load(b: Builder, ref: Ref) -> Abstract:
         return Ref(ref.base, ref.offset, ctypes.c_char)  # bytes of length 1
     ir = load_scalar(b, ref.base, ref.offset, kind)
     return arith.from_bool(arith.to_bool(b, ir)) if kind.kind == "bool" else arith.from_ir(ir)
+
+
+def as_text(ref: Ref) -> Ref:
+    """The same memory; of an array of chars what Python has as bytes."""
+    return Ref(ref.base, ref.offset, ref.ctype, is_chars(ref.ctype), ref.copied)
 
 
 def _scalar_of(ctype: Any) -> Scalar:
@@ -162,6 +197,14 @@ def load_scalar(b: Builder, base: Value, offset: int, kind: Scalar) -> Value:
         return ir
     ir = b.emit(Op.BSWAP, [ir], U64 if kind.size == 8 else I64, kind.size)
     return b.emit(Op.TRUNC, [ir], I64, (kind.size, True)) if kind.signed else ir
+
+
+def narrowed(b: Builder, ir: Value, ctype: Any) -> Abstract:
+    """The number of a C type in a register, whose other bits mean nothing."""
+    kind = _scalar_of(ctype)
+    if kind.size == 8:
+        return arith.from_ir(b.emit(Op.CAST, [ir], I64) if kind.signed else arith.as_u64(b, ir))
+    return arith.from_ir(b.emit(Op.TRUNC, [ir], I64, (kind.size, kind.signed)))
 
 
 def store_scalar(b: Builder, base: Value, offset: int, kind: Scalar, ir: Value) -> None:
@@ -232,20 +275,39 @@ def _store_bits(b: Builder, base: Value, offset: int, kind: Scalar, bits: tuple[
 
 def store(b: Builder, ref: Ref, value: Abstract, by_items: bool = False) -> None:
     """Assigns as ctypes does: numbers are truncated, arrays and structs are copied, bytes fill char arrays. What a
-    tuple has is checked before anything is written, except ``by_items``, as in an assignment to a slice."""
+    tuple has is checked before anything is written, except ``by_items``, as in an assignment to a slice. An error says
+    which value it is about."""
+    try:
+        _store(b, ref, value, by_items)
+    except TypeMismatch as error:
+        error.about = value
+        raise
+
+
+def _store(b: Builder, ref: Ref, value: Abstract, by_items: bool) -> None:
     kind = scalar(ref.ctype)
     if kind is not None:
         _store_number(b, ref, kind, value)
     elif isinstance(value, Ref):
         _store_object(b, ref, value)
     elif isinstance(value, Const) and isinstance(value.obj, bytes) and is_chars(ref.ctype):
-        _store_chars(b, ref, value.obj)
+        contents.store_text(b, ref, value.obj)
+    elif isinstance(value, OneOf) and is_chars(ref.ctype) and isinstance(value.options[0], bytes):
+        contents.store_one_of(b, ref, value)
     elif isinstance(value, TupleOf) or (isinstance(value, Const) and isinstance(value.obj, tuple)):
         _store_tuple(b, ref, value if by_items else places.settled(b, ref.ctype, value))
     elif isinstance(value, Const) and isinstance(value.obj, ref.ctype):
-        store_bytes(b, ref.base, ref.offset, bytes(value.obj))
+        contents.store_bytes(b, ref.base, ref.offset, padding.of(ref.ctype).cleared(bytes(value.obj)))
     else:
         raise _needed(ref.ctype, value)
+
+
+def store_raw(b: Builder, ref: Ref, value: Abstract) -> None:
+    """``chars.raw = value``: the bytes alone, without a NUL."""
+    if isinstance(value, Const) and isinstance(value.obj, bytes) and len(value.obj) <= ctypes.sizeof(ref.ctype):
+        contents.store_bytes(b, ref.base, ref.offset, value.obj)
+    else:
+        store(b, ref, value)
 
 
 def _needed(ctype: Any, value: Abstract) -> TypeMismatch:
@@ -285,7 +347,20 @@ def _store_object(b: Builder, ref: Ref, value: Ref) -> None:
     if Region.CTX in (ref.ptr.region, value.ptr.region):
         _copy_numbers(b, ref, value)
     else:
-        b.copy(ref.base, ref.offset, value.base, value.offset, size)
+        if value.ptr.region is not Region.STACK:
+            paddings.overwritten(b, ref.ctype)
+        copy(b, ref, value, size)
+        if size < ctypes.sizeof(ref.ctype):
+            contents.end_text(b, ref, size)
+
+
+def copy(b: Builder, target: Ref, source: Ref, size: int) -> None:
+    """Copies ``size`` bytes, by way of others where the two may overlap."""
+    if overlap.torn(target, source, size):
+        place = b.alloca(size)
+        b.copy(place, 0, source.base, source.offset, size)
+        source = Ref(place, 0, source.ctype)
+    b.copy(target.base, target.offset, source.base, source.offset, size)
 
 
 def _copy_numbers(b: Builder, ref: Ref, value: Ref) -> None:
@@ -300,17 +375,6 @@ def _copy_numbers(b: Builder, ref: Ref, value: Ref) -> None:
     else:
         kind = _scalar_of(value.ctype)
         store_scalar(b, ref.base, ref.offset, kind, load_scalar(b, value.base, value.offset, kind))
-
-
-def _store_chars(b: Builder, ref: Ref, data: bytes) -> None:
-    size = ctypes.sizeof(ref.ctype)
-    if len(data) > size:
-        raise TypeMismatch(
-            0,
-            f"{len(data)} bytes do not fit a {type_name(ref.ctype)}",
-            hints=(f"it holds {hints.count(size, 'byte')}: cut the constant, or use a longer array",),
-        )
-    store_bytes(b, ref.base, ref.offset, data + b"\0" if len(data) < size else data)
 
 
 def _store_tuple(b: Builder, ref: Ref, value: Abstract) -> None:
@@ -353,7 +417,7 @@ def _fill_up(b: Builder, ref: Ref, count: int) -> None:
             store(b, element(ref, i), Const(0))
         return
     begin = count * ctypes.sizeof(ref.ctype._type_)
-    store_bytes(b, ref.base, ref.offset + begin, bytes(ctypes.sizeof(ref.ctype) - begin))
+    contents.store_bytes(b, ref.base, ref.offset + begin, bytes(ctypes.sizeof(ref.ctype) - begin))
 
 
 def element(ref: Ref, index: int) -> Ref:
@@ -370,7 +434,7 @@ def index(b: Builder, ref: Ref, key: Abstract) -> Ref:
         if not -length <= number < length:
             raise TypeMismatch(
                 0,
-                f"index {number} is out of the bounds of a {type_name(ref.ctype)}",
+                f"index {short(number)} is out of the bounds of a {type_name(ref.ctype)}",
                 hints=(f"its indices are 0 to {length - 1}, or {-length} to -1 from the end",),
             )
         return element(ref, number % length)
@@ -404,12 +468,6 @@ def at(b: Builder, ref: Ref, ir: Value) -> Ref:
     return Ref(pointer, ref.offset, ref.ctype._type_)
 
 
-def store_bytes(b: Builder, base: Value, offset: int, data: bytes) -> None:
-    """Writes constant bytes, in the widest pieces that are aligned and fit an immediate."""
-    for at, size in pieces(offset, offset, len(data), min(4, alignment(base))):
-        b.store(base, offset + at, size, const(int.from_bytes(data[at : at + size], sys.byteorder)))
-
-
 def address_of(b: Builder, ref: Ref) -> Value:
     """The object's address as one pointer value; of a part of the context, which helpers don't take, a copy's."""
     if ref.ptr.region is Region.CTX:
@@ -439,58 +497,20 @@ def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
     return ref
 
 
+def key(b: Builder, ctype: Any, value: Abstract) -> Ref:
+    """The value as a key of a map: one value is one key, whatever lies in its padding."""
+    place = materialise(b, ctype, value)
+    if paddings.is_clean(b, place):
+        return place
+    if place is value:
+        place = new(b, ctype, zero=False)
+        b.copy(place.base, 0, value.base, value.offset, ctypes.sizeof(ctype))
+    paddings.clear(b, place)
+    return place
+
+
 def _partial(ctype: Any, value: Abstract) -> bool:
     """Whether storing the value leaves bytes of the type as they were."""
     if isinstance(value, Const) and isinstance(value.obj, bytes):
         return len(value.obj) + 1 < ctypes.sizeof(ctype)
     return isinstance(value, (TupleOf, Const)) or (isinstance(value, Ref) and value.ctype is not ctype)
-
-
-def equal(b: Builder, left: Ref, right: Ref, size: int) -> Value:
-    """Whether ``size`` bytes are the same: 1 or 0."""
-    locks.check_whole(left)
-    locks.check_whole(right)
-    widest = min(alignment(left.base), alignment(right.base))
-
-    def read(ref: Ref, at: int, piece: int) -> Value:
-        return b.load(ref.base, ref.offset + at, piece, False)
-
-    parts = pieces(left.offset, right.offset, size, widest)
-    return _all_equal(b, [(read(left, at, piece), read(right, at, piece)) for at, piece in parts])
-
-
-def equal_bytes(b: Builder, ref: Ref, data: bytes) -> Value:
-    """Whether memory begins with these bytes."""
-    pairs = []
-    for at, piece in pieces(ref.offset, ref.offset, len(data), alignment(ref.base)):
-        expected = const(int.from_bytes(data[at : at + piece], sys.byteorder))
-        pairs.append((b.load(ref.base, ref.offset + at, piece, False), expected))
-    return _all_equal(b, pairs)
-
-
-def _all_equal(b: Builder, pairs: list[tuple[Value, Value]]) -> Value:
-    different = const(0)
-    for x, y in pairs:
-        different = b.emit(Op.OR, [different, b.emit(Op.XOR, [x, y], U64)], U64)
-    return b.compare(Op.EQ, different, const(0))
-
-
-def equals_text(b: Builder, ref: Ref, data: bytes) -> Value:
-    """``chars == data``: the value of a char array in CPython ends before its first NUL."""
-    size = ctypes.sizeof(ref.ctype)
-    if len(data) > size or b"\0" in data:
-        return const(0)
-    return equal_bytes(b, ref, data + b"\0" if len(data) < size else data)
-
-
-def equal_texts(b: Builder, left: Ref, right: Ref) -> Value:
-    """Whether two char arrays hold the same bytes before their first NULs."""
-    sizes = ctypes.sizeof(left.ctype), ctypes.sizeof(right.ctype)
-    different, alive = const(0), const(1)
-    for at in range(max(sizes)):
-        x, y = (b.load(ref.base, ref.offset + at, 1, False) if at < size else const(0)
-                for ref, size in zip((left, right), sizes, strict=True))  # fmt: skip
-        unlike = b.emit(Op.AND, [alive, b.compare(Op.NE, x, y)], I64)
-        different = b.emit(Op.OR, [different, unlike], I64)
-        alive = b.emit(Op.AND, [alive, b.compare(Op.NE, x, const(0))], I64)
-    return b.compare(Op.EQ, different, const(0))

@@ -6,11 +6,13 @@ import ctypes
 from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
+from ...uapi.contexts import CONTEXT_OF
+from ...uapi.prog_types import ProgType
 from ..ir.ops import Op
 from ..ir.types import I64, PACKET_REACH, VIEW
 from ..ir.values import Block, Value, const
 from . import arith, memory
-from .describe import describe, type_name
+from .describe import describe, short, type_name
 from .layout import Scalar, is_char, is_ctype, members, scalar
 from .values import NONE, Abstract, Const, Context, Method, Option, PacketEdge, Ref, Run
 
@@ -30,6 +32,26 @@ def attribute(ev: Evaluator, context: Context, name: str) -> Abstract | None:
         _enter_edges(ev, context)
         return PacketEdge(name)
     return None
+
+
+def is_edge(ev: Evaluator, value: Abstract) -> bool:
+    """Whether a value is where the packet begins or ends; without packet access just a field of the context."""
+    if isinstance(value, PacketEdge) or not isinstance(value, Run) or value.ir.op is not Op.LOAD:
+        return isinstance(value, PacketEdge)
+    context = CONTEXT_OF.get(ProgType(ev.hook.prog_type))
+    fields = members(context.struct) if context is not None else {}
+    places = [fields[name].offset for name in EDGES if name in fields]
+    return value.ir.args[0] is ev.b.context and value.ir.attr[0] in places
+
+
+def how_to_read(ev: Evaluator, key: Abstract) -> tuple[str, ...]:
+    """For who takes the packet for an item of the context: ``skb.data[12]``, ``skb[12:14]``."""
+    at = short(key.obj) if isinstance(key, Const) and isinstance(key.obj, int) else "offset"
+    if ev.hook.packet_access:
+        return (f"the packet's bytes are in a view: ctx.packet(c_uint8, {at}), which is None past its end",)
+    if ev.hook.packet_loads:
+        return (f"load the packet's bytes: py2bpf.funcs.load_skb_byte(skb, {at}), load_skb_short(), load_skb_word()",)
+    return ("name one of its fields",)
 
 
 def _enter_edges(ev: Evaluator, context: Context) -> None:

@@ -50,7 +50,7 @@ def _check_length(ctype: Any, value: Abstract) -> None:
     """Keys, values and records that are tuples have all of an array's items, also of those within. (Where one array is
     assigned to, ctypes fills the rest with zeros.)"""
     if isinstance(value, Const) and isinstance(value.obj, tuple):
-        items: tuple[Abstract, ...] = tuple(map(Const, value.obj))
+        items: tuple[Abstract, ...] = tuple(map(Const, tuple.__iter__(value.obj)))
     elif isinstance(value, TupleOf):
         items = value.items
     else:

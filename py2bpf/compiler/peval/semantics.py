@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op as IrOp
 from ..ir.values import Value, const
-from . import arith, iteration, memory, packets
+from . import arith, contents, giants, hints, host, indices, iteration, memory, packets, presence, ranges, special
 from .builder import Builder
-from .layout import is_char, is_chars, is_record, scalar
+from .layout import is_array, is_char, is_chars, is_record, scalar
 from .state import State
 from .values import (
     Abstract,
     Const,
+    DictRef,
     KernelRef,
     ListRef,
     Map,
+    OneOf,
     Option,
     PacketEdge,
     RangeOf,
@@ -32,7 +35,9 @@ from .values import (
 if TYPE_CHECKING:
     from .evaluator import Evaluator
 
-_AS_PYTHON: Final = ("what is known while compiling is computed by CPython, and fails as there",)
+_ENDS: Final = (ArithmeticError, IndexError, KeyError)
+_SHIFTS: Final = (operator.lshift, operator.rshift)
+"""Whose ValueError is about a negative count."""
 
 
 def use(value: Abstract, name: str) -> Abstract:
@@ -48,25 +53,26 @@ def truth(ev: Evaluator, state: State, value: Abstract) -> Value:
     b = ev.b
     if isinstance(value, Run):
         return value.ir
+    own = special.truth(ev, state, value)
+    if own is not None:
+        return truth(ev, state, own)
     if isinstance(value, Const):
-        return const(int(bool(value.obj)))
+        return arith.to_ir(b, constant_operation(ev, "bool()", bool, value.obj))
     if isinstance(value, Option):
         return arith.both(b, value.present, arith.to_bool(b, value.value))
+    if isinstance(value, OneOf):
+        return contents.chosen(b, value, [const(int(bool(text))) for text in value.options])
     if isinstance(value, Ref):
-        if is_chars(value.ctype):
-            return b.load(value.base, value.offset, 1, False)
-        if is_char(value.ctype):
-            return const(1)  # bytes of length 1, b"\0" too
-        if scalar(value.ctype) is not None:
-            return arith.to_ir(b, memory.load(b, value))
-        if is_record(value.ctype):
-            memory.check_plain(value.ctype)
-        return b.compare(IrOp.NE, value.base, const(0)) if value.ptr.nullable else const(1)
+        return _truth_of_object(b, value)
     if isinstance(value, KernelRef):
         return b.compare(IrOp.NE, value.address, const(0)) if value.pointer else const(1)
+    if isinstance(value, RangeOf) and ranges.has_turns(value):
+        return arith.to_bool(b, ranges.count(b, value))
     if isinstance(value, RangeOf):
         op = IrOp.LT if value.step > 0 else IrOp.GT
         return b.compare(op, arith.to_ir(b, value.start), arith.to_ir(b, value.stop))
+    if isinstance(value, Map) and value.spec.is_global:
+        raise TypeMismatch(0, "a Global is true whatever it holds", hints=hints.GLOBAL)
     if isinstance(value, Map):
         raise UnsupportedSyntax(
             0, "programs can't count a map's items", hints=("whether a key is in it, they can ask: key in m",)
@@ -78,6 +84,26 @@ def truth(ev: Evaluator, state: State, value: Abstract) -> Value:
         raise UnsupportedSyntax(0, "a string with run-time parts has no truth value in a program",
                                 hints=("test the values that it is made of",))  # fmt: skip
     return const(1)
+
+
+def _truth_of_object(b: Builder, ref: Ref) -> Value:
+    """None is false; else text and numbers are true by what they hold, and objects by being there."""
+    if is_record(ref.ctype):
+        memory.check_plain(ref.ctype)
+    if is_chars(ref.ctype) and ref.text is None:
+        raise UnsupportedSyntax(
+            0, "whether this char array is text, or an object that is always true, depends on the path",
+            hints=("test the text: if chars.value",),
+        )  # fmt: skip
+    if is_array(ref.ctype) and not ref.ctype._length_:
+        return const(0)
+    if is_chars(ref.ctype) and ref.text:
+        return presence.where_there(b, ref.base, lambda: b.load(ref.base, ref.offset, 1, False), lambda: const(0))
+    if scalar(ref.ctype) is not None and not is_char(ref.ctype):  # a c_char is bytes of length 1, b"\0" too
+        return presence.where_there(
+            b, ref.base, lambda: arith.to_bool(b, arith.to_ir(b, memory.load(b, ref))), lambda: const(0)
+        )
+    return b.compare(IrOp.NE, ref.base, const(0)) if ref.ptr.nullable else const(1)
 
 
 def is_none(ev: Evaluator, value: Abstract) -> Value:
@@ -95,21 +121,20 @@ def is_none(ev: Evaluator, value: Abstract) -> Value:
 
 def constant_operation(ev: Evaluator, what: str, operation: Callable[..., Any], *args: Any) -> Abstract:
     """Runs an operation on constants now. What the program itself would raise at run time ends the path."""
+    ends = (*_ENDS, ValueError) if operation in _SHIFTS else _ENDS
     try:
-        return wrap(operation(*args))
-    except (ArithmeticError, IndexError, KeyError) as error:
+        return wrap(host.run(ev.b, what, operation, *args, raises=ends))
+    except ends as error:
         ev.b.exit(type(error).__name__)
-    except ValueError as error:
-        if "shift" in str(error):
-            ev.b.exit("ValueError")
-        raise TypeMismatch(0, f"{what} fails while compiling: {error}", hints=_AS_PYTHON) from error
-    except TypeError as error:
-        raise TypeMismatch(0, f"{what} fails while compiling: {error}", hints=_AS_PYTHON) from error
 
 
 def operate(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
     """``left op right``."""
+    own = special.binary(ev, state, op, left, right)
+    if own is not None:
+        return own
     if isinstance(left, Const) and isinstance(right, Const):
+        giants.check(op, left.obj, right.obj)
         return constant_operation(ev, f"the operator {op}", arith.PYTHON[op], left.obj, right.obj)
     formats = op == "%" and isinstance(left, Const) and isinstance(left.obj, (str, bytes))
     if formats or (op == "+" and (isinstance(left, Text) or isinstance(right, Text))):
@@ -118,8 +143,13 @@ def operate(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstrac
         joined = concatenate(ev, state, left, right)
         if joined is not None:
             return joined
+    if op == "|" and (united := union(ev, state, left, right)) is not None:
+        made = DictRef(ev.ident())
+        state.heap[made.ident] = united
+        return made
     if op == "*":
-        for sequence, count in ((left, right), (right, left)):
+        for sequence, times in ((left, right), (right, left)):
+            count = indices.number(ev.b, times)
             if isinstance(sequence, (ListRef, TupleOf)) and isinstance(count, Const) and isinstance(count.obj, int):
                 return repeat(ev, state, sequence, count.obj)
     if isinstance(left, PacketEdge) and isinstance(right, PacketEdge) and op == "-":
@@ -136,23 +166,50 @@ def plus_one(b: Builder, number: Abstract) -> Abstract:
 
 def repeat(ev: Evaluator, state: State, sequence: ListRef | TupleOf, count: int) -> Abstract:
     """``sequence * count``."""
-    if isinstance(sequence, TupleOf):
-        return tuple_of(sequence.items * count)
-    items: tuple[Abstract, ...] = iteration.heap_object(state, sequence)
-    if len(items) * count > iteration.MAX_ITEMS:
-        raise TypeMismatch(0, f"a list of more than {iteration.MAX_ITEMS} items", hints=("use an array map",))
-    return new_list(ev, state, items * count)
+    items = sequence.items if isinstance(sequence, TupleOf) else iteration.heap_object(state, sequence)
+    count = max(count, 0)
+    check_count(len(items) * count)
+    return new_list(ev, state, items * count) if isinstance(sequence, ListRef) else tuple_of(items * count)
+
+
+def check_count(count: int) -> None:
+    """Raises the error for a list or tuple that takes too much memory, before anything of its size is made. It is
+    final: compiled in another way it would have as many."""
+    if count > iteration.MAX_ITEMS:
+        hint = ("use an array map",)
+        error = TypeMismatch(0, f"a list or tuple of more than {iteration.MAX_ITEMS} items", hints=hint)
+        error.final = True
+        raise error
+
+
+def is_list(value: Abstract) -> bool:
+    """Whether it is a list, made by the program or captured."""
+    return isinstance(value, ListRef) or (isinstance(value, Const) and isinstance(value.obj, list))
 
 
 def concatenate(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Abstract | None:
     """``left + right`` of two sequences of the same kind."""
-    if isinstance(left, ListRef) and isinstance(right, ListRef):
-        return new_list(ev, state, iteration.heap_object(state, left) + iteration.heap_object(state, right))
+    if is_list(left) and is_list(right):
+        lists = [tuple(iteration.stored(ev.b, state, value) or ()) for value in (left, right)]
+        check_count(len(lists[0]) + len(lists[1]))
+        return new_list(ev, state, [*lists[0], *lists[1]])
     tuples = [v for v in (left, right) if isinstance(v, TupleOf) or (isinstance(v, Const) and isinstance(v.obj, tuple))]
     if len(tuples) < 2:
         return None
-    first, second = (iteration.known_items(ev.b, state, v) or () for v in tuples)
+    first, second = (tuple(iteration.stored(ev.b, state, v) or ()) for v in tuples)
+    check_count(len(first) + len(second))
     return tuple_of(first + second)
+
+
+def union(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> dict[Any, Abstract] | None:
+    """What ``left | right`` of two dicts holds; None for anything else. Dicts of classes may have their own ``|``."""
+    parts: list[dict[Any, Abstract]] = []
+    for value in (left, right):
+        if isinstance(value, DictRef):
+            parts.append(iteration.heap_object(state, value))
+        elif isinstance(value, Const) and type(value.obj) is dict:
+            parts.append({key: wrap(item) for key, item in value.obj.items()})
+    return {**parts[0], **parts[1]} if len(parts) == 2 else None
 
 
 def tuple_of(items: list[Abstract] | tuple[Abstract, ...]) -> Abstract:

@@ -5,14 +5,11 @@ A list that a slice gave remembers where it is from, so that ``a.x[:4] = b.x[:4]
 
 from __future__ import annotations
 
-import ctypes
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...exception import TypeMismatch, UnsupportedSyntax
-from ..ir.ops import Op
-from ..ir.types import Region
-from ..ir.values import Value
-from . import hints, iteration, memory, semantics
+from . import hints, host, iteration, memory, overlap, semantics, special
+from .builder import Builder
 from .describe import describe, type_name
 from .layout import is_aggregate, is_array, is_chars
 from .state import State
@@ -25,6 +22,10 @@ IN_REGISTERS: Final = 8
 """A copy of more items is made in memory: that many may not fit the registers."""
 
 
+READ_ONE_BY_ONE: Final = ("read the items one by one, in a loop over a constant range: for k in range(2): a[i + k]",)
+WRITE_ONE_BY_ONE: Final = ("assign the items one by one: a[i] = x, then a[i + 1] = y",)
+
+
 class Taken(NamedTuple):
     """Where a list's ``items`` are from: the array ``source``, as it was when the builder had counted ``writes``, and
     ``kept``, the copy of it in memory (``source`` where the items were loaded)."""
@@ -35,19 +36,29 @@ class Taken(NamedTuple):
     writes: int
 
 
+def chosen(b: Builder, key: slice, length: int) -> range:
+    """The places of a slice among so many items. Its bounds may be anything, and most of it Python refuses."""
+    return host.run(b, "the slice", _among, key, length)
+
+
+def _among(key: slice, length: int) -> range:
+    return range(length)[key]
+
+
 def read(ev: Evaluator, state: State, ref: Ref, key: slice) -> Abstract:
     """``array[key]``: a list; of an array of chars the part itself."""
     ev.b.guard_not_null(ref.base, "TypeError")
-    chosen = range(ref.ctype._length_)[key]
+    places = chosen(ev.b, key, ref.ctype._length_)
     if is_chars(ref.ctype):
-        return _part(ref, chosen)
-    if chosen.step == 1:
-        return copied(ev, state, _part(ref, chosen))
-    return semantics.new_list(ev, state, [memory.load(ev.b, memory.element(ref, i)) for i in chosen])
+        return _part(ref, places)
+    if places.step == 1:
+        return copied(ev, state, _part(ref, places))
+    return semantics.new_list(ev, state, [memory.load(ev.b, memory.element(ref, i)) for i in places])
 
 
 def copied(ev: Evaluator, state: State, source: Ref) -> ListRef:
     """``list(array)``."""
+    special.refuse_iteration(source)
     kept = source
     if source.ctype._length_ > IN_REGISTERS and not is_aggregate(source.ctype._type_):
         kept = memory.new(ev.b, source.ctype, zero=False)
@@ -60,42 +71,44 @@ def copied(ev: Evaluator, state: State, source: Ref) -> ListRef:
     return found
 
 
-def _part(ref: Ref, chosen: range) -> Ref:
-    if chosen.step != 1:
+def _part(ref: Ref, places: range) -> Ref:
+    if places.step != 1:
         raise UnsupportedSyntax(0, "a slice of a char array must have step 1", hints=("copy the items in a loop",))
-    return Ref(ref.base, memory.element(ref, chosen.start).offset, ref.ctype._type_ * len(chosen))
+    return Ref(ref.base, memory.element(ref, places.start).offset, ref.ctype._type_ * len(places), ref.text)
 
 
 def write(ev: Evaluator, state: State, ref: Ref, key: slice, value: Abstract) -> None:
     """``array[key] = value``."""
     ev.b.guard_not_null(ref.base, "TypeError")
-    chosen = range(ref.ctype._length_)[key]
+    places = chosen(ev.b, key, ref.ctype._length_)
     if is_chars(ref.ctype):
-        memory.store(ev.b, _part(ref, chosen), value)
+        memory.store(ev.b, _part(ref, places), value)
         return
+    special.refuse_iteration(value)
     source = value if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype) else None
     source = _unchanged(ev, state, ref, value) or source
-    if source is not None and chosen.step == 1 and source.ctype._type_ is ref.ctype._type_:
-        _check_count(ref, len(chosen), source.ctype._length_)
-        memory.store(ev.b, _part(ref, chosen), source)
+    if source is not None and places.step == 1 and source.ctype._type_ is ref.ctype._type_:
+        _check_count(ref, len(places), source.ctype._length_)
+        memory.store(ev.b, _part(ref, places), source)
         return
     if source is not None:  # CPython reads and writes item by item
-        _check_count(ref, len(chosen), source.ctype._length_)
-        for i, place in enumerate(chosen):
+        _check_count(ref, len(places), source.ctype._length_)
+        for i, place in enumerate(places):
             memory.store(ev.b, memory.element(ref, place), memory.load(ev.b, memory.element(source, i)))
         return
     items = iteration.known_items(ev.b, state, value)
     if items is None:
         raise TypeMismatch(0, f"a slice of an array takes items, but this is {describe(value)}",
                            hints=("give a tuple, a list, an array or a slice of one",))  # fmt: skip
-    _check_count(ref, len(chosen), len(items))
-    for place, item in zip(chosen, items, strict=True):
+    _check_count(ref, len(places), len(items))
+    for place, item in zip(places, items, strict=True):
         memory.store(ev.b, memory.element(ref, place), item)
 
 
 def replace(ev: Evaluator, state: State, target: ListRef, key: slice, value: Abstract) -> None:
     """``list[key] = value``: other items, perhaps more or fewer."""
     items = list(iteration.heap_object(state, target))
+    chosen(ev.b, key, len(items))
     given = iteration.known_items(ev.b, state, value)
     if given is None:
         raise TypeMismatch(0, f"a slice of a list takes items, but this is {describe(value)}",
@@ -121,26 +134,6 @@ def _unchanged(ev: Evaluator, state: State, target: Ref, value: Abstract) -> Ref
     taken = ev.taken.get(value.ident) if isinstance(value, ListRef) else None
     if taken is None or not isinstance(value, ListRef) or state.heap.get(value.ident) is not taken.items:
         return None
-    if taken.writes == ev.b.writes and _apart(target, taken.source):
+    if taken.writes == ev.b.writes and overlap.apart(target, taken.source):
         return taken.source
     return taken.kept if taken.kept is not taken.source else None
-
-
-def _apart(target: Ref, source: Ref) -> bool:
-    """Whether two arrays surely share no bytes."""
-    if target.base is source.base:
-        distance = abs(target.offset - source.offset)
-        return distance >= max(ctypes.sizeof(target.ctype), ctypes.sizeof(source.ctype))
-    first, second = _root(target.base), _root(source.base)
-    if first is second:
-        return False
-    if (target.ptr.region is Region.PACKET) is not (source.ptr.region is Region.PACKET):
-        return True
-    known = (Op.ALLOCA, Op.CALL, Op.VIEW, Op.CTX, Op.MAPVALUE)
-    return first.op in known and second.op in known and Op.ALLOCA in (first.op, second.op)
-
-
-def _root(base: Value) -> Value:
-    while base.op is Op.PTRADD:
-        base = base.args[0]
-    return base

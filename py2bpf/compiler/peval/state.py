@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import types
 from typing import Any, Final
 
 from ...exception import InternalCompilerError
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Int, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, records
+from . import arith, constant_texts, overrides, records, variables
 from .describe import differ
 from .values import (
     Abstract,
     AugmentedAttr,
     AugmentedItem,
     CellId,
+    Closure,
     Const,
     Counter,
     DictView,
@@ -22,6 +24,7 @@ from .values import (
     KernelRef,
     Map,
     Numbered,
+    OneOf,
     Option,
     RangeOf,
     Ref,
@@ -29,6 +32,7 @@ from .values import (
     Stored,
     TupleOf,
     Unbound,
+    Variable,
     Walk,
     Zipped,
 )
@@ -82,7 +86,7 @@ def same(a: Abstract, b: Abstract) -> bool:
             return False
         if isinstance(a.obj, tuple):
             return len(a.obj) == len(b.obj) and all(same(Const(x), Const(y)) for x, y in zip(a.obj, b.obj, strict=True))
-        return isinstance(a.obj, _SIMPLE) and bool(a.obj == b.obj)
+        return type(a.obj) in _SIMPLE and bool(a.obj == b.obj)
     if isinstance(a, Map):
         assert isinstance(b, Map)
         return a.obj is b.obj
@@ -170,18 +174,25 @@ class Merger:
         for value in values:
             if isinstance(value, Unbound):
                 return value
-        for merge in (self._ints, self._refs, self._kernel_refs, self._options, self._sequences, self._fields):
+        if any(isinstance(value, Variable) for value in values):
+            if (variable := variables.joined(values)) is not None:
+                return variable
+            values = [variables.read_at(pred, value) for pred, value in zip(self.target.preds, values, strict=True)]
+            first = values[0]
+        for merge in (self._ints, self._texts, self._refs, self._kernel_refs, self._options, self._sequences,
+                      self._fields):  # fmt: skip
             merged = merge(values)
             if merged is not None:
                 return merged
         other = next(value for value in values if not same(first, value))
         here, there = differ(first, other)
-        return Unbound(f"it is {here} on one path and {there} on another")
+        apart = "; call each on its own path" if _is_function(first) and _is_function(other) else ""
+        return Unbound(f"it is {here} on one path and {there} on another{apart}")
 
     def _ints(self, values: list[Abstract]) -> Abstract | None:
-        if not all(isinstance(v, Run) or (isinstance(v, Const) and isinstance(v.obj, int)) for v in values):
+        if not all(isinstance(v, Run) or (isinstance(v, Const) and overrides.is_plain_int(v.obj)) for v in values):
             return None
-        return Run(self.phi([_ir(v) for v in values]), all(arith.is_bool(v) for v in values))
+        return Run(self.phi([_ir(v) for v in values]), arith.booleans(values))
 
     def phi(self, args: list[Value]) -> Value:
         """A phi of integers, u64 if one of them is."""
@@ -193,9 +204,17 @@ class Merger:
         self.target.phis.append(phi)
         return phi
 
+    def _texts(self, values: list[Abstract]) -> Abstract | None:
+        """Constant bytes on each path."""
+        known = constant_texts.known(values)
+        if known is None:
+            return None
+        return OneOf(self.phi([constant_texts.number(value, known) for value in values]), known)
+
     def _refs(self, values: list[Abstract]) -> Abstract | None:
         refs = [v for v in values if isinstance(v, Ref)]
-        if not refs or any(not isinstance(v, Ref) and not _is_none(v) for v in values):
+        others = [v for v in values if not isinstance(v, Ref) and not _is_none(v)]
+        if not refs or not all(constant_texts.fit(refs, v) for v in others):
             return None
         if any(ref.ctype is not refs[0].ctype for ref in refs):
             return None
@@ -204,11 +223,14 @@ class Merger:
         apart = records.why_apart(refs)
         if apart:
             return Unbound(apart)
+        values = [constant_texts.place(pred, v.obj, refs[0].ctype) if isinstance(v, Const) and not _is_none(v) else v
+                  for pred, v in zip(self.target.preds, values, strict=True)]  # fmt: skip
+        refs = [v for v in values if isinstance(v, Ref)]
         kind = join_pointers(refs, nullable=len(refs) < len(values))
         args = [point_at(pred, v) for pred, v in zip(self.target.preds, values, strict=True)]
         phi = Value(Op.PHI, args, kind)
         self.target.phis.append(phi)
-        return Ref(phi, 0, refs[0].ctype)
+        return Ref(phi, 0, refs[0].ctype, join_texts(refs), any(ref.copied for ref in refs))
 
     def _kernel_refs(self, values: list[Abstract]) -> Abstract | None:
         refs = [v for v in values if isinstance(v, KernelRef)]
@@ -226,7 +248,7 @@ class Merger:
         if any(part is None for part in parts):
             return None
         present = self.phi([part[0] for part in parts if part])
-        boolean = all(arith.is_bool(value) for value in values if not _is_none(value))
+        boolean = arith.booleans(value for value in values if not _is_none(value))
         return Option(present, self.phi([part[1] for part in parts if part]), boolean)
 
     def _sequences(self, values: list[Abstract]) -> Abstract | None:
@@ -258,6 +280,10 @@ class Merger:
         return type(first)(*fields)
 
 
+def _is_function(value: Abstract) -> bool:
+    return isinstance(value, Closure) or (isinstance(value, Const) and isinstance(value.obj, types.FunctionType))
+
+
 def _ir(value: Abstract) -> Value:
     if isinstance(value, Run):
         return value.ir
@@ -281,13 +307,14 @@ def option(value: Abstract) -> tuple[Value, Value] | None:
     if isinstance(value, Const):
         if value.obj is None:
             return const(0), const(0)
-        if isinstance(value.obj, int):
+        if overrides.is_plain_int(value.obj):
             return const(1), arith.constant(value.obj)
     return None
 
 
 def option_at(block: Block, value: Abstract) -> tuple[Value, Value] | None:
     """``option``, also where a pointer tells whether the integer is there; computed at the end of ``block``."""
+    value = variables.read_at(block, value)
     if not isinstance(value, Option) or not isinstance(value.present.type, Ptr):
         return option(value)
     present = Value(Op.NE, [value.present, const(0)], I64, None, value.present.span)
@@ -303,8 +330,13 @@ def _items(value: Abstract) -> tuple[Abstract, ...] | None:
     if isinstance(value, TupleOf):
         return value.items
     if isinstance(value, Const) and isinstance(value.obj, tuple):
-        return tuple(Const(item) for item in value.obj)
+        return tuple(map(Const, tuple.__iter__(value.obj)))
     return None
+
+
+def join_texts(refs: list[Ref]) -> bool | None:
+    """Whether all are text, or none is; None where some are."""
+    return refs[0].text if all(ref.text is refs[0].text for ref in refs) else None
 
 
 def join_pointers(refs: list[Ref], nullable: bool) -> Ptr:

@@ -18,6 +18,7 @@ from ..ir.values import Function, Value, const
 from . import arith
 from .builder import Builder, PathEnds
 from .frames import Frame, Restart
+from .nevers import Places
 from .state import State
 from .values import Abstract, Const, Context, Run
 
@@ -33,14 +34,16 @@ _SIMPLE: Final = (int, str, bytes, type(None))
 
 class Registry:
     """What is known of the functions that are called. ``sites`` and ``refused`` outlive a restart; ``made`` are this
-    attempt's subprograms, None for one that is being made; ``booleans`` are those that return a bool."""
+    attempt's subprograms, None for one that is being made; ``booleans`` tells which of them return a bool.
+    ``compared`` are the places of this attempt's comparisons that may never hold."""
 
     def __init__(self, inline: bool) -> None:
         self.inline = inline
         self.sites: dict[Key, set[Any]] = {}
         self.refused: set[Key] = set()
         self.made: dict[Key, Function | None] = {}
-        self.booleans: set[Key] = set()
+        self.booleans: dict[Key, bool | None] = {}
+        self.compared: Places = {}
 
     def refuse(self, key: Key) -> NoReturn:
         """The function can only be inlined: all begins again."""
@@ -79,7 +82,7 @@ def call(ev: Evaluator, fn: types.FunctionType, frame: Frame, names: dict[str, A
     if made is None:  # it calls itself
         registry.refuse(key)
     result = _emit(ev.b, made, [value.ir for value in names.values() if isinstance(value, Run)])
-    return Run(result, key in registry.booleans)
+    return Run(result, registry.booleans[key])
 
 
 def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Key | None:
@@ -107,13 +110,17 @@ def _make(ev: Evaluator, fn: types.FunctionType, site: Frame, names: dict[str, A
     frame = inner.real_frame(fn, ("subprogram", key), site.site)
     try:
         result = inner.run(frame, {name: _parameter(b, value) for name, value in names.items()}, State([], {}, {}, {}))
-    except (PathEnds, TranslationError):
+    except PathEnds:
         ev.registry.refuse(key)
+    except TranslationError as error:
+        if not error.final:
+            ev.registry.refuse(key)
+        inner.locate(error)
+        raise
     if not isinstance(result, (Run, Const)) or not arith.is_int(result):
         ev.registry.refuse(key)
     b.ret(arith.to_ir(b, result))
-    if arith.is_bool(result):
-        ev.registry.booleans.add(key)
+    ev.registry.booleans[key] = arith.boolean(result)
     b.fn.result = arith.int_type(b.block.end.args[0])
     if _may_raise(b.fn):
         if b.fn.params == MAX_INTEGERS:

@@ -7,6 +7,7 @@ and %s for a string in memory (since Linux 5.13 two strings, before that one).
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
@@ -14,10 +15,10 @@ from ...uapi.helpers import HELPERS
 from ..ir.ops import Op
 from ..ir.types import I64
 from ..ir.values import Block, Value, const
-from . import arith, memory
+from . import arith, contents, giants, hints, host, memory, presence
 from .describe import describe, short
 from .layout import is_chars
-from .values import Abstract, Const, Option, Ref, Run, Text
+from .values import Abstract, Const, OneOf, Option, Ref, Run, Text
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 MAX_VALUES: Final = 3
 _DIRECTIVE: Final = re.compile(r"%(%|[-+ 0]*\d*(?:(?:l|ll)?[diuxX]|[sc]|p[a-zA-Z0-9]*)|)")
 _FORMATS: Final = {"": "", "d": "", "x": "x", "X": "X"}
+CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {"": lambda obj: obj, "s": str, "r": repr, "a": ascii}
+"""What stands behind the ! of an f-string."""
 _SPEC: Final = re.compile(r"([<>]?)(#?)(0?)(\d*)([dxX]?)")
 
 
@@ -41,7 +44,7 @@ def print_values(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
 def trace(ev: Evaluator, parts: tuple[Any, ...]) -> Abstract:
     """trace_printk of an f-string's parts."""
     for i, part in enumerate(parts):
-        if not isinstance(part, str) and (choice := _choice(*part)) is not None:
+        if not isinstance(part, str) and (choice := _choice(ev, *part)) is not None:
             condition, *shown = choice
             return _either(ev, condition, [(*parts[:i], text, *parts[i + 1 :]) for text in shown])
     pattern = ""
@@ -56,24 +59,39 @@ def trace(ev: Evaluator, parts: tuple[Any, ...]) -> Abstract:
     return printk(ev, pattern, values)
 
 
-def _choice(value: Abstract, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
-    """For what is text in Python, None and bools: the condition, the part where it holds, the part elsewhere."""
+def _choice(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
+    """For what is text in Python, constant texts, None and bools: the condition, the part where it holds, the part
+    elsewhere."""
+    if isinstance(value, OneOf):
+        return _first(ev, value, conversion, spec)
     if spec:
         return None
     if isinstance(value, Option):
         return value.present, (arith.number(value.value, value.boolean), conversion, spec), "None"
+    if isinstance(value, Ref) and presence.may_be_null(ev.b, value):
+        return value.base, (value, conversion, spec), "None"
     if isinstance(value, Run) and value.boolean and conversion in ("", "s", "r"):
         return value.ir, "True", "False"
     return None
 
 
+def _first(ev: Evaluator, value: OneOf, conversion: str, spec: str) -> tuple[Value, Any, Any]:
+    """The first of the texts, or the others."""
+    text, *others = value.options
+    giants.check_width(spec)
+    shown = host.run(ev.b, "formatting", lambda: format(CONVERSIONS[conversion](text), spec))
+    rest = OneOf(ev.b.emit(Op.SUB, [value.number, const(1)], I64), tuple(others)) if others[1:] else Const(others[0])
+    return ev.b.compare(Op.EQ, value.number, const(0)), shown, (rest, conversion, spec)
+
+
 def _either(ev: Evaluator, condition: Value, texts: list[tuple[Any, ...]]) -> Abstract:
     """One text or another."""
     b = ev.b
-    ways, done, results = (Block(), Block()), Block(), []
+    ways, done, results, known = (Block(), Block()), Block(), [], b.checked
     b.branch(condition, *ways)
-    for way, parts in zip(ways, texts, strict=True):
+    for way, parts, checked in zip(ways, texts, (known | {condition}, known), strict=True):
         b.start(way)
+        b.checked = checked.copy()
         results.append(arith.to_ir(b, trace(ev, parts)))
         b.jump(done)
     b.start(done)
@@ -82,7 +100,9 @@ def _either(ev: Evaluator, condition: Value, texts: list[tuple[Any, ...]]) -> Ab
 
 def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tuple[str, Value | None]:
     if isinstance(value, Const):
-        return format(value.obj, spec).replace("%", "%%"), None
+        giants.check_width(spec)
+        shown = host.run(ev.b, "formatting", format, CONVERSIONS[conversion](value.obj), spec)
+        return shown.replace("%", "%%"), None
     if isinstance(value, Ref) and is_chars(value.ctype):
         if spec:
             raise UnsupportedSyntax(
@@ -90,7 +110,7 @@ def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tu
             )
         return "%s", memory.address_of(ev.b, value)
     if not isinstance(value, (Run, Option)) or conversion not in ("", "s", "r"):
-        raise TypeMismatch(0, f"can't print {describe(value)}", hints=("integers and char arrays can be printed",))
+        raise TypeMismatch(0, f"can't print {describe(value)}", hints=hints.for_print(value))
     ir = arith.to_ir(ev.b, value)
     match = _SPEC.fullmatch(spec)
     if match is None or (match[2] and (match[5] not in ("x", "X") or (match[4] and not match[3]))) or (
@@ -119,14 +139,12 @@ def printk(ev: Evaluator, pattern: str, values: list[Value]) -> Abstract:
             f"the kernel prints at most {MAX_VALUES} values at once, but there are {len(values)}",
             hints=("print in several lines, or send a record through a queue",),
         )
-    data = pattern.encode() + b"\0"
-    if b"\0" in data[:-1] or not data.isascii():
+    if "\0" in pattern or not pattern.isascii():
         raise TypeMismatch(
             0, f"the kernel prints ASCII only, but the text is {short(pattern)}", hints=("leave other characters out",)
         )
-    place = ev.b.alloca(len(data))
-    memory.store_bytes(ev.b, place, 0, data)
-    args = [place, const(len(data)), *values]
+    place, size = contents.text_for_c(ev.b, pattern)
+    args = [place, const(size), *values]
     return arith.from_ir(ev.b.emit(Op.CALL, args, I64, HELPERS["trace_printk"]))
 
 
@@ -170,12 +188,10 @@ def call_trace_printk(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
 def _argument(ev: Evaluator, directive: str, value: Abstract) -> Value:
     if directive.endswith("s"):
         if isinstance(value, Ref) and is_chars(value.ctype):
+            ev.b.guard_not_null(value.base, "TypeError")
             return memory.address_of(ev.b, value)
         if isinstance(value, Const) and isinstance(value.obj, (str, bytes)):
-            data = (value.obj.encode() if isinstance(value.obj, str) else value.obj) + b"\0"
-            place = ev.b.alloca(len(data))
-            memory.store_bytes(ev.b, place, 0, data)
-            return place
+            return contents.text_for_c(ev.b, value.obj)[0]
         raise TypeMismatch(
             0, f"%s needs a char array, but this is {describe(value)}", hints=("integers are printed by %d, %u and %x",)
         )

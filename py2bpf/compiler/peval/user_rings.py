@@ -21,7 +21,7 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.types import I64, STACK, VOID, Ptr, Region
 from ..ir.values import Block, Function, Value, append, const
-from . import memory
+from . import memory, paddings
 from .builder import Builder
 from .layout import scalar
 from .values import Abstract, Map, Option, Ref
@@ -46,6 +46,7 @@ def receive(b: Builder, map: Map, ring: Value) -> Abstract:
     ctype = map.spec.data_type
     size = ctypes.sizeof(ctype)
     place = b.alloca(_DATA + (size + 7 & ~7))
+    paddings.overwritten(b, ctype)
     b.zero(place, 0, _DATA + (size + 7 & ~7))
     callback = b.emit(Op.FUNC, [], Ptr(Region.MAP), _copier(b, size))
     count = b.emit(Op.CALL, [ring, callback, place, const(0)], I64, _DRAIN)

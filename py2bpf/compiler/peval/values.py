@@ -7,12 +7,16 @@ compiling: each either vanishes, or is an error with the user's line where a run
 
 from __future__ import annotations
 
+import ctypes
+import inspect
 import types
+import weakref
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ...btf.shapes import Items as KernelItems
 from ...btf.shapes import Record
+from ...exception import TypeMismatch
 from ...spec import ContextSpec, MapSpec
 from ..ir.types import Ptr
 from ..ir.values import Value
@@ -37,33 +41,62 @@ class Const(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Run(Abstract):
-    """An integer (i64 or u64) that the program computes. ``boolean``: in Python it surely is a bool, and so 0 or 1."""
+    """An integer (i64 or u64) that the program computes. ``boolean``: whether in Python it is a bool, and so 0 or 1;
+    None where that depends on the path that the program took."""
 
     ir: Value
-    boolean: bool = False
+    boolean: bool | None = False
 
 
 @dataclass(slots=True, eq=False)
 class Option(Abstract):
-    """An integer or None: ``value`` where ``present`` is not 0. ``boolean``: surely a bool or None."""
+    """An integer or None: ``value`` where ``present`` is not 0. ``boolean``: as a Run's, where it isn't None."""
 
     present: Value
     value: Value
-    boolean: bool = False
+    boolean: bool | None = False
 
 
 @dataclass(slots=True, eq=False)
 class Ref(Abstract):
-    """Memory of type ``ctype`` at ``base + offset``: a ctypes instance. None where a nullable base is null."""
+    """Memory of type ``ctype`` at ``base + offset``: a ctypes instance. None where a nullable base is null.
+
+    ``text``: an array of chars that Python reads as bytes up to the NUL, since it is a field or a map's value, and no
+    object that the program made; None where that depends on the path. ``copied``: a copy of a value that has no
+    place, or of what the kernel has: nobody may write there.
+    """
 
     base: Value
     offset: int
     ctype: Any
+    text: bool | None = False
+    copied: bool = False
 
     @property
     def ptr(self) -> Ptr:
         assert isinstance(self.base.type, Ptr)
         return self.base.type
+
+
+@dataclass(slots=True, eq=False)
+class OneOf(Abstract):
+    """Constant bytes, or a constant str; which one, ``options[number]``, depends on the path."""
+
+    number: Value
+    options: tuple[Any, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Variable(Abstract):
+    """What a local or cell variable holds whose address the program takes: the integer in 8 bytes at ``slot``. It is
+    never on the stack."""
+
+    slot: Value
+    signed: bool
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.slot, 0, ctypes.c_int64 if self.signed else ctypes.c_uint64)
 
 
 @dataclass(slots=True, eq=False)
@@ -186,12 +219,19 @@ class ExceptionOf(Abstract):
 
 
 @dataclass(slots=True, eq=False)
+class NumberClass(Abstract):
+    """``number.__class__`` of an integer of run time: int or bool, which nobody knows."""
+
+
+@dataclass(slots=True, eq=False)
 class RangeOf(Abstract):
-    """A range() with a run-time bound."""
+    """A range() with a run-time bound. ``turns``, where it is no None, says how many numbers it has instead of
+    ``stop``, which no integer of 64 bits may be able to."""
 
     start: Abstract
     stop: Abstract
     step: int
+    turns: Abstract = field(default_factory=lambda: Const(None))
 
 
 @dataclass(slots=True, eq=False)
@@ -238,9 +278,10 @@ class Numbered(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Zipped(Abstract):
-    """The iterator of zip()."""
+    """The iterator of zip(); ``strict``: a ValueError where the inner ones have different lengths."""
 
     inners: tuple[Abstract, ...]
+    strict: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -258,14 +299,18 @@ class IteratorRef(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Counter(Abstract):
-    """An iterator over a range at run time: the next number, the bound, a constant step. The item is the number
-    plus ``base``, or the item of that number of an ``array``."""
+    """An iterator over a range at run time: the next number, the bound, a constant step. The item is ``base`` plus
+    ``scale`` times the number, or the item of that number of an ``array``, or a tuple of what each of the ``parts`` has
+    for that number. ``wraps``: the number after the last one may not fit 64 bits."""
 
     current: Abstract
     stop: Abstract
     step: int
     base: Abstract = field(default_factory=lambda: Const(0))
+    scale: int = 1
     array: Ref | None = None
+    wraps: bool = False
+    parts: tuple[Abstract, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -340,16 +385,29 @@ TRUE: Final = Const(True)
 FALSE: Final = Const(False)
 
 
+_NO_MAPS: Final = (type, types.ModuleType, types.FunctionType, int, str, bytes, tuple, type(None))
+
+
 def map_spec_of(obj: Any) -> MapSpec | None:
     """The spec of a live map, None for any other object."""
-    if isinstance(obj, (type, types.ModuleType)):
-        return None
+    if isinstance(obj, _NO_MAPS) or inspect.getattr_static(obj, "map_spec", None) is None:
+        return None  # a class's own __getattr__ is not asked
     spec = getattr(obj, "map_spec", None)
     return spec if isinstance(spec, MapSpec) else None
 
 
+def _check_alive(proxy: Any) -> None:
+    try:
+        _ = proxy.__class__
+    except ReferenceError:
+        raise TypeMismatch(0, "the program captures a weak reference to an object that is gone",
+                           hints=("capture the object itself, or keep it somewhere",)) from None  # fmt: skip
+
+
 def wrap(obj: Any) -> Abstract:
     """A Python object from the environment as an abstract value."""
+    if type(obj) in weakref.ProxyTypes:
+        _check_alive(obj)
     spec = map_spec_of(obj)
     if spec is not None:
         return Map(obj, spec)

@@ -263,6 +263,14 @@ def test_the_same_code_is_decoded_once_and_forgotten_with_it():
     assert key not in bytecode._decoded
 
 
+def test_another_codes_number_is_no_proof():
+    """What is remembered of one code object is never given for another that has its address."""
+    former, code = compiled("def f(a): return a").__code__, compiled("def f(a, b): return a + b").__code__
+    decode(former)
+    bytecode._decoded[id(code)] = bytecode._decoded[id(former)]
+    assert decode(code).argnames == ("a", "b")
+
+
 def test_same_text_elsewhere_is_another_function():
     """Code objects that compare equal may come from different places."""
     one = compile("def f(): pass", "one.py", "exec").co_consts[0]

@@ -1,7 +1,8 @@
 """Golden canonical text: cases/*.case.
 
 A case has a section `-- python` with functions, and for each different outcome a section `-- canonical 3.11 3.12`
-that names its versions. ``--update-cases`` rewrites what the running version gives:
+that names its versions. A version whose patch releases differ stands at each of its outcomes. ``--update-cases``
+rewrites what the running version gives:
 
     .ci/pythons.sh --update-cases tests/compiler/bytecode/test_canonical_golden.py
 """
@@ -61,11 +62,11 @@ def decoded(source: str) -> str:
 def test_golden(path, request):
     source, outcomes = read(path)
     got = decoded(source)
-    if request.config.getoption("--update-cases"):
+    expected = [outcome for outcome, versions in outcomes.items() if RUNNING in versions]
+    if got not in expected and request.config.getoption("--update-cases"):
         for versions in outcomes.values():
             versions[:] = [name for name in versions if name != RUNNING]
         outcomes.setdefault(got, []).append(RUNNING)
         write(path, source, {outcome: versions for outcome, versions in outcomes.items() if versions})
     else:
-        expected = [outcome for outcome, versions in outcomes.items() if RUNNING in versions]
-        assert [got] == expected
+        assert got in expected

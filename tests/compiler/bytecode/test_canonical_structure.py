@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 from types import CodeType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from py2bpf.compiler import bytecode
 from py2bpf.compiler.bytecode import Function, Instr, Op, decode
 from py2bpf.compiler.bytecode.canonical import STORES, TERMINATORS
 from py2bpf.compiler.bytecode.graph import Graph, IrreducibleError, _by_level, arrange, depth_first, find_loops
@@ -78,9 +80,25 @@ def check_loops(function: Function) -> None:
         assert loop.parent < index
         if loop.parent >= 0:
             assert loop.body < loops[loop.parent].body
+        check_turn(function, index)
     for block in blocks:
         around = [index for index, loop in enumerate(loops) if block.index in loop.body]
         assert function.loop_of[block.index] == min(around, key=lambda index: len(loops[index].body), default=-1)
+
+
+def check_turn(function: Function, number: int) -> None:
+    """No way from the header back to it misses the block in which a turn begins, and no inner loop has that block."""
+    loop, blocks = function.loops[number], function.blocks
+    assert loop.turn in loop.body and function.loop_of[loop.turn] == number
+    if blocks[loop.header].instrs[0].op is Op.FOR_ITER:
+        assert loop.turn == blocks[loop.header].succ[1]
+    reached, pending = {loop.turn}, [loop.header]
+    while pending:
+        index = pending.pop()
+        if index in loop.body and index not in reached:
+            reached.add(index)
+            assert loop.header not in blocks[index].succ
+            pending += blocks[index].succ
 
 
 def check_depths(function: Function) -> None:
@@ -162,3 +180,8 @@ def test_order_of_any_graph(graph):
 def test_two_entries():
     with pytest.raises(IrreducibleError):
         arrange([(1, 2), (2,), (1,)])
+
+
+def test_every_supported_python_has_its_module() -> None:
+    modules = {path.stem for path in Path(bytecode.__file__).parent.glob("v3*.py")}
+    assert modules == {f"v{major}{minor}" for major, minor in bytecode.SUPPORTED}

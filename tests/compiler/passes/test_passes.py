@@ -11,9 +11,22 @@ from ir_text import parse
 
 from py2bpf.compiler.ir.checker import check
 from py2bpf.compiler.ir.printer import to_text
-from py2bpf.compiler.passes import clean, constants, cse, dce, iterators, loops, lower, returns, stack_init
+from py2bpf.compiler.passes import (
+    choices,
+    clean,
+    constants,
+    cse,
+    dce,
+    iterators,
+    loops,
+    lower,
+    packet_loads,
+    returns,
+    stack_init,
+    truths,
+)
 
-PASSES = {"loops": loops.run, "iterators": iterators.run, "clean": clean.run, "constants": constants.run, "lower": lower.run, "cse": cse.run, "dce": dce.run, "returns": returns.run, "stack_init": stack_init.run}
+PASSES = {"loops": loops.run, "iterators": iterators.run, "clean": clean.run, "constants": constants.run, "choices": choices.run, "lower": lower.run, "cse": cse.run, "dce": dce.run, "returns": returns.run, "stack_init": stack_init.run, "packet_loads": packet_loads.rewrite, "truths": truths.run}
 
 BYTE = "%1 = load i64 %0, #0, #1, unsigned"
 WORD = "%1 = load i64 %0, #0, #4, unsigned"
@@ -118,6 +131,23 @@ FIRES: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 
 FIRES |= {
+    "ranges: a quotient of what may be 0": (
+        "lower",
+        row(BYTE, "%2 = udiv i64 %1, 3", "%3 = lt i64 %2, 86", "return %3"), row(BYTE, "%2 = udiv i64 %1, 3", "return 1")),
+    "ranges: a pointer that was compared with null, and a number besides": (
+        "lower",
+        ("b0:\n %0 = ctx ctx*\n %1 = load value*? %0, #0, #8, unsigned\n %2 = load i64 %0, #8, #1, unsigned\n %3 = ne i64 %1, 0\n"
+        " %4 = lt i64 %2, 10\n %5 = and i64 %3, %4\n branch %5, b1, b2\n"
+        "b1:  ; from b0\n %6 = ne i64 %1, 0\n guard %6\n return %2\nb2:  ; from b0\n return 6\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load value*? %0, #0, #8, unsigned\n %2 = load i64 %0, #8, #1, unsigned\n %3 = ne i64 %1, 0\n"
+        " %4 = slt i64 %2, 10\n %5 = and i64 %3, %4\n branch %5, b1, b2\n"
+        "b1:  ; from b0\n return %2\nb2:  ; from b0\n return 6\n")),
+    "ranges: a pointer that was compared with null": (
+        "lower",
+        ("b0:\n %0 = ctx ctx*\n %1 = load value*? %0, #0, #8, unsigned\n %2 = ne i64 %1, 0\n branch %2, b1, b2\n"
+        "b1:  ; from b0\n %3 = ne i64 %1, 0\n guard %3\n return 5\nb2:  ; from b0\n return 6\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load value*? %0, #0, #8, unsigned\n %2 = ne i64 %1, 0\n branch %1, b1, b2\n"
+        "b1:  ; from b0\n return 5\nb2:  ; from b0\n return 6\n")),
     "loops: an iterator around a loop of unknown length": (
         "loops",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n jump b1\nb1:  ; from b0, b2\n %2 = phi i64 0, %4\n"
@@ -128,6 +158,20 @@ FIRES |= {
         "b2:  ; from b1\n %7 = lt i64 %5, %1\n branch %7, b3, b4\n"
         "b3:  ; from b2\n %8 = add i64 %5, 1\n %9 = hide i64 %8, %3\n jump b1\n"
         "b4:  ; from b2\n return %5\nb5:  ; from b1\n exit TimeoutError\n")),
+    "loops: the iterator is asked where a turn begins": (
+        "loops",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n jump b1\nb1:  ; from b0, b2\n %2 = phi i64 0, %3\n"
+        " %3 = add i64 %2, 1\n %4 = lt i64 %2, %1\n branch %4, b2, b3\nb2:  ; from b1\n turn\n jump b1\nb3:  ; from b1\n return %2\n"),
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n %2 = alloca stack* #8\n %3 = iter_new i64 %2, 8388608\n"
+        " %4 = hide i64 0, %3\n jump b1\n"
+        "b1:  ; from b0, b3\n %5 = phi i64 %4, %9\n %6 = lt i64 %5, %1\n branch %6, b2, b4\n"
+        "b2:  ; from b1\n %7 = iter_next mem*? %2\n branch %7, b3, b5\n"
+        "b3:  ; from b2\n %8 = add i64 %5, 1\n %9 = hide i64 %8, %3\n jump b1\n"
+        "b4:  ; from b1\n return %5\nb5:  ; from b2\n exit TimeoutError\n")),
+    "iterators: one that nobody asks": (
+        "iterators",
+        "b0:\n %0 = ctx ctx*\n %1 = alloca stack* #8\n %2 = iter_new i64 %1, 9\n %3 = hide i64 7, %2\n %4 = add i64 %3, 1\n return %4\n",
+        "b0:\n %0 = ctx ctx*\n %1 = add i64 7, 1\n return %1\n"),
     "iterators: destroyed on every way out": (
         "iterators",
         ("b0:\n %0 = ctx ctx*\n %1 = alloca stack* #8\n %2 = iter_new i64 %1, 9\n guard %2, IndexError\n jump b1\n"
@@ -138,6 +182,55 @@ FIRES |= {
         "b1:  ; from b0, b3\n %3 = iter_next mem*? %1\n branch %3, b2, b4\n"
         "b2:  ; from b1\n %4 = load i64 %0, #0, #4, unsigned\n branch %4, b3, b5\nb3:  ; from b2\n branch %4, b1, b4\n"
         "b4:  ; from b1, b3\n iter_destroy %1\n return 0\nb5:  ; from b2\n iter_destroy %1\n exit IndexError\n")),
+}  # fmt: skip
+
+FIRES |= {
+    "lower: divides an unsigned number by shifting": (
+        "lower", row(LONG, "%2 = floordiv u64 %1, 8", "return %2"), row(LONG, "%2 = lshr u64 %1, 3", "return %2")),
+    "lower: the remainder of numbers of both signs": (
+        "lower", row(SIGNED, "%2 = load i64 %0, #8, #4, signed", "%3 = mod i64 %1, %2", "return %3"),
+        row(SIGNED, "%2 = load i64 %0, #8, #4, signed", "%3 = ashr i64 %1, 63", "%4 = xor u64 %1, %3", "%5 = sub u64 %4, %3",
+            "%6 = ashr i64 %2, 63", "%7 = xor u64 %2, %6", "%8 = sub u64 %7, %6", "%9 = umod u64 %5, %8", "%10 = xor i64 %1, %2",
+            "%11 = slt i64 %10, 0", "%12 = ne i64 %9, 0", "%13 = and i64 %11, %12", "%14 = sub u64 %8, %9",
+            "%15 = select u64 %13, %14, %9", "%16 = ashr i64 %2, 63", "%17 = xor i64 %15, %16", "%18 = sub i64 %17, %16", "return %18")),
+    "lower: swaps that undo each other": (
+        "lower", row(WORD, "%2 = bswap i64 %1, #4", "%3 = bswap i64 %2, #4", "return %3"), row(WORD, "%2 = bswap i64 %1, #4", "return %1")),
+    "lower: swaps that undo each other, all bits": (
+        "lower", row(LONG, "%2 = bswap u64 %1, #8", "%3 = bswap u64 %2, #8", "return %3"), row(LONG, "%2 = bswap u64 %1, #8", "return %1")),
+    "lower: swaps that cut off": (
+        "lower", row(SIGNED, "%2 = bswap i64 %1, #4", "%3 = bswap i64 %2, #4", "return %3"),
+        row(SIGNED, "%2 = bswap i64 %1, #4", "%3 = and i64 %1, 4294967295", "return %3")),
+    **{f"packet_loads: {name}": (
+        "packet_loads", row(f"%1 = packet i64 %0, #2, #{offset}", "return %1"),
+        (f"b0:\n %0 = ctx ctx*\n %1 = alloca stack* #2\n %2 = call i64 %0, {call[0]}, %1, 2{call[1]}\n"
+         " %3 = eq i64 %2, 0\n branch %3, b1, b2\n"
+         "b1:  ; from b0\n %4 = load i64 %1, #0, #2, unsigned\n %5 = bswap i64 %4, #2\n return %5\nb2:  ; from b0\n return 0\n"))
+       for name, offset, call in (
+           ("from the link header", -0x200000 + 12, (12, ", 0, #skb_load_bytes_relative")),
+           ("from the network header", -0x100000 + 6, (6, ", 1, #skb_load_bytes_relative")),
+           ("from the beginning", 20, (20, ", #skb_load_bytes")))},
+    "choices: a way around a block that does nothing": (
+        "choices",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = sgt i64 %1, 60\n branch %2, b2, b1\n"
+        "b1:  ; from b0\n jump b2\nb2:  ; from b0, b1\n %3 = phi i64 1, 2\n %4 = add i64 %3, %1\n return %4\n"),
+        row(WORD, "%2 = sgt i64 %1, 60", "%3 = select i64 %2, 1, 2", "%4 = add i64 %3, %1", "return %4")),
+    "truths: the sign of a difference": (
+        "truths", row(WORD, "%2 = sgt i64 %1, 60", "%3 = shl i64 %2, 4", "return %3"),
+        row(WORD, "%2 = sub i64 60, %1", "%3 = lshr u64 %2, 63", "%4 = cast i64 %3", "%5 = shl i64 %4, 4", "return %5")),
+    "truths: one more than a constant": (
+        "truths", row(SIGNED, "%2 = sle i64 %1, 60", "return %2"),
+        row(SIGNED, "%2 = sub i64 %1, 61", "%3 = lshr u64 %2, 63", "%4 = cast i64 %3", "return %4")),
+    "truths: a choice of 0 or 1": (
+        "truths", row(BYTE, "%2 = ult i64 %1, 60", "%3 = select i64 %2, 0, 1", "return %3"),
+        row(BYTE, "%2 = ult i64 %1, 60", "%3 = sub i64 59, %1", "%4 = lshr u64 %3, 63", "%5 = cast i64 %4", "return %5")),
+    "choices: two ways on which nothing happens": (
+        "choices",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n jump b3\n"
+        "b2:  ; from b0\n jump b3\nb3:  ; from b1, b2\n %2 = phi i64 0, 7\n %3 = add i64 %2, %1\n return %3\n"),
+        row(WORD, "%2 = select i64 %1, 0, 7", "%3 = add i64 %2, %1", "return %3")),
+    "lower: not of a comparison": (
+        "lower", row(WORD, "%2 = gt i64 %1, 5", "%3 = eq i64 %2, 0", "%4 = add i64 %2, %3", "return %4"),
+        row(WORD, "%2 = sgt i64 %1, 5", "%3 = sle i64 %1, 5", "%4 = add i64 %2, %3", "return %4")),
 }  # fmt: skip
 
 MUST_NOT: dict[str, tuple[str, str]] = {
@@ -203,6 +296,37 @@ MUST_NOT: dict[str, tuple[str, str]] = {
         "stack_init",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = alloca stack* #8\n zero %2, #0, #8\n branch %1, b1, b2\n"
         "b1:  ; from b0\n store %2, %1, #0, #8\n jump b2\nb2:  ; from b0, b1\n %3 = load i64 %2, #0, #8, unsigned\n return %3\n")),
+    "truths: a branch takes it": (
+        "truths",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = sgt i64 %1, 60\n branch %2, b1, b2\n"
+        "b1:  ; from b0\n return %2\nb2:  ; from b0\n return 5\n")),
+    "truths: a difference of 64 bits": (
+        "truths", row(LONG, "%2 = ugt i64 %1, 60", "return %2")),
+    "truths: unsigned, of what may be negative": (
+        "truths", row(SIGNED, "%2 = ult i64 %1, 60", "return %2")),
+    "truths: a single one that takes an instruction more": (
+        "truths", row(BYTE, "%2 = eq i64 %1, 60", "%3 = add i64 %2, 1", "return %3")),
+    "truths: a constant that is no immediate": (
+        "truths", row(WORD, f"%2 = sgt i64 %1, {1 << 31}", "return %2")),
+    "truths: a single choice of two numbers": (
+        "truths", row(WORD, "%2 = sgt i64 %1, 60", "%3 = select i64 %2, 3, 9", "return %3")),
+    "choices: what is chosen is no constant": (
+        "choices",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = sgt i64 %1, 60\n branch %2, b2, b1\n"
+        "b1:  ; from b0\n jump b2\nb2:  ; from b0, b1\n %3 = phi i64 %1, 2\n %4 = add i64 %3, %1\n return %4\n")),
+    "choices: a way stores": (
+        "choices",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b2, b1\n"
+        "b1:  ; from b0\n store %0, 1, #8, #4\n jump b2\nb2:  ; from b0, b1\n %2 = phi i64 1, 2\n return %2\n")),
+    "choices: two numbers": (
+        "choices",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b2, b1\nb1:  ; from b0\n jump b2\n"
+        "b2:  ; from b0, b1\n %2 = phi i64 1, 2\n %3 = phi i64 3, 4\n %4 = add i64 %2, %3\n return %4\n")),
+    "choices: a test of two comparisons": (
+        "choices",
+        ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = sgt i64 %1, 60\n %3 = slt i64 %1, 90\n"
+        " %4 = and i64 %2, %3\n branch %4, b2, b1\n"
+        "b1:  ; from b0\n jump b2\nb2:  ; from b0, b1\n %5 = phi i64 1, 2\n %6 = add i64 %5, %1\n return %6\n")),
 }  # fmt: skip
 
 

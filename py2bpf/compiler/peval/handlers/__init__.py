@@ -17,6 +17,7 @@ QUIET: Final = frozenset((
 
 _HINTS: Final = {
     "try": "errors of helpers are negative results: test them with if",
+    "try/except": "a missing key of a map is 0, also in m[key] += 1; m.get(key) is None where it is missing",
     "generator": "write a list comprehension, in brackets: [... for item in items]",
     "async": "programs never wait: write def",
     "yield": "return one value, or send records with a queue's output()",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
-from .. import access, iteration, maps, memory, semantics
+from .. import access, addresses, augmented, captured, host, indices, iteration, maps, memory, semantics, special
 from ..describe import describe
 from ..frames import Frame
 from ..state import State
@@ -23,7 +25,6 @@ from ..values import (
     Ref,
     SliceOf,
     Update,
-    wrap,
 )
 from .table import Table
 
@@ -31,8 +32,16 @@ if TYPE_CHECKING:
     from ..evaluator import Evaluator
 
 
+_NO_TABLE: Final = (
+    "use a map: m = create_map(c_uint32, c_uint64, 1024)",
+    "a table of at most 256 keys may be made outside of the function; a larger one fills a map: m.update(table)",
+)
+
+
 def _load_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
-    state.stack.append(access.load_attr(ev, state, state.stack.pop(), instr.arg))
+    owner = state.stack.pop()
+    place = access.attr_place(ev, owner, instr.arg) if addresses.is_addressed(ev, state) else None
+    state.stack.append(place or access.load_attr(ev, state, owner, instr.arg))
 
 
 def _load_method(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -42,7 +51,7 @@ def _load_method(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
 
 def _aug_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     owner = state.stack[-1]
-    if access.updates_in_place(ev.b, owner, instr.arg):
+    if augmented.updates_in_place(ev.b, owner, instr.arg):
         if isinstance(owner, Ref):  # and no Global
             ev.b.guard_not_null(owner.base)  # Python reads the attribute before it computes the operand
         state.stack.append(AugmentedAttr(owner, instr.arg))
@@ -50,12 +59,25 @@ def _aug_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
         state.stack.append(access.load_attr(ev, state, owner, instr.arg))
 
 
+@contextmanager
+def _blamed(instr: Instr, value: Abstract) -> Iterator[None]:
+    """Lets an error about the value that is stored point at the value."""
+    try:
+        yield
+    except TypeMismatch as error:
+        place = instr.value_span if error.about is value and error.span is None else None
+        if place is not None:
+            error.span, error.line = place, place.line
+        raise
+
+
 def _store_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     owner, value = state.stack.pop(), state.stack.pop()
     if isinstance(value, Update):
-        access.update(ev, state, value)
+        augmented.update(ev, state, value)
     else:
-        access.store_attr(ev, owner, instr.arg, access.settled(ev, state, value))
+        with _blamed(instr, value := augmented.settled(ev, state, value)):
+            access.store_attr(ev, state, owner, instr.arg, value)
 
 
 def _delete_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -64,14 +86,16 @@ def _delete_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
 
 def _load_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     key, container = state.stack.pop(), state.stack.pop()
-    state.stack.append(access.get_item(ev, state, container, key))
+    place = access.item_place(ev, container, key) if addresses.is_addressed(ev, state) else None
+    state.stack.append(place or access.get_item(ev, state, container, key))
 
 
 def _aug_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     container, key = state.stack[-2:]
-    if access.item_updates_in_place(ev.b, container):
+    if augmented.item_updates_in_place(ev.b, container):
         if isinstance(container, Ref):
-            memory.index(ev.b, container, key)  # and the item: what it raises comes before what the operand raises
+            # and the item: what it raises comes before what the operand raises
+            memory.index(ev.b, container, indices.number(ev.b, key))
         state.stack.append(AugmentedItem(container, key))
     else:
         state.stack.append(access.get_item(ev, state, container, key))
@@ -80,18 +104,22 @@ def _aug_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
 def _store_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     key, container, value = state.stack.pop(), state.stack.pop(), state.stack.pop()
     if isinstance(value, Update):
-        access.update(ev, state, value)
+        augmented.update(ev, state, value)
     else:
-        access.set_item(ev, state, container, key, access.settled(ev, state, value))
+        with _blamed(instr, value := augmented.settled(ev, state, value)):
+            access.set_item(ev, state, container, key, value)
 
 
 def _delete_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     key, container = state.stack.pop(), state.stack.pop()
+    if (own := special.method_of(ev, container, "__delitem__")) is not None:
+        special.call(ev, state, own, container, key)
+        return
     if not isinstance(container, Map):
         raise TypeMismatch(
             0, f"can't delete items of {describe(container)}", hints=("items of maps can be deleted; lists have pop()",)
         )
-    maps.delete_item(ev.b, container, key)
+    maps.delete_item(ev.b, container, indices.number(ev.b, key))
 
 
 def _build_tuple(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -106,16 +134,19 @@ def _build_set(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     items = state.pop(instr.arg)
     if not all(isinstance(item, Const) for item in items):
         raise UnsupportedSyntax(0, "a set in a compiled function holds constants only", hints=("use a tuple",))
-    state.stack.append(Const({item.obj for item in items if isinstance(item, Const)}))
+    state.stack.append(Const({host.key(ev.b, item) for item in items if isinstance(item, Const)}))
 
 
 def _new_dict(ev: Evaluator, state: State, keys: list[Abstract], values: list[Abstract]) -> None:
-    for key in keys:
-        if not isinstance(key, Const):
-            raise UnsupportedSyntax(0, "a dict in a compiled function has constant keys only", hints=("use a map",))
     ref = DictRef(ev.ident())
-    state.heap[ref.ident] = {key.obj: value for key, value in zip(keys, values, strict=True) if isinstance(key, Const)}
+    state.heap[ref.ident] = {_key(ev, key): value for key, value in zip(keys, values, strict=True)}
     state.stack.append(ref)
+
+
+def _key(ev: Evaluator, key: Abstract) -> Any:
+    if not isinstance(key, Const):
+        raise UnsupportedSyntax(0, "a dict in a compiled function has constant keys only", hints=_NO_TABLE)
+    return host.key(ev.b, key)
 
 
 def _build_map(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -155,7 +186,7 @@ def _set_add(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     target = state.stack[-instr.arg]
     if not isinstance(value, Const) or not isinstance(target, Const):
         raise UnsupportedSyntax(0, "a set in a compiled function holds constants only", hints=("use a tuple",))
-    state.stack[-instr.arg] = Const(target.obj | {value.obj})
+    state.stack[-instr.arg] = Const(target.obj | {host.key(ev.b, value)})
 
 
 def _set_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -163,16 +194,14 @@ def _set_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
     target = state.stack[-instr.arg]
     if not isinstance(value, Const) or not isinstance(target, Const):
         raise UnsupportedSyntax(0, "a set in a compiled function holds constants only", hints=("use a tuple",))
-    state.stack[-instr.arg] = Const(target.obj | set(value.obj))
+    state.stack[-instr.arg] = Const(target.obj | host.run(ev.b, "the iteration", set, value.obj))
 
 
 def _map_add(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     value, key = state.stack.pop(), state.stack.pop()
     target = state.stack[-instr.arg]
     assert isinstance(target, DictRef)
-    if not isinstance(key, Const):
-        raise UnsupportedSyntax(0, "a dict in a compiled function has constant keys only", hints=("use a map",))
-    state.heap[target.ident] = {**iteration.heap_object(state, target), key.obj: value}
+    state.heap[target.ident] = {**iteration.heap_object(state, target), _key(ev, key): value}
 
 
 def _dict_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -181,8 +210,8 @@ def _dict_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
     assert isinstance(target, DictRef)
     if isinstance(other, DictRef):
         items = iteration.heap_object(state, other)
-    elif isinstance(other, Const) and isinstance(other.obj, dict):
-        items = {key: wrap(value) for key, value in other.obj.items()}
+    elif isinstance(other, Const) and hasattr(type(other.obj), "keys"):
+        items = captured.merged(ev, other.obj)
     else:
         raise TypeMismatch(
             0, f"a dict is needed here, but this is {describe(other)}", hints=("name its keys and values: {'a': 1}",)

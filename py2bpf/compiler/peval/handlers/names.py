@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import builtins
-import difflib
 from typing import TYPE_CHECKING, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
-from .. import iteration, semantics, withs
+from .. import addresses, functions, hints, iteration, semantics, variables, withs
 from ..describe import describe
 from ..frames import Frame
 from ..hints import count
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
     from ..evaluator import Evaluator
 
 
+_HIDDEN: Final = {"__name__", "__doc__", "__file__", "__builtins__", "__spec__", "__loader__", "__package__"}
+
+
 def _load_const(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(Const(instr.arg))
 
@@ -38,7 +40,11 @@ def _load_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     if isinstance(value, Unbound):
         ev.b.span = instr.span
         semantics.use(value, instr.arg)
-    state.stack.append(value)
+    if addresses.is_addressed(ev, state):
+        ev.b.span, slot = instr.span, frame.slots.get(instr.arg)
+        state.stack.append(addresses.address(ev, (frame.code, instr.arg), slot, state.locals, instr.arg))
+    else:
+        state.stack.append(variables.read(ev.b, value))
 
 
 def _store_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -48,11 +54,11 @@ def _store_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
         if isinstance(value, Null):
             state.cells.pop(ident, None)
         else:
-            state.cells[ident] = value
+            state.cells[ident] = variables.assigned(ev.b, ev.slots.get(ident), value)
     elif isinstance(value, Null):
         state.locals.pop(instr.arg, None)
     else:
-        state.locals[instr.arg] = value
+        state.locals[instr.arg] = variables.assigned(ev.b, frame.slots.get(instr.arg), value)
 
 
 def _delete_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -62,13 +68,15 @@ def _delete_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
 
 def _load_and_clear(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     if instr.arg in frame.cell_ids:
-        state.stack.append(state.cells.pop(frame.cell_ids[instr.arg], NULL))
+        value = state.cells.pop(frame.cell_ids[instr.arg], NULL)
     else:
-        state.stack.append(state.locals.pop(instr.arg, NULL))
+        value = state.locals.pop(instr.arg, NULL)
+    state.stack.append(variables.read(ev.b, value))
 
 
 def _make_cell(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
-    frame.cell_ids.setdefault(instr.arg, (frame.path, instr.arg))
+    ident = frame.cell_ids.setdefault(instr.arg, (frame.path, instr.arg))
+    ev.owners.setdefault(ident, frame.code)
 
 
 def _load_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -78,10 +86,15 @@ def _load_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
         return
     found = getattr(builtins, name, ev)
     if found is ev:
-        near = difflib.get_close_matches(name, [*frame.globals, *dir(builtins)], 2)
-        hint = f"did you mean {' or '.join(near)}?" if near else "define it before compiling the function"
-        raise UnsupportedSyntax(0, f"the name {name!r} is not defined", hints=(hint,))
+        near = hints.near(name, _visible(frame, state), "define it before compiling the function")
+        raise UnsupportedSyntax(0, f"the name {name!r} is not defined", hints=near)
     state.stack.append(Const(found))
+
+
+def _visible(frame: Frame, state: State) -> list[str]:
+    """The names that a function may have meant, the nearest scope first: of the builtins those that programs call."""
+    own = [*state.locals, *frame.cell_ids, *frame.constants]
+    return [str(name) for name in dict.fromkeys([*own, *frame.globals, *functions.names()]) if name not in _HIDDEN]
 
 
 def _store_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -90,12 +103,19 @@ def _store_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> No
 
 
 def _load_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
-    state.stack.append(semantics.use(ev.cell(frame, state, instr.arg), instr.arg))
+    ident = frame.cell_ids.get(instr.arg)
+    if ident in ev.owners and addresses.is_addressed(ev, state):
+        semantics.use(state.cells.get(ident, UNASSIGNED), instr.arg)
+        ev.b.span, name, slot = instr.span, (ev.owners[ident], ident[1]), ev.slots.get(ident)
+        state.stack.append(addresses.address(ev, name, slot, state.cells, ident))
+    else:
+        state.stack.append(semantics.use(ev.cell(frame, state, instr.arg), instr.arg))
 
 
 def _store_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     _own_cell(frame, instr)
-    state.cells[frame.cell_ids[instr.arg]] = state.stack.pop()
+    ident = frame.cell_ids[instr.arg]
+    state.cells[ident] = variables.assigned(ev.b, ev.slots.get(ident), state.stack.pop())
 
 
 def _own_cell(frame: Frame, instr: Instr) -> None:

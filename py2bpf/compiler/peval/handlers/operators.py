@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from ....exception import TypeMismatch, UnsupportedSyntax
+from ....exception import UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
-from .. import access, arith, compare, identity, iteration, maps, semantics
+from .. import (
+    access,
+    arith,
+    augmented,
+    compare,
+    functions,
+    giants,
+    identity,
+    maps,
+    nevers,
+    overrides,
+    semantics,
+    special,
+    storage,
+    text,
+)
 from ..describe import describe
 from ..frames import Frame
-from ..layout import is_array, is_chars
 from ..state import State
 from ..values import (
     FALSE,
+    NONE,
     TRUE,
+    Abstract,
     AugmentedAttr,
     AugmentedItem,
     Const,
+    DictRef,
     ListRef,
-    Ref,
     Text,
     TupleOf,
     Update,
@@ -30,10 +45,15 @@ if TYPE_CHECKING:
     from ..evaluator import Evaluator
 
 
+_UNARY: Final = {"-": "__neg__", "+": "__pos__", "~": "__invert__"}
+
+
 def _unary(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     if instr.arg == "not":
         state.stack.append(arith.from_bool(arith.negate(ev.b, semantics.truth(ev, state, value))))
+    elif (own := special.ask(ev, state, _UNARY[instr.arg], value)) is not None:
+        state.stack.append(own)
     elif isinstance(value, Const):
         state.stack.append(
             semantics.constant_operation(ev, f"the operator {instr.arg}", arith.UNARY[instr.arg], value.obj)
@@ -53,12 +73,20 @@ def _inplace(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     if isinstance(left, (AugmentedItem, AugmentedAttr)) and op in maps.ATOMIC:
         state.stack.append(Update(left, op, right))
         return
-    left = access.settled(ev, state, left)
+    left = augmented.settled(ev, state, left)
     if isinstance(left, ListRef) and op == "+":
         access.extend(ev, state, left, right)
         state.stack.append(left)
         return
-    if isinstance(left, Const) and isinstance(left.obj, (list, dict, set, bytearray)):
+    if isinstance(left, DictRef) and op == "|" and (united := semantics.union(ev, state, left, right)) is not None:
+        state.heap[left.ident] = united
+        state.stack.append(left)
+        return
+    name = f"__i{overrides.BINARY[op]}__"
+    if (own := special.method_of(ev, left, name)) is not None:
+        state.stack.append(special.call(ev, state, own, left, right))
+        return
+    if isinstance(left, Const) and hasattr(type(left.obj), name):
         raise UnsupportedSyntax(
             0,
             f"can't change {describe(left)}: what a program captures is constant",
@@ -69,11 +97,20 @@ def _inplace(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
 
 def _compare(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
+    if instr.arg in ("==", "!="):
+        _note_none(ev, left, right)
     state.stack.append(compare.compare(ev, state, instr.arg, left, right))
+
+
+def _note_none(ev: Evaluator, left: Abstract, right: Abstract) -> None:
+    for one, other in ((left, right), (right, left)):
+        if isinstance(other, Const) and other.obj is None:
+            nevers.none_test(ev, one)
 
 
 def _is(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
+    _note_none(ev, left, right)
     result = identity.identical(ev, left, right)
     state.stack.append(arith.from_bool(arith.negate(ev.b, result) if instr.arg else result))
 
@@ -84,9 +121,6 @@ def _contains(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(arith.from_bool(arith.negate(ev.b, result) if instr.arg else result))
 
 
-_CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {"": lambda obj: obj, "s": str, "r": repr, "a": ascii}
-
-
 def _format_value(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     conversion, has_spec = instr.arg
     spec = state.stack.pop() if has_spec else Const("")
@@ -94,8 +128,11 @@ def _format_value(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> No
     if not isinstance(spec, Const):
         raise UnsupportedSyntax(0, "a format specification must be a constant", hints=("write a number: {n:8x}",))
     if isinstance(value, Const):
-        converted = _CONVERSIONS[conversion](value.obj)
-        state.stack.append(semantics.constant_operation(ev, "formatting", format, converted, spec.obj))
+        convert = text.CONVERSIONS[conversion]
+        giants.check_width(spec.obj)
+        state.stack.append(
+            semantics.constant_operation(ev, "formatting", lambda obj: format(convert(obj), spec.obj), value.obj)
+        )
     else:
         state.stack.append(Text(((value, conversion, spec.obj),)))
 
@@ -111,20 +148,36 @@ def _build_string(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> No
 
 
 def _match_sequence(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    """CPython's arrays of ctypes are no sequences here, although they unpack."""
     subject = state.stack[-1]
-    sequence = isinstance(subject, (TupleOf, ListRef)) or (
-        isinstance(subject, Const) and isinstance(subject.obj, (tuple, list))
-    )
-    sequence = sequence or (isinstance(subject, Ref) and is_array(subject.ctype) and not is_chars(subject.ctype))
-    state.stack.append(TRUE if sequence else FALSE)
+    captured = isinstance(subject, Const) and storage.is_sequence(subject.obj)
+    state.stack.append(TRUE if captured or isinstance(subject, (TupleOf, ListRef)) else FALSE)
 
 
 def _get_len(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
-    items = iteration.known_items(ev.b, state, state.stack[-1])
-    if items is None:
-        raise TypeMismatch(0, f"{describe(state.stack[-1])} has no length",
-                           hints=("tuples, lists and ctypes arrays have one",))  # fmt: skip
-    state.stack.append(Const(len(items)))
+    subject = state.stack[-1]
+    special.refuse_iteration(subject, "__len__", "__getitem__")
+    state.stack.append(functions.length(ev, state, subject))
+
+
+_ARE_THEIR_CONTENT: Final = (bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple)
+"""Classes whose pattern's one part is the value itself: Py_TPFLAGS_MATCH_SELF, which their subclasses inherit."""
+
+
+def _match_class(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+    """``case int(n)``: of what a program has, only the class is asked."""
+    subject, cls, names = state.pop(3)
+    assert isinstance(names, Const)
+    parts = instr.arg
+    if not isinstance(cls, Const) or not isinstance(cls.obj, type) or names.obj or parts > 1 or (
+        parts and not issubclass(cls.obj, _ARE_THEIR_CONTENT)
+    ):
+        _match_other(ev, frame, state, instr)
+    found = functions.is_instance(ev, state, (subject, cls))
+    if not isinstance(found, Const):
+        raise UnsupportedSyntax(0, f"whether {describe(subject)} is of a class is not known while compiling",
+                                hints=("test it for None before: if x is None",))  # fmt: skip
+    state.stack.append(TupleOf((subject,) * parts) if found.obj else NONE)
 
 
 def _match_other(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
@@ -145,5 +198,5 @@ TABLE: Final[Table] = {
     Op.GET_LEN: _get_len,
     Op.MATCH_MAPPING: _match_other,
     Op.MATCH_KEYS: _match_other,
-    Op.MATCH_CLASS: _match_other,
+    Op.MATCH_CLASS: _match_class,
 }

@@ -36,7 +36,7 @@ def loaded(code: list[Insn], *maps: Any, hook: HookSpec = TC) -> Any:
     spec = ProgramSpec("test", hook, tuple(code), (None,) * len(code), tuple(m.map_spec for m in maps))
     if vm.current() == "vm":
         return vm_load(spec, [m._storage for m in maps], machine().handle)
-    return load(spec, [m.fd for m in maps])
+    return load(spec, [m._storage.handle for m in maps])
 
 
 def returning(value: int) -> LoadedProgram:

@@ -1,0 +1,86 @@
+"""The kernel's clocks beside this process's: what a program's times are by ``time.time_ns()``.
+
+Programs see the clocks of the whole machine: ``funcs.ktime_get_ns()`` is CLOCK_MONOTONIC, ``funcs.ktime_get_boot_ns()``
+CLOCK_BOOTTIME, which goes on while the machine is suspended. In a time namespace (time_namespaces(7)) the process's own
+clocks of these names are ahead of them or behind. And how far they are from the time of day changes: CLOCK_MONOTONIC's
+distance by each suspend, that of both whenever somebody sets the time. So ask for epoch() anew with each batch.
+
+Programs in the embedded VM see the clocks of the process itself: nothing of this is for them.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from .borders import public
+from .exception import Py2BpfError
+
+_PROC: Final = Path("/proc/self")
+_INITIAL: Final = 0xEFFFFFFA
+"""PROC_TIME_INIT_INO, include/linux/proc_ns.h: the namespace without offsets."""
+_NANO: Final = 1_000_000_000
+_TRIES: Final = 4
+
+
+class Clock(enum.Enum):
+    """A clock of the kernel's, named as in /proc/self/timens_offsets; the value is the number in clock_gettime(2)."""
+
+    MONOTONIC = time.CLOCK_MONOTONIC
+    BOOTTIME = time.CLOCK_BOOTTIME
+
+
+@public
+def offset(clock: Clock = Clock.MONOTONIC) -> int:
+    """How many nanoseconds this process's clock is ahead of the kernel's: 0 but in a time namespace.
+
+    Raises Py2BpfError where that can't be known: after unshare(CLONE_NEWTIME) inside of such a namespace, when only the
+    process's children are in the new one.
+    """
+    own = _inode("time")
+    if own in (None, _INITIAL):
+        return 0
+    if own != _inode("time_for_children"):
+        raise Py2BpfError("this process made a time namespace for its children while it was in another one, whose "
+                          "offsets /proc doesn't tell: relate clocks in a child, or before unshare()")  # fmt: skip
+    for line in (_PROC / "timens_offsets").read_text(encoding="ascii").splitlines():
+        name, seconds, nanoseconds = line.split()
+        if name.upper() in (clock.name, str(clock.value)):
+            return int(seconds) * _NANO + int(nanoseconds)
+    return 0
+
+
+def _inode(namespace: str) -> int | None:
+    """None where the kernel has no time namespaces: before Linux 5.6."""
+    try:
+        return os.stat(_PROC / "ns" / namespace).st_ino
+    except FileNotFoundError:
+        return None
+
+
+@public
+def now(clock: Clock = Clock.MONOTONIC) -> int:
+    """What a program's ``funcs.ktime_get_ns()`` would give now (BOOTTIME: ``ktime_get_boot_ns()``), in nanoseconds."""
+    return time.clock_gettime_ns(clock.value) - offset(clock)
+
+
+@public
+def epoch(clock: Clock = Clock.BOOTTIME) -> int:
+    """When the kernel's clock was 0, in nanoseconds since 1970: a program's time plus this is as ``time.time_ns()``.
+
+    As it is at this moment: take it anew with each batch. Times by BOOTTIME from before a suspend stay right.
+    """
+    ahead = offset(clock)
+    _, found = min(_measured(clock, ahead) for _ in range(_TRIES))
+    return found
+
+
+def _measured(clock: Clock, ahead: int) -> tuple[int, int]:
+    """How long it took to look at both clocks, and what they say of the epoch: the quickest look is the best."""
+    before = time.clock_gettime_ns(clock.value)
+    wall = time.time_ns()
+    after = time.clock_gettime_ns(clock.value)
+    return after - before, wall - ((before + after) // 2 - ahead)

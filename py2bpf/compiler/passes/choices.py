@@ -1,0 +1,86 @@
+"""Makes one operation of a branch that does nothing but choose between two constants: a jump less.
+
+b0: branch %1, b2, b1            b0: %2 = select %1, 0, 7
+b1: jump b2                 ->       (b2's body)
+b2: %2 = phi 0, 7
+
+Where the verifier gave up at branches, so it becomes of all numbers that take a few steps without effects.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..ir.ops import INFO, Op, Raise
+from ..ir.types import VOID, Int, Ptr, Region
+from ..ir.values import Block, Function, Value, prune
+from . import clean
+
+_STEPS: Final = 6
+"""So many steps are done on both ways, instead of one of them, where no branch shall choose."""
+
+
+def run(fn: Function) -> None:
+    """Looks at the blocks where two ways meet."""
+    steps = 0 if fn.target.branches else _STEPS
+    while [block for block in fn.blocks if len(block.preds) == 2 and block.phis and _choose(block, steps)]:
+        prune(fn)
+        clean.run(fn)
+        if not steps:
+            break
+
+
+def _choose(block: Block, steps: int) -> bool:
+    fork = _fork(block, steps)
+    if fork is None or not all(isinstance(phi.type, Int) for phi in block.phis):
+        return False
+    if not steps and (len(block.phis) > 1 or any(arg.op is not Op.CONST for arg in block.phis[0].args)):
+        return False
+    yes, no = (block.preds.index(_last(fork, way, block)) for way in fork.succs)
+    condition = fork.end.args[0]
+    made = []
+    for pred in block.preds:
+        if pred is not fork:
+            made += pred.body[:-1]
+            pred.body = [Value(Op.EXIT, [], VOID, Raise(""))]  # nobody comes there any more
+    for phi in block.phis:
+        phi.op, phi.args, phi.attr = Op.SELECT, [condition, phi.args[yes], phi.args[no]], None
+    fork.body[-1:] = [*made, *block.phis, Value(Op.JUMP, [], VOID, (block,), fork.end.span)]
+    block.phis, block.preds = [], [fork]
+    return True
+
+
+def _fork(block: Block, steps: int) -> Block | None:
+    """Where the two ways to a block part, if nothing but so many steps without effects happens on them, and the test is
+    a single instruction."""
+    first, second = (pred.preds[0] if _is_short(pred, steps) else pred for pred in block.preds)
+    if first is not second or first.end.op is not Op.BRANCH or len(set(first.succs)) != 2:
+        return None
+    if {_last(first, way, block) for way in first.succs} != set(block.preds):
+        return None
+    condition = first.end.args[0]
+    return None if condition.op in (Op.AND, Op.OR) and any(INFO[arg.op].compare for arg in condition.args) else first
+
+
+def _is_short(pred: Block, steps: int) -> bool:
+    if pred.end.op is not Op.JUMP or len(pred.preds) != 1 or pred.phis or len(pred.body) > 1 + steps:
+        return False
+    return all(_is_harmless(value) for value in pred.body[:-1])
+
+
+def _is_harmless(value: Value) -> bool:
+    """Whether it may be done though nobody wants it: it computes, or loads from a place that is there on both ways."""
+    if not isinstance(value.type, Int):
+        return False
+    return INFO[value.op].pure or (value.op is Op.LOAD and _is_there(value.args[0]))
+
+
+def _is_there(place: Value) -> bool:
+    kind = place.type
+    surely = isinstance(kind, Ptr) and not kind.nullable and kind.region is not Region.PACKET
+    return surely and (place.op is not Op.PTRADD or place.args[1].op is Op.CONST)
+
+
+def _last(fork: Block, way: Block, block: Block) -> Block:
+    """The predecessor of the block on one way from the fork."""
+    return fork if way is block else way

@@ -1,0 +1,65 @@
+"""Which variables' addresses a program takes. Evaluation finds out: the first ``addrof(x)`` of a variable that isn't in
+memory begins everything again.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+from ...intrinsics import Pseudo
+from ..bytecode.canonical import Op
+from ..ir.values import Value, const
+from . import arith, variables
+from .frames import Frame, Restart
+from .values import Abstract, CellId, Const, Null, Option, Run, Variable
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+    from .state import State
+
+Name = tuple[types.CodeType, str]
+"""A variable: the function that has it, and its name."""
+
+
+def enter(ev: Evaluator, frame: Frame, names: dict[str, Abstract], cells: dict[CellId, Abstract]) -> None:
+    """A function begins: its variables whose address is taken get their places, the parameters among them values."""
+    for code, name in sorted(ev.addressed, key=lambda each: each[1]):
+        if code != frame.code:
+            continue
+        ident = (frame.path, name)
+        slot = frame.slots[name] = ev.slots[ident] = ev.b.alloca(variables.SIZE)
+        ev.b.store(slot, 0, variables.SIZE, const(0))
+        if name in names:
+            names[name] = variables.assigned(ev.b, slot, names[name])
+        elif ident in cells:
+            cells[ident] = variables.assigned(ev.b, slot, cells[ident])
+
+
+def is_addressed(ev: Evaluator, state: State) -> bool:
+    """Whether what is loaded onto the stack now is what addrof() is called with."""
+    following = ev.following
+    if following is None or following.op is not Op.CALL or following.arg != (1, ()):
+        return False
+    called = [slot for slot in state.stack[-2:] if not isinstance(slot, Null)]
+    return len(called) == 1 and isinstance(called[0], Const) and _is_addrof(called[0].obj)
+
+
+def _is_addrof(fn: object) -> bool:
+    return isinstance(fn, Pseudo) and fn.__name__ == "addrof"
+
+
+def address(ev: Evaluator, name: Name, slot: Value | None, held: dict[Any, Abstract], key: object) -> Abstract:
+    """What addrof() gets of the variable ``held[key]``: the place of a number, any other value itself. A number that
+    may be None is there from now on, or the program has ended."""
+    value = held[key]
+    if isinstance(value, Variable):
+        return value.ref
+    if not isinstance(value, Option) and not variables.is_number(value):
+        return value
+    if name not in ev.addressed:
+        ev.addressed.add(name)
+        raise Restart
+    if isinstance(value, Option):
+        value = held[key] = variables.assigned(ev.b, slot, Run(arith.to_ir(ev.b, value)))
+    return value.ref if isinstance(value, Variable) else value

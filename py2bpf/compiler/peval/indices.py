@@ -1,0 +1,26 @@
+"""Objects that stand for a number by their ``__index__``, where Python takes such: subscripts and ranges."""
+
+from __future__ import annotations
+
+import operator
+import types
+
+from ...exception import UnsupportedSyntax
+from . import host, overrides, special
+from .builder import Builder
+from .values import Abstract, Const
+
+
+def number(b: Builder, value: Abstract) -> Abstract:
+    """The number that a captured object stands for; anything else as it is."""
+    if not isinstance(value, Const) or isinstance(value.obj, int):
+        return value
+    maker = overrides.lookup(type(value.obj), "__index__")[1]
+    if maker is None:
+        return value
+    if isinstance(maker, types.FunctionType) and special.runs(maker, value):
+        raise UnsupportedSyntax(
+            0, f"{type(value.obj).__name__}.__index__() has to do with maps, and is called while compiling",
+            hints=("write a method with another name, and index by what that gives",),
+        )  # fmt: skip
+    return Const(host.run(b, f"{type(value.obj).__name__}.__index__()", operator.index, value.obj))

@@ -1,0 +1,90 @@
+"""Methods of run-time values: of maps, integers, char arrays, lists and dicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from . import arith, choice, contents, host, indices, iteration, iterators, maps, nevers
+from .describe import describe
+from .state import State
+from .values import FALSE, NONE, Abstract, Const, DictRef, DictView, ListRef, Map, Method, Ref, Run
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+Args = tuple[Abstract, ...]
+
+INT_METHODS: Final = frozenset({"bit_length", "bit_count", "conjugate"})
+CHARS_METHODS: Final = frozenset({"startswith"})
+
+
+def call(ev: Evaluator, state: State, method: Method, args: Args) -> Abstract:
+    owner = method.owner
+    if isinstance(owner, Map):
+        return maps.call_method(ev.b, owner, method.name, args)
+    if isinstance(owner, Run):
+        return _int_method(ev, owner, method.name)
+    if isinstance(owner, Ref):
+        return _chars_method(ev, owner, args)
+    if isinstance(owner, ListRef):
+        return _list_method(ev, state, owner, method.name, args)
+    if isinstance(owner, DictRef):
+        return _dict_method(ev, state, owner, method.name, args)
+    raise TypeMismatch(0, f"{describe(owner)} has no method {method.name}()",
+                       hints=("maps, integers, char arrays, lists and dicts have some",))  # fmt: skip
+
+
+def _int_method(ev: Evaluator, owner: Run, name: str) -> Abstract:
+    if name == "conjugate":
+        return owner
+    compute = arith.bit_length if name == "bit_length" else arith.popcount
+    return arith.from_ir(compute(ev.b, owner.ir))
+
+
+def _chars_method(ev: Evaluator, owner: Ref, args: Args) -> Abstract:
+    if len(args) != 1 or not isinstance(args[0], Const) or not isinstance(args[0].obj, bytes):
+        raise TypeMismatch(0, "startswith() of a char array takes constant bytes", hints=("write b'...'",))
+    prefix = args[0].obj
+    if not nevers.text_test(ev, owner, prefix):
+        return FALSE
+    return arith.from_bool(contents.equal_bytes(ev.b, owner, prefix))
+
+
+def _list_method(ev: Evaluator, state: State, owner: ListRef, name: str, args: Args) -> Abstract:
+    from . import access
+
+    items = iteration.heap_object(state, owner)
+    if name == "append" and len(args) == 1:
+        state.heap[owner.ident] = (*items, args[0])
+        return NONE
+    if name == "extend" and len(args) == 1:
+        access.extend(ev, state, owner, args[0])
+        return NONE
+    args = tuple(indices.number(ev.b, arg) for arg in args) if name == "pop" else args
+    if name == "pop" and items and (not args or (isinstance(args[0], Const) and isinstance(args[0].obj, int))):
+        remaining, at = list(items), args[0].obj if args and isinstance(args[0], Const) else -1
+        if not -len(items) <= at < len(items):
+            ev.b.exit("IndexError")
+        popped = iterators.arrived(ev.b, remaining.pop(at))
+        state.heap[owner.ident] = tuple(remaining)
+        return popped
+    raise UnsupportedSyntax(0, f"list.{name}() is not supported in compiled functions",
+                            hints=("append, extend and pop are",))  # fmt: skip
+
+
+def _dict_method(ev: Evaluator, state: State, owner: DictRef, name: str, args: Args) -> Abstract:
+    items = iteration.heap_object(state, owner)
+    if name == "get" and args and not isinstance(args[0], Const):
+        return choice.get(ev.b, items, *args)
+    if name == "get" and args:
+        assert isinstance(args[0], Const)
+        found: Abstract = items.get(host.key(ev.b, args[0]), args[1] if len(args) > 1 else NONE)
+        return found
+    if name in ("keys", "values", "items") and not args:
+        return DictView(owner, name)
+    raise UnsupportedSyntax(
+        0,
+        f"dict.{name}() is not supported in compiled functions",
+        hints=("get, keys, values and items are, and d[key] = value with constant keys",),
+    )

@@ -1,0 +1,73 @@
+"""Comparisons that never hold: a test for None of what is never None, and of a char array with what doesn't fit it.
+
+A place in the source may be evaluated many times, for each call of its function and each turn of an unrolled loop. It
+is told of only if the comparison is pointless in all of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Final
+
+from ...exception import NeverTrue, Span
+from ..ir.ops import Op
+from ..ir.values import Function
+from .builder import Builder
+from .describe import short
+from .values import Abstract, Const, Ref, Run
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+Notice = tuple[str, tuple[str, ...]]
+Places = dict[tuple[Span, bytes | None], Notice | None]
+"""The comparisons that were made: where, and with what constant. None for one that may hold."""
+
+_LEAVE_OUT: Final = ("leave the test out, it is a number",)
+
+
+def tell(places: Places, program: Function) -> None:
+    """Leaves the notices with the program, when all of it is evaluated."""
+    program.notices += [(NeverTrue, span, *notice) for (span, _), notice in places.items() if notice is not None]
+
+
+def none_test(ev: Evaluator, value: Abstract) -> None:
+    """``value is None`` is asked. What a caller gives isn't told of: for another it may be None."""
+    if isinstance(value, Const) and value.obj is not None:
+        return
+    if not isinstance(value, Run) or value.ir.op is Op.PARAM or (ev.frame is not None and ev.frame.gets(value)):
+        _note(ev, None, None)
+        return
+    origin = ev.b.stand_ins.get(value.ir)
+    _note(ev, None, ("this is never None", _LEAVE_OUT) if origin is None else origin)
+
+
+def text_test(ev: Evaluator, chars: Ref, data: bytes) -> bool:
+    """Whether a char array may equal constant bytes, or begin with them."""
+    notice = _misfit(ctypes.sizeof(chars.ctype), data)
+    _note(ev, data, notice)
+    return notice is None
+
+
+def _misfit(size: int, data: bytes) -> Notice | None:
+    """Why no array of ``size`` chars equals the bytes."""
+    if b"\0" in data:
+        hint = "py2bpf.funcs.mem_eq(chars, b'...') compares bytes, NULs among them"
+        return f"a text ends at its NUL, and so is never {short(data)}", (hint,)
+    if len(data) > size:
+        hint = f"where a longer text is cut to fit, with a NUL at its end, compare with {data[: size - 1]!r}"
+        return f"an array of {size} chars never holds the {len(data)} bytes of {short(data)}", (hint,)
+    return None
+
+
+def stand_in(b: Builder, value: Abstract, default: int, instead: str) -> Abstract:
+    """A number of a map, which ``default`` stands in for where the key is missing."""
+    if isinstance(value, Run):
+        b.stand_ins[value.ir] = (f"this is never None: a missing key is read as {default}", (instead,))
+    return value
+
+
+def _note(ev: Evaluator, constant: bytes | None, notice: Notice | None) -> None:
+    if ev.b.span is not None:
+        place, places = (ev.b.span, constant), ev.registry.compared
+        places[place] = places.get(place, notice) if notice is not None else None

@@ -1,0 +1,269 @@
+"""Operations that a user's class defines by functions of its own: the program calls those, by Python's rules of who is
+asked first. Each gives None where the built-in types' meaning holds."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from ...exception import TypeMismatch, UnsupportedSyntax
+from ..ir.values import Block, Value
+from . import arith, calls, kernel_side, overrides, presence
+from .builder import PathEnds
+from .describe import describe
+from .state import Merger, State
+from .values import Abstract, Const, Ref, TupleOf
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+_ASIDE: Final = Const(NotImplemented)
+_ANY_BITS: Final = (enum.KEEP, enum.EJECT)
+
+
+def call(ev: Evaluator, state: State, fn: types.FunctionType, *args: Abstract) -> Abstract:
+    """The call of such a function, each by itself where one instruction makes several."""
+    return apply(ev, state, Const(fn), *args)
+
+
+def apply(ev: Evaluator, state: State, callee: Abstract, *args: Abstract) -> Abstract:
+    """The same of anything that can be called."""
+    assert ev.frame is not None
+    ev.frame.operations += 1
+    return calls.call(ev, state, callee, args, {}, -ev.frame.operations)
+
+
+def ask(ev: Evaluator, state: State, name: str, owner: Abstract, *args: Abstract) -> Abstract | None:
+    """``type(owner).name(owner, *args)``."""
+    if _all_constant(owner, *args):
+        fn = overrides.written(owner, name)
+        return call(ev, state, fn, owner, *args) if fn is not None and runs(fn, owner) else None
+    fn = method_of(ev, owner, name)
+    return None if fn is None else call(ev, state, fn, owner, *args)
+
+
+def method_of(ev: Evaluator, owner: Abstract, name: str) -> types.FunctionType | None:
+    """The function by which the owner's class does ``name``, which None has not: Python raises a TypeError on it."""
+    fn = overrides.own(owner, name)
+    if fn is not None and isinstance(owner, Ref):
+        ev.b.guard_not_null(owner.base, "TypeError")
+    return fn
+
+
+def _all_constant(*values: Abstract) -> bool:
+    """Whether CPython can do it now."""
+    return all(isinstance(value, Const) for value in values)
+
+
+def runs(fn: types.FunctionType, *args: Abstract) -> bool:
+    """Whether a function that could be called now belongs into the program, since it has to do with maps or helpers."""
+    return kernel_side.touches_kernel(fn, ([arg.obj for arg in args if isinstance(arg, Const)], {}))
+
+
+def binary(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract | None:
+    """``left op right``."""
+    name = overrides.BINARY[op]
+    _check_flags(op, left, right)
+    return _either_side(ev, state, op, (f"__{name}__", f"__r{name}__"), left, right, f"the operator {op}")
+
+
+def compare(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract | None:
+    """A comparison. What neither side can tell is unequal."""
+    names = overrides.COMPARISONS[op]
+    if op == "!=" and any(_inverts(value) for value in (left, right)):
+        equal = compare(ev, state, "==", left, right)
+        return None if equal is None else _not(ev, state, equal)
+    return _either_side(ev, state, op, names, left, right, "" if op in ("==", "!=") else f"the comparison {op}")
+
+
+def _inverts(value: Abstract) -> bool:
+    """Whether ``!=`` is the contrary of what the class says of ``==``: it is object's."""
+    cls = overrides.class_of(value)
+    inherited = cls is not None and overrides.lookup(cls, "__ne__")[0] is object
+    return inherited and overrides.own(value, "__eq__") is not None
+
+
+def _not(ev: Evaluator, state: State, value: Abstract) -> Abstract:
+    from . import semantics
+
+    return arith.from_bool(arith.negate(ev.b, arith.to_bool(ev.b, semantics.truth(ev, state, value))))
+
+
+def _either_side(
+    ev: Evaluator, state: State, op: str, names: tuple[str, str], left: Abstract, right: Abstract, what: str
+) -> Abstract | None:
+    find = overrides.written if _all_constant(left, right) else overrides.own
+    mine, reflected = find(left, names[0]), find(right, names[1])
+    if (mine, reflected) == (None, None):
+        return None
+    if _all_constant(left, right) and not any(fn and runs(fn, left, right) for fn in (mine, reflected)):
+        return None
+    by_presence = _where_there(ev, state, op, (left, right), (mine, reflected), what)
+    if by_presence is not None:
+        return by_presence
+    turns = [(mine, left, right), (reflected, right, left)]
+    first, second = overrides.class_of(left), overrides.class_of(right)
+    if reflected is not None and arith.boolean(left) is None and issubclass(second, int):
+        raise UnsupportedSyntax(
+            0, f"the left side is a bool on one path and another number on another, and {second.__name__}.{names[1]}() "
+            "is asked first where it is no bool", hints=("give int() of the left side",),
+        )  # fmt: skip
+    if first is second and names[1].startswith("__r"):
+        turns = turns[:1]
+    elif reflected is not None and first is not None and issubclass(second, first):
+        turns = turns[::-1]
+    for fn, owner, other in turns:
+        if fn is None and _built_in(first, second):
+            return None
+        answer = _ASIDE if fn is None else call(ev, state, fn, owner, other)
+        if not (isinstance(answer, Const) and answer.obj is NotImplemented):
+            return answer
+    if _built_in(first, second):
+        return None
+    if not what:
+        return Const(names[0] == "__ne__")
+    raise TypeMismatch(0, f"{what} is defined neither by {describe(left)} nor by {describe(right)} for the other",
+                       hints=("let a method of one of their classes give a result",))  # fmt: skip
+
+
+def _where_there(
+    ev: Evaluator, state: State, op: str, sides: tuple[Abstract, Abstract],
+    found: tuple[types.FunctionType | None, types.FunctionType | None], what: str,
+) -> Abstract | None:
+    """The operation where one side may be None, and its class has a say: two operations, of the object and of None,
+    unless a TypeError is all that None has. None where both sides are there."""
+    for at, side in enumerate(sides):
+        if found[at] is None or not isinstance(side, Ref) or not presence.may_be_null(ev.b, side):
+            continue
+        if what and found[1 - at] is None:
+            ev.b.guard_not_null(side.base, "TypeError")
+            continue
+        other = (Const(None), sides[1]) if at == 0 else (sides[0], Const(None))
+        return if_there(ev, state, side, functools.partial(_again, ev, op, sides),
+                        functools.partial(_again, ev, op, other))  # fmt: skip
+    return None
+
+
+def _again(ev: Evaluator, op: str, sides: tuple[Abstract, Abstract], state: State) -> Abstract:
+    from . import compare as comparisons
+    from . import semantics
+
+    operate = comparisons.compare if op in overrides.COMPARISONS else semantics.operate
+    return operate(ev, state, op, *sides)
+
+
+def _built_in(first: Any, second: Any) -> bool:
+    """Whether a built-in type knows what to do with both."""
+    return first is not None and any(
+        issubclass(first, kind) and issubclass(second, kind) for kind in (int, tuple, list, str, bytes)
+    )
+
+
+def _check_flags(op: str, left: Abstract, right: Abstract) -> None:
+    for value in (left, right):
+        flag = value.obj if isinstance(value, Const) and op in ("|", "^") and not _all_constant(left, right) else None
+        if isinstance(flag, enum.IntFlag) and getattr(flag, "_boundary_", None) not in _ANY_BITS:
+            raise UnsupportedSyntax(
+                0, f"{type(flag).__name__} takes no bits that it has no names for, and a program can't check that",
+                hints=("compute with its .value",),
+            )  # fmt: skip
+
+
+def truth(ev: Evaluator, state: State, value: Abstract) -> Abstract | None:
+    """``bool(value)``: what ``__bool__`` gives, else ``__len__``."""
+    for name in ("__bool__", "__len__"):
+        cls = overrides.class_of(value)
+        if cls is not None and overrides.lookup(cls, name)[0] is not None:
+            return _truth_by(ev, state, name, value)
+    return None
+
+
+def _truth_by(ev: Evaluator, state: State, name: str, value: Abstract) -> Abstract | None:
+    """What the class's method says; None is false, whatever that is."""
+    fn = overrides.own(value, name)
+    if fn is None or not isinstance(value, Ref) or not presence.may_be_null(ev.b, value):
+        return ask(ev, state, name, value)
+    return if_there(ev, state, value, lambda there: call(ev, there, fn, value), lambda absent: Const(False))
+
+
+_WALKS: Final = {TupleOf: ("__iter__",), Ref: ("__iter__", "__getitem__")}
+"""By what Python goes through a tuple, and through an array of ctypes."""
+
+
+def refuse_iteration(value: Abstract, *more: str) -> None:
+    """Run-time items are walked as they lie in memory, and by no method of the class. ``more``: what else Python would
+    ask."""
+    if not isinstance(value, (TupleOf, Ref)):
+        return
+    for name in (*_WALKS[type(value)], *more):
+        if overrides.own(value, name) is not None:
+            raise UnsupportedSyntax(
+                0, f"{overrides.class_of(value).__name__}.{name}() can't go through run-time values",
+                hints=("index the items, or name them",),
+            )  # fmt: skip
+
+
+def missing(ev: Evaluator, state: State, mapping: Any) -> Callable[[State, Abstract], Abstract] | None:
+    """What a captured dict gives for a key that it lacks; None where that is a KeyError."""
+    owner, found = overrides.lookup(type(mapping), "__missing__")
+    if owner is None:
+        return None
+    if hasattr(owner, "default_factory"):  # defaultdict, written in C
+        factory = mapping.default_factory
+        return None if factory is None else lambda state, key: made(ev, state, factory)
+    if not isinstance(found, types.FunctionType):
+        overrides.method(type(mapping), "__missing__")
+        return None
+    return lambda state, key: call(ev, state, found, Const(mapping), key)
+
+
+def made(ev: Evaluator, state: State, factory: Any) -> Abstract:
+    """``factory()``."""
+    assert ev.frame is not None
+    ev.frame.operations += 1
+    return calls.call(ev, state, Const(factory), (), {}, -ev.frame.operations)
+
+
+def either(
+    ev: Evaluator, state: State, condition: Value, yes: Callable[[], Abstract], no: Callable[[State], Abstract]
+) -> Abstract:
+    """``yes()`` where the condition holds, else ``no()``; both may run any code."""
+    return _in_two_ways(ev, state, condition, lambda _: yes(), no, None)
+
+
+def if_there(
+    ev: Evaluator, state: State, ref: Ref, yes: Callable[[State], Abstract], no: Callable[[State], Abstract]
+) -> Abstract:
+    """``yes()`` where the object is there, else ``no()``; both may run any code."""
+    return _in_two_ways(ev, state, ref.base, yes, no, ref.base)
+
+
+def _in_two_ways(
+    ev: Evaluator, state: State, condition: Value, yes: Callable[[State], Abstract], no: Callable[[State], Abstract],
+    pointer: Value | None,
+) -> Abstract:  # fmt: skip
+    """``pointer``: what isn't null where ``yes()`` runs."""
+    known, done, ends = ev.b.checked, Block(), []
+    ways = ((Block(), state.copy(), yes), (Block(), state.copy(), no))
+    ev.b.branch(condition, ways[0][0], ways[1][0])
+    for block, there, way in ways:
+        ev.b.start(block)
+        ev.b.checked = known | {pointer} if way is yes and pointer is not None else known.copy()
+        try:
+            there.stack.append(way(there))
+            ev.b.jump(done)
+            ends.append(there)
+        except PathEnds:
+            pass
+    if not ends:
+        raise PathEnds
+    ev.b.start(done)
+    ev.b.checked = known
+    merged = Merger(done).states(ends)
+    result = merged.stack[-1]
+    state.stack[:] = merged.stack[:-1]  # a caller may be about to add to it
+    state.locals, state.cells, state.heap = merged.locals, merged.cells, merged.heap
+    return result

@@ -1,0 +1,92 @@
+"""What users give, checked before anything is made of it: texts, paths and buffers. Refusals name what is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Final
+
+from .exception import DataRangeError, DataTypeError
+
+_NAMES: Final = re.compile(r":[^:]*:")
+_OWNED: Final = re.compile(r"[O&zZX]")
+"""In a format of PEP 3118: a Python object, pointer, text, function. Their bytes are addresses in this process."""
+
+
+def utf8(text: str, what: str = "a text") -> bytes:
+    """The text as UTF-8. Raises DataRangeError where it has half of a surrogate pair, which no encoding has."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise DataRangeError(f"{what} has a lone surrogate ({text[error.start]!a}), which UTF-8 can't hold: {text!a}. "
+                             "Give the bytes themselves") from None
+
+
+def checked_text(text: Any, what: str) -> str:
+    """A name, say. Raises DataTypeError for what is no str, DataRangeError for a NUL or a lone surrogate in it."""
+    if not isinstance(text, str):
+        raise DataTypeError(f"{what} is a str, not {shown(text)}")
+    if "\0" in text:
+        raise DataRangeError(f"{what} has no NUL, as {text!r} has")
+    utf8(text, what)
+    return text
+
+
+def checked_license(license: Any) -> str:
+    """A program's licence as the kernel compares it. Raises DataTypeError."""
+    if not isinstance(license, str) or not license.isascii() or "\0" in license:
+        raise DataTypeError("license is a str of ASCII characters, such as 'GPL' or 'Dual BSD/GPL' ('' for one that is "
+                            f"not compatible with the GPL), not {license!a}")
+    return license
+
+
+def path_bytes(path: Any, what: str = "a path") -> bytes:
+    """A path as the kernel takes it. Raises DataTypeError for what is none, DataRangeError for a NUL in it, and for
+    characters that no name of a file has."""
+    try:
+        name = os.fsencode(path)
+    except TypeError:
+        raise DataTypeError(f"{what} is a str, bytes or an os.PathLike, not {shown(path)}") from None
+    except UnicodeEncodeError:
+        raise DataRangeError(f"{what} has a character that no name of a file can have: {os.fspath(path)!a}") from None
+    if b"\0" in name:
+        raise DataRangeError(f"{what} has no NUL, as {shown(path)} has")
+    return name
+
+
+def plain_memory(buffer: Any, what: str, *, writable: bool = False) -> memoryview:
+    """The memory of a buffer: of bytes, numbers and structures of these, contiguous where it is to be written to.
+
+    Raises DataTypeError for others, which says ``what`` is taken. Whoever wrote over the address of an object would
+    crash the interpreter as soon as it is used, and where it was read, the addresses mean nothing elsewhere.
+    """
+    try:
+        memory = memoryview(buffer)
+    except (TypeError, ValueError, BufferError) as error:
+        raise DataTypeError(f"{what}, not {_brief(buffer)}: {error}") from None
+    if _OWNED.search(_NAMES.sub("", memory.format)):
+        raise DataTypeError(f"{what}, and the items of {_brief(buffer)} are Python objects or pointers to them "
+                            f"(format {memory.format!r})")
+    if writable and memory.readonly:
+        raise DataTypeError(f"{what}, and {_brief(buffer)} is read-only")
+    if writable and not memory.c_contiguous:
+        raise DataTypeError(f"{what}, and {_brief(buffer)} is not contiguous: its items have gaps between them")
+    return memory
+
+
+def shown(value: Any) -> str:
+    """A value as messages have it: its repr(), or what can be said where that fails, as with a number of thousands of
+    digits; no lone surrogates, which nothing can print."""
+    try:
+        text = repr(value)
+        return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+    except Exception as error:  # noqa: BLE001  the user's own, or Python's limit of digits
+        if type(value) is int:
+            return f"a number of {value.bit_length()} bits"
+        return f"an object of type {type(value).__name__} (whose repr() raises {type(error).__name__})"
+
+
+def _brief(value: Any) -> str:
+    """A value and its type, short."""
+    text = shown(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} of type {type(value).__name__}"

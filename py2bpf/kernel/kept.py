@@ -1,0 +1,63 @@
+"""What an installed program needs beyond the life of a process: its program arrays.
+
+The kernel empties a program array when its last descriptor and pin are gone (bpf_map_put_uref() in
+kernel/bpf/syscall.c), although programs use it: each tail call goes on behind it then, and a filter would let all
+packets pass. So the arrays of an installed program are pinned in a bpf file system, until it is taken off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from ..exception import KernelError
+from . import syscalls
+from .handles import Handle
+
+FOLDER: Final = Path("/sys/fs/bpf/py2bpf")
+
+
+def keep(place: str, prog_id: int, arrays: Sequence[Handle]) -> None:
+    """Pins the arrays of a program for a place where it is about to be installed; there may be no arrays. Raises
+    KernelError."""
+    if not arrays:
+        return
+    try:
+        FOLDER.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise KernelError(
+            error.errno or errno.EIO,
+            f"the program stays installed when this process ends, and its program array has to: that takes a bpf file "
+            f"system at {FOLDER.parent} (call py2bpf.util.ensure_resources()), and {FOLDER} can't be made there",
+        ) from error
+    try:
+        for number, array in enumerate(arrays):
+            syscalls.obj_pin(FOLDER / f"{place}_{prog_id}_{number}", array)
+    except BaseException:
+        let_go(place, prog_id)
+        raise
+
+
+def let_go(place: str, prog_id: int) -> None:
+    """Removes the pins of a program that is no longer at a place."""
+    _unpin(lambda found, number: (found, number) == (place, prog_id))
+
+
+def sweep(place: str, there: set[int]) -> None:
+    """Removes the pins of all programs but those that are at the place: a device takes its programs along when it
+    goes."""
+    _unpin(lambda found, number: found == place and number not in there)
+
+
+def _unpin(wanted: Callable[[str, int], bool]) -> None:
+    with contextlib.suppress(OSError):  # there is no folder, or nothing that this user may see
+        for name in os.listdir(FOLDER):
+            place, _, rest = name.partition("_")
+            prog_id = rest.partition("_")[0]
+            if prog_id.isdecimal() and wanted(place, int(prog_id)):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(FOLDER / name)

@@ -1,0 +1,69 @@
+"""Addresses as they lie in headers. ``str()`` shows one, ``of()`` makes one of its text."""
+
+from __future__ import annotations
+
+import ipaddress
+from ctypes import c_uint8, c_uint32, c_uint64
+from typing import Annotated, Any, Self
+
+from ..borders import public
+from ..exception import DataRangeError
+from ..records import Struct
+
+
+class MacAddress(Struct):
+    """An EUI-48, IEEE 802: six octets."""
+
+    octets: Annotated[Any, c_uint8 * 6]
+
+    @classmethod
+    @public
+    def of(cls, text: str) -> Self:
+        """``MacAddress.of("02:00:00:00:00:01")``. Raises DataRangeError for what is no such text."""
+        try:
+            octets = bytes(int(part, 16) for part in text.split(":"))  # ValueError, also beyond a byte
+        except ValueError:
+            octets = b""
+        if len(octets) != 6:
+            raise DataRangeError(f"{text!r} is no MAC address: it has six octets, like 02:00:00:00:00:01")
+        return cls.from_buffer_copy(octets)
+
+    def __str__(self) -> str:
+        return ":".join(f"{octet:02x}" for octet in self.octets)
+
+
+class Ipv4Address(Struct, big_endian=True):
+    """``number`` is what ``int(ipaddress.IPv4Address(...))`` gives: ask ``address.number in ip_network(...)``."""
+
+    number: Annotated[int, c_uint32]
+
+    @classmethod
+    @public
+    def of(cls, text: str) -> Self:
+        """``Ipv4Address.of("192.0.2.1")``. Raises DataRangeError for what is no such text."""
+        try:
+            return cls(int(ipaddress.IPv4Address(text)))
+        except ValueError as error:
+            raise DataRangeError(f"{text!r} is no IPv4 address: {error}") from None
+
+    def __str__(self) -> str:
+        return str(ipaddress.IPv4Address(self.number))
+
+
+class Ipv6Address(Struct, big_endian=True):
+    """``high`` and ``low`` are the first and the last 64 bits."""
+
+    high: Annotated[int, c_uint64]
+    low: Annotated[int, c_uint64]
+
+    @classmethod
+    @public
+    def of(cls, text: str) -> Self:
+        """``Ipv6Address.of("2001:db8::1")``. Raises DataRangeError for what is no such text."""
+        try:
+            return cls.from_buffer_copy(ipaddress.IPv6Address(text).packed)
+        except ValueError as error:
+            raise DataRangeError(f"{text!r} is no IPv6 address: {error}") from None
+
+    def __str__(self) -> str:
+        return str(ipaddress.IPv6Address(bytes(self)))

@@ -1,0 +1,64 @@
+"""Packages that py2bpf can do without: asked for here, and nowhere else, before they are imported.
+
+    need("numpy", "arrays()")
+    import numpy
+
+    if not usable("rich", "rich.table"):
+        return None  # plain text then
+    from rich.table import Table
+
+A package that is there and can't be imported is another matter than one that isn't there: what it raises is shown.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from typing import Final
+
+EXTRAS: Final = {
+    "pyroute2": "tc",
+    "numpy": "numpy",
+    "pyarrow": "arrow",
+    "prometheus_client": "prometheus",
+    "rich": "examples",
+    "matplotlib": "plot",
+}
+"""Packages, and what ``pip install 'py2bpf[...]'`` calls them."""
+
+
+def need(package: str, what: str, *modules: str) -> None:
+    """Imports a package, and ``modules`` of it, that ``what`` needs. Raises ImportError: how to install it, or why it
+    can't be imported."""
+    error = _failure(package, modules)
+    if error is None:
+        return
+    if _is_absent(error, package):
+        raise ImportError(f"{what} needs {package}: pip install 'py2bpf[{EXTRAS[package]}]'", name=package) from None
+    raise ImportError(f"{what} needs {package}, {_broken(error)}", name=package) from error
+
+
+def usable(package: str, *modules: str) -> bool:
+    """Whether a package that makes something nicer can be imported, and ``modules`` of it. Warns of one that is there
+    and broken."""
+    error = _failure(package, modules)
+    if error is not None and not _is_absent(error, package):
+        warnings.warn(f"going on without {package}, {_broken(error)}", RuntimeWarning, stacklevel=2)
+    return error is None
+
+
+def _failure(package: str, modules: tuple[str, ...]) -> Exception | None:
+    try:
+        for name in (package, *modules):
+            importlib.import_module(name)
+    except Exception as error:  # noqa: BLE001  whatever the package's own code raises
+        return error
+    return None
+
+
+def _is_absent(error: Exception, package: str) -> bool:
+    return isinstance(error, ModuleNotFoundError) and error.name == package
+
+
+def _broken(error: Exception) -> str:
+    return f"which is installed, but can't be imported: {type(error).__name__}: {error}"

@@ -1,0 +1,158 @@
+"""The padding of ctypes types: which bytes and bits of an object belong to no field.
+
+Python never sees padding, and the kernel compares keys byte by byte. So padding is cleared wherever one value must be
+one key: in programs, in simulations, and in what Python stores.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from .exception import DataTypeError
+
+_RECORDS: Final = (ctypes.Structure, ctypes.Union)
+_AROUND: Final = 16
+"""So many bytes around an object are watched: more than the largest bit field has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """``mask`` has the bits set that belong to fields. ``bools`` are the offsets of c_bool fields: any byte but 0 is
+    True, which is one value."""
+
+    mask: bytes
+    bools: tuple[int, ...]
+
+    @property
+    def full(self) -> bool:
+        """Whether equal values surely are equal bytes."""
+        return not self.bools and self.mask.count(0xFF) == len(self.mask)
+
+    def cleared(self, raw: bytes) -> bytes:
+        """The bytes of an object as they are for all equal values."""
+        if self.full:
+            return raw
+        masked = int.from_bytes(raw, "little") & int.from_bytes(self.mask, "little")
+        out = bytearray(masked.to_bytes(len(raw), "little"))
+        for at in self.bools:
+            out[at] = out[at] != 0
+        return bytes(out)
+
+    def gaps(self) -> Iterator[tuple[int, int]]:
+        """(offset, size) of each run of bytes that belong to no field at all."""
+        start = 0
+        for at, bits in enumerate(self.mask + b"\xff"):
+            if bits:
+                if at > start:
+                    yield start, at - start
+                start = at + 1
+
+    def partial(self) -> Iterator[tuple[int, int]]:
+        """(offset, mask) of each byte of which some bits belong to fields."""
+        return ((at, bits) for at, bits in enumerate(self.mask) if bits not in (0, 0xFF))
+
+
+@lru_cache(maxsize=1024)
+def of(ctype: Any) -> Padding:
+    """The padding of a ctypes type."""
+    size = ctypes.sizeof(ctype)
+    if issubclass(ctype, ctypes.Array):
+        item, step = of(ctype._type_), ctypes.sizeof(ctype._type_)
+        bools = tuple(i * step + at for i in range(ctype._length_) for at in item.bools) if item.bools else ()
+        return Padding(item.mask * ctype._length_, bools)
+    if not issubclass(ctype, _RECORDS):
+        return Padding(b"\xff" * size, (0,) if issubclass(ctype, ctypes.c_bool) else ())
+    mask, found = 0, []
+    for offset, part in _parts(ctype):
+        mask |= int.from_bytes(part.mask, "little") << 8 * offset
+        found += [offset + at for at in part.bools]
+    if issubclass(ctype, ctypes.Union):
+        found = []  # another member may have a number there
+    return Padding(mask.to_bytes(size, "little"), tuple(found))
+
+
+def _parts(ctype: Any) -> Iterator[tuple[int, Padding]]:
+    """The fields, also inherited ones, each with its offset; bit fields by the bits of the whole object."""
+    for owner in ctype.__mro__:
+        for name, kind, *bits in owner.__dict__.get("_fields_", ()):
+            descriptor = owner.__dict__.get(name)
+            if not is_field(descriptor):
+                continue  # something hides it
+            if bits:
+                yield 0, Padding(bit_field(owner, name, -1), ())
+            else:
+                yield descriptor.offset, of(kind)
+
+
+class _Sample(ctypes.Structure):
+    _fields_ = (("field", ctypes.c_int),)
+
+
+_FIELD: Final = type(_Sample.__dict__["field"])
+
+
+def is_field(descriptor: Any) -> bool:
+    """Whether an attribute of a struct's class is what ctypes made for a field."""
+    return type(descriptor) is _FIELD
+
+
+def field_of(owner: Any, name: str) -> Any:
+    """What ctypes made for a field of a class. Raises DataTypeError where something else has taken its place: then
+    nobody can tell where the field lies."""
+    descriptor = owner.__dict__.get(name)
+    if not is_field(descriptor):
+        raise DataTypeError(f"{owner.__name__}.{name} is a field, and something else of that name was put into the "
+                            "class in its place: give that another name")
+    return descriptor
+
+
+def bit_field(owner: Any, name: str, value: int) -> bytes:
+    """An object with nothing but this bit field set: ctypes knows where its bits lie.
+
+    Raises DataTypeError where ctypes writes in front of the object or behind it, as Python before 3.14 does for the
+    second bit field of a union."""
+    size = ctypes.sizeof(owner)
+    room = bytearray(_AROUND + size + _AROUND)
+    owner.__dict__[name].__set__(owner.from_buffer(room, _AROUND), value)
+    if any(room[:_AROUND]) or any(room[_AROUND + size :]):
+        raise DataTypeError(f"this Python's ctypes puts {owner.__name__}.{name} outside of its object: "
+                            "let a union have its bit fields in a structure")
+    return bytes(room[_AROUND : _AROUND + size])
+
+
+@lru_cache(maxsize=1024)
+def padded(ctype: Any) -> frozenset[Any]:
+    """The type and the types within it that have padding."""
+    if not isinstance(ctype, type) or of(ctype).full:
+        return frozenset()
+    inner = [padded(kind) for kind in _inner(ctype)]
+    return frozenset((ctype,)).union(*inner) if not issubclass(ctype, ctypes.Array) else frozenset().union(*inner)
+
+
+@lru_cache(maxsize=1024)
+def overlaid(ctype: Any) -> frozenset[Any]:
+    """The types with padding in unions within the type: other members may write where their padding is."""
+    if not isinstance(ctype, type) or not issubclass(ctype, (*_RECORDS, ctypes.Array)):
+        return frozenset()
+    each = padded if issubclass(ctype, ctypes.Union) else overlaid
+    return frozenset().union(*(each(kind) for kind in _inner(ctype)))
+
+
+def end_text(owner: Any, offset: int, size: int, text: bytes) -> None:
+    """Zeros behind a text that an array of ``size`` chars in an object was assigned: ctypes leaves what was there."""
+    length = len(bytes(text).partition(b"\0")[0])
+    if length < size:
+        ctypes.memset(ctypes.addressof(owner) + offset + length, 0, size - length)
+
+
+def _inner(ctype: Any) -> list[Any]:
+    """The types of an object's parts."""
+    if issubclass(ctype, ctypes.Array):
+        return [ctype._type_]
+    if not issubclass(ctype, _RECORDS):
+        return []
+    return [row[1] for owner in ctype.__mro__ for row in owner.__dict__.get("_fields_", ())]

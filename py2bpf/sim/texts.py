@@ -1,0 +1,94 @@
+"""Texts of maps: bytes, as Python has them, that a program can also write to.
+
+ctypes assigns nothing but bytes to arrays of chars, so a map's text is of a subclass of bytes. What is read of it comes
+from the map's memory; the bytes that ctypes takes without asking are kept up to date whenever the program may have
+changed that memory.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterable
+from typing import Any, Final
+
+_CONTENT: Final = bytes.__basicsize__ - 1
+"""Where the characters of CPython's bytes are: at the end, before a NUL."""
+
+
+class Text(bytes):
+    """An array of chars in a map. ``array`` is what lies there; ``live`` are the texts of the same map."""
+
+    array: Any
+    live: list[Text]
+
+    def __new__(cls, array: Any, live: list[Text]) -> Text:
+        made = super().__new__(cls, array.raw)
+        made.array, made.live = array, live
+        live.append(made)
+        return made
+
+    def refresh(self) -> None:
+        """Takes over what the map's memory holds now. Nobody else has these bytes: each text is made of its own."""
+        ctypes.memmove(id(self) + _CONTENT, self.array, len(self.array))
+
+    def copied(self) -> Text:
+        """A text that is in no map."""
+        return Text(type(self.array).from_buffer_copy(self.array), self.live)
+
+    @property
+    def value(self) -> bytes:
+        found: bytes = self.array.value
+        return found
+
+    def __bytes__(self) -> bytes:
+        return self.value
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, slice):
+            return self.array[key][0]
+        chosen = range(len(self.array))[key]
+        kind = ctypes.c_char * len(chosen)
+        if chosen and chosen.step == 1:
+            return Text(kind.from_buffer(self.array, chosen.start), self.live)
+        return Text(kind(*self.array[key]), self.live)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.array[key] = value
+        refresh(self.live)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return self.value == (other.encode() if isinstance(other, str) else getattr(other, "value", other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    __str__ = __repr__
+
+    def startswith(self, *args: Any) -> bool:
+        return self.value.startswith(*args)
+
+    def endswith(self, *args: Any) -> bool:
+        return self.value.endswith(*args)
+
+
+def refresh(texts: Iterable[Text]) -> None:
+    """After the memory of maps may have changed."""
+    for text in texts:
+        text.refresh()
+
+
+def place(value: Any) -> Any:
+    """The array in the map that a text is; any other value itself."""
+    return value.array if isinstance(value, Text) else value

@@ -1,0 +1,476 @@
+"""Texts: None and truth of char arrays in CPython's simulation, the embedded VM and the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ctypes import Structure, c_char, c_uint8, c_uint32, c_uint64
+from typing import Any
+
+import pytest
+
+from py2bpf import Global, funcs, sim, vm
+from py2bpf.datastructures import ArrayMap, HashMap, PerCpuArrayMap, RingBuffer
+from py2bpf.prog import create_prog
+from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
+from py2bpf.uapi.prog_types import ProgType
+
+PACKET = bytes(12) + b"\x08\x00" + bytes(range(50))
+CONTEXTS = {"socket_filter": (ProgType.SOCKET_FILTER, SK_BUFF), "xdp": (ProgType.XDP, XDP_MD)}
+Name = c_char * 16
+
+
+class Entry(Structure):
+    _fields_ = [("number", c_uint32), ("name", Name)]
+
+
+@pytest.fixture(params=["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
+def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+    with vm.backend(request.param):
+        yield request.param
+
+
+def answers(fn: Any, packet: bytes = PACKET, hook: str = "socket_filter") -> int:
+    """What the program answers, in the simulation as where the backend is, without an error."""
+    simulated = sim.run(fn, packet, hook=hook, isolated=True, raise_errors=True)
+    kind, context = CONTEXTS[hook]
+    with create_prog(kind, context, fn) as prog:
+        real = prog.test_run(packet)
+        assert prog.errors == {}
+    assert simulated.retval == real.retval
+    return real.retval
+
+
+def bits(*truths: Any) -> int:
+    return sum(bool(truth) << i for i, truth in enumerate(truths))
+
+
+def test_a_missing_text_is_false(backend: str) -> None:
+    with HashMap(c_uint32, Name, 4) as names:
+        names.update({1: b"one", 2: b""})
+
+        def bare(skb: Any) -> int:
+            v = names.get(skb.len + 9)
+            if not v:
+                return 5
+            return 6
+
+        def truths(skb: Any) -> int:
+            n = skb.len - 50
+            missing, there, empty = names.get(n + 9), names.get(n + 1), names.get(n + 2)
+            found = 0
+            for i, text in enumerate((missing, there, empty)):
+                if text:
+                    found |= 1 << i
+                if bool(text):
+                    found |= 8 << i
+                if text is not None and text:
+                    found |= 64 << i
+                if not (text or skb.mark):
+                    found |= 512 << i
+                found |= (4096 << i) if text else 0
+            if any((missing, empty)) or all((there, missing)):
+                found |= 1 << 20
+            if any((missing, there)) and all((there, True)):
+                found |= 1 << 21
+            return found
+
+        assert answers(bare) == 5
+        assert answers(truths) == 0b010 * (1 + 8 + 64 + 4096) + 0b101 * 512 + (1 << 21)
+
+
+def test_a_missing_text_equals_none_alone(backend: str) -> None:
+    with HashMap(c_uint32, Name, 4) as names, HashMap(c_uint32, c_uint64, 4) as numbers:
+        names.update({1: b"one", 2: b""})
+
+        def compared(skb: Any) -> int:
+            n = skb.len - 50
+            missing, there, empty = names.get(n + 9), names.get(n + 1), names.pop(n + 2, None)
+            found = 0
+            found |= missing == b"one"
+            found |= (missing == None) << 1  # noqa: E711
+            found |= (missing != b"") << 2
+            found |= (missing in (b"one", b"")) << 3
+            found |= (missing in (None, b"one")) << 4
+            found |= (b"one" in (missing, there)) << 5
+            found |= (missing == there) << 6
+            found |= (missing == names.get(n + 8)) << 7
+            found |= (missing == numbers.get(n)) << 8
+            found |= (there == b"one" and empty == b"") << 9
+            found |= (there in {b"two", b"one"}) << 10
+            found |= (missing not in [there, b"x"]) << 11
+            found |= (there != missing) << 12
+            match missing:
+                case b"one":
+                    found |= 1 << 13
+                case None:
+                    found |= 1 << 14
+            return found
+
+        assert answers(compared) == bits(0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 1, 0, 1)
+
+
+@pytest.mark.parametrize(("packet", "result"), [(PACKET[:55], 1), (bytes(54) + b"GET /", 2), (bytes(60), 1)])
+def test_a_packet_too_short_for_a_text_is_dropped(backend: str, packet: bytes, result: int) -> None:
+    def drop(ctx: Any) -> int:
+        if ctx.packet(c_char * 4, 54) == b"GET ":
+            return 2
+        return 1
+
+    assert answers(drop, packet, "xdp") == result
+
+
+def test_views_and_arrays_are_objects(backend: str) -> None:
+    """An object is true whatever it holds, and what Python reads as bytes unless it is empty."""
+
+    def objects(ctx: Any) -> int:
+        own, rows, entry = (c_char * 8)(), ((c_char * 4) * 2)(), Entry(1)
+        seen, past = ctx.packet(c_char * 4, 0), ctx.packet(c_char * 4, 100)
+        found = bool(own)
+        found |= bool(rows[1]) << 1
+        found |= bool(seen) << 2
+        found |= bool(past) << 3
+        found |= bool(entry.name) << 4
+        found |= bool(own.value) << 5
+        found |= bool((c_uint8 * 8)()) << 6
+        found |= bool(own[:4]) << 7
+        found |= bool(entry.name[:4]) << 8
+        entry.name = b"x"
+        found |= bool(entry.name) << 9
+        return found
+
+    assert answers(objects, PACKET, "xdp") == bits(1, 1, 1, 0, 0, 0, 1, 1, 0, 1)
+
+
+def test_a_reserved_text_is_there(backend: str) -> None:
+    with RingBuffer(c_char * 64, 4096) as ring:
+
+        def reserve(skb: Any) -> int:
+            record = ring.reserve()
+            if not record:
+                return 0
+            ring.submit(record)
+            return 1
+
+        simulated = sim.run(reserve, PACKET, isolated=True)
+        with create_prog(ProgType.SOCKET_FILTER, SK_BUFF, reserve) as prog:
+            assert prog.test_run(PACKET).retval == simulated.retval == 1
+        assert list(ring.poll(0)) == [b""]
+
+
+def test_the_empty_text_of_a_map_is_false(backend: str) -> None:
+    with ArrayMap(Name, 4) as m, ArrayMap(Name, 1) as one, Global(Name) as text:
+        m[1] = b"x"
+
+        def empty(skb: Any) -> int:
+            found = 0
+            if m[2]:
+                found |= 1
+            if m[1]:
+                found |= 2
+            if one[0]:
+                found |= 4
+            if text.value:
+                found |= 8
+            return found
+
+        assert answers(empty) == 2
+        one[0] = text.value = b"y"
+        assert answers(empty) == 14
+
+
+def test_numbers_and_structures_compare_so_too(backend: str) -> None:
+    with HashMap(c_uint32, Entry, 4) as entries, HashMap(c_uint32, c_uint64, 4) as numbers:
+        numbers[0] = 0
+
+        def compared(skb: Any) -> int:
+            n = skb.len - 50
+            entry, number, zero = entries.get(n), numbers.get(n + 7), numbers.get(n)
+            found = bool(entry)
+            found |= (entry == None) << 1  # noqa: E711
+            found |= (entry == number) << 2
+            found |= (number in (1, 2)) << 3
+            found |= (number in (1, None)) << 4
+            found |= (zero == number) << 5
+            found |= bool(zero) << 6
+            found |= (zero == 0) << 7
+            found |= (number != 0) << 8
+            found |= bool(funcs.map_lookup_elem(numbers, n)) << 9
+            found |= bool(funcs.map_lookup_elem(numbers, n + 5)) << 10
+            return found
+
+        assert answers(compared) == bits(0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0)
+
+
+def test_what_none_is_not_ends_the_program(backend: str) -> None:
+    with HashMap(c_uint32, Name, 4) as names:
+
+        def length(skb: Any) -> int:
+            return len(names.get(skb.len))
+
+        def begins(skb: Any) -> int:
+            return names.get(skb.len).startswith(b"")
+
+        def is_bytes(skb: Any) -> int:
+            missing = names.get(skb.len)
+            return isinstance(missing, bytes) * 2 + 1
+
+        programs: list[tuple[Callable[..., Any], str]] = [(length, "TypeError"), (begins, "AttributeError")]
+        for fn, error in programs:
+            simulated = sim.run(fn, PACKET, isolated=True)
+            with pytest.warns(match="may be None"), create_prog(ProgType.SOCKET_FILTER, SK_BUFF, fn) as prog:
+                real = prog.test_run(PACKET)
+                assert simulated.errors == prog.errors
+                assert [site.error for site in prog.errors] == [error]
+                assert simulated.retval == real.retval
+        assert answers(is_bytes) == 1
+
+
+def test_a_missing_text_is_printed_as_none(backend: str) -> None:
+    with HashMap(c_uint32, Name, 4) as names:
+        names[51] = b"there"
+
+        def talk(skb: Any) -> int:
+            first, second = names.get(skb.len), names.get(skb.len + 1)
+            print("is", first, second, names.get(skb.len + 2))
+            return second is not None
+
+        assert answers(talk) == 1
+
+
+# what is behind a text's NUL
+
+LONG, SHORT = b"a text that is long enough", b"short"
+Path = c_char * 64
+
+
+class Scratch(Structure):
+    _fields_ = [("number", c_uint32), ("path", Path), ("large", c_char * 4096)]
+
+
+def run(fn: Any, packet: bytes = PACKET, hook: str = "socket_filter") -> int:
+    kind, context = CONTEXTS[hook]
+    with create_prog(kind, context, fn) as prog:
+        real = prog.test_run(packet)
+        assert prog.errors == {}
+    return real.retval
+
+
+def test_nothing_of_earlier_calls_is_behind_a_text(backend: str) -> None:
+    """What lay on the stack before, a packet's bytes here, is in no key, record or comparison."""
+    with ArrayMap(Path, 2) as given, HashMap(Path, c_uint64, 8) as by_path, RingBuffer(Scratched, 4096) as ring:
+        given[1] = SHORT
+
+        def copied(skb: Any) -> int:
+            source = given[1]
+            if source is None:
+                return 0
+            junk = (c_uint8 * 64)()
+            funcs.skb_load_bytes(skb, skb.mark, junk)
+            filled = junk[40]
+            path = Path()
+            funcs.probe_read_kernel_str(path, source)
+            by_path[path] += 1
+            record = Scratched()
+            funcs.probe_read_kernel_str(record.path, source)
+            ring.output(record)
+            return filled + (path[40] == 0) + (path == SHORT) * 2
+
+        for byte in (0x11, 0x22):
+            assert run(copied, bytes(12) + b"\x08\0" + bytes([byte]) * 64) == byte + 3
+        assert dict(by_path) == {SHORT: 2}
+        assert [bytes(record) for record in ring.poll(0)] == [SHORT.ljust(68, b"\0")] * 2
+
+
+class Scratched(Structure):
+    _fields_ = [("path", Path), ("number", c_uint32)]
+
+
+def test_a_shorter_text_in_reused_memory(backend: str) -> None:
+    """A place that had a longer text, in a map that serves as scratch memory, holds the new one alone."""
+    with (
+        ArrayMap(Path, 2) as given, PerCpuArrayMap(Scratch, 1) as scratch, HashMap(Path, c_uint64, 8) as by_path,
+        ArrayMap(c_char * 4096, 1) as seen, ArrayMap(c_uint32, 1) as which,
+    ):  # fmt: skip
+        given.update({0: LONG, 1: SHORT})
+
+        def reuse(skb: Any) -> int:
+            place, source = scratch[0], given[which[0]]
+            if place is None or source is None:
+                return 0
+            funcs.probe_read_kernel_str(place.path, source)
+            funcs.probe_read_kernel_str(place.large, source)
+            by_path[place.path] += 1
+            seen[0] = place.large
+            return place.path == SHORT
+
+        for number, equal in ((0, 0), (1, 1), (1, 1)):
+            which[0] = number
+            assert run(reuse) == equal
+        assert dict(by_path) == {LONG: 1, SHORT: 2}
+        assert seen.arrays()[1].tobytes().rstrip(b"\0") == SHORT
+
+
+@pytest.mark.parametrize("size", [4, 16])
+def test_a_text_of_a_given_size(backend: str, size: int) -> None:
+    with ArrayMap(Path, 2) as given, ArrayMap(Path, 1) as place:
+        given[1] = b"abcdefgh"
+        place[0] = LONG
+
+        def cut(skb: Any) -> int:
+            source = given[1]
+            if source is not None:
+                funcs.probe_read_kernel_str(place[0], size, source)
+            return 1
+
+        assert run(cut) == 1
+        assert place.arrays()[1].tobytes() == b"abcdefgh"[: size - 1].ljust(64, b"\0")
+
+
+def test_assigned_texts_are_clean(backend: str) -> None:
+    """Neither a constant nor a shorter array leaves anything of what was there before; ``raw`` does."""
+    with HashMap(Scratched, c_uint64, 8) as keys, ArrayMap(Scratched, 2) as values:
+        values[0] = Scratched(LONG, 3)
+
+        def assign(skb: Any) -> int:
+            key, short = Scratched(LONG), (c_char * 8)(115, 104, 111, 114, 116)
+            key.path = SHORT
+            keys[key] += 1
+            key.path = LONG
+            key.path = short
+            keys[key] += 1
+            place = values[0]
+            if place is not None:
+                place.path = b""
+            raw = Path()
+            raw.value = LONG
+            raw.raw = b"A"
+            return raw == b"A" + LONG[1:]
+
+        assert run(assign) == 1
+        assert [(bytes(key), count) for key, count in keys.items()] == [(SHORT.ljust(68, b"\0"), 2)]
+        assert bytes(values[0]) == bytes(64) + b"\3\0\0\0"
+
+
+def test_a_load_that_fails_leaves_nothing_of_the_stack(backend: str) -> None:
+    with ArrayMap(Path, 1) as kept:
+
+        def load(ctx: Any) -> int:
+            junk = (c_uint8 * 64)()
+            funcs.xdp_load_bytes(ctx, 0, junk)
+            first = junk[40]
+            data = Path()
+            failed = funcs.xdp_load_bytes(ctx, 4000, data) < 0
+            kept[0] = data
+            return first + failed
+
+        assert run(load, b"\x77" * 80, "xdp") == 0x78
+        assert kept.arrays()[1].tobytes() == bytes(64)
+
+
+def test_the_name_of_the_task(backend: str) -> None:
+    with ArrayMap(Path, 1) as place, HashMap(Path, c_uint64, 4) as names:
+        place[0] = LONG * 2
+
+        def name(skb: Any) -> int:
+            funcs.get_current_comm(place[0])
+            names[place[0]] += 1
+            own = Path()
+            funcs.get_current_comm(own)
+            names[own] += 1
+            return own == place[0]
+
+        assert answers(name) == 1
+        assert list(names.values()) == [2]
+
+
+def test_a_text_read_from_its_own_place(backend: str) -> None:
+    with PerCpuArrayMap(Scratch, 1) as scratch, HashMap(Path, c_uint64, 8) as by_path:
+
+        def shorten(skb: Any) -> int:
+            entry, place = Scratched(LONG), scratch[0]
+            length = funcs.probe_read_kernel_str(entry.path, 7, entry.path)
+            by_path[entry.path] += 1
+            if place is None:
+                return 0
+            place.path = LONG
+            funcs.probe_read_kernel_str(place.large, place.path)
+            funcs.probe_read_kernel_str(place.path, 7, place.large)
+            by_path[place.path] += 1
+            return length
+
+        assert run(shorten) == 7
+        assert dict(by_path) == {LONG[:6]: 2}
+
+
+class Named(Structure):
+    _fields_ = [("number", c_uint32), ("name", c_char * 8), ("more", c_uint8 * 8)]
+
+
+named: Any = None
+
+
+def of_a_field(skb: Any) -> int:
+    r = Named(0, b"12345678")
+    return funcs.probe_read_kernel_str(r.name, 5, r.name) * 10 + (r.name == b"1234")
+
+
+def of_a_field_by_reference(skb: Any) -> int:
+    r = Named(0, b"12345678")
+    same = r
+    return funcs.probe_read_kernel_str(same.name, 5, r.name) * 10 + (r.name == b"1234")
+
+
+def of_an_array(skb: Any) -> int:
+    text = (c_char * 8)(*b"abcdefg")
+    return funcs.probe_read_kernel_str(text, 5, text) * 10 + funcs.mem_eq(text, b"abcd\0\0\0\0")
+
+
+def of_a_fields_address(skb: Any) -> int:
+    text = (c_char * 8)(*b"abcdefg")
+    length = funcs.probe_read_kernel_str(funcs.addrof(text), 5, funcs.addrof(text))
+    return length * 10 + funcs.mem_eq(text, b"abcd\0\0\0\0")
+
+
+def of_either_of_two(skb: Any) -> int:
+    text, other = (c_char * 8)(*b"abcdefg"), (c_char * 8)(*b"hi")
+    source = text if skb.len > 5 else other
+    return funcs.probe_read_kernel_str(text, 5, source) * 10 + (text.value == b"abcd")
+
+
+def of_bytes(skb: Any) -> int:
+    r = Named()
+    r.more[0], r.more[1], r.more[6] = 65, 66, 67
+    return (funcs.probe_read_kernel_str(r.more, 8, r.more) + 2) * 10 + (r.more[1] == 66 and r.more[6] == 0)
+
+
+def of_an_entry(skb: Any) -> int:
+    m = named
+    m[1] = Named(0, b"12345678")
+    e, other = m.get(1), m.get(1)
+    if e is None or other is None:
+        return 0
+    return funcs.probe_read_kernel_str(e.name, 5, other.name) * 10 + (e.name == b"1234")
+
+
+@pytest.mark.parametrize("fn", [
+    of_a_field, of_a_field_by_reference, of_an_array, of_a_fields_address, of_either_of_two, of_bytes, of_an_entry,
+], ids=lambda fn: fn.__name__)  # fmt: skip
+def test_a_text_is_read_before_its_place_is_cleared(backend: str, fn: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source and the place of a text share memory."""
+    with HashMap(c_uint32, Named, 4) as entries:
+        monkeypatch.setitem(globals(), "named", entries)
+        assert run(fn) == sim.run(fn, PACKET, isolated=True, raise_errors=True).retval == 51
+
+
+def test_none_is_no_address(backend: str) -> None:
+    with HashMap(c_uint32, Path, 4) as names:
+
+        def read(skb: Any) -> int:
+            own = Path()
+            return funcs.probe_read_kernel_str(own, names.get(skb.len))
+
+        simulated = sim.run(read, PACKET, isolated=True)
+        with pytest.warns(match="may be None"), create_prog(ProgType.SOCKET_FILTER, SK_BUFF, read) as prog:
+            prog.test_run(PACKET)
+            assert simulated.errors == prog.errors
+            assert [site.error for site in prog.errors] == ["TypeError"]

@@ -1,0 +1,117 @@
+"""Closed by another thread at the worst moment, which these tests choose: what was made for it meanwhile goes too."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sys
+from ctypes import Structure, c_uint32, c_uint64
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from py2bpf import vm
+from py2bpf._ffi import lib
+from py2bpf.datastructures import ArrayMap, Global, HashMap, globals
+from py2bpf.exception import ClosedError
+from py2bpf.vm import native
+
+pytestmark = pytest.mark.kernel
+everywhere = pytest.mark.parametrize("where", ["kernel", "vm"])
+
+
+class Pair(Structure):
+    _fields_ = [("a", c_uint32), ("b", c_uint32)]
+
+
+def descriptors() -> int:
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+@everywhere
+def test_memory_of_a_view(where: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with vm.backend(where):
+        before = descriptors()
+        m = ArrayMap(c_uint64, 4, mmap=True)
+        make = m._storage.memory  # type: ignore[attr-defined]
+
+        def memory() -> Any:
+            made = make()
+            m.close()
+            return made
+
+        monkeypatch.setattr(type(m._storage), "memory", lambda _: memory())
+        with contextlib.suppress(ClosedError):
+            assert list(m.view()) == [0, 0, 0, 0]
+        assert descriptors() == before, "the closed map holds its memory"
+        with pytest.raises(ClosedError):
+            m.view()
+
+
+class ClosedAfter(Global):
+    """Another thread closes it as soon as somebody has looked for its memory."""
+
+    @property
+    def _memory(self) -> Any:  # type: ignore[override]
+        found = Global._memory.__get__(self)  # type: ignore[attr-defined]
+        if found is not None:
+            self.close()
+        return found
+
+    @_memory.setter
+    def _memory(self, memory: Any) -> None:
+        Global._memory.__set__(self, memory)  # type: ignore[attr-defined]
+
+
+@everywhere
+@pytest.mark.parametrize("use", [
+    lambda: ClosedAfter(c_uint64).value, lambda: ClosedAfter(Pair).value.a,
+    lambda: setattr(ClosedAfter(c_uint64), "value", 7),
+], ids=["number", "structure", "store"])  # fmt: skip
+def test_memory_of_a_global_variable(where: Any, use: Any) -> None:
+    """The call that had begun ends as if it had come first, or finds it closed."""
+    with vm.backend(where):
+        with contextlib.suppress(ClosedError):
+            assert use() in (0, None)
+
+
+@everywhere
+def test_counter_of_losses(where: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with vm.backend(where):
+        before = descriptors()
+        m = HashMap(c_uint32, c_uint64, 4)
+        make = globals.LossCounter
+
+        def counter() -> Any:
+            m.close()
+            return make()
+
+        monkeypatch.setattr(globals, "LossCounter", counter)
+        with pytest.raises(ClosedError):
+            m.lost_counter
+        assert m.lost == 0
+        assert descriptors() == before, "the closed map holds its counter"
+
+
+def test_the_core_gives_memory_back_without_running_python() -> None:
+    """A signal handler that raised there would raise into the core: nobody would hear of Ctrl-C."""
+    called: list[str] = []
+
+    def look(frame: FrameType, event: str, _what: Any) -> None:
+        if event == "call":
+            called.append(f"{Path(frame.f_code.co_filename).name}: {frame.f_code.co_name}")
+
+    with vm.backend("vm"):
+        handle = ArrayMap(c_uint64, 4, mmap=True)._storage.handle  # type: ignore[attr-defined]
+        before = len(native._lent)
+        sys.setprofile(look)
+        try:
+            lib.p2b_handle_close(handle.cell)
+        finally:
+            sys.setprofile(None)
+        assert called == []
+        assert len(native._lent) == before - 1
