@@ -7,12 +7,15 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ctypes import c_uint32, c_uint64
 from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
 
 import pytest
 
-from py2bpf import vm
+from py2bpf import optional, vm
 from py2bpf.datastructures import HashMap, PerCpuHashMap, RingBuffer
 from py2bpf.optional import EXTRAS, need, usable
 
@@ -233,3 +236,47 @@ sys.exit(pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", "tests/d
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "error" not in done.stdout.splitlines()[-1], done.stdout[-2000:]
+
+
+def test_what_a_signals_handler_raises_is_no_failure_of_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At whatever line of ours it comes, once the package is imported."""
+    monkeypatch.setitem(sys.modules, "numpy", ModuleType("numpy"))
+    raised = 0
+    while True:
+        with interrupted_after(raised) as came:
+            try:
+                need("numpy", "this")
+            except InterruptError:
+                raised += 1
+        if not came:
+            break
+    assert raised > 5
+
+
+class InterruptError(Exception):
+    """A handler's."""
+
+
+@contextmanager
+def interrupted_after(events: int) -> Iterator[list[bool]]:
+    """Raises at the event of that number in py2bpf/optional.py, as a handler may. Gives whether it came to that."""
+    came: list[bool] = []
+    left = [events]
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_code.co_filename != optional.__file__:
+            return None
+        frame.f_trace_opcodes = True
+        if not left[0]:
+            came.append(True)
+            left[0] = -1
+            raise InterruptError
+        left[0] -= 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield came
+    finally:
+        sys.settrace(before)

@@ -93,7 +93,7 @@ class Pool:
             self.maps = {name: stack.enter_context(row.create()) for name, row in MAPS.items()}
             self.queues = {name: stack.enter_context(create_queue(name)) for name in QUEUES}
             self.globals = {name: stack.enter_context(Global(kind)) for name, kind in GLOBALS.items()}
-            for each in self.maps.values():
+            for each in self.objects.values():
                 getattr(each, "lost_counter", None)  # is made once, and not by a test that must leave nothing open
             self.key_sizes = {name: held._keys.size for name, held in self.maps.items()}
             self.tails: dict[str, ProgArray] = {}
