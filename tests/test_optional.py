@@ -116,7 +116,7 @@ def checked_first(tree: ast.AST) -> set[int]:
     for scope in ast.walk(tree):
         if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
             calls = [node for node in ast.walk(scope) if isinstance(node, ast.Call)]
-            asking = [call.lineno for call in calls if ast.unparse(call.func) in ("need", "usable")]
+            asking = [call.lineno for call in calls if ast.unparse(call.func) in ("need", "usable", "endings.needs")]
             asked |= {id(node) for node in ast.walk(scope) if isinstance(node, ast.stmt) and asking
                       and node.lineno > min(asking)}  # fmt: skip
     return asked

@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 
 import py2bpf
 from py2bpf.exception import Py2BpfError
+from py2bpf.optional import need
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What asks a tool to end: Ctrl-C, kill, the terminal that was closed."""
@@ -48,6 +49,14 @@ def fail(message: str) -> NoReturn:
     """Ends the tool with an error."""
     tell(f"error: {message}")
     sys.exit(1)
+
+
+def needs(package: str, what: str, *modules: str) -> None:
+    """Ends the tool with an error where a package, or one of its modules, can't be imported that ``what`` needs."""
+    try:
+        need(package, what, *modules)
+    except ImportError as error:
+        fail(str(error))
 
 
 def run(main: Callable[[], None]) -> None:

@@ -28,7 +28,6 @@ from py2bpf.datastructures import Global, LruHashMap, RingBuffer
 from py2bpf.examples import common, endings, tasks
 from py2bpf.examples.tasks import Tasks
 from py2bpf.exception import DataRangeError
-from py2bpf.optional import need
 from py2bpf.util import ensure_resources
 
 if TYPE_CHECKING:
@@ -209,11 +208,8 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    try:
-        need("pyarrow", "writing Parquet files", "pyarrow.parquet")
-        need("numpy", "writing Parquet files")
-    except ImportError as error:
-        endings.fail(str(error))
+    endings.needs("pyarrow", "writing Parquet files", "pyarrow.parquet")
+    endings.needs("numpy", "writing Parquet files")
     from py2bpf.examples.parquet_files import ParquetFiles
 
     calls = tuple(dict.fromkeys(options.call)) or CALLS

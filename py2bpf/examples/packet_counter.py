@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import importlib.util
 import socket
 import sys
 import threading
@@ -206,8 +205,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     options = parse()
-    if importlib.util.find_spec("numpy") is None:
-        endings.fail("flows are read with numpy: pip install 'py2bpf[examples]'")
+    endings.needs("numpy", "reading flows")
     with ExitStack() as stack:
         if options.pcap is not None:
             stack.enter_context(vm.backend())

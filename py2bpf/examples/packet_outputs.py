@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from py2bpf.examples import common, endings, flows
 from py2bpf.examples.flows import Flow
 from py2bpf.examples.packet_rates import Report, Row, Standing
-from py2bpf.optional import need
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -235,10 +234,7 @@ def _family(
 @contextlib.contextmanager
 def served(read: Callable[[], Standing], source: Source, top: int, where: tuple[str, int]) -> Iterator[str]:
     """Answers Prometheus in a thread of its own; gives the address to ask. Port 0 takes any that is free."""
-    try:
-        need("prometheus_client", "--prometheus")
-    except ImportError as error:
-        endings.fail(str(error))
+    endings.needs("prometheus_client", "--prometheus")
     from prometheus_client import CollectorRegistry, start_http_server
 
     registry = CollectorRegistry()

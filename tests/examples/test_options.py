@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from tool_runs import PATIENCE, Run, command
@@ -67,15 +68,16 @@ def test_wrong_options(name: str, options: list[str], told: str) -> None:
     assert told in done.stderr
 
 
+NEEDING = [
+    ("numpy", "packet_counter", ["-i", "lo"]),
+    ("prometheus_client", "packet_counter", ["-i", "lo", "--prometheus", "0"]),
+    ("pyarrow", "event_stream", []),
+]
+"""A package, the tool that needs it, and its options."""
+
+
 @pytest.mark.kernel
-@pytest.mark.parametrize(
-    ("module", "name", "options"),
-    [
-        ("numpy", "packet_counter", ["-i", "lo"]),
-        ("prometheus_client", "packet_counter", ["-i", "lo", "--prometheus", "0"]),
-        ("pyarrow", "event_stream", []),
-    ],
-)
+@pytest.mark.parametrize(("module", "name", "options"), NEEDING)
 def test_a_package_that_is_missing(module: str, name: str, options: list[str]) -> None:
     """As where only py2bpf itself is installed: the tool tells what to install."""
     hide = f"""
@@ -93,6 +95,19 @@ runpy.run_module("py2bpf.examples.{name}", run_name="__main__")
     done = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1, done.stderr
     assert "pip install 'py2bpf[" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(("module", "name", "options"), NEEDING)
+def test_a_package_that_is_broken(module: str, name: str, options: list[str], tmp_path: Path) -> None:
+    (tmp_path / f"{module}.py").write_text("raise OSError('wrong ELF class')")
+    done = subprocess.run(
+        [sys.executable, "-m", f"py2bpf.examples.{name}", *options], capture_output=True, text=True, timeout=PATIENCE,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert f"needs {module}, which is installed, but can't be imported: OSError: wrong ELF class" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.kernel
