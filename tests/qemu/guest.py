@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,12 @@ DIED = 255
 
 BOOT_SECONDS = 150
 """A guest that isn't up by then hangs; 15 seconds are usual."""
+
+TEST_SECONDS = 1500
+"""After which a guest's tests are given up; 400 are usual for the longest on a machine that has nothing else to do."""
+
+_running: set[subprocess.Popen[str]] = set()
+_ended = threading.Event()
 
 PACKAGES = "qemu-system-x86 busybox-static kmod udev"
 
@@ -58,14 +65,21 @@ def missing_programs() -> list[str]:
     return [f"{name} ({remedy})" for name, remedy in PROGRAMS.items() if shutil.which(name, path=search_path()) is None]
 
 
-def run_tests(kernel: Kernel, selection: list[str], timeout: int = 600, cpus: int = 1) -> Outcome:
+def run_tests(kernel: Kernel, selection: list[str], timeout: int = TEST_SECONDS, cpus: int = 1) -> Outcome:
     """Boots the kernel and runs ``python -m pytest`` with the arguments ``selection`` in it. Of several ``cpus`` the
     first is online, and the tests turn the others on.
 
     A guest that died under the emulator, which happens before any test fails, is started once more.
     """
     outcome = _boot(kernel, selection, timeout, cpus)
-    return _boot(kernel, selection, timeout, cpus) if outcome.status == DIED else outcome
+    return _boot(kernel, selection, timeout, cpus) if outcome.status == DIED and not _ended.is_set() else outcome
+
+
+def terminate_all() -> None:
+    """Ends the guests that run, and boots no others."""
+    _ended.set()
+    for guest in tuple(_running):
+        guest.terminate()
 
 
 def _boot(kernel: Kernel, selection: list[str], timeout: int, cpus: int) -> Outcome:
@@ -82,12 +96,15 @@ def _boot(kernel: Kernel, selection: list[str], timeout: int, cpus: int) -> Outc
             text=True,
             errors="replace",
         )
+        _running.add(guest)
         try:
             output, _ = guest.communicate(timeout=BOOT_SECONDS)
         except subprocess.TimeoutExpired:
             if not begun.exists():
                 guest.terminate()
             output, _ = guest.communicate()
+        finally:
+            _running.discard(guest)
         status = guest.returncode if begun.exists() else DIED
         return Outcome(status, *_count(report), output=output)
 
