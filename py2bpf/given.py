@@ -22,6 +22,11 @@ def utf8(text: str, what: str = "a text") -> bytes:
                              "Give the bytes themselves") from None
 
 
+def text_for_c(text: str | bytes) -> bytes:
+    """The text with its NUL. Raises DataRangeError where utf8() does."""
+    return (utf8(text) if isinstance(text, str) else text) + b"\0"
+
+
 def checked_text(text: Any, what: str) -> str:
     """A name, say. Raises DataTypeError for what is no str, DataRangeError for a NUL or a lone surrogate in it."""
     if not isinstance(text, str):

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ..borders import Public
 from ..exception import DataTypeError
-from ..given import shown, utf8
+from ..given import shown, text_for_c
 
 _PAGE: Final = 1 << 12
 _FIRST: Final = 0x7F00_0000_0000
@@ -44,9 +44,7 @@ class Memory(Public):
 
     def put(self, content: Any) -> int:
         """Places bytes, a str or a ctypes object somewhere; gives the address."""
-        if isinstance(content, str):
-            content = utf8(content)
-        piece = _bytes_of(bytearray(content) + b"\0" if isinstance(content, bytes) else content)
+        piece = _bytes_of(bytearray(text_for_c(content)) if isinstance(content, (str, bytes)) else content)
         address = next(self._next)
         for _ in range(len(piece) // _PAGE):
             next(self._next)

@@ -6,7 +6,7 @@ import ctypes
 from typing import Any, Final
 
 from ..exception import DataTypeError
-from ..given import shown, utf8
+from ..given import shown, text_for_c
 from ..kernel.codec import type_name
 from ..spec import Located
 from .errors import SimulationError
@@ -38,7 +38,7 @@ def _encoded(item: Any, value: Any) -> bytes:
     if item is ctypes.c_char:
         if not isinstance(value, (bytes, str)):
             raise DataTypeError(f"a text of an event is bytes or a str, not {shown(value)}")
-        return (utf8(value) if isinstance(value, str) else value) + b"\0"
+        return text_for_c(value)
     try:
         return bytes((item * len(value))(*value))
     except TypeError:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from ..given import shown, utf8
+from ..given import shown, text_for_c
 from ..uapi.helpers import Arg, HelperInfo, Ret
 from ..uapi.map_types import title
 from . import maps, packet_helpers, places, printk, values
@@ -113,7 +113,7 @@ class _Arguments:
         if isinstance(value, bytes) and (found := places.argument(index)) is not None:
             return bytes(raw(found))
         if isinstance(value, (str, bytes)):
-            return (utf8(value) if isinstance(value, str) else value) + b"\0"
+            return text_for_c(value)
         if isinstance(value, int):
             return (value & (1 << 64) - 1).to_bytes(8, "little")
         return bytes(raw(target((value,), 0, self.info.name)))
