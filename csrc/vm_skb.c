@@ -159,6 +159,7 @@ static int64_t insert_tag(struct vm_state *s, uint32_t protocol, uint32_t tci)
 	memmove(at - VLAN_LEN, at, MACS_LEN);
 	memcpy(at + MACS_LEN - VLAN_LEN, words, sizeof(words));
 	shift_front(s, -VLAN_LEN);
+	s->packet.net -= VLAN_LEN;
 	return 0;
 }
 
@@ -202,6 +203,8 @@ static int64_t take_tag(struct vm_state *s, uint32_t *tci)
 	*tci = (uint32_t)at[MACS_LEN + 2] << 8 | at[MACS_LEN + 3];
 	memmove(at + VLAN_LEN, at, MACS_LEN);
 	shift_front(s, VLAN_LEN);
+	if (s->packet.net < s->packet.data + VM_ETH_HLEN)
+		s->packet.net = s->packet.data + VM_ETH_HLEN;
 	set_inner_protocol(s);
 	return 0;
 }

@@ -8,7 +8,18 @@
 from __future__ import annotations
 
 from .addresses import Ipv4Address, Ipv6Address, MacAddress
-from .dissector import MOST_EXTENSIONS, MOST_TAGS, WITH_PORTS, Dissection, Fragment, Problem, dissect, enter, load
+from .dissector import (
+    MOST_EXTENSIONS,
+    MOST_TAGS,
+    NOWHERE,
+    WITH_PORTS,
+    Dissection,
+    Fragment,
+    Problem,
+    dissect,
+    enter,
+    load,
+)
 from .headers import (
     Arp,
     Authentication,
@@ -37,6 +48,7 @@ __all__ = [
     "LEAST_ETHERTYPE",
     "MOST_EXTENSIONS",
     "MOST_TAGS",
+    "NOWHERE",
     "VXLAN_PORTS",
     "WITH_PORTS",
     "Arp",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctypes import c_uint8, c_uint16, sizeof
+from ctypes import c_uint8, c_uint16, c_uint32, c_uint64, sizeof
 from enum import IntEnum
 from typing import Annotated, Any, Final
 
@@ -12,11 +12,14 @@ from .headers import (
     Ethernet,
     Geneve,
     Gre,
+    Icmp,
     Ipv4,
     Ipv6,
     Ipv6Fragment,
     Ipv6Options,
     Ports,
+    Sctp,
+    Tcp,
     Udp,
     VlanTag,
     Vxlan,
@@ -35,8 +38,18 @@ EXTENSIONS: Final = (
 """Headers of IPv6 that tell their length in the same way, RFC 6564."""
 WITH_PORTS: Final = (Protocol.TCP, Protocol.UDP, Protocol.SCTP, Protocol.DCCP, Protocol.UDP_LITE)
 
+_LEAST: Final = {
+    Protocol.TCP: sizeof(Tcp), Protocol.UDP: sizeof(Udp), Protocol.UDP_LITE: sizeof(Udp), Protocol.SCTP: sizeof(Sctp),
+    Protocol.DCCP: 12, Protocol.ICMP: sizeof(Icmp), Protocol.GRE: sizeof(Gre),
+}  # fmt: skip
+"""How many bytes a transport header has at least. DCCP: RFC 4340."""
+
+NOWHERE: Final = 0xFFFF
+"""An offset at which load() finds nothing: that of a header that isn't there."""
+
+_LINK_HEADER: Final = 0
 _NETWORK_HEADER: Final = 1
-"""BPF_HDR_START_NET of uapi/linux/bpf.h."""
+"""BPF_HDR_START_MAC and BPF_HDR_START_NET of uapi/linux/bpf.h."""
 
 _NO_END: Final = 1 << 17
 """Behind the last byte that can be seen."""
@@ -47,8 +60,9 @@ class Problem(IntEnum):
 
     NONE = 0
     TRUNCATED = 1
-    """The packet ends, or its IP header says that it ends, before a header does. A packet that lies in several buffers
-    ends with the first one for XDP."""
+    """The packet ends, or its IP header says that it ends, before a header does: that of TCP, UDP, UDP-Lite, SCTP,
+    DCCP, ICMP and GRE must be there with all that it always has, also in a first fragment (RFC 1858). A packet that
+    lies in several buffers ends with the first one."""
     MALFORMED = 2
     """A header contradicts itself: a wrong version, a length below the least one."""
     TOO_DEEP = 3
@@ -74,7 +88,7 @@ class Dissection(Struct):
     network: Annotated[int, c_uint16]
     """The offset of that header."""
     transport: Annotated[int, c_uint16]
-    """The offset of the transport protocol's header; 0 where there is none."""
+    """The offset of the transport protocol's header; NOWHERE where there is none."""
     vlan: Annotated[int, c_uint16]
     """The VLAN of the outermost tag; 0 without one."""
     tags: Annotated[int, c_uint8]
@@ -87,6 +101,8 @@ class Dissection(Struct):
     """Of a transport protocol WITH_PORTS; zeros without."""
     tunnels: Annotated[int, c_uint8]
     """How many tunnels enter() went into."""
+    end: Annotated[int, c_uint32]
+    """The offset at which the packet ends by the lengths of its IP headers; behind all packets where none tells."""
 
     @property
     def is_ip(self) -> bool:
@@ -96,22 +112,20 @@ class Dissection(Struct):
     @property
     def has_ports(self) -> bool:
         """Whether there is a transport header with ports."""
-        return self.transport != 0 and self.problem == Problem.NONE and self.protocol in WITH_PORTS
+        return self.transport != NOWHERE and self.problem == Problem.NONE and self.protocol in WITH_PORTS
 
 
 def load(ctx: Any, header: Any, offset: int = 0) -> Any:
     """In a program: the header (any ctypes type) at an offset of the packet, None where the packet ends before.
 
     With XDP it is a view of the packet (``ctx.packet``), and offsets count from the packet's first byte. Of an sk_buff
-    (socket filters, tc, cgroups) it is a copy, also from where the sk_buff isn't linear, and offsets count from the
-    network header (bpf_skb_load_bytes_relative of bpf-helpers(7)), in front of which devices put different things.
+    (socket filters, tc, cgroups) it is a copy, and offsets count from the network header (bpf_skb_load_bytes_relative
+    of bpf-helpers(7)), in front of which devices put different things. What lies behind an sk_buff's linear part isn't
+    seen before ``funcs.skb_pull_data(ctx, size)``.
     """
-    if not hasattr(ctx, "protocol"):
+    if _is_xdp(ctx):
         return ctx.packet(header, offset)
-    copy = header()
-    if funcs.skb_load_bytes_relative(ctx, offset, copy, _NETWORK_HEADER):
-        return None
-    return copy
+    return _load(ctx, header, offset, _NETWORK_HEADER)
 
 
 def dissect(ctx: Any) -> Dissection:
@@ -122,10 +136,17 @@ def dissect(ctx: Any) -> Dissection:
     earlier. A network protocol that isn't IP, or a transport protocol that isn't known, is no problem.
     """
     found = Dissection()
-    if not hasattr(ctx, "protocol"):
-        _walk(ctx, found, EtherType.ETHERNET, 0)
+    if _is_xdp(ctx):
+        _walk(ctx, found, EtherType.ETHERNET, 0, _NO_END, 0, 0)
         return found
-    _walk(ctx, found, funcs.bswap16(ctx.protocol), 0)
+    begin = kind = funcs.bswap16(ctx.protocol)
+    offset = tags = vlan = 0
+    if kind in VLAN_TAGS:
+        begin = _behind_tags(ctx, kind)
+        kind, vlan, tags, offset = begin >> 32, begin >> 16 & 0xFFFF, begin >> 8 & 0xFF, begin & 0xFF
+    _walk(ctx, found, kind, offset, _NO_END, tags, vlan)
+    if not begin:
+        found.problem = Problem.MALFORMED
     if ctx.vlan_present:
         found.vlan, found.tags = ctx.vlan_tci & 0xFFF, found.tags + 1
     return found
@@ -134,20 +155,64 @@ def dissect(ctx: Any) -> Dissection:
 def enter(ctx: Any, found: Dissection) -> bool:
     """In a program: goes on into the tunnel whose header is the transport header that was found.
 
-    ``found`` tells of the inner packet afterwards. False, and nothing is changed, where there is no tunnel: those known
-    are IPv4 and IPv6 in IP, GRE (version 0), VXLAN and Geneve by the ports of UDP.
+    ``found`` tells of the inner packet afterwards, or of a ``problem``. False, and nothing is changed, where there is
+    no tunnel: those known are IPv4 and IPv6 in IP, GRE (version 0), VXLAN and Geneve by the ports of UDP.
     """
     inner = _tunnel(ctx, found)
     if not inner:
         return False
     found.tunnels += 1
-    _walk(ctx, found, inner >> 32, inner & 0xFFFFFFFF)
+    _walk(ctx, found, inner >> 32, inner & 0xFFFFFFFF, found.end, 0, 0)
     return True
+
+
+def _is_xdp(ctx: Any) -> bool:
+    """Anything else that is no sk_buff has no packet, which the compiler tells."""
+    return not hasattr(ctx, "vlan_present")
+
+
+def _load(ctx: Any, header: Any, offset: int, begin: int) -> Any:
+    """A copy of what an sk_buff has so many bytes behind its link header or its network header."""
+    copy = header()
+    if not 0 <= offset < NOWHERE or funcs.skb_load_bytes_relative(ctx, offset, copy, begin):
+        return None
+    return copy
+
+
+def _behind_tags(ctx: Any, kind: int) -> int:
+    """What is behind the tags that lie in an sk_buff: ``kind << 32 | vlan << 16 | tags << 8 | offset``.
+
+    Its network header is at the first of them where it was received or came through a VLAN device, and behind all of
+    them where a packet socket sent it (packet_parse_headers in net/packet/af_packet.c). So they are read from the link
+    header on, and the network header is where the same bytes are: 0 where that is unclear.
+    """
+    link, here = _load(ctx, Ethernet, 0, _LINK_HEADER), _load(ctx, c_uint64, 0, _NETWORK_HEADER)
+    if link is None or link.type != kind:  # a device without Ethernet: there it is at the first one
+        return kind << 32
+    if here is None:  # too short for any header of IP
+        return kind << 32
+    offset = sizeof(Ethernet)
+    first = _load(ctx, c_uint64, offset, _LINK_HEADER)
+    vlan = tags = 0
+    for _ in range(MOST_TAGS):
+        if kind not in VLAN_TAGS:
+            break
+        tag = _load(ctx, VlanTag, offset, _LINK_HEADER)
+        if tag is None:
+            break
+        vlan = vlan if tags else tag.vlan
+        kind, tags, offset = tag.type, tags + 1, offset + sizeof(VlanTag)
+    last = _load(ctx, c_uint64, offset, _LINK_HEADER)
+    at_first = first is not None and first.value == here.value
+    at_last = last is not None and last.value == here.value
+    if at_first == at_last:
+        return 0
+    return kind << 32 | vlan << 16 | tags << 8 | (tags * sizeof(VlanTag) if at_first else 0)
 
 
 def _tunnel(ctx: Any, found: Dissection) -> Any:
     """The header in the tunnel whose header was found: ``kind << 32 | offset``. 0 without a tunnel."""
-    if not found.transport:
+    if found.transport == NOWHERE:
         return 0
     if found.protocol == Protocol.IPV4:
         return EtherType.IPV4 << 32 | found.transport
@@ -164,63 +229,68 @@ def _tunnel(ctx: Any, found: Dissection) -> Any:
     offset = found.transport + sizeof(Udp)
     if found.ports.destination in VXLAN_PORTS:
         vxlan = load(ctx, Vxlan, offset)
-        return EtherType.ETHERNET << 32 | offset + sizeof(Vxlan) if vxlan is not None and vxlan.vni_present else 0
+        if vxlan is not None and not vxlan.vni_present:
+            return 0
+        return EtherType.ETHERNET << 32 | offset + sizeof(Vxlan)  # TRUNCATED there, if the header is
     if found.ports.destination != GENEVE_PORT:
         return 0
     geneve = load(ctx, Geneve, offset)
-    if geneve is None or geneve.version:
+    if geneve is None:
+        return EtherType.ETHERNET << 32 | offset + sizeof(Geneve)
+    if geneve.version:
         return 0
     return geneve.protocol_type << 32 | offset + sizeof(Geneve) + 4 * geneve.option_length
 
 
-def _walk(ctx: Any, found: Dissection, kind: int, offset: int) -> None:
-    """Fills in ``found``. At ``offset`` is what the EtherType ``kind`` says."""
-    found.transport = found.vlan = found.tags = found.protocol = found.fragment = 0
+def _walk(ctx: Any, found: Dissection, kind: int, offset: int, end: int, tags: int, vlan: int) -> None:
+    """Fills in ``found``. At ``offset`` is what the EtherType ``kind`` says, behind so many tags and before ``end``."""
+    found.transport, found.protocol, found.fragment = NOWHERE, 0, Fragment.NONE
     found.ports.source = found.ports.destination = 0
     found.problem = Problem.TRUNCATED  # until the end is reached
-    found.ethertype, found.network = kind, offset
+    found.ethertype, found.network, found.end = kind, offset, end
+    found.tags, found.vlan = tags, vlan
     if kind == EtherType.ETHERNET:
         ethernet = load(ctx, Ethernet, offset)
         if ethernet is None:
             return
         kind, offset = ethernet.type, offset + sizeof(Ethernet)
-    tags = vlan = 0
-    for _ in range(MOST_TAGS):
-        if kind not in VLAN_TAGS:
-            break
-        tag = load(ctx, VlanTag, offset)
-        if tag is None:
-            break
-        vlan = vlan if tags else tag.vlan
-        tags += 1
-        kind, offset = tag.type, offset + sizeof(VlanTag)
-    else:
-        if kind in VLAN_TAGS:
-            found.problem = Problem.TOO_DEEP
-    found.tags, found.vlan = tags, vlan
+    if not tags:
+        for _ in range(MOST_TAGS):
+            if kind not in VLAN_TAGS:
+                break
+            tag = load(ctx, VlanTag, offset)
+            if tag is None:
+                break
+            vlan = vlan if tags else tag.vlan
+            tags += 1
+            kind, offset = tag.type, offset + sizeof(VlanTag)
+        found.tags, found.vlan = tags, vlan
     found.ethertype, found.network = kind if kind >= LEAST_ETHERTYPE else 0, offset
-    if found.is_ip:
-        _ip(ctx, found, kind, offset)
-    elif kind not in VLAN_TAGS:
+    if kind in VLAN_TAGS:
+        if tags == MOST_TAGS:
+            found.problem = Problem.TOO_DEEP
+    elif found.is_ip:
+        _ip(ctx, found, kind, offset, end)
+    elif offset <= end and (not offset or load(ctx, c_uint8, offset - 1) is not None):
         found.problem = Problem.NONE
 
 
-def _ip(ctx: Any, found: Dissection, kind: int, offset: int) -> None:
-    """Goes on behind the IP header at ``offset``."""
-    end = _NO_END
+def _ip(ctx: Any, found: Dissection, kind: int, offset: int, end: int) -> None:
+    """Goes on behind the IP header at ``offset``, of a packet that ends at ``end``."""
     if kind == EtherType.IPV4:
         v4 = load(ctx, Ipv4, offset)
         if v4 is None:
             return
         found.protocol = kind = v4.protocol
-        if v4.version != 4 or v4.ihl < 5:
+        length = v4.total_length  # 0 in what the kernel has put together, beyond 64 KiB
+        if v4.version != 4 or v4.ihl < 5 or 0 < length < 4 * v4.ihl:
             found.problem = Problem.MALFORMED
             return
-        if not _is_begin(found, v4):
-            return
-        if v4.total_length:  # 0 in what the kernel has put together, beyond 64 KiB
-            end = offset + v4.total_length
+        if length:
+            end = min(end, offset + length)
         offset += 4 * v4.ihl
+        if offset > end or not _is_begin(found, v4):
+            return
     else:
         v6 = load(ctx, Ipv6, offset)
         if v6 is None:
@@ -231,7 +301,10 @@ def _ip(ctx: Any, found: Dissection, kind: int, offset: int) -> None:
             return
         offset += sizeof(Ipv6)
         if v6.payload_length:  # 0 in jumbograms
-            end = offset + v6.payload_length
+            end = min(end, offset + v6.payload_length)
+        if offset > end:
+            return
+    found.end = end
     if kind not in WITH_PORTS:
         for _ in range(MOST_EXTENSIONS + 1):  # the last turn is for what is behind them
             if kind == Protocol.AUTHENTICATION:  # apart from the others: as one branch they cost the verifier sixfold
@@ -248,10 +321,10 @@ def _ip(ctx: Any, found: Dissection, kind: int, offset: int) -> None:
                 part = load(ctx, Ipv6Fragment, offset)
                 if part is None:
                     return
-                found.protocol = part.next_header
-                if not _is_begin(found, part):
+                found.protocol = kind = part.next_header
+                offset += sizeof(Ipv6Fragment)
+                if offset > end or not _is_begin(found, part):
                     return
-                kind, offset = part.next_header, offset + sizeof(Ipv6Fragment)
             else:
                 break
             found.protocol = kind
@@ -272,12 +345,13 @@ def _is_begin(found: Dissection, header: Any) -> bool:
 
 
 def _arrive(ctx: Any, found: Dissection, offset: int, end: int) -> None:
-    """Fills in the transport header, if it is there."""
+    """Fills in the transport header, if all of it is there that it always has."""
+    behind = offset + _LEAST.get(found.protocol, 0)
+    if behind > end or load(ctx, c_uint8, behind - 1) is None:
+        return
     if found.protocol in WITH_PORTS:
         ports = load(ctx, Ports, offset)
-        if ports is None or offset + sizeof(Ports) > end:
+        if ports is None:
             return
         found.ports = ports
-    elif offset > end or load(ctx, c_uint8, offset - 1) is None:
-        return
     found.transport, found.problem = offset, Problem.NONE

@@ -213,12 +213,24 @@ def levels(shape: Sequence[str], offsets: Sequence[int]) -> list[Level]:
     return found
 
 
-def is_entered(level: Level, length: int) -> bool:
-    """Whether the header of a tunnel is there, of so many bytes, and tells of one."""
+def walked(parts: Sequence[Level], length: int, most: int) -> list[Expected]:
+    """What is to be found in a packet of which ``length`` bytes are there, and in its tunnels: a level an item."""
+    found: list[Expected] = []
+    for i, level in enumerate(parts[:most]):
+        if i and parts[i - 1].transport == "Geneve" and parts[i - 1].offsets[-1] + 16 > length:
+            # Nothing tells how long the options are, and what follows them.
+            found.append(Expected(0x6558, parts[i - 1].offsets[-1] + 16, problem=1, tunnels=i))
+            break
+        found.append(expected(level, length, i))
+        if found[-1].problem or not found[-1].transport or not is_entered(level):
+            break
+    return found
+
+
+def is_entered(level: Level) -> bool:
+    """Whether the transport header is that of a tunnel."""
     role = HEADERS[level.transport].role if level.transport else ""
-    if role in ("tunnel", "ethernet"):
-        return level.offsets[-1] + HEADERS[level.transport].needs <= length
-    return role in ("ip", "first", "later")
+    return role in ("tunnel", "ethernet", "ip", "first", "later")
 
 
 def expected(level: Level, length: int, tunnels: int = 0) -> Expected:
@@ -243,13 +255,17 @@ def expected(level: Level, length: int, tunnels: int = 0) -> Expected:
             return found
     transport = level.offsets[-1]
     if found.ethertype == 0:
-        return replace(found, network=transport)
-    if level.transport is None or HEADERS[level.transport].protocol not in (6, 17, 132):
-        return replace(found, transport=transport) if transport <= length else replace(found, problem=1)
-    if transport + 4 > length:
+        return replace(found, network=transport, problem=int(transport > length))
+    if transport + LEAST.get(level.transport or "", 0) > length:
         return replace(found, problem=1)
+    if level.transport is None or HEADERS[level.transport].protocol not in (6, 17, 132):
+        return replace(found, transport=transport)
     ports = {"VXLAN": (PORTS[0], 4789), "Geneve": (PORTS[0], 6081)}.get(level.transport, PORTS)
     return replace(found, transport=transport, ports=ports)
 
 
+LEAST = {
+    "TCP": 20, "UDP": 8, "VXLAN": 8, "Geneve": 8, "SCTP": 12, "ICMP": 8, "GRE": 4, "GRE with key": 4,
+}  # fmt: skip
+"""How much of a transport header must be there: of tunnels in UDP, UDP's."""
 VLANS = {"VLAN": 5, "priority tag": 0, "service tag": 6}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import random
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
 import shapes
-from shapes import Expected, Level
+from shapes import Expected
 
-from py2bpf import net, sim, vm
+from py2bpf import funcs, net, sim, vm
 from py2bpf.datastructures import ArrayMap
 from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.testing import packets
@@ -71,19 +72,10 @@ def read(out: Any, count: int, hook: str) -> list[Expected]:
 
 def shown(found: net.Dissection, shift: int) -> Expected:
     return Expected(
-        found.ethertype, found.network + shift, found.transport + shift if found.transport else 0, found.vlan,
-        found.tags, found.protocol, found.fragment, found.problem, (found.ports.source, found.ports.destination),
-        found.tunnels,
+        found.ethertype, found.network + shift, 0 if found.transport == net.NOWHERE else found.transport + shift,
+        found.vlan, found.tags, found.protocol, found.fragment, found.problem,
+        (found.ports.source, found.ports.destination), found.tunnels,
     )
-
-
-def expected(parts: list[Level], length: int) -> list[Expected]:
-    found = []
-    for i, level in enumerate(parts[:LEVELS]):
-        found.append(shapes.expected(level, length, i))
-        if found[-1].problem or not found[-1].transport or not shapes.is_entered(level, length):
-            break
-    return found
 
 
 @pytest.mark.parametrize("world", WORLDS)
@@ -97,7 +89,7 @@ def test_every_shape(hook: str, world: str) -> None:
             parts = shapes.levels(shape, offsets)
             cut = pick.randrange(min(LEAST[hook], len(packet) - 1), len(packet))
             for length in (len(packet), cut):
-                want, got = expected(parts, length), find(packet[:length])
+                want, got = shapes.walked(parts, length, LEVELS), find(packet[:length])
                 if got != want:
                     wrong.append((shape, length, offsets, want, got))
     assert not wrong, f"{len(wrong)} of {count}: {wrong[0]}"
@@ -113,7 +105,7 @@ def test_simulated_shapes() -> None:
             packet, offsets = shapes.build(shape)
             parts = shapes.levels(shape, offsets)
             for length in (len(packet), len(packet) - 40):
-                assert finders[next(hooks)](packet[:length]) == expected(parts, length), (shape, length)
+                assert finders[next(hooks)](packet[:length]) == shapes.walked(parts, length, LEVELS), (shape, length)
 
 
 def in_ipv6(*extensions: int) -> bytes:
@@ -171,3 +163,107 @@ def test_random_bytes() -> None:
             packet = spoiled(shapes.build(pick.choice(every))[0], pick) if i % 10 else noise
             first, *others = (find(packet) for find in worlds)
             assert all(other == first for other in others), (packet.hex(), first, others)
+
+
+TAGGINGS = {"push": (0x8100, 77), "push a service tag": (0x88A8, 78), "pop": None}
+
+
+@pytest.mark.kernel
+def test_tags_that_programs_push_and_pop() -> None:
+    """The VM's network header follows as the kernel's does."""
+    pick = random.Random(7)
+
+    def program(steps: list[str], out: Any) -> Callable[[Any], int]:
+        def push_and_pop(skb: Any) -> int:
+            for step in steps:
+                tag = TAGGINGS[step]
+                if tag:
+                    funcs.skb_vlan_push(skb, socket.htons(tag[0]), tag[1])
+                else:
+                    funcs.skb_vlan_pop(skb)
+            out[0] = net.dissect(skb)
+            return 0
+
+        return push_and_pop
+
+    for _ in range(30):
+        steps = [pick.choice(list(TAGGINGS)) for _ in range(pick.randrange(1, 5))]
+        tags = pick.choices((5, 6), k=pick.randrange(4)) or None
+        seen = []
+        for world in ("kernel", "vm"):
+            with vm.backend(world), ArrayMap(net.Dissection, 1) as out:
+                with create_prog(ProgType.SCHED_CLS, CONTEXT_OF[ProgType.SCHED_CLS], program(steps, out)) as prog:
+                    sent = prog.test_run(packets.udp(dport=9, vlan=tags))
+                    seen.append((shown(out[0], 0), sent.data))
+        assert seen[0] == seen[1], (steps, tags, seen)
+
+
+def in_pieces(segment: bytes, size: int) -> list[bytes]:
+    """A TCP segment as two fragments of IPv4, the first of so many bytes."""
+    return [
+        packets.ethernet(packets.ipv4(segment[:size], proto=6, more=True)),
+        packets.ethernet(packets.ipv4(segment[size:], proto=6, fragment=size // 8)),
+    ]
+
+
+SEGMENT = packets.tcp(dport=443, flags="S")[34:]
+INSIDE = packets.udp(dport=23)[14:]
+
+
+def with_length(frame: bytes, length: int) -> bytes:
+    """With another total length in the outermost IPv4 header."""
+    return frame[:16] + length.to_bytes(2, "big") + frame[18:]
+
+
+GRE_FRAME = packets.ethernet(packets.ipv4(b"\0\0\x08\0" + INSIDE, proto=net.Protocol.GRE))
+IN_IP = packets.ethernet(packets.ipv4(INSIDE, proto=net.Protocol.IPV4))
+VXLAN_FRAME = packets.udp(dport=4789, payload=b"\x08" + bytes(7) + packets.udp(dport=23))
+HOSTILE: dict[str, tuple[bytes, list[net.Problem]]] = {
+    "a first fragment that hides the flags (RFC 1858)": (in_pieces(SEGMENT, 8)[0], [net.Problem.TRUNCATED]),
+    "a first fragment with all of TCP's header": (in_pieces(SEGMENT + bytes(12), 24)[0], [net.Problem.NONE]),
+    "what follows it": (in_pieces(SEGMENT, 8)[1], [net.Problem.NONE]),
+    "half of TCP's header": (packets.tcp()[:46], [net.Problem.TRUNCATED]),
+    "half of GRE's header": (GRE_FRAME[:37], [net.Problem.TRUNCATED]),
+    "half of VXLAN's header": (VXLAN_FRAME[:46], [net.Problem.NONE, net.Problem.TRUNCATED]),
+    "an IPv4 header longer than its packet": (with_length(packets.tcp(), 19), [net.Problem.MALFORMED]),
+    **{f"GRE in a packet of {length} bytes": (with_length(GRE_FRAME, length), problems) for length, problems in (
+        (22, [net.Problem.TRUNCATED]), (24, [net.Problem.NONE, net.Problem.TRUNCATED]),
+        (43, [net.Problem.NONE, net.Problem.TRUNCATED]), (52, [net.Problem.NONE] * 2),
+    )},
+    **{f"IP in an IP packet of {length} bytes": (with_length(IN_IP, length), [net.Problem.NONE, net.Problem.TRUNCATED])
+       for length in (20, 30, 47)},
+    **{f"VXLAN in a packet of {length} bytes": (with_length(VXLAN_FRAME, length), problems) for length, problems in (
+        (27, [net.Problem.TRUNCATED]), (28, [net.Problem.NONE, net.Problem.TRUNCATED]),
+        (36, [net.Problem.NONE, net.Problem.TRUNCATED]), (77, [net.Problem.NONE, net.Problem.TRUNCATED]),
+        (78, [net.Problem.NONE] * 2),
+    )},
+}  # fmt: skip
+"""Packets that hide something, and the problem of each level."""
+
+
+@pytest.mark.parametrize("world", [*WORLDS, "sim"])
+@pytest.mark.parametrize("hook", HOOKS)
+def test_hostile_packets(hook: str, world: str) -> None:
+    with finder(hook, world) as find:
+        for name, (packet, problems) in HOSTILE.items():
+            found = find(packet)
+            assert [each.problem for each in found] == problems, (name, found)
+            assert all(each.transport == 0 or not each.problem for each in found), name
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("hook", HOOKS)
+def test_offsets_at_which_nothing_is(hook: str, world: str) -> None:
+    """Also those that wrap around in 32 bits, and that of a header that isn't there."""
+    prog_type = HOOKS[hook]
+
+    def program(ctx: Any) -> int:
+        number = funcs.get_prandom_u32()
+        nowhere = net.dissect(ctx).transport
+        for offset in (-1, net.NOWHERE, 1 << 16, 1 << 31, (1 << 32) + 20, -(1 << 32) + 20, nowhere, nowhere + 8):
+            if net.load(ctx, net.Ports, offset) or net.load(ctx, net.Ports, offset + number - number):
+                return 1
+        return 0
+
+    with vm.backend(world), create_prog(prog_type, CONTEXT_OF[prog_type], program) as prog:
+        assert prog.test_run(in_pieces(SEGMENT, 8)[1] + bytes(2000)).retval == 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import shapes
-from shapes import Expected, Level
+from shapes import Expected
 
 from py2bpf import net, vm
 from py2bpf.datastructures import ArrayMap, HashMap, LpmTrieMap
@@ -22,13 +22,7 @@ TELNET = net.Protocol.TCP << 16 | shapes.PORTS[1]
 
 def looked_at(shape: tuple[str, ...], offsets: list[int], length: int) -> list[Expected]:
     """What is to be found in the packets that a filter looks at: the outermost, and those in so many tunnels."""
-    found: list[Expected] = []
-    level: Level
-    for i, level in enumerate(shapes.levels(shape, offsets)[: 1 + packets.TUNNELS]):
-        found.append(shapes.expected(level, length, i))
-        if found[-1].problem or not found[-1].transport or not shapes.is_entered(level, length):
-            break
-    return found
+    return shapes.walked(shapes.levels(shape, offsets), length, 1 + packets.TUNNELS)
 
 
 def service(found: Expected) -> int:
