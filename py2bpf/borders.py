@@ -12,8 +12,9 @@ import dis
 import functools
 import inspect
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
-from types import FunctionType, TracebackType
+from types import CodeType, FunctionType, TracebackType
 from typing import Any, Final, ParamSpec, TypeVar
 
 from .exception import InternalCompilerError, Py2BpfError
@@ -65,9 +66,14 @@ def _users(trace: TracebackType | None) -> TracebackType | None:
     return after
 
 
+def is_librarys(filename: str) -> bool:
+    """Whether a file is one of this package, but for the examples: whose lines no user looks at."""
+    return filename.startswith(_OURS) and not filename.startswith(_EXAMPLES)
+
+
 def _is_users(filename: str) -> bool:
     if filename.startswith(_OURS):
-        return filename.startswith(_EXAMPLES)
+        return not is_librarys(filename)
     return "site-packages" in filename or not filename.startswith((_PYTHONS, "<frozen"))
 
 
@@ -75,6 +81,22 @@ def of_the_user(error: Exception) -> bool:
     """Whether the user's code raised it, or what of Python's library that code called."""
     files = [entry.tb_frame.f_code.co_filename for entry in _entries(error.__traceback__)]
     return next((_is_users(file) for file in reversed(files) if _is_users(file) or file.startswith(_OURS)), False)
+
+
+def of_a_signal(error: BaseException) -> bool:
+    """Whether the handler of a signal raised it: it comes from no line that it seems to come from, and goes to whoever
+    installed the handler, through all that catches errors here."""
+    codes = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
+    return any(entry.tb_frame.f_code in codes for entry in _entries(error.__traceback__))
+
+
+def _code(handler: Any) -> CodeType | None:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    handler = getattr(handler, "__func__", handler)
+    if not isinstance(handler, FunctionType):
+        handler = next((vars(base)["__call__"] for base in type(handler).__mro__ if "__call__" in vars(base)), None)
+    return getattr(handler, "__code__", None)
 
 
 def _telling(error: BaseException | None) -> BaseException | None:
@@ -138,6 +160,11 @@ def _around_generator(function: Callable[_P, Any]) -> Callable[_P, Any]:
             raise
 
     return mark(border)
+
+
+def is_border(function: FunctionType) -> bool:
+    """Whether a function is of the library and not for programs, but those that are constant there."""
+    return is_librarys(function.__code__.co_filename) and hasattr(function, "__py2bpf_border__")
 
 
 def mark(border: Callable[_P, _R]) -> Callable[_P, _R]:

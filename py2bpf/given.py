@@ -6,6 +6,7 @@ import os
 import re
 from typing import Any, Final
 
+from .borders import of_a_signal
 from .exception import DataRangeError, DataTypeError
 
 _NAMES: Final = re.compile(r":[^:]*:")
@@ -85,7 +86,9 @@ def shown(value: Any) -> str:
     try:
         text = repr(value)
         return text if text.isascii() else text.encode(errors="backslashreplace").decode()
-    except Exception as error:  # noqa: BLE001  the user's own, or Python's limit of digits
+    except Exception as error:  # the user's own, or Python's limit of digits
+        if of_a_signal(error):
+            raise
         if type(value) is int:
             return f"a number of {value.bit_length()} bits"
         return f"an object of type {type(value).__name__} (whose repr() raises {type(error).__name__})"

@@ -17,6 +17,8 @@ import sys
 import warnings
 from typing import Final
 
+from .borders import of_a_signal
+
 EXTRAS: Final = {
     "pyroute2": "tc",
     "numpy": "numpy",
@@ -55,7 +57,9 @@ def _failure(package: str, modules: tuple[str, ...]) -> Exception | None:
     try:
         for name in names:
             importlib.import_module(name)
-    except Exception as error:  # noqa: BLE001  whatever the package's own code raises
+    except Exception as error:  # whatever the package's own code raises
+        if of_a_signal(error):
+            raise
         return error
     return None
 

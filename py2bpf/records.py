@@ -315,3 +315,6 @@ class Struct(ctypes.Structure, metaclass=_StructMeta):
         return bool(_comparable(self) == _comparable(other))
 
     __hash__: ClassVar[None]  # type: ignore[assignment]  # as a dataclass's, since fields change
+
+    def __reduce__(self) -> tuple[Any, ...]:  # for copies and pickles: that of ctypes looks for a __dict__
+        return type(self).from_buffer_copy, (bytes(self),)

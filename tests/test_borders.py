@@ -337,7 +337,9 @@ REFUSE_NOTHING: Final = {
     "dissector.Dissection.has_ports",
     # take anything
     "addresses.MacAddress.__str__", "addresses.Ipv4Address.__str__", "addresses.Ipv6Address.__str__",
-    "records.Struct.__eq__", "contexts.Context.__bytes__", "environment.Memory.__init__", "environment.Memory.share",
+    "records.Struct.__eq__", "records.Struct.__reduce__", "addresses._Address.__format__",
+    "addresses._Address.__hash__", "contexts.Context.__bytes__", "environment.Memory.__init__",
+    "environment.Memory.share",
     "environment.Memory.is_own", "environment.Memory.read", "environment.Memory.read_text", "environment.Memory.write",
     "packets.checksum", "util.ensure_resources",
 }  # fmt: skip

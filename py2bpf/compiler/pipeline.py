@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..borders import verbose
+from ..borders import of_a_signal, verbose
 from ..exception import InternalCompilerError, LimitExceeded, Py2BpfError, Span, TranslationError, UnsupportedSyntax
 from ..spec import ContextSpec, HookSpec, ProgramSpec, Target
 from . import codegen, warn
@@ -101,9 +101,11 @@ def compile_function(
         raise
     except Py2BpfError:
         raise
-    except RecursionError:
-        raise _too_deep(fn) from None
     except Exception as error:  # whatever the compiler itself has run into
+        if of_a_signal(error):
+            raise
+        if isinstance(error, RecursionError):
+            raise _too_deep(fn) from None
         span = Span(fn.__code__.co_filename, fn.__code__.co_firstlineno)
         raise InternalCompilerError(compilation.stage, f"{type(error).__name__}: {error}", span) from error
     if not warned:

@@ -38,7 +38,7 @@ EXTENSIONS: Final = (
 """Headers of IPv6 that tell their length in the same way, RFC 6564."""
 WITH_PORTS: Final = (Protocol.TCP, Protocol.UDP, Protocol.SCTP, Protocol.DCCP, Protocol.UDP_LITE)
 
-_LEAST: Final = {
+_LEAST: Final[dict[int, int]] = {
     Protocol.TCP: sizeof(Tcp), Protocol.UDP: sizeof(Udp), Protocol.UDP_LITE: sizeof(Udp), Protocol.SCTP: sizeof(Sctp),
     Protocol.DCCP: 12, Protocol.ICMP: sizeof(Icmp), Protocol.GRE: sizeof(Gre),
 }  # fmt: skip

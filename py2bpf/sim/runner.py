@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
-from ..borders import Public, public
+from ..borders import Public, is_librarys, of_a_signal, public
 from ..exception import DataTypeError, Py2BpfError
 from ..given import shown
 from ..spec import ContextSpec, ErrorSite, HookSpec
@@ -20,8 +20,6 @@ from .environment import Environment
 from .errors import ProgramEnd, SimulationError
 from .maps import MapView
 
-_OURS: Final = __name__.rpartition(".")[0]
-_AROUND: Final = ("py2bpf.borders", "py2bpf.intrinsics", "py2bpf.worlds")
 _U32: Final = (1 << 32) - 1
 
 
@@ -125,7 +123,7 @@ class Runner(Public):
 
 def is_programs_own(error: BaseException) -> bool:
     """Whether the program raised it: then the compiled one ends with its hook's safe value."""
-    return isinstance(error, Exception) and not isinstance(error, Py2BpfError)
+    return isinstance(error, Exception) and not isinstance(error, Py2BpfError) and not of_a_signal(error)
 
 
 def site(error: Exception) -> ErrorSite:
@@ -133,8 +131,7 @@ def site(error: Exception) -> ErrorSite:
     at: TracebackType | None = error.__traceback__
     filename, line = "<unknown>", 0
     while at is not None:
-        module = at.tb_frame.f_globals.get("__name__", "")
-        if module not in _AROUND and not f"{module}.".startswith(f"{_OURS}."):
+        if not is_librarys(at.tb_frame.f_code.co_filename):
             filename, line = at.tb_frame.f_code.co_filename, at.tb_lineno
         at = at.tb_next
     return ErrorSite(filename, line, type(error).__name__)

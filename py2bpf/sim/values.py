@@ -41,12 +41,17 @@ def _encoder(ctype: Any) -> Encoder:
         return functools.partial(_record, ctype)
     if issubclass(ctype, ctypes.Array) and ctype._type_ is not ctypes.c_char:
         return functools.partial(_array, ctype)
-    return codec_for(ctype).encode
+    return functools.partial(_text, codec_for(ctype).encode) if is_chars(ctype) else codec_for(ctype).encode
 
 
 def plain(value: Any) -> Any:
     """The number in a ctypes scalar; other values as they are."""
     return (value.value or 0) if isinstance(value, ctypes._SimpleCData) else value
+
+
+def _text(encode: Encoder, value: Any) -> bytes:
+    """A text ends at its first NUL, as in a program."""
+    return encode(value.partition(b"\0")[0] if isinstance(value, bytes) else value)
 
 
 def _scalar(ctype: Any, value: Any) -> bytes:

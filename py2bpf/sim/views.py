@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import inspect
+import types
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import padding
@@ -42,8 +43,11 @@ class View:
 
     def __getattribute__(self, name: str) -> Any:
         get = super().__getattribute__
-        if name not in _guarded(get("__class__")):
-            return get(name)
+        kind = get("__class__")
+        if name not in _guarded(kind):
+            found = get(name)
+            of_class = isinstance(found, types.MethodType) and found.__self__ is kind  # it makes no views
+            return getattr(kind._py2bpf_plain, name) if of_class else found
         used(self)
         return _part(self, get(name))
 

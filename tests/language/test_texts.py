@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from ctypes import Structure, c_char, c_uint8, c_uint32, c_uint64
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from py2bpf import Global, funcs, sim, vm
+from py2bpf import Global, Struct, funcs, sim, vm
 from py2bpf.datastructures import ArrayMap, HashMap, PerCpuArrayMap, RingBuffer
 from py2bpf.prog import create_prog
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
@@ -474,3 +474,50 @@ def test_none_is_no_address(backend: str) -> None:
             prog.test_run(PACKET)
             assert simulated.errors == prog.errors
             assert [site.error for site in prog.errors] == ["TypeError"]
+
+
+class Keyed(Structure):
+    _fields_ = [("name", c_char * 8), ("number", c_uint32)]
+
+
+class Own(Struct):
+    name: Annotated[bytes, c_char * 8]
+    two: Annotated[bytes, c_char * 2]
+
+
+def test_a_constant_ends_at_its_first_nul(backend: str) -> None:
+    """Wherever it is assigned; of a key that is an array of chars all bytes count."""
+    with (
+        HashMap(Keyed, c_uint32, 8) as by_name, HashMap(Own, c_uint32, 8) as by_own,
+        HashMap(c_char * 8, c_uint32, 8) as by_text, HashMap(c_uint32, Own, 8) as owns,
+        HashMap(c_uint32, c_char * 8, 8) as texts, Global(c_char * 8) as text,
+    ):  # fmt: skip
+        maps = by_name, by_own, by_text, owns, texts
+
+        def program(skb: Any) -> int:
+            by_name[Keyed(b"ab\0c", 1)] += 1
+            by_name[Keyed(b"ab", 1)] += 1
+            by_own[b"a\0z", b"b"] = 9
+            by_text[b"ab\0c"] = 1
+            by_text[b"ab"] = 2
+            owns.setdefault(1, (b"q\0r", b"\0x"))
+            texts[1] = b"ab\0c"
+            text.value = b"a\0b"
+            entry = Keyed(b"", 2)
+            entry.name = b"a\0b" if skb.len else b"q\0zz"
+            by_name[entry] = 77
+            return by_name[Keyed(b"ab", 1)] * 100 + by_own.get((b"a", b"b"), 0)
+
+        def left() -> Any:
+            entries = {bytes(key): value for each in (by_name, by_own) for key, value in each.items()}
+            return bytes(owns[1]), entries, dict(by_text.items()), dict(texts.items()), text.value
+
+        assert sim.run(program, PACKET, raise_errors=True).retval == 209
+        simulated = left()
+        for each in maps:
+            each.clear()
+        text.value = b""
+        with create_prog(*CONTEXTS["socket_filter"], program) as prog:
+            assert prog.test_run(PACKET).retval == 209
+        assert left() == simulated
+        assert simulated[2:] == ({b"ab": 2, b"ab\0c": 1}, {1: b"ab"}, b"a")

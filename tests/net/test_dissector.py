@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
+import linecache
 import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from ctypes import c_uint8, c_uint32
 from typing import Any
 
 import pytest
@@ -14,10 +17,11 @@ import shapes
 from shapes import Expected
 
 from py2bpf import funcs, net, sim, vm
-from py2bpf.datastructures import ArrayMap
-from py2bpf.prog import Prog, ProgType, create_prog
+from py2bpf.datastructures import ArrayMap, HashMap
+from py2bpf.exception import TranslationError
+from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
 from py2bpf.testing import packets
-from py2bpf.uapi.contexts import CONTEXT_OF
+from py2bpf.uapi.contexts import CONTEXT_OF, pt_regs
 
 LEVELS = 3
 DEPTH = 4
@@ -267,3 +271,61 @@ def test_offsets_at_which_nothing_is(hook: str, world: str) -> None:
 
     with vm.backend(world), create_prog(prog_type, CONTEXT_OF[prog_type], program) as prog:
         assert prog.test_run(in_pieces(SEGMENT, 8)[1] + bytes(2000)).retval == 0
+
+
+def lines(error: TranslationError) -> str:
+    """The places that an error names."""
+    spans = [error.span, *(span for span, _ in error.notes)]
+    return "".join(linecache.getline(span.filename, span.line).strip() for span in spans if span is not None)
+
+
+def without_a_packet(event: Any) -> int:
+    return net.dissect(event).protocol
+
+
+def too_large(skb: Any) -> int:
+    return 1 if net.load(skb, c_uint8 * 600, 0) else 0
+
+
+def a_structure(skb: Any) -> int:
+    return 1 if net.load(skb, net.Tcp, net.dissect(skb)) else 0
+
+
+def a_run_time_address(skb: Any) -> int:
+    ip = net.load(skb, net.Ipv4, 0)
+    return net.Ipv4Address.of(ip.source.number).number if ip else 0
+
+
+MISTAKES = [
+    (without_a_packet, ProgType.KPROBE, "has no packet"),
+    (too_large, ProgType.SCHED_CLS, "the program needs 600 bytes of stack"),
+    (a_structure, ProgType.SCHED_CLS, "needs integers, but this is a Dissection"),
+    (a_structure, ProgType.XDP, "the offset into a packet is an integer, but this is a Dissection"),
+    (a_run_time_address, ProgType.XDP, "Ipv4Address.of() runs while compiling and needs constants"),
+]
+
+
+@pytest.mark.parametrize(("function", "prog_type", "told"), MISTAKES)
+def test_errors_are_at_the_users_line(function: Any, prog_type: ProgType, told: str) -> None:
+    """And name no line of the library."""
+    with pytest.raises(TranslationError) as caught:
+        context = pt_regs("x86_64") if prog_type is ProgType.KPROBE else CONTEXT_OF[prog_type]
+        compile_prog(prog_type, context, function)
+    assert told in caught.value.msg
+    assert lines(caught.value) in inspect.getsource(function)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.filterwarnings("ignore::py2bpf.exception.PossiblyNone")
+def test_counted_errors_are_at_the_users_line(world: vm.Name) -> None:
+    def nothing(ctx: Any) -> int:
+        entry = entries.get(1)
+        return net.load(ctx, net.Ports, entry).destination  # type: ignore[arg-type]
+
+    line = nothing.__code__.co_firstlineno + 2
+    with vm.backend(world), HashMap(c_uint32, c_uint32, 1) as entries:
+        with create_prog(ProgType.XDP, CONTEXT_OF[ProgType.XDP], nothing) as prog:
+            prog.test_run(packets.tcp())
+            assert [(row.line, row.error) for row in prog.errors] == [(line, "TypeError")]
+        simulated = sim.run(nothing, packets.tcp(), hook="xdp")
+    assert [(row.line, row.error) for row in simulated.errors] == [(line, "TypeError")]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import ipaddress
+import pickle
 import random
+import re
 from typing import Any
 
 import pytest
@@ -19,7 +22,8 @@ from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from scapy.layers.sctp import SCTP
 from scapy.layers.vxlan import VXLAN
 
-from py2bpf import net
+from py2bpf import net, vm
+from py2bpf.datastructures import HashMap
 from py2bpf.exception import DataRangeError
 
 ROWS: dict[Any, tuple[Any, int, dict[str, str]]] = {
@@ -144,10 +148,36 @@ def test_addresses(kind: Any, text: str, packed: bytes) -> None:
     ("kind", "text"),
     [
         (net.MacAddress, "02:00:5e:10:00"), (net.MacAddress, "02:00:5e:10:00:100"), (net.MacAddress, "-1:0:0:0:0:0"),
-        (net.MacAddress, "a:b:c:d:e:g"), (net.MacAddress, ""), (net.Ipv4Address, "192.0.2"),
+        (net.MacAddress, "a:b:c:d:e:g"), (net.MacAddress, ""), (net.MacAddress, " 2:0:0:0:0:1"),
+        (net.MacAddress, 1), (net.MacAddress, b"......"), (net.Ipv4Address, None), (net.Ipv4Address, "192.0.2"),
         (net.Ipv4Address, "::1"), (net.Ipv6Address, "192.0.2.1"), (net.Ipv6Address, "::g"),
     ],
 )  # fmt: skip
-def test_what_is_no_address(kind: Any, text: str) -> None:
-    with pytest.raises(DataRangeError, match=f"'{text}' is no"):
+def test_what_is_no_address(kind: Any, text: Any) -> None:
+    with pytest.raises(DataRangeError, match=f"^{re.escape(repr(text))} is no "):
         kind.of(text)
+
+
+def test_addresses_have_no_zone() -> None:
+    with pytest.raises(DataRangeError, match="'fe80::1%eth0' has a zone, which no packet has: leave %eth0 out"):
+        net.Ipv6Address.of("fe80::1%eth0")
+
+
+@pytest.mark.parametrize("address", [
+    net.MacAddress.of("02:00:5e:10:00:ff"), net.Ipv4Address.of("192.0.2.1"), net.Ipv6Address.of("2001:db8::1"),
+])  # fmt: skip
+def test_addresses_are_values(address: Any) -> None:
+    """Keys, texts, and what copies and pickles have."""
+    again = type(address).of(str(address))
+    assert {address: 5}[again] == 5 and f"{address:>40}" == str(address).rjust(40)
+    assert repr(address) == f"{type(address).__name__}.of({str(address)!r})"
+    for copied in (copy.copy(address), copy.deepcopy(address), pickle.loads(pickle.dumps(address))):
+        assert copied == address and copied is not address
+    header = net.Arp(operation=1) if isinstance(address, net.MacAddress) else net.Ipv6(hop_limit=5)
+    assert pickle.loads(pickle.dumps(header)) == copy.deepcopy(header) == header
+
+
+def test_addresses_of_a_map_are_keys() -> None:
+    with vm.backend(), HashMap(net.Ipv4Address, ctypes.c_uint64, 4) as counts:
+        counts[net.Ipv4Address.of("192.0.2.1")] = 7
+        assert {str(address): count for address, count in dict(counts.items()).items()} == {"192.0.2.1": 7}

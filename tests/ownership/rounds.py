@@ -147,6 +147,15 @@ class Interrupted(BaseException):
     expected_anywhere = True
 
 
+class TimedOut(Exception):
+    """As a time limit's handler raises it."""
+
+    expected_anywhere = True
+
+
+INTERRUPTIONS = Interrupted, TimedOut
+
+
 def lasts(owner: Owner) -> float:
     """The seconds of an owner's life, where nothing holds it up."""
     def live() -> float:
@@ -161,7 +170,7 @@ def lasts(owner: Owner) -> float:
 def interrupted(owner: Owner, rounds: int) -> None:
     """No descriptor is lost whenever a handler raises."""
     def interrupt(_number: int, _frame: Any) -> None:
-        raise Interrupted
+        raise random.choice(INTERRUPTIONS)
 
     before, life = settled(owner), lasts(owner)
     signal.signal(signal.SIGALRM, interrupt)
@@ -176,7 +185,7 @@ def interrupted(owner: Owner, rounds: int) -> None:
                 reached += 1
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
-        except Interrupted:
+        except INTERRUPTIONS:
             pass
         made = None
     end_signals()
@@ -191,7 +200,7 @@ ENOUGH = 100
 def end_signals() -> None:
     """No handler raises after this: one that was due may be called on the way, once."""
     for _ in range(2):
-        with suppress(Interrupted):
+        with suppress(*INTERRUPTIONS):
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, signal.SIG_IGN)
 

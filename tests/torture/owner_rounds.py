@@ -141,7 +141,7 @@ def records() -> Round:
     """No record is lost, none comes twice, whenever handlers raise and whenever waits are cancelled."""
     def interrupt(_number: int, frame: Any) -> None:
         if frame.f_code.co_filename.startswith(LIBRARY):  # what has been returned is the caller's to lose
-            raise rounds.Interrupted
+            raise random.choice(rounds.INTERRUPTIONS)
 
     def play(seed: int) -> Outcome:
         choose = random.Random(seed)
@@ -181,7 +181,7 @@ def _read(ring: RingBuffer, choose: random.Random) -> list[int]:
         for number in range(first, first + WRITTEN):
             ring.deliver(number)
         began = time.perf_counter()
-        with suppress(rounds.Interrupted):
+        with suppress(*rounds.INTERRUPTIONS):
             signal.setitimer(signal.ITIMER_REAL, choose.uniform(1e-6, life))
             got += ring.poll(0)
             life = min(life, time.perf_counter() - began)

@@ -266,6 +266,10 @@ def _store_field(ev: Evaluator, state: State, owner: Ref, name: str, value: Abst
         memory.store_member(ev.b, owner, name, value)
     elif isinstance(found, property) and isinstance(found.fset, types.FunctionType):
         special.call(ev, state, found.fset, owner, value)
+    elif name not in members(owner.ctype):
+        what = "a property that can't be set" if isinstance(found, property) else "an attribute of its class"
+        raise UnsupportedSyntax(0, f"{type_name(owner.ctype)}.{name} is no field, but {what}",
+                                hints=(f"it has {', '.join(members(owner.ctype))}",))  # fmt: skip
     else:
         raise UnsupportedSyntax(0, f"{type_name(owner.ctype)}.{name} is no field any more: its class defines it anew",
                                 hints=("give one of the two another name",))  # fmt: skip

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from ... import borders
 from ...btf.shapes import KernelType
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
@@ -125,6 +126,8 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
             return handled
     constants = _constants(ev.b, state, args, kwargs)
     if isinstance(fn, types.FunctionType) and (constants is None or kernel_side.touches_kernel(fn, constants)):
+        if constants is None and borders.is_border(fn):
+            _refuse(fn, args, kwargs)
         return _inline(ev, state, fn, args, kwargs, unit)
     method = inspect.getattr_static(type(fn), "__call__", None)
     if constants is None and isinstance(method, types.FunctionType) and not isinstance(fn, type):

@@ -41,9 +41,10 @@ def text_for_c(b: Builder, text: str | bytes) -> tuple[Value, int]:
 
 
 def store_text(b: Builder, ref: Ref, data: bytes) -> None:
-    """``chars = data``: all of the array is written."""
+    """``chars = data``: all of the array is written. A text ends at its first NUL."""
     size = ctypes.sizeof(ref.ctype)
     check_fits(ref, data)
+    data = _until_nul(data)
     words = min(len(data) + 7 & ~7, size)
     store_bytes(b, ref.base, ref.offset, data.ljust(words, b"\0"))
     end_text(b, ref, words)
@@ -53,12 +54,17 @@ def store_one_of(b: Builder, ref: Ref, texts: OneOf) -> None:
     """``chars = a if condition else b`` of constant bytes."""
     for data in texts.options:
         check_fits(ref, data)
-    words = min(max(map(len, texts.options)) + 7 & ~7, ctypes.sizeof(ref.ctype))
-    padded = [data.ljust(words, b"\0") for data in texts.options]
+    options = [_until_nul(data) for data in texts.options]
+    words = min(max(map(len, options)) + 7 & ~7, ctypes.sizeof(ref.ctype))
+    padded = [data.ljust(words, b"\0") for data in options]
     for at, size in pieces(ref.offset, ref.offset, words, min(4, alignment(ref.base))):
         numbers = [const(int.from_bytes(data[at : at + size], sys.byteorder)) for data in padded]
         b.store(ref.base, ref.offset + at, size, chosen(b, texts, numbers))
     end_text(b, ref, words)
+
+
+def _until_nul(data: bytes) -> bytes:
+    return data.partition(b"\0")[0]
 
 
 def chosen(b: Builder, texts: OneOf, numbers: list[Value]) -> Value:

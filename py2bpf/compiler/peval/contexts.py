@@ -30,6 +30,9 @@ def attribute(ev: Evaluator, context: Context, name: str) -> Abstract:
     if extra is not None:
         return _context_field(ev, context, extra)
     if name not in members(context.spec.struct) and name not in context.spec.fields:
+        if name == "packet":
+            raise TypeMismatch(0, f"the context ({type_name(context.spec.struct)}) has no packet",
+                               hints=("programs of XDP, traffic control, sockets and cgroups have one",))  # fmt: skip
         known = [each for each in (*members(context.spec.struct), *context.spec.fields) if not each.startswith("_")]
         near = _EVENT_HEADER.get(name) or hints.near(name, known, f"it has {', '.join(known)}")
         raise TypeMismatch(0, f"the context ({type_name(context.spec.struct)}) has no field {name!r}", hints=near)

@@ -6,6 +6,7 @@ import types
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
+from ...borders import of_a_signal
 from ...uapi.map_types import title
 from .values import (
     Abstract,
@@ -131,7 +132,9 @@ def asked(fn: Callable[[Any], T], obj: Any, otherwise: T) -> T:
     """What an object's class has to say for a message, or something else where that fails."""
     try:
         return fn(obj)
-    except Exception:  # noqa: BLE001 - of the class's own method
+    except Exception as error:  # of the class's own method
+        if of_a_signal(error):
+            raise
         return otherwise
 
 

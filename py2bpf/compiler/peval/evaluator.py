@@ -17,6 +17,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from ...borders import of_a_signal
 from ...exception import InternalCompilerError, LimitExceeded, Span, TranslationError, UnsupportedSyntax
 from ...spec import ContextSpec, HookSpec, Target
 from ..bytecode.canonical import Function as Code
@@ -109,7 +110,9 @@ def evaluate(
             parted = evaluator.keep_apart()
             if error.final or not (parted or evaluator.unroll_instead() or evaluator.unroll_tried()):
                 raise blame.on_the_user(first_error) from first_error.__cause__
-        except RecursionError:
+        except RecursionError as error:
+            if of_a_signal(error):
+                raise
             raise blame.on_the_user(evaluator.too_deep()) from None
     raise first_error or InternalCompilerError("peval", "loops do not settle", evaluator.b.span)
 
@@ -279,7 +282,7 @@ class Evaluator:
         frame.operations = 0
         self.b.start(block)
         code = frame.fn.blocks[index]
-        self.b.span = code.instrs[0].span
+        self.b.span = frame.place(code.instrs[0].span)
         state = Merger(block).states(states) if len(states) > 1 else states[0]
         unlock = locks.held(state)
         self.b.held = frame.held if unlock is None else unlock.entry
@@ -296,7 +299,7 @@ class Evaluator:
         try:
             for instr, self.following in pairwise(code.instrs):
                 if instr.op not in handlers.QUIET:
-                    self.b.span = instr.span
+                    self.b.span = frame.place(instr.span)
                 handlers.HANDLERS[instr.op](self, frame, state, instr)
             return self._end(frame, index, context, code.instrs[-1], code.succ, state)
         except PathEnds:
@@ -312,7 +315,7 @@ class Evaluator:
                 "the program grows without end while its loops are unrolled",
                 hints=("a loop runs at run time if its body needs no constant",),
             )
-        self.b.span = instr.span
+        self.b.span = frame.place(instr.span)
         if instr.op is Op.JUMP:
             return self._nodes(self._goto(frame, context, index, succ[0], state))
         if instr.op is Op.BRANCH:
@@ -574,7 +577,7 @@ class Evaluator:
         notes = []
         while frame is not None and frame.parent is not None:
             comprehension = frame.fn.name.startswith("<") and frame.fn.name != "<lambda>"
-            if frame.site is not None and not comprehension:
+            if frame.site is not None and frame.shown is None and not comprehension:
                 notes.append((frame.site, frame.fn.name + blame.CALLED))
             frame = frame.parent
         if not error.notes:

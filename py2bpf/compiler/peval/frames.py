@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING, Any
 
+from ... import borders
 from ...exception import Span
 from ..bytecode.canonical import Function, Loop, Op
 from ..ir.types import Int
@@ -23,6 +24,13 @@ Context = tuple[int, ...]
 
 class Restart(Exception):  # noqa: N818 - no error: a decision has changed, evaluation begins again
     """Evaluation must begin anew, since a decision about a loop turned out wrong."""
+
+
+def _shown(code: types.CodeType, parent: Frame | None, site: Span | None) -> Span | None:
+    """The user's line that stands for all lines of a function of this package: that by which it was called."""
+    if not borders.is_librarys(code.co_filename):
+        return None
+    return (parent.shown if parent is not None else None) or site
 
 
 class LoopPlan:
@@ -82,6 +90,7 @@ class Frame:
         "pending",
         "return_block",
         "run_time_loops",
+        "shown",
         "site",
         "slots",
     )
@@ -102,6 +111,7 @@ class Frame:
         self.parent = parent
         self.path = path
         self.site = site
+        self.shown = _shown(code, parent, site)
         self.given: tuple[Abstract, ...] = ()
         self.cell_ids: dict[str, CellId] = {}
         self.slots: dict[str, Value] = {}  # of the variables whose address is taken
@@ -117,6 +127,10 @@ class Frame:
         self.context: tuple[int, Context] = (0, ())
         self.operations = 0  # that methods of users' classes did in the block: they have no unit
         self.consumer: Consumer | None = None  # of a generator expression's items
+
+    def place(self, span: Span) -> Span:
+        """Whose line an instruction is, to whoever reads errors, line information and counters."""
+        return self.shown or span
 
     def _chain(self, loop: int) -> tuple[int, ...]:
         chain: list[int] = []

@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from ...borders import of_the_user
+from ...borders import of_a_signal, of_the_user
 from ...exception import (
     CalledOnce,
     InternalCompilerError,
@@ -59,7 +59,8 @@ def run_on(
         try:
             result = _call(b, memory, fn, args, kwargs)
         except Exception as error:
-            check(what, memory, error)
+            if not of_a_signal(error):
+                check(what, memory, error)
             raise
         check(what, memory)
         return result
@@ -77,7 +78,7 @@ def asking() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, Py2BpfError) or not of_the_user(error):
+        if isinstance(error, Py2BpfError) or not of_the_user(error) or of_a_signal(error):
             raise
         raise _told("a method of what the program captures", error) from error
 
@@ -89,7 +90,7 @@ def _telling(what: str, raises: Errors) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, (TranslationError, InternalCompilerError, *raises)):
+        if isinstance(error, (TranslationError, InternalCompilerError, *raises)) or of_a_signal(error):
             raise
         raise _told(what, error) from error
 

@@ -183,10 +183,11 @@ class _Marshal:
         return size
 
     def _number(self, position: int, arg: Abstract) -> Value:
-        if isinstance(arg, Ref) and scalar(arg.ctype) is None:  # an address of our own memory, as a number
+        is_address = self.info.args[position] is Arg.ADDR
+        if is_address and isinstance(arg, Ref) and scalar(arg.ctype) is None:  # of our own memory, as a number
             self.b.guard_not_null(arg.base, "TypeError")
             return memory.address_of(self.b, self._beside_texts(arg))
-        if isinstance(arg, KernelRef) and self.info.args[position] is Arg.ADDR:
+        if is_address and isinstance(arg, KernelRef):
             return kernel_memory.number(self.b, arg)
         return arith.to_ir(self.b, arg, f"argument {self.given + 1} of {self.info.name}() is an integer")
 

@@ -498,7 +498,13 @@ def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
 
 
 def key(b: Builder, ctype: Any, value: Abstract) -> Ref:
-    """The value as a key of a map: one value is one key, whatever lies in its padding."""
+    """The value as a key of a map: one value is one key, whatever lies in its padding. Of constant bytes that are a key
+    all count, those behind a NUL too."""
+    if isinstance(value, Const) and isinstance(value.obj, bytes) and is_chars(ctype):
+        place = new(b, ctype, zero=False)
+        contents.check_fits(place, value.obj)
+        contents.store_bytes(b, place.base, 0, value.obj.ljust(ctypes.sizeof(ctype), b"\0"))
+        return place
     place = materialise(b, ctype, value)
     if paddings.is_clean(b, place):
         return place

@@ -60,13 +60,13 @@ def _aug_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
 
 
 @contextmanager
-def _blamed(instr: Instr, value: Abstract) -> Iterator[None]:
+def _blamed(frame: Frame, instr: Instr, value: Abstract) -> Iterator[None]:
     """Lets an error about the value that is stored point at the value."""
     try:
         yield
     except TypeMismatch as error:
         place = instr.value_span if error.about is value and error.span is None else None
-        if place is not None:
+        if place is not None and frame.shown is None:
             error.span, error.line = place, place.line
         raise
 
@@ -76,7 +76,7 @@ def _store_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
     if isinstance(value, Update):
         augmented.update(ev, state, value)
     else:
-        with _blamed(instr, value := augmented.settled(ev, state, value)):
+        with _blamed(frame, instr, value := augmented.settled(ev, state, value)):
             access.store_attr(ev, state, owner, instr.arg, value)
 
 
@@ -106,7 +106,7 @@ def _store_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> No
     if isinstance(value, Update):
         augmented.update(ev, state, value)
     else:
-        with _blamed(instr, value := augmented.settled(ev, state, value)):
+        with _blamed(frame, instr, value := augmented.settled(ev, state, value)):
             access.set_item(ev, state, container, key, value)
 
 

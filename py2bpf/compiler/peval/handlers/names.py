@@ -38,10 +38,10 @@ def _load_const(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
 def _load_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     value = state.locals.get(instr.arg, UNASSIGNED)
     if isinstance(value, Unbound):
-        ev.b.span = instr.span
+        ev.b.span = frame.place(instr.span)
         semantics.use(value, instr.arg)
     if addresses.is_addressed(ev, state):
-        ev.b.span, slot = instr.span, frame.slots.get(instr.arg)
+        ev.b.span, slot = frame.place(instr.span), frame.slots.get(instr.arg)
         state.stack.append(addresses.address(ev, (frame.code, instr.arg), slot, state.locals, instr.arg))
     else:
         state.stack.append(variables.read(ev.b, value))
@@ -106,7 +106,7 @@ def _load_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
     ident = frame.cell_ids.get(instr.arg)
     if ident in ev.owners and addresses.is_addressed(ev, state):
         semantics.use(state.cells.get(ident, UNASSIGNED), instr.arg)
-        ev.b.span, name, slot = instr.span, (ev.owners[ident], ident[1]), ev.slots.get(ident)
+        ev.b.span, name, slot = frame.place(instr.span), (ev.owners[ident], ident[1]), ev.slots.get(ident)
         state.stack.append(addresses.address(ev, name, slot, state.cells, ident))
     else:
         state.stack.append(semantics.use(ev.cell(frame, state, instr.arg), instr.arg))
