@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from .borders import public
-from .exception import Py2BpfError
+from .exception import DataTypeError, Py2BpfError
+from .given import shown
 
 _PROC: Final = Path("/proc/self")
 _INITIAL: Final = 0xEFFFFFFA
@@ -40,6 +41,8 @@ def offset(clock: Clock = Clock.MONOTONIC) -> int:
     Raises Py2BpfError where that can't be known: after unshare(CLONE_NEWTIME) inside of such a namespace, when only the
     process's children are in the new one.
     """
+    if not isinstance(clock, Clock):
+        raise DataTypeError(f"a clock is a py2bpf.clocks.Clock, not {shown(clock)}")
     own = _inode("time")
     if own in (None, _INITIAL):
         return 0
@@ -64,7 +67,8 @@ def _inode(namespace: str) -> int | None:
 @public
 def now(clock: Clock = Clock.MONOTONIC) -> int:
     """What a program's ``funcs.ktime_get_ns()`` would give now (BOOTTIME: ``ktime_get_boot_ns()``), in nanoseconds."""
-    return time.clock_gettime_ns(clock.value) - offset(clock)
+    ahead = offset(clock)
+    return time.clock_gettime_ns(clock.value) - ahead
 
 
 @public

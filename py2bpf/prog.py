@@ -11,7 +11,7 @@ import contextlib
 import ctypes
 import struct
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from . import ledger
 from .asm import Insn, Kind
@@ -21,6 +21,7 @@ from .given import checked_license, checked_text, shown
 from .ledger import Loss
 from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
 from .uapi.contexts import CONTEXT_OF, KERNEL_CONTEXTS
+from .uapi.map_types import KINDS, MapType, title
 from .uapi.prog_types import HOOKS, ProgType
 from .vm.choice import current, storage_in_vm
 
@@ -216,14 +217,17 @@ def easier(spec: ProgramSpec, error: VerifierError, target: Target) -> Target | 
 def load_spec(spec: ProgramSpec, maps: Sequence[Any]) -> Prog:
     """Loads what compile_prog() made into the kernel, or into the embedded VM: see vm.backend().
 
-    ``maps[i]`` takes the place of ``spec.maps[i]`` (``spec.captures`` are the maps that the function named); None for
-    the counters of errors, which are made here, and those of losses, which belong to the maps that count. Raises what
-    create_prog() raises, but for TranslationError.
+    ``maps[i]`` takes the place of ``spec.maps[i]`` (``spec.captures`` are the maps that the function named), and is one
+    of the same kind, sizes and number of entries; None for the counters of errors, which are made here, and those of
+    losses, which belong to the maps that count. Raises what create_prog() raises, but for TranslationError, and
+    DataTypeError for other maps.
     """
+    if not isinstance(spec, ProgramSpec):
+        raise DataTypeError(f"what is loaded is a ProgramSpec of compile_prog(), not {shown(spec)}")
     load = _load_in_vm if current() == "vm" else _load_in_kernel
     with contextlib.ExitStack() as failed, contextlib.ExitStack() as loaded:
         counters = None
-        maps = list(maps)
+        maps = _in_their_places(spec, maps)
         if spec.error_map is not None:
             counters = maps[spec.error_map] = _open_counters(spec.maps[spec.error_map])
             failed.callback(counters.close)
@@ -234,6 +238,37 @@ def load_spec(spec: ProgramSpec, maps: Sequence[Any]) -> Prog:
         prog = Prog(load(spec, maps), counters)
         failed.pop_all()
     return prog
+
+
+_SAME: Final = {
+    "key_size": "size of keys", "value_size": "size of values", "max_entries": "number of entries",
+    "lock_offset": "place of its lock",
+}  # fmt: skip
+"""What the instructions for a map depend on, beside its kind and the size of records."""
+
+
+def _in_their_places(spec: ProgramSpec, maps: Any) -> list[Any]:
+    """The maps. Raises DataTypeError where one isn't like that for which the program was compiled."""
+    given = list(maps) if isinstance(maps, Sequence) else None
+    if given is None or len(given) != len(spec.maps):
+        raise DataTypeError(f"maps is a sequence of {len(spec.maps)}, as {spec.name} has maps, not {shown(maps)}")
+    counted = {spec.error_map, *(counter for counter, _ in spec.loss_maps)}
+    for at, (wanted, each) in enumerate(zip(spec.maps, given, strict=True)):
+        if at in counted:
+            continue
+        found = getattr(each, "map_spec", None)
+        if not isinstance(found, MapSpec):
+            raise DataTypeError(f"maps[{at}] is {title(wanted.kind)}, not {shown(each)}")
+        if found.kind != wanted.kind:
+            raise DataTypeError(f"maps[{at}] is {title(wanted.kind)}, not {title(found.kind)}")
+        for name, what in _SAME.items():
+            before, now = getattr(wanted, name), getattr(found, name)
+            if before != now and (name != "max_entries" or KINDS[MapType(wanted.kind)].indexed):
+                raise DataTypeError(f"maps[{at}] has another {what} than {spec.name} was compiled for: "
+                                    f"{now}, not {before}")  # fmt: skip
+        if wanted.data_type is not None and ctypes.sizeof(wanted.data_type) != ctypes.sizeof(found.data_type):
+            raise DataTypeError(f"maps[{at}] has records of another size than {spec.name} was compiled for")
+    return given
 
 
 def _loss_counter(map: Any) -> Any:
@@ -301,6 +336,9 @@ def compile_prog(
 
     kind = _prog_type(prog_type)
     checked_license(license)
+    for given, its_type, where in ((hook, HookSpec, "hook"), (target, Target, "target")):
+        if given is not None and not isinstance(given, its_type):
+            raise DataTypeError(f"{where} is a py2bpf.spec.{its_type.__name__}, not {shown(given)}")
     if name is not None:
         checked_text(name, "a program's name")
     context = _context(ctx_type, kind)
@@ -314,8 +352,8 @@ def compile_prog(
 
 def _prog_type(given: ProgType) -> ProgType:
     try:
-        return ProgType(given)
-    except ValueError:
+        return ProgType(int.__index__(given))
+    except (TypeError, ValueError):
         what = "prog_type is one of py2bpf.prog.ProgType, such as ProgType.XDP"
         raise DataTypeError(f"{what}, not {shown(given)}") from None
 

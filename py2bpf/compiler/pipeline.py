@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ..borders import of_a_signal, verbose
 from ..exception import InternalCompilerError, LimitExceeded, Py2BpfError, Span, TranslationError, UnsupportedSyntax
+from ..given import shown
 from ..spec import ContextSpec, HookSpec, ProgramSpec, Target
 from . import codegen, warn
 from .bytecode import decode
@@ -203,7 +204,7 @@ def _plain(fn: Any) -> types.FunctionType:
         return fn
     if not isinstance(_underlying(fn), types.FunctionType):
         hint = "give a function of one argument, the hook's context"
-        raise UnsupportedSyntax(0, f"a Python function is needed, not {fn!r}", hints=(hint,))
+        raise UnsupportedSyntax(0, f"a Python function is needed, not {shown(fn)}", hints=(hint,))
     return types.FunctionType(_call.__code__, {"fn": fn}, getattr(getattr(fn, "func", fn), "__name__", "program"))
 
 

@@ -341,7 +341,7 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
         numpy = columns.numpy_for("arrays()")
         _ = numpy.dtype(self._keys.dtype), numpy.dtype(self._values.dtype)  # refused before anything is popped
         gathered = columns.Gathered(numpy, self._keys.size, self._values.size, self.map_spec.max_entries)
-        for _, _, n in self._walk(pop, gathered.room):
+        for _, _, n in self._walk(bool(pop), gathered.room):
             gathered.n += n
         keys, values = gathered.arrays()
         shown = self._values.rows(numpy, values.data)

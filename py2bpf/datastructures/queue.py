@@ -74,7 +74,7 @@ class BpfQueue(CountsLosses, Reader):
         self._storage = open_storage(self.map_spec, self.map_spec.key_size, self.map_spec.value_size)
         try:
             super().__init__(
-                open_perf_source(self._storage, n_cpus, pages, latency, codec, ordered, self._count_weakly())
+                open_perf_source(self._storage, n_cpus, pages, latency, codec, bool(ordered), self._count_weakly())
             )
         except BaseException:
             self._storage.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import difflib
+import operator
 import platform
 from functools import reduce
 from typing import Any, Final
@@ -88,6 +89,7 @@ class Context:
         if self._packet is None or (self._hook is not None and not self._hook.packet_access):
             raise SimulationError("ctx.packet() is for xdp and tc programs; socket filters copy with "
                                   "funcs.packet_copy(skb, offset, object)")  # fmt: skip
+        offset = int.__pos__(operator.index(offset))  # whatever its class says of it
         if offset < 0 or offset + ctypes.sizeof(ctype) > min(self._packet.direct, _REACH):
             return None
         if values.is_number(ctype):
@@ -234,10 +236,10 @@ def hook_of(hook: Any, fn: Any) -> HookSpec:
     if isinstance(hook, str):
         kind = ALIASES.get(hook.lower()) or ProgType.__members__.get(hook.upper())
     else:
-        kind = ProgType(hook)
+        kind = next((each for each in ProgType if isinstance(hook, int) and each == hook), None)
     if kind not in HOOKS:
         known = ", ".join([*ALIASES, *(each.name.lower() for each in HOOKS)])
-        raise SimulationError(f"there is no hook {hook!r}; there are {known}")
+        raise SimulationError(f"there is no hook {shown(hook)}; there are {known}")
     return HOOKS[kind]
 
 

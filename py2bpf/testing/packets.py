@@ -100,8 +100,8 @@ def ethernet(
 
 
 def _tags(vlan: Vlan) -> bytes:
-    numbers = [] if vlan is None else [vlan] if isinstance(vlan, int) else list(vlan)
-    if any(not 0 <= number <= _MAX_VLAN for number in numbers):
+    numbers = [] if vlan is None else list(vlan) if isinstance(vlan, (list, tuple)) else [vlan]
+    if any(not isinstance(number, int) or not 0 <= number <= _MAX_VLAN for number in numbers):
         raise PacketError(f"VLANs are 0 to {_MAX_VLAN}, not {shown(vlan)}")
     kinds = [ETH_P_8021AD] * (len(numbers) - 1) + [ETH_P_8021Q]
     return b"".join(struct.pack("!HH", kind, number) for kind, number in zip(kinds, numbers, strict=False))
@@ -170,6 +170,8 @@ def tcp(
     """
     _check({"payload": payload, "options": options}, sport=(16, sport), dport=(16, dport), seq=(32, seq), ack=(32, ack),
            window=(16, window), ttl=(8, ttl))  # fmt: skip
+    if not isinstance(flags, str):
+        raise DataTypeError(f"flags is a str of the letters {TCP_FLAGS}, not {shown(flags)}")
     unknown = set(flags.upper()) - set(TCP_FLAGS)
     if unknown:
         raise PacketError(f"TCP has the flags {TCP_FLAGS}, not {''.join(sorted(unknown))}")

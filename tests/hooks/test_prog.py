@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from py2bpf import Global, prog, socket_filter, tc, vm
-from py2bpf.datastructures import ProgArray
+from py2bpf.datastructures import ArrayMap, HashMap, LruHashMap, ProgArray, RingBuffer
 from py2bpf.exception import DataTypeError, KernelError, PossiblyNone, Py2BpfError, VerifierError
-from py2bpf.prog import ProgType, compile_prog, create_prog
+from py2bpf.prog import ProgType, compile_prog, create_prog, load_spec
 from py2bpf.socket_filter import SocketFilter
 from py2bpf.spec import ProgramSpec, Target
 from py2bpf.uapi.contexts import SK_BUFF
@@ -121,3 +123,65 @@ def test_a_hooks_object_says_where_its_program_is(where: str) -> None:
         with pytest.raises(DataTypeError, match=r"not <SocketFilter of .*>, whose \.prog is one$"):
             programs[0] = filter
         programs[0] = filter.prog
+
+
+class Unrepresentable:
+    """Of which messages can show nothing."""
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    ({"hook": 5}, "hook is a py2bpf.spec.HookSpec, not 5"),
+    ({"target": 5}, "target is a py2bpf.spec.Target, not 5"),
+    ({"fn": Unrepresentable()}, r"a Python function is needed, not an object of type Unrepresentable"),
+    ({"prog_type": Unrepresentable()}, "prog_type is one of py2bpf.prog.ProgType"),
+    ({"prog_type": 1.0}, "prog_type is one of py2bpf.prog.ProgType, such as ProgType.XDP, not 1.0"),
+])  # fmt: skip
+def test_what_is_no_argument(change: dict[str, Any], told: str) -> None:
+    given = {"prog_type": ProgType.SOCKET_FILTER, "ctx_type": SK_BUFF, "fn": lambda skb: 0, **change}
+    with pytest.raises(Py2BpfError, match=told):
+        compile_prog(**given)
+
+
+OTHERS: dict[str, tuple[Callable[[], Any], str]] = {
+    "another size of keys": (lambda: HashMap(ctypes.c_uint64, ctypes.c_uint32, 4), "another size of keys .*: 8, not 4"),
+    "another size of values": (lambda: HashMap(ctypes.c_uint32, ctypes.c_uint8, 4), "size of values .*: 1, not 4"),
+    "another kind": (lambda: RingBuffer(ctypes.c_uint32), r"maps\[0\] is a HashMap, not a RingBuffer"),
+    "an LRU map": (lambda: LruHashMap(ctypes.c_uint32, ctypes.c_uint32, 4), "is a HashMap, not a LruHashMap"),
+    "a text": (lambda: contextlib.nullcontext("x"), r"maps\[0\] is a HashMap, not 'x'"),
+    "nothing": (contextlib.nullcontext, r"maps\[0\] is a HashMap, not None"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("where", [pytest.param("kernel", marks=pytest.mark.kernel), "vm"])
+def test_maps_that_are_no_substitutes(where: str, name: str) -> None:
+    make, told = OTHERS[name]
+    with vm.backend(where), HashMap(ctypes.c_uint32, ctypes.c_uint32, 4) as own:
+        spec = compile_prog(ProgType.SOCKET_FILTER, SK_BUFF, lambda skb: own[skb.len])
+        with make() as other, pytest.raises(DataTypeError, match=told):
+            load_spec(spec, [other, *[None] * (len(spec.maps) - 1)])
+        for maps in ([], [own, own, own], 5, None):
+            with pytest.raises(DataTypeError, match=f"maps is a sequence of {len(spec.maps)}"):
+                load_spec(spec, maps)
+        with HashMap(ctypes.c_uint32, ctypes.c_uint32, 9) as larger:
+            larger[50] = 7
+            with load_spec(spec, [larger, *[None] * (len(spec.maps) - 1)]) as loaded:
+                assert loaded.test_run(bytes(64)).retval == 7
+
+
+def test_an_array_has_as_many_entries() -> None:
+    """Which the compiler has compared indices with."""
+    with vm.backend("vm"), ArrayMap(ctypes.c_uint32, 8) as own, ArrayMap(ctypes.c_uint32, 4) as other:
+        spec = compile_prog(ProgType.SOCKET_FILTER, SK_BUFF, lambda skb: own[skb.len & 7])
+        with pytest.raises(DataTypeError, match=r"another number of entries .*: 4, not 8"):
+            load_spec(spec, [other, *[None] * (len(spec.maps) - 1)])
+        with pytest.raises(DataTypeError, match=r"what is loaded is a ProgramSpec of compile_prog\(\), not None"):
+            load_spec(None, [])  # type: ignore[arg-type]

@@ -381,7 +381,7 @@ def _known_item(ev: Evaluator, items: tuple[Abstract, ...], index: Any) -> Abstr
     if not isinstance(index, int):
         raise TypeMismatch(0, f"a sequence is indexed with integers, not {describe(Const(index))}",
                            hints=("write the item's number; dicts and maps have other keys",))  # fmt: skip
-    number = arith.raw(index)
+    number = overrides.raw(index)
     if not -len(items) <= number < len(items):
         ev.b.exit("IndexError")
     return items[number]

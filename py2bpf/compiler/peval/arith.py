@@ -79,18 +79,13 @@ def as_integer(obj: Any) -> int | None:
     if not isinstance(obj, numbers.Number):
         return None
     if isinstance(obj, int):
-        number = raw(obj)
+        number = overrides.raw(obj)
         return number if _MIN <= number <= _MAX else None
     try:
         number = int(obj)  # type: ignore[call-overload]  # complex numbers are caught
     except (TypeError, ValueError, OverflowError):
         return None
     return number if number == obj and _MIN <= number <= _MAX else None
-
-
-def raw(number: int) -> int:
-    """The plain number that an object of a class of integers is, which C code sees of it."""
-    return int.__pos__(number)
 
 
 def is_int(value: Abstract) -> bool:
@@ -100,11 +95,11 @@ def is_int(value: Abstract) -> bool:
 
 def is_beyond(value: Abstract) -> bool:
     """Whether the value is an integer that doesn't fit 64 bits, and so none that a program computes."""
-    return isinstance(value, Const) and isinstance(value.obj, int) and not _MIN <= raw(value.obj) <= _MAX
+    return isinstance(value, Const) and isinstance(value.obj, int) and not _MIN <= overrides.raw(value.obj) <= _MAX
 
 
 def constant(number: int) -> Value:
-    number = raw(number)
+    number = overrides.raw(number)
     if not _MIN <= number <= _MAX:
         raise TypeMismatch(
             0,
@@ -218,10 +213,11 @@ def emit_binary(b: Builder, op: Op, a: Value, c: Value) -> Value:
 
 def _power(b: Builder, left: Abstract, right: Abstract) -> Abstract:
     if isinstance(right, Const) and isinstance(right.obj, int):
-        if right.obj < 0:
+        exponent = overrides.raw(right.obj)
+        if exponent < 0:
             raise UnsupportedSyntax(0, "a negative power is a float, and BPF has none", hints=("use //",))
         base = to_ir(b, left, "the operator ** needs integers")
-        return from_ir(_square_and_multiply(b, base, _small_exponent(right.obj)))
+        return from_ir(_square_and_multiply(b, base, _small_exponent(exponent)))
     return from_ir(_power_at_run_time(b, to_ir(b, left), to_ir(b, right)))
 
 

@@ -12,9 +12,11 @@ from .values import Abstract, Const
 
 
 def number(b: Builder, value: Abstract) -> Abstract:
-    """The number that a captured object stands for; anything else as it is."""
-    if not isinstance(value, Const) or isinstance(value.obj, int):
+    """The number that a captured object stands for, without a class of its own; anything else as it is."""
+    if not isinstance(value, Const):
         return value
+    if isinstance(value.obj, int):
+        return value if type(value.obj) in (int, bool) else Const(overrides.raw(value.obj))
     maker = overrides.lookup(type(value.obj), "__index__")[1]
     if maker is None:
         return value

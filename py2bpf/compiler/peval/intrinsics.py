@@ -14,7 +14,7 @@ from ...uapi.map_types import title
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
-from . import arith, contents, hints, kernel_memory, losses, maps, memory, overlap, paddings, rings, text
+from . import arith, contents, hints, kernel_memory, losses, maps, memory, overlap, overrides, paddings, rings, text
 from .describe import describe, short, type_name
 from .layout import is_array, scalar
 from .state import State
@@ -309,13 +309,13 @@ def _memory(ev: Evaluator, name: str, arg: Abstract) -> Ref:
 
 
 def _size(name: str, arg: Abstract) -> int:
-    if not isinstance(arg, Const) or not isinstance(arg.obj, int) or arg.obj < 0:
+    if not isinstance(arg, Const) or not isinstance(arg.obj, int) or overrides.raw(arg.obj) < 0:
         raise TypeMismatch(
             0,
             f"the size given to {name}() must be a constant, but this is {describe(arg)}",
             hints=("copy the whole object, or byte by byte in a loop",),
         )
-    return int(arg.obj)
+    return overrides.raw(arg.obj)
 
 
 def _fits(name: str, ref: Ref, size: int) -> None:
@@ -425,11 +425,12 @@ def _load_skb(size: int) -> Callable[[Evaluator, Args], Abstract]:
             )  # fmt: skip
         offset = args[-1]
         if isinstance(offset, Const) and isinstance(offset.obj, int):
-            if not -(1 << 31) <= offset.obj < 1 << 31:
+            number = overrides.raw(offset.obj)
+            if not -(1 << 31) <= number < 1 << 31:
                 raise TypeMismatch(
                     0, f"no packet has an offset of {short(offset.obj)}", hints=("offsets have 32 bits, with a sign",)
                 )
-            return Run(ev.b.emit(Op.PACKET, [ev.b.context], I64, (size, int(offset.obj))))
+            return Run(ev.b.emit(Op.PACKET, [ev.b.context], I64, (size, number)))
         index = arith.to_ir(ev.b, offset, f"the offset of {name}() is an integer")
         return Run(ev.b.emit(Op.PACKET, [ev.b.context, index], I64, (size, 0)))
 

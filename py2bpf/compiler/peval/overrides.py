@@ -121,6 +121,11 @@ def _is_known(cls: Any) -> bool:
     return origin in ("built-in", "frozen") or str(origin).startswith(LIBRARY)
 
 
+def raw(number: int) -> int:
+    """The plain number that an object of a class of integers is, which C code sees of it."""
+    return int.__pos__(number)
+
+
 def is_plain_int(obj: Any) -> bool:
     """Whether a constant is an integer that computes as int does: once it is a number of run time, nobody knows its
     class any more."""

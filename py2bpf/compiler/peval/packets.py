@@ -11,7 +11,7 @@ from ...uapi.prog_types import ProgType
 from ..ir.ops import Op
 from ..ir.types import I64, PACKET_REACH, VIEW
 from ..ir.values import Block, Value, const
-from . import arith, memory
+from . import arith, memory, overrides
 from .describe import describe, short, type_name
 from .layout import Scalar, is_char, is_ctype, members, scalar
 from .values import NONE, Abstract, Const, Context, Method, Option, PacketEdge, Ref, Run
@@ -81,9 +81,10 @@ def view(ev: Evaluator, context: Context, args: tuple[Abstract, ...], kwargs: di
     size = _size(ctype)
     _enter_edges(ev, context)
     if isinstance(offset, Const) and isinstance(offset.obj, int):
-        if not 0 <= offset.obj <= PACKET_REACH - size:
+        number = overrides.raw(offset.obj)
+        if not 0 <= number <= PACKET_REACH - size:
             return NONE
-        found = ev.b.emit(Op.VIEW, [context.base], VIEW, (size, int(offset.obj), True))
+        found = ev.b.emit(Op.VIEW, [context.base], VIEW, (size, number, True))
     else:
         ir = arith.to_ir(ev.b, offset, "the offset into a packet is an integer")
         found = ev.b.emit(Op.VIEW, [context.base, ir], VIEW, (size, 0, False))

@@ -70,7 +70,8 @@ def _binary(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
 def _inplace(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
     op = instr.arg
-    if isinstance(left, (AugmentedItem, AugmentedAttr)) and op in maps.ATOMIC:
+    ours = overrides.own(right, f"__r{overrides.BINARY[op]}__")  # then it isn't what one atomic step does
+    if isinstance(left, (AugmentedItem, AugmentedAttr)) and op in maps.ATOMIC and ours is None:
         state.stack.append(Update(left, op, right))
         return
     left = augmented.settled(ev, state, left)
