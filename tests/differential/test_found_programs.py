@@ -212,6 +212,11 @@ r.inner.flag = None
 x = Inner(1, H.get(c & 3)).flag
 return x + r.inner.flag""",
     "an attribute of None that None is assigned to": "o = S[d & 7]\no.bytes = H.get(e & 7)",
+    "None that is the greatest by a key": """
+t = max(H.get(d & 7), c & 255, 15, key=lambda v: b & 1)
+u = min(H.get(d & 7), H.get(e & 7), None, key=lambda v: (b >> 1) & 1)
+OUT[0] = 3 if t is None else 4
+return 5 if u is None else u & 15""",
     "None as an object": """
 S[d & 3] = T[e & 7]
 T[c & 3] = S[d & 7]
@@ -281,6 +286,10 @@ OUT[4] = n.half[y % 2]""",
 }
 
 PACKET_PROGRAMS = {
+    "no number that is the greatest by a key": "return max(ctx.packet(c_uint32, 12), 100, 15, key=lambda v: c)",
+    "no number that is the least by a key": """
+y = c & 3
+return min(100, ctx.packet(c_uint32, 12), key=lambda v: CODES[y])""",
     "locks in an unrolled loop that is left, in a loop without a bound": """
 n = 0
 while True:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ...btf.shapes import Record
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
-from ..ir.types import join_ints
+from ..ir.types import I64, join_ints
 from ..ir.values import Value, const
 from . import (
     arith,
@@ -129,10 +129,18 @@ def _chosen(ev: Evaluator, condition: Value, yes: Abstract, no: Abstract) -> Abs
     if condition.op is Op.CONST:
         return yes if condition.attr else no
     what = "min() and max() choose among integers, where the key is known at run time only"
-    ways = [arith.to_ir(ev.b, each, what) for each in (yes, no)]
-    kind = join_ints(arith.int_type(ways[0]), arith.int_type(ways[1]))
-    chosen = ev.b.emit(Op.SELECT, [condition, *(arith.cast(ev.b, way, kind) for way in ways)], kind)
-    return arith.number(chosen, arith.booleans((yes, no)))
+    ways = [arith.maybe(ev.b, each, what) for each in (yes, no)]
+    kind = join_ints(arith.int_type(ways[0].value), arith.int_type(ways[1].value))
+    chosen = ev.b.emit(Op.SELECT, [condition, *(arith.cast(ev.b, way.value, kind) for way in ways)], kind)
+    boolean = arith.booleans(way for each, way in zip((yes, no), ways, strict=True) if not _is_none(each))
+    there = [arith.to_bool(ev.b, way.present) for way in ways]
+    if all(each.op is Op.CONST and each.attr for each in there):
+        return arith.number(chosen, boolean)
+    return Option(ev.b.emit(Op.SELECT, [condition, *there], I64), chosen, boolean)
+
+
+def _is_none(value: Abstract) -> bool:
+    return isinstance(value, Const) and value.obj is None
 
 
 def _divmod(ev: Evaluator, state: State, args: Args) -> Abstract:
