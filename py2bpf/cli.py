@@ -83,28 +83,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     replay.add_argument("--hook", choices=sorted(_REPLAYED), default="socket_filter", help="default: %(default)s")
     replay.add_argument("--json", action="store_true", help="print all of it as one JSON object")
     args = parser.parse_args(argv)
+    if sys.stdout is None:
+        print("standard output is closed", file=sys.stderr)
+        return 1
     try:
         if args.command == "replay":
-            return _replay(args.target, args.capture, _REPLAYED[args.hook], args.json)
-        _dis(args.target, args.hook, args.all)
+            status = _replay(args.target, args.capture, _REPLAYED[args.hook], args.json)
+        else:
+            status = _dis(args.target, args.hook, args.all)
+        sys.stdout.flush()
+        return status
     except _Usage as error:
         parser.error(str(error))
-    except BrokenPipeError:  # whoever read the output, head(1) say, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except _Broken as error:
         print(error, file=sys.stderr)
-        return 1
     except Py2BpfError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:  # else whoever read the output, head(1) say, has gone
+            print(f"cannot write to standard output: {error.strerror}", file=sys.stderr)
+    return 1
 
 
-def _dis(target: str, hook: str | None, everything: bool) -> None:
+def _dis(target: str, hook: str | None, everything: bool) -> int:
     with ExitStack() as stack:
         names, name = _load_for_dis(target, stack)
         _show(names[name], hook, everything)
+    return 0
 
 
 def _load_for_dis(target: str, stack: ExitStack) -> tuple[dict[str, Any], str]:

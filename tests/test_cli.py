@@ -214,3 +214,18 @@ def test_what_is_no_function(tmp_path: Path, capsys: pytest.CaptureFixture[str],
     path.with_suffix(".py").write_text("from ctypes import *\n")
     assert main([each.format(path) for each in command]) == 1
     assert "a Python function is needed, not <ctypes.LibraryLoader" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["dis", "replay"])
+@pytest.mark.parametrize(("where", "told"), [
+    (">/dev/full", "cannot write to standard output: No space left on device"), (">&-", "standard output is closed"),
+    ("| true", ""),
+])  # fmt: skip
+def test_an_output_that_takes_nothing(tmp_path: Path, command: str, where: str, told: str) -> None:
+    """In a line, not by a traceback. That nobody reads any more is no error."""
+    (tmp_path / "short.py").write_text("def short(skb):\n    return skb.len\n")
+    (tmp_path / "one.pcap").write_bytes(pcap())
+    rest = "one.pcap" if command == "replay" else "--all"
+    line = f"{sys.executable} -m py2bpf {command} short.py:short {rest} {where}"
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr.strip() == told
