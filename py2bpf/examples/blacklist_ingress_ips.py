@@ -7,6 +7,7 @@ The addresses are looked for behind VLAN tags, and in up to two tunnels. The fil
 
 from __future__ import annotations
 
+import argparse
 import ipaddress
 from contextlib import ExitStack
 from ctypes import c_uint8
@@ -63,6 +64,14 @@ def network(text: str) -> Network:
     return ipaddress.ip_network(text, strict=True)
 
 
+def argument(text: str) -> Network:
+    """The same, of the command line."""
+    try:
+        return network(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def read_file(path: str) -> list[Network]:
     """The ADDRESSes in a file. Raises OSError, and ValueError that names the line."""
     found = []
@@ -77,7 +86,7 @@ def read_file(path: str) -> list[Network]:
 
 def main() -> None:
     parser = common.parser("blacklist_ingress_ips", __doc__)
-    parser.add_argument("address", nargs="*", type=network, help="an address or network whose packets to drop")
+    parser.add_argument("address", nargs="*", type=argument, help="an address or network whose packets to drop")
     parser.add_argument("-f", "--file", help="read more addresses from this file")
     parser.add_argument("-i", "--interface", metavar="NAME", help="default: the default route's")
     parser.add_argument("--keep", action="store_true", help="let the filter stay, and end at once")

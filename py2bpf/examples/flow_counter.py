@@ -1,8 +1,8 @@
 """Counts packets and bytes of TCP, UDP and SCTP flows, IPv4 and IPv6, and shows the largest.
 
 A flow is one direction of a connection, of the outermost packet where there are tunnels. Fragments behind the first
-have no ports: they are left out. Packets that can't be parsed are rows of their own, which say why. A packet on the
-loopback interface passes twice, out and in.
+have no ports: they are left out. Packets that can't be parsed are rows of their own, which say why. Bytes
+are those from the network header on. A packet on the loopback interface passes twice, out and in.
 """
 
 from __future__ import annotations

@@ -492,6 +492,7 @@ CALLS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], list[int]]]] = {
 
 @BOTH
 @pytest.mark.parametrize("how", CALLS)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of a file that was being read
 def test_calls_that_signals_break_off_lose_no_record(kind: str, how: str) -> None:
     """Whenever a handler raises: what the broken call had taken comes with the next one, in order."""
 

@@ -59,7 +59,7 @@ def test_without_privileges(name: str, powerless: Callable[..., subprocess.Compl
         ("packet_counter", ["-i", "lo", "--hook", "tc", "--mode", "native"], "--mode is one of XDP's"),
         ("packet_counter", ["-i", "lo", "--prometheus", "here"], "no port, nor ADDRESS:PORT"),
         ("blacklist_ingress_ips", [], "give the addresses"),
-        ("blacklist_ingress_ips", ["10.0.0.1/8"], "invalid network value"),
+        ("blacklist_ingress_ips", ["10.0.0.1/8"], "10.0.0.1/8 has host bits set"),
     ],
 )
 def test_wrong_options(name: str, options: list[str], told: str) -> None:

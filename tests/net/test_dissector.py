@@ -329,3 +329,26 @@ def test_counted_errors_are_at_the_users_line(world: vm.Name) -> None:
             assert [(row.line, row.error) for row in prog.errors] == [(line, "TypeError")]
         simulated = sim.run(nothing, packets.tcp(), hook="xdp")
     assert [(row.line, row.error) for row in simulated.errors] == [(line, "TypeError")]
+
+
+def while_there_are_tunnels(ctx: Any) -> int:
+    found, count = net.dissect(ctx), 0
+    while net.enter(ctx, found) and count < 100:
+        count += 1
+    return count
+
+
+def while_all_is_well(ctx: Any) -> int:
+    found, count = net.dissect(ctx), 0
+    while net.enter(ctx, found) and not found.problem and count < 100:
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("function", [while_there_are_tunnels, while_all_is_well])
+def test_a_long_walk_is_a_loop(function: Any) -> None:
+    """It grew to 70,000 instructions, which took minutes."""
+    packet = IN_IP[:34] + (b"\x45" + IN_IP[15:34]) * 5 + INSIDE
+    with vm.backend(), create_prog(ProgType.XDP, CONTEXT_OF[ProgType.XDP], function) as prog:
+        assert len(prog.spec.code) < 4000
+        assert prog.test_run(packet).retval == sim.run(function, packet, hook="xdp").retval

@@ -260,13 +260,18 @@ def store_attr(ev: Evaluator, state: State, owner: Abstract, name: str, value: A
     )  # fmt: skip
 
 
+def _declared(ctype: Any) -> set[str]:
+    """The names of a structure's fields, also of those that its class defines anew."""
+    return {row[0] for owner in ctype.__mro__ for row in owner.__dict__.get("_fields_", ())}
+
+
 def _store_field(ev: Evaluator, state: State, owner: Ref, name: str, value: Abstract) -> None:
     found = inspect.getattr_static(owner.ctype, name, None)
     if found is None or is_field(found):
         memory.store_member(ev.b, owner, name, value)
     elif isinstance(found, property) and isinstance(found.fset, types.FunctionType):
         special.call(ev, state, found.fset, owner, value)
-    elif name not in members(owner.ctype):
+    elif name not in _declared(owner.ctype):
         what = "a property that can't be set" if isinstance(found, property) else "an attribute of its class"
         raise UnsupportedSyntax(0, f"{type_name(owner.ctype)}.{name} is no field, but {what}",
                                 hints=(f"it has {', '.join(members(owner.ctype))}",))  # fmt: skip

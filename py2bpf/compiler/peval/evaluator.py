@@ -61,6 +61,8 @@ MAX_ITERATIONS = 4096
 LEAVING_ITERATIONS = 256
 """After so many iterations a ``while`` that leaves run-time code in each, or that run-time branches leave, is tried as
 a run-time loop."""
+LEAVING_BLOCKS = 2048
+"""And one that run-time branches leave also after so many blocks."""
 MAX_BLOCKS = 50_000
 MAX_DEPTH = 64
 _PATIENCE = 3
@@ -495,7 +497,10 @@ class Evaluator:
         plan = self.plans[frame.path, loop.header, iterations[:-1]]
         if iterations[-1] == 1:
             plan.begun = len(self.b.fn.blocks)
-        if iterations[-1] <= LEAVING_ITERATIONS or plan.forced or frame.is_for(loop):
+        if plan.forced or frame.is_for(loop):
+            return
+        large = plan.leaves and iterations[-1] > _PATIENCE and len(self.b.fn.blocks) - plan.begun > LEAVING_BLOCKS
+        if iterations[-1] <= LEAVING_ITERATIONS and not large:
             return
         late = iterations[-1] > MAX_ITERATIONS
         if plan.leaves or late or (iterations[-1] == LEAVING_ITERATIONS + 1 and self._leaves_code(plan)):
