@@ -67,7 +67,6 @@ return funcs.ktime_get_ns(p)
 skb.mark = p
 hm[p] = 1
 hm[1] = p
-hm[1] += p
 return p in hm
 del hm[p]
 g.value = p
@@ -280,6 +279,7 @@ return super().x
 """Rows with "; " have several statements."""
 
 COMPILES = """
+hm[1] += p
 for i in range(2**63): return i
 for i in range(10**5000): return i
 return skb.len in several

@@ -272,8 +272,7 @@ def _store_field(ev: Evaluator, state: State, owner: Ref, name: str, value: Abst
     elif isinstance(found, property) and isinstance(found.fset, types.FunctionType):
         special.call(ev, state, found.fset, owner, value)
     elif name not in _declared(owner.ctype):
-        what = "a property that can't be set" if isinstance(found, property) else "an attribute of its class"
-        raise UnsupportedSyntax(0, f"{type_name(owner.ctype)}.{name} is no field, but {what}",
+        raise UnsupportedSyntax(0, f"{type_name(owner.ctype)}.{name} is no field, and no property that can be set",
                                 hints=(f"it has {', '.join(members(owner.ctype))}",))  # fmt: skip
     else:
         raise UnsupportedSyntax(0, f"{type_name(owner.ctype)}.{name} is no field any more: its class defines it anew",

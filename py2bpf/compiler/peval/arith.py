@@ -88,15 +88,6 @@ def as_integer(obj: Any) -> int | None:
     return number if number == obj and _MIN <= number <= _MAX else None
 
 
-def maybe(b: Builder, value: Abstract, what: str) -> Option:
-    """An integer, or None, which stays that."""
-    if isinstance(value, Option):
-        return value
-    if isinstance(value, Const) and value.obj is None:
-        return Option(const(0), const(0))
-    return Option(const(1), to_ir(b, value, what), boolean(value))
-
-
 def is_int(value: Abstract) -> bool:
     """Whether the value can be an integer operand."""
     return isinstance(value, (Run, Option)) or (isinstance(value, Const) and overrides.is_plain_int(value.obj))

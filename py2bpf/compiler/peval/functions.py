@@ -128,8 +128,7 @@ def _rank(ev: Evaluator, state: State, key: Abstract, item: Abstract) -> Value:
 def _chosen(ev: Evaluator, condition: Value, yes: Abstract, no: Abstract) -> Abstract:
     if condition.op is Op.CONST:
         return yes if condition.attr else no
-    what = "min() and max() choose among integers, where the key is known at run time only"
-    ways = [arith.maybe(ev.b, each, what) for each in (yes, no)]
+    ways = [_maybe(ev.b, each) for each in (yes, no)]
     kind = join_ints(arith.int_type(ways[0].value), arith.int_type(ways[1].value))
     chosen = ev.b.emit(Op.SELECT, [condition, *(arith.cast(ev.b, way.value, kind) for way in ways)], kind)
     boolean = arith.booleans(way for each, way in zip((yes, no), ways, strict=True) if not _is_none(each))
@@ -137,6 +136,16 @@ def _chosen(ev: Evaluator, condition: Value, yes: Abstract, no: Abstract) -> Abs
     if all(each.op is Op.CONST and each.attr for each in there):
         return arith.number(chosen, boolean)
     return Option(ev.b.emit(Op.SELECT, [condition, *there], I64), chosen, boolean)
+
+
+def _maybe(b: Builder, value: Abstract) -> Option:
+    """An integer, or None, which stays that."""
+    if isinstance(value, Option):
+        return value
+    if _is_none(value):
+        return Option(const(0), const(0))
+    what = "min() and max() choose among integers, where the key is known at run time only"
+    return Option(const(1), arith.to_ir(b, value, what), arith.boolean(value))
 
 
 def _is_none(value: Abstract) -> bool:
