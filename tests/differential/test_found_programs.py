@@ -212,6 +212,27 @@ r.inner.flag = None
 x = Inner(1, H.get(c & 3)).flag
 return x + r.inner.flag""",
     "an attribute of None that None is assigned to": "o = S[d & 7]\no.bytes = H.get(e & 7)",
+    "a bound around a loop without a second turn": """
+r = Rec(u64=b, i16=f)
+for v in r.row:
+    o = (c_char * 16)()
+    x = (o == b"random program") + o[tuple((r.u8 for w in range(3)))[0] & 3] + o[1]
+    n = 0
+    while True:
+        n += 1
+        if n > d & 7 or e <= 9223372036854775808:
+            break
+        t = (c_char * 16)()
+        funcs.probe_read_kernel_str(t, 8, r.name)
+        X[4] = t
+        if Pair(a & 3, a & 1) == (2, r.i32 & 1, 7):
+            z = d // 2
+            break
+        l = (c_uint8 * 8)()
+        z = funcs.skb_load_bytes(ctx, ctx.len & 127, l)
+        x = l[1 * a & 1] ^ l[1]
+        if X[e & 3] != None:
+            break""",
     "None that is the greatest by a key": """
 t = max(H.get(d & 7), c & 255, 15, key=lambda v: b & 1)
 u = min(H.get(d & 7), H.get(e & 7), None, key=lambda v: (b >> 1) & 1)

@@ -129,19 +129,20 @@ class _Guards:
         for block in self.fn.blocks:
             blocks.append(block)
             slots = self.active.get(block, ())
-            while (at := self._first(block, slots)) is not None:
-                block = self._split(block, at, slots)
+            while (found := self._first(block, slots)) is not None:
+                block = self._split(block, *found)
                 blocks.append(block)
         self.fn.blocks = [*blocks, *self.exits.values()]
 
     @staticmethod
-    def _first(block: Block, slots: Active) -> int | None:
-        """The first guard. One that stands before the iterator is made, in the same block, is not concerned."""
-        begin = 0
+    def _first(block: Block, slots: Active) -> tuple[int, Active] | None:
+        """The first guard where iterators exist, and these: one that is made behind it, in the same block, does not."""
+        made = {value.args[0]: i for i, value in enumerate(block.body) if value.op is Op.ITER_NEW}
         for i, value in enumerate(block.body):
-            if value.op is Op.ITER_NEW and value.args[0] in slots:
-                begin = i
-        return next((i for i, value in enumerate(block.body) if i >= begin and slots and value.op is Op.GUARD), None)
+            there = tuple(slot for slot in slots if made.get(slot, -1) < i)
+            if value.op is Op.GUARD and there:
+                return i, there
+        return None
 
     def _split(self, block: Block, at: int, slots: Active) -> Block:
         guard, rest = block.body[at], Block()
