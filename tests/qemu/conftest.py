@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
 from typing import Final
 
+import boot
 import pytest
-from guest import Outcome, missing_programs, run_tests, terminate_all
-from guests import GUESTS, choose_files
-from kernels import KERNELS
+from guest import Outcome, missing_programs
+from guests import GUESTS
 
 _RUNNING: Final = pytest.StashKey["Running"]()
 
@@ -20,19 +24,28 @@ class Running:
 
     def __init__(self, names: list[str], alone: bool) -> None:
         cpus = os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(max(1, cpus if alone else cpus - 1))
-        self.outcomes: Final[Mapping[str, Future[Outcome]]] = {name: self._pool.submit(_boot, name) for name in names}
+        at_once = max(1, cpus if alone else cpus - 1)
+        self._folder = Path(tempfile.mkdtemp(prefix="py2bpf-guests-"))
+        with (self._folder / "log").open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, boot.__file__, str(self._folder), str(at_once), *names],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def outcome(self, name: str) -> Outcome:
+        """Waits for it."""
+        path = boot.path_of(self._folder, name)
+        while not path.exists() and self._process.poll() is None:
+            time.sleep(0.2)
+        if not path.exists():
+            return Outcome(-1, 0, 0, 0, (self._folder / "log").read_text())
+        return boot.read(path)
 
     def stop(self) -> None:
         """Ends those that nobody waits for any more: after Ctrl-C, or where the first failure ends the session."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        terminate_all()
-        self._pool.shutdown()
-
-
-def _boot(name: str) -> Outcome:
-    guest = GUESTS[name]
-    return run_tests(KERNELS[guest.kernel], ["-m", guest.expression, *choose_files(guest.expression)], cpus=guest.cpus)
+        self._process.terminate()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -50,11 +63,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture
-def guests(request: pytest.FixtureRequest) -> Mapping[str, Future[Outcome]]:
-    """What comes of the guests that the session selected."""
+def guests(request: pytest.FixtureRequest) -> Running:
+    """The guests that the session selected."""
     if missing := missing_programs():
         reason = "kernels in QEMU need " + ", ".join(missing)
         if os.environ.get("PY2BPF_REQUIRE_KERNEL") == "1":
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
-    return request.session.stash[_RUNNING].outcomes
+    return request.session.stash[_RUNNING]
