@@ -123,7 +123,8 @@ def merged(ev: Evaluator, mapping: Any) -> dict[Any, Abstract]:
 
 def constant_item(ev: Evaluator, state: State, obj: Any, key: Any) -> Abstract:
     """``obj[key]`` with a constant key. A defaultdict stays as it is, whichever key is asked for."""
-    if type(obj) is collections.defaultdict and obj.default_factory is not None and key not in obj:
+    by_default = type(obj) is collections.defaultdict and obj.default_factory is not None
+    if by_default and host.key(ev.b, Const(key)) not in obj:
         return special.made(ev, state, obj.default_factory)
     return semantics.constant_operation(ev, "the subscript", operator.getitem, obj, key)
 

@@ -385,11 +385,14 @@ class Evaluator:
     ) -> list[tuple[int, Context]]:
         iterator = state.stack[-1]
         done, body = succ
-        if (isinstance(iterator, Counter) and counter_items(iterator) is None) or self._is_run_time(
-            frame, index, context
+        if isinstance(iterator, Counter) and (
+            counter_items(iterator) is None or self._is_run_time(frame, index, context)
         ):
-            assert isinstance(iterator, Counter)
             return self._counting_loop(frame, index, context, succ, state, iterator)
+        if self._is_run_time(frame, index, context):  # as a count was, when the plan was made
+            plan = self.plans[frame.path, index, context[:-1]]
+            plan.unroll = plan.forced = True
+            raise Restart
         following, found = iterators.advance(self.b, state, iterator)
         state.stack.pop()
         if found is None:
