@@ -371,8 +371,8 @@ def is_instance(ev: Evaluator, state: State, args: Args) -> Abstract:
     value, classes = args
     if not isinstance(classes, Const):
         raise TypeMismatch(0, "isinstance() needs constant classes", hints=("name the class, or some in a tuple",))
-    host.run(ev.b, "isinstance()", isinstance, None, classes.obj)  # tells of what is no class
     _check_classes(classes.obj)
+    host.run(ev.b, "isinstance()", isinstance, None, classes.obj)  # tells of what is no class
     if isinstance(value, Ref) and value.text is not None:
         kind = bytes if value.text else value.ctype
         there, none = issubclass(kind, classes.obj), isinstance(None, classes.obj)
