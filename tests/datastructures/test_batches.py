@@ -290,7 +290,7 @@ def test_time_outs_hold_while_programs_outpace_us(kind: str, call: str) -> None:
                 begin = time.monotonic()
                 for _ in range(3):
                     getattr(queue, call)(timeout=timeout)
-                assert time.monotonic() - begin < 5
+                assert time.monotonic() - begin < 30  # and doesn't go on for ever
         finally:
             stop.set()
             thread.join()
