@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import signal
 import subprocess
 import sys
 import tomllib
@@ -270,13 +271,17 @@ def interrupted_after(events: int) -> Iterator[list[bool]]:
         if not left[0]:
             came.append(True)
             left[0] = -1
-            raise InterruptError
+            signal.raise_signal(signal.SIGUSR1)
         left[0] -= 1
         return trace
 
-    before = sys.gettrace()
+    def handler(number: int, frame: object) -> None:
+        raise InterruptError
+
+    before, handled = sys.gettrace(), signal.signal(signal.SIGUSR1, handler)
     sys.settrace(trace)
     try:
         yield came
     finally:
         sys.settrace(before)
+        signal.signal(signal.SIGUSR1, handled)
