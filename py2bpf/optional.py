@@ -13,6 +13,7 @@ A package that is there and can't be imported is another matter than one that is
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from typing import Final
 
@@ -50,8 +51,11 @@ def usable(package: str, *modules: str) -> bool:
 
 
 def _failure(package: str, modules: tuple[str, ...]) -> Exception | None:
+    names = [name for name in (package, *modules) if sys.modules.get(name) is None]
+    if not names:  # outside of the try: what a signal's handler raises here is no failure of the package
+        return None
     try:
-        for name in (package, *modules):
+        for name in names:
             importlib.import_module(name)
     except Exception as error:  # whatever the package's own code raises
         if of_a_signal(error):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import signal
 import subprocess
 import sys
 import tomllib
@@ -271,17 +270,13 @@ def interrupted_after(events: int) -> Iterator[list[bool]]:
         if not left[0]:
             came.append(True)
             left[0] = -1
-            signal.raise_signal(signal.SIGUSR1)
+            raise InterruptError
         left[0] -= 1
         return trace
 
-    def handler(number: int, frame: object) -> None:
-        raise InterruptError
-
-    before, handled = sys.gettrace(), signal.signal(signal.SIGUSR1, handler)
+    before = sys.gettrace()
     sys.settrace(trace)
     try:
         yield came
     finally:
         sys.settrace(before)
-        signal.signal(signal.SIGUSR1, handled)
