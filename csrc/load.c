@@ -24,7 +24,7 @@ struct load_attr {
 };
 
 enum {
-	LOG_STATS = 4 << 10,
+	LOG_STATS = 4 << 20,     /* untouched pages cost nothing, and of each call of a function it may have a remark */
 	LOG_FIRST = 64 << 10,
 	LOG_MAX = 256 << 20,
 	LOG_WHOLE = 8 << 20,    /* of a longer one its end will do, rather than verify a third time */

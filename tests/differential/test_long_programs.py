@@ -135,6 +135,29 @@ def test_tail_calls(backend: vm.Name, target: Target) -> None:
             prog.close()
 
 
+@pytest.mark.parametrize("target", [Target(), Target(iterators=False)], ids=["iterators", "bpf_loop"])
+@pytest.mark.parametrize("backend", ["kernel", "vm"])
+def test_a_tail_call_in_a_loop(backend: vm.Name, target: Target) -> None:
+    """Without such a call it would be a loop of the kernel's, which allow none."""
+    with vm.backend(backend), ProgArray(64) as progs, ArrayMap(c_uint64, 64) as seen:
+        def first(skb: Any) -> Any:
+            last = 0
+            for i in range(skb.len & 63):
+                seen[i] = last = i * 2 + seen[63]
+                if i & 1 or last > 70:
+                    funcs.tail_call(skb, progs, i)
+            return last
+
+        def second(skb: Any) -> Any:
+            return 1000
+
+        one, other = (load_spec(*compiled(function, target)) for function in (first, second))
+        with one, other:
+            assert one.test_run(bytes(14 + 50)).retval == 98
+            progs[21] = other
+            assert one.test_run(bytes(14 + 50)).retval == 1000
+
+
 def compiled(function: Any, target: Target) -> Any:
     spec = compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, function, target=target)
     return spec, spec.captures

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from assembled import COUNTER, FIRST_LINE, PACKET, counting, returning, spec
 
-from py2bpf import asm
+from py2bpf import Global, asm, funcs, tracepoint
 from py2bpf.asm import FRAME, Alu, Insn, Jump
 from py2bpf.exception import (
     ClosedError,
@@ -35,6 +35,7 @@ from py2bpf.kernel.handles import Handle
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.operations import Operation
 from py2bpf.uapi.prog_types import AttachType, ProgType
+from py2bpf.util import ensure_resources
 
 kernel = pytest.mark.kernel
 any_kernel = pytest.mark.any_kernel
@@ -188,6 +189,25 @@ def test_a_loop_that_is_too_much_for_the_verifier() -> None:
     assert "a bound that the verifier can see" in str(error) and "1000001 insn" in error.log
     assert "shown is the last loop" in str(error) and ".. " not in str(error)
     assert "goto" not in error.log and len(error.log) < 2000 and "too long to be kept" not in str(error)
+
+
+@kernel
+def test_what_is_too_much_is_verified_once() -> None:
+    """A million instructions take the verifier seconds, and a second load would tell no more."""
+    ensure_resources()
+    own, bpf_prog_load = os.getpid(), 5
+
+    @tracepoint.probe("syscalls:sys_enter_bpf")
+    def count(event: Any) -> int:
+        if event.cmd == bpf_prog_load and funcs.get_current_pid_tgid() >> 32 == own:
+            loads.value += 1
+        return 0
+
+    with Global(ctypes.c_uint64) as loads, count():
+        before = loads.value
+        with pytest.raises(VerifierError, match="BPF program is too large"):
+            program.load(spec(endless()))
+        assert loads.value == before + 1
 
 
 @kernel

@@ -31,9 +31,11 @@ SUBPROGRAM_INSTRUCTIONS: Final = 256
 from SUBPROGRAM_CALLS places with the same constants. A call takes 5 ns, a fifth of what such a function takes."""
 SUBPROGRAM_CALLS: Final = 2
 
+WALKED: Final = 1_000_000
+"""BPF_COMPLEXITY_LIMIT_INSNS of the kernel: more steps the verifier takes for no program."""
 STRAIGHT_STEPS: Final = 40_000
 """Verifier steps that a loop without branches may take, for all states that branches around it may bring there: a
-fraction of the million that is allowed."""
+fraction of what is allowed."""
 BRANCHING_STEPS: Final = 6_000
 """The same with branches, each of which may double what the verifier has to walk after it."""
 ITERATOR_WALKS: Final = 4

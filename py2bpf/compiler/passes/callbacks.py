@@ -61,8 +61,6 @@ def refusal(fn: Function, loop: Loop) -> str:
     live_in, live_out = _live_in(fn, loop, inside), _live_out(fn, loop, inside)
     for block in loop.blocks:
         for value in block.body:
-            if value.op is Op.CALL and value.attr.name == "tail_call":
-                return "no tail calls in callbacks"
             if value.op is Op.CALL and value.attr.name in _RELEASES and value.args[0] in live_in:
                 return "a callback can't release what its caller holds"
     if any(_in_packet(value) and not _can_remake(value) for value in live_in):

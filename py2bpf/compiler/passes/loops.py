@@ -21,11 +21,12 @@ The ``iterators`` pass destroys the iterator on the ways out.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ...exception import LimitExceeded
 from ..ir.dominators import Dominators, dominators
-from ..ir.loop_policy import MAX_ITERATIONS, STRAIGHT_STEPS, Form, Shape, choose, walk
+from ..ir.loop_policy import MAX_ITERATIONS, STRAIGHT_STEPS, WALKED, Form, Shape, choose, walk
 from ..ir.loops import Loop, find_loops
 from ..ir.ops import Op, Raise
 from ..ir.types import I64, STACK, VOID, Int, Ptr, Region
@@ -104,6 +105,9 @@ def _choose(
         limit = limit if seen else None
         shape = _shape(fn, loop, limit, costs)
         form = before.get(loop) or choose(shape, fn.target)
+        if form is not Form.BOUNDED and (call := _tail_call(loop.blocks)):
+            _check_tail_call(call, shape)
+            form = Form.BOUNDED
         if loop in stuck or (form is Form.CALLBACK and refusal(fn, loop)):
             form = Form.BOUNDED
         costs[loop] = walk(shape, form), shape.forks
@@ -138,6 +142,29 @@ def _check_locked(loop: Loop, shape: Shape) -> None:
             "a loop under a spin lock has to be short, with a bound that is known while compiling",
             span=span,
             hints=("limit it by a mask: range(n & 63), say", "gather the numbers before the with statement"),
+        )  # fmt: skip
+
+
+def _tail_call(blocks: Iterable[Block]) -> Value | None:
+    """A tail call in the blocks, or in what they call."""
+    for block in blocks:
+        for value in block.body:
+            if value.op is Op.CALL and value.attr.name == "tail_call":
+                return value
+            if value.op is Op.CALL_SUB and (found := _tail_call(value.attr.blocks)):
+                return found
+    return None
+
+
+def _check_tail_call(call: Value, shape: Shape) -> None:
+    """An iterator would be left behind, and a callback can't go to another program: such a loop is a plain one."""
+    if shape.trips is None or shape.trips * shape.steps > WALKED:
+        raise LimitExceeded(
+            call.span.line if call.span else 0,
+            "a loop with a tail call has to be short, with a bound that is known while compiling",
+            span=call.span,
+            hints=("leave the loop with break, and make the tail call behind it",
+                   "or limit the loop by a mask: range(n & 63), say"),
         )  # fmt: skip
 
 
