@@ -73,6 +73,7 @@ SIGNED = {
     "item of a range backwards": Row(1, "range($i | 63, $i & 15, -$[1|3|5])[$[$m|-1|0]]"),
     "extreme by a key": Row(2, "$[min|max]($i, $i, $k, key=$[lambda @v: @v & 0xff|lambda @v: -(@v >> 3)|lambda @v: $i{@v} & 0xffff])"),
     "extreme by a constant key": Row(1, "$[min|max]([($i, 3), ($i, 1), ($k, 3)], key=lambda @v: @v[1])[0]"),
+    "extreme by a key of some None": Row(2, "($[min|max]($[None|H.get($m)|$i], $i, $[None|$k], key=lambda @v: $[7|-1] if @v is None else @v & $[255|15]) or $k)"),
     "among some None": Row(1, "(($i, None, H.get($m))[$m % 3] or $k)"),
     "narrow table": Row(1, "$[(3, -100, 70000, 250)|b'\\x00\\xff\\x7fa'|[1, 2, 1 << 40, -1]][$m & 3]"),
     "strict zip": Row(1, "tuple(zip(($i, $k), [$i, 3], strict=$[True|False]))[$[0|1|-1]][$[0|1]]"),

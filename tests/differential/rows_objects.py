@@ -22,6 +22,11 @@ CONDITION = {
     "object: compared": Row(1, "$[degrees $[==|<|!=] $i|$i $[==|!=] degrees|bool($[gauge|degrees|missing])]"),
 }
 
+STATEMENT = {
+    "object: in place": Row(2, "$[H[$m]|U[$m]|B[$j]|G.value|V.value.bytes|$x|$h] $[+|-|*|^]= $[degrees|degrees|gauge]"),
+    "object: changed in place": Row(1, "@o = $[degrees|gauge]\n@o += $i\n$x = @o"),
+}
+
 PRELUDE = '''
 class Missing(dict):
     def __missing__(self, key):
@@ -54,6 +59,9 @@ class Degrees(int):
 
     def __radd__(self, other):
         return other * 3
+
+    def __rsub__(self, other):
+        return (other & 0xffff) - 3
 
     def __mul__(self, other):
         return other + 5
@@ -90,6 +98,16 @@ class Gauge:
 
     def __bool__(self):
         return False
+
+    def __add__(self, other):
+        return other ^ self.level
+
+    __iadd__ = __add__
+
+    def __radd__(self, other):
+        return (other & 0xffff) + self.level
+
+    __rsub__ = __rmul__ = __rxor__ = __radd__
 
 missing = Missing({1: 10, 2: -3})
 renamed = Renamed({1: 10, 2: -3})

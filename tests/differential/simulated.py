@@ -101,8 +101,18 @@ def copy(target: Any, value: Any) -> None:
         value = view(made)
     data = value if isinstance(value, bytes) else bytes(value.raw)
     if getattr(target, "_type_", None) is ctypes.c_char:
-        data = data.ljust(ctypes.sizeof(target), b"\0")  # nothing stays behind a text
+        data = text_in(target, constant(value) if isinstance(value, bytes) else data)
     ctypes.memmove(ctypes.addressof(target), data, len(data))
+
+
+def constant(text: bytes) -> bytes:
+    """What a constant with a NUL inside has as its text."""
+    return text.split(b"\0")[0]
+
+
+def text_in(target: Any, data: bytes) -> bytes:
+    """Nothing stays behind a text."""
+    return data.ljust(ctypes.sizeof(target), b"\0")
 
 
 def copy_items(target: Any, value: Any) -> None:
@@ -299,7 +309,7 @@ class SimulatedMap:
         if key is None:
             raise TypeError("None is no key")
         if isinstance(key, bytes):
-            return key.ljust(ctypes.sizeof(self.row.key), b"\0")
+            return text_in(self.row.key, key)  # all its bytes count
         return bytes(key.raw)
 
     def _value(self, value: Any) -> Any:
