@@ -34,8 +34,8 @@ STATEMENT = {
     "booleans stored": Row(1, "@l = (c_uint8 * 16)()\n" + "\n".join(f"@l[{i}] = {name} {sign} $k" for i, (name, sign) in enumerate(zip("acdefacdefacdefa", "><>!<>>!<><>>!<>", strict=True))).replace("! ", "!= ") + "\n$x = @l[$m]", alone=True),
     "long: calls": Row(2, "for @k in range($[500|800|450 + ($i & 255)]):\n    $x1 = $[digest|tangle]($x1, @k) + $[digest|tangle](@k, $x1 & 0xff)", 800, long=True),
     "long: calls and work": Row(1, "for @k in range($[500|700]):\n    $x1 = digest($x1, @k)\n    H[@k & 3] = tangle(@k, $x1)\n    if $x1 & 0xff == $[3|77]:\n        $x1 ^= digest(@k, 5)", 700, long=True),
-    "long: while": Row(1, "@n = $[600|500 + ($i & 255)]\nwhile @n > 0:\n    @n -= 1\n    $x1 = tangle($x1, @n) ^ tangle(@n, 3)", 755, long=True),
-    "long: loops in loops": Row(1, "for @k in range($[24|$i & 31]):\n    for @v in range($[30|@k]):\n        $x1 = digest($x1, @v) ^ digest(@k, @v)", 1200, long=True),
+    "long: while": Row(1, "@n = $[600|500 + ($i & 255)|550 + ($i & 127)]\nwhile @n > 0:\n    @n -= 1\n    $x1 = tangle($x1, @n) ^ tangle(@n, 3)", 755, long=True),
+    "long: loops in loops": Row(1, "for @k in range($[24|$i & 31]):\n    for @v in range($[40|@k|40|4]):\n        $x1 = digest($x1, @v) ^ digest(@k, @v)", 1200, long=True),
     "long: packet loads": Row(1, "for @k in range($[6000|5000 + ($i & 1023)]):\n    $x1 = ($x1 & 0xffff) + funcs.load_skb_$[byte|short|word](ctx, @k & $[7|3])", 6000, long=True, hooks=("socket_filter", "sched_cls")),
     "long: short": Row(1, "for @k in range($[2|$i & 3]):\n    $x1 = digest($x1, @k) + digest(@k, $x1 & 0xff)", 3),
 }
