@@ -86,6 +86,8 @@ def of_the_user(error: Exception) -> bool:
 def of_a_signal(error: BaseException) -> bool:
     """Whether the handler of a signal raised it: it comes from no line that it seems to come from, and goes to whoever
     installed the handler, through all that catches errors here."""
+    if error.__traceback__ is None or error.__traceback__.tb_next is None:  # nothing was called that is no C code
+        return False
     codes = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
     return any(entry.tb_frame.f_code in codes for entry in _entries(error.__traceback__))
 
