@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import in_child
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sample_programs import PAUSE, Event, emitting, run_on
@@ -434,18 +435,15 @@ def test_records_of_any_size_wrap_around(size: int, runs: list[tuple[int, int]])
 @pytest.mark.unsanitized("forks beside threads")
 @BOTH
 def test_a_forked_child_takes_nothing(kind: str) -> None:
+    def child() -> None:
+        with pytest.raises(KernelError):
+            queue.read_batch(timeout=0)
+        queue.close()
+
     with queue_and_sender(kind, c_uint64) as (queue, send):
         send(6)
         assert next(iter(queue)) == 64
-        child = os.fork()
-        if child == 0:
-            try:
-                queue.read_batch(timeout=0)
-            except KernelError:
-                queue.close()
-                os._exit(7)
-            os._exit(1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        in_child(child)
         assert queue.read_batch(timeout=1).tolist() == [65, 66, 67, 68, 69]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import struct
@@ -15,6 +14,7 @@ from mmap import PAGESIZE
 from typing import Any
 
 import pytest
+from forked import in_child
 from sample_programs import run_on
 
 import py2bpf
@@ -290,14 +290,7 @@ def test_an_empty_ledger_says_so() -> None:
 
 def test_closed_and_forked_objects_are_no_trouble() -> None:
     with RingBuffer(c_uint64, PAGESIZE), BpfQueue(c_uint64, 1):
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            with contextlib.suppress(BaseException):
-                py2bpf.losses(all=True)
-                code = 0
-            os._exit(code)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        in_child(lambda: py2bpf.losses(all=True))
     py2bpf.losses(all=True)
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import in_child
 from sample_programs import PACKET, PAUSE, Event, emitting, run_on, until
 
 from py2bpf.datastructures import BpfQueue, HashMap
@@ -357,21 +357,6 @@ def test_a_queue_beside_a_map_in_an_exit_stack() -> None:
 def test_output_is_for_programs() -> None:
     with BpfQueue(c_uint32) as q, pytest.raises(Py2BpfError, match="runs inside BPF programs only"):
         q.output(None, 1)
-
-
-def in_child(body: Callable[[], None]) -> None:
-    """Runs body in a forked child, which must not run on into pytest's own frames."""
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            body()
-            status = 0
-        finally:
-            if status:
-                traceback.print_exc()
-            os._exit(status)
-    assert os.waitpid(pid, 0)[1] == 0
 
 
 def refused(call: Callable[[], Any], parent: int) -> None:

@@ -14,6 +14,7 @@ from mmap import PAGESIZE
 from typing import Any
 
 import pytest
+from forked import in_child
 from sample_programs import Event, run_on
 
 from py2bpf import funcs
@@ -326,17 +327,14 @@ def test_descriptor_for_event_loops() -> None:
 
 @pytest.mark.unsanitized("forks beside threads")
 def test_a_forked_child_takes_nothing() -> None:
+    def child() -> None:
+        with pytest.raises(KernelError):
+            ring.poll(0)
+        ring.close()
+
     with RingBuffer(Event) as ring, emitting(ring) as program:
         run_on(CPUS[0], program, 2)
-        child = os.fork()
-        if child == 0:
-            try:
-                ring.poll(0)
-            except KernelError:
-                ring.close()
-                os._exit(7)
-            os._exit(1)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        in_child(child)
         assert len(ring.poll(1)) == 2
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import in_child
 
 from py2bpf import funcs, kprobe, tc, vm, xdp
 from py2bpf.datastructures import ArrayMap, BpfQueue, HashMap, LpmTrieMap, PerCpuArrayMap, ProgArray, create_map
@@ -266,6 +267,10 @@ def test_large_maps_cost_what_is_used() -> None:
 
 @pytest.mark.unsanitized("forks beside threads")
 def test_a_forked_child_has_its_own_copy() -> None:
+    def child() -> None:
+        m[0] += 1
+        assert m[0] == 2 and prog.test_run(PACKET).retval == SEEN
+
     with vm.backend(), ArrayMap(c_uint32, 1) as m, program(accept) as prog:
         m[0] = 1
         stop = threading.Event()
@@ -278,15 +283,7 @@ def test_a_forked_child_has_its_own_copy() -> None:
         thread.start()
         try:
             for _ in range(10):  # while another thread has the machine
-                pid = os.fork()
-                if not pid:
-                    status = 1
-                    try:
-                        m[0] += 1
-                        status = 0 if m[0] == 2 and prog.test_run(PACKET).retval == SEEN else 2
-                    finally:
-                        os._exit(status)
-                assert os.waitpid(pid, 0)[1] == 0
+                in_child(child)
         finally:
             stop.set()
             thread.join()

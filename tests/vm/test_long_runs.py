@@ -11,6 +11,7 @@ from ctypes import c_uint32, c_uint64
 from typing import Any
 
 import pytest
+from forked import in_child
 from vm_programs import Held, array_of, spec_of
 
 from py2bpf import asm, funcs, vm
@@ -157,6 +158,10 @@ def busy(skb: Any) -> Any:
 @pytest.mark.unsanitized("forks beside threads")
 def test_others_look_and_change_meanwhile() -> None:
     """A program repeats for seconds; lookups, updates, queues and forks take milliseconds all the while."""
+    def child() -> None:
+        assert create_prog(ProgType.SOCKET_FILTER, SkBuffContext, busy).test_run(PACKET).retval == 0
+        assert counts[7] == 7
+
     with vm.backend(), HashMap(c_uint32, c_uint64, 8) as counts, BpfQueue(c_uint32) as queue:
         counts[1] = 0
 
@@ -186,10 +191,7 @@ def test_others_look_and_change_meanwhile() -> None:
             counts[key] = key
             assert queue.poll(1000)
             worst = max(worst, time.monotonic() - begin)
-        if (child := os.fork()) == 0:
-            ok = create_prog(ProgType.SOCKET_FILTER, SkBuffContext, busy).test_run(PACKET).retval == 0
-            os._exit(0 if ok and counts[7] == 7 else 1)
-        assert os.waitpid(child, 0)[1] == 0
+        in_child(child)
         assert not ended.is_set(), "the run was too short to prove anything"
         assert worst < 1 and seen == sorted(seen) and len(set(seen)) > 1
         thread.join()
