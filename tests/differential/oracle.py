@@ -78,9 +78,13 @@ def typed(number: int) -> Int:
     return number if isinstance(number, Int) else Int(int(number), number < 1 << 63)
 
 
+class Truth(Int):
+    """A truth value as a number. As no class is derived from bool, its operators are asked before any class's."""
+
+
 def lifted(value: Any) -> Any:
     """A truth value as the number that arithmetic takes it for; bool's own operators would forget the type."""
-    return Int(value, True) if isinstance(value, bool) else value
+    return Truth(value, True) if isinstance(value, bool) else value
 
 
 class _TypedConstants(ast.NodeTransformer):
