@@ -57,13 +57,12 @@ def shorten(error: BaseException) -> None:
 
 
 def _users(trace: TracebackType | None) -> TracebackType | None:
-    """The entries of the user's own frames."""
-    if trace is None:
-        return None
-    after = _users(trace.tb_next)
-    if _is_users(trace.tb_frame.f_code.co_filename):
-        return TracebackType(after, trace.tb_frame, trace.tb_lasti, trace.tb_lineno)
-    return after
+    """The entries of the user's own frames, of which a RecursionError has as many as Python allows."""
+    kept = None
+    for entry in reversed([*_entries(trace)]):
+        if _is_users(entry.tb_frame.f_code.co_filename):
+            kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return kept
 
 
 def is_librarys(filename: str) -> bool:

@@ -201,7 +201,7 @@ def _load(target: str) -> tuple[dict[str, Any], str]:
         raise _Usage(f"{target!r} is not of the form FILE:FUNCTION")
     try:
         names = runpy.run_path(path, run_name=_MODULE)
-    except NotInVm as error:
+    except (NotInVm, KeyboardInterrupt, SystemExit) as error:
         raise _at_import(error, path) from error
     except OSError as error:
         if isinstance(error, Py2BpfError):
@@ -222,7 +222,7 @@ def _load(target: str) -> tuple[dict[str, Any], str]:
     return names, name
 
 
-def _at_import(error: Exception, path: str) -> _Broken:
+def _at_import(error: BaseException, path: str) -> _Broken:
     """For what the file did when it was run, and could not: with the line that did it."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     where = f" ({path}, line {lines[-1]})" if lines else ""

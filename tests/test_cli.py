@@ -182,6 +182,17 @@ def test_a_file_that_attaches_when_it_is_run(
     assert "Put what attaches and reads under `if __name__ == '__main__':`" in told
 
 
+@pytest.mark.parametrize("end", ["KeyboardInterrupt", "SystemExit(0)"])
+def test_a_file_that_goes_on_when_it_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], end: str) -> None:
+    """As one that attaches and reads, until Ctrl-C or its own end."""
+    path = tmp_path / "tool.py"
+    path.write_text(f"def count(skb):\n    return 1\n\nraise {end}\n")
+    assert main(["dis", f"{path}:count"]) == 1
+    told = capsys.readouterr().err
+    assert f"{end.split('(')[0]}: " in told and f"({path}, line 4)" in told and "if __name__ == '__main__'" in told
+    assert "Traceback" not in told
+
+
 def test_a_file_that_the_kernel_refuses_something(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "tool.py"
     path.write_text("import py2bpf\nfrom py2bpf.exception import KernelError\nraise KernelError(22, 'no such thing')\n")

@@ -9,6 +9,7 @@ import sys
 import traceback
 from ctypes import c_uint32, c_uint64
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pytest
@@ -116,6 +117,25 @@ def test_other_errors_keep_their_frames() -> None:
     with pytest.raises(json.JSONDecodeError) as caught:
         fails()
     assert any("/json/" in name for name in frames(caught.value))
+
+
+def test_a_traceback_of_thousands_of_frames() -> None:
+    """As a RecursionError's, wherever it is shortened."""
+    frame, trace, count = sys._getframe(), None, 20_000
+    for line in range(count):
+        trace = TracebackType(trace, frame, frame.f_lasti, line + 1)
+    error = ValueError("deep").with_traceback(trace)
+    borders.shorten(error)
+    assert sum(1 for _ in traceback.walk_tb(error.__traceback__)) == count
+
+
+def test_memory_that_ends_is_no_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object, **options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(pipeline._Compilation, "run", run)
+    with pytest.raises(MemoryError):
+        compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, lambda skb: 0)
 
 
 def test_the_innermost_frame_is_the_users_for_pdb() -> None:

@@ -88,7 +88,7 @@ def compile_function(
     """Compiles a Python function of one argument, the hook's context. ``warned``: warn of nothing.
 
     Raises TranslationError, with the user's line, for what has no meaning in BPF; InternalCompilerError for a
-    bug of the compiler.
+    bug of the compiler; MemoryError.
     """
     given, fn = fn, _plain(fn)
     dump = dump or _verbose()
@@ -103,7 +103,7 @@ def compile_function(
     except Py2BpfError:
         raise
     except Exception as error:  # whatever the compiler itself has run into
-        if of_a_signal(error):
+        if isinstance(error, MemoryError) or of_a_signal(error):
             raise
         if isinstance(error, RecursionError):
             raise _too_deep(fn) from None

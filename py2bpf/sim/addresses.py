@@ -17,6 +17,7 @@ from .errors import SimulationError
 
 _RUNNER: Final = f"{__name__.rpartition('.')[0]}.runner"
 _MISSING: Final = object()
+_ADDRESS: Final = "_py2bpf_address"
 _MASK: Final = (1 << 64) - 1
 
 
@@ -99,6 +100,16 @@ def _assign(frame: FrameType, name: str, value: int) -> None:
 def lost(what: str) -> SimulationError:
     return SimulationError(f"{what} would write to a copy: the value that addrof() was given has no place in memory; "
                            "give it a variable, a field or an item that the call itself names: n = 0, then addrof(n)")
+
+
+def meant(value: Any) -> Any:
+    """Marks what addrof() gives: of a number's place a helper takes the address then, not the number."""
+    setattr(value, _ADDRESS, True)
+    return value
+
+
+def is_meant(value: Any) -> bool:
+    return getattr(value, _ADDRESS, False) is True
 
 
 def check_place(value: Any, what: str, context: Any, in_packet: bool = False) -> None:

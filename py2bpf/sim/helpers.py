@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..given import shown, text_for_c
 from ..uapi.helpers import Arg, HelperInfo, Ret
 from ..uapi.map_types import title
-from . import maps, packet_helpers, places, printk, values
+from . import addresses, maps, packet_helpers, places, printk, values
 from .errors import SimulationError
 from .pseudo import raw, target, written
 
@@ -123,7 +123,7 @@ class _Arguments:
             raise TypeError(f"argument {index + 1} of {self.info.name}() is an integer, not None")
         if isinstance(value, bytes) and (found := places.argument(index)) is not None:
             value = found
-        if isinstance(value, (ctypes.Structure, ctypes.Union, ctypes.Array)):
+        if isinstance(value, (ctypes.Structure, ctypes.Union, ctypes.Array)) or addresses.is_meant(value):
             return self.simulation.environment.memory.share(value)
         try:
             return operator.index(values.plain(value))

@@ -50,9 +50,8 @@ def raw(value: Any) -> memoryview:
 
 
 def _addrof(simulation: Simulation, args: tuple[Any, ...]) -> Any:
-    if isinstance(args[0], int):
-        return simulation.variables.address(args[0])
-    return target(args, 0, "addrof")
+    number = isinstance(args[0], int)
+    return addresses.meant(simulation.variables.address(args[0]) if number else target(args, 0, "addrof"))
 
 
 def written(

@@ -35,6 +35,7 @@ from py2bpf.datastructures import (
     create_map,
 )
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError
+from py2bpf.kernel.cpus import possible_cpus
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.spec import MapSpec
@@ -221,6 +222,19 @@ def test_an_lru_map_makes_room() -> None:
             p[i] = i
         assert 0 < len(m) <= 64 and all(k == v for k, v in m.items()) and 999 in m
         assert 0 < len(p) <= 64 and p[999][0] == 999
+
+
+def test_an_lru_map_with_room_for_the_lists_of_the_cpus_forgets_none() -> None:
+    """As the documentation says how large it has to be: filled from every CPU."""
+    count, cpus = 500, os.sched_getaffinity(0)
+    with LruHashMap(c_uint32, c_uint32, count + 128 * len(possible_cpus())) as m:
+        try:
+            for i in range(count):
+                os.sched_setaffinity(0, {sorted(cpus)[i % len(cpus)]})
+                m[i] = i
+        finally:
+            os.sched_setaffinity(0, cpus)
+        assert dict(m.items()) == {i: i for i in range(count)}
 
 
 def test_the_default_is_for_programs() -> None:

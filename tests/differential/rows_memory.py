@@ -18,6 +18,8 @@ STATEMENT = {
     "memory: read into a field": Row(3, f"funcs.probe_read_kernel(funcs.addrof({_PLACES}, $[r.row|r.name|r.inner])\n{_READ}"),
     "memory: read into a variable": Row(3, "@n = $i + 0\nfuncs.probe_read_kernel(funcs.addrof(@n), $[8|4|1], $[r.row|r.name])\n$x = @n\n@n += 1\n$x = @n ^ $i"),
     "memory: read into an unsigned variable": Row(1, "@n = $u + 0\nfuncs.probe_read_kernel(funcs.addrof(@n), $[8|4|1], $[r.row|r.name])\n$w = @n"),
+    "memory: read from a number's place": Row(2, "@n, @m = 0, $i + 0\nfuncs.probe_read_kernel(funcs.addrof(@n), $[8|4|1], funcs.addrof($[@m|r.i64|r.u64|$i ^ 1]))\n$x = @n"),
+    "memory: text into a structure": Row(1, "@s = Label(kind=$m)\n$x = funcs.probe_read_kernel_str(@s, $t)\n$x = @s.kind ^ @s.name[$j]"),
     "memory: read in a loop": Row(1, "@n = 0\nfor @k in range($[3|$i & 7]):\n    funcs.probe_read_kernel(funcs.addrof(@n), $[1|8], r.row)\n    $loop{@k,@n}\n$x = @n", 7),
     "memory: read into an entry": Row(2, "@e = T[$[0|1|$j]]\nif @e is not None:\n    funcs.probe_read_kernel(funcs.addrof(@e.$[last), 4|bytes), 8|small), 2], $[r.row|r.name])\n    $x = @e.last ^ @e.bytes ^ @e.small"),
     "memory: copied into a field": Row(1, "funcs.memcpy(r.row, funcs.addrof(r.$[i64|u64]), 8)\n$x = r.i64 ^ r.row[0]\n$w = r.u64"),

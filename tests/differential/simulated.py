@@ -616,12 +616,11 @@ class Funcs:
 
     @staticmethod
     def probe_read_kernel_str(target: Any, *arguments: Any) -> Int:
-        """With the size or without. What lies behind the NUL is zeros of a text, and stays in other memory."""
+        """With the size or without. What lies behind the NUL is zeros."""
         room = ctypes.sizeof(_raw(target))
         size = room if len(arguments) == 1 else int(arguments[0])
         text = bytes(_raw(arguments[-1])).split(b"\0")[0][: size - 1] + b"\0"
-        written = text.ljust(room, b"\0") if isinstance(target, Chars) else text
-        ctypes.memmove(ctypes.addressof(_raw(target)), written, len(written))
+        ctypes.memmove(ctypes.addressof(_raw(target)), text.ljust(room, b"\0"), room)
         return Int(len(text), True)
 
     @staticmethod

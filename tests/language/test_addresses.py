@@ -327,7 +327,30 @@ def asked_in_a_closure(skb: Any) -> Any:
     return read()
 
 
+def from_a_number(skb: Any) -> bool:
+    n, z = 0, skb.len
+    funcs.probe_read_kernel(funcs.addrof(n), 4, funcs.addrof(z))
+    return n == skb.len
+
+
+def from_a_field(skb: Any) -> bool:
+    n, fields = 0, Fields(1, skb.len)
+    funcs.probe_read_kernel(funcs.addrof(n), 4, funcs.addrof(fields.b))
+    return n == skb.len
+
+
+def from_a_copy(skb: Any) -> bool:
+    n = 0
+    funcs.probe_read_kernel(funcs.addrof(n), 4, funcs.addrof(skb.len + 7))
+    return n == skb.len + 7
+
+
+class Fields(ctypes.Structure):
+    _fields_ = [("a", c_uint32), ("b", c_uint32)]
+
+
 FUNCTIONS = [
+    from_a_number, from_a_field, from_a_copy,
     field, nested_field, truth_and_letter, big_endian, item, local, assigned_later, one_of_two, on_one_path,
     perhaps_none, in_a_loop, total_of_a_loop, in_an_unrolled_loop, loop_variable, variable_of_a_certain_loop, inlined,
     subprogram, closure, shared_with_a_closure, shadowed_by_a_comprehension, copied, packet_copied, signed, unsigned,

@@ -285,6 +285,24 @@ class Scratched(Structure):
     _fields_ = [("path", Path), ("number", c_uint32)]
 
 
+def test_a_text_in_a_structure_of_a_map(backend: str) -> None:
+    """Where the structure itself is given, and had a longer text."""
+    with ArrayMap(Path, 2) as given, PerCpuArrayMap(Scratched, 1) as scratch, HashMap(Path, c_uint64, 8) as by_path:
+        given[0], given[1] = b"a long text that fills most of the path", SHORT
+
+        def copied(skb: Any) -> int:
+            record = scratch[0]
+            for i in range(2):
+                source = given[i]
+                if source is not None and record is not None:
+                    funcs.probe_read_kernel_str(record, source)
+                    by_path[record.path] += 1
+            return 1
+
+        assert run(copied, bytes(64)) == 1
+        assert dict(by_path) == {SHORT: 1, b"a long text that fills most of the path": 1}
+
+
 def test_a_shorter_text_in_reused_memory(backend: str) -> None:
     """A place that had a longer text, in a map that serves as scratch memory, holds the new one alone."""
     with (

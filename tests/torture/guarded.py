@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import fcntl
 import gc
 import json
 import os
@@ -37,6 +38,10 @@ STARTING = 300
 """Seconds that the set-up may take."""
 MEMORY = 1 << 30
 """Bytes that may be had beyond what is there when the rounds begin."""
+FORGET = 384 << 20
+"""Bytes in use from which on a round's leavings are collected."""
+KEPT_APART = 500
+"""A descriptor from here on is none of those that rounds close by chance."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -193,6 +198,11 @@ def _note(about: Any) -> None:
         _ignored.append("".join(traceback.format_exception(about.exc_type, value, about.exc_traceback)))
 
 
+def _resident() -> int:
+    """Bytes of memory in use."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def _limit_memory() -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     room = pages * resource.getpagesize() + MEMORY
@@ -216,6 +226,8 @@ def _play(campaign: str, seed: int, step: int, seconds: float, rounds: int) -> I
         if _ignored:
             outcome = Outcome(outcome.kind, "\n".join([outcome.fault, *_ignored]))
             _ignored.clear()
+        if _resident() > FORGET:  # what a round leaves in cycles is not the next one's
+            gc.collect()
         yield ["ends", seed, *outcome]
         seed, played = seed + step, played + 1
     yield ["over"]
@@ -223,7 +235,8 @@ def _play(campaign: str, seed: int, step: int, seconds: float, rounds: int) -> I
 
 def main(campaign: str, seed: str, step: str, seconds: str, rounds: str) -> None:
     """Its standard output is for the rounds' lines alone: what programs print goes to the errors."""
-    with os.fdopen(os.dup(1), "w", buffering=1) as report:
+    kept = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, KEPT_APART)
+    with os.fdopen(kept, "w", buffering=1) as report:
         os.dup2(2, 1)
         faulthandler.register(signal.SIGUSR1)
         sys.unraisablehook = threading.excepthook = _note

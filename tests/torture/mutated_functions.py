@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import linecache
+import os
 import random
 import re
 import signal
@@ -26,6 +28,8 @@ from py2bpf.uapi.prog_types import HOOKS
 CHANGES = ([1, 2, 3, 5], [6, 3, 2, 1])
 """How many changes a mutant has, and how often."""
 TRIES = 30
+KEPT_APART = 500
+"""A descriptor from here on is none of those that mutants close."""
 PATIENCE = 4.0
 """Seconds of processor time after which it is looked at who runs."""
 LIBRARY = str(Path(vm.__file__).parents[1])
@@ -38,8 +42,10 @@ LACKS = re.compile(r"program of this type cannot use helper|unknown func |invali
 def begin() -> Round:
     corpus = Corpus()
     signal.signal(signal.SIGPROF, _stop)
+    errors = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, KEPT_APART)
 
     def round(seed: int) -> Outcome:
+        os.dup2(errors, 2)  # which the last one may have closed: `with open(2)` is a function's own code
         choose = random.Random(seed)
         subject = corpus.pick(choose)
         made, text = None, ""

@@ -187,7 +187,7 @@ def _map_attr(ev: Evaluator, owner: Map, name: str) -> Abstract:
             raise UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=(_NOT_IN_PROGRAMS[name],))
         names = maps.known_methods(owner.spec)
         items = "" if owner.spec.data_type is not None else ", and m[key], in and del"
-        known = hints.near(name, names, f"they can use {', '.join(names)}{items}")
+        known = hints.near(name, maps.understood_methods(owner.spec), f"they can use {', '.join(names)}{items}")
         raise UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=known)
     return wrap(getattr(owner.obj, name))
 

@@ -38,6 +38,8 @@ READ_TEXT: Final = (
 )
 _LIKENESS = 0.65
 """Of names: less is a coincidence, as of lookup and lock."""
+_OF_BUILTINS = 0.8
+"""The same of names that are always there, none of three letters: zip is like ip, and all like val."""
 _INTEGERS = ("only integers can be computed with at run time",)
 GLOBAL = ("its value is g.value",)
 _ITEMS = "the list of its items is a[:]"
@@ -50,9 +52,10 @@ def may_be_address(value: Abstract) -> bool:
     return isinstance(value, Run) and value.ir.type == U64
 
 
-def near(name: str, known: Iterable[str], otherwise: str) -> tuple[str, ...]:
+def near(name: str, known: Iterable[str], otherwise: str, builtins: Iterable[str] = ()) -> tuple[str, ...]:
     """The known names that resemble ``name``, else ``otherwise``."""
     found = difflib.get_close_matches(name, list(known), 3, _LIKENESS)
+    found += difflib.get_close_matches(name, list(builtins), 1, _OF_BUILTINS) if len(name) > 3 else []
     return (f"did you mean {' or '.join(found)}?" if found else otherwise,)
 
 

@@ -16,7 +16,7 @@ from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
 from . import arith, contents, hints, kernel_memory, losses, maps, memory, overlap, overrides, paddings, rings, text
 from .describe import describe, short, type_name
-from .layout import is_array, scalar
+from .layout import scalar
 from .state import State
 from .values import NONE, Abstract, Const, Context, KernelRef, Map, Option, Ref, Run, TupleOf
 
@@ -184,7 +184,7 @@ class _Marshal:
 
     def _number(self, position: int, arg: Abstract) -> Value:
         is_address = self.info.args[position] is Arg.ADDR
-        if is_address and isinstance(arg, Ref) and scalar(arg.ctype) is None:  # of our own memory, as a number
+        if is_address and isinstance(arg, Ref) and (arg.addressed or scalar(arg.ctype) is None):  # of our own memory
             self.b.guard_not_null(arg.base, "TypeError")
             return memory.address_of(self.b, self._beside_texts(arg))
         if is_address and isinstance(arg, KernelRef):
@@ -219,7 +219,7 @@ class _Marshal:
                 memory.check_place(arg, f"{self.info.name}()")
                 paddings.overwritten(self.b, arg.ctype)
             arg = self._reachable(position, kind, arg)
-            if position in self.info.texts and is_array(arg.ctype):
+            if position in self.info.texts:
                 self.texts.append(arg)
             if self.map is not None and self.map.spec.data_type is not None and scalar(arg.ctype) is not None:
                 return self._record(self.map, memory.load(self.b, arg))
@@ -332,12 +332,12 @@ def _addrof(ev: Evaluator, args: Args) -> Abstract:
     number; any other number gets a copy."""
     value = args[0]
     if isinstance(value, Ref):
-        return _memory(ev, "addrof", value)
+        return replace(_memory(ev, "addrof", value), addressed=True)
     if isinstance(value, (Run, Option)) or (isinstance(value, Const) and isinstance(value.obj, int)):
         ir = arith.to_ir(ev.b, value)
         place = memory.new(ev.b, ctypes.c_int64 if arith.int_type(ir).signed else ctypes.c_uint64, zero=False)
         ev.b.store(place.base, 0, 8, ir)
-        return replace(place, copied=True)
+        return replace(place, copied=True, addressed=True)
     if isinstance(value, (TupleOf, Context, Map)):
         raise TypeMismatch(
             0,

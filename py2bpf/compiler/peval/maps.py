@@ -455,7 +455,7 @@ METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Ab
 }
 """Methods that programs may call: handler, fewest and most arguments."""
 
-_OTHER_NAMES: Final = {"lookup", "delete"}
+_OTHER_NAMES: Final = ("lookup", "delete")
 """What the original of 2017 called get() and ``del m[key]``."""
 
 def _waiting(b: Builder, map: Map) -> Abstract | None:
@@ -487,7 +487,15 @@ def known_methods(spec: MapSpec) -> list[str]:
         return ["output", *rings.METHODS]
     if spec.kind == MapType.USER_RINGBUF:
         return ["receive"]
-    return [name for name in METHODS if name not in {*rings.METHODS, "receive", *_OTHER_NAMES}]
+    if spec.kind == MapType.PERF_EVENT_ARRAY:
+        return ["output"]
+    return ["get", "setdefault", "pop", "add", *(["lock"] if spec.lock_offset is not None else [])]
+
+
+def understood_methods(spec: MapSpec) -> list[str]:
+    """Those, and by what other names they may be called."""
+    names = known_methods(spec)
+    return [*names, *_OTHER_NAMES] if "get" in names else names
 
 
 def call_method(b: Builder, map: Map, name: str, args: tuple[Abstract, ...]) -> Abstract:

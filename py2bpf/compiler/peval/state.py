@@ -142,13 +142,14 @@ class Merger:
 
     def heaps(self, heaps: list[Heap]) -> Heap:
         """Objects made in the program; one that only some paths know is not reachable after the merge."""
-        merged: Heap = {}
-        for ident, first in heaps[0].items():
-            others = [heap.get(ident) for heap in heaps[1:]]
-            if all(other is first for other in others):
-                merged[ident] = first
-            elif all(other is not None for other in others):
-                merged[ident] = self._object([first, *others])
+        first, *rest = heaps
+        merged: Heap = first.copy()
+        for ident in dict.fromkeys(ident for heap in rest for ident in _unlike(first, heap)):
+            versions = [heap.get(ident) for heap in heaps]
+            if any(version is None for version in versions):
+                del merged[ident]
+            else:
+                merged[ident] = self._object(versions)
         return merged
 
     def _object(self, versions: list[Any]) -> Any:
@@ -332,6 +333,11 @@ def _items(value: Abstract) -> tuple[Abstract, ...] | None:
     if isinstance(value, Const) and isinstance(value.obj, tuple):
         return tuple(map(Const, tuple.__iter__(value.obj)))
     return None
+
+
+def _unlike(first: Heap, other: Heap) -> list[Any]:
+    """Which objects another heap hasn't, or has otherwise. Unrolled loops make thousands, nearly all alike."""
+    return [ident for ident, version in first.items() if other.get(ident) is not version]
 
 
 def join_texts(refs: list[Ref]) -> bool | None:

@@ -63,7 +63,8 @@ class Ref(Abstract):
 
     ``text``: an array of chars that Python reads as bytes up to the NUL, since it is a field or a map's value, and no
     object that the program made; None where that depends on the path. ``copied``: a copy of a value that has no
-    place, or of what the kernel has: nobody may write there.
+    place, or of what the kernel has: nobody may write there. ``addressed``: what addrof() gives, of which a number's
+    address is meant.
     """
 
     base: Value
@@ -71,6 +72,7 @@ class Ref(Abstract):
     ctype: Any
     text: bool | None = False
     copied: bool = False
+    addressed: bool = False
 
     @property
     def ptr(self) -> Ptr:

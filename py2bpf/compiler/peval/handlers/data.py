@@ -145,7 +145,10 @@ def _new_dict(ev: Evaluator, state: State, keys: list[Abstract], values: list[Ab
 
 def _key(ev: Evaluator, key: Abstract) -> Any:
     if not isinstance(key, Const):
-        raise UnsupportedSyntax(0, "a dict in a compiled function has constant keys only", hints=_NO_TABLE)
+        raise UnsupportedSyntax(
+            0, "a dict in a compiled function has constant keys only, and this one is computed at run time",
+            hints=_NO_TABLE,
+        )  # fmt: skip
     return host.key(ev.b, key)
 
 

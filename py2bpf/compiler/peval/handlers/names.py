@@ -86,15 +86,15 @@ def _load_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
         return
     found = getattr(builtins, name, ev)
     if found is ev:
-        near = hints.near(name, _visible(frame, state), "define it before compiling the function")
+        near = hints.near(name, _visible(frame, state), "define it before compiling the function", functions.names())
         raise UnsupportedSyntax(0, f"the name {name!r} is not defined", hints=near)
     state.stack.append(Const(found))
 
 
 def _visible(frame: Frame, state: State) -> list[str]:
-    """The names that a function may have meant, the nearest scope first: of the builtins those that programs call."""
+    """The names that a function may have meant, the nearest scope first."""
     own = [*state.locals, *frame.cell_ids, *frame.constants]
-    return [str(name) for name in dict.fromkeys([*own, *frame.globals, *functions.names()]) if name not in _HIDDEN]
+    return [str(name) for name in dict.fromkeys([*own, *frame.globals]) if name not in _HIDDEN]
 
 
 def _store_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
