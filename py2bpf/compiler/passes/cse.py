@@ -19,42 +19,67 @@ from typing import Any
 
 from ..ir.dominators import dominators
 from ..ir.ops import INFO, Op
-from ..ir.values import Function, Value, replace_all
+from ..ir.values import Block, Function, Value, replace_all
 
 Tests = tuple[Value, "Tests"] | None
 """The conditions tested on the way to a place, the last one first."""
+Table = dict[Any, tuple[Value, Tests]]
+"""Where a result is had, and what had been tested there."""
 
 
 def run(fn: Function) -> None:
-    """One walk in dominance order."""
+    """One walk down the tree of dominators, with one table for all: on the way up its changes are taken back."""
     tree = dominators(fn)
     indices = _indices(fn)
     new: dict[Value, Value] = {}
-    tables: list[dict[Any, tuple[Value, Tests]]] = []
-    ends: list[Tests] = []
-    for i, block in enumerate(fn.blocks):
-        table = dict(tables[tree.idom[i]]) if i else {}
-        tests = ends[tree.idom[i]] if i else None
-        tables.append(table)
-        kept = []
-        for value in block.body:
-            args = value.args
-            for position, arg in enumerate(args):
-                if arg in new:
-                    args[position] = new[arg]
-            if INFO[value.op].pure and value.op is not Op.CTX:
-                key = _key(value)
-                earlier, before = table.get(key, (value, tests))
-                if earlier is not value and not (value in indices and _bounded(value, tests, before)):
-                    new[value] = earlier
-                    continue
-                table[key] = value, tests
-            elif value.op in (Op.GUARD, Op.BRANCH):
-                tests = value.args[0], tests
-            kept.append(value)
-        block.body = kept
-        ends.append(tests)
+    table: Table = {}
+    waiting: list[tuple[Block | None, Tests]] = [(fn.blocks[0], None)]
+    changes: list[list[tuple[Any, tuple[Value, Tests] | None]]] = []
+    while waiting:
+        block, tests = waiting.pop()
+        if block is None:
+            _take_back(table, changes.pop())
+            continue
+        changes.append([])
+        tests = _walk(block, tests, table, changes[-1], new, indices)
+        waiting.append((None, None))
+        waiting += [(child, tests) for child in reversed(tree.children[block])]
     replace_all(fn, new)
+
+
+def _walk(
+    block: Block, tests: Tests, table: Table, changed: list[tuple[Any, tuple[Value, Tests] | None]],
+    new: dict[Value, Value], indices: set[Value],
+) -> Tests:  # fmt: skip
+    """Goes through a block; gives the conditions tested at its end."""
+    kept = []
+    for value in block.body:
+        args = value.args
+        for position, arg in enumerate(args):
+            if arg in new:
+                args[position] = new[arg]
+        if INFO[value.op].pure and value.op is not Op.CTX:
+            key = _key(value)
+            known = table.get(key)
+            earlier, before = known or (value, tests)
+            if earlier is not value and not (value in indices and _bounded(value, tests, before)):
+                new[value] = earlier
+                continue
+            changed.append((key, known))
+            table[key] = value, tests
+        elif value.op in (Op.GUARD, Op.BRANCH):
+            tests = value.args[0], tests
+        kept.append(value)
+    block.body = kept
+    return tests
+
+
+def _take_back(table: Table, changed: list[tuple[Any, tuple[Value, Tests] | None]]) -> None:
+    for key, before in reversed(changed):
+        if before is None:
+            del table[key]
+        else:
+            table[key] = before
 
 
 def _indices(fn: Function) -> set[Value]:
