@@ -142,7 +142,8 @@ class Prog(Public):
         return self._loaded.test_run(data, ctx, repeat)
 
     def pin(self, path: str) -> None:
-        """Makes the program outlive this process under a path of the BPF file system."""
+        """Makes the program outlive this process under a path of the BPF file system, and with it, under that path and
+        ``_array0``, ``_array1`` ..., the program arrays that its tail calls lead to now."""
         self._loaded.pin(path)
 
     def close(self) -> None:

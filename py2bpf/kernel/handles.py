@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import errno
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from .._ffi import ffi, lib
 from ..exception import ClosedError, DataTypeError
+
+if TYPE_CHECKING:
+    from .reached import Reach
 
 _CLOSED: Final = -errno.ESHUTDOWN
 
@@ -24,10 +27,12 @@ _CLOSED: Final = -errno.ESHUTDOWN
 class Handle:
     """Owns a descriptor or an object of the core. ``what`` it is, in words: "the hash map 'counts'"."""
 
-    __slots__ = ("__weakref__", "_closer", "cell", "what")
+    __slots__ = ("__weakref__", "_closer", "cell", "reach", "what")
 
     def __init__(self, what: str) -> None:
         self.what = what
+        self.reach: Reach | None = None
+        """Of a program array: what its programs use."""
         self.cell: Any = ffi.new("struct p2b_handle *")
         """What calls of the core take."""
         self._closer = ffi.gc(self.cell, lib.p2b_handle_close)
@@ -58,6 +63,7 @@ class Handle:
     def close(self) -> None:
         """Gives back what it owns, as soon as no call uses it; again is harmless."""
         lib.p2b_handle_close(self.cell)
+        self.reach = None
 
     @classmethod
     def of(cls, fd: int, what: str) -> Handle:
@@ -75,6 +81,7 @@ class Handle:
 
         made = Handle(self.what)
         checked(lib.p2b_handle_copy(self.cell, made.cell), f"cannot copy the descriptor of {self.what}", self)
+        made.reach = self.reach
         return made
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from ..exception import KernelError
-from . import syscalls
+from . import reached, syscalls
 from .handles import Handle
 
 FOLDER: Final = Path("/sys/fs/bpf/py2bpf")
+_numbers: Final = itertools.count()
 
 
 def keep(place: str, prog_id: int, arrays: Sequence[Handle]) -> None:
-    """Pins the arrays of a program for a place where it is about to be installed; there may be no arrays. Raises
-    KernelError."""
+    """Pins the arrays of a program, and all that they lead to, for a place where it is about to be installed; there may
+    be no arrays, and some of them pinned there before. Raises KernelError."""
+    arrays = [each for each in reached.all_of(arrays) if each.reach and (place, prog_id) not in each.reach.places]
     if not arrays:
         return
     try:
@@ -35,8 +38,9 @@ def keep(place: str, prog_id: int, arrays: Sequence[Handle]) -> None:
             f"system at {FOLDER.parent} (call py2bpf.util.ensure_resources()), and {FOLDER} can't be made there",
         ) from error
     try:
-        for number, array in enumerate(arrays):
-            syscalls.obj_pin(FOLDER / f"{place}_{prog_id}_{number}", array)
+        for array in arrays:
+            syscalls.obj_pin(FOLDER / f"{place}_{prog_id}_{next(_numbers)}", array)
+            reached.pinned((place, prog_id), [array])
     except BaseException:
         let_go(place, prog_id)
         raise
@@ -44,12 +48,14 @@ def keep(place: str, prog_id: int, arrays: Sequence[Handle]) -> None:
 
 def let_go(place: str, prog_id: int) -> None:
     """Removes the pins of a program that is no longer at a place."""
+    reached.let_go((place, prog_id))
     _unpin(lambda found, number: (found, number) == (place, prog_id))
 
 
 def sweep(place: str, there: set[int]) -> None:
     """Removes the pins of all programs but those that are at the place: a device takes its programs along when it
     goes."""
+    reached.let_go_others(place, there)
     _unpin(lambda found, number: found == place and number not in there)
 
 

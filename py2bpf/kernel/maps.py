@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import mmap
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -13,8 +14,10 @@ from ..given import shown
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapType, Update
 from ..uapi.operations import Operation, full
-from . import core, syscalls
+from . import core, kept, syscalls
 from .handles import Handle
+from .links import prog_info
+from .reached import Reach
 
 Chunk = tuple[memoryview, memoryview, int]
 Room = Callable[[int], tuple[memoryview, memoryview]]
@@ -39,6 +42,8 @@ class KernelMap:
         self.handle: Final = _create_typed(spec, what) if self._lock else syscalls.map_create(
             spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, what=what)
         self._can_take = True
+        if spec.kind == MapType.PROG_ARRAY:
+            self.handle.reach = Reach(spec.max_entries)
 
     @property
     def fd(self) -> int:
@@ -120,7 +125,9 @@ class KernelMap:
         return core.map_next_key(self.handle, key, self.key_size)
 
     def program_value(self, value: Any) -> int:
-        """The descriptor of a program, or of an object that has one. Raises DataTypeError, ClosedError."""
+        """The descriptor of a program, or of an object that has one, which is about to be stored: the program arrays
+        that it uses are held from now on. Raises DataTypeError, ClosedError."""
+        self._hold(value)
         if isinstance(value, bool) or not isinstance(value, int):
             value = getattr(value, "fd", value)
         kind = KINDS[MapType(self._spec.kind)].title
@@ -130,6 +137,19 @@ class KernelMap:
         if value < 0:
             raise ClosedError(f"a {kind} takes programs: that is closed, or none (descriptor {shown(value)})")
         return value
+
+    def _hold(self, program: Any) -> None:
+        arrays, reach = getattr(program, "arrays", ()), self.handle.reach
+        if not arrays or reach is None:
+            return
+        new = reach.hold(prog_info(program.handle).id, arrays, self._programs)
+        for place in reach.places:
+            kept.keep(*place, new)
+
+    def _programs(self) -> set[int]:
+        """The ids of the programs in a program array."""
+        found = (self.lookup(index.to_bytes(4, sys.byteorder)) for index in range(self._spec.max_entries))
+        return {int.from_bytes(each, sys.byteorder) for each in found if each is not None}
 
     def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
         kind, entries = KINDS[MapType(self._spec.kind)], self._spec.max_entries

@@ -5,11 +5,13 @@ Follows bpf(2) and include/uapi/linux/bpf.h. This is where a spec first meets th
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import itertools
 import os
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from mmap import PAGESIZE
 from typing import Any, Final, NamedTuple, Self
 
@@ -28,7 +30,7 @@ from ..given import path_bytes, plain_memory, shown
 from ..spec import ProgramSpec
 from ..uapi.map_types import MapType
 from ..uapi.operations import Operation, loading
-from . import core, kfuncs, privileges, syscalls, verifier
+from . import core, kfuncs, privileges, reached, syscalls, verifier
 from .handles import Handle
 
 
@@ -280,17 +282,43 @@ class LoadedProgram:
         return ProgInfo(number, name, tag.hex(), kind, run_cnt, run_time_ns, verified_insns, recursion_misses)
 
     def pin(self, path: str | os.PathLike[str]) -> None:
-        """Gives the program a name in a bpf file system, where it outlives the process. Mounts nothing."""
-        syscalls.obj_pin(path, self.handle)
+        """Gives the program a name in a bpf file system, where it outlives the process. Mounts nothing.
+
+        The program arrays that its tail calls lead to, which the kernel would empty with this process, get the same
+        name with ``_array0``, ``_array1`` ... behind it. The arrays of programs that are stored later do not.
+        """
+        names: list[str | os.PathLike[str]] = []
+        try:
+            for name, handle in zip(_pins(path), [self.handle, *reached.all_of(self.arrays)], strict=False):
+                syscalls.obj_pin(name, handle)
+                names.append(name)
+        except BaseException:
+            for name in names:
+                with contextlib.suppress(OSError):
+                    os.unlink(name)
+            raise
 
     @staticmethod
     def unpin(path: str | os.PathLike[str]) -> bool:
-        """Removes a name that pin() gave; whether it was there."""
-        try:
-            os.unlink(path_bytes(path))
-        except FileNotFoundError:
-            return False
-        return True
+        """Removes a name that pin() gave, and those of the arrays; whether it was there."""
+        found = False
+        for number, name in enumerate(_pins(path)):
+            try:
+                os.unlink(path_bytes(name))
+            except FileNotFoundError:
+                if number:
+                    break
+            else:
+                found = found or not number
+        return found
+
+
+def _pins(path: str | os.PathLike[str]) -> Iterator[str | os.PathLike[str]]:
+    """A program's name in a bpf file system, and those of the arrays that it leads to."""
+    yield path
+    own = os.fsdecode(path_bytes(path, "a path to pin at"))
+    for number in itertools.count():
+        yield f"{own}_array{number}"
 
 
 _GAVE_UP: Final = (errno.E2BIG, errno.ENOMEM)

@@ -12,10 +12,12 @@ import pytest
 from py2bpf import funcs, tc
 from py2bpf.datastructures import ProgArray
 from py2bpf.exception import ClosedError, DataTypeError, KernelError, NotSupported
-from py2bpf.kernel import clsact, kept, links
+from py2bpf.kernel import clsact, kept, links, syscalls
 from py2bpf.kernel.netdev import ifindex
+from py2bpf.kernel.program import LoadedProgram
 from py2bpf.prog import create_prog
 from py2bpf.uapi.prog_types import AttachType, ProgType
+from py2bpf.util import ensure_resources
 
 ETH_P_IP = 0x0800
 UDP_PAYLOAD = 14 + 20 + 8
@@ -363,6 +365,98 @@ program = tc.IngressProgram(test_tc.dispatch)
 test_tc.steps[1] = step.prog
 program.install({device!r}, mechanism={mechanism!r})
 """
+
+
+further = ProgArray(1)
+
+
+def middle(skb):
+    funcs.tail_call(skb, further, 0)
+    return tc.TC_ACT_OK
+
+
+NESTED = """
+import sys
+sys.path.insert(0, {folder!r})
+import test_tc
+from py2bpf import tc
+last, middle = tc.IngressProgram(test_tc.drop_bad), tc.IngressProgram(test_tc.middle)
+program = tc.IngressProgram(test_tc.dispatch)
+if {first}:
+    program.install({device!r}, mechanism={mechanism!r})
+test_tc.steps[1] = middle.prog
+test_tc.further[0] = last.prog
+if not {first}:
+    program.install({device!r}, mechanism={mechanism!r})
+"""
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["filled before", "filled while installed"])
+def test_tail_calls_of_tail_calls_go_on_when_the_process_ends(wire, traffic, mechanism, first):
+    """The second array is one that the installed program does not name itself."""
+    _left, right = wire
+    before = pins()
+    code = NESTED.format(folder=str(Path(__file__).parent), device=right.device, mechanism=mechanism, first=first)
+    with right.inside():
+        subprocess.run([sys.executable, "-c", code], check=True)
+        assert traffic.is_dropped(b"bad") and traffic.passes(b"good")
+        assert len(pins()) == len(before) + 2
+        assert tc.clear_ingress_filter(right.device) == 1
+    assert pins() == before and traffic.passes(b"bad")
+
+
+def test_tail_calls_of_tail_calls_while_the_other_objects_are_closed():
+    first, second = ProgArray(1), ProgArray(1)
+
+    def jump(skb):
+        funcs.tail_call(skb, first, 0)
+        return 7
+
+    def jump_again(skb):
+        funcs.tail_call(skb, second, 0)
+        return 8
+
+    with tc.IngressProgram(jump) as program:
+        with tc.IngressProgram(lambda skb: 9) as last, tc.IngressProgram(jump_again) as step:
+            first[0], second[0] = step.prog, last.prog
+        first.close()
+        second.close()
+        assert program.prog.test_run(bytes(64)).retval == 9
+
+
+def test_an_array_holds_no_more_than_there_is_room_for():
+    """Those of programs that are in it no more are given back when others come."""
+    with ProgArray(2) as array:
+        before = len(os.listdir("/proc/self/fd"))
+        for number in range(6):
+            with ProgArray(1) as own:
+                def jump(skb, own=own):
+                    funcs.tail_call(skb, own, 0)
+                    return 7
+
+                with tc.IngressProgram(jump) as program:
+                    array[number & 1] = program.prog
+        assert len(os.listdir("/proc/self/fd")) <= before + 3
+
+
+def test_a_pinned_program_has_its_arrays(tmp_path):
+    """In a process that opens the pin when the one that made it is gone."""
+    path = Path("/sys/fs/bpf") / f"py2bpf_test_{os.getpid()}"
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_tc\nfrom py2bpf import tc\n"
+        "step = tc.IngressProgram(lambda skb: 9); program = tc.IngressProgram(test_tc.dispatch)\n"
+        f"test_tc.steps[1] = step.prog\nprogram.prog.pin({str(path)!r})\n"
+    )
+    ensure_resources()
+    try:
+        subprocess.run([sys.executable, "-c", code], check=True)
+        assert sorted(each.name for each in path.parent.glob(f"{path.name}*")) == [path.name, f"{path.name}_array0"]
+        with syscalls.obj_get(path) as handle:
+            ran = syscalls.prog_test_run(handle, bytes(64), b"", 0, 64 + 512)
+            assert ran.retval == 9
+    finally:
+        LoadedProgram.unpin(path)
+    assert not list(path.parent.glob(f"{path.name}*"))
 
 
 def pins():

@@ -15,6 +15,7 @@ from ..ir.values import Value, const
 from . import (
     arith,
     contents,
+    giants,
     hints,
     iteration,
     iterators,
@@ -194,6 +195,7 @@ def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -
         found = maps.contains(ev.b, container, item)
         return arith.to_ir(ev.b, found)
     if isinstance(container, Const) and isinstance(item, Const):
+        giants.check_search(container.obj, item.obj)
         found = semantics.constant_operation(ev, "in", operator.contains, container.obj, item.obj)
         return arith.to_ir(ev.b, found)
     if isinstance(container, RangeOf) or (isinstance(container, Const) and isinstance(container.obj, range)):

@@ -63,7 +63,9 @@ LEAVING_ITERATIONS = 256
 a run-time loop."""
 LEAVING_BLOCKS = 2048
 """And one that run-time branches leave also after so many blocks."""
-MAX_BLOCKS = 50_000
+MAX_BLOCKS = 30_000
+MAX_KEPT = 4_000_000
+"""Of objects in all states that wait to be merged: each iteration's lists and dicts are in those of all later ones."""
 MAX_DEPTH = 64
 _PATIENCE = 3
 """After so many iterations that change the plan again a loop is no longer unrolled."""
@@ -138,6 +140,7 @@ class Evaluator:
         self.idents = 0
         self.taken: dict[int, slices.Taken] = {}
         self.blocks = 0
+        self.kept = 0  # see MAX_KEPT
         self.endless: list[Any] = []  # the program's own constant iterators that have no last item
 
     def ident(self) -> int:
@@ -232,6 +235,7 @@ class Evaluator:
         if not frame.exits:
             raise PathEnds
         block = frame.return_block
+        self.kept -= sum(len(state.heap) for state, _ in frame.exits)
         self.b.start(block)
         merger = Merger(block)
         merged = merger.states([State([value], {}, exit.cells, exit.heap) for exit, value in frame.exits])
@@ -274,12 +278,14 @@ class Evaluator:
             return None
         block, states = frame.pending.setdefault(node, (Block(), []))
         states.append(state)
+        self.kept += len(state.heap)
         self.b.jump(block)
         return node
 
     def _block(self, frame: Frame, index: int, context: Context) -> list[tuple[int, Context]]:
         """Evaluates one block; returns the nodes that it leads to."""
         block, states = frame.pending.pop((index, context))
+        self.kept -= sum(len(state.heap) for state in states)
         frame.context = (index, context)
         frame.operations = 0
         self.b.start(block)
@@ -311,7 +317,7 @@ class Evaluator:
         self, frame: Frame, index: int, context: Context, instr: Instr, succ: tuple[int, ...], state: State
     ) -> list[tuple[int, Context]]:
         self.blocks += 1
-        if self.blocks > MAX_BLOCKS:
+        if self.blocks > MAX_BLOCKS or self.kept > MAX_KEPT:
             raise LimitExceeded(
                 0,
                 "the program grows without end while its loops are unrolled",
@@ -331,6 +337,7 @@ class Evaluator:
             if frame.parent is None and isinstance(value, Const) and value.obj is None:
                 value = Const(self.hook.neutral)
             frame.exits.append((state, value))
+            self.kept += len(state.heap)
             self.b.jump(frame.return_block)
             return []
         if instr.op is Op.RAISE:

@@ -55,6 +55,7 @@ class _Truth(Consumer):
 
     def _leave(self, ev: Evaluator, frame: Frame, state: State) -> None:
         frame.exits.append((state.copy(), TRUE if self.ends else FALSE))
+        ev.kept += len(state.heap)
         ev.b.jump(frame.return_block)
 
     def result(self, ev: Evaluator, frame: Frame, state: State) -> Abstract:

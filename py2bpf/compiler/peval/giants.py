@@ -44,6 +44,15 @@ def check_call(fn: Any, args: Sequence[Any]) -> None:
         check(op, *args)
     elif fn is format and len(args) == 2 and isinstance(args[1], str):
         check_width(args[1])
+    elif len(args) == 1 and getattr(fn, "__name__", "") in ("count", "index"):
+        check_search(getattr(fn, "__self__", None), args[0])
+
+
+def check_search(numbers: Any, item: Any) -> None:
+    """Looks at a search, which compares each number of a range with what is no plain integer. Raises LimitExceeded."""
+    if type(numbers) is range and type(item) not in (int, bool) and length(numbers) > WALKED:
+        raise LimitExceeded(0, f"a range of more than {WALKED} numbers is searched for what is no integer",
+                            hints=("compare with its ends: low <= n < high",))  # fmt: skip
 
 
 def check_width(spec: str) -> None:
