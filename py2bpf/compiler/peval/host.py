@@ -51,8 +51,22 @@ def run_on(
     raises: Errors = (),
 ) -> T:  # fmt: skip
     """``fn(*args, **kwargs)`` by CPython, now. What changes the captured objects, or whatever else it leads to, is
-    refused, also where it raises in the end."""
-    with _telling(what, raises), _no_collections():
+    refused, also where it raises in the end. What a collection calls, as gc.callbacks and finalizers, is none of the
+    function's doing: there is none meanwhile."""
+    collects = gc.isenabled()
+    try:  # and no call of Python's between this and the end, in which a signal's handler could raise
+        gc.disable()
+        return _run_on(b, what, captured, fn, args, kwargs, raises)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _run_on(
+    b: Builder, what: str, captured: list[Any], fn: Callable[..., T], args: Sequence[Any], kwargs: dict[str, Any],
+    raises: Errors,
+) -> T:  # fmt: skip
+    with _telling(what, raises):
         memory = changes.Memory(captured)
         if sys.getprofile() is not None or changes.changes_itself(fn):
             memory.look()
@@ -98,18 +112,6 @@ def _telling(what: str, raises: Errors) -> Iterator[None]:
 def _told(what: str, error: Exception) -> TypeMismatch:
     told = f"{type(error).__name__}: {asked(str, error, '')}".removesuffix(": ")
     return TypeMismatch(0, f"{what} fails while compiling: {told}", hints=AS_PYTHON)
-
-
-@contextlib.contextmanager
-def _no_collections() -> Iterator[None]:
-    """What a collection calls, as gc.callbacks and finalizers, is none of the function's doing."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def check(what: str, memory: changes.Memory, cause: Exception | None = None) -> None:
