@@ -182,7 +182,18 @@ class _Program(Resources):
     def devices(self) -> list[str]:
         """The devices that this object was installed on, as far as they are still there: those of the caller's network
         namespace, by the names that they have now."""
-        return names_here(self._places)
+        here = namespace()
+        return names_here(place for place, how in list(self._places.items())
+                          if place.namespace == here and self._is_still_on(place, how))
+
+    def _is_still_on(self, place: Device, how: Mechanism) -> bool:
+        """A device that is gone has taken its programs along, and another may have its number."""
+        try:
+            return self._is_on(place, how)
+        except KernelError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return False
 
     def _take_off(self, place: Device) -> bool:
         try:

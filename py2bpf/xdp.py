@@ -120,7 +120,7 @@ class XdpProgram(Resources):
     def devices(self) -> list[str]:
         """The devices that the program is attached to, as far as they are still there: those of the caller's network
         namespace, by the names that they have now."""
-        return names_here(self._devices)
+        return names_here(place for place, attached in self._devices.items() if not attached.is_gone())
 
     def detach(self, dev: str | int | None = None) -> bool:
         """Takes the program off a device, or off all that it is on; False when it is on none of them.
@@ -129,10 +129,11 @@ class XdpProgram(Resources):
         """
         places = list(self._devices) if dev is None else [device(dev)]
         found = [self._devices.pop(place) for place in places if place in self._devices]
+        was_on = any(not attached.is_gone() for attached in found)  # another device may have the number of one
         with ExitStack() as stack:
             for attached in found:
                 stack.callback(attached.undo)
-        return bool(found)
+        return was_on
 
 
 class _Attached(NamedTuple):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from py2bpf import report
-from py2bpf.examples import common
+from py2bpf.examples import common, endings
 from py2bpf.terminal import printable
 
 HOSTILE = {
@@ -32,6 +32,15 @@ def test_tables_show_escapes_and_json_what_is_there(data: bytes, capsys: pytest.
     assert is_harmless(shown) and "\\" in shown
     common.Printer(True, {"comm": 16}).show(comm=common.text(data))
     assert json.loads(capsys.readouterr().out) == {"comm": data.decode("utf-8", "backslashreplace")}
+
+
+@every_text
+def test_what_is_told_beside_the_output(data: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the name of a device, which others choose."""
+    name = data.decode("utf-8", "backslashreplace").replace("\n", " ")
+    endings.tell(f"no device eth0: there is {name}\na second line")
+    told = capsys.readouterr().err
+    assert is_harmless(told.replace("\n", "")) and told.count("\n") == 2
 
 
 @every_text

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 import py2bpf
 from py2bpf.exception import Py2BpfError
 from py2bpf.optional import need
+from py2bpf.terminal import printable
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What asks a tool to end: Ctrl-C, kill, the terminal that was closed."""
@@ -39,10 +40,11 @@ class _Output(io.FileIO):
 
 
 def tell(text: str) -> None:
-    """Prints beside the output, to standard error; there may be none any more."""
+    """Prints beside the output, to standard error; there may be none any more. Names of devices and the like, which
+    others choose, reach no terminal unescaped."""
     with contextlib.suppress(OSError):
         if sys.stderr is not None:
-            print(text, file=sys.stderr, flush=True)
+            print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def fail(message: str) -> NoReturn:

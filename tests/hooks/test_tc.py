@@ -487,7 +487,9 @@ def test_pins_of_a_device_that_is_gone_go_too(wire):
             assert len(pins()) == len(before) + 1
             right.run("ip", "link", "del", "p2bx")
         right.run(*make)
+        assert first.devices == second.devices == []
         second.install("p2bx")
+        assert second.devices == ["p2bx"] and first.devices == []
         assert second.remove() and pins() == before
 
 

@@ -177,12 +177,13 @@ def test_a_device_that_has_the_number_of_one_that_is_gone(wire):
         for _ in range(2):
             right.run(*make)
             program.attach("p2bx", "generic")
-            assert has_xdp(right, "p2bx")
+            assert has_xdp(right, "p2bx") and program.devices == ["p2bx"]
             with pytest.raises(KernelError, match="is on device p2bx already"):
                 program.attach("p2bx", "generic")
             right.run("ip", "link", "del", "p2bx")
         right.run(*make)
-        assert program.detach() and not has_xdp(right, "p2bx")
+        assert program.devices == [] and not has_xdp(right, "p2bx")
+        assert program.detach() is False
 
 
 def test_counting_and_rewriting(wire, traffic):
