@@ -241,10 +241,10 @@ def _pool() -> Pool:
 
 
 def _of_seed(seed: int) -> list[Subject]:
-    made = fuzz.generate(seed)
+    made, pool = fuzz.generate(seed), _pool()  # which compiles programs of its own under the same name
     file = compiled.FILE
     linecache.cache[file] = (len(made.source), None, made.source.splitlines(True), file)
-    names = {**_pool().objects_of(made.hook), **shared.STRUCTS, **compiled.SCALARS, **shared.CONSTANTS, "funcs": funcs}
+    names = {**pool.objects_of(made.hook), **shared.STRUCTS, **compiled.SCALARS, **shared.CONSTANTS, "funcs": funcs}
     codes = [*compiled.preludes(made.source, compiled._CODES), compile(made.source, file, "exec")]
     row = hooks.ROWS[made.hook]
     function = compiled.define(codes, names)
