@@ -64,6 +64,8 @@ a run-time loop."""
 LEAVING_BLOCKS = 2048
 """And one that run-time branches leave also after so many blocks."""
 MAX_BLOCKS = 30_000
+MAX_TRIED = 30_000
+"""Of blocks in all attempts before the last one: each may be worth a try, and together they take minutes."""
 MAX_KEPT = 4_000_000
 """Of objects in all states that wait to be merged: each iteration's lists and dicts are in those of all later ones."""
 MAX_DEPTH = 64
@@ -91,6 +93,7 @@ def evaluate(
     padding = Padding()
     first_error: TranslationError | None = None
     parted = False
+    tried = 0
     for _ in range(MAX_RESTARTS):
         b = Builder(fn.__name__, hook, target)
         b.padding = padding
@@ -104,15 +107,22 @@ def evaluate(
             nevers.tell(registry.compared, program)
             return program
         except Restart:
+            tried += evaluator.blocks
+            if tried > MAX_TRIED:
+                error = evaluator.endless_growth()
+                evaluator.locate(error)
+                raise blame.on_the_user(first_error or error) from None
             evaluator.lose_patience()
             continue
         except TranslationError as error:
             evaluator.locate(error)
+            tried += evaluator.blocks
             # Values that met where they no longer meet made the first error likely, unless apart they are too many.
             if first_error is None or error.final or (parted and not isinstance(error, LimitExceeded)):
                 first_error = error
             parted = evaluator.keep_apart()
-            if error.final or not (parted or evaluator.unroll_instead() or evaluator.unroll_tried()):
+            final = error.final or tried > MAX_TRIED
+            if final or not (parted or evaluator.unroll_instead() or evaluator.unroll_tried()):
                 raise blame.on_the_user(first_error) from first_error.__cause__
         except RecursionError as error:
             if of_a_signal(error):
@@ -318,11 +328,7 @@ class Evaluator:
     ) -> list[tuple[int, Context]]:
         self.blocks += 1
         if self.blocks > MAX_BLOCKS or self.kept > MAX_KEPT:
-            raise LimitExceeded(
-                0,
-                "the program grows without end while its loops are unrolled",
-                hints=("a loop runs at run time if its body needs no constant",),
-            )
+            raise self.endless_growth()
         self.b.span = frame.place(instr.span)
         if instr.op is Op.JUMP:
             return self._nodes(self._goto(frame, context, index, succ[0], state))
@@ -572,6 +578,10 @@ class Evaluator:
         return bool(tried)
 
     # errors
+
+    def endless_growth(self) -> LimitExceeded:
+        return LimitExceeded(0, "the program grows without end while its loops are unrolled",
+                             hints=("a loop runs at run time if its body needs no constant",))  # fmt: skip
 
     def too_deep(self) -> LimitExceeded:
         """The error for what makes the compiler call itself without end."""

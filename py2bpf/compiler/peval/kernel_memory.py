@@ -19,7 +19,7 @@ from ...uapi.helpers import HELPERS
 from ..ir.ops import Op
 from ..ir.types import I64, U64
 from ..ir.values import Value, const
-from . import arith, hints, host, memory, slices
+from . import arith, giants, hints, host, memory, slices
 from .builder import Builder
 from .describe import describe, short
 from .values import NONE, Abstract, Const, KernelRef, Ref, Run, SliceOf
@@ -243,7 +243,7 @@ def _sliced(ev: Evaluator, ref: KernelRef, shape: Items, key: Abstract) -> Abstr
     else:
         chosen = host.run(ev.b, "the slice", _from_the_start, key.obj)
         chosen = range(0) if chosen.start < 0 or chosen.stop < 0 else chosen
-    size = len(chosen) * shape.element.size
+    size = giants.length(chosen) * shape.element.size
     if not isinstance(shape.element, Number) or not 0 < size <= MAX_COPY:
         raise TypeMismatch(
             0,
