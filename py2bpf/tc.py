@@ -182,14 +182,12 @@ class _Program(Resources):
     def devices(self) -> list[str]:
         """The devices that this object was installed on, as far as they are still there: those of the caller's network
         namespace, by the names that they have now."""
-        here = namespace()
-        return names_here(place for place, how in list(self._places.items())
-                          if place.namespace == here and self._is_still_on(place, how))
+        return names_here(self._places, self._is_still_on)
 
-    def _is_still_on(self, place: Device, how: Mechanism) -> bool:
-        """A device that is gone has taken its programs along, and another may have its number."""
+    def _is_still_on(self, place: Device) -> bool:
+        """A device that is gone has taken its programs along."""
         try:
-            return self._is_on(place, how)
+            return self._is_on(place, self._places[place])
         except KernelError as error:
             if error.errno != errno.ENODEV:
                 raise

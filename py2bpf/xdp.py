@@ -120,7 +120,7 @@ class XdpProgram(Resources):
     def devices(self) -> list[str]:
         """The devices that the program is attached to, as far as they are still there: those of the caller's network
         namespace, by the names that they have now."""
-        return names_here(place for place, attached in self._devices.items() if not attached.is_gone())
+        return names_here(self._devices, lambda place: not self._devices[place].is_gone())
 
     def detach(self, dev: str | int | None = None) -> bool:
         """Takes the program off a device, or off all that it is on; False when it is on none of them.

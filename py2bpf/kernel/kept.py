@@ -37,12 +37,15 @@ def keep(place: str, prog_id: int, arrays: Sequence[Handle]) -> None:
             f"the program stays installed when this process ends, and its program array has to: that takes a bpf file "
             f"system at {FOLDER.parent} (call py2bpf.util.ensure_resources()), and {FOLDER} can't be made there",
         ) from error
+    names = [FOLDER / f"{place}_{prog_id}_{next(_numbers)}" for _ in arrays]
     try:
-        for array in arrays:
-            syscalls.obj_pin(FOLDER / f"{place}_{prog_id}_{next(_numbers)}", array)
-            reached.pinned((place, prog_id), [array])
-    except BaseException:
-        let_go(place, prog_id)
+        for name, array in zip(names, arrays, strict=True):
+            syscalls.obj_pin(name, array)
+        reached.pinned((place, prog_id), arrays)
+    except BaseException:  # what was pinned there before stays: the program may be installed
+        for name in names:
+            with contextlib.suppress(OSError):
+                name.unlink()
         raise
 
 

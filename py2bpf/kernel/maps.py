@@ -14,10 +14,8 @@ from ..given import shown
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapType, Update
 from ..uapi.operations import Operation, full
-from . import core, kept, syscalls
+from . import core, syscalls
 from .handles import Handle
-from .links import prog_info
-from .reached import Reach
 
 Chunk = tuple[memoryview, memoryview, int]
 Room = Callable[[int], tuple[memoryview, memoryview]]
@@ -43,6 +41,8 @@ class KernelMap:
             spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, what=what)
         self._can_take = True
         if spec.kind == MapType.PROG_ARRAY:
+            from .reached import Reach
+
             self.handle.reach = Reach(spec.max_entries)
 
     @property
@@ -142,9 +142,12 @@ class KernelMap:
         arrays, reach = getattr(program, "arrays", ()), self.handle.reach
         if not arrays or reach is None:
             return
-        new = reach.hold(prog_info(program.handle).id, arrays, self._programs)
-        for place in reach.places:
-            kept.keep(*place, new)
+        from . import kept
+        from .links import prog_info
+
+        reach.hold(prog_info(program.handle).id, arrays, self._programs)
+        for place in list(reach.places):
+            kept.keep(*place, reach.arrays)
 
     def _programs(self) -> set[int]:
         """The ids of the programs in a program array."""

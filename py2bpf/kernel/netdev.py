@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -73,12 +73,13 @@ def device_name(index: int) -> str:
         return str(index)
 
 
-def names_here(devices: Iterable[Device]) -> list[str]:
-    """The names of those of the caller's network namespace that are still there."""
+def names_here(devices: Iterable[Device], is_on: Callable[[Device], bool]) -> list[str]:
+    """The names of those of the caller's network namespace that are still there, and that something is on: another
+    device may have the number of one that is gone."""
     here, found = namespace(), []
-    for each in devices:
-        with suppress(OSError):
-            if each.namespace == here:
+    for each in list(devices):
+        if each.namespace == here and is_on(each):
+            with suppress(OSError):
                 found.append(socket.if_indextoname(each.number))
     return found
 

@@ -30,18 +30,17 @@ class Reach:
     def arrays(self) -> list[Handle]:
         return [each for held in self._held.values() for each in held]
 
-    def hold(self, prog_id: int, arrays: Iterable[Handle], present: Callable[[], Collection[int]]) -> list[Handle]:
+    def hold(self, prog_id: int, arrays: Iterable[Handle], present: Callable[[], Collection[int]]) -> None:
         """Holds the arrays of a program that is about to be put into this one; ``present`` tells which programs are in
-        it, of which no more are held than there is room for. Gives what is new here."""
-        if len(self._held) >= self._room and prog_id not in self._held:
+        it, of which no more are held than there is room for."""
+        if prog_id in self._held:
+            return
+        if len(self._held) >= self._room:
             there = present()
             for gone in [each for each in self._held if each not in there]:
                 for handle in self._held.pop(gone):
                     handle.close()
-        if prog_id not in self._held:
-            self._held[prog_id] = [each.copy() for each in arrays if each.reach is not self]
-            return self._held[prog_id]
-        return []
+        self._held[prog_id] = [each.copy() for each in arrays if each.reach is not self]
 
 
 _pinned: Final[dict[Place, weakref.WeakSet[Reach]]] = {}

@@ -394,15 +394,7 @@ if not {first}:
 @pytest.mark.parametrize("first", [False, True], ids=["filled before", "filled while installed"])
 def test_tail_calls_of_tail_calls_go_on_when_the_process_ends(wire, traffic, mechanism, first):
     """The second array is one that the installed program does not name itself."""
-    _left, right = wire
-    before = pins()
-    code = NESTED.format(folder=str(Path(__file__).parent), device=right.device, mechanism=mechanism, first=first)
-    with right.inside():
-        subprocess.run([sys.executable, "-c", code], check=True)
-        assert traffic.is_dropped(b"bad") and traffic.passes(b"good")
-        assert len(pins()) == len(before) + 2
-        assert tc.clear_ingress_filter(right.device) == 1
-    assert pins() == before and traffic.passes(b"bad")
+    go_on_when_the_process_ends(wire, traffic, NESTED, 2, mechanism=mechanism, first=first)
 
 
 def test_tail_calls_of_tail_calls_while_the_other_objects_are_closed():
@@ -439,7 +431,7 @@ def test_an_array_holds_no_more_than_there_is_room_for():
         assert len(os.listdir("/proc/self/fd")) <= before + 3
 
 
-def test_a_pinned_program_has_its_arrays(tmp_path):
+def test_a_pinned_program_has_its_arrays():
     """In a process that opens the pin when the one that made it is gone."""
     path = Path("/sys/fs/bpf") / f"py2bpf_test_{os.getpid()}"
     code = (
@@ -465,13 +457,18 @@ def pins():
 
 def test_tail_calls_go_on_when_the_process_ends(wire, traffic, mechanism):
     """Or everything would pass."""
+    go_on_when_the_process_ends(wire, traffic, INSTALLING, 1, mechanism=mechanism)
+
+
+def go_on_when_the_process_ends(wire, traffic, code, arrays, **options):
+    """Runs the code, which installs; afterwards so many arrays are pinned, until the program is taken off."""
     _left, right = wire
     before = pins()
-    code = INSTALLING.format(folder=str(Path(__file__).parent), device=right.device, mechanism=mechanism)
     with right.inside():
+        code = code.format(folder=str(Path(__file__).parent), device=right.device, **options)
         subprocess.run([sys.executable, "-c", code], check=True)
         assert traffic.is_dropped(b"bad") and traffic.passes(b"good")
-        assert len(pins()) == len(before) + 1
+        assert len(pins()) == len(before) + arrays
         assert tc.clear_ingress_filter(right.device) == 1
     assert pins() == before and traffic.passes(b"bad")
 

@@ -50,6 +50,8 @@ def campaign_of(name: str) -> Campaign:
     return CAMPAIGNS.get(name) or Campaign("", name)
 
 
+KEPT_APART = 500
+"""A descriptor from here on is none of those that rounds close by chance."""
 REJECTED = "rejected by the verifier"
 
 CAMPAIGNS = {

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from campaigns import Outcome, campaign_of
+from campaigns import KEPT_APART, Outcome, campaign_of
 
 SECONDS = 10
 """Of processor time that a round may take."""
@@ -40,8 +40,6 @@ MEMORY = 1 << 30
 """Bytes that may be had beyond what is there when the rounds begin."""
 FORGET = 384 << 20
 """Bytes in use from which on a round's leavings are collected."""
-KEPT_APART = 500
-"""A descriptor from here on is none of those that rounds close by chance."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -198,14 +196,14 @@ def _note(about: Any) -> None:
         _ignored.append("".join(traceback.format_exception(about.exc_type, value, about.exc_traceback)))
 
 
-def _resident() -> int:
-    """Bytes of memory in use."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def _memory() -> tuple[int, int]:
+    """Bytes of address space, and those that are in use."""
+    pages = Path("/proc/self/statm").read_text().split()
+    return int(pages[0]) * resource.getpagesize(), int(pages[1]) * resource.getpagesize()
 
 
 def _limit_memory() -> None:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    room = pages * resource.getpagesize() + MEMORY
+    room = _memory()[0] + MEMORY
     if not os.environ.get("LD_PRELOAD"):  # sanitizers map terabytes
         resource.setrlimit(resource.RLIMIT_AS, (room, room))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -226,7 +224,7 @@ def _play(campaign: str, seed: int, step: int, seconds: float, rounds: int) -> I
         if _ignored:
             outcome = Outcome(outcome.kind, "\n".join([outcome.fault, *_ignored]))
             _ignored.clear()
-        if _resident() > FORGET:  # what a round leaves in cycles is not the next one's
+        if _memory()[1] > FORGET:  # what a round leaves in cycles is not the next one's
             gc.collect()
         yield ["ends", seed, *outcome]
         seed, played = seed + step, played + 1

@@ -15,7 +15,7 @@ import types
 import warnings
 from pathlib import Path
 
-from campaigns import REJECTED, Outcome, Round
+from campaigns import KEPT_APART, REJECTED, Outcome, Round
 from corpus import Corpus, Subject
 from function_mutants import Mutator, as_def
 
@@ -28,8 +28,6 @@ from py2bpf.uapi.prog_types import HOOKS
 CHANGES = ([1, 2, 3, 5], [6, 3, 2, 1])
 """How many changes a mutant has, and how often."""
 TRIES = 30
-KEPT_APART = 500
-"""A descriptor from here on is none of those that mutants close."""
 PATIENCE = 4.0
 """Seconds of processor time after which it is looked at who runs."""
 LIBRARY = str(Path(vm.__file__).parents[1])

@@ -25,6 +25,8 @@ Tests = tuple[Value, "Tests"] | None
 """The conditions tested on the way to a place, the last one first."""
 Table = dict[Any, tuple[Value, Tests]]
 """Where a result is had, and what had been tested there."""
+Changes = list[tuple[Any, tuple[Value, Tests] | None]]
+"""What keys of the table meant before."""
 
 
 def run(fn: Function) -> None:
@@ -34,7 +36,7 @@ def run(fn: Function) -> None:
     new: dict[Value, Value] = {}
     table: Table = {}
     waiting: list[tuple[Block | None, Tests]] = [(fn.blocks[0], None)]
-    changes: list[list[tuple[Any, tuple[Value, Tests] | None]]] = []
+    changes: list[Changes] = []
     while waiting:
         block, tests = waiting.pop()
         if block is None:
@@ -48,8 +50,7 @@ def run(fn: Function) -> None:
 
 
 def _walk(
-    block: Block, tests: Tests, table: Table, changed: list[tuple[Any, tuple[Value, Tests] | None]],
-    new: dict[Value, Value], indices: set[Value],
+    block: Block, tests: Tests, table: Table, changed: Changes, new: dict[Value, Value], indices: set[Value],
 ) -> Tests:  # fmt: skip
     """Goes through a block; gives the conditions tested at its end."""
     kept = []
@@ -74,7 +75,7 @@ def _walk(
     return tests
 
 
-def _take_back(table: Table, changed: list[tuple[Any, tuple[Value, Tests] | None]]) -> None:
+def _take_back(table: Table, changed: Changes) -> None:
     for key, before in reversed(changed):
         if before is None:
             del table[key]
