@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from layouts import function
 
-from py2bpf.datastructures import ArrayMap
+from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.prog import create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.uapi.prog_types import ProgType
@@ -44,6 +44,43 @@ def test_each_stored_choice_takes_a_few_steps(kind: Any, form: str) -> None:
         def prog(skb: Any) -> Any:
             out = array()
             body(source[0], out)
+            results[0] = out
+
+        with create_prog(ProgType.SOCKET_FILTER, SK_BUFF, prog) as loaded:
+            loaded.test_run(bytes(64))
+            assert list(results[0]) == list(expected)
+            assert loaded.info.verified_insns < STEPS
+
+
+LOOKED_UP = [
+    "m[{i}] > 5", "m[{i}] == 5", "bool(m.get({i}))", "m.get({i}) is None", "m.get({i}, 3) > 5", "m.get({i}) or 9",
+    "{i} in m", "bool(m[{i}])", "m[{i}] and 7", "m.get({i}, m[{j}])", "not m.get({i})", "m.get({i}) == 5",
+]  # fmt: skip
+
+
+class _Zeros(dict[int, int]):
+    """As maps: 0 for what is missing."""
+
+    def __missing__(self, key: int) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("form", LOOKED_UP)
+@pytest.mark.parametrize("kind", [ctypes.c_uint8, ctypes.c_int32, ctypes.c_uint64], ids=lambda kind: kind.__name__)
+def test_each_stored_look_up_takes_a_few_steps(kind: Any, form: str) -> None:
+    """Where the key may be missing, what stands for its number is no reason to walk on twice."""
+    lines = (f"    out[{i}] = {form.format(i=i, j=(i + 1) % COUNT)}\n" for i in range(COUNT))
+    body = function("def body(m, out):\n" + "".join(lines))
+    array = kind * COUNT
+    expected = array()
+    with HashMap(ctypes.c_uint32, ctypes.c_uint32, 64) as looked_up, ArrayMap(array, 1) as results:
+        for key in range(0, COUNT, 2):
+            looked_up[key] = NUMBERS[key]
+        body(_Zeros(looked_up.items()), expected)
+
+        def prog(skb: Any) -> Any:
+            out = array()
+            body(looked_up, out)
             results[0] = out
 
         with create_prog(ProgType.SOCKET_FILTER, SK_BUFF, prog) as loaded:

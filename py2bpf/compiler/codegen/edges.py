@@ -12,18 +12,30 @@ from ..ir.values import Block, Function, Value
 
 
 def split_critical(fn: Function) -> None:
-    """Puts an empty block on every critical edge into a block with phis."""
+    """Puts an empty block on every critical edge into a block with phis.
+
+    One that brings constants stands before its target, where that lets the other way be the next block: the verifier
+    walks on there first. What it has then seen holds of any number, and so of the constant, which it need not follow
+    again.
+    """
     _share_constants(fn)
-    blocks: list[Block] = []
-    for block in fn.blocks:
-        blocks.append(block)
-        succs = block.succs
-        if len(succs) < 2:
-            continue
-        for succ in dict.fromkeys(succs):
+    index = {block: i for i, block in enumerate(fn.blocks)}
+    before: dict[Block, list[Block]] = {}
+    behind: dict[Block, list[Block]] = {}
+    for i, block in enumerate(fn.blocks):
+        succs = dict.fromkeys(block.succs)
+        for succ in succs if len(block.succs) > 1 else ():
             if succ.phis:
-                blocks.append(_split(block, succ))
-    fn.blocks = blocks
+                other = any(index[each] == i + 1 for each in succs if each is not succ)
+                last = other and index[succ] > i + 1 and _brings_constants(block, succ)
+                places = before.setdefault(succ, []) if last else behind.setdefault(block, [])
+                places.append(_split(block, succ))
+    fn.blocks = [each for block in fn.blocks for each in (*before.get(block, ()), block, *behind.get(block, ()))]
+
+
+def _brings_constants(block: Block, succ: Block) -> bool:
+    at = succ.preds.index(block)
+    return all(phi.args[at].op is Op.CONST for phi in succ.phis)
 
 
 def _share_constants(fn: Function) -> None:

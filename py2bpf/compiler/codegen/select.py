@@ -82,6 +82,7 @@ class Selector:
         self.registers: dict[Value, int] = {}
         self.out: list[Machine] = []
         self.span: Span | None = None
+        self.unless = False  # whether the block's branch goes away where its condition doesn't hold
         self.labels = 0
         self.uses: dict[Value, int] = {}
         self.plain_uses: dict[Value, int] = {}
@@ -138,14 +139,18 @@ class Selector:
         inner = value.op in (Op.AND, Op.OR) and depth > 0
         return inner and all(INFO[arg.op].compare or self._is_tree(arg, depth - 1) for arg in value.args)
 
+    def _takes_several_jumps(self, end: Value) -> bool:
+        return end.op is Op.BRANCH and self._is_condition(end.args[0])
+
     def run(self) -> Selection:
-        for block in self.fn.blocks:
-            self._block(block)
+        for block, following in zip(self.fn.blocks, (*self.fn.blocks[1:], None), strict=True):
+            self._block(block, following)
         self.result.registers = max(self.result.registers, VIRTUAL)
         return self.result
 
-    def _block(self, block: Block) -> None:
+    def _block(self, block: Block, following: Block | None) -> None:
         code = MachineBlock(block, self.depths[block])
+        self.unless = self._takes_several_jumps(block.end) and block.succs[0] is following
         self.wide: dict[int, int] = {}
         self.result.blocks.append(code)
         self.out = code.code
@@ -163,7 +168,7 @@ class Selector:
         if end.op is Op.JUMP:
             code.next = end.attr[0]
         elif end.op is Op.BRANCH:
-            code.next = end.attr[1]
+            code.next = end.attr[not self.unless]
         elif end.op is Op.EXIT:
             code.next = self._exit_label(end)
 
@@ -645,7 +650,10 @@ class Selector:
         """The block's ``next`` says it."""
 
     def branch(self, value: Value) -> None:
-        self.jump_if(value.args[0], value.attr[0])
+        if self.unless:
+            self.jump_unless(value.args[0], value.attr[1])
+        else:
+            self.jump_if(value.args[0], value.attr[0])
 
     def ret(self, value: Value) -> None:
         self.into(0, value.args[0])
