@@ -136,7 +136,7 @@ class _Program(Resources):
         if self._kept is None:
             self._kept = _known[self._id] = prog.copy()
         pins = _pins(index, self._side, how)
-        self._keep(pins, index, how)
+        self._keep(pins)
         try:
             if how == "tcx":
                 tcx_attach(index, self._side.tcx, prog)
@@ -149,16 +149,11 @@ class _Program(Resources):
             kept.let_go(pins, self._id)
             raise
 
-    def _keep(self, pins: str, index: int, how: Mechanism) -> None:
+    def _keep(self, pins: str) -> None:
         """Pins the program arrays, or every tail call would let the packet pass once this process ends."""
-        if not self.prog.arrays:
-            return
-        if how == "tcx":
-            there = {entry.prog_id for entry in tcx_query(index, self._side.tcx) or ()}
-        else:
-            there = {found.prog_id for found in clsact.filters(index, self._side.parent)}
-        kept.sweep(pins, there)
-        kept.keep(pins, self._id, self.prog.arrays)
+        if self.prog.arrays:
+            kept.sweep()
+            kept.keep(pins, self._id, self.prog.arrays)
 
     def _is_on(self, place: Device, how: Mechanism) -> bool:
         if any(entry.prog_id == self._id for entry in tcx_query(place.number, self._side.tcx) or ()):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ..exception import KernelError
-from . import reached, syscalls
+from . import links, reached, syscalls
 from .handles import Handle
 
 FOLDER: Final = Path("/sys/fs/bpf/py2bpf")
@@ -55,18 +55,32 @@ def let_go(place: str, prog_id: int) -> None:
     _unpin(lambda found, number: (found, number) == (place, prog_id))
 
 
-def sweep(place: str, there: set[int]) -> None:
-    """Removes the pins of all programs but those that are at the place: a device takes its programs along when it
-    goes."""
-    reached.let_go_others(place, there)
-    _unpin(lambda found, number: found == place and number not in there)
+def sweep() -> None:
+    """Removes the pins of programs that are no more: a device takes its programs along when it goes. One that moves to
+    another namespace does not, so that the place tells nothing. Only CAP_SYS_ADMIN may ask for others' programs;
+    without it their pins stay."""
+    gone = {number for _place, number in map(_owner, _names()) if number is not None and links.is_gone(number)}
+    reached.let_go_all(gone)
+    _unpin(lambda _place, number: number in gone)
 
 
 def _unpin(wanted: Callable[[str, int], bool]) -> None:
-    with contextlib.suppress(OSError):  # there is no folder, or nothing that this user may see
-        for name in os.listdir(FOLDER):
-            place, _, rest = name.partition("_")
-            prog_id = rest.partition("_")[0]
-            if prog_id.isdecimal() and wanted(place, int(prog_id)):
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(FOLDER / name)
+    for name in _names():
+        place, number = _owner(name)
+        if number is not None and wanted(place, number):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(FOLDER / name)
+
+
+def _names() -> list[str]:
+    try:
+        return os.listdir(FOLDER)
+    except OSError:  # there is no folder, or nothing that this user may see
+        return []
+
+
+def _owner(name: str) -> tuple[str, int | None]:
+    """The place and the program's id that a pin's name tells; no id where the pin isn't ours."""
+    place, _, rest = name.partition("_")
+    number = rest.partition("_")[0]
+    return place, int(number) if number.isdecimal() else None

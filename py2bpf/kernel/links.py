@@ -112,6 +112,13 @@ def prog_by_id(number: int) -> Handle | None:
     return made
 
 
+def is_gone(number: int) -> bool:
+    """Whether no program has that id any more, as far as this process may ask (CAP_SYS_ADMIN)."""
+    made = Handle(f"program {number}")
+    with made:
+        return core.bpf_make(made, _PROG_GET_FD_BY_ID, bytearray(_BY_ID.pack(number, 0, 0))) == -errno.ENOENT
+
+
 def link_perf_event(event: Handle, prog: Handle) -> Handle | None:
     """Links a program to a perf event, or None where the kernel refuses so (no such links before Linux 5.15)."""
     cookie = bytes(8)

@@ -73,7 +73,7 @@ def let_go(place: Place) -> None:
         reach.places.discard(place)
 
 
-def let_go_others(name: str, there: Collection[int]) -> None:
-    """Notes that of all programs at a place only these are there."""
-    for place in [each for each in _pinned if each[0] == name and each[1] not in there]:
+def let_go_all(gone: Collection[int]) -> None:
+    """Notes that these programs are installed nowhere."""
+    for place in [each for each in _pinned if each[1] in gone]:
         let_go(place)

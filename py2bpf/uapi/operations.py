@@ -87,10 +87,10 @@ NEEDS: Final[dict[Operation, Need]] = {
     Operation.OPEN_PACKET_SOCKET: Need("sockets that see a whole device (AF_PACKET)", (C.NET_RAW,)),
     Operation.ATTACH_XDP: Need("attaching XDP programs"),
     Operation.ATTACH_XDP_BY_NETLINK: Need("attaching XDP programs before Linux 5.9", (C.NET_ADMIN,)),
-    Operation.ATTACH_TC: Need("installing in traffic control, and removing it in the same process", (C.NET_ADMIN,)),
+    Operation.ATTACH_TC: Need("installing in traffic control, and removing it by the same object", (C.NET_ADMIN,)),
     Operation.ATTACH_TO_QDISC: Need("the same before Linux 6.6 (clsact)", (C.NET_ADMIN,)),
     Operation.FIND_PROGRAM: Need(
-        "removing what other processes installed in traffic control, since Linux 6.6", (C.SYS_ADMIN, C.NET_ADMIN)
+        "removing what else py2bpf installed in traffic control, since Linux 6.6", (C.SYS_ADMIN, C.NET_ADMIN)
     ),
     Operation.PIN: Need("pinning, where the bpf file system lets one write"),
     Operation.OPEN_PIN: Need("opening what is pinned, where its mode lets one read and write"),
