@@ -112,7 +112,7 @@ class VerifierError(KernelError):
 
     ``log`` is the verifier's whole log. ``span``, ``line`` and ``column`` point at the Python expression
     that the refused instruction came from (None where the log names none). ``gave_up``: nothing was found wrong, but
-    the program takes more steps than the verifier goes.
+    the program takes more steps than the verifier goes, or it ran into a mistake of its own (EFAULT).
     """
 
     def __init__(self, errno: int, msg: str, log: str, span: Span | None = None, gave_up: bool = False) -> None:

@@ -144,8 +144,7 @@ def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) ->
     what = f"the kernel refused to load {spec.name}, a {spec.hook.name} program"
     verdict = verifier.parse(loaded.log)
     loop = _last_loop(spec)
-    gave_up = error in _GAVE_UP and loop is not None
-    if not verdict.reason and not gave_up:
+    if not verdict.reason and (error not in _GAVE_UP or loop is None):
         return core.failure(error, what, loading(spec.hook.prog_type))
     hint = verifier.hint(verdict.reason, loop is not None)
     span = (loop if hint else None) if verdict.insn is None else _span_at(spec, slot_of, verdict.insn)
@@ -157,7 +156,10 @@ def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) ->
     advice += f" The kernel's advice: {verdict.suggestion}" if verdict.suggestion else ""
     cut = " (the log was too long to be kept whole)" if loaded.truncated else ""
     said = reason.rstrip(".") if hint else reason
-    return VerifierError(error, f"{what}: {said}{cut}{advice}", loaded.log, span, gave_up=bool(hint))
+    if error == errno.EFAULT:
+        advice = f"{advice}. This is a mistake of the kernel's verifier: write the code around that line another way"
+    gave_up = bool(hint) or error == errno.EFAULT
+    return VerifierError(error, f"{what}: {said}{cut}{advice}", loaded.log, span, gave_up=gave_up)
 
 
 def _last_loop(spec: ProgramSpec) -> Span | None:

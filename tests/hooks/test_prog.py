@@ -15,6 +15,7 @@ import pytest
 from py2bpf import Global, prog, socket_filter, tc, vm
 from py2bpf.datastructures import ArrayMap, HashMap, LruHashMap, ProgArray, RingBuffer
 from py2bpf.exception import DataTypeError, KernelError, PossiblyNone, Py2BpfError, VerifierError
+from py2bpf.kernel import core
 from py2bpf.prog import ProgType, compile_prog, create_prog, load_spec
 from py2bpf.socket_filter import SocketFilter
 from py2bpf.spec import ProgramSpec, Target
@@ -78,6 +79,32 @@ def test_where_the_verifier_gives_up_at_branches_arithmetic_chooses(monkeypatch:
                 create_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, fn)
             assert [any(str(insn).startswith("if") for insn in spec.code) for spec in seen] == jumps
             seen.clear()
+
+
+BUG = """\
+101: (85) call bpf_map_update_elem#2          ; R0=scalar() refs=6
+102: (15) if r0 == 0x0 goto pc+4
+verifier bug: backtracking call unexpected regs 3c2
+processed 592 insns (limit 1000000) max_states_per_insn 4 total_states 39 peak_states 40 mark_read 0
+"""
+"""What Linux 6.16 to 6.18 write of some loops that their iterators run; older kernels, "BUG regs 3c2"."""
+
+
+@pytest.mark.kernel
+def test_a_mistake_of_the_verifier_is_gone_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or told as what it is."""
+    real, refused = core.prog_load, [True, False]
+
+    def load(made: Any, prog_type: int, code: Any, *others: Any) -> Any:
+        bad = refused[0] if code.kfuncs else refused[1]
+        return core.LoadResult(-errno.EFAULT, BUG, False) if bad else real(made, prog_type, code, *others)
+
+    monkeypatch.setattr(core, "prog_load", load)
+    with create_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, loop) as made:
+        assert made.spec.functions and not made.spec.kfuncs
+    refused[1] = True
+    with pytest.raises(VerifierError, match=r"unexpected regs 3c2\. This is a mistake of the kernel's verifier: write"):
+        create_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, loop)
 
 
 def test_warns_once_of_what_is_compiled_twice(monkeypatch: pytest.MonkeyPatch) -> None:
