@@ -67,7 +67,8 @@ class Sums:
         sums = core.sum_cpus(values, n, self._values.cpus, self._values.stride, self._fields)
         if isinstance(sums, int):
             one = self._values.decode(values, sums * self._values.size)
-            raise TooLarge(sums, f"the sum of all CPUs' {self._item.name} doesn't fit 64 bits: {list(one)!r}")
+            raise TooLarge(sums, f"the sum of all CPUs' {self._item.name} doesn't fit 64 bits: "
+                           f"{[_told(each) for each in one]}")
         return sums
 
     def decode(self, sums: Buffer, n: int) -> list[Any]:
@@ -86,6 +87,14 @@ class Sums:
             return self._item.decode(self._item.encode(whole))
         except DataRangeError as error:
             raise TooLarge(at, f"the sum of all CPUs' {self._item.name} doesn't fit it: {error}") from None
+
+
+def _told(value: Any) -> Any:
+    """An object as messages have it."""
+    if isinstance(value, ctypes.Structure):
+        names = [name for kind in reversed(type(value).__mro__) for name, *_ in kind.__dict__.get("_fields_", ())]
+        return {name: _told(getattr(value, name)) for name in names}
+    return [_told(each) for each in value] if isinstance(value, ctypes.Array) else value
 
 
 def _fields(codec: Codec, offset: int) -> Iterator[NumberField]:

@@ -11,6 +11,8 @@ import ctypes
 from collections.abc import Iterable
 from typing import Any, Final
 
+from .. import padding
+
 _CONTENT: Final = bytes.__basicsize__ - 1
 """Where the characters of CPython's bytes are: at the end, before a NUL."""
 
@@ -39,6 +41,18 @@ class Text(bytes):
     def value(self) -> bytes:
         found: bytes = self.array.value
         return found
+
+    @value.setter
+    def value(self, text: bytes) -> None:
+        self.array.value = text
+        padding.end_text(self.array, 0, len(self.array), text)
+        refresh(self.live)
+
+    def _set_raw(self, content: bytes) -> None:
+        self.array.raw = content
+        refresh(self.live)
+
+    raw = property(fset=_set_raw, doc="What programs can assign, and not read.")
 
     def __bytes__(self) -> bytes:
         return self.value

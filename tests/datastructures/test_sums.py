@@ -87,6 +87,17 @@ def test_any_integers(ctype: Any, rows: list[list[int]]) -> None:
                     use()
 
 
+def test_a_sum_that_is_too_large_shows_the_fields() -> None:
+    class Traffic(Structure):
+        _fields_ = [("packets", c_uint64), ("sizes", c_uint16 * 2)]
+
+    with PerCpuHashMap(c_uint32, Traffic, 4) as m:
+        m[1] = [Traffic(2**63, (1, 2))] * CPUS
+        if CPUS > 1:
+            with pytest.raises(DataRangeError, match=r"\[\{'packets': 9223372036854775808, 'sizes': \[1, 2\]\}"):
+                m.sums()
+
+
 @pytest.mark.parametrize("ctype", [c_float, c_double, c_double.__ctype_be__])
 def test_floats(ctype: Any) -> None:
     with PerCpuHashMap(c_uint32, ctype, 16) as m:

@@ -46,6 +46,23 @@ def backend(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
+def test_a_maps_text_is_assigned_to_itself(both: Callable[..., Any]) -> None:
+    """By the names that arrays of chars have in ctypes."""
+    with HashMap(c_uint32, Name, 8) as m:
+        m.update({1: b"abcdefgh", 2: b"abcdefgh"})
+
+        def program(skb: Any) -> int:
+            whole, text = m.get(1), m.get(2)
+            if whole is None or text is None:
+                return 99
+            whole.raw = b"q1234567"
+            text.value = b"xy"
+            return (whole[7] << 16) + (text[1] << 8) + text[2]
+
+        assert both(program).retval == (ord("7") << 16) + (ord("y") << 8)
+        assert m[1] == b"q1234567" and m[2] == b"xy"
+
+
 def test_a_maps_text_is_assigned_to_fields(both: Callable[..., Any]) -> None:
     with HashMap(c_uint32, Name, 8) as m, HashMap(c_uint32, Record, 8) as records, HashMap(c_uint32, Row, 8) as rows:
         m.update({1: b"abcd", 2: b"abcdefgh"})
