@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -107,14 +107,29 @@ class XdpProgram(Resources):
         if place in self._devices:
             if not self._devices[place].is_gone():
                 raise KernelError(errno.EBUSY, f"{self!r} is on device {name} already: detach() it first")
-            self._devices.pop(place).undo()  # of a device that is no more; another has its number
+            self._take_off(place)  # of a device that is no more; another has its number
         try:
-            self._devices[place] = _attach(prog, place, flags)
-        except KernelError as error:
-            if error.errno not in _TAKEN:
+            self._attach(prog, place, flags)
+        except BaseException as error:  # also of a signal handler, behind the system call
+            if place in self._devices:
+                with suppress(KernelError):
+                    self._take_off(place)
+            if not isinstance(error, KernelError) or error.errno not in _TAKEN:
                 raise
             what = f"device {name} has an XDP program already, and one is all that it can have"
             raise KernelError(error.errno, what) from error
+
+    def _attach(self, prog: Handle, place: Device, flags: int) -> None:
+        """By a link, or by netlink where links aren't known, which says why both fail."""
+        try:
+            link = syscalls.link_create(prog, place.number, AttachType.XDP, flags, what="the XDP link")
+            self._devices[place] = _Attached(link.close, lambda: link.closed or device_of_xdp_link(link) == 0)
+            return
+        except KernelError as error:
+            if error.errno in (*_TAKEN, errno.EPERM):
+                raise
+        self._devices[place] = _Attached(lambda: _detach_by_netlink(prog, place, flags), lambda: False)
+        xdp_netlink.attach(place.number, prog, flags)
 
     @property
     def devices(self) -> list[str]:
@@ -128,12 +143,19 @@ class XdpProgram(Resources):
         Of several network namespaces ``dev`` is one of the caller's, where the program must have been attached.
         """
         places = list(self._devices) if dev is None else [device(dev)]
-        found = [self._devices.pop(place) for place in places if place in self._devices]
-        was_on = any(not attached.is_gone() for attached in found)  # another device may have the number of one
+        found = [place for place in places if place in self._devices]
+        was_on = any(not self._devices[place].is_gone() for place in found)  # another device may have the number of one
         with ExitStack() as stack:
-            for attached in found:
-                stack.callback(attached.undo)
+            for place in found:
+                stack.callback(self._take_off, place)
         return was_on
+
+    def _take_off(self, place: Device) -> None:
+        """Forgets the place when the program is no longer there: a signal's handler may raise before."""
+        attached = self._devices.get(place)
+        if attached is not None:
+            attached.undo()
+            self._devices.pop(place, None)
 
 
 class _Attached(NamedTuple):
@@ -153,25 +175,12 @@ def _flags(mode: XdpMode | str | None) -> int:
         raise DataTypeError(f"mode is one of {modes}, or None, not {shown(mode)}") from None
 
 
-def _attach(prog: Handle, place: Device, flags: int) -> _Attached:
-    """Attaches the program. Netlink is asked where links aren't known, and says why both fail."""
-    index = place.number
+def _detach_by_netlink(prog: Handle, place: Device, flags: int) -> None:
+    if namespace() != place.namespace:
+        raise KernelError(errno.ENODEV, f"the program stays on device number {place.number} of another network "
+                          "namespace: detach() it there")
     try:
-        link = syscalls.link_create(prog, index, AttachType.XDP, flags, what="the XDP link")
-        return _Attached(link.close, lambda: device_of_xdp_link(link) == 0)
+        xdp_netlink.detach(place.number, prog, flags)
     except KernelError as error:
-        if error.errno in (*_TAKEN, errno.EPERM):
+        if error.errno not in _GONE:
             raise
-    xdp_netlink.attach(index, prog, flags)
-
-    def undo() -> None:
-        if namespace() != place.namespace:
-            raise KernelError(errno.ENODEV, f"the program stays on device number {index} of another network namespace: "
-                              "detach() it there")
-        try:
-            xdp_netlink.detach(index, prog, flags)
-        except KernelError as error:
-            if error.errno not in _GONE:
-                raise
-
-    return _Attached(undo, lambda: False)

@@ -6,10 +6,12 @@ Others' filters and the qdisc itself, which others may use, are never removed. S
 
 from __future__ import annotations
 
+import _thread
 import errno
 import socket
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple, TypeVar
 
 from ..exception import KernelError
 from ..optional import need
@@ -18,6 +20,7 @@ from ..uapi.tc import CLSACT_HANDLE, CLSACT_PARENT
 from . import netlink
 from .handles import Handle
 
+T = TypeVar("T")
 PRIORITIES: Final = range(0xB900, 0xBA00)
 """The preferences of our filters, the kernel's order: one each, since among equals it would ask the newest first."""
 
@@ -61,6 +64,31 @@ def _tcmsg(data: bytes | None = None) -> Any:
     return message
 
 
+def _apart(work: Callable[[], T]) -> T:
+    """In a thread of its own, where no handler of signals runs: what one raises within pyroute2 comes out as an error
+    of pyroute2's, or never."""
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    found: list[T] = []
+    errors: list[BaseException] = []
+    ended = _thread.allocate_lock()
+    ended.acquire()
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except BaseException as error:  # noqa: BLE001 - the caller's
+            errors.append(error)
+        finally:
+            ended.release()
+
+    _thread.start_new_thread(run, ())  # a Thread's own locks don't bear what handlers raise
+    ended.acquire()
+    if errors:
+        raise errors[0]
+    return found[0]
+
+
 def _message(
     ifindex: int, parent: int, handle: int, priority: int = 0, kind: str = "", options: dict[str, Any] | None = None
 ) -> Any:
@@ -74,7 +102,7 @@ def _message(
 
 
 def _ask(kind: int, flags: int, message: Any, what: str) -> list[bytes]:
-    message.encode()
+    _apart(message.encode)
     body = bytes(message.data)[netlink.HEADER_SIZE :]
     return netlink.ask(kind, flags, body, what, Operation.ATTACH_TO_QDISC)
 
@@ -99,7 +127,8 @@ def _ensure_qdisc(ifindex: int) -> None:
 def filters(ifindex: int, parent: int) -> list[Filter]:
     """Our filters at a place of a device. Raises KernelError, and ImportError without pyroute2."""
     what = f"asking for the filters of device {ifindex}"
-    return list(_ours(_ask(_RTM_GETTFILTER, netlink.DUMP, _message(ifindex, parent, 0), what)))
+    answer = _ask(_RTM_GETTFILTER, netlink.DUMP, _message(ifindex, parent, 0), what)
+    return _apart(lambda: list(_ours(answer)))
 
 
 def _ours(found: Iterable[bytes]) -> Iterator[Filter]:
