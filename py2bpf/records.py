@@ -237,7 +237,7 @@ def _limits(ctype: Any, bits: int) -> tuple[int, int] | None:
     return (-(1 << bits - 1), (1 << bits - 1) - 1) if codec.signed else (0, (1 << bits) - 1)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1024)
 def _fields(ctype: Any) -> dict[str, tuple[Any, int, tuple[int, int] | None]]:
     """By name the type of each field, its bits (0 where it is none of bits) and its limits."""
     return {name: (field, *(bits or [0]), _limits(field, *(bits or [0]))) for name, field, *bits in _rows(ctype)}

@@ -80,31 +80,57 @@ def _hints(guard: Value) -> tuple[str, ...]:
 
 
 _SEES_SIGN: Final = frozenset({Op.FLOORDIV, Op.MOD, Op.RSHIFT})
+_PASSES_ON: Final = frozenset({Op.ADD, Op.SUB, Op.MUL, Op.NEG, Op.OR, Op.XOR, Op.LSHIFT, Op.SELECT, Op.PHI})
+"""What makes a huge number of another."""
 
 
 def mixed_signs(fn: Function) -> list[Found]:
-    """Operations that see the sign of a number which is a negative constant on one path, and so huge since the
-    number is a u64 on another path."""
-    phis = {phi: arg.attr for block in fn.blocks for phi in block.phis if phi.type == U64
-            for arg in phi.args if arg.op is Op.CONST and arg.span is not None}  # fmt: skip
-    if not phis:
+    """Operations that see the sign of a number which may be negative on one path, and so huge since the number is a
+    u64 on another path."""
+    huge = _huge(fn)
+    if not huge:
         return []
     return [
-        _mixed(value.span, phis[arg])
+        _mixed(value.span, huge[arg])
         for block in fn.blocks
         for value in block.body
         if INFO[value.op].compare or value.op in _SEES_SIGN
         for arg in value.args
-        if arg in phis and value.span is not None
+        if arg in huge and value.span is not None
     ]
 
 
-def _mixed(span: Span, number: int) -> Found:
+def _huge(fn: Function) -> dict[Value, int | None]:
+    """The numbers that are, by another path, a negative one plus 2**64: with what -5, say, has become, or None where
+    that is unknown."""
+    huge: dict[Value, int | None] = {}
+    for block in fn.blocks:
+        for phi in block.phis:
+            for arg in phi.args if phi.type == U64 else ():
+                if arg.op is Op.CONST and arg.span is not None:
+                    huge[phi] = arg.attr
+                elif arg.op is Op.CAST and arg.args[0].type == I64 and _lowest(arg.args[0]) < 0:
+                    huge.setdefault(phi, None)
+    known = -1
+    while huge and len(huge) != known:
+        known = len(huge)
+        for block in fn.blocks:
+            for value in block.values():
+                if value.op in _PASSES_ON and value.type == U64:
+                    found = next((arg for arg in value.args if arg in huge), None)
+                    if found is not None:
+                        huge.setdefault(value, huge[found])
+    return huge
+
+
+def _mixed(span: Span, number: int | None) -> Found:
+    if number is None:
+        what = "so a negative one of another path has become 2**64 more"
+    else:
+        what = f"so the {number - (1 << 64)} of another path has become {number}"
     return Found(
-        MixedSigns, span,
-        f"a number in here is unsigned with 64 bits on one path, and so the {number - (1 << 64)} of another path "
-        f"has become {number}",
-        ("mark what is missing by another number, 0 say, or by a second variable",),
+        MixedSigns, span, f"a number in here is unsigned with 64 bits on one path, and {what}",
+        ("mark what is missing by another number, 0 say, or by a second variable",) if number else _SIGNED,
     )  # fmt: skip
 
 

@@ -360,12 +360,8 @@ class RecordCodec(Codec):
         """An array of instances, each made when it is asked for; of a power of two, so that there are few types."""
         log = (count - 1).bit_length()
         data += bytes(max(0, (self.size << log) - len(data)))
-        array: Sequence[Any] = self._array(log).from_buffer(data)
+        array: Sequence[Any] = (self.ctype * (1 << log)).from_buffer(data)
         return array
-
-    @functools.cache  # noqa: B019  codecs live as long as their types
-    def _array(self, log: int) -> Any:
-        return self.ctype * (1 << log)
 
 
 class _Member:

@@ -51,6 +51,8 @@ LOOPS = {
 }
 """What loops that aren't plain ones become: as on Linux 6.4 and later, on 5.17 to 6.3, and before. And what is made
 where the verifier gave up at branches that choose, of which it refuses some by itself."""
+COLLECTED = 1000
+"""After so many functions a worker's garbage is collected: 100 kB of each have grown old enough to be overlooked."""
 _BATCH = 10
 
 
@@ -144,7 +146,9 @@ def _work(seeds: range, target: Target | None, current: Any, out: Connection) ->
     batch = []
     with worlds() as pools:
         _collect_seldom()
-        for seed in seeds:
+        for number, seed in enumerate(seeds):
+            if number % COLLECTED == COLLECTED - 1:
+                gc.collect()
             current.value = seed
             made = generate(seed)
             try:

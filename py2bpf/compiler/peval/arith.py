@@ -290,10 +290,9 @@ def both(b: Builder, first: Value, second: Value) -> Value:
 
 
 def magnitude(b: Builder, ir: Value) -> Value:
-    """abs()."""
-    if int_type(ir) == U64:
-        return ir
-    return b.emit(Op.SELECT, [b.compare(Op.LT, ir, const(0)), b.emit(Op.NEG, [ir], I64), ir], I64)
+    """abs(). Of an unsigned number it is that itself, which later passes find: a warning may stand here."""
+    kind = int_type(ir)
+    return b.emit(Op.SELECT, [b.compare(Op.LT, ir, const(0)), b.emit(Op.NEG, [ir], kind), ir], kind)
 
 
 def extreme(b: Builder, op: Op, values: list[Value]) -> Value:
