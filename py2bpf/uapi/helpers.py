@@ -120,7 +120,7 @@ _TABLE: Final = (
     _H("get_local_storage", 81, (_MAP, _INT), Ret.MAP_VALUE, "The storage that belongs to the program's cgroup.",
        notes="cgroup programs only; never NULL; flags must be 0",
        maps=(MapType.CGROUP_STORAGE, MapType.PERCPU_CGROUP_STORAGE)),
-    _H("tail_call", 12, (_CTX, _MAP, _INT), _I64,
+    _H("tail_call", 12, (_CTX, _MAP, _INT), _VOID,
        "Jumps into a program of a program array; comes back only on failure.",
        maps=(MapType.PROG_ARRAY,)),
     _H("spin_lock", 93, (_MEM,), _VOID, "Locks the bpf_spin_lock inside a map value.",

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from layouts import function
 
+from py2bpf import tc
 from py2bpf.datastructures import ArrayMap, HashMap
-from py2bpf.prog import create_prog
+from py2bpf.prog import compile_prog, create_prog, load_spec
+from py2bpf.spec import Target
 from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.uapi.prog_types import ProgType
 
@@ -160,3 +162,18 @@ def test_where_the_verifier_gives_up_results_are_computed(form: str) -> None:
         with create_prog(ProgType.SOCKET_FILTER, SK_BUFF, prog) as loaded:
             assert loaded.test_run(bytes(64)).retval == body(NUMBERS, table)
             assert loaded.info.verified_insns < 5 * STEPS
+
+
+@pytest.mark.parametrize("form", ["skb.packet(ctypes.c_uint8, m[0])", "skb.packet(ctypes.c_uint8 * 4, m[0] * 8)"])
+def test_the_limit_of_an_offset_stays_a_branch(form: str) -> None:
+    """Or the verifier would refuse whatever is compiled a second time."""
+    with ArrayMap(ctypes.c_uint64, 1) as m:
+        body = function(f"def body(skb):\n    found = {form}\n    return 7 if found is None else 3\n",
+                        ctypes=ctypes, m=m)  # fmt: skip
+        spec = compile_prog(ProgType.SCHED_CLS, tc.SkBuffContext, body, target=Target().without("branches"))
+        with load_spec(spec, spec.captures) as loaded:
+            answers = []
+            for number in (1, 2**40):
+                m[0] = number
+                answers.append(loaded.test_run(bytes(64)).retval)
+            assert answers == [3, 7]

@@ -13,6 +13,8 @@ import sys
 import traceback
 import types
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from campaigns import KEPT_APART, REJECTED, Outcome, Round
@@ -38,7 +40,8 @@ LACKS = re.compile(r"program of this type cannot use helper|unknown func |invali
 
 
 def begin() -> Round:
-    corpus = Corpus()
+    with _low_descriptors_taken():
+        corpus = Corpus()
     signal.signal(signal.SIGPROF, _stop)
     errors = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, KEPT_APART)
 
@@ -53,6 +56,20 @@ def begin() -> Round:
         return Outcome("no Python") if made is None else _examined(subject, made, text)
 
     return round
+
+
+@contextmanager
+def _low_descriptors_taken() -> Iterator[None]:
+    """What is opened meanwhile gets descriptors that no mutant closes: `with open(255)` is a function's own code."""
+    taken = []
+    with open(os.devnull, "rb") as nothing:
+        while not taken or taken[-1] < KEPT_APART:
+            taken.append(os.dup(nothing.fileno()))
+        try:
+            yield
+        finally:
+            for each in taken:
+                os.close(each)
 
 
 def _source(subject: Subject, corpus: Corpus, choose: random.Random) -> str:

@@ -5,6 +5,7 @@ An object is alive from its alloca to the last use of any pointer derived from i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from ...exception import LimitExceeded
@@ -36,12 +37,12 @@ def lay_out(fn: Function) -> Frame:
         return frame
     frame.slots = {value: i for i, value in enumerate(objects)}
     conflicts = _conflicts(fn, frame.slots)
-    placed: list[tuple[int, int, int]] = []  # object, low, high: bytes below the frame pointer
+    placed: dict[int, tuple[int, int]] = {}  # the objects' lowest and highest bytes below the frame pointer
     for value in sorted(objects, key=lambda v: -v.attr):
         number = frame.slots[value]
         size = (value.attr + 7) & ~7
-        low = _first_gap([(lo, hi) for other, lo, hi in placed if conflicts[number] >> other & 1], size)
-        placed.append((number, low, low + size))
+        low = _first_gap([placed[other] for other in _members(conflicts[number]) if other in placed], size)
+        placed[number] = low, low + size
         frame.offsets[number] = -(low + size)
         frame.size = max(frame.size, low + size)
     if frame.size > SIZE:
@@ -53,6 +54,14 @@ def lay_out(fn: Function) -> Frame:
             span=largest.span, hints=("keep large objects in a per-CPU array map",),
         )  # fmt: skip
     return frame
+
+
+def _members(mask: int) -> Iterator[int]:
+    """The numbers of the bits that are set: few, where an object is alive with few others."""
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
 
 
 def _first_gap(taken: list[tuple[int, int]], size: int) -> int:
@@ -108,9 +117,8 @@ def _scan(block: Block, slots: dict[Value, int], derived: dict[Value, int], live
         if number is not None:
             live &= ~(1 << number)
             conflicts[number] |= live
-            for other in range(len(conflicts)):
-                if live >> other & 1:
-                    conflicts[other] |= 1 << number
+            for other in _members(live):
+                conflicts[other] |= 1 << number
         for arg in value.args:
             live |= derived.get(arg, 0)
 

@@ -89,7 +89,7 @@ def _numbers(fn: Function) -> set[Value]:
     for value, using in users.items():
         number = _compares(value) and not any(_steers(user, value) for user in using)
         choice = _chooses(value) and users[value.args[0]] == [value]
-        any_choice = not fn.target.branches and value.op is Op.SELECT and isinstance(value.args[0].type, Int)
+        any_choice = not fn.target.branches and _chooses_any(value, using)
         if number or choice or any_choice:
             found.add(value)
     return found
@@ -106,6 +106,14 @@ def _compares(value: Value) -> bool:
 def _chooses(value: Value) -> bool:
     chosen = value.op is Op.SELECT and _compares(value.args[0]) and value.args[0].op is not Op.CONST
     return chosen and all(arg.op is Op.CONST and arg.attr in _IMMEDIATES for arg in value.args[1:])
+
+
+def _chooses_any(value: Value, using: list[Value]) -> bool:
+    """Not the limit of an offset, which arithmetic would hide from the verifier."""
+    return (
+        value.op is Op.SELECT and isinstance(value.args[0].type, Int)
+        and not any(user.op is Op.PTRADD for user in using)
+    )  # fmt: skip
 
 
 def _steers(user: Value, value: Value) -> bool:
