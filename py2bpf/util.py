@@ -12,7 +12,7 @@ from typing import Final
 from .borders import public
 from .exception import KernelError
 from .given import checked_text, path_bytes
-from .kernel import core, tracefs
+from .kernel import core, mounts, tracefs
 from .kernel.codec import INT_MAX, checked_int
 from .uapi.operations import Operation
 
@@ -51,9 +51,8 @@ def packet_socket(kind: int = socket.SOCK_RAW, protocol: int = 0) -> socket.sock
 @public
 def is_mounted(place: Path) -> bool:
     """Whether a file system is mounted there."""
-    mounts = Path("/proc/self/mounts").read_bytes()  # names in it may be of any bytes
     name = path_bytes(place)
-    return any(line.split(b" ")[1] == name for line in mounts.splitlines())
+    return any(os.fsencode(mounted.place) == name for mounted in mounts.mounts())
 
 
 @public

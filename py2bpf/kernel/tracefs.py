@@ -16,10 +16,9 @@ from typing import Final, NamedTuple
 
 from ..exception import KernelError
 from ..uapi.operations import Operation
-from . import core
+from . import core, mounts
 
 MOUNT_POINTS: Final = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
-_MOUNTS: Final = Path("/proc/self/mounts")
 _GROUP: Final = "py2bpf"
 _numbers = itertools.count()
 
@@ -30,10 +29,9 @@ def root() -> Path:
         with contextlib.suppress(PermissionError):
             if (place / "events").is_dir():
                 return place
-    for line in _MOUNTS.read_bytes().splitlines():  # names in it may be of any bytes
-        _device, mounted, kind = line.split(b" ")[:3]
-        if kind == b"tracefs":
-            return Path(os.fsdecode(re.sub(rb"\\(\d{3})", lambda code: bytes([int(code[1], 8)]), mounted)))
+    for mounted in mounts.mounts():
+        if mounted.kind == "tracefs":
+            return mounted.place
     advice = f"mount it as root with `mount -t tracefs nodev {MOUNT_POINTS[0]}`, or call py2bpf.util.ensure_resources()"
     raise KernelError(errno.ENOENT, f"tracefs, which describes the kernel's events, is not mounted: {advice}")
 

@@ -14,7 +14,7 @@ from py2bpf import sim, tracepoint, vm
 from py2bpf.btf.c_types import kernel_btf
 from py2bpf.datastructures import HashMap
 from py2bpf.exception import KernelError
-from py2bpf.kernel import event_formats, signatures, tracefs
+from py2bpf.kernel import event_formats, mounts, signatures, tracefs
 from py2bpf.kernel.event_context import context
 from py2bpf.spec import ContextSpec, Located
 from py2bpf.uapi.syscall_args import SYSCALL_ARGS
@@ -61,7 +61,7 @@ def no_tracefs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, 
     if request.param == "not mounted":
         (tmp_path / "mounts").write_text("proc /proc proc rw 0 0\n")
         monkeypatch.setattr(tracefs, "MOUNT_POINTS", (tmp_path / "tracing",))
-        monkeypatch.setattr(tracefs, "_MOUNTS", tmp_path / "mounts")
+        monkeypatch.setattr(mounts, "_MOUNTS", tmp_path / "mounts")
     else:
         (tmp_path / "events").mkdir()
         monkeypatch.setattr(tracefs, "MOUNT_POINTS", (tmp_path,))

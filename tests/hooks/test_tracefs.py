@@ -1,12 +1,14 @@
 """Formats of events as the kernel writes them, and the contexts made from them."""
 
 import ctypes
+import os
 import re
 
 import pytest
 
 from py2bpf import tracepoint
 from py2bpf.exception import DataRangeError, DataTypeError, KernelError
+from py2bpf.kernel import mounts
 from py2bpf.kernel import tracefs as tfs
 from py2bpf.spec import Located
 
@@ -180,17 +182,17 @@ def test_unknown_events(tracefs, event, hint):
 
 
 def test_a_missing_mount_is_explained(monkeypatch, tmp_path):
-    mounts = tmp_path / "mounts"
-    mounts.write_text("proc /proc proc rw 0 0\n")
+    told = tmp_path / "mounts"
+    told.write_text("proc /proc proc rw 0 0\n")
     monkeypatch.setattr(tfs, "MOUNT_POINTS", (tmp_path / "tracing",))
-    monkeypatch.setattr(tfs, "_MOUNTS", mounts)
+    monkeypatch.setattr(mounts, "_MOUNTS", told)
     with pytest.raises(KernelError, match=r"not mounted: .*mount -t tracefs.*ensure_resources"):
         tfs.root()
 
 
 def test_any_mount_point_is_found(monkeypatch, tmp_path):
-    mounts = tmp_path / "mounts"
-    mounts.write_text("proc /proc proc rw 0 0\nnodev /my\\040place tracefs rw 0 0\n")
+    told = tmp_path / "mounts"
+    told.write_bytes(b"proc /\xff\\011 proc rw 0 0\nnodev /my\\040place\xe4 tracefs rw 0 0\n")
     monkeypatch.setattr(tfs, "MOUNT_POINTS", (tmp_path / "tracing",))
-    monkeypatch.setattr(tfs, "_MOUNTS", mounts)
-    assert str(tfs.root()) == "/my place"
+    monkeypatch.setattr(mounts, "_MOUNTS", told)
+    assert os.fsencode(tfs.root()) == b"/my place\xe4"

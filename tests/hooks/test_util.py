@@ -1,5 +1,6 @@
 """Mounting what is missing, in a mount namespace of its own."""
 
+import os
 import subprocess
 import sys
 
@@ -38,6 +39,21 @@ def test_where_something_is_mounted(tmp_path):
 
     assert is_mounted(Path("/proc"))
     assert not is_mounted(tmp_path)
+
+
+@pytest.mark.kernel
+def test_a_place_of_any_name(tmp_path):
+    """What is mounted is not mounted a second time."""
+    place = os.fsdecode(os.fsencode(tmp_path) + b"/a b\t\xff")
+    code = f"""
+from py2bpf.util import is_mounted, mount
+place = {place!r}
+assert not is_mounted(place)
+mount("tmpfs", place)
+assert is_mounted(place)
+"""
+    os.mkdir(place)
+    subprocess.run(["unshare", "--mount", "--propagation", "private", sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.kernel
