@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from ctypes import c_uint32
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import rounds
 from campaigns import Outcome, Round
@@ -70,17 +70,27 @@ def interrupted() -> Round:
 # The end of a process.
 
 
+class End(NamedTuple):
+    """``code`` ends a process that has an owner, with that status; ``last`` is the last line of its errors."""
+
+    code: str
+    status: int = 0
+    last: str = ""
+
+
 ENDS = {
-    "the last line": "pass",
-    "sys.exit": "sys.exit(0)",
-    "an owner in a cycle": "cycle = [made]; cycle.append(cycle); del made",
-    "at exit": "atexit.register(use)",
-    "from a finalizer": "last = Last()",
-    "a thread that goes on": "threading.Thread(target=forever, daemon=True).start(); time.sleep(0.01)",
-    "threads and a closed owner": "threading.Thread(target=forever, daemon=True).start(); made.close()",
-    "a child": "pid = os.fork(); pid and os.waitpid(pid, 0)",
-    "an interrupt": "threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start(); forever()",
-    "a termination": "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); os.kill(os.getpid(), signal.SIGTERM)",
+    "the last line": End("pass"),
+    "sys.exit": End("sys.exit(3)", 3),
+    "an owner in a cycle": End("cycle = [made]; cycle.append(cycle); del made"),
+    "at exit": End("atexit.register(use)"),
+    "from a finalizer": End("last = Last()"),
+    "a thread that goes on": End("threading.Thread(target=forever, daemon=True).start(); time.sleep(0.01)"),
+    "threads and a closed owner": End("threading.Thread(target=forever, daemon=True).start(); made.close()"),
+    "a child": End("pid = os.fork(); pid and os.waitpid(pid, 0)"),
+    "an exception": End("raise LookupError('nobody catches it')", 1, "LookupError: nobody catches it"),
+    "an interrupt": End("threading.Timer(0.01, signal.raise_signal, [signal.SIGINT]).start(); forever()"),
+    "a termination": End("signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); os.kill(os.getpid(), signal.SIGTERM)"),
+    "a signal": End("os.kill(os.getpid(), signal.SIGTERM); forever()", -signal.SIGTERM),
 }
 """How a process that has an owner ends."""
 
@@ -124,10 +134,12 @@ def shutdown() -> Round:
     def play(seed: int) -> Outcome:
         kind, where = EVERYWHERE[seed % len(EVERYWHERE)]
         name = [*ENDS][seed // len(EVERYWHERE) % len(ENDS)]
-        text = PROGRAM.format(folder=folder, kind=kind, end=ENDS[name])
+        end = ENDS[name]
+        text = PROGRAM.format(folder=folder, kind=kind, end=end.code)
         done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", text], capture_output=True, text=True,
                               timeout=PATIENCE, env={**os.environ, "PY2BPF_BACKEND": where})  # fmt: skip
-        if done.returncode or done.stderr:
+        *trace, last = done.stderr.splitlines() or [""]
+        if (done.returncode, last) != (end.status, end.last) or (trace and not trace[0].startswith("Traceback")):
             return Outcome("bad ends", f"{kind}, {where}: {name}\n{done.returncode}\n{done.stderr}")
         return Outcome("ended")
 
