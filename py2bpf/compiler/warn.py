@@ -105,12 +105,13 @@ def _huge(fn: Function) -> dict[Value, int | None]:
     that is unknown."""
     huge: dict[Value, int | None] = {}
     for block in fn.blocks:
-        for phi in block.phis:
-            for arg in phi.args if phi.type == U64 else ():
+        for choice in block.values():
+            chosen = choice.args if choice.op is Op.PHI else choice.args[1:] if choice.op is Op.SELECT else ()
+            for arg in chosen if choice.type == U64 else ():
                 if arg.op is Op.CONST and arg.span is not None:
-                    huge[phi] = arg.attr
+                    huge[choice] = arg.attr
                 elif arg.op is Op.CAST and arg.args[0].type == I64 and _lowest(arg.args[0]) < 0:
-                    huge.setdefault(phi, None)
+                    huge.setdefault(choice, None)
     known = -1
     while huge and len(huge) != known:
         known = len(huge)

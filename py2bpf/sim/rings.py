@@ -8,7 +8,6 @@ nothing is in front of gives its room back at once.
 from __future__ import annotations
 
 import ctypes
-import weakref
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
@@ -23,8 +22,13 @@ if TYPE_CHECKING:
 
 _HEADER: Final = 8
 _FULL: Final = -11  # EAGAIN
-_unread: Final[weakref.WeakKeyDictionary[Any, deque[tuple[Any, int]]]] = weakref.WeakKeyDictionary()
-"""For each ring, what its reader was given, and the bytes that takes."""
+
+
+def _unread(ring: Any) -> deque[tuple[Any, int]]:
+    """What a ring's reader was given, and the bytes that takes. It goes with the ring, and by no callback: what a
+    signal's handler raises within one is lost."""
+    found: deque[tuple[Any, int]] = vars(ring).setdefault("_py2bpf_unread", deque())
+    return found
 
 
 class _State(Enum):
@@ -51,7 +55,7 @@ class RingView:
 
     def waiting(self) -> int:
         """Bytes that the reader has not taken, of submitted records and others: BPF_RB_AVAIL_DATA."""
-        unread = _unread.setdefault(self._view.map, deque())
+        unread = _unread(self._view.map)
         while unread and not unread[0][0].left:
             unread.popleft()
         return sum(room for _, room in unread) + self._written + sum(record.room for record in self._records)
@@ -107,7 +111,7 @@ class RingView:
 
     def _stays(self, chunk: Any, room: int) -> None:
         """What a record takes until the reader comes by; one that was discarded goes with the record before it."""
-        unread = _unread.setdefault(self._view.map, deque())
+        unread = _unread(self._view.map)
         if self._view.isolated:
             self._written += room
         elif chunk is not None:

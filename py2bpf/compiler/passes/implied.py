@@ -33,15 +33,23 @@ def run(fn: Function) -> None:
     stand_ins = {phi: found for block in fn.blocks for phi in block.phis if (found := _stand_in(block, phi))}
     if not stand_ins:
         return
+    steering = {arg for block in fn.blocks for value in block.values() for arg in _conditions(value)}
     new: dict[Value, Value] = {}
     for block in fn.blocks:
         for value in block.body:
-            if value.op is Op.AND and _says_the_same(value, stand_ins):
+            if value.op is Op.AND and value not in steering and _says_the_same(value, stand_ins):
                 new[value] = value.args[1]
             elif value.op is Op.EQ and value.args[0] in new and value.args[1].op is Op.CONST and not value.args[1].attr:
                 comparison = new[value.args[0]]
                 value.op, value.args = NEGATED[comparison.op], list(comparison.args)
     replace_all(fn, new)
+
+
+def _conditions(value: Value) -> list[Value]:
+    """Of what goes one way or another: there it counts that the pointer was tested."""
+    if value.op in (Op.BRANCH, Op.GUARD, Op.AND, Op.OR):
+        return value.args
+    return value.args[:1] if value.op is Op.SELECT else []
 
 
 def _stand_in(block: Block, phi: Value) -> StandIn | None:

@@ -307,11 +307,18 @@ def extreme(b: Builder, op: Op, values: list[Value]) -> Value:
 
 
 def as_u64(b: Builder, ir: Value) -> Value:
-    return b.emit(Op.CAST, [ir], U64)
+    return cast(b, ir, U64)
 
 
 def cast(b: Builder, ir: Value, type: Type) -> Value:
-    return ir if ir.type == type else b.emit(Op.CAST, [ir], type)
+    """The number as one of another type. What becomes huge by that is marked for the warning MixedSigns."""
+    if ir.type == type:
+        return ir
+    made = b.emit(Op.CAST, [ir], type)
+    if ir.op is Op.CONST and ir.attr < 0 and made.op is Op.CONST:
+        made = const(made.attr)
+        made.type, made.span = type, b.span
+    return made
 
 
 def popcount(b: Builder, ir: Value) -> Value:

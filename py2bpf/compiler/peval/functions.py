@@ -24,6 +24,7 @@ from . import (
     kernel_memory,
     library,
     overrides,
+    presence,
     ranges,
     semantics,
     slices,
@@ -47,6 +48,7 @@ from .values import (
     KernelRef,
     ListRef,
     Map,
+    Mixed,
     Numbered,
     OneOf,
     Option,
@@ -444,16 +446,25 @@ def _has(b: Builder, value: Abstract, name: str) -> bool:
 
 
 def _hasattr(ev: Evaluator, state: State, args: Args) -> Abstract:
-    return Const(_has(ev.b, args[0], _attribute_name(args[1])))
+    value, name = args[0], _attribute_name(args[1])
+    there, none = _has(ev.b, value, name), hasattr(None, name)
+    if there is none or isinstance(value, Const):
+        return Const(there)
+    missing = semantics.is_none(ev, value)
+    return arith.from_bool(arith.negate(ev.b, missing) if there else missing)
 
 
 def _getattr(ev: Evaluator, state: State, args: Args) -> Abstract:
     from . import access
 
-    name = _attribute_name(args[1])
-    if len(args) > 2 and not _has(ev.b, args[0], name):
+    value, name = args[0], _attribute_name(args[1])
+    if len(args) > 2 and not _has(ev.b, value, name):
         return args[2]
-    return access.load_attr(ev, state, args[0], name)
+    if len(args) > 2 and isinstance(value, Ref) and presence.may_be_null(ev.b, value) and not hasattr(None, name):
+        return special.if_there(
+            ev, state, value, lambda there: access.load_attr(ev, there, value, name), lambda _state: args[2]
+        )
+    return access.load_attr(ev, state, value, name)
 
 
 def _setattr(ev: Evaluator, state: State, args: Args) -> Abstract:
@@ -532,7 +543,8 @@ def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abs
         return generators.consume(ev, state, fn, args[0], args[1:], kwargs)
     handler, fewest, most = _HANDLERS[fn]
     for arg in (*args, *kwargs.values()):
-        semantics.use(arg, f"the argument of {fn.__name__}()")
+        if fn is not bool or not isinstance(arg, Mixed):
+            semantics.use(arg, f"the argument of {fn.__name__}()")
     named = _KEYWORDS.get((fn, next(iter(kwargs)))) if len(kwargs) == 1 else None
     if kwargs and named is None:
         raise UnsupportedSyntax(

@@ -11,22 +11,28 @@ from typing import TYPE_CHECKING, Final
 from ...exception import UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.values import Value, const
-from . import arith, semantics
+from . import arith, mixed, semantics
 from .state import same
 from .values import (
     Abstract,
+    Closure,
     Const,
+    Context,
     DictRef,
+    GeneratorOf,
+    IteratorRef,
     KernelRef,
     ListRef,
     Map,
     NumberClass,
+    OneOf,
     Option,
     RangeOf,
     Ref,
     Run,
     Text,
     TupleOf,
+    Unbound,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +47,9 @@ def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Const) and other.obj is None:
             return semantics.is_none(ev, one)
+    for value in (left, right):
+        if isinstance(value, Unbound):
+            mixed.refuse(value)
     if isinstance(left, Const) and isinstance(right, Const):
         return const(int(left.obj is right.obj))
     for one, other in ((left, right), (right, left)):
@@ -53,9 +62,26 @@ def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
     for one, other in ((left, right), (right, left)):
         kind = _MADE_ANEW.get(type(one))
         if kind and (type(other) is type(one) or (isinstance(other, Const) and isinstance(other.obj, kind))):
-            raise UnsupportedSyntax(0, f"'is' can't compare two {kind.__name__}s that are made in a program",
-                                    hints=("use ==",))  # fmt: skip
-    return const(int(isinstance(left, (Map, ListRef, DictRef)) and same(left, right)))
+            raise _undecided(kind.__name__)
+    return const(int(_is_one(left, right)))
+
+
+def _is_one(left: Abstract, right: Abstract) -> bool:
+    """Of two values that are no numbers and lie in no memory."""
+    if left is right or (isinstance(left, Context) and isinstance(right, Context)):
+        return True
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, OneOf) and isinstance(other, (OneOf, Const)):
+            raise _undecided("text")
+    if not same(left, right):
+        return False
+    if isinstance(left, (Map, ListRef, DictRef, IteratorRef, GeneratorOf)):
+        return True
+    raise _undecided("function" if isinstance(left, Closure) else "object")
+
+
+def _undecided(kind: str) -> UnsupportedSyntax:
+    return UnsupportedSyntax(0, f"'is' can't compare two {kind}s that are made in a program", hints=("use ==",))
 
 
 def _class_of_number(other: Abstract) -> Value:

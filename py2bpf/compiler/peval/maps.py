@@ -187,7 +187,7 @@ def get_item(b: Builder, map: Map, key: Abstract) -> Abstract:
     found = lookup(b, map, key_address(b, map, key))
     if not _is_number(map):
         return entry(found, map.spec)
-    number = arith.from_ir(_present_or(b, map, found, lambda: const(_default(map))))
+    number = arith.number(_present_or(b, map, found, lambda: const(_default(map))), _holds_bools(map))
     return nevers.stand_in(b, number, _default(map), "m.get(key) is None where the key is missing")
 
 
@@ -367,7 +367,7 @@ def _setdefault(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     found = lookup(b, map, address)
     if not _is_number(map):
         return entry(found, map.spec)
-    return arith.from_ir(_present_or(b, map, found, lambda: const(_default(map))))
+    return arith.number(_present_or(b, map, found, lambda: const(_default(map))), _holds_bools(map))
 
 
 def _pop(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:

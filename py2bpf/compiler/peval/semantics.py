@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op as IrOp
 from ..ir.values import Value, const
-from . import arith, contents, giants, hints, host, indices, iteration, memory, packets, presence, ranges, special
+from . import (
+    arith,
+    contents,
+    giants,
+    hints,
+    host,
+    indices,
+    iteration,
+    memory,
+    mixed,
+    packets,
+    presence,
+    ranges,
+    special,
+)
 from .builder import Builder
 from .layout import is_array, is_char, is_chars, is_record, scalar
 from .state import State
@@ -20,6 +34,7 @@ from .values import (
     KernelRef,
     ListRef,
     Map,
+    Mixed,
     OneOf,
     Option,
     PacketEdge,
@@ -53,6 +68,8 @@ def truth(ev: Evaluator, state: State, value: Abstract) -> Value:
     b = ev.b
     if isinstance(value, Run):
         return value.ir
+    if isinstance(value, Unbound):
+        return value.truth if isinstance(value, Mixed) and value.truth is not None else mixed.refuse(value)
     own = special.truth(ev, state, value)
     if own is not None:
         return truth(ev, state, own)
@@ -108,6 +125,8 @@ def _truth_of_object(b: Builder, ref: Ref) -> Value:
 
 def is_none(ev: Evaluator, value: Abstract) -> Value:
     """``value is None`` as 1 or 0."""
+    if isinstance(value, Unbound):
+        return value.none if isinstance(value, Mixed) else mixed.refuse(value)
     if isinstance(value, Const):
         return const(int(value.obj is None))
     if isinstance(value, Ref) and value.ptr.nullable:

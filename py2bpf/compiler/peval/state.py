@@ -9,7 +9,7 @@ from ...exception import InternalCompilerError
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Int, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, constant_texts, overrides, records, variables
+from . import arith, constant_texts, mixed, overrides, records, variables
 from .describe import differ
 from .values import (
     Abstract,
@@ -23,6 +23,7 @@ from .values import (
     Items,
     KernelRef,
     Map,
+    Mixed,
     Numbered,
     OneOf,
     Option,
@@ -121,7 +122,7 @@ class Merger:
         depth = len(first.stack)
         if any(len(state.stack) != depth for state in states):
             raise InternalCompilerError("peval", "paths meet with stacks of different depth")
-        stack = [self.values([state.stack[i] for state in states]) for i in range(depth)]
+        stack = [self._slot([state.stack[i] for state in states]) for i in range(depth)]
         return State(
             stack,
             self.tables([state.locals for state in states]),
@@ -167,6 +168,18 @@ class Merger:
             return Unbound("the list has different lengths on the paths that meet here")
         return tuple(self.values(list(items)) for items in zip(*versions, strict=True))
 
+    def _slot(self, values: list[Abstract]) -> Abstract:
+        """One value of the stack; of several types where that must be."""
+        merged = self.values(values)
+        if not isinstance(merged, Unbound) or any(isinstance(v, Unbound) and not isinstance(v, Mixed) for v in values):
+            return merged
+        if all(merged is value for value in values):
+            return merged
+        ways = [(pred, variables.read_at(pred, v)) for pred, v in zip(self.target.preds, values, strict=True)]
+        truths = [truth for pred, value in ways if (truth := mixed.truth_at(pred, value)) is not None]
+        truth = self.phi(truths) if len(truths) == len(ways) else None
+        return Mixed(merged.why, truth, self.phi([mixed.none_at(pred, value) for pred, value in ways]))
+
     def values(self, values: list[Abstract]) -> Abstract:
         """One value for all paths; an Unbound, which says why, where there is none."""
         first = values[0]
@@ -174,7 +187,7 @@ class Merger:
             return first
         for value in values:
             if isinstance(value, Unbound):
-                return value
+                return Unbound(value.why)
         if any(isinstance(value, Variable) for value in values):
             if (variable := variables.joined(values)) is not None:
                 return variable

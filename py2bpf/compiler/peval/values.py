@@ -380,6 +380,15 @@ class Unbound(Abstract):
     why: str
 
 
+@dataclass(slots=True, eq=False)
+class Mixed(Unbound):
+    """Values of several types, one for each path, as ``entry and entry.count`` is: it can be tested and compared with
+    None. ``truth`` is 1 or 0, or None where that takes more than an operation or two; ``none`` is 1 for None."""
+
+    truth: Value | None
+    none: Value
+
+
 NULL: Final = Null()
 UNASSIGNED: Final = Unbound("it is not assigned yet")
 NONE: Final = Const(None)
