@@ -13,8 +13,6 @@ import sys
 import traceback
 import types
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from campaigns import KEPT_APART, REJECTED, Outcome, Round
@@ -40,8 +38,8 @@ LACKS = re.compile(r"program of this type cannot use helper|unknown func |invali
 
 
 def begin() -> Round:
-    with _low_descriptors_taken():
-        corpus = Corpus()
+    _take_low_descriptors()
+    corpus = Corpus()
     signal.signal(signal.SIGPROF, _stop)
     errors = fcntl.fcntl(2, fcntl.F_DUPFD_CLOEXEC, KEPT_APART)
 
@@ -58,18 +56,12 @@ def begin() -> Round:
     return round
 
 
-@contextmanager
-def _low_descriptors_taken() -> Iterator[None]:
-    """What is opened meanwhile gets descriptors that no mutant closes: `with open(255)` is a function's own code."""
-    taken = []
+def _take_low_descriptors() -> None:
+    """What is opened from now on gets descriptors that no mutant closes: `with open(255)` is a function's own code."""
+    last = 0
     with open(os.devnull, "rb") as nothing:
-        while not taken or taken[-1] < KEPT_APART:
-            taken.append(os.dup(nothing.fileno()))
-        try:
-            yield
-        finally:
-            for each in taken:
-                os.close(each)
+        while last < KEPT_APART:
+            last = os.dup(nothing.fileno())
 
 
 def _source(subject: Subject, corpus: Corpus, choose: random.Random) -> str:
