@@ -20,7 +20,7 @@ from corpus import Corpus, Subject
 from function_mutants import Mutator, as_def
 
 from py2bpf import vm
-from py2bpf.compiler.peval import host
+from py2bpf.compiler.peval import host, iterators
 from py2bpf.exception import InternalCompilerError, TranslationError, VerifierError
 from py2bpf.prog import compile_prog, create_prog
 from py2bpf.uapi.prog_types import HOOKS
@@ -140,7 +140,7 @@ def _stop(_number: int, frame: types.FrameType | None) -> None:
     called = False
     while frame is not None:
         ours = frame.f_code.co_filename.startswith(LIBRARY)
-        if called and ours and frame.f_globals.get("__name__") == host.__name__:
+        if called and ours and frame.f_globals.get("__name__") in (host.__name__, iterators.__name__):
             raise EndlessError
         called = called or not ours
         frame = frame.f_back

@@ -10,7 +10,7 @@ from ...spec import ErrorSite, LossMap, MapSpec, ProgramSpec
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.values import Function
-from . import edges, frame, regalloc, select, zeros
+from . import distances, edges, frame, regalloc, select, zeros
 from .emit import Emitter
 from .program import Compiled, FrameSizeError, join
 
@@ -23,7 +23,8 @@ Errors = dict[ErrorSite, Span | None]
 def generate(fn: Function) -> ProgramSpec:
     """A lowered IR function and its subprograms as a program specification.
 
-    Raises LimitExceeded where it needs more stack than BPF has, FrameSizeError where only its subprograms do.
+    Raises LimitExceeded where it needs more stack than BPF has or jumps too far, FrameSizeError where only its
+    subprograms need too much.
     """
     errors: Errors = {}
     called = _called(fn)
@@ -56,6 +57,7 @@ def _function(fn: Function, errors: Errors) -> Compiled:
     aside = zeros.put_last(fn)
     places = frame.lay_out(fn)
     code = select.Selector(fn, edges.loop_depths(fn), places.slots, errors).run()
+    distances.check(code)
     allocation = regalloc.allocate(code)
     emitter = Emitter(code, allocation, places, aside)
     return Compiled(fn, *emitter.run(), emitter.stack)

@@ -1,0 +1,43 @@
+"""Whether conditional jumps reach where they go: an instruction has 16 bits for that.
+
+It is looked at before the registers are allocated, which takes the longest of all. So what is counted is what surely
+becomes an instruction: no moves, and no constants that may be loaded elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...exception import LimitExceeded
+from ..ir.values import Block
+from .machine import JUMP, LABEL, Machine
+from .select import Selection
+
+FARTHEST: Final = 32767
+
+
+def check(code: Selection) -> None:
+    """Raises LimitExceeded for a jump that can't reach."""
+    begins: dict[Block | int | None, int] = {}
+    jumps: list[tuple[int, Machine]] = []
+    at = 0
+    for block in code.blocks:
+        begins[block.label] = at
+        for instruction in block.code:
+            if instruction.kind == LABEL:
+                begins[instruction.target] = at
+            elif instruction.kind == JUMP:
+                jumps.append((at, instruction))
+            if instruction.kind != LABEL and not instruction.is_move and not instruction.rematerialises():
+                at += 1
+    for place, jump in jumps:
+        distance = abs(begins.get(jump.target, at) - place)  # what has no block ends the program, behind all others
+        if distance > FARTHEST + 1:
+            span = jump.span
+            raise LimitExceeded(
+                span.line if span else 0,
+                f"the code between this branch and where it goes is too long ({distance} instructions, "
+                f"{FARTHEST} at most)",
+                span=span,
+                hints=("unroll less: use a loop over a run-time range", "move some of the code to another program"),
+            )
