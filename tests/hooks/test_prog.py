@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from py2bpf import Global, prog, socket_filter, tc, vm
-from py2bpf.datastructures import ArrayMap, HashMap, LruHashMap, ProgArray, RingBuffer
-from py2bpf.exception import DataTypeError, KernelError, PossiblyNone, Py2BpfError, VerifierError
+from py2bpf.datastructures import ArrayMap, HashMap, LruHashMap, ProgArray, RingBuffer, create_map
+from py2bpf.exception import DataTypeError, KernelError, PossiblyNone, Py2BpfError, UnsupportedSyntax, VerifierError
 from py2bpf.kernel import core
 from py2bpf.prog import ProgType, compile_prog, create_prog, load_spec
 from py2bpf.socket_filter import SocketFilter
@@ -79,6 +79,15 @@ def test_where_the_verifier_gives_up_at_branches_arithmetic_chooses(monkeypatch:
                 create_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, fn)
             assert [any(str(insn).startswith("if") for insn in spec.code) for spec in seen] == jumps
             seen.clear()
+
+
+@pytest.mark.parametrize("make", [HashMap, create_map, Global])
+def test_a_map_made_in_a_program_is_refused(make: Any) -> None:
+    def program(skb: Any) -> None:
+        make(ctypes.c_uint32)
+
+    with pytest.raises(UnsupportedSyntax, match=rf"programs make no maps: {make.__name__}\(\) is called outside"):
+        compile_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, program)
 
 
 BUG = """\

@@ -36,8 +36,7 @@ def check(code: Selection) -> None:
             span = jump.span
             raise LimitExceeded(
                 span.line if span else 0,
-                f"the code between this branch and where it goes is too long ({distance} instructions, "
-                f"{FARTHEST} at most)",
+                f"the code between this branch and where it goes is too long ({distance} instructions, 32767 at most)",
                 span=span,
                 hints=("unroll less: use a loop over a run-time range", "move some of the code to another program"),
             )

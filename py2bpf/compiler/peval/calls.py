@@ -98,6 +98,16 @@ def call(ev: Evaluator, state: State, callee: Abstract, args: Args, kwargs: Kwar
     raise TypeMismatch(0, f"{describe(callee)} can't be called", hints=("only functions and ctypes types can",))
 
 
+def _makes_maps(fn: Any) -> bool:
+    """Whether it is a class of maps, or create_map()."""
+    if isinstance(fn, type):
+        return any(base.__module__.startswith(_MAPS) for base in fn.__mro__)
+    return isinstance(fn, types.FunctionType) and fn.__name__ == "create_map" and fn.__module__.startswith(_MAPS)
+
+
+_MAPS: Final = "py2bpf.datastructures."
+
+
 def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     if isinstance(fn, (Helper, Pseudo)):
         from . import intrinsics
@@ -120,6 +130,9 @@ def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwa
     if not callable(fn):
         raise TypeMismatch(0, f"{describe(Const(fn))} can't be called", hints=("only functions and ctypes types can",))
     _refuse_frames(fn, args)
+    if _makes_maps(fn):
+        raise UnsupportedSyntax(0, f"programs make no maps: {fn.__name__}() is called outside of the function",
+                                hints=(f"make it before, as a global or closure: m = {fn.__name__}(...)",))  # fmt: skip
     if functions.is_special(fn):
         handled = functions.call(ev, state, fn, args, kwargs)
         if handled is not None:
