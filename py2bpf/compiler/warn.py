@@ -110,7 +110,7 @@ def _huge(fn: Function) -> dict[Value, int | None]:
             for arg in chosen if choice.type == U64 else ():
                 if arg.op is Op.CONST and arg.span is not None:
                     huge[choice] = arg.attr
-                elif arg.op is Op.CAST and arg.args[0].type == I64 and _lowest(arg.args[0]) < 0:
+                elif choice.op is Op.PHI and arg.op is Op.CAST and arg.args[0].type == I64 and _lowest(arg.args[0]) < 0:
                     huge.setdefault(choice, None)
     known = -1
     while huge and len(huge) != known:

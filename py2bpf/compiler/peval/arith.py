@@ -302,12 +302,12 @@ def extreme(b: Builder, op: Op, values: list[Value]) -> Value:
         if int_type(best) == int_type(other):
             best = b.emit(Op.SELECT, [b.compare(op, other, best), other, best], best.type)
         else:
-            best = b.emit(Op.SELECT, [b.compare(op, other, best), as_u64(b, other), as_u64(b, best)], U64)
+            best = b.emit(Op.SELECT, [b.compare(op, other, best), cast(b, other, U64), cast(b, best, U64)], U64)
     return best
 
 
 def as_u64(b: Builder, ir: Value) -> Value:
-    return cast(b, ir, U64)
+    return b.emit(Op.CAST, [ir], U64)
 
 
 def cast(b: Builder, ir: Value, type: Type) -> Value:
