@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 
+from ..borders import of_a_signal
 from ..exception import KernelError
 from ..optional import need
 from ..uapi.operations import Operation
@@ -26,6 +27,8 @@ PRIORITIES: Final = range(0xB900, 0xBA00)
 
 _ETH_P_ALL: Final = 0x0003
 _RTM_NEWQDISC, _RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 36, 44, 45, 46  # linux/rtnetlink.h
+_PATIENCE: Final = 2.0
+"""Seconds for what takes a millisecond."""
 _DIRECT: Final = 1
 """What the program returns is the decision: TCA_BPF_FLAG_ACT_DIRECT of linux/pkt_cls.h."""
 
@@ -82,8 +85,15 @@ def _apart(work: Callable[[], T]) -> T:
         finally:
             ended.release()
 
-    _thread.start_new_thread(run, ())  # a Thread's own locks don't bear what handlers raise
-    ended.acquire()
+    try:
+        _thread.start_new_thread(run, ())  # a Thread's own locks don't bear what handlers raise
+        ran = ended.acquire(timeout=_PATIENCE)
+    except RuntimeError as error:  # there is no memory for a thread, or the interpreter is about to end
+        if of_a_signal(error):
+            raise
+        ran = False
+    if not ran:  # nor for its first steps, of which nobody is told
+        return work()
     if errors:
         raise errors[0]
     return found[0]
