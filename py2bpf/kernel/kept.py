@@ -59,7 +59,8 @@ def sweep() -> None:
     """Removes the pins of programs that are no more: a device takes its programs along when it goes. One that moves to
     another namespace does not, so that the place tells nothing. Only CAP_SYS_ADMIN may ask for others' programs;
     without it their pins stay."""
-    gone = {number for _place, number in map(_owner, _names()) if number is not None and links.is_gone(number)}
+    owners = {number for _place, number in map(_owner, _names()) if number is not None}
+    gone = set(filter(links.is_gone, owners))
     reached.let_go_all(gone)
     _unpin(lambda _place, number: number in gone)
 

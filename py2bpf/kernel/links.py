@@ -114,9 +114,13 @@ def prog_by_id(number: int) -> Handle | None:
 
 def is_gone(number: int) -> bool:
     """Whether no program has that id any more, as far as this process may ask (CAP_SYS_ADMIN)."""
-    made = Handle(f"program {number}")
-    with made:
-        return core.bpf_make(made, _PROG_GET_FD_BY_ID, bytearray(_BY_ID.pack(number, 0, 0))) == -errno.ENOENT
+    try:
+        found = prog_by_id(number)
+    except KernelError:
+        return False
+    if found is not None:
+        found.close()
+    return found is None
 
 
 def link_perf_event(event: Handle, prog: Handle) -> Handle | None:

@@ -156,10 +156,10 @@ def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) ->
     advice += f" The kernel's advice: {verdict.suggestion}" if verdict.suggestion else ""
     cut = " (the log was too long to be kept whole)" if loaded.truncated else ""
     said = reason.rstrip(".") if hint else reason
-    if error == errno.EFAULT:
-        advice = f"{advice}. This is a mistake of the kernel's verifier: write the code around that line another way"
-    gave_up = bool(hint) or error == errno.EFAULT
-    return VerifierError(error, f"{what}: {said}{cut}{advice}", loaded.log, span, gave_up=gave_up)
+    mistaken = error == errno.EFAULT
+    if mistaken:
+        advice += ". This is a mistake of the kernel's verifier: write the code around that line another way"
+    return VerifierError(error, f"{what}: {said}{cut}{advice}", loaded.log, span, gave_up=bool(hint) or mistaken)
 
 
 def _last_loop(spec: ProgramSpec) -> Span | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -35,17 +36,22 @@ FORMS = [
 @pytest.mark.parametrize("kind", [ctypes.c_uint8, ctypes.c_int32, ctypes.c_uint64], ids=lambda kind: kind.__name__)
 def test_each_stored_choice_takes_a_few_steps(kind: Any, form: str) -> None:
     """Into an object on the stack, which the verifier follows byte by byte."""
+    with ArrayMap(ctypes.c_uint32 * COUNT, 1) as source:
+        source[0] = (ctypes.c_uint32 * COUNT)(*NUMBERS)
+        stores(form, kind, NUMBERS, lambda: source[0])
+
+
+def stores(form: str, kind: Any, given: Any, in_programs: Callable[[], Any]) -> None:
+    """A program that stores the form's results, of what is given in Python and what a program reads instead."""
     lines = (f"    out[{i}] = {form.format(i=i, j=(i + 1) % COUNT)}\n" for i in range(COUNT))
     body = function("def body(v, out):\n" + "".join(lines))
     array = kind * COUNT
     expected = array()
-    body(NUMBERS, expected)
-    with ArrayMap(ctypes.c_uint32 * COUNT, 1) as source, ArrayMap(array, 1) as results:
-        source[0] = (ctypes.c_uint32 * COUNT)(*NUMBERS)
-
+    body(given, expected)
+    with ArrayMap(array, 1) as results:
         def prog(skb: Any) -> Any:
             out = array()
-            body(source[0], out)
+            body(in_programs(), out)
             results[0] = out
 
         with create_prog(ProgType.SOCKET_FILTER, SK_BUFF, prog) as loaded:
@@ -55,8 +61,8 @@ def test_each_stored_choice_takes_a_few_steps(kind: Any, form: str) -> None:
 
 
 LOOKED_UP = [
-    "m[{i}] > 5", "m[{i}] == 5", "bool(m.get({i}))", "m.get({i}) is None", "m.get({i}, 3) > 5", "m.get({i}) or 9",
-    "{i} in m", "bool(m[{i}])", "m[{i}] and 7", "m.get({i}, m[{j}])", "not m.get({i})", "m.get({i}) == 5",
+    "v[{i}] > 5", "v[{i}] == 5", "bool(v.get({i}))", "v.get({i}) is None", "v.get({i}, 3) > 5", "v.get({i}) or 9",
+    "{i} in v", "bool(v[{i}])", "v[{i}] and 7", "v.get({i}, v[{j}])", "not v.get({i})", "v.get({i}) == 5",
 ]  # fmt: skip
 
 
@@ -71,24 +77,10 @@ class _Zeros(dict[int, int]):
 @pytest.mark.parametrize("kind", [ctypes.c_uint8, ctypes.c_int32, ctypes.c_uint64], ids=lambda kind: kind.__name__)
 def test_each_stored_look_up_takes_a_few_steps(kind: Any, form: str) -> None:
     """Where the key may be missing, what stands for its number is no reason to walk on twice."""
-    lines = (f"    out[{i}] = {form.format(i=i, j=(i + 1) % COUNT)}\n" for i in range(COUNT))
-    body = function("def body(m, out):\n" + "".join(lines))
-    array = kind * COUNT
-    expected = array()
-    with HashMap(ctypes.c_uint32, ctypes.c_uint32, 64) as looked_up, ArrayMap(array, 1) as results:
+    with HashMap(ctypes.c_uint32, ctypes.c_uint32, 64) as looked_up:
         for key in range(0, COUNT, 2):
             looked_up[key] = NUMBERS[key]
-        body(_Zeros(looked_up.items()), expected)
-
-        def prog(skb: Any) -> Any:
-            out = array()
-            body(looked_up, out)
-            results[0] = out
-
-        with create_prog(ProgType.SOCKET_FILTER, SK_BUFF, prog) as loaded:
-            loaded.test_run(bytes(64))
-            assert list(results[0]) == list(expected)
-            assert loaded.info.verified_insns < STEPS
+        stores(form, kind, _Zeros(looked_up.items()), lambda: looked_up)
 
 
 WAYS = [

@@ -64,14 +64,17 @@ def none_at(block: Block, value: Abstract) -> Value:
         return value.none
     if isinstance(value, Const):
         return const(int(value.obj is None))
-    asked: Value | None = None
-    if isinstance(value, Option):
-        asked = value.present
-    elif isinstance(value, Ref) and value.ptr.nullable:
-        asked = value.base
-    elif isinstance(value, KernelRef) and value.pointer:
-        asked = value.address
+    asked = none_where_null(value)
     return const(0) if asked is None else _put(block, Op.EQ, asked, const(0))
+
+
+def none_where_null(value: Abstract) -> Value | None:
+    """What is 0, or null, where the value is None; None for what never is, and for constants."""
+    if isinstance(value, Option):
+        return value.present
+    if isinstance(value, Ref) and value.ptr.nullable:
+        return value.base
+    return value.address if isinstance(value, KernelRef) and value.pointer else None
 
 
 def _differs(block: Block, value: Value) -> Value:

@@ -129,13 +129,8 @@ def is_none(ev: Evaluator, value: Abstract) -> Value:
         return value.none if isinstance(value, Mixed) else mixed.refuse(value)
     if isinstance(value, Const):
         return const(int(value.obj is None))
-    if isinstance(value, Ref) and value.ptr.nullable:
-        return ev.b.compare(IrOp.EQ, value.base, const(0))
-    if isinstance(value, KernelRef) and value.pointer:
-        return ev.b.compare(IrOp.EQ, value.address, const(0))
-    if isinstance(value, Option):
-        return ev.b.compare(IrOp.EQ, value.present, const(0))
-    return const(0)
+    asked = mixed.none_where_null(value)
+    return const(0) if asked is None else ev.b.compare(IrOp.EQ, asked, const(0))
 
 
 def constant_operation(ev: Evaluator, what: str, operation: Callable[..., Any], *args: Any) -> Abstract:
