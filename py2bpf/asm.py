@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from .exception import LimitExceeded, Span
+
 
 class Class(IntEnum):
     """Instruction classes: the low three bits of an opcode."""
@@ -296,3 +298,17 @@ ADDR_SPACE_CAST: Final = 1
 
 MAY_GOTO: Final = Class.JMP | 0xE0
 """The opcode of may_goto, which is no jump on a condition that it names."""
+
+
+FARTHEST: Final = 32767
+"""So many instructions a conditional jump reaches: its distance has 16 bits."""
+
+
+def out_of_reach(distance: int, span: Span | None) -> LimitExceeded:
+    """The error for a conditional jump of more."""
+    return LimitExceeded(
+        span.line if span else 0,
+        f"the code between this branch and where it goes is too long ({distance} instructions, 32767 at most)",
+        span=span,
+        hints=("unroll less: use a loop over a run-time range", "move some of the code to another program"),
+    )

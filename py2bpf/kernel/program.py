@@ -21,7 +21,6 @@ from ..exception import (
     DataTypeError,
     InternalCompilerError,
     KernelError,
-    LimitExceeded,
     NotSupported,
     Span,
     VerifierError,
@@ -89,12 +88,7 @@ def encode(spec: ProgramSpec) -> Encoded:
 def _unencodable(spec: ProgramSpec, error: core.EncodingError) -> Exception:
     span = spec.lines[error.index] if error.index < len(spec.lines) else None
     if error.errno == errno.ERANGE and spec.code[error.index].kind == asm.Kind.JUMP:
-        return LimitExceeded(
-            span.line if span else 0,
-            f"the code between this branch and where it goes is too long ({error.value} instructions, 32767 at most)",
-            span=span,
-            hints=("unroll less: use a loop over a run-time range", "move some of the code to another program"),
-        )
+        return asm.out_of_reach(error.value, span)
     insn = f", in `{spec.code[error.index]}`" if error.index < len(spec.code) else ""
     return InternalCompilerError("encoding", f"{error}{insn}", span)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from py2bpf.asm import Alu, Jump
+from py2bpf.asm import FARTHEST, Alu, Jump
 from py2bpf.compiler.codegen import distances
 from py2bpf.compiler.codegen import machine as m
 from py2bpf.compiler.codegen.select import EXIT_LABEL, Selection
@@ -29,7 +29,7 @@ def jumping(between: list[m.Machine], to_the_end: bool) -> Selection:
 
 @pytest.mark.parametrize("to_the_end", [False, True])
 def test_what_surely_is_too_far(to_the_end: bool) -> None:
-    count = distances.FARTHEST
+    count = FARTHEST
     steps = [m.alu_imm(Alu.ADD, 20, 1)]
     maybe = [m.move(20, 21), m.load_constant(20, 5), m.label(7)]
     distances.check(jumping(steps * count + maybe * count, to_the_end))

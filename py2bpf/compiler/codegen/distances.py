@@ -6,14 +6,10 @@ becomes an instruction: no moves, and no constants that may be loaded elsewhere.
 
 from __future__ import annotations
 
-from typing import Final
-
-from ...exception import LimitExceeded
+from ... import asm
 from ..ir.values import Block
 from .machine import JUMP, LABEL, Machine
 from .select import Selection
-
-FARTHEST: Final = 32767
 
 
 def check(code: Selection) -> None:
@@ -32,11 +28,5 @@ def check(code: Selection) -> None:
                 at += 1
     for place, jump in jumps:
         distance = abs(begins.get(jump.target, at) - place)  # what has no block ends the program, behind all others
-        if distance > FARTHEST + 1:
-            span = jump.span
-            raise LimitExceeded(
-                span.line if span else 0,
-                f"the code between this branch and where it goes is too long ({distance} instructions, 32767 at most)",
-                span=span,
-                hints=("unroll less: use a loop over a run-time range", "move some of the code to another program"),
-            )
+        if distance > asm.FARTHEST + 1:
+            raise asm.out_of_reach(distance, jump.span)
