@@ -133,12 +133,12 @@ DIVISION(64)
 		NEXT();                                                                        \
 	}
 
-#define STORE(name, bits, operand)                                                             \
+#define STORE(name, bits, operand, constant)                                                   \
 	do_##name##bits : {                                                                    \
 		uint64_t addr = DST + (uint64_t)(int64_t)pc->off;                              \
 		uint8_t *at = vm_reach(s, addr, bits / 8, VM_WRITES);                          \
 		if (unlikely(!at)) {                                                           \
-			if (!vm_store_slow(s, addr, bits / 8, (uint64_t)(operand)))            \
+			if (!vm_store_slow(s, addr, bits / 8, (uint64_t)(operand), constant)) \
 				goto fault;                                                    \
 			NEXT();                                                                \
 		}                                                                              \
@@ -284,14 +284,14 @@ uint64_t vm_exec(struct vm_state *s, const struct vm_insn *pc, uint64_t r1, uint
 	LOAD(LOADS, 8, int8_t, 1)
 	LOAD(LOADS, 16, int16_t, 1)
 	LOAD(LOADS, 32, int32_t, 1)
-	STORE(STORE, 8, SRC)
-	STORE(STORE, 16, SRC)
-	STORE(STORE, 32, SRC)
-	STORE(STORE, 64, SRC)
-	STORE(PUT, 8, pc->imm)
-	STORE(PUT, 16, pc->imm)
-	STORE(PUT, 32, pc->imm)
-	STORE(PUT, 64, pc->imm)
+	STORE(STORE, 8, SRC, 0)
+	STORE(STORE, 16, SRC, 0)
+	STORE(STORE, 32, SRC, 0)
+	STORE(STORE, 64, SRC, 0)
+	STORE(PUT, 8, pc->imm, 1)
+	STORE(PUT, 16, pc->imm, 1)
+	STORE(PUT, 32, pc->imm, 1)
+	STORE(PUT, 64, pc->imm, 1)
 	ATOMIC(AADD)
 	ATOMIC(AOR)
 	ATOMIC(AAND)

@@ -160,9 +160,13 @@ int vm_load_slow(struct vm_state *s, uint64_t addr, uint32_t size, uint64_t *val
 	return 1;
 }
 
-/* Fields of sk_buff that are narrower than their __sk_buff view, as net/core/filter.c stores them. */
-static void narrow(uint8_t *ctx, uint64_t word, uint32_t before)
+/*
+ * Fields of sk_buff that are narrower than their __sk_buff view, as net/core/filter.c stores them. It compares queues as
+ * 64-bit numbers: registers unsigned, the instruction's own constants signed.
+ */
+static void narrow(uint8_t *ctx, uint64_t word, uint32_t before, uint64_t value, int constant)
 {
+	enum { NO_QUEUE = 0xffff };
 	uint32_t now = vm_get32(ctx + word);
 
 	switch (word) {
@@ -171,12 +175,14 @@ static void narrow(uint8_t *ctx, uint64_t word, uint32_t before)
 		vm_put32(ctx + word, now & 0xffff);
 		break;
 	case SKB_QUEUE_MAPPING:
-		vm_put32(ctx + word, now >= 0xffff ? before : now);
+		if (constant ? (int64_t)value >= NO_QUEUE : value >= NO_QUEUE)
+			now = before;
+		vm_put32(ctx + word, now & 0xffff);
 		break;
 	}
 }
 
-int vm_store_slow(struct vm_state *s, uint64_t addr, uint32_t size, uint64_t value)
+int vm_store_slow(struct vm_state *s, uint64_t addr, uint32_t size, uint64_t value, int constant)
 {
 	uint64_t offset = addr - p2b_ptr(s->ctx), word = offset & ~(uint64_t)3;
 	uint64_t words = size == 8 ? 3 : 1;
@@ -190,7 +196,7 @@ int vm_store_slow(struct vm_state *s, uint64_t addr, uint32_t size, uint64_t val
 	before = vm_get32(s->ctx + word);
 	memcpy(s->ctx + offset, &value, size);
 	if (s->prog->class == VM_SKB)
-		narrow(s->ctx, word, before);
+		narrow(s->ctx, word, before, value, constant);
 	return 1;
 }
 

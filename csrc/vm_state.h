@@ -175,7 +175,7 @@ void vm_no_atomic(struct vm_state *state, uint64_t addr, uint64_t size, int need
 
 /* What is no fast access: the context, or a fault. 1 when it was done. size: 1, 2, 4, 8. */
 int vm_load_slow(struct vm_state *state, uint64_t addr, uint32_t size, uint64_t *value);
-int vm_store_slow(struct vm_state *state, uint64_t addr, uint32_t size, uint64_t value);
+int vm_store_slow(struct vm_state *state, uint64_t addr, uint32_t size, uint64_t value, int constant);
 
 /* Forgets the remembered region: the packet or a record changed. */
 static inline void vm_forget(struct vm_state *state)

@@ -6,6 +6,7 @@ import ctypes
 import difflib
 import operator
 import platform
+from collections.abc import Callable
 from functools import reduce
 from typing import Any, Final
 
@@ -14,12 +15,30 @@ from ..given import shown
 from ..spec import ContextSpec, Field, HookSpec, Located
 from ..uapi import contexts
 from ..uapi.prog_types import HOOKS, ProgType
+from ..worlds import CURRENT
 from . import events, values, views
 from .errors import SimulationError, UnknownField
 from .packet import ETHERNET, FIRST_BUFFER, SKB_MAX, Packet
 
 _SKB_TYPES: Final = {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB}
 _BEHIND_ETHERNET: Final = {ProgType.SOCKET_FILTER, ProgType.CGROUP_SKB}
+_ANY_SKB: Final = frozenset({"cb"})
+_WRITABLE: Final = {
+    ProgType.SOCKET_FILTER: _ANY_SKB,
+    ProgType.SCHED_CLS: _ANY_SKB | {"mark", "priority", "queue_mapping", "tc_index", "tc_classid", "tstamp"},
+    ProgType.SCHED_ACT: _ANY_SKB | {"mark", "priority", "queue_mapping", "tc_index", "tc_classid", "tstamp"},
+    ProgType.CGROUP_SKB: _ANY_SKB | {"mark", "priority", "tstamp"},
+    ProgType.XDP: frozenset[str](),
+}
+"""What programs may store of a packet's context: the is_valid_access functions of net/core/filter.c."""
+_HALF: Final = 0xFFFF
+_U64: Final = (1 << 64) - 1
+_STORED: Final[dict[str, Callable[[int, int], int]]] = {
+    "tc_index": lambda before, given: given & _HALF,
+    "tc_classid": lambda before, given: given & _HALF,
+    "queue_mapping": lambda before, given: before if given & _U64 >= _HALF else given,
+}
+"""What stays of a run-time number where sk_buff has less room than __sk_buff: bpf_convert_ctx_access()."""
 _REACH: Final = 0xFFFF
 """How far into a packet programs see."""
 _LOOPBACK: Final = 1
@@ -61,6 +80,8 @@ class Context:
 
     @all_errors
     def __setattr__(self, name: str, value: Any) -> None:
+        if self._hook is not None and getattr(CURRENT.get(), "context", None) is self:
+            value = self._stored(name, value)
         extra = self._spec.fields.get(name)
         if isinstance(extra, tuple):
             for each, number in zip(extra, value, strict=False):
@@ -95,6 +116,18 @@ class Context:
         if values.is_number(ctype):
             return values.view(ctype, self._packet.memory, self._packet.start + offset).value
         return views.make(ctype, self._packet, offset)
+
+    def _stored(self, name: str, value: Any) -> Any:
+        """What of a value that the program assigns to a packet's field arrives there."""
+        allowed = _WRITABLE[self._hook.prog_type]
+        if name in _names(self.struct) and name not in allowed:
+            they = f"write {', '.join(sorted(allowed))}" if allowed else "write none of the fields"
+            raise SimulationError(f"the kernel refuses {self._hook.name} programs that write {name!r}: they {they}")
+        if name not in _STORED:
+            return value
+        before = getattr(self.struct, name)
+        setattr(self.struct, name, value)  # refuses what is no integer
+        return _STORED[name](before, value if isinstance(value, int) else getattr(self.struct, name))
 
     def _read(self, place: Field) -> Any:
         *path, last = place.path.split(".")

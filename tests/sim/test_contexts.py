@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from ctypes import BigEndianStructure, c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import Array, BigEndianStructure, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from typing import Any
 
 import pytest
 
 from py2bpf import sim
 from py2bpf.datastructures import ArrayMap
+from py2bpf.exception import VerifierError
+from py2bpf.prog import create_prog
+from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 
 pytestmark = pytest.mark.kernel
 
@@ -41,6 +44,45 @@ def test_fields_are_those_of_test_runs(both: Callable[..., Any], hook: str, fiel
 
         for packet in PACKETS.values():
             both(program, packet, hook, (seen,))
+
+
+@pytest.mark.parametrize("hook", ["socket_filter", "tc", "sched_act", "cgroup_skb", "xdp"])
+def test_programs_write_the_fields_that_the_kernel_lets_them(hook: str) -> None:
+    kind = sim.Runner(id, hook=hook).hook.prog_type
+    spec = XDP_MD if hook == "xdp" else SK_BUFF
+    for name, ctype, *_ in spec.struct._fields_:
+        if issubclass(ctype, Array):
+            continue
+
+        def program(ctx: Any) -> int:
+            setattr(ctx, name, 1)
+            return 0
+
+        try:
+            with create_prog(kind, spec, program):
+                written = True
+        except VerifierError:
+            written = False
+        if written:
+            sim.run(program, PACKETS["IPv4 to us"], hook=hook)
+        else:
+            with pytest.raises(sim.SimulationError, match=f"programs that write '{name}'"):
+                sim.run(program, PACKETS["IPv4 to us"], hook=hook)
+
+
+@pytest.mark.parametrize("field", ["mark", "priority", "queue_mapping", "tc_index", "tc_classid", "tstamp"])
+@pytest.mark.parametrize("value", [1, 65534, 65535, 65536, 70000, -1, -2, 1 << 32, (1 << 33) - 5])
+def test_fields_keep_what_sk_buff_has_room_for(both: Callable[..., Any], field: str, value: int) -> None:
+    with ArrayMap(c_int64, 1) as given, ArrayMap(c_uint64, 1) as seen:
+        given[0] = value
+
+        def program(skb: Any) -> int:
+            setattr(skb, field, 3)
+            setattr(skb, field, given[0])
+            seen[0] = getattr(skb, field)
+            return 0
+
+        both(program, hook="tc", maps=(seen,))
 
 
 @pytest.mark.parametrize("hook", ["socket_filter", "tc"])

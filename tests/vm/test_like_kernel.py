@@ -65,6 +65,19 @@ def test_context_fields(packet: str, ctx: bytes | None) -> None:
             agree([asm.load(size, 0, 1, getattr(SkBuff, field).offset), asm.exit_()], prog_type, PACKETS[packet], ctx)
 
 
+WORDS = [1, 65534, 65535, 65536, 70000, -1, -2, -70000, 1 << 31, 1 << 32, (1 << 32) + 5, -(1 << 32) + 5]
+
+
+@pytest.mark.parametrize("field", ["mark", "priority", "queue_mapping", "tc_index", "tc_classid"])
+@pytest.mark.parametrize("value", WORDS)
+def test_context_stores(field: str, value: int) -> None:
+    at = getattr(SkBuff, field).offset
+    begin, end = [asm.store_imm(4, 1, at, 3)], [asm.load(4, 0, 1, at), asm.exit_()]
+    agree([*begin, asm.mov_imm(2, value), asm.store(4, 1, at, 2), *end], ProgType.SCHED_CLS, bytes(64))
+    if -(1 << 31) <= value < 1 << 31:
+        agree([*begin, asm.store_imm(4, 1, at, value), *end], ProgType.SCHED_CLS, bytes(64))
+
+
 @pytest.mark.parametrize("prog_type", [ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.CGROUP_SKB, ProgType.XDP])
 @pytest.mark.parametrize("packet", PACKETS)
 def test_packets_come_back(prog_type: ProgType, packet: str) -> None:
