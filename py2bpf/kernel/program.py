@@ -259,6 +259,8 @@ class LoadedProgram:
         if error == errno.EINVAL and size > PAGESIZE - _PACKET_OVERHEAD:
             what += (f" on {size} bytes of data (network programs take at most a page of {PAGESIZE} bytes, less what "
                      "the kernel keeps around a packet: about 3.7 kB of 4 KiB, for XDP programs about 3.5)")
+        if error == errno.ENOMEM and size > _FRAGMENTS * PAGESIZE:
+            what += f" on {size} bytes of data (XDP programs take at most {_FRAGMENTS + 1} pages, the first in part)"
         kind, header = _IP_HEADERS.get(packet[12:14], ("", 0))
         if error == errno.EINVAL and _ETHERNET_HEADER <= size < _ETHERNET_HEADER + header:
             what += (f" on {size} bytes of data (its EtherType says {kind}, and it ends within that header of {header} "
@@ -321,6 +323,7 @@ _GAVE_UP: Final = (errno.E2BIG, errno.ENOMEM)
 _GROWTH: Final = 1 << 14  # BPF_SKB_MAX_LEN and more: what programs may add to a packet
 _ETHERNET_HEADER: Final = 14
 _REPEAT_MAX: Final = (1 << 32) - 1
+_FRAGMENTS: Final = 17  # MAX_SKB_FRAGS, as kernels are mostly built
 _PACKET_OVERHEAD: Final = 1024
 """More than net/bpf/test_run.c keeps of the page: in front NET_SKB_PAD (64) or XDP_PACKET_HEADROOM (256), behind it
 struct skb_shared_info (320)."""

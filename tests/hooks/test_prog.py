@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from py2bpf import Global, prog, socket_filter, tc, vm
+from py2bpf import Global, prog, socket_filter, tc, vm, xdp
 from py2bpf.datastructures import ArrayMap, HashMap, LruHashMap, ProgArray, RingBuffer, create_map
 from py2bpf.exception import DataTypeError, KernelError, PossiblyNone, Py2BpfError, UnsupportedSyntax, VerifierError
 from py2bpf.kernel import core
@@ -140,6 +140,13 @@ def test_refused_test_runs_say_what_the_kernel_minds(packet: bytes, context: byt
             assert re.search(says, str(error))
         else:  # older kernels run it
             assert context is None
+
+
+@pytest.mark.kernel
+def test_a_packet_of_more_pages_than_xdp_takes() -> None:
+    with create_prog(ProgType.XDP, xdp.XdpContext, lambda ctx: 2) as prog:
+        with pytest.raises(KernelError, match=r"on 131072 bytes of data .XDP programs take at most \d+ pages|Invalid"):
+            prog.test_run(bytes(1 << 17))
 
 
 def test_a_program_type_without_a_hook_says_what_to_pass() -> None:

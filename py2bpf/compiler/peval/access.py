@@ -96,9 +96,7 @@ def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstra
         return Method(owner, name)
     if isinstance(owner, TupleOf) and owner.cls is not tuple:
         return _named_item(ev, state, owner, name)
-    is_text = hints.may_be_address(owner) and name in dir(bytes)
-    raise TypeMismatch(0, f"{describe(owner)} has no attribute {name!r}",
-                       hints=(hints.READ_TEXT,) if is_text else hints.for_number(owner))  # fmt: skip
+    raise TypeMismatch(0, f"{describe(owner)} has no attribute {name!r}", hints=hints.for_attribute(owner, name))
 
 
 def _ref_attr(ev: Evaluator, state: State, ref: Ref, name: str) -> Abstract:

@@ -25,6 +25,7 @@ from .values import (
     Lock,
     Map,
     Method,
+    Option,
     PacketEdge,
     Ref,
     Run,
@@ -43,6 +44,9 @@ _OF_BUILTINS = 0.8
 _INTEGERS = ("only integers can be computed with at run time",)
 GLOBAL = ("its value is g.value",)
 _ITEMS = "the list of its items is a[:]"
+_TEXT = "a text is compared by == and startswith(), up to its NUL; its bytes are numbers: text[i]"
+_METHODS = "numbers known at run time have bit_length() and bit_count()"
+_NO_FLOAT = ("BPF has no floating point; use integers, with // for division",)
 _VALUE = "a ctypes object's number is its .value"
 _STRINGS = "strings exist while compiling: print them, or compare char arrays with constant bytes"
 
@@ -88,9 +92,16 @@ def for_number(value: Abstract) -> tuple[str, ...]:
     return _INTEGERS
 
 
+def for_attribute(value: Abstract, name: str) -> tuple[str, ...]:
+    """For a value that has no attribute of that name."""
+    if may_be_address(value) and name in dir(bytes):
+        return (READ_TEXT,)
+    return (_METHODS,) if isinstance(value, (Run, Option)) else for_number(value)
+
+
 def _for_constant(obj: Any) -> tuple[str, ...]:
     if isinstance(obj, float):
-        return ("BPF has no floating point; use integers, with // for division",)
+        return _NO_FLOAT
     if isinstance(obj, (str, bytes)):
         return (_STRINGS, f"or write its number: ord({short(obj)})") if len(obj) == 1 else (_STRINGS,)
     if obj is None:
@@ -113,6 +124,8 @@ def _has_index(obj: Any) -> bool:
 def _for_object(ctype: Any) -> tuple[str, ...]:
     if is_record(ctype):
         return (f"name one of its fields: {_fields(ctype)}",)
+    if is_chars(ctype):
+        return (_TEXT,)
     if is_array(ctype):
         return ("name one of its items: a[i]", _ITEMS)
     return (_VALUE,)
@@ -132,6 +145,8 @@ def for_bytes(text: str | bytes) -> tuple[str, ...]:
 
 def for_object(ctype: Any, value: Abstract) -> tuple[str, ...]:
     """For a value that stands where an object of ``ctype`` is needed."""
+    if isinstance(value, Const) and isinstance(value.obj, float):
+        return _NO_FLOAT
     if is_chars(ctype):
         if may_be_address(value):
             return (READ_TEXT,)

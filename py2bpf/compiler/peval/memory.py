@@ -458,7 +458,10 @@ def at(b: Builder, ref: Ref, ir: Value) -> Ref:
         raise TypeMismatch(
             0,
             "the index into an array of the context must be a constant",
-            hints=("copy the array first: a = ArrayType(); a[:] = ctx.array",),
+            hints=(
+                "read from a copy: a = ArrayType(); a[:] = ctx.array",
+                "write by constant indices, each under an if",
+            ),
         )
     size = ctypes.sizeof(ref.ctype._type_)
     scaled = b.emit(Op.MUL, [ir, const(size)], U64)

@@ -183,7 +183,7 @@ def _match_class(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
 
 def _match_other(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     raise UnsupportedSyntax(0, "match works on integers, tuples and constants",
-                            hints=("compare attributes with if",))  # fmt: skip
+                            hints=("compare items and attributes with if",))  # fmt: skip
 
 
 TABLE: Final[Table] = {
