@@ -62,7 +62,8 @@ class SocketFilter(Resources):
             _set(sock, _SO_ATTACH_BPF, own.fd, "attaching a filter to the socket")
 
     def detach(self, sock: _HasFileno | int) -> None:
-        """Takes the filter off the socket; nothing happens when there is none. Raises KernelError."""
+        """Takes the socket's filter off, of which it has one: another's too. Nothing happens when there is none. Raises
+        KernelError."""
         try:
             _set(sock, _SO_DETACH_BPF, 0, "detaching the filter from the socket")
         except OSError as error:

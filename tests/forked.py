@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import traceback
 from collections.abc import Callable
@@ -14,6 +15,7 @@ def in_child(body: Callable[[], object]) -> None:
     if not pid:
         status = 1
         try:
+            gc.freeze()  # what the parent has is not for the child to collect, and its collections are short
             body()
             status = 0
         except BaseException:  # noqa: BLE001 - told

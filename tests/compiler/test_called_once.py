@@ -243,3 +243,11 @@ def test_a_function_of_os_path_has_its_name() -> None:
     found = effects.effect_of(os.path.exists)
     assert found is None or found[0] == "os.path.exists"  # some Pythons write it in C
     assert effects.named("genericpath", "exists") == ("os.path.exists", effects.TABLE["os"]["exists"])
+
+
+def test_functions_that_cython_compiled() -> None:
+    random = pytest.importorskip("numpy").random
+    generator = random.default_rng(1)
+    drawn = warned(lambda skb: random.randint(10)), warned(lambda skb: int(generator.integers(10)))
+    assert ["RandomState.randint() draws" in drawn[0][0], "Generator.integers() draws" in drawn[1][0]] == [True, True]
+    assert warned(lambda skb: int(random.default_rng(1).bit_generator.state is None)) == []

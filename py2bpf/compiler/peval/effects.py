@@ -91,11 +91,13 @@ _SAME: Final = {"posix": "os", "_io": "io", "_random": "random", "_socket": "soc
 
 
 _CALLABLES: Final = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodDescriptorType)
+_CYTHON: Final = "cython_function_or_method"
+"""The type of functions that Cython compiled, as numpy's: each module has its own of that name."""
 
 
 def effect_of(fn: Any) -> tuple[str, Effect] | None:
     """What a callable is called in Python, and its effect; None for one that has none."""
-    if not isinstance(fn, _CALLABLES):
+    if not isinstance(fn, _CALLABLES) and type(fn).__name__ != _CYTHON:
         return None
     name = getattr(fn, "__qualname__", None)
     module = getattr(fn, "__module__", None)
