@@ -56,7 +56,7 @@ check() { # SECONDS TESTS...: fails when they do, and when they hang; tells then
 
 planted() { # whether the sanitizer tells of a race in the core itself: two threads use what is one thread's
 	code=0
-	$still "$PYTHON" "$tests/core/planted_race.py" >"$out/planted" 2>&1 || code=$?
+	TSAN_OPTIONS="$TSAN_OPTIONS halt_on_error=1" $still "$PYTHON" "$tests/core/planted_race.py" >"$out/planted" 2>&1 || code=$?
 	[ $code = 66 ] && grep -q "WARNING: ThreadSanitizer: data race" "$out/planted" && return
 	cat "$out/planted" >&2
 	echo "sanitize.sh: the thread sanitizer doesn't see a race that is there (status $code)" >&2
