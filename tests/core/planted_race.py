@@ -1,7 +1,7 @@
 """Two threads walk one ring in memory, which is one thread's: .ci/sanitize.sh sees that the thread sanitizer tells.
 
-It sees only what happens at once, for the GIL's lock orders the rest, and on a busy machine the threads take turns: they go
-on until it ends them, half a minute at most.
+It sees only what happens at once, for the GIL's lock orders the rest, and on a busy machine the threads take turns: so
+they go on until it ends them, half a minute at most.
 """
 
 from __future__ import annotations
