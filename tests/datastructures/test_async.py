@@ -87,13 +87,15 @@ def test_iteration_ends_with_close_and_gets_everything(queue: Any, send: Send) -
 
 def test_closing_from_another_thread(queue: Any) -> None:
     async def main() -> None:
-        threading.Timer(0.1, queue.close).start()
+        closing = threading.Timer(0.1, queue.close)
+        closing.start()
         begin = time.monotonic()
         async for _ in queue:
             pytest.fail("nothing was sent")
         with pytest.raises(ClosedError):
             await queue.get()
         assert time.monotonic() - begin < 5
+        closing.join()  # who reads may know of it before it is through
 
     asyncio.run(asyncio.wait_for(main(), 10))
 
