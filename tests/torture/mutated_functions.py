@@ -134,6 +134,9 @@ def _examined(subject: Subject, made: types.FunctionType, text: str) -> Outcome:
 class EndlessError(BaseException):
     """The function's own code, which CPython runs while compiling, goes on and on."""
 
+    expected_anywhere = True
+    """In a finalizer too, where nobody gets it."""
+
 
 def _stop(_number: int, frame: types.FrameType | None) -> None:
     """Ends Python code that the compiler has CPython run; the compiler itself is left to those who wait for it."""

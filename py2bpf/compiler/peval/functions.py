@@ -553,10 +553,9 @@ def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abs
             hints=("leave it out",),
         )
     if not fewest <= len(args) <= most - (fn is enumerate and bool(kwargs)):
-        wanted = hints.count(most, "argument") if fewest == most else f"{fewest} to {most} arguments"
         raise TypeMismatch(
             0,
-            f"{fn.__name__}() takes {wanted}, but {len(args)} are given",
+            f"{fn.__name__}() takes {hints.arguments(fewest, most)}, but {len(args)} are given",
             hints=(_INSTEAD.get(fn, f"help({fn.__name__}) shows them"),),
         )
     return handler(ev, state, args) if named is None else named(ev, state, args, next(iter(kwargs.values())))

@@ -199,6 +199,11 @@ def no_number(ctype: Any) -> tuple[str, ...]:
     return ("declare an address as c_uint64: it is a number",)
 
 
+def arguments(fewest: int, most: int) -> str:
+    """``1 argument``, ``2 to 3 arguments``."""
+    return count(most, "argument") if fewest == most else f"{fewest} to {most} arguments"
+
+
 def count(number: int, what: str) -> str:
     """``1 value``, ``2 values``."""
     return f"{number} {what}{'' if number == 1 else 's'}"

@@ -503,10 +503,9 @@ def call_method(b: Builder, map: Map, name: str, args: tuple[Abstract, ...]) -> 
         return rings.output(b, map, pointer(b, map), args)
     handler, fewest, most = METHODS[name]
     if not fewest <= len(args) <= most:
-        wanted = f"{fewest}" if fewest == most else f"{fewest} to {most}"
         raise TypeMismatch(
             0,
-            f".{name}() takes {wanted} arguments, but {len(args)} are given",
+            f".{name}() takes {hints.arguments(fewest, most)}, but {len(args)} are given",
             hints=(f"call it as {SIGNATURES[name]}",),
         )
     return handler(b, map, args)

@@ -57,6 +57,9 @@ def construct(b: Builder, ctype: Any, args: tuple[Abstract, ...], kwargs: dict[s
                 f"{type_name(ctype)} has {hints.count(len(names), 'field')}, but {len(args)} values are given",
                 hints=(f"its fields are {', '.join(names)}",),
             )
+        if twice := [name for name in names[: len(args)] if name in kwargs]:
+            raise TypeMismatch(0, f"{type_name(ctype)}() is given {twice[0]!r} twice, by its place and by its name",
+                               hints=("leave one out",))  # fmt: skip
         for name, value in [*zip(names, args, strict=False), *kwargs.items()]:
             store_member(b, ref, name, value)
     elif kwargs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
-from . import arith, choice, contents, host, indices, iteration, iterators, maps, nevers
+from . import arith, choice, contents, hints, host, indices, iteration, iterators, maps, nevers
 from .describe import describe
 from .state import State
 from .values import FALSE, NONE, Abstract, Const, DictRef, DictView, ListRef, Map, Method, Ref, Run
@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 Args = tuple[Abstract, ...]
 
-INT_METHODS: Final = frozenset({"bit_length", "bit_count", "conjugate"})
+_INT: Final = {"bit_length": (0, 0), "bit_count": (0, 0), "conjugate": (0, 0)}
+_COUNTS: Final[dict[type[Abstract], tuple[str, dict[str, tuple[int, int]]]]] = {
+    Run: ("int", _INT),
+    ListRef: ("list", {"append": (1, 1), "extend": (1, 1), "pop": (0, 1)}),
+    DictRef: ("dict", {"get": (1, 2), "keys": (0, 0), "values": (0, 0), "items": (0, 0)}),
+}
+"""What Python's own objects are called, and how few and how many arguments their methods take."""
+INT_METHODS: Final = frozenset(_INT)
 CHARS_METHODS: Final = frozenset({"startswith"})
 
 
@@ -23,6 +30,7 @@ def call(ev: Evaluator, state: State, method: Method, args: Args) -> Abstract:
     owner = method.owner
     if isinstance(owner, Map):
         return maps.call_method(ev.b, owner, method.name, args)
+    _check_count(owner, method.name, len(args))
     if isinstance(owner, Run):
         return _int_method(ev, owner, method.name)
     if isinstance(owner, Ref):
@@ -33,6 +41,14 @@ def call(ev: Evaluator, state: State, method: Method, args: Args) -> Abstract:
         return _dict_method(ev, state, owner, method.name, args)
     raise TypeMismatch(0, f"{describe(owner)} has no method {method.name}()",
                        hints=("maps, integers, char arrays, lists and dicts have some",))  # fmt: skip
+
+
+def _check_count(owner: Abstract, name: str, given: int) -> None:
+    kind, counts = _COUNTS.get(type(owner), ("", {}))
+    fewest, most = counts.get(name, (0, given))
+    if not fewest <= given <= most:
+        raise TypeMismatch(0, f".{name}() takes {hints.arguments(fewest, most)}, but {given} are given",
+                           hints=(f"help({kind}.{name}) shows them",))  # fmt: skip
 
 
 def _int_method(ev: Evaluator, owner: Run, name: str) -> Abstract:
@@ -55,10 +71,10 @@ def _list_method(ev: Evaluator, state: State, owner: ListRef, name: str, args: A
     from . import access
 
     items = iteration.heap_object(state, owner)
-    if name == "append" and len(args) == 1:
+    if name == "append":
         state.heap[owner.ident] = (*items, args[0])
         return NONE
-    if name == "extend" and len(args) == 1:
+    if name == "extend":
         access.extend(ev, state, owner, args[0])
         return NONE
     args = tuple(indices.number(ev.b, arg) for arg in args) if name == "pop" else args
@@ -75,13 +91,13 @@ def _list_method(ev: Evaluator, state: State, owner: ListRef, name: str, args: A
 
 def _dict_method(ev: Evaluator, state: State, owner: DictRef, name: str, args: Args) -> Abstract:
     items = iteration.heap_object(state, owner)
-    if name == "get" and args and not isinstance(args[0], Const):
+    if name == "get" and not isinstance(args[0], Const):
         return choice.get(ev.b, items, *args)
-    if name == "get" and args:
+    if name == "get":
         assert isinstance(args[0], Const)
         found: Abstract = items.get(host.key(ev.b, args[0]), args[1] if len(args) > 1 else NONE)
         return found
-    if name in ("keys", "values", "items") and not args:
+    if name in ("keys", "values", "items"):
         return DictView(owner, name)
     raise UnsupportedSyntax(
         0,
