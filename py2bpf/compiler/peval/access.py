@@ -187,7 +187,7 @@ def _map_attr(ev: Evaluator, owner: Map, name: str) -> Abstract:
         items = "" if owner.spec.data_type is not None else ", and m[key], in and del"
         known = hints.near(name, maps.understood_methods(owner.spec), f"they can use {', '.join(names)}{items}")
         raise UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=known)
-    return wrap(getattr(owner.obj, name))
+    return wrap(host.run(ev.b, f"reading .{name}", getattr, owner.obj, name))
 
 
 def attr_place(ev: Evaluator, owner: Abstract, name: str) -> Ref | None:

@@ -51,6 +51,10 @@ def _call_ex(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
             kwargs = {key: wrap(value) for key, value in named.obj.items()}
         else:
             raise TypeMismatch(0, f"** needs a dict, but this is {describe(named)}", hints=("name the arguments",))
+        if others := [key for key in kwargs if not isinstance(key, str)]:
+            key = describe(Const(others[0]))
+            raise TypeMismatch(0, f"** needs names of arguments, but {key} is a key of this dict",
+                               hints=("name the arguments, as in f(**{'name': value})",))  # fmt: skip
     packed = state.stack.pop()
     args = iteration.known_items(ev.b, state, packed)
     if args is None:
