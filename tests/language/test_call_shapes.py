@@ -122,19 +122,30 @@ def names() -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
+def is_compiled(statement: str, names: dict[str, Any]) -> bool:
+    """Whether it is compiled; a refusal has to be at a line of the program."""
+    text = f"def program(skb):{PROLOGUE}    {statement}\n    return n\n"
+    file = f"<{statement}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
+    made = dict(names)
+    exec(compile(text, file, "exec"), made)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pipeline.compile_function(made["program"], contexts.SK_BUFF, HOOKS[ProgType.SCHED_CLS])
+    except TranslationError as error:
+        assert error.span is not None and error.span.filename == file, f"{file}: {error}"
+        return False
+    finally:
+        del linecache.cache[file]
+    return True
+
+
+def test_what_is_before_the_calls_is_compiled(names: dict[str, Any]) -> None:
+    assert is_compiled("pass", names)
+
+
 @pytest.mark.parametrize("callee", CALLABLES)
 def test_any_arguments(callee: str, names: dict[str, Any]) -> None:
     for shape in SHAPES:
-        text = f"def program(skb):{PROLOGUE}    x = {callee}({shape})\n    return n\n"
-        file = f"<call of {callee}({shape})>"
-        linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-        made = dict(names)
-        exec(compile(text, file, "exec"), made)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                pipeline.compile_function(made["program"], contexts.SK_BUFF, HOOKS[ProgType.SCHED_CLS])
-        except TranslationError as error:
-            assert error.span is not None and error.span.filename == file, f"{file}: {error}"
-        finally:
-            del linecache.cache[file]
+        is_compiled(f"x = {callee}({shape})", names)
