@@ -183,7 +183,8 @@ def repeat(ev: Evaluator, state: State, sequence: ListRef | TupleOf, count: int)
     items = sequence.items if isinstance(sequence, TupleOf) else iteration.heap_object(state, sequence)
     count = max(count, 0)
     check_count(len(items) * count)
-    return new_list(ev, state, items * count) if isinstance(sequence, ListRef) else tuple_of(items * count)
+    repeated = host.run(ev.b, "the operator *", arith.PYTHON["*"], items, count)  # of none, 2**63 times are too many
+    return new_list(ev, state, repeated) if isinstance(sequence, ListRef) else tuple_of(repeated)
 
 
 def check_count(count: int) -> None:
