@@ -59,6 +59,8 @@ CAMPAIGNS = {
         "a mutant of a real function is compiled and loaded", "mutated_functions:begin",
         tolerated={REJECTED: 0.001},
     ),
+    "shapes": Campaign("a statement about values of any kind, or a call with any arguments, is compiled",
+                       "shaped_programs:begin", root=False),
     "failures": Campaign("a system call in the life of an owner fails", "failing_calls:begin"),
     "cycles": Campaign("an owner in a reference cycle is used while it is collected", "owner_rounds:cycles"),
     "shutdown": Campaign("a process ends while owners are in use", "owner_rounds:shutdown"),
