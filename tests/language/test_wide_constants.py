@@ -49,3 +49,67 @@ def test_comparisons(world: str) -> None:
         with pytest.warns(UserWarning), create_prog(ProgType.SOCKET_FILTER, SkBuffContext, ends) as loaded:
             loaded.test_run(bytes(60))
             assert [site.error for site, count in loaded.errors.items() if count] == ["TypeError"]
+
+
+def dead_on_a_path(skb: Any) -> Any:
+    a = skb.len
+    if skb.len > 5:
+        a = 10**30
+    return skb.len
+
+
+def dead_in_a_loop(skb: Any) -> Any:
+    a, total = skb.len, 0
+    for i in range(skb.len * 100):
+        a = -(10**30)
+        total += i
+    return total
+
+
+def from_before_a_loop(skb: Any) -> Any:
+    a, total = WIDE, 0
+    for i in range(skb.len * 100):
+        total += i
+        a = i
+    return total
+
+
+def asked(skb: Any) -> Any:
+    found = 3 if (WIDE if skb.len > 5 else 0) else 0
+    return found + ((0 if skb.len > 5 else WIDE) is None) + (not (0 if skb.len > 5 else WIDE)) * 8
+
+
+def or_none(skb: Any) -> Any:
+    a = None
+    if skb.len > 5:
+        a = WIDE
+    return skb.len
+
+
+def in_a_tuple(skb: Any) -> Any:
+    pair = (1, skb.len)
+    for i in range(skb.len * 100):
+        pair = (WIDE, i)
+    return len(pair) + skb.len
+
+
+def used_in_unrolled(skb: Any) -> Any:
+    a, total = 1, skb.len
+    for i in range(40):
+        total += a & 0xFF
+        a = WIDE + i
+    return total
+
+
+@pytest.mark.parametrize("prog", [
+    dead_on_a_path, dead_in_a_loop, from_before_a_loop, asked, or_none, in_a_tuple, used_in_unrolled,
+])  # fmt: skip
+@pytest.mark.parametrize("world", [pytest.param("kernel", marks=pytest.mark.kernel), "vm"])
+def test_where_paths_meet(prog: Any, world: str) -> None:
+    """What nobody computes with may be of any size, and no loop is unrolled for it."""
+    with (
+        nullcontext() if world == "kernel" else vm.backend(),
+        create_prog(ProgType.SOCKET_FILTER, SkBuffContext, prog) as loaded,
+    ):
+        assert loaded.test_run(bytes(60)).retval == sim.run(prog, bytes(60)).retval
+        assert not loaded.errors and (prog is used_in_unrolled or len(loaded.spec.code) < 60)

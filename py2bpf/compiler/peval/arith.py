@@ -98,6 +98,11 @@ def is_beyond(value: Abstract) -> bool:
     return isinstance(value, Const) and isinstance(value.obj, int) and not _MIN <= overrides.raw(value.obj) <= _MAX
 
 
+def fits(value: Abstract) -> bool:
+    """Whether the value is an integer of 64 bits, as run time can hold where paths meet."""
+    return is_int(value) and not is_beyond(value)
+
+
 def constant(number: int) -> Value:
     number = overrides.raw(number)
     if not _MIN <= number <= _MAX:

@@ -109,11 +109,16 @@ def describe(value: Abstract) -> str:
 
 def differ(first: Abstract, second: Abstract) -> tuple[str, str]:
     """``describe`` of two values that are not the same one. Where that tells them alike, it says that they are two."""
-    here, there = describe(first), describe(second)
+    here, there = _of_a_path(first), _of_a_path(second)
     if here == there and here.startswith("a "):
         kind = here.removeprefix("a ")
         return f"one {kind}", f"another {kind}"
     return here, there
+
+
+def _of_a_path(value: Abstract) -> str:
+    beyond = isinstance(value, Const) and type(value.obj) is int and not -(1 << 63) <= value.obj < 1 << 64
+    return f"{describe(value)}, which does not fit 64 bits," if beyond else describe(value)
 
 
 _BITS_SHOWN: Final = 1 << 12

@@ -91,7 +91,7 @@ class RunTimeLoop:
             value = variables.read_at(pred, value)
         if isinstance(value, Option) or isinstance(wanted, Option):
             return self._option_phi(slot, value, pred, wanted)
-        if arith.is_int(value) and isinstance(value, (Run, Const)):
+        if arith.fits(value) and isinstance(value, (Run, Const)):
             ir = value.ir if isinstance(value, Run) else arith.constant(int(value.obj))
             kind = wanted if isinstance(wanted, Int) else arith.int_type(ir)
             return Run(self._phi(cast_at(pred, ir, kind)), self._boolean(slot, value))
@@ -176,7 +176,7 @@ class RunTimeLoop:
                 self._replan(slot, U64)
             return
         back = variables.read_at(pred, back)
-        if isinstance(header, Run) and arith.is_int(back) and isinstance(back, (Run, Const)):
+        if isinstance(header, Run) and arith.fits(back) and isinstance(back, (Run, Const)):
             ir = back.ir if isinstance(back, Run) else arith.constant(int(back.obj))
             kind = arith.int_type(header.ir)
             if kind == I64 and arith.int_type(ir) == U64:
@@ -236,7 +236,7 @@ def _is_none(value: Abstract) -> bool:
 
 def _optional(value: Abstract) -> bool:
     """Whether the value is an integer or None."""
-    return arith.is_int(value) or isinstance(value, Variable) or (isinstance(value, Const) and value.obj is None)
+    return arith.fits(value) or isinstance(value, Variable) or (isinstance(value, Const) and value.obj is None)
 
 
 def _kernel_like(header: KernelRef, back: Abstract) -> bool:

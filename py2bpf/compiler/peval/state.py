@@ -9,7 +9,7 @@ from ...exception import InternalCompilerError
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Int, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, constant_texts, mixed, overrides, records, variables
+from . import arith, constant_texts, mixed, records, variables
 from .describe import differ
 from .values import (
     Abstract,
@@ -204,7 +204,7 @@ class Merger:
         return Unbound(f"it is {here} on one path and {there} on another{apart}")
 
     def _ints(self, values: list[Abstract]) -> Abstract | None:
-        if not all(isinstance(v, Run) or (isinstance(v, Const) and overrides.is_plain_int(v.obj)) for v in values):
+        if not all(isinstance(v, (Run, Const)) and arith.fits(v) for v in values):
             return None
         return Run(self.phi([_ir(v) for v in values]), arith.booleans(values))
 
@@ -321,7 +321,7 @@ def option(value: Abstract) -> tuple[Value, Value] | None:
     if isinstance(value, Const):
         if value.obj is None:
             return const(0), const(0)
-        if overrides.is_plain_int(value.obj):
+        if arith.fits(value):
             return const(1), arith.constant(value.obj)
     return None
 
