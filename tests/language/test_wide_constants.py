@@ -54,14 +54,14 @@ def test_comparisons(world: str) -> None:
 def dead_on_a_path(skb: Any) -> Any:
     a = skb.len
     if skb.len > 5:
-        a = 10**30
+        a = 10**30  # noqa: F841
     return skb.len
 
 
 def dead_in_a_loop(skb: Any) -> Any:
     a, total = skb.len, 0
     for i in range(skb.len * 100):
-        a = -(10**30)
+        a = -(10**30)  # noqa: F841
         total += i
     return total
 
@@ -70,7 +70,7 @@ def from_before_a_loop(skb: Any) -> Any:
     a, total = WIDE, 0
     for i in range(skb.len * 100):
         total += i
-        a = i
+        a = i  # noqa: F841
     return total
 
 
@@ -82,7 +82,7 @@ def asked(skb: Any) -> Any:
 def or_none(skb: Any) -> Any:
     a = None
     if skb.len > 5:
-        a = WIDE
+        a = WIDE  # noqa: F841
     return skb.len
 
 

@@ -49,11 +49,12 @@ class RunTimeLoop:
         if variable is not None and variable not in state.locals:
             first = Variable(frame.slots[variable], True) if variable in frame.slots else Const(0)
             state.locals[variable] = self._slot(("local", variable), first)
-        for name in loop.stored - state.locals.keys():
+        for name in sorted(loop.stored - state.locals.keys()):
             state.locals[name] = Unbound("only the loop assigns it, and the loop may run zero times")
-        stored = {frame.cell_ids[name] for name in loop.stored if name in frame.cell_ids}
-        for ident in state.cells.keys() & (stored | self.plan.cells):
-            state.cells[ident] = self._slot(("cell", ident), state.cells[ident])
+        stored = self.plan.cells | {frame.cell_ids[name] for name in loop.stored if name in frame.cell_ids}
+        for ident in state.cells:  # in its order: a set's differs from process to process
+            if ident in stored:
+                state.cells[ident] = self._slot(("cell", ident), state.cells[ident])
         if frame.is_for(loop):
             counter = state.stack[-1]
             assert isinstance(counter, Counter)

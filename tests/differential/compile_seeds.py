@@ -1,0 +1,31 @@
+"""Compiles random functions in a process of its own, and prints a line for each: test_equal_output.py compares them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import warnings
+
+import fuzz
+from compiled import Compiled
+from worlds import Pool
+
+from py2bpf.exception import TranslationError
+
+ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
+
+
+def told(seed: int, pool: Pool) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            spec = Compiled(fuzz.generate(seed), pool, fuzz.target_of(seed, None)).spec
+    except TranslationError as error:
+        return repr(str(error))
+    return hashlib.sha256(ADDRESS.sub("", repr(spec)).encode()).hexdigest()
+
+
+with Pool("vm") as pool:
+    for seed in map(int, sys.argv[1:]):
+        print(seed, told(seed, pool))
