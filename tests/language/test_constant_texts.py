@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ctypes import Structure, c_char, c_uint32
+from ctypes import Structure, c_char, c_uint8, c_uint32
 from typing import Any
 
 import pytest
 
 from py2bpf import Global, funcs, sim, vm
-from py2bpf.datastructures import ArrayMap, HashMap
+from py2bpf.datastructures import ArrayMap, HashMap, RingBuffer
 from py2bpf.exception import TypeMismatch, UnsupportedSyntax
 from py2bpf.prog import compile_prog, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
@@ -167,3 +167,78 @@ def test_one_of_several_in_another_order() -> None:
 
     with pytest.raises(UnsupportedSyntax, match="bytes b'x' or b'y' on one path and the bytes b'y' or b'x' on another"):
         compile_prog(ProgType.SCHED_CLS, SK_BUFF, fn)
+
+
+def test_all_bytes_of_a_key_count(backend: str) -> None:
+    """However the constant comes to be the key, those behind a NUL too."""
+
+    def address(n: Any) -> Any:
+        if n > 44:
+            return b"\x02\0\0\0\0\x03"
+        return b"\x02\0\0\0\0\x04"
+
+    with HashMap(Name, c_uint32, 32) as m:
+        m[b"\x02\0\0\0\0\x01"] = 7
+
+        def fn(skb: Any) -> int:
+            chosen = b"\x02\0\0\0\0\x01" if skb.len > 45 else b"\x02\0\0\0\0\x02"
+            found = m[chosen]
+            m[chosen] += 1
+            m[b"ab\0cd"] = 2
+            kept = b"ab\0ce"
+            m[kept] = 3
+            m.setdefault(b"gh\0ij" if skb.len > 46 else b"gh", 4)
+            m[address(skb.len)] += 5
+            if (b"\0\0x" if skb.len > 44 else b"\0") not in m:
+                m[b"\0\0x" if skb.len > 44 else b"\0"] = 6
+            return found + (b"ab\0cd" in m) * 100
+
+        answers(fn, m)
+
+
+def test_slices_take_bytes_as_they_are(backend: str) -> None:
+    with HashMap(c_uint32, c_uint8 * 6, 8) as m:
+
+        def fn(skb: Any) -> int:
+            text, numbers = (c_char * 6)(), (c_uint8 * 6)()
+            text[:] = b"ab\0cde"
+            funcs.memcpy(text, numbers, 6)
+            m[1] = numbers
+            text[1:4] = b"\0xy"
+            funcs.memcpy(text, numbers, 6)
+            m[2] = numbers
+            text[3:] = b"p\0q" if skb.len > 45 else b"\0rs"
+            funcs.memcpy(text, numbers, 6)
+            m[3] = numbers
+            return 0
+
+        answers(fn, m)
+
+
+def test_slices_take_as_many_bytes_as_they_have(backend: str) -> None:
+    for data in (b"a", b"", b"abcd", b"a\0"):
+
+        def fn(skb: Any) -> int:
+            text = (c_char * 6)()
+            text[1:4] = data
+            return 0
+
+        with pytest.raises(TypeMismatch, match=f"{len(data)} items? can't be assigned to 3 of a c_char_Array_6"):
+            compile_prog(ProgType.SCHED_CLS, SK_BUFF, fn)
+
+
+def test_records_of_any_length_have_all_bytes(backend: str) -> None:
+    with RingBuffer(c_char * 16, 4096, variable=True) as ring:
+
+        def fn(skb: Any) -> int:
+            ring.output(b"ab\0c")
+            ring.output(b"ab\0c", size=4)
+            ring.output(b"ab" if skb.len > 44 else b"c\0def")
+            ring.output(b"x\0" if skb.len > 45 else b"\0y" if skb.len > 44 else b"\0\0z")
+            return 1
+
+        for packet in PACKETS:
+            simulated = sim.run(fn, packet, hook="tc", isolated=True, raise_errors=True)
+            with create_prog(ProgType.SCHED_CLS, SK_BUFF, fn) as prog:
+                assert prog.test_run(packet).retval == 1
+            assert ring.poll(1) == [event.record for event in simulated.events]

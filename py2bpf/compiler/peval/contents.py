@@ -15,7 +15,7 @@ from ..ir.values import Value, const
 from . import hints, locks
 from .builder import Builder
 from .describe import short, type_name
-from .values import OneOf, Ref
+from .values import Abstract, Const, OneOf, Ref
 
 _STORED: Final = 512
 """So many bytes at most are cleared by stores."""
@@ -40,21 +40,32 @@ def text_for_c(b: Builder, text: str | bytes) -> tuple[Value, int]:
     return place, len(data)
 
 
-def store_text(b: Builder, ref: Ref, data: bytes) -> None:
-    """``chars = data``: all of the array is written. A text ends at its first NUL."""
+def texts(value: Abstract) -> tuple[bytes, ...]:
+    """Which constant bytes the value is one of; none where it is anything else."""
+    if isinstance(value, OneOf):
+        return value.options if isinstance(value.options[0], bytes) else ()
+    return (value.obj,) if isinstance(value, Const) and isinstance(value.obj, bytes) else ()
+
+
+def store_text(b: Builder, ref: Ref, value: Abstract, whole: bool = False) -> None:
+    """``chars = data``: all of the array is written. A text ends at its first NUL; ``whole``: all its bytes count."""
+    if isinstance(value, OneOf):
+        _store_one_of(b, ref, value, whole)
+        return
+    assert isinstance(value, Const)
     size = ctypes.sizeof(ref.ctype)
-    check_fits(ref, data)
-    data = _until_nul(data)
+    check_fits(ref, value.obj)
+    data = value.obj if whole else _until_nul(value.obj)
     words = min(len(data) + 7 & ~7, size)
     store_bytes(b, ref.base, ref.offset, data.ljust(words, b"\0"))
     end_text(b, ref, words)
 
 
-def store_one_of(b: Builder, ref: Ref, texts: OneOf) -> None:
+def _store_one_of(b: Builder, ref: Ref, texts: OneOf, whole: bool) -> None:
     """``chars = a if condition else b`` of constant bytes."""
     for data in texts.options:
         check_fits(ref, data)
-    options = [_until_nul(data) for data in texts.options]
+    options = [data if whole else _until_nul(data) for data in texts.options]
     words = min(max(map(len, options)) + 7 & ~7, ctypes.sizeof(ref.ctype))
     padded = [data.ljust(words, b"\0") for data in options]
     for at, size in pieces(ref.offset, ref.offset, words, min(4, alignment(ref.base))):

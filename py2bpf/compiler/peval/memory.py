@@ -27,7 +27,7 @@ from .layout import (
     override,
     scalar,
 )
-from .values import Abstract, Const, OneOf, Ref, TupleOf
+from .values import Abstract, Const, Ref, TupleOf
 
 
 def new(b: Builder, ctype: Any, zero: bool = True) -> Ref:
@@ -293,10 +293,8 @@ def _store(b: Builder, ref: Ref, value: Abstract, by_items: bool) -> None:
         _store_number(b, ref, kind, value)
     elif isinstance(value, Ref):
         _store_object(b, ref, value)
-    elif isinstance(value, Const) and isinstance(value.obj, bytes) and is_chars(ref.ctype):
-        contents.store_text(b, ref, value.obj)
-    elif isinstance(value, OneOf) and is_chars(ref.ctype) and isinstance(value.options[0], bytes):
-        contents.store_one_of(b, ref, value)
+    elif is_chars(ref.ctype) and contents.texts(value):
+        contents.store_text(b, ref, value)
     elif isinstance(value, TupleOf) or (isinstance(value, Const) and isinstance(value.obj, tuple)):
         _store_tuple(b, ref, value if by_items else places.settled(b, ref.ctype, value))
     elif isinstance(value, Const) and isinstance(value.obj, ref.ctype):
@@ -504,12 +502,8 @@ def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
 
 
 def key(b: Builder, ctype: Any, value: Abstract) -> Ref:
-    """The value as a key of a map: one value is one key, whatever lies in its padding. Of constant bytes that are a key
-    all count, those behind a NUL too."""
-    if isinstance(value, Const) and isinstance(value.obj, bytes) and is_chars(ctype):
-        place = new(b, ctype, zero=False)
-        contents.check_fits(place, value.obj)
-        contents.store_bytes(b, place.base, 0, value.obj.ljust(ctypes.sizeof(ctype), b"\0"))
+    """The value as a key of a map: one value is one key, whatever lies in its padding."""
+    if (place := all_bytes(b, ctype, value)) is not None:
         return place
     place = materialise(b, ctype, value)
     if paddings.is_clean(b, place):
@@ -518,6 +512,16 @@ def key(b: Builder, ctype: Any, value: Abstract) -> Ref:
         place = new(b, ctype, zero=False)
         b.copy(place.base, 0, value.base, value.offset, ctypes.sizeof(ctype))
     paddings.clear(b, place)
+    return place
+
+
+def all_bytes(b: Builder, ctype: Any, value: Abstract) -> Ref | None:
+    """Constant bytes in an array of chars where all of them count, those behind a NUL too: as keys, and as records of a
+    length of their own. None of anything else."""
+    if not is_chars(ctype) or not contents.texts(value):
+        return None
+    place = new(b, ctype, zero=False)
+    contents.store_text(b, place, value, whole=True)
     return place
 
 

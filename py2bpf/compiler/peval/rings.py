@@ -16,11 +16,11 @@ from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region
 from ..ir.values import Block, Value, const
-from . import arith, hints, losses, memory, records, ring_wakeups
+from . import arith, contents, hints, losses, memory, records, ring_wakeups
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import is_array, is_chars
-from .values import NONE, Abstract, Const, Map, Ref, Run
+from .values import NONE, Abstract, Const, Map, OneOf, Ref, Run
 
 _NO_FLAGS: Final = 0
 METHODS: Final = ("reserve", "submit", "discard")
@@ -108,6 +108,8 @@ def _sized(b: Builder, spec: MapSpec, args: tuple[Abstract, ...]) -> tuple[Ref, 
                            hints=("call it as ring.output(record, size=n)",))  # fmt: skip
     record, limit = _part(b, spec, args[0])
     if len(args) == 1:
+        if isinstance(args[0], OneOf):
+            return record, contents.chosen(b, args[0], [const(len(data)) for data in args[0].options])
         return record, const(limit)
     size = arith.to_ir(b, args[1], "the size of a record is an integer")
     if size.op is not Op.CONST:
@@ -127,15 +129,15 @@ def _part(b: Builder, spec: MapSpec, value: Abstract) -> tuple[Ref, int]:
     ctype = spec.data_type
     if is_array(ctype):
         item, count = ctype._type_, ctype._length_
-        if isinstance(value, Const) and isinstance(value.obj, bytes) and is_chars(ctype):
-            count = len(value.obj)
+        if is_chars(ctype) and (texts := contents.texts(value)):
+            count = max(map(len, texts)) if all(texts) else 0
         elif isinstance(value, Ref) and is_array(value.ctype) and value.ctype._type_ is item:
             count = value.ctype._length_
         if not count:
             raise _no_record(0, ctypes.sizeof(ctype))
         if count < ctype._length_:
             ctype = item * count
-    return memory.materialise(b, ctype, value), ctypes.sizeof(ctype)
+    return memory.all_bytes(b, ctype, value) or memory.materialise(b, ctype, value), ctypes.sizeof(ctype)
 
 
 def with_size(map: Map, name: str, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> tuple[Abstract, ...]:

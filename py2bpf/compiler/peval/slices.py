@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...exception import TypeMismatch, UnsupportedSyntax
-from . import hints, host, iteration, memory, overlap, semantics, special
+from . import contents, hints, host, iteration, memory, overlap, semantics, special
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import is_aggregate, is_array, is_chars
@@ -82,7 +82,13 @@ def write(ev: Evaluator, state: State, ref: Ref, key: slice, value: Abstract) ->
     ev.b.guard_not_null(ref.base, "TypeError")
     places = chosen(ev.b, key, ref.ctype._length_)
     if is_chars(ref.ctype):
-        memory.store(ev.b, _part(ref, places), value)
+        part = _part(ref, places)
+        if texts := contents.texts(value):
+            for data in texts:
+                _check_count(ref, len(places), len(data))
+            contents.store_text(ev.b, part, value, whole=True)
+        else:
+            memory.store(ev.b, part, value)
         return
     special.refuse_iteration(value)
     source = value if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype) else None
