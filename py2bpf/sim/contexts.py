@@ -22,13 +22,13 @@ from .packet import ETHERNET, FIRST_BUFFER, SKB_MAX, Packet
 
 _SKB_TYPES: Final = {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB}
 _BEHIND_ETHERNET: Final = {ProgType.SOCKET_FILTER, ProgType.CGROUP_SKB}
-_ANY_SKB: Final = frozenset({"cb"})
-_WRITABLE: Final = {
-    ProgType.SOCKET_FILTER: _ANY_SKB,
-    ProgType.SCHED_CLS: _ANY_SKB | {"mark", "priority", "queue_mapping", "tc_index", "tc_classid", "tstamp"},
-    ProgType.SCHED_ACT: _ANY_SKB | {"mark", "priority", "queue_mapping", "tc_index", "tc_classid", "tstamp"},
-    ProgType.CGROUP_SKB: _ANY_SKB | {"mark", "priority", "tstamp"},
-    ProgType.XDP: frozenset[str](),
+_BY_TC: Final = ("cb", "mark", "priority", "queue_mapping", "tc_classid", "tc_index", "tstamp")
+_WRITABLE: Final[dict[int, tuple[str, ...]]] = {
+    ProgType.SOCKET_FILTER: ("cb",),
+    ProgType.SCHED_CLS: _BY_TC,
+    ProgType.SCHED_ACT: _BY_TC,
+    ProgType.CGROUP_SKB: ("cb", "mark", "priority", "tstamp"),
+    ProgType.XDP: (),
 }
 """What programs may store of a packet's context: the is_valid_access functions of net/core/filter.c."""
 _HALF: Final = 0xFFFF
@@ -120,8 +120,8 @@ class Context:
     def _stored(self, name: str, value: Any) -> Any:
         """What of a value that the program assigns to a packet's field arrives there."""
         allowed = _WRITABLE[self._hook.prog_type]
-        if name in _names(self.struct) and name not in allowed:
-            they = f"write {', '.join(sorted(allowed))}" if allowed else "write none of the fields"
+        if name not in allowed and name in _names(self.struct):
+            they = f"write {', '.join(allowed)}" if allowed else "write none of the fields"
             raise SimulationError(f"the kernel refuses {self._hook.name} programs that write {name!r}: they {they}")
         if name not in _STORED:
             return value

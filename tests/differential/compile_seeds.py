@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
 import warnings
 
@@ -13,8 +12,6 @@ from worlds import Pool
 
 from py2bpf.exception import TranslationError
 
-ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
-
 
 def told(seed: int, pool: Pool) -> str:
     try:
@@ -23,7 +20,7 @@ def told(seed: int, pool: Pool) -> str:
             spec = Compiled(fuzz.generate(seed), pool, fuzz.target_of(seed, None)).spec
     except TranslationError as error:
         return repr(str(error))
-    return hashlib.sha256(ADDRESS.sub("", repr(spec)).encode()).hexdigest()
+    return hashlib.sha256(repr(spec).encode()).hexdigest()
 
 
 with Pool("vm") as pool:

@@ -49,33 +49,18 @@ def texts(value: Abstract) -> tuple[bytes, ...]:
 
 def store_text(b: Builder, ref: Ref, value: Abstract, whole: bool = False) -> None:
     """``chars = data``: all of the array is written. A text ends at its first NUL; ``whole``: all its bytes count."""
-    if isinstance(value, OneOf):
-        _store_one_of(b, ref, value, whole)
-        return
-    assert isinstance(value, Const)
-    size = ctypes.sizeof(ref.ctype)
-    check_fits(ref, value.obj)
-    data = value.obj if whole else _until_nul(value.obj)
-    words = min(len(data) + 7 & ~7, size)
-    store_bytes(b, ref.base, ref.offset, data.ljust(words, b"\0"))
-    end_text(b, ref, words)
-
-
-def _store_one_of(b: Builder, ref: Ref, texts: OneOf, whole: bool) -> None:
-    """``chars = a if condition else b`` of constant bytes."""
-    for data in texts.options:
+    options = texts(value)
+    for data in options:
         check_fits(ref, data)
-    options = [data if whole else _until_nul(data) for data in texts.options]
+    if not whole:
+        options = tuple(data.partition(b"\0")[0] for data in options)
     words = min(max(map(len, options)) + 7 & ~7, ctypes.sizeof(ref.ctype))
     padded = [data.ljust(words, b"\0") for data in options]
     for at, size in pieces(ref.offset, ref.offset, words, min(4, alignment(ref.base))):
         numbers = [const(int.from_bytes(data[at : at + size], sys.byteorder)) for data in padded]
-        b.store(ref.base, ref.offset + at, size, chosen(b, texts, numbers))
+        number = chosen(b, value, numbers) if isinstance(value, OneOf) else numbers[0]
+        b.store(ref.base, ref.offset + at, size, number)
     end_text(b, ref, words)
-
-
-def _until_nul(data: bytes) -> bytes:
-    return data.partition(b"\0")[0]
 
 
 def chosen(b: Builder, texts: OneOf, numbers: list[Value]) -> Value:

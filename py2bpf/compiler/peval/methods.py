@@ -91,10 +91,9 @@ def _list_method(ev: Evaluator, state: State, owner: ListRef, name: str, args: A
 
 def _dict_method(ev: Evaluator, state: State, owner: DictRef, name: str, args: Args) -> Abstract:
     items = iteration.heap_object(state, owner)
-    if name == "get" and not isinstance(args[0], Const):
-        return choice.get(ev.b, items, *args)
     if name == "get":
-        assert isinstance(args[0], Const)
+        if not isinstance(args[0], Const):
+            return choice.get(ev.b, items, *args)
         found: Abstract = items.get(host.key(ev.b, args[0]), args[1] if len(args) > 1 else NONE)
         return found
     if name in ("keys", "values", "items"):
