@@ -71,7 +71,7 @@ _OPS: Final = {
     "^": Op.XOR,
 }
 _COMPARE: Final = {"<": Op.LT, "<=": Op.LE, "==": Op.EQ, "!=": Op.NE, ">": Op.GT, ">=": Op.GE}
-_MIN, _MAX = -(1 << 63), (1 << 64) - 1
+_MIN, _MAX = overrides.LEAST, overrides.MOST
 
 
 def as_integer(obj: Any) -> int | None:
@@ -95,7 +95,7 @@ def is_int(value: Abstract) -> bool:
 
 def is_beyond(value: Abstract) -> bool:
     """Whether the value is an integer that doesn't fit 64 bits, and so none that a program computes."""
-    return isinstance(value, Const) and isinstance(value.obj, int) and not _MIN <= overrides.raw(value.obj) <= _MAX
+    return isinstance(value, Const) and overrides.is_beyond(value.obj)
 
 
 def fits(value: Abstract) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from ...borders import of_a_signal
 from ...uapi.map_types import title
+from . import overrides
 from .values import (
     Abstract,
     AugmentedAttr,
@@ -117,7 +118,7 @@ def differ(first: Abstract, second: Abstract) -> tuple[str, str]:
 
 
 def _of_a_path(value: Abstract) -> str:
-    beyond = isinstance(value, Const) and type(value.obj) is int and not -(1 << 63) <= value.obj < 1 << 64
+    beyond = isinstance(value, Const) and overrides.is_beyond(value.obj)
     return f"{describe(value)}, which does not fit 64 bits," if beyond else describe(value)
 
 

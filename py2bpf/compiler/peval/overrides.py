@@ -126,6 +126,16 @@ def raw(number: int) -> int:
     return int.__pos__(number)
 
 
+LEAST: Final = -(1 << 63)
+MOST: Final = (1 << 64) - 1
+"""Between them are the integers that programs compute, signed or unsigned."""
+
+
+def is_beyond(obj: Any) -> bool:
+    """Whether it is an integer that doesn't fit 64 bits."""
+    return isinstance(obj, int) and not LEAST <= raw(obj) <= MOST
+
+
 def is_plain_int(obj: Any) -> bool:
     """Whether a constant is an integer that computes as int does: once it is a number of run time, nobody knows its
     class any more."""
