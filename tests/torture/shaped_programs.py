@@ -1,4 +1,4 @@
-"""Programs of a statement or a call that is drawn (shapes.py): compiled, or refused at a line."""
+"""Programs of a statement or a call that is drawn (any_shapes.py): compiled, or refused at a line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import traceback
 
 from campaigns import Outcome, Round
-from shapes import ARGUMENTS, OPERANDS, STATEMENTS, callables, captured, is_compiled
+from any_shapes import ARGUMENTS, OPERANDS, STATEMENTS, callables, captured, is_compiled
 
 _open = contextlib.ExitStack()
 """The maps that the programs capture, until the process ends."""

@@ -1,4 +1,4 @@
-"""Statements and calls of every shape (shapes.py): all callables with some arguments, all statements with some
+"""Statements and calls of every shape (any_shapes.py): all callables with some arguments, all statements with some
 operands. The campaign `shapes` draws others.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from shapes import ARGUMENTS, OPERANDS, STATEMENTS, callables, captured, is_compiled
+from any_shapes import ARGUMENTS, OPERANDS, STATEMENTS, callables, captured, is_compiled
 
 pytestmark = pytest.mark.slow
 STEPS = (0, 17)
