@@ -6,8 +6,8 @@ import contextlib
 import random
 import traceback
 
-from campaigns import Outcome, Round
 from any_shapes import ARGUMENTS, OPERANDS, STATEMENTS, callables, captured, is_compiled
+from campaigns import Outcome, Round
 
 _open = contextlib.ExitStack()
 """The maps that the programs capture, until the process ends."""
