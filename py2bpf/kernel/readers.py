@@ -49,12 +49,13 @@ class Batch:
         self.struct = ffi.new("struct p2b_batch *")
         self.struct.cap, self.struct.size = count, size
         self.struct.least = size if least is None else least
-        self._held = [_room(out, count * size)]  # pointers in a structure keep nothing alive
-        self.struct.out = self._held[0]
+        self.struct.out, held = _room(out, count * size)
+        self._held = [held]  # pointers in a structure keep nothing alive
         for name, numbers in (("cpus", cpus), ("sizes", sizes)):
             if numbers is not None:
-                self._held.append(_room(numbers, count * _NUMBER))
-                setattr(self.struct, name, ffi.cast("uint32_t *", self._held[-1]))
+                place, held = _room(numbers, count * _NUMBER)
+                self._held.append(held)
+                setattr(self.struct, name, ffi.cast("uint32_t *", place))
 
     @property
     def n(self) -> int:
@@ -191,17 +192,19 @@ class CoreReader:
         self._handle.close()
 
 
-def _room(buffer: Any, wanted: int) -> Any:
-    memory = ffi.from_buffer(plain_memory(buffer, _WANTED, writable=True), require_writable=True)
-    if len(memory) < wanted:
-        raise ValueError(f"a buffer of {len(memory)} bytes has no room for {wanted}")
-    return memory
+def _room(buffer: Any, wanted: int) -> tuple[Any, memoryview]:
+    """A pointer to a writable buffer, and what keeps it: the memoryview itself and nothing made of it, since CPython
+    crashes where it collects a memoryview together with somebody who still uses its memory."""
+    memory = plain_memory(buffer, _WANTED, writable=True)
+    if memory.nbytes < wanted:
+        raise ValueError(f"a buffer of {memory.nbytes} bytes has no room for {wanted}")
+    return ffi.cast("char *", ffi.from_buffer(memory, require_writable=True)), memory
 
 
 def copy_bytes(buffer: Any, offset: int, data: bytes | memoryview) -> None:
     """Puts data into a writable buffer of any kind, from that byte on."""
-    memory = _room(buffer, offset + len(data))
-    ffi.memmove(memory + offset, data, len(data))
+    place, _held = _room(buffer, offset + len(data))
+    ffi.memmove(place + offset, data, len(data))
 
 
 def room_of(buffer: Any) -> int:

@@ -6,17 +6,20 @@ import contextlib
 import gc
 import os
 import sys
+from array import array
 from ctypes import Structure, c_uint32, c_uint64
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+from forked import in_child
 
 from py2bpf import vm
 from py2bpf._ffi import lib
 from py2bpf.datastructures import ArrayMap, Global, HashMap, globals
 from py2bpf.exception import ClosedError
+from py2bpf.kernel.readers import Batch
 from py2bpf.vm import native
 
 pytestmark = pytest.mark.kernel
@@ -115,3 +118,17 @@ def test_the_core_gives_memory_back_without_running_python() -> None:
             sys.setprofile(None)
         assert called == []
         assert len(native._lent) == before - 1
+
+
+def batches_in_cycles() -> None:
+    for out in (bytearray(64), memoryview(bytearray(64)), array("I", bytes(64)), (c_uint32 * 16)()):
+        batch = Batch(out, 4, 16, cpus=array("I", bytes(64)), sizes=memoryview(bytearray(64)))
+        cycle: list[Any] = [batch._held]  # younger than the memory, which is collected first then
+        cycle.append(cycle)
+        del batch, cycle
+        gc.collect()
+
+
+def test_where_records_are_put_is_collected() -> None:
+    """CPython raises, or crashes, where it collects a memoryview of which somebody else still has the memory."""
+    in_child(batches_in_cycles)
