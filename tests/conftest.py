@@ -49,12 +49,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in for_guests]
 
 
-def pytest_collection_finish() -> None:
-    """The tests themselves stay until the end: millions of objects, which each full collection would walk through."""
-    gc.collect()
-    gc.freeze()
-
-
 @cache
 def kernel_obstacle() -> str:
     """Why this process can't use BPF; "" when it can."""

@@ -40,6 +40,15 @@ CLONE_NEWNET = 0x40000000
 LO = 1
 
 
+@pytest.fixture(autouse=True)
+def _only_new_objects() -> Iterator[None]:
+    """These tests collect hundreds of times, and would walk through the millions of objects of all other tests. Not
+    for the whole run: hypothesis asks the collector who refers to its random numbers, which leaves out the frozen."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 class Call(NamedTuple):
     """``do`` and ``undo`` are interrupted; ``is_done`` asks the kernel, ``is_known`` the object."""
 
