@@ -47,6 +47,7 @@ class _Lowering:
             self.ranges.hidden = self.widening.at(block)
             self.ranges.enter(block, self.fn.blocks[tree.idom[i]] if i else None)
             for phi in block.phis:
+                self._renew(phi)
                 self.ranges.note(phi)
             self._block(block)
         replace_all(self.fn, self.new)
@@ -56,11 +57,7 @@ class _Lowering:
         old, self.body = block.body, []
         for value in old:
             self.current = value
-            args = value.args
-            for i, arg in enumerate(args):
-                while arg in self.new:
-                    arg = self.new[arg]
-                args[i] = arg
+            self._renew(value)
             result = self._value(block, value)
             if result is not value:
                 if result is not None:
@@ -71,6 +68,14 @@ class _Lowering:
             if value.op is Op.EXIT:
                 break
         block.body = self.body
+
+    def _renew(self, value: Value) -> None:
+        """Puts what stands for its arguments now in their place."""
+        args = value.args
+        for i, arg in enumerate(args):
+            while arg in self.new:
+                arg = self.new[arg]
+            args[i] = arg
 
     def _value(self, block: Block, value: Value) -> Value | None:
         """What stands for the value now: itself, another, or None if it is gone."""

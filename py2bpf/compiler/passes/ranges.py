@@ -39,6 +39,8 @@ class Ranges:
         self.at_end: dict[Block, dict[Value, Range]] = {}
         self._doubtful_at_end: dict[Block, set[Value]] = {}
         self.edges: dict[Block, dict[Value, Range]] = {}
+        self.present: dict[Value, list[Value]] = {}
+        """The pointers that are not null where a truth is not 0."""
 
     def enter(self, block: Block, dominator: Block | None) -> None:
         """Begins a block: what held at the end of its dominator holds, and what the edge into it says."""
@@ -53,6 +55,16 @@ class Ranges:
             yes, no = end.attr
             if yes is not no:
                 self.assume(end.args[0], block is yes)
+        elif len(block.preds) > 1 and all(pred in self.at_end for pred in block.preds):
+            self._join(block)
+
+    def _join(self, block: Block) -> None:
+        """What is no null pointer over any edge, as after ``v == 7 or v == 8``, is none here."""
+        self.facts.update(dict.fromkeys(self._present_over(block.preds), (1, 1)))
+
+    def _present_over(self, preds: list[Block]) -> list[Value]:
+        """The pointers that are not null over any of these edges into the block that was entered last."""
+        return _present_in_all([self._edge(pred) for pred in preds])
 
     def of(self, value: Value) -> Range:
         """The interval of an integer."""
@@ -88,12 +100,30 @@ class Ranges:
         """Computes the range of a value just met."""
         if value.op is Op.PHI and isinstance(value.type, Ptr) and self._present_on_all_paths(value):
             self.facts[value] = (1, 1)
+        if value.op is Op.PHI and isinstance(value.type, Int):
+            self._note_truth(value)
         if value.op is Op.PHI and self._is_doubtful(value):
             self.doubtful.add(value)
         if isinstance(value.type, Int) and value.op is not Op.CONST:
             found = compute(value, self._argument(value) if value.op is Op.PHI else self.of)
             if found != FULL[value.type.signed]:
                 self.base[value] = found
+
+    def _note_truth(self, phi: Value) -> None:
+        """What is 0 on some paths, as ``v in (7, 8)`` where v is None, tells which path it was where it is not 0."""
+        preds = self.block.preds
+        if all(pred in self.at_end for pred in preds):
+            others = [pred for pred, arg in zip(preds, phi.args, strict=True) if not self._brings_zero(pred, arg)]
+            if 0 < len(others) < len(preds):
+                self.present[phi] = self._present_over(others)
+
+    def _brings_zero(self, pred: Block, arg: Value) -> bool:
+        """Whether the verifier, too, sees that an argument is 0 over an edge."""
+        if arg.op is Op.CONST:
+            return bool(arg.attr == 0)
+        edge = self._edge(pred)
+        tested = pred.end.op is Op.BRANCH and pred.end.args[0] is arg
+        return (edge.get(arg) if tested else _presence(arg, edge)) == (0, 0)
 
     def _is_doubtful(self, phi: Value) -> bool:
         """Whether the range of an argument is doubtful where it comes from."""
@@ -122,14 +152,18 @@ class Ranges:
             self.facts = here
         return found
 
+    def _over(self, pred: Block, arg: Value) -> Range:
+        """The range of an integer over an edge into the block that was entered last."""
+        edge = self._edge(pred)
+        return edge.get(arg) or _presence(arg, edge) or self.of(arg)
+
     def _argument(self, phi: Value) -> Callable[[Value], Range]:
         """The range of a phi's argument, as what it is where it comes from."""
         preds = self.block.preds
 
         def of(arg: Value) -> Range:
-            found = [self._edge(pred).get(arg) or _presence(arg, self._edge(pred)) or self.of(arg)
-                     for pred, other in zip(preds, phi.args, strict=True)
-                     if other is arg or arg in other.args]  # fmt: skip
+            found = [self._over(pred, arg) for pred, other in zip(preds, phi.args, strict=True)
+                     if other is arg or arg in other.args]
             return min(low for low, _ in found), max(high for _, high in found)
 
         return of
@@ -150,10 +184,28 @@ class Ranges:
                 self.assume(arg, holds, depth + 1)
         elif condition.op is Op.CAST:
             self.assume(condition.args[0], holds, depth + 1)
+        elif condition.op is Op.OR and self.present:
+            self._assume_one(condition.args, depth)
         if holds:
+            self._see_present(condition)
             self._trim(condition, 0)
         else:
             self._narrow(condition, 0, 0)
+
+    def _assume_one(self, conditions: list[Value], depth: int) -> None:
+        """One of these, or both, hold: what is no null pointer in either case is none."""
+        before, found = self.facts, []
+        for condition in conditions:
+            self.facts = before.copy()
+            self.assume(condition, True, depth + 1)
+            found.append(self.facts)
+        self.facts = before
+        self.facts.update(dict.fromkeys(_present_in_all(found), (1, 1)))
+
+    def _see_present(self, value: Value) -> None:
+        """The value is not 0."""
+        if value not in self.hidden:
+            self.facts.update(dict.fromkeys(self.present.get(value, ()), (1, 1)))
 
     def _assume_comparison(self, condition: Value, holds: bool, depth: int) -> None:
         left, right = condition.args
@@ -205,6 +257,8 @@ class Ranges:
             if by is not None and by.op is not Op.CONST and not verifier_sees(by, self, True, self.hidden):
                 self.doubtful.add(value)
             self.facts[value] = new
+            if not new[0] <= 0 <= new[1] and value not in self.doubtful:
+                self._see_present(value)
             if value.op is Op.CAST:
                 self._narrow_through_cast(value.args[0], new, by)
 
@@ -216,6 +270,15 @@ class Ranges:
         if isinstance(value.type, Int) and value.op is not Op.CONST:
             low, high = self.of(value)
             self._narrow(value, low + (low == excluded), high - (high == excluded))
+
+
+def _present_in_all(several: list[dict[Value, Range]]) -> list[Value]:
+    """The pointers of which all these facts say that they are not null."""
+    first, *others = several
+    return [
+        value for value, fact in first.items()
+        if fact == (1, 1) and isinstance(value.type, Ptr) and all(facts.get(value) == fact for facts in others)
+    ]  # fmt: skip
 
 
 def _presence(value: Value, facts: dict[Value, Range]) -> Range | None:
