@@ -157,6 +157,9 @@ def _is_none(value: Abstract) -> bool:
 def _divmod(ev: Evaluator, state: State, args: Args) -> Abstract:
     for arg in args:
         arith.check_plain(arg, "divmod")
+        if not arith.is_int(arg):
+            raise TypeMismatch(0, f"divmod() of a run-time value takes integers, but this is {describe(arg)}",
+                               hints=("compute a // b and a % b, which ask the methods of classes",))  # fmt: skip
     return semantics.tuple_of([semantics.operate(ev, state, op, args[0], args[1]) for op in ("//", "%")])
 
 
