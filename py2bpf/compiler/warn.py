@@ -6,6 +6,7 @@ guard %4, AttributeError on None     entry.count += 1      <- PossiblyNone, as l
 
 from __future__ import annotations
 
+import functools
 import types
 import warnings
 from collections.abc import Callable
@@ -161,14 +162,18 @@ _DEPTH: Final = 6
 
 
 def _lowest(value: Value) -> int:
-    """The least that a number can be, as far as the operations just before tell."""
+    """The least that a number can be, as far as the operations just before tell, if none leaves its 64 bits."""
 
+    @functools.cache
     def of(value: Value, depth: int = _DEPTH) -> Range:
+        assert isinstance(value.type, Int)
+        full = FULL[value.type.signed]
         if value.op is Op.CONST:
             return value.attr, value.attr
-        if value.op is Op.PHI or not depth:
-            assert isinstance(value.type, Int)
-            return FULL[value.type.signed]
+        if not depth:
+            return full
+        if value.op is Op.ADD:
+            return max(full[0], sum(of(arg, depth - 1)[0] for arg in value.args)), full[1]
         return compute(value, lambda arg: of(arg, depth - 1))
 
     return of(value)[0]
