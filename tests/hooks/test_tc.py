@@ -14,7 +14,7 @@ from py2bpf import funcs, tc
 from py2bpf.datastructures import ProgArray
 from py2bpf.exception import ClosedError, DataTypeError, KernelError, NotSupported
 from py2bpf.kernel import clsact, kept, links, syscalls
-from py2bpf.kernel.netdev import ifindex
+from py2bpf.kernel.netdev import ifindex, namespace
 from py2bpf.kernel.program import LoadedProgram
 from py2bpf.prog import create_prog
 from py2bpf.uapi.prog_types import AttachType, ProgType
@@ -452,14 +452,18 @@ def test_a_pinned_program_has_its_arrays():
     assert not list(path.parent.glob(f"{path.name}*"))
 
 
-def pins():
-    """Those of programs that are there."""
+def pins(wire):
+    """Those of programs that are there, on the devices of these namespaces: other processes have pins of their own."""
     kept.sweep()
-    return names()
+    return names(wire)
 
 
-def names():
-    return sorted(os.listdir(kept.FOLDER)) if kept.FOLDER.exists() else []
+def names(wire):
+    own = []
+    for node in wire:
+        with node.inside():
+            own.append(f"{namespace():x}-")
+    return sorted(each.name for each in kept.FOLDER.glob("*") if each.name.startswith(tuple(own)))
 
 
 def test_tail_calls_go_on_when_the_process_ends(wire, traffic, mechanism):
@@ -470,14 +474,13 @@ def test_tail_calls_go_on_when_the_process_ends(wire, traffic, mechanism):
 def go_on_when_the_process_ends(wire, traffic, code, arrays, **options):
     """Runs the code, which installs; afterwards so many arrays are pinned, until the program is taken off."""
     _left, right = wire
-    before = pins()
     with right.inside():
         code = code.format(folder=str(Path(__file__).parent), device=right.device, **options)
         subprocess.run([sys.executable, "-c", code], check=True)
         assert traffic.is_dropped(b"bad") and traffic.passes(b"good")
-        assert len(pins()) == len(before) + arrays
+        assert len(pins(wire)) == arrays
         assert tc.clear_ingress_filter(right.device) == 1
-    assert pins() == before and traffic.passes(b"bad")
+    assert pins(wire) == [] and traffic.passes(b"bad")
 
 
 MAKE = ("ip", "link", "add", "p2bx", "index", "7701", "type", "veth", "peer", "p2by")
@@ -486,29 +489,27 @@ MAKE = ("ip", "link", "add", "p2bx", "index", "7701", "type", "veth", "peer", "p
 def test_pins_of_a_device_that_is_gone_go_too(wire):
     """With the next program that is installed, wherever that is."""
     _left, right = wire
-    before = pins()
     with right.inside(), tc.IngressProgram(dispatch) as second:
         with tc.IngressProgram(dispatch) as first:
             right.run(*MAKE)
             first.install("p2bx")
-            assert len(pins()) == len(before) + 1
+            assert len(pins(wire)) == 1
             right.run("ip", "link", "del", "p2bx")
             assert first.devices == []
         del first
         for _ in range(100):
             second.install(right.device)
-            found = names()
+            found = names(wire)
             assert second.remove()
-            if len(found) == len(before) + 1:
+            if len(found) == 1:
                 break
             time.sleep(0.1)  # the kernel gives up the first program a little later
-        assert names() == before
+        assert names(wire) == []
 
 
 def test_pins_of_a_device_that_moves_stay(wire):
     """It takes its programs along, and its number is free for another."""
     left, right = wire
-    before = pins()
     with tc.IngressProgram(dispatch) as first, tc.IngressProgram(dispatch) as second:
         with right.inside():
             right.run(*MAKE)
@@ -516,11 +517,11 @@ def test_pins_of_a_device_that_moves_stay(wire):
             right.run("ip", "link", "set", "p2bx", "netns", left.namespace)
             right.run(*MAKE[:-1], "p2bz")
             second.install("p2bx")
-            assert len(pins()) == len(before) + 2
-            assert second.remove() and len(pins()) == len(before) + 1
+            assert len(pins(wire)) == 2
+            assert second.remove() and len(pins(wire)) == 1
         with left.inside():
             assert first.remove("p2bx")
-    for name in set(pins()) - set(before):
+    for name in pins(wire):
         (kept.FOLDER / name).unlink()
 
 
