@@ -275,8 +275,8 @@ def _iterator(ev: Evaluator, state: State, value: Abstract) -> Abstract:
     return found
 
 
-def _enumerate(ev: Evaluator, state: State, args: Args, start: Abstract | None = None) -> Abstract:
-    start = indices.number(ev.b, args[1] if len(args) > 1 else start or Const(0))
+def _enumerate(ev: Evaluator, state: State, args: Args) -> Abstract:
+    start = indices.number(ev.b, args[1] if len(args) > 1 else Const(0))
     first = arith.to_ir(ev.b, start, "enumerate() counts from an integer")
     if iteration.ends_at_run_time(state, args[0]):
         numbers = Counter(Const(0), Const(0), 1, arith.from_ir(first))
@@ -508,7 +508,6 @@ _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], i
     **library.TABLE,
 }
 _KEYWORDS: Final[dict[tuple[Any, str], Callable[[Evaluator, State, Args, Abstract], Abstract]]] = {
-    (enumerate, "start"): _enumerate,
     (zip, "strict"): _zip,
     (min, "key"): _extreme_by(Op.LT),
     (max, "key"): _extreme_by(Op.GT),
@@ -516,6 +515,8 @@ _KEYWORDS: Final[dict[tuple[Any, str], Callable[[Evaluator, State, Args, Abstrac
     (max, "default"): _extreme_or_default(Op.GT),
 }
 """What takes one keyword argument."""
+_SECOND: Final = {(sum, "start"), (enumerate, "start")}
+"""Second arguments that may be given by name."""
 _INSTEAD: Final[dict[Any, str]] = {
     iter: "write the calls out: while (item := f()) != last: ...",
     round: "to round to tens, halves up, write (n + 5) // 10 * 10",
@@ -542,6 +543,8 @@ def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abs
     """Translates the call; None if all is constant and CPython can make it now."""
     if fn not in _ALWAYS and all(isinstance(arg, Const) for arg in (*args, *kwargs.values())):
         return None
+    if len(args) == 1 and len(kwargs) == 1 and (fn, next(iter(kwargs))) in _SECOND:
+        args, kwargs = (*args, *kwargs.values()), {}
     if args and isinstance(args[0], GeneratorOf):
         return generators.consume(ev, state, fn, args[0], args[1:], kwargs)
     handler, fewest, most = _HANDLERS[fn]
@@ -555,7 +558,7 @@ def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abs
             f"{fn.__name__}() takes no keyword argument {next(iter(kwargs))!r} in a compiled function",
             hints=("leave it out",),
         )
-    if not fewest <= len(args) <= most - (fn is enumerate and bool(kwargs)):
+    if not fewest <= len(args) <= most:
         raise TypeMismatch(
             0,
             f"{fn.__name__}() takes {hints.arguments(fewest, most)}, but {len(args)} are given",

@@ -141,10 +141,11 @@ def consume(
     """``fn(x for ...)``."""
     if fn not in _CONSUMERS or kwargs or len(args) > (fn is sum):
         names = ", ".join(consumer.__name__ for consumer in _CONSUMERS)
+        alone = f"{names} take one, alone" if not kwargs else f"it takes one alone, without {next(iter(kwargs))}="
         raise UnsupportedSyntax(
             0,
             f"{fn.__name__}() can't take a generator expression like this in a compiled function",
-            hints=(f"{names} take one, alone", "or write a list comprehension, in brackets"),
+            hints=(alone, "or write a list comprehension, in brackets"),
         )
     taken = state.heap.get(generator.ident)
     if not isinstance(taken, Closure):

@@ -25,8 +25,10 @@ from .values import (
     Lock,
     Map,
     Method,
+    Mixed,
     Option,
     PacketEdge,
+    RangeOf,
     Ref,
     Run,
     Text,
@@ -152,6 +154,8 @@ def for_object(ctype: Any, value: Abstract) -> tuple[str, ...]:
             return (READ_TEXT,)
         if isinstance(value, Const) and isinstance(value.obj, str):
             return for_bytes(value.obj)
+        if isinstance(value, Mixed):
+            return (f"give it constant bytes, or a {type_name(ctype)}, on each path by itself: with an if statement",)
         known = f"give it constant bytes, as in b'...', or a {type_name(ctype)}"
         longer = isinstance(value, Ref) and is_chars(value.ctype) and value.ctype._length_ > ctype._length_
         return (known, f"or cut it: text[:{ctype._length_}]") if longer else (known,)
@@ -169,6 +173,8 @@ def for_comparison(*values: Abstract) -> tuple[str, ...]:
             return for_number(value)
     if any(isinstance(value, (ListRef, TupleOf)) for value in values) and any(map(_is_array, values)):
         return ("a ctypes array equals no list, and no tuple; compare the list of its items: a[:]",)
+    if any(isinstance(value, RangeOf) for value in values):
+        return ("compare their len(), and the numbers that they were made of",)
     return ("compare their fields, or the bytes with py2bpf.funcs.mem_eq",)
 
 
