@@ -1,0 +1,123 @@
+"""Modules depend on each other in one direction: no circle of imports in the package, none of symbols in the C core.
+
+The circles listed here are those that were there when the tests were written. They may shrink, not grow, and there may
+be no others.
+"""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NoReturn
+
+from test_architecture import LAZY, MODULES, ROOT, imports
+
+Graph = Mapping[str, Collection[str]]
+
+PYTHON = {
+    frozenset(f"py2bpf.{name}" for name in names.split())
+    for names in (
+        "kernel.core kernel.handles kernel.reached",
+        "datastructures.base datastructures.globals datastructures.insertions",
+        "compiler.bytecode.decoder compiler.bytecode.rules",
+        "sim.helpers sim.maps sim.packet_helpers sim.printk sim.pseudo sim.rings sim.world",
+    )
+} | {
+    frozenset(
+        f"py2bpf.compiler.peval.{name}"
+        for name in """
+        access addresses augmented binding calls captured choice compare contexts counters defaults evaluator frames
+        functions generators handlers handlers.calls handlers.data handlers.names handlers.operators handlers.table
+        identity indices intrinsics iteration iterators kernel_memory kernel_side library located loops maps memory
+        methods namedtuples nevers packets paddings rings semantics slices special subprograms text user_rings withs
+        """.split()
+    )
+}
+"""Of imports, those for types and those inside functions too."""
+
+C = {
+    frozenset(
+        """
+        vm vm_check vm_helpers vm_kfuncs vm_maps vm_prog vm_slice vmmap vmmap_array vmmap_hash vmmap_list vmmap_lpm
+        vmmap_perf vmmap_progs vmmap_ring vmmap_uring vmmap_wake
+        """.split()
+    )
+}
+"""Of C files, where each uses what another defines."""
+
+
+def circles(graph: Graph) -> set[frozenset[str]]:
+    """The sets of nodes that all lead to each other: strongly connected components of two or more, by Tarjan."""
+    numbers: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    path: list[str] = []
+    found: set[frozenset[str]] = set()
+
+    def visit(node: str) -> None:
+        numbers[node] = lowest[node] = len(numbers)
+        path.append(node)
+        for other in graph.get(node, ()):
+            if other not in numbers:
+                visit(other)
+            if other in path:
+                lowest[node] = min(lowest[node], lowest[other])
+        if lowest[node] == numbers[node]:
+            circle = path[path.index(node) :]
+            del path[path.index(node) :]
+            found.update([frozenset(circle)] if len(circle) > 1 else [])
+
+    for node in graph:
+        if node not in numbers:
+            visit(node)
+    return found
+
+
+def import_graph() -> Graph:
+    def imported(module: str, path: Path) -> Iterator[str]:
+        for target, _line, _lazy in imports(module, ast.parse(path.read_text()), set(MODULES), path.stem == "__init__"):
+            if target in MODULES and target != module and (module, target) not in LAZY:
+                yield target
+
+    return {module: set(imported(module, path)) for module, path in MODULES.items()}
+
+
+def symbol_graph(compiler: str, folder: Path) -> Graph:
+    """Which C file uses what which other defines, as their object files tell."""
+
+    def compiled(source: Path) -> Path:
+        made = folder / f"{source.stem}.o"
+        subprocess.run([compiler, "-c", "-o", made, source], check=True)
+        return made
+
+    with ThreadPoolExecutor() as pool:
+        objects = list(pool.map(compiled, sorted((ROOT / "csrc").glob("*.c"))))
+    lines = subprocess.run(["nm", "-A", *objects], check=True, capture_output=True, text=True).stdout.splitlines()
+    symbols = [(Path(line.partition(":")[0]).stem, *line.split()[-2:]) for line in lines]
+    defined = {name: file for file, kind, name in symbols if kind.isupper() and kind != "U"}
+    graph: dict[str, set[str]] = {made.stem: set() for made in objects}
+    for file, kind, name in symbols:
+        if kind == "U" and name in defined:
+            graph[file].add(defined[name])
+    return graph
+
+
+def test_circles_are_found() -> None:
+    assert circles({"a": "b", "b": "cd", "c": "a", "d": "e", "e": "d", "f": "abf"}) == {
+        frozenset("abc"), frozenset("de"),
+    }  # fmt: skip
+
+
+def test_no_circle_of_imports() -> None:
+    """A circle that is gone, or has become smaller, is to be taken off the list."""
+    assert circles(import_graph()) == PYTHON
+
+
+def test_no_circle_of_c_files(tmp_path: Path, missing: Callable[[str], NoReturn]) -> None:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or shutil.which("nm") is None:
+        missing("there is no C compiler, or no nm")
+    assert circles(symbol_graph(compiler, tmp_path)) == C
