@@ -1,0 +1,117 @@
+"""What a value does is said by its kind, not by functions that ask for each kind in turn: where one is forgotten there,
+it falls through silently.
+
+Listed are the functions that told more than two kinds apart when this test was written, with how many. The list may
+shrink, not grow.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from test_architecture import ROOT
+
+PEVAL = ROOT / "py2bpf" / "compiler" / "peval"
+MOST = 2
+
+LADDERS = {
+    "access.py: load_attr": 10,
+    "access.py: item_place": 3,
+    "access.py: store_attr": 5,
+    "access.py: get_item": 7,
+    "access.py: _number_of_range": 3,
+    "access.py: _sequence_item": 3,
+    "access.py: _may_be_chosen": 3,
+    "access.py: set_item": 7,
+    "arith.py: is_int": 3,
+    "arith.py: to_ir": 3,
+    "arith.py: boolean": 3,
+    "augmented.py: item_updates_in_place": 3,
+    "augmented.py: update": 4,
+    "calls.py: call": 9,
+    "calls.py: _constant": 7,
+    "calls.py: _refuse_recursion": 3,
+    "compare.py: _equal": 9,
+    "compare.py: _equal_options": 4,
+    "compare.py: contains": 5,
+    "describe.py: describe": 6,
+    "evaluator.py: result": 3,
+    "functions.py: _len": 5,
+    "functions.py: is_instance": 9,
+    "functions.py: _has": 4,
+    "functions.py: call": 3,
+    "handlers/calls.py: _make_function": 4,
+    "handlers/operators.py: _inplace": 5,
+    "handlers/operators.py: _match_sequence": 3,
+    "hints.py: for_number": 16,
+    "hints.py: for_object": 3,
+    "hints.py: for_comparison": 5,
+    "identity.py: identical": 7,
+    "identity.py: _is_one": 9,
+    "intrinsics.py: _addrof": 7,
+    "intrinsics.py: _pointer": 4,
+    "iteration.py: each": 6,
+    "iteration.py: make_iterator": 10,
+    "iteration.py: make_reversed": 5,
+    "iteration.py: side_by_side": 3,
+    "iteration.py: ends_at_run_time": 3,
+    "iteration.py: length": 6,
+    "iterators.py: advance": 7,
+    "iterators.py: _walk": 3,
+    "kernel_memory.py: item": 3,
+    "loops.py: _header_phi": 7,
+    "loops.py: _back": 8,
+    "memory.py: _store": 3,
+    "memory.py: _partial": 3,
+    "methods.py: call": 5,
+    "mixed.py: truth_at": 9,
+    "mixed.py: none_where_null": 3,
+    "overrides.py: class_of": 6,
+    "overrides.py: own": 3,
+    "semantics.py: truth": 11,
+    "semantics.py: is_none": 3,
+    "semantics.py: operate": 5,
+    "state.py: option": 3,
+    "subprograms.py: _key": 3,
+    "text.py: _choice": 4,
+    "text.py: _directive": 4,
+}
+
+
+def kinds() -> set[str]:
+    """The names of all kinds of values."""
+    return {node.name for node in ast.parse((PEVAL / "values.py").read_text()).body if isinstance(node, ast.ClassDef)}
+
+
+def asked_for(function: ast.FunctionDef, kinds: set[str]) -> set[str]:
+    """The kinds that isinstance() asks for in a function."""
+    return {
+        name.id
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "isinstance"
+        for name in ast.walk(call.args[1])
+        if isinstance(name, ast.Name) and name.id in kinds
+    }
+
+
+def ladders(path: Path) -> dict[str, int]:
+    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
+    known = kinds()
+    found = {f"{path.relative_to(PEVAL)}: {each.name}": len(asked_for(each, known)) for each in functions}
+    return {name: count for name, count in found.items() if count > MOST}
+
+
+def test_no_function_tells_many_kinds_apart() -> None:
+    """A function that tells fewer apart now is to be taken off the list, or its number lowered."""
+    found: dict[str, int] = {}
+    for path in sorted(PEVAL.rglob("*.py")):
+        found |= ladders(path)
+    assert found == LADDERS
+
+
+def test_ladders_are_found() -> None:
+    source = "def f(a):\n    return isinstance(a, (Ref, Run)) or isinstance(a, Const) or isinstance(a, int)\n"
+    function = ast.parse(source).body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert asked_for(function, kinds()) == {"Ref", "Run", "Const"}
