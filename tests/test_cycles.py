@@ -23,7 +23,6 @@ PYTHON = {
     for names in (
         "kernel.core kernel.handles kernel.reached",
         "datastructures.base datastructures.globals datastructures.insertions",
-        "compiler.bytecode.decoder compiler.bytecode.rules",
         "sim.helpers sim.maps sim.packet_helpers sim.printk sim.pseudo sim.rings sim.world",
     )
 } | {

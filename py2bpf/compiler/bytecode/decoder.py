@@ -3,94 +3,29 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
 from types import CodeType
 from typing import Any
 
 from ...exception import InternalCompilerError
 from . import stored
-from .canonical import STORES, Block, Draft, Drafts, Function, Instr, Loop, Op, Source
+from .canonical import STORES, Block, Draft, Drafts, Function, Instr, Loop, Op
+from .emitter import Emitter
 from .graph import IrreducibleError, arrange
 from .protected import try_statements
 from .rules import ANY, Version
 from .turns import Beginning, give_block, join_continues
 
-_COPY = Op.COPY
 _INTEGERS = range(1 << 31)
 _SUSPENDING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
-class Decoder:
-    """The state of decoding ``code``; handlers of version modules call ``emit``, ``end`` and look at ``out``."""
+class Decoder(Emitter):
+    """Decodes ``code`` block by block, as the rules of a version say."""
 
     def __init__(self, code: CodeType, version: Version) -> None:
-        raw = code.co_code  # without specialised and instrumented opcodes, unlike _co_code_adaptive
-        self.code = code
+        super().__init__(code, version.after_loop)
         self.version = version
-        self.ops = raw[::2]
-        positions = list(code.co_positions())
-        positions += [(None,) * 4] * (len(self.ops) - len(positions))  # generated code may have no line table
-        self.source = Source(code.co_filename, code.co_qualname, code.co_firstlineno, positions)
-        self.args: Sequence[int] = raw[1::2]
-        if version.extended in self.ops:
-            self.args = _widen(self.ops, self.args, version.extended)
-        self.cells = frozenset(code.co_cellvars + code.co_freevars)
-        self.locals = _fast_locals(code)
-        self.names = code.co_names
-        self.constants = code.co_consts
         self.tables = (_INTEGERS, self.constants, self.names, self.locals, *version.tables)
-        self.keywords: tuple[str, ...] = ()
-        self.out: list[Instr] = []
-        self.succ: tuple[int, ...] | None = None
-        self.targets: dict[int, int] = {}
-        self.popped: dict[int, int] = {}
-
-    def emit(self, op: Op, arg: Any, unit: int) -> None:
-        """Append an instruction to the current block."""
-        self.out.append(Instr(op, arg, unit, self.source))
-
-    def begin(self) -> list[Instr]:
-        """Begin a block; return its list of instructions."""
-        self.out = []
-        self.succ = None
-        return self.out
-
-    def end(self, op: Op, arg: Any, unit: int, *succ: int) -> None:
-        """End the current block."""
-        self.out.append(Instr(op, arg, unit, self.source))
-        self.succ = succ
-
-    @property
-    def last(self) -> Op | None:
-        """The operation before this one; None at a block's beginning, where several paths may meet."""
-        return self.out[-1].op if self.out else None
-
-    def copies(self, count: int) -> bool:
-        """Whether the block so far ends in ``count`` times COPY(count)."""
-        out = self.out
-        if not out or out[-1].op is not _COPY:  # nearly always
-            return False
-        return len(out) >= count and all(instr.op is _COPY and instr.arg == count for instr in out[-count:])
-
-    def next_unit(self, unit: int) -> int:
-        """The unit after the one at ``unit`` and its inline caches."""
-        unit += 1
-        while unit < len(self.ops) and self.ops[unit] == self.version.cache:
-            unit += 1
-        return unit
-
-    def after_loop(self, unit: int) -> int:
-        """The unit where an exhausted FOR_ITER continues: after the clean-up of its iterator."""
-        target, cleanup = self.targets[unit], self.version.after_loop
-        if self.ops[target : target + len(cleanup)] != cleanup:
-            raise InternalCompilerError("bytecode", "a loop ends in an unknown way", self.source.span(unit))
-        return target + len(cleanup)
-
-    def popping(self, unit: int) -> int:
-        """The key of a block that pops TOS and goes on after the jump at ``unit``."""
-        key = ~self.next_unit(unit)
-        self.popped[key] = unit
-        return key
 
     def find_targets(self) -> list[int]:
         """Fill ``targets`` and return the first unit of every block, in order."""
@@ -185,21 +120,8 @@ class Decoder:
         return ("yield" if self.code.co_flags & inspect.CO_GENERATOR else "async def"), 0
 
 
-def _widen(ops: bytes, args: Sequence[int], extended: int) -> list[int]:
-    """Put the bits of EXTENDED_ARG prefixes into the operands of the instructions that they precede."""
-    result = []
-    prefix = 0
-    for number, arg in zip(ops, args, strict=True):
-        arg |= prefix
-        prefix = arg << 8 if number == extended else 0
-        result.append(arg)
-    return result
 
 
-def _fast_locals(code: CodeType) -> tuple[str, ...]:
-    """The names by index of CPython's frame slots: locals, cells that aren't arguments, free variables."""
-    names = code.co_varnames
-    return names + tuple(cell for cell in code.co_cellvars if cell not in names) + code.co_freevars
 
 
 def _thread(drafts: Drafts) -> None:

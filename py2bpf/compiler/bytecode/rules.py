@@ -5,14 +5,11 @@ from __future__ import annotations
 import opcode
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ...exception import InternalCompilerError
-from .canonical import Op
-
-if TYPE_CHECKING:
-    from .canonical import Drafts
-    from .decoder import Decoder
+from .canonical import Drafts, Op
+from .emitter import Emitter
 
 _BRANCH, _JUMP = Op.BRANCH, Op.JUMP  # looking up a member takes long on 3.11
 
@@ -52,8 +49,8 @@ class Skip:
 
 
 SKIP = Skip()
-Handler = Callable[["Decoder", int, int], None]
-"""Called with the decoder, the operand and the code unit; emits canonical instructions."""
+Handler = Callable[[Emitter, int, int], None]
+"""Called with the emitter, the operand and the code unit; emits canonical instructions."""
 
 Rule = Plain | Jump | Unsupported | Skip | Handler
 Rules = Mapping[str, Rule]
@@ -63,7 +60,7 @@ Suspending = Mapping[tuple[str, int], str]
 
 ANY = -1
 
-Finish = Callable[["Drafts"], None]
+Finish = Callable[[Drafts], None]
 """A last pass over the blocks of a function, before they are joined and ordered."""
 
 
@@ -98,7 +95,6 @@ class Version:
         self.jumps: dict[int, Jump] = {}
         self.tables: list[Sequence[object]] = []
         self.cache = opcode.opmap["CACHE"]
-        self.extended = opcode.opmap["EXTENDED_ARG"]
         self.after_loop = bytes(opcode.opmap[name] for name in after_loop)
         self.suspending = {(opcode.opmap[name], arg): text for (name, arg), text in suspending.items()}
         self.finish = finish
@@ -125,37 +121,37 @@ class Version:
         return LOCAL + 1 + self.tables.index(operands)
 
 
-def _unknown(decoder: Decoder, arg: int, unit: int) -> None:
-    name = decoder.version.names[decoder.ops[unit]]
-    raise InternalCompilerError("bytecode", f"unknown opcode {name} {arg}", decoder.source.span(unit))
+def _unknown(emitter: Emitter, arg: int, unit: int) -> None:
+    name = opcode.opname[emitter.ops[unit]]
+    raise InternalCompilerError("bytecode", f"unknown opcode {name} {arg}", emitter.source.span(unit))
 
 
 def _unsupported(text: str) -> Handler:
-    def handler(decoder: Decoder, arg: int, unit: int) -> None:
-        decoder.end(Op.UNSUPPORTED, text, unit)
+    def handler(emitter: Emitter, arg: int, unit: int) -> None:
+        emitter.end(Op.UNSUPPORTED, text, unit)
 
     return handler
 
 
-def _jump(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.end(_JUMP, None, unit, decoder.targets[unit])
+def _jump(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.end(_JUMP, None, unit, emitter.targets[unit])
 
 
-def _for_iter(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.end(Op.FOR_ITER, None, unit, decoder.after_loop(unit), decoder.next_unit(unit))
+def _for_iter(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.end(Op.FOR_ITER, None, unit, emitter.after_loop(unit), emitter.next_unit(unit))
 
 
 def _branch(kind: str) -> Handler:
-    def handler(decoder: Decoder, arg: int, unit: int) -> None:
-        decoder.end(_BRANCH, kind, unit, decoder.targets[unit], decoder.next_unit(unit))
+    def handler(emitter: Emitter, arg: int, unit: int) -> None:
+        emitter.end(_BRANCH, kind, unit, emitter.targets[unit], emitter.next_unit(unit))
 
     return handler
 
 
 def _branch_or_pop(kind: str) -> Handler:
-    def handler(decoder: Decoder, arg: int, unit: int) -> None:
-        decoder.emit(Op.COPY, 1, unit)
-        decoder.end(_BRANCH, kind, unit, decoder.targets[unit], decoder.popping(unit))
+    def handler(emitter: Emitter, arg: int, unit: int) -> None:
+        emitter.emit(Op.COPY, 1, unit)
+        emitter.end(_BRANCH, kind, unit, emitter.targets[unit], emitter.popping(unit))
 
     return handler
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .canonical import Instr, Op
-from .decoder import Decoder
+from .emitter import Emitter
 from .rules import ANY, CONST, FLAG, LOCAL, NAME, RAW, SKIP, Jump, Plain, Rules, Suspending, Unsupported, Version
 
 OPERATORS = ("+", "&", "//", "<<", "@", "*", "%", "|", "**", ">>", "-", "/", "^")
@@ -15,93 +15,93 @@ FUNCTION_FLAGS = ("defaults", "kwdefaults", "annotations", "closure")
 _CALL, _LOAD_ATTR, _LOAD_GLOBAL, _PUSH_NULL = Op.CALL, Op.LOAD_ATTR, Op.LOAD_GLOBAL, Op.PUSH_NULL
 
 
-def load_global(decoder: Decoder, arg: int, unit: int) -> None:
-    out, source = decoder.out, decoder.source  # the commonest of all handlers: emit() by hand
+def load_global(emitter: Emitter, arg: int, unit: int) -> None:
+    out, source = emitter.out, emitter.source  # the commonest of all handlers: emit() by hand
     if arg & 1:
         out.append(Instr(_PUSH_NULL, None, unit, source))
-    out.append(Instr(_LOAD_GLOBAL, decoder.names[arg >> 1], unit, source))
+    out.append(Instr(_LOAD_GLOBAL, emitter.names[arg >> 1], unit, source))
 
 
-def load_attr(decoder: Decoder, arg: int, unit: int) -> None:
+def load_attr(emitter: Emitter, arg: int, unit: int) -> None:
     """Only ``object.name op= value`` copies the object and then reads its attribute."""
     op = _LOAD_ATTR
-    if decoder.copies(1):
-        decoder.out.pop()
+    if emitter.copies(1):
+        emitter.out.pop()
         op = Op.AUG_ATTR
-    decoder.emit(op, decoder.names[arg], unit)
+    emitter.emit(op, emitter.names[arg], unit)
 
 
-def binary_subscr(decoder: Decoder, arg: int, unit: int) -> None:
+def binary_subscr(emitter: Emitter, arg: int, unit: int) -> None:
     """Only ``object[key] op= value`` copies object and key and then reads the item."""
     op = Op.LOAD_SUBSCR
-    if decoder.copies(2):
-        del decoder.out[-2:]
+    if emitter.copies(2):
+        del emitter.out[-2:]
         op = Op.AUG_SUBSCR
-    decoder.emit(op, None, unit)
+    emitter.emit(op, None, unit)
 
 
-def binary_op(decoder: Decoder, arg: int, unit: int) -> None:
+def binary_op(emitter: Emitter, arg: int, unit: int) -> None:
     count = len(OPERATORS)
     if arg < count:
-        decoder.emit(Op.BINARY, OPERATORS[arg], unit)
+        emitter.emit(Op.BINARY, OPERATORS[arg], unit)
     else:
-        decoder.emit(Op.INPLACE, OPERATORS[arg - count], unit)
+        emitter.emit(Op.INPLACE, OPERATORS[arg - count], unit)
 
 
-def format_value(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.emit(Op.FORMAT_VALUE, (CONVERSIONS[arg & 3], bool(arg & 4)), unit)
+def format_value(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.emit(Op.FORMAT_VALUE, (CONVERSIONS[arg & 3], bool(arg & 4)), unit)
 
 
-def kw_names(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.keywords = decoder.constants[arg]
+def kw_names(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.keywords = emitter.constants[arg]
 
 
-def super_arguments(decoder: Decoder, unit: int) -> int:
+def super_arguments(emitter: Emitter, unit: int) -> int:
     """Push what ``super()`` finds by itself in the frame of its caller, which only CPython can; return how many."""
-    names = [instr.arg for instr in decoder.out[-2:] if instr.op is _LOAD_GLOBAL]
-    if names[-1:] != ["super"] or "__class__" not in decoder.cells or not decoder.code.co_argcount:
+    names = [instr.arg for instr in emitter.out[-2:] if instr.op is _LOAD_GLOBAL]
+    if names[-1:] != ["super"] or "__class__" not in emitter.cells or not emitter.code.co_argcount:
         return 0
-    first = decoder.code.co_varnames[0]
-    decoder.emit(Op.LOAD_DEREF, "__class__", unit)
-    decoder.emit(Op.LOAD_DEREF if first in decoder.cells else Op.LOAD_FAST, first, unit)
+    first = emitter.code.co_varnames[0]
+    emitter.emit(Op.LOAD_DEREF, "__class__", unit)
+    emitter.emit(Op.LOAD_DEREF if first in emitter.cells else Op.LOAD_FAST, first, unit)
     return 2
 
 
-def call(decoder: Decoder, arg: int, unit: int) -> None:
-    if not arg and decoder.last in (_LOAD_GLOBAL, _PUSH_NULL):
-        arg = super_arguments(decoder, unit)
-    decoder.emit(_CALL, (arg - len(decoder.keywords), decoder.keywords), unit)
-    decoder.keywords = ()
+def call(emitter: Emitter, arg: int, unit: int) -> None:
+    if not arg and emitter.last in (_LOAD_GLOBAL, _PUSH_NULL):
+        arg = super_arguments(emitter, unit)
+    emitter.emit(_CALL, (arg - len(emitter.keywords), emitter.keywords), unit)
+    emitter.keywords = ()
 
 
-def call_function_ex(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.emit(Op.CALL_FUNCTION_EX, bool(arg & 1), unit)
+def call_function_ex(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.emit(Op.CALL_FUNCTION_EX, bool(arg & 1), unit)
 
 
-def make_function(decoder: Decoder, arg: int, unit: int) -> None:
+def make_function(emitter: Emitter, arg: int, unit: int) -> None:
     flags = frozenset(flag for bit, flag in enumerate(FUNCTION_FLAGS) if arg >> bit & 1)
-    decoder.emit(Op.MAKE_FUNCTION, flags, unit)
+    emitter.emit(Op.MAKE_FUNCTION, flags, unit)
 
 
-def unpack_ex(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.emit(Op.UNPACK_EX, (arg & 255, arg >> 8), unit)
+def unpack_ex(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.emit(Op.UNPACK_EX, (arg & 255, arg >> 8), unit)
 
 
-def get_iter(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.emit(Op.GET_ITER, None, max(unit - 1, 0))  # before 3.13 its own place is the whole statement
+def get_iter(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.emit(Op.GET_ITER, None, max(unit - 1, 0))  # before 3.13 its own place is the whole statement
 
 
-def return_value(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.end(Op.RETURN, None, unit)
+def return_value(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.end(Op.RETURN, None, unit)
 
 
-def raise_varargs(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.end(Op.RAISE, arg, unit)
+def raise_varargs(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.end(Op.RAISE, arg, unit)
 
 
-def return_generator(decoder: Decoder, arg: int, unit: int) -> None:
+def return_generator(emitter: Emitter, arg: int, unit: int) -> None:
     """A generator expression's code begins when its items are asked for; what is popped next is sent to it."""
-    decoder.emit(Op.LOAD_CONST, None, unit)
+    emitter.emit(Op.LOAD_CONST, None, unit)
 
 
 RULES: Rules = {

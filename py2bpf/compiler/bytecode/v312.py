@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import v311
 from .canonical import Op
-from .decoder import Decoder
+from .emitter import Emitter
 from .rules import LOCAL, SKIP, Jump, Plain, Rules, Unsupported, Version, derive
 
 AFTER_LOOP = ("END_FOR",)
@@ -25,56 +25,56 @@ INTRINSICS_1: dict[int, tuple[Op, str | None]] = {
 """CALL_INTRINSIC_1's operand -> what it does (CPython's Include/internal/pycore_intrinsics.h)."""
 
 
-def load_attr(decoder: Decoder, arg: int, unit: int) -> None:
+def load_attr(emitter: Emitter, arg: int, unit: int) -> None:
     if arg & 1:
-        decoder.emit(Op.LOAD_METHOD, decoder.names[arg >> 1], unit)
+        emitter.emit(Op.LOAD_METHOD, emitter.names[arg >> 1], unit)
     else:
-        v311.load_attr(decoder, arg >> 1, unit)
+        v311.load_attr(emitter, arg >> 1, unit)
 
 
-def load_super_attr(decoder: Decoder, arg: int, unit: int) -> None:
+def load_super_attr(emitter: Emitter, arg: int, unit: int) -> None:
     """[super, class, self] -> the call that it abbreviates; bit 0 asks for a method."""
-    decoder.emit(Op.PUSH_NULL, None, unit)
+    emitter.emit(Op.PUSH_NULL, None, unit)
     for depth in (4, 3, 2):
-        decoder.emit(Op.SWAP, depth, unit)
-    decoder.emit(Op.CALL, (2, ()), unit)
-    decoder.emit(Op.LOAD_METHOD if arg & 1 else Op.LOAD_ATTR, decoder.names[arg >> 2], unit)
+        emitter.emit(Op.SWAP, depth, unit)
+    emitter.emit(Op.CALL, (2, ()), unit)
+    emitter.emit(Op.LOAD_METHOD if arg & 1 else Op.LOAD_ATTR, emitter.names[arg >> 2], unit)
 
 
-def make_cell(decoder: Decoder, arg: int, unit: int) -> None:
+def make_cell(emitter: Emitter, arg: int, unit: int) -> None:
     """Cells that are made when the function starts are implied; an inlined comprehension makes its own."""
-    if decoder.out and decoder.out[-1].op is Op.LOAD_FAST_AND_CLEAR:
-        decoder.emit(Op.MAKE_CELL, decoder.locals[arg], unit)
+    if emitter.out and emitter.out[-1].op is Op.LOAD_FAST_AND_CLEAR:
+        emitter.emit(Op.MAKE_CELL, emitter.locals[arg], unit)
 
 
-def binary_slice(decoder: Decoder, arg: int, unit: int) -> None:
+def binary_slice(emitter: Emitter, arg: int, unit: int) -> None:
     """``object[a:b] op= value`` copies all three operands, where it suffices to copy object and slice."""
-    augmented = decoder.copies(3)
+    augmented = emitter.copies(3)
     if augmented:
-        del decoder.out[-3:]
-    decoder.emit(Op.BUILD_SLICE, 2, unit)
-    decoder.emit(Op.AUG_SUBSCR if augmented else Op.LOAD_SUBSCR, None, unit)
+        del emitter.out[-3:]
+    emitter.emit(Op.BUILD_SLICE, 2, unit)
+    emitter.emit(Op.AUG_SUBSCR if augmented else Op.LOAD_SUBSCR, None, unit)
 
 
-def store_slice(decoder: Decoder, arg: int, unit: int) -> None:
-    if [(instr.op, instr.arg) for instr in decoder.out[-3:]] == [(Op.SWAP, 4), (Op.SWAP, 3), (Op.SWAP, 2)]:
-        del decoder.out[-3]  # the end of object[a:b] op= value: the slice is one operand here
+def store_slice(emitter: Emitter, arg: int, unit: int) -> None:
+    if [(instr.op, instr.arg) for instr in emitter.out[-3:]] == [(Op.SWAP, 4), (Op.SWAP, 3), (Op.SWAP, 2)]:
+        del emitter.out[-3]  # the end of object[a:b] op= value: the slice is one operand here
     else:
-        decoder.emit(Op.BUILD_SLICE, 2, unit)
-    decoder.emit(Op.STORE_SUBSCR, None, unit)
+        emitter.emit(Op.BUILD_SLICE, 2, unit)
+    emitter.emit(Op.STORE_SUBSCR, None, unit)
 
 
-def return_const(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.emit(Op.LOAD_CONST, decoder.constants[arg], unit)
-    decoder.end(Op.RETURN, None, unit)
+def return_const(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.emit(Op.LOAD_CONST, emitter.constants[arg], unit)
+    emitter.end(Op.RETURN, None, unit)
 
 
-def call_intrinsic_1(decoder: Decoder, arg: int, unit: int) -> None:
+def call_intrinsic_1(emitter: Emitter, arg: int, unit: int) -> None:
     op, operand = INTRINSICS_1[arg]
     if op is Op.UNSUPPORTED:
-        decoder.end(op, operand, unit)
+        emitter.end(op, operand, unit)
     else:
-        decoder.emit(op, operand, unit)
+        emitter.emit(op, operand, unit)
 
 
 GONE = """

@@ -4,76 +4,76 @@ from __future__ import annotations
 
 from . import v311, v312
 from .canonical import Op
-from .decoder import Decoder
+from .emitter import Emitter
 from .rules import SKIP, Plain, Rules, Version, derive
 
 AFTER_LOOP = ("END_FOR", "POP_TOP")
 
 
-def _load(decoder: Decoder, index: int, unit: int) -> None:
-    name = decoder.locals[index]
-    decoder.emit(Op.LOAD_CLOSURE if name in decoder.cells else Op.LOAD_FAST, name, unit)
+def _load(emitter: Emitter, index: int, unit: int) -> None:
+    name = emitter.locals[index]
+    emitter.emit(Op.LOAD_CLOSURE if name in emitter.cells else Op.LOAD_FAST, name, unit)
 
 
-def _store(decoder: Decoder, index: int, unit: int) -> None:
-    decoder.emit(Op.STORE_FAST, decoder.locals[index], unit)
+def _store(emitter: Emitter, index: int, unit: int) -> None:
+    emitter.emit(Op.STORE_FAST, emitter.locals[index], unit)
 
 
-def load_fast(decoder: Decoder, arg: int, unit: int) -> None:
+def load_fast(emitter: Emitter, arg: int, unit: int) -> None:
     """The slot of a cell or free variable holds the cell itself, which only the making of a closure loads."""
-    _load(decoder, arg, unit)
+    _load(emitter, arg, unit)
 
 
-def load_fast_load_fast(decoder: Decoder, arg: int, unit: int) -> None:
-    _load(decoder, arg >> 4, unit)
-    _load(decoder, arg & 15, unit)
+def load_fast_load_fast(emitter: Emitter, arg: int, unit: int) -> None:
+    _load(emitter, arg >> 4, unit)
+    _load(emitter, arg & 15, unit)
 
 
-def store_fast_load_fast(decoder: Decoder, arg: int, unit: int) -> None:
-    _store(decoder, arg >> 4, unit)
-    _load(decoder, arg & 15, unit)
+def store_fast_load_fast(emitter: Emitter, arg: int, unit: int) -> None:
+    _store(emitter, arg >> 4, unit)
+    _load(emitter, arg & 15, unit)
 
 
-def store_fast_store_fast(decoder: Decoder, arg: int, unit: int) -> None:
-    _store(decoder, arg >> 4, unit)
-    _store(decoder, arg & 15, unit)
+def store_fast_store_fast(emitter: Emitter, arg: int, unit: int) -> None:
+    _store(emitter, arg >> 4, unit)
+    _store(emitter, arg & 15, unit)
 
 
-def call_kw(decoder: Decoder, arg: int, unit: int) -> None:
+def call_kw(emitter: Emitter, arg: int, unit: int) -> None:
     """The names are the constant that was pushed last."""
-    decoder.keywords = decoder.out.pop().arg
-    v311.call(decoder, arg, unit)
+    emitter.keywords = emitter.out.pop().arg
+    v311.call(emitter, arg, unit)
 
 
-def set_function_attribute(decoder: Decoder, arg: int, unit: int) -> None:
+def set_function_attribute(emitter: Emitter, arg: int, unit: int) -> None:
     """One for each flag that older versions gave MAKE_FUNCTION; what they set lies on the stack in the same order."""
-    made = decoder.out[-1]
+    made = emitter.out[-1]
     flags = [flag for bit, flag in enumerate(v311.FUNCTION_FLAGS) if arg >> bit & 1]
     made.arg = made.arg.union(flags)
 
 
-def convert_value(decoder: Decoder, arg: int, unit: int) -> None:
+def convert_value(emitter: Emitter, arg: int, unit: int) -> None:
     """``!r`` and the like. What follows formats the converted string, which changes nothing without a spec."""
-    decoder.emit(Op.FORMAT_VALUE, (v311.CONVERSIONS[arg], False), unit)
+    emitter.emit(Op.FORMAT_VALUE, (v311.CONVERSIONS[arg], False), unit)
 
 
-def _converted(decoder: Decoder, index: int) -> bool:
+def _converted(emitter: Emitter, index: int) -> bool:
     """Whether the instruction at ``index`` of the block is a conversion."""
-    instr = decoder.out[index] if len(decoder.out) >= -index else None
+    instr = emitter.out[index] if len(emitter.out) >= -index else None
     return instr is not None and instr.op is Op.FORMAT_VALUE and instr.arg[0] != "" and not instr.arg[1]
 
 
-def format_simple(decoder: Decoder, arg: int, unit: int) -> None:
-    if not _converted(decoder, -1):
-        decoder.emit(Op.FORMAT_VALUE, ("", False), unit)
+def format_simple(emitter: Emitter, arg: int, unit: int) -> None:
+    if not _converted(emitter, -1):
+        emitter.emit(Op.FORMAT_VALUE, ("", False), unit)
 
 
-def format_with_spec(decoder: Decoder, arg: int, unit: int) -> None:
+def format_with_spec(emitter: Emitter, arg: int, unit: int) -> None:
     """A conversion right before a constant spec becomes part of the formatting."""
     conversion = ""
-    if decoder.last is Op.LOAD_CONST and _converted(decoder, -2):
-        conversion = decoder.out.pop(-2).arg[0]
-    decoder.emit(Op.FORMAT_VALUE, (conversion, True), unit)
+    if emitter.last is Op.LOAD_CONST and _converted(emitter, -2):
+        conversion = emitter.out.pop(-2).arg[0]
+    emitter.emit(Op.FORMAT_VALUE, (conversion, True), unit)
 
 
 RULES: Rules = derive(

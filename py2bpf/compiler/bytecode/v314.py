@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import second_slots, v311, v313
 from .canonical import Drafts, Op
-from .decoder import Decoder
+from .emitter import Emitter
 from .rules import ANY, RAW, SKIP, Plain, Rules, Suspending, Unsupported, Version, derive
 
 AFTER_LOOP = ("END_FOR", "POP_ITER")
@@ -19,69 +19,69 @@ CONSUMERS = (all, any, tuple)
 """Builtins for whose call with a generator expression the compiler puts a loop in place."""
 
 
-def binary_op(decoder: Decoder, arg: int, unit: int) -> None:
+def binary_op(emitter: Emitter, arg: int, unit: int) -> None:
     if arg == NB_SUBSCR:
-        v311.binary_subscr(decoder, arg, unit)
+        v311.binary_subscr(emitter, arg, unit)
     else:
-        v311.binary_op(decoder, arg, unit)
+        v311.binary_op(emitter, arg, unit)
 
 
-def load_constant(decoder: Decoder, value: object, unit: int) -> None:
+def load_constant(emitter: Emitter, value: object, unit: int) -> None:
     """LOAD_COMMON_CONSTANT, with the constant looked up."""
     if value is AssertionError:
-        decoder.emit(Op.LOAD_ASSERTION_ERROR, None, unit)
+        emitter.emit(Op.LOAD_ASSERTION_ERROR, None, unit)
     else:
-        decoder.emit(Op.LOAD_CONST, value, unit)
+        emitter.emit(Op.LOAD_CONST, value, unit)
 
 
-def load_common_constant(decoder: Decoder, arg: int, unit: int) -> None:
-    load_constant(decoder, COMMON_CONSTANTS[arg], unit)
+def load_common_constant(emitter: Emitter, arg: int, unit: int) -> None:
+    load_constant(emitter, COMMON_CONSTANTS[arg], unit)
 
 
-def compare_identity(decoder: Decoder, consumers: tuple[object, ...], arg: int, unit: int) -> None:
+def compare_identity(emitter: Emitter, consumers: tuple[object, ...], arg: int, unit: int) -> None:
     """IS_OP. Behind a test for ``any``, say, are a loop and, otherwise, the call: take the call."""
-    if decoder.last is Op.LOAD_CONST and any(decoder.out[-1].arg is consumer for consumer in consumers):
-        del decoder.out[-2:]  # the copy of the callable, and the builtin
-        while unit not in decoder.targets:
-            unit = decoder.next_unit(unit)
-        decoder.end(Op.JUMP, None, unit, decoder.targets[unit])
+    if emitter.last is Op.LOAD_CONST and any(emitter.out[-1].arg is consumer for consumer in consumers):
+        del emitter.out[-2:]  # the copy of the callable, and the builtin
+        while unit not in emitter.targets:
+            unit = emitter.next_unit(unit)
+        emitter.end(Op.JUMP, None, unit, emitter.targets[unit])
     else:
-        decoder.emit(Op.IS, bool(arg), unit)
+        emitter.emit(Op.IS, bool(arg), unit)
 
 
-def is_op(decoder: Decoder, arg: int, unit: int) -> None:
-    compare_identity(decoder, CONSUMERS, arg, unit)
+def is_op(emitter: Emitter, arg: int, unit: int) -> None:
+    compare_identity(emitter, CONSUMERS, arg, unit)
 
 
-def call_function_ex(decoder: Decoder, arg: int, unit: int) -> None:
+def call_function_ex(emitter: Emitter, arg: int, unit: int) -> None:
     """There are always keyword arguments, but they may be NULL."""
-    has_keywords = decoder.last is not Op.PUSH_NULL
+    has_keywords = emitter.last is not Op.PUSH_NULL
     if not has_keywords:
-        decoder.out.pop()
-    decoder.emit(Op.CALL_FUNCTION_EX, has_keywords, unit)
+        emitter.out.pop()
+    emitter.emit(Op.CALL_FUNCTION_EX, has_keywords, unit)
 
 
-def set_function_attribute(decoder: Decoder, arg: int, unit: int) -> None:
+def set_function_attribute(emitter: Emitter, arg: int, unit: int) -> None:
     """The annotations may be the function that makes them."""
-    made = decoder.out[-1]
+    made = emitter.out[-1]
     made.arg = made.arg.union((FUNCTION_FLAGS[arg],))
 
 
-def load_special(decoder: Decoder, arg: int, unit: int) -> None:
+def load_special(emitter: Emitter, arg: int, unit: int) -> None:
     """``with``: the manager's __exit__, put below, then its __enter__, which is called at once."""
-    out = decoder.out
-    if arg == EXIT and decoder.last is Op.COPY:
+    out = emitter.out
+    if arg == EXIT and emitter.last is Op.COPY:
         out.pop()
     elif arg == ENTER and [(instr.op, instr.arg) for instr in out[-2:]] == [(Op.SWAP, 2), (Op.SWAP, 3)]:
         del out[-2:]
-        decoder.emit(Op.WITH_ENTER, None, unit)
+        emitter.emit(Op.WITH_ENTER, None, unit)
     else:
-        decoder.end(Op.UNSUPPORTED, "async with", unit)
+        emitter.end(Op.UNSUPPORTED, "async with", unit)
 
 
-def call(decoder: Decoder, arg: int, unit: int) -> None:
-    if arg or decoder.last is not Op.WITH_ENTER:
-        v311.call(decoder, arg, unit)
+def call(emitter: Emitter, arg: int, unit: int) -> None:
+    if arg or emitter.last is not Op.WITH_ENTER:
+        v311.call(emitter, arg, unit)
 
 
 def drop_second_slots(drafts: Drafts) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import second_slots, v314
 from .canonical import Drafts, Op
-from .decoder import Decoder
+from .emitter import Emitter
 from .rules import ANY, SKIP, Rules, Suspending, Version, derive
 
 COMMON_CONSTANTS = (*v314.COMMON_CONSTANTS, list, set, None, "", True, False, -1)
@@ -13,17 +13,17 @@ YIELD_FROM = 3
 """GET_ITER's operand in ``yield from``."""
 
 
-def load_common_constant(decoder: Decoder, arg: int, unit: int) -> None:
-    v314.load_constant(decoder, COMMON_CONSTANTS[arg], unit)
+def load_common_constant(emitter: Emitter, arg: int, unit: int) -> None:
+    v314.load_constant(emitter, COMMON_CONSTANTS[arg], unit)
 
 
-def is_op(decoder: Decoder, arg: int, unit: int) -> None:
-    v314.compare_identity(decoder, CONSUMERS, arg, unit)
+def is_op(emitter: Emitter, arg: int, unit: int) -> None:
+    v314.compare_identity(emitter, CONSUMERS, arg, unit)
 
 
-def pop_iter(decoder: Decoder, arg: int, unit: int) -> None:
-    decoder.emit(Op.POP_TOP, None, unit)
-    decoder.emit(Op.POP_TOP, None, unit)
+def pop_iter(emitter: Emitter, arg: int, unit: int) -> None:
+    emitter.emit(Op.POP_TOP, None, unit)
+    emitter.emit(Op.POP_TOP, None, unit)
 
 
 def drop_second_slots(drafts: Drafts) -> None:
