@@ -12,8 +12,9 @@ from typing import Final
 from .borders import public
 from .exception import KernelError
 from .given import checked_text, path_bytes
-from .kernel import core, mounts, tracefs
+from .kernel import mounts, tracefs
 from .kernel.codec import INT_MAX, checked_int
+from .kernel.failures import failure
 from .uapi.operations import Operation
 
 BPFFS: Final = Path("/sys/fs/bpf")
@@ -45,7 +46,7 @@ def packet_socket(kind: int = socket.SOCK_RAW, protocol: int = 0) -> socket.sock
     try:
         return socket.socket(socket.AF_PACKET, kind, protocol)
     except OSError as error:
-        raise core.failure(error.errno or errno.EIO, "opening a packet socket", Operation.OPEN_PACKET_SOCKET) from None
+        raise failure(error.errno or errno.EIO, "opening a packet socket", Operation.OPEN_PACKET_SOCKET) from None
 
 
 @public
@@ -63,4 +64,4 @@ def mount(kind: str, place: Path) -> None:
     name = checked_text(kind, "the name of a file system").encode()
     if libc.mount(b"nodev", path_bytes(place), name, ctypes.c_ulong(0), None):
         error = ctypes.get_errno()
-        raise core.failure(error, f"mounting {kind} at {os.fsdecode(place)}", Operation.MOUNT)
+        raise failure(error, f"mounting {kind} at {os.fsdecode(place)}", Operation.MOUNT)

@@ -11,13 +11,14 @@ from ..exception import DataRangeError, DataTypeError
 from ..given import shown
 from ..kernel.codec import BoolCodec, Buffer, Codec, IntCodec, checked_int, codec_for, key_codec_for, type_name
 from ..spec import MapSpec
-from ..uapi.map_types import KINDS, MAX_KEY_SIZE, NAME_SIZE, MapType, Update
+from ..uapi.map_types import KINDS, MAX_KEY_SIZE, MapType, Update
 from ..worlds import in_programs
 from . import columns, html, locks
 from .arrow import column as arrow_column
 from .arrow import pyarrow_module
 from .insertions import CountsInsertions
 from .lifetime import OnStorage
+from .names import checked_name
 from .storage import Chunk, Room, open_storage
 from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 _MISSING: Final[Any] = object()
 _CLEAR_PASSES: Final = 8
 """A pass that goes key by key may leave entries out when others change the map."""
-_NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.")
 
 
 class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
@@ -405,13 +405,6 @@ def _pairs(other: Any) -> Iterable[Any]:
     if not isinstance(other, Iterable) and not hasattr(other, "__getitem__"):
         raise DataTypeError(f"update() takes a mapping or (key, value) pairs, not {shown(other)}")
     return cast("Iterable[Any]", other)
-
-
-def checked_name(name: str) -> str:
-    """name, if the kernel takes it. Raises DataTypeError."""
-    if not isinstance(name, str) or len(name) > NAME_SIZE or not _NAME_CHARACTERS.issuperset(name):
-        raise DataTypeError(f"a map's name is at most {NAME_SIZE} letters, digits, '_' and '.', not {name!a}")
-    return name
 
 
 def _checked_default(default: int | None, values: Codec) -> int | None:

@@ -13,8 +13,8 @@ from ..kernel.codec import codec_for, type_name
 from ..spec import MapSpec
 from ..uapi.map_types import variable
 from ..worlds import in_programs
-from .base import checked_name
 from .lifetime import OnStorage
+from .names import checked_name
 from .storage import Mappable, open_storage
 
 _KEY: Final = bytes(4)

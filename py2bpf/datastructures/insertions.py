@@ -11,10 +11,8 @@ from ..borders import Public
 from ..ledger import Loss
 from ..spec import MapSpec
 from ..vm.choice import backend
+from .globals import LossCounter
 from .storage import MapStorage
-
-if TYPE_CHECKING:
-    from .globals import LossCounter
 
 _making: Final = threading.Lock()
 
@@ -29,8 +27,6 @@ class CountsLosses(Public):
     @property
     def lost_counter(self) -> LossCounter:
         """What programs add to when something is lost that nobody else knows of. It lives where the map does."""
-        from .globals import LossCounter
-
         self._storage.check_open()
         with _making:
             if self._counter is None:

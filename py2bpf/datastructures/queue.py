@@ -15,8 +15,8 @@ from ..ledger import Loss
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
-from .base import checked_name
 from .insertions import CountsLosses
+from .names import checked_name
 from .reader import Reader
 from .storage import open_perf_source, open_storage
 from .wakeups import checked_latency

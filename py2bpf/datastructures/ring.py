@@ -14,8 +14,8 @@ from ..ledger import Loss
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
-from .base import checked_name
 from .globals import LossCounter
+from .names import checked_name
 from .reader import Reader
 from .storage import RingPositions, open_ring_source, open_storage, ring_positions
 from .wakeups import Wakeup, announcement

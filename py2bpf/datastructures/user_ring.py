@@ -14,8 +14,8 @@ from ..kernel.features import Feature
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
-from .base import checked_name
 from .lifetime import OnStorage
+from .names import checked_name
 from .pending import deadline_of
 from .ring import HEADER, checked_size
 from .storage import MapStorage, open_storage, open_user_ring

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import resource
 from array import array
 from collections.abc import Callable, Sequence
@@ -16,58 +15,11 @@ from typing import Any, Final, NamedTuple
 
 from .._ffi import ffi as ffi
 from .._ffi import lib as lib
-from ..exception import ClosedError, KernelError
-from ..uapi.operations import MEANINGS, Operation
-from . import privileges
-from .handles import Handle, is_closed
+from ..uapi.operations import Operation
+from .failures import checked, failed, is_closed
+from .handles import Handle
 
 Buffer = bytes | bytearray | memoryview
-
-ENOTSUPP: Final = 524
-"""The kernel's own "not supported", which no user-space header names."""
-
-
-# Errors
-
-
-def failure(error: int, what: str, operation: Operation | None = None) -> KernelError:
-    """The exception for a failed call: ``error`` is the errno, positive; ``what`` says what was tried, ``operation``
-    what it may mean."""
-    if error == ENOTSUPP:
-        error = errno.EOPNOTSUPP
-        if (operation, error) not in MEANINGS:
-            return KernelError(error, f"{what}: the kernel does not support it")
-    if operation is not None and (operation, error) in MEANINGS:
-        return KernelError(error, f"{what}: {MEANINGS[operation, error]}", told=True)
-    if error in (errno.EPERM, errno.EACCES):
-        return KernelError(error, f"{what}: {privileges.refusal(operation, error)}")
-    advice = _ADVICE.get(error)
-    return KernelError(error, f"{what}: {os.strerror(error)}: {advice}" if advice else what)
-
-
-def checked(result: int, what: str, handle: Handle | None = None, operation: Operation | None = None) -> int:
-    """The result of a call of the core. Raises KernelError for a negative one, ClosedError where that is since the
-    handle that the call uses is closed."""
-    if result < 0:
-        raise failed(result, what, handle, operation)
-    return result
-
-
-def failed(
-    result: int, what: str, handle: Handle | None, operation: Operation | None = None
-) -> KernelError | ClosedError:
-    """The exception for a negative result."""
-    closed = handle is not None and is_closed(result)
-    return handle.closed_error() if handle is not None and closed else failure(-result, what, operation)
-
-
-_ADVICE: Final = {
-    errno.E2BIG: "more entries, instructions or bytes than the kernel allows here",
-    errno.ENOMEM: "the kernel has no memory left for it, or the cgroup's memory limit is reached",
-    errno.EMFILE: "raise the limit with `ulimit -n`, or close maps and programs",
-    errno.ENFILE: "the whole system's limit of open files (sysctl fs.file-max) is reached",
-    errno.ENOSYS: "this kernel was built without it, or a sandbox forbids it",
-}
 
 _memlock_tried = False
 

@@ -20,6 +20,7 @@ from ..spec import Target
 from ..uapi.map_types import KINDS, MapFlags, MapType
 from ..uapi.prog_types import AttachType, ProgType
 from . import core, kfuncs, syscalls
+from .failures import ENOTSUPP
 from .handles import Handle
 
 
@@ -143,7 +144,7 @@ def _judge(result: int, no: frozenset[int], yes: frozenset[int] = frozenset()) -
     return Finding(Outcome.NO if -result in no else Outcome.UNKNOWN, name)
 
 
-_REFUSED: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, core.ENOTSUPP})
+_REFUSED: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, ENOTSUPP})
 _UNVERIFIED: Final = frozenset({errno.EINVAL, errno.EACCES})
 
 

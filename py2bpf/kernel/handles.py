@@ -11,17 +11,16 @@ lives as long as anything can call: a handle in a reference cycle is closed, and
 
 from __future__ import annotations
 
-import errno
+from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from .._ffi import ffi, lib
 from ..exception import ClosedError, DataTypeError
+from .failures import checked
 
-if TYPE_CHECKING:
-    from .reached import Reach
-
-_CLOSED: Final = -errno.ESHUTDOWN
+Place = tuple[str, int]
+"""Where a program is installed, and its id: see kept.py."""
 
 
 class Handle:
@@ -69,16 +68,12 @@ class Handle:
     def of(cls, fd: int, what: str) -> Handle:
         """Of a copy of somebody's descriptor. Raises KernelError, DataTypeError and DataRangeError for what is none."""
         from .codec import INT_MAX, checked_int
-        from .core import checked
-
         made, fd = cls(what), checked_int(fd, -1, INT_MAX, f"the descriptor of {what}")
         checked(lib.p2b_handle_borrow(fd, made.cell), f"cannot use the descriptor {fd} of {what}")
         return made
 
     def copy(self) -> Handle:
         """A handle of its own on the same open file (dup(2)). Raises ClosedError, KernelError."""
-        from .core import checked
-
         made = Handle(self.what)
         checked(lib.p2b_handle_copy(self.cell, made.cell), f"cannot copy the descriptor of {self.what}", self)
         made.reach = self.reach
@@ -94,12 +89,34 @@ class Handle:
         self.close()
 
 
+class Reach:
+    """What one array's programs use. All handles of the array in this process have the same."""
+
+    def __init__(self, max_entries: int) -> None:
+        self._room = max_entries
+        self._held: Final[dict[int, list[Handle]]] = {}
+        self.places: Final[set[Place]] = set()
+        """For which installed programs the array is pinned."""
+
+    @property
+    def arrays(self) -> list[Handle]:
+        return [each for held in self._held.values() for each in held]
+
+    def hold(self, prog_id: int, arrays: Iterable[Handle], present: Callable[[], Collection[int]]) -> None:
+        """Holds the arrays of a program that is about to be put into this one; ``present`` tells which programs are in
+        it, of which no more are held than there is room for."""
+        if prog_id in self._held:
+            return
+        if len(self._held) >= self._room:
+            there = present()
+            for gone in [each for each in self._held if each not in there]:
+                for handle in self._held.pop(gone):
+                    handle.close()
+        self._held[prog_id] = [each.copy() for each in arrays if each.reach is not self]
+
+
 def uncopyable(what: str) -> DataTypeError:
     """For copy and pickle of an owner, ``what``: a copy would close what isn't its own."""
     return DataTypeError(f"{what} can't be copied or pickled: it owns what the kernel gave to this process. Pass it on "
                          "as it is")
 
-
-def is_closed(result: int) -> bool:
-    """Whether a call of the core found that a handle is closed."""
-    return result == _CLOSED

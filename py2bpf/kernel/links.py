@@ -16,6 +16,7 @@ from ..exception import ClosedError, KernelError
 from ..uapi.operations import Operation
 from ..uapi.prog_types import AttachType
 from . import core, syscalls
+from .failures import checked
 from .handles import Handle, uncopyable
 
 _PROG_GET_FD_BY_ID: Final = 13
@@ -107,7 +108,7 @@ def prog_by_id(number: int) -> Handle | None:
     result = core.bpf_make(made, _PROG_GET_FD_BY_ID, bytearray(_BY_ID.pack(number, 0, 0)))
     if result == -errno.ENOENT:
         return None
-    core.checked(result, f"opening the program with id {number}, through which a tc program is removed", None,
+    checked(result, f"opening the program with id {number}, through which a tc program is removed", None,
                  Operation.FIND_PROGRAM)
     return made
 
@@ -164,7 +165,7 @@ def tcx_query(ifindex: int, where: AttachType) -> list[TcxEntry] | None:
     result = core.bpf(syscalls.Cmd.PROG_QUERY, attr)
     if result in (-errno.EINVAL, -errno.EOPNOTSUPP):
         return None
-    core.checked(result, f"asking for the programs at {where.name} of device {ifindex}", None, Operation.ATTACH_TC)
+    checked(result, f"asking for the programs at {where.name} of device {ifindex}", None, Operation.ATTACH_TC)
     (count,) = struct.unpack_from("=I", attr, _QUERY_COUNT)
     pairs = zip(struct.iter_unpack("=I", progs), struct.iter_unpack("=I", links), strict=True)
     return [TcxEntry(prog, link) for (prog,), (link,) in pairs][:count]

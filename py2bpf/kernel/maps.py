@@ -15,7 +15,8 @@ from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapType, Update
 from ..uapi.operations import Operation, full
 from . import core, syscalls
-from .handles import Handle
+from .failures import failure
+from .handles import Handle, Reach
 
 Chunk = tuple[memoryview, memoryview, int]
 Room = Callable[[int], tuple[memoryview, memoryview]]
@@ -41,8 +42,6 @@ class KernelMap:
             spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, what=what)
         self._can_take = True
         if spec.kind == MapType.PROG_ARRAY:
-            from .reached import Reach
-
             self.handle.reach = Reach(spec.max_entries)
 
     @property
@@ -94,7 +93,7 @@ class KernelMap:
         if stored.error:
             extent = f"{stored.done} of {count} entries were stored"
             what = f"cannot fill the map ({extent})"
-            raise self._explained(core.failure(stored.error, what, Operation.USE_MAP), f"; {extent}")
+            raise self._explained(failure(stored.error, what, Operation.USE_MAP), f"; {extent}")
 
     def _explained(self, error: KernelError, extent: str = "") -> KernelError:
         kind = KINDS[MapType(self._spec.kind)].title
@@ -174,7 +173,7 @@ def _create_typed(spec: MapSpec, what: str) -> Handle:
     loaded = syscalls.btf_load(btf.blob)
     if isinstance(loaded, int):
         which = f"the map {spec.name!r}" if spec.name else "a map"
-        raise core.failure(-loaded, f"cannot describe the types of {which} to the kernel", Operation.DESCRIBE)
+        raise failure(-loaded, f"cannot describe the types of {which} to the kernel", Operation.DESCRIBE)
     with loaded:
         return syscalls.map_create(
             spec.kind, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, None,

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from ..exception import KernelError
 from ..uapi.operations import Operation
-from . import core
+from .failures import checked, failure
 
 TIMEOUT: Final = 5.0
 """Seconds for the next part of an answer, which the kernel makes while it takes the request."""
@@ -69,7 +69,7 @@ def ask(kind: int, flags: int, body: bytes, what: str, operation: Operation) -> 
     except KernelError:
         raise
     except OSError as error:
-        raise core.failure(error.errno or errno.EIO, f"{what}: talking to the kernel by netlink", operation) from None
+        raise failure(error.errno or errno.EIO, f"{what}: talking to the kernel by netlink", operation) from None
 
 
 def _answer(route: socket.socket, number: int, what: str, operation: Operation) -> Iterator[Message]:
@@ -84,7 +84,7 @@ def _answer(route: socket.socket, number: int, what: str, operation: Operation) 
             error, text = read_result(message)
             if error and text:
                 raise KernelError(error, f"{what}: {text}")
-            core.checked(-error, what, None, operation)
+            checked(-error, what, None, operation)
             return
 
 

@@ -18,6 +18,7 @@ from ..exception import KernelError, NotSupported
 from ..uapi.operations import Operation
 from . import core
 from .cpus import online_cpus
+from .failures import checked, failure
 from .handles import Handle
 from .links import Resources, kprobe_link_misses, link_perf_event
 from .tracefs import MOUNT_POINTS, ProbeEvent, may_exist
@@ -33,7 +34,7 @@ def _open(what: str, kind: int, config: int, config1: int = 0, config2: int = 0)
     """Raises KernelError; ``what`` it says was tried."""
     made = Handle("a perf event")
     attr = bytearray(_ATTR.pack(kind, _ATTR.size, config, config1, config2))
-    core.checked(core.perf_event_make(made, attr, -1, online_cpus()[0]), what, None, Operation.OPEN_EVENT)
+    checked(core.perf_event_make(made, attr, -1, online_cpus()[0]), what, None, Operation.OPEN_EVENT)
     return made
 
 
@@ -102,9 +103,9 @@ def _tracefs_probe(stack: ExitStack, symbol: str, offset: int, is_return: bool) 
         raise
     except PermissionError as error:
         what = f"{_what(symbol, offset, is_return)}, which without the kprobe PMU takes writing to {error.filename}"
-        raise core.failure(errno.EACCES, what, Operation.WRITE_TRACEFS) from None
+        raise failure(errno.EACCES, what, Operation.WRITE_TRACEFS) from None
     except OSError as error:
-        raise core.failure(error.errno or errno.EIO, _what(symbol, offset, is_return)) from None
+        raise failure(error.errno or errno.EIO, _what(symbol, offset, is_return)) from None
     return open_tracepoint(probe.id, probe.name)
 
 
@@ -134,5 +135,5 @@ def _ioctl(event: Handle, request: int, argument: int) -> None:
     try:
         fcntl.ioctl(event.fd, request, argument)
     except OSError as error:
-        raise core.failure(error.errno or errno.EIO, "attaching a program to a perf event",
+        raise failure(error.errno or errno.EIO, "attaching a program to a perf event",
                            Operation.ATTACH_EVENT) from None

@@ -30,6 +30,7 @@ from ..spec import ProgramSpec
 from ..uapi.map_types import MapType
 from ..uapi.operations import Operation, loading
 from . import core, kfuncs, privileges, reached, syscalls, verifier
+from .failures import ENOTSUPP, failure
 from .handles import Handle
 
 
@@ -139,7 +140,7 @@ def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) ->
     verdict = verifier.parse(loaded.log)
     loop = _last_loop(spec)
     if not verdict.reason and (error not in _GAVE_UP or loop is None):
-        return core.failure(error, what, loading(spec.hook.prog_type))
+        return failure(error, what, loading(spec.hook.prog_type))
     hint = verifier.hint(verdict.reason, loop is not None)
     span = (loop if hint else None) if verdict.insn is None else _span_at(spec, slot_of, verdict.insn)
     reason = verdict.reason or f"the verifier gave up ({os.strerror(error)})"
@@ -251,7 +252,7 @@ class LoadedProgram:
 
     def _run_failure(self, error: int, packet: bytes, context: int) -> KernelError:
         hook, size = self.spec.hook.name, len(packet)
-        if error in (core.ENOTSUPP, errno.EOPNOTSUPP):
+        if error in (ENOTSUPP, errno.EOPNOTSUPP):
             return NotSupported(errno.EOPNOTSUPP, f"test runs of {hook} programs")
         what = f"cannot run {self.spec.name}, a {hook} program, for a test"
         if error == errno.EINVAL and size < _ETHERNET_HEADER:
@@ -269,7 +270,7 @@ class LoadedProgram:
             what += f" with a context of {context} bytes (what the kernel itself sets must be 0 there)"
         if error == errno.EINTR:
             what += ": a signal came, and the program ran some of the times"
-        return core.failure(error, what, Operation.TEST_RUN)
+        return failure(error, what, Operation.TEST_RUN)
 
     def info(self) -> ProgInfo:
         """What the kernel knows of the program."""

@@ -8,40 +8,10 @@ installed program is all that its arrays lead to, also what is put into them lat
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
-from .handles import Handle
-
-Place = tuple[str, int]
-"""Where a program is installed, and its id: see kept.py."""
-
-
-class Reach:
-    """What one array's programs use. All handles of the array in this process have the same."""
-
-    def __init__(self, max_entries: int) -> None:
-        self._room = max_entries
-        self._held: Final[dict[int, list[Handle]]] = {}
-        self.places: Final[set[Place]] = set()
-        """For which installed programs the array is pinned."""
-
-    @property
-    def arrays(self) -> list[Handle]:
-        return [each for held in self._held.values() for each in held]
-
-    def hold(self, prog_id: int, arrays: Iterable[Handle], present: Callable[[], Collection[int]]) -> None:
-        """Holds the arrays of a program that is about to be put into this one; ``present`` tells which programs are in
-        it, of which no more are held than there is room for."""
-        if prog_id in self._held:
-            return
-        if len(self._held) >= self._room:
-            there = present()
-            for gone in [each for each in self._held if each not in there]:
-                for handle in self._held.pop(gone):
-                    handle.close()
-        self._held[prog_id] = [each.copy() for each in arrays if each.reach is not self]
-
+from .handles import Handle, Place, Reach
 
 _pinned: Final[dict[Place, weakref.WeakSet[Reach]]] = {}
 

@@ -12,8 +12,8 @@ from .._ffi import ffi, lib
 from ..exception import KernelError
 from ..given import plain_memory
 from ..uapi.operations import Operation
-from .core import checked
-from .handles import Handle, is_closed
+from .failures import checked, is_closed
+from .handles import Handle
 
 _forks = 0
 """How many forks lie between the process that imported this and the one that runs."""

@@ -17,7 +17,8 @@ from ..given import path_bytes
 from ..uapi.map_types import MapType
 from ..uapi.operations import Operation
 from . import core
-from .handles import Handle, is_closed
+from .failures import checked, is_closed
+from .handles import Handle
 
 
 class Cmd(IntEnum):
@@ -69,7 +70,7 @@ def map_create(
     tried = f"cannot create {which} (type {map_type}, {key_size}-byte keys, {value_size}-byte values, "
     made = Handle(what or which)
     result = core.charged(lambda: core.bpf_make(made, Cmd.MAP_CREATE, bytearray(attr), *uses))
-    core.checked(result, tried + f"{max_entries} entries)", None, Operation.MAKE_MAP)
+    checked(result, tried + f"{max_entries} entries)", None, Operation.MAKE_MAP)
     return made
 
 
@@ -107,14 +108,14 @@ def obj_pin(path: str | os.PathLike[str], object: Handle) -> None:
     """
     attr, _name = _path_attr(path)
     result = core.bpf(Cmd.OBJ_PIN, attr, (object, _OBJ_FD))
-    core.checked(result, f"cannot pin to {_shown(path)}", object, Operation.PIN)
+    checked(result, f"cannot pin to {_shown(path)}", object, Operation.PIN)
 
 
 def obj_get(path: str | os.PathLike[str]) -> Handle:
     """What is pinned at path."""
     attr, _name = _path_attr(path)
     made = Handle(f"what is pinned at {_shown(path)}")
-    core.checked(core.bpf_make(made, Cmd.OBJ_GET, attr), f"cannot open {made.what}", None, Operation.OPEN_PIN)
+    checked(core.bpf_make(made, Cmd.OBJ_GET, attr), f"cannot open {made.what}", None, Operation.OPEN_PIN)
     return made
 
 
@@ -158,7 +159,7 @@ def get_info(object: Handle, size: int) -> bytes:
     info = bytearray(size)
     attr = bytearray(_INFO.pack(0, size, core.address(info)))
     result = core.bpf(Cmd.OBJ_GET_INFO_BY_FD, attr, (object, 0))
-    core.checked(result, "cannot read what the kernel knows of the descriptor", object)
+    checked(result, "cannot read what the kernel knows of the descriptor", object)
     return bytes(info[: _INFO.unpack(attr)[1]])
 
 
@@ -168,14 +169,14 @@ _PROG_FD: Final = 4
 def prog_attach(target: int, prog: Handle, attach_type: int, flags: int = 0) -> None:
     """BPF_PROG_ATTACH: to a cgroup, say, without a link. ``target`` is a descriptor or an interface index."""
     attr = bytearray(_ATTACH.pack(target, 0, attach_type, flags))
-    core.checked(core.bpf(Cmd.PROG_ATTACH, attr, (prog, _PROG_FD)), "cannot attach the program", prog,
+    checked(core.bpf(Cmd.PROG_ATTACH, attr, (prog, _PROG_FD)), "cannot attach the program", prog,
                  Operation.ATTACH_TC)
 
 
 def prog_detach(target: int, prog: Handle, attach_type: int) -> None:
     """BPF_PROG_DETACH."""
     attr = bytearray(_ATTACH.pack(target, 0, attach_type, 0))
-    core.checked(core.bpf(Cmd.PROG_DETACH, attr, (prog, _PROG_FD)), "cannot detach the program", prog,
+    checked(core.bpf(Cmd.PROG_DETACH, attr, (prog, _PROG_FD)), "cannot detach the program", prog,
                  Operation.ATTACH_TC)
 
 
@@ -187,7 +188,7 @@ def prog_query(target: int, attach_type: int, flags: int = 0, cap: int = 64) -> 
     count = _QUERY.unpack(attr)[5]
     if result == -errno.ENOSPC and count > cap:
         return prog_query(target, attach_type, flags, count)
-    core.checked(result, "cannot list the attached programs", None, Operation.ATTACH_TC)
+    checked(result, "cannot list the attached programs", None, Operation.ATTACH_TC)
     return list(struct.unpack_from(f"={count}I", ids))
 
 
@@ -204,5 +205,5 @@ def link_create(
     result = core.bpf_make(made, Cmd.LINK_CREATE, bytearray(_LINK.pack(0, number, attach_type, flags) + extra), *uses)
     closed = next((each for each, _ in uses if each.closed), None)
     operation = Operation.ATTACH_XDP if isinstance(target, int) else Operation.ATTACH_EVENT
-    core.checked(result, f"cannot create {what}", closed, operation)
+    checked(result, f"cannot create {what}", closed, operation)
     return made

@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 
 from ..exception import KernelError
 from ..uapi.operations import Operation
-from . import core, mounts
+from . import mounts
+from .failures import failure
 
 MOUNT_POINTS: Final = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 _GROUP: Final = "py2bpf"
@@ -141,7 +142,7 @@ def event_format(category: str, event: str) -> EventFormat:
     except FileNotFoundError:
         raise KernelError(errno.ENOENT, _no_event(events, category, event)) from None
     except PermissionError:
-        raise core.failure(errno.EACCES, f"cannot read {file}", Operation.READ_TRACEFS) from None
+        raise failure(errno.EACCES, f"cannot read {file}", Operation.READ_TRACEFS) from None
 
 
 def read_format(category: str, event: str) -> EventFormat | None:

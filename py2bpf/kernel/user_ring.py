@@ -9,8 +9,8 @@ from typing import Any
 
 from .._ffi import ffi, lib
 from ..exception import KernelError
-from .core import checked
-from .handles import Handle, is_closed
+from .failures import checked, is_closed
+from .handles import Handle
 
 
 class UserRing:

@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 
 from .._ffi import ffi, lib
 from ..exception import KernelError
-from ..kernel.handles import Handle, is_closed
+from ..kernel.failures import is_closed
+from ..kernel.handles import Handle
 from .pause import interruptible
 
 Buffer = bytes | bytearray | memoryview

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from ..exception import DataTypeError, KernelError, NotInVm
 from ..given import shown
-from ..kernel.core import Buffer, failure
+from ..kernel.core import Buffer
 from ..kernel.core import Room as Buffers
+from ..kernel.failures import failure
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapFlags, MapType, Update
 from ..uapi.operations import full

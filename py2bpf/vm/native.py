@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from .._ffi import ffi, lib
 from ..exception import KernelError
-from ..kernel.core import Buffer, Entries, Stored, checked, entries_of
-from ..kernel.handles import Handle, is_closed
+from ..kernel.core import Buffer, Entries, Stored, entries_of
+from ..kernel.failures import checked, is_closed
+from ..kernel.handles import Handle
 from ..kernel.readers import CoreReader
 
 WALK_DELETE: Final[int] = lib.P2B_WALK_DELETE

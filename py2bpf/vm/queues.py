@@ -7,7 +7,7 @@ from mmap import PAGESIZE
 
 from .._ffi import ffi, lib
 from ..kernel.codec import Codec
-from ..kernel.core import checked
+from ..kernel.failures import checked
 from ..kernel.records import Records
 from .maps import VmMap
 from .native import queue_reader

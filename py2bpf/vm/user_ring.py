@@ -7,7 +7,7 @@ import threading
 
 from .._ffi import ffi, lib
 from ..exception import ClosedError
-from ..kernel.core import checked
+from ..kernel.failures import checked
 from .maps import VmMap
 
 

@@ -29,7 +29,7 @@ from py2bpf.datastructures import (
     RingBuffer,
     create_map,
 )
-from py2bpf.kernel import core
+from py2bpf.kernel import core, failures
 from py2bpf.kernel.handles import Handle
 from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
@@ -319,7 +319,7 @@ def test_runs_that_the_kernel_left_out() -> None:
         attr = bytearray(struct.pack("=QI4x", core.address(name), 0))
         with Handle("a raw tracepoint") as attached:
             made = core.bpf_make(attached, RAW_TRACEPOINT_OPEN, attr, (echo.handle, 8))
-            core.checked(made, "attaching to a raw tracepoint")
+            failures.checked(made, "attaching to a raw tracepoint")
             for _ in range(17):
                 assert speaker.test_run(ctx=bytes(8)).retval > 0
         (lost,) = [loss for loss in py2bpf.losses() if loss.name == "led_echo"]

@@ -30,7 +30,7 @@ from py2bpf.exception import (
     Span,
     VerifierError,
 )
-from py2bpf.kernel import core, program, syscalls
+from py2bpf.kernel import core, failures, program, syscalls
 from py2bpf.kernel.handles import Handle
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.operations import Operation
@@ -278,14 +278,14 @@ def test_without_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("error", [errno.EPERM, errno.E2BIG, errno.ENOMEM, errno.EMFILE, errno.EBADF, errno.ENOSYS])
 def test_messages_say_what_was_tried_and_why_not(error: int) -> None:
-    failure = core.failure(error, "cannot do it")
+    failure = failures.failure(error, "cannot do it")
     assert failure.errno == error
     assert str(failure).startswith("cannot do it")
     assert str(failure).count(os.strerror(error)) == 1
 
 
 def test_the_kernels_own_not_supported() -> None:
-    assert core.failure(524, "cannot do it").errno == errno.EOPNOTSUPP
+    assert failures.failure(524, "cannot do it").errno == errno.EOPNOTSUPP
 
 
 class Kernel510:
@@ -390,7 +390,7 @@ def test_statistics() -> None:
     attr = bytearray(4)
     with ExitStack() as stack, program.load(returning(0)) as loaded:
         stats = stack.enter_context(Handle("statistics"))
-        core.checked(core.bpf_make(stats, 32, attr), "cannot turn statistics on")
+        failures.checked(core.bpf_make(stats, 32, attr), "cannot turn statistics on")
         before = loaded.info().run_cnt
         left, right = (stack.enter_context(s) for s in socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
         left.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, loaded.fd)
@@ -593,5 +593,6 @@ def test_the_memory_limit_is_told_of_only_where_it_counts(
     release: str, charges: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (65536, 65536))
-    monkeypatch.setattr(core.os, "uname", lambda: os.uname_result(("Linux", "host", release, "1", "x86_64")))
-    assert ("RLIMIT_MEMLOCK is 65536" in str(core.failure(errno.EPERM, "making one", Operation.MAKE_MAP))) is charges
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "host", release, "1", "x86_64")))
+    told = str(failures.failure(errno.EPERM, "making one", Operation.MAKE_MAP))
+    assert ("RLIMIT_MEMLOCK is 65536" in told) is charges

@@ -17,7 +17,7 @@ from forked import in_child
 
 from py2bpf import vm
 from py2bpf._ffi import lib
-from py2bpf.datastructures import ArrayMap, Global, HashMap, globals
+from py2bpf.datastructures import ArrayMap, Global, HashMap, insertions
 from py2bpf.exception import ClosedError
 from py2bpf.kernel.readers import Batch
 from py2bpf.vm import native
@@ -87,13 +87,13 @@ def test_counter_of_losses(where: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with vm.backend(where):
         before = descriptors()
         m = HashMap(c_uint32, c_uint64, 4)
-        make = globals.LossCounter
+        make = insertions.LossCounter
 
         def counter() -> Any:
             m.close()
             return make()
 
-        monkeypatch.setattr(globals, "LossCounter", counter)
+        monkeypatch.setattr(insertions, "LossCounter", counter)
         with pytest.raises(ClosedError):
             m.lost_counter
         assert m.lost == 0

@@ -32,7 +32,7 @@ from py2bpf.datastructures import (
     HashMap,
 )
 from py2bpf.exception import KernelError
-from py2bpf.kernel import core, privileges
+from py2bpf.kernel import failures, privileges
 from py2bpf.prog import ProgType, compile_prog, create_prog, load_spec
 from py2bpf.socket_filter import SkBuffContext, SocketFilter
 from py2bpf.uapi.helpers import HELPERS
@@ -210,7 +210,7 @@ ALL = "CapEff:\t000001ffffffffff\nSeccomp:\t0\n"
 
 
 def said(operation: Operation | None = O.MAKE_MAP, error: int = errno.EPERM) -> str:
-    return str(core.failure(error, "cannot do it", operation))
+    return str(failures.failure(error, "cannot do it", operation))
 
 
 def test_kernels_before_5_8_ask_for_cap_sys_admin(machine: Callable[..., None]) -> None:
@@ -241,7 +241,7 @@ def test_nothing_to_read(machine: Callable[..., None]) -> None:
 
 def test_every_meaning_is_told_once() -> None:
     for (operation, error), meaning in MEANINGS.items():
-        failure = core.failure(error, "cannot do it", operation)
+        failure = failures.failure(error, "cannot do it", operation)
         assert str(failure) == f"cannot do it: {meaning}" and failure.errno == error
 
 

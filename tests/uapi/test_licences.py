@@ -21,6 +21,7 @@ from py2bpf.datastructures import (
     UserRingBuffer,
 )
 from py2bpf.kernel import core
+from py2bpf.kernel.failures import ENOTSUPP
 from py2bpf.kernel.handles import Handle
 from py2bpf.uapi.helpers import HELPERS, Arg
 from py2bpf.uapi.map_types import MapType
@@ -54,7 +55,7 @@ def verdict(helper, prog_type, license):
     with Handle("t") as made:
         loaded = core.prog_load(made, prog_type, core.Code(slots), license, "t")
     if loaded.result < 0:
-        assert -loaded.result in (errno.EINVAL, errno.EACCES, errno.EPERM, core.ENOTSUPP), loaded
+        assert -loaded.result in (errno.EINVAL, errno.EACCES, errno.EPERM, ENOTSUPP), loaded
     return loaded.log
 
 
