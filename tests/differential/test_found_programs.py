@@ -26,6 +26,15 @@ n = (c & 1) * (c & 2) & 4
 n <<= 65535 if d >= -10 else d
 r.i16 = H[max(e, n, 256) & 1]
 return r.i16 & n""",
+    "a text copied over a longer one, through a pointer made before": """
+x = 0
+for _ in range(3):
+    n = (c_char * 8)()
+    r.name = b"12345678"
+    funcs.probe_read_kernel_str(r.name, 8, n)
+    x += r.name[f & 3]
+    r.name = b""
+return x""",
     "an attribute of None before a division by zero": "S[H[e]].bytes += c // r.b3",
     "an index out of bounds before a division by zero": "m = R[0]\nif m is not None:\n    m[d] += c // r.b3",
     "an index that is a shifted constant": "m = (Inner * 3)()\nm[0 >> (d & 15)].y = d.bit_count()\nreturn m[0].y",

@@ -12,35 +12,76 @@ from ..ir.ops import Op
 from ..ir.types import VOID, Ptr, Region
 from ..ir.values import Block, Function, Value
 
+Pointer = tuple[Value, int | None]
+"""An object, and where in it a pointer points; None where that isn't known."""
+Pointers = dict[Value, set[Pointer]]
+
 
 def run(fn: Function) -> None:
     """Each zeroing by itself, within its block."""
-    for block in fn.blocks:
-        for value in [v for v in block.body if v.op is Op.ZERO]:
-            covered = _overwritten(block, value)
+    zeros = [(block, value) for block in fn.blocks for value in block.body if value.op is Op.ZERO]
+    if not zeros:
+        return
+    pointers = _pointers(fn)
+    stored = _stored(fn, pointers)
+    for block, value in zeros:
+        if value.args[0] not in stored:
+            covered = _overwritten(block, value, pointers)
             if covered:
                 _shrink(block, value, covered)
 
 
-def _overwritten(block: Block, zero: Value) -> set[int]:
+def _pointers(fn: Function) -> Pointers:
+    """Where all the pointers to objects point: those made before a zeroing, and in other blocks, read what it wrote."""
+    found: Pointers = {}
+    changed = True
+    while changed:
+        changed = False
+        for block in fn.blocks:
+            for value in block.values():
+                if isinstance(value.type, Ptr):
+                    points = _points(value, found)
+                    if points != found.get(value, set()):
+                        found[value] = points
+                        changed = True
+    return found
+
+
+def _points(value: Value, found: Pointers) -> set[Pointer]:
+    assert isinstance(value.type, Ptr)
+    if value.op is Op.ALLOCA or (value.op is Op.CALL and value.type.region is Region.RECORD):
+        return {(value, 0)}
+    if value.op is Op.PTRADD and value.args[1].op is Op.CONST:
+        by = value.args[1].attr
+        return {(base, None if at is None else at + by) for base, at in found.get(value.args[0], ())}
+    return {(base, None) for arg in value.args for base, _ in found.get(arg, ())}
+
+
+def _stored(fn: Function, pointers: Pointers) -> set[Value]:
+    """The objects whose address lies in memory, where anybody may find it."""
+    kept = [arg for block in fn.blocks for value in block.body if value.op is Op.STORE for arg in value.args[1:]]
+    return {base for arg in kept for base, _ in pointers.get(arg, ())}
+
+
+def _overwritten(block: Block, zero: Value, pointers: Pointers) -> set[int]:
     """The bytes that the rest of the block overwrites before anything can read them."""
     base = zero.args[0]
     covered: set[int] = set()
-    if base.op is not Op.ALLOCA and not (isinstance(base.type, Ptr) and base.type.region is Region.RECORD):
+    if pointers.get(base) != {(base, 0)}:
         return covered
-    pointers = {base: 0}  # the object's address and constant offsets from it
     for value in block.body[block.body.index(zero) + 1 :]:
-        if not any(arg in pointers for arg in value.args):
+        places = {arg: at for arg in value.args for to, at in pointers.get(arg, ()) if to is base}
+        if not places or value.op is Op.PTRADD:
             continue
-        if value.op is Op.PTRADD and value.args[1].op is Op.CONST:
-            pointers[value] = pointers[value.args[0]] + value.args[1].attr
-            continue
+        if None in places.values():
+            break
+        at = {arg: number for arg, number in places.items() if number is not None}
         if value.op is Op.LOAD:
-            start = pointers[value.args[0]] + value.attr[0]
+            start = at[value.args[0]] + value.attr[0]
             if not covered.issuperset(range(start, start + value.attr[1])):
                 break
             continue
-        written = _written(value, pointers)
+        written = _written(value, at)
         if written is None:
             break
         covered.update(written)
@@ -62,11 +103,13 @@ def _written(value: Value, pointers: dict[Value, int]) -> range | None:
 
 
 def _filled(call: Value, at: int, start: int) -> range | None:
-    """What a helper's output buffer covers, of those that the helper surely writes wholly."""
+    """What a helper's output buffer covers: nothing where the helper may leave a part of it as it is."""
     kinds = call.attr.args
     sized = at + 1 < len(call.args) and kinds[at + 1] is Arg.SIZE and call.args[at + 1].op is Op.CONST
-    if at not in call.attr.fills or not sized:
+    if kinds[at] is not Arg.OUT or not sized:
         return None
+    if at not in call.attr.fills:
+        return range(0)
     return range(start, start + call.args[at + 1].attr)
 
 

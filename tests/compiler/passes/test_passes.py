@@ -128,6 +128,12 @@ FIRES: dict[str, tuple[str, str, str]] = {
             "%3 = load i64 %2, #12, #4, unsigned", "return %3"),
         row(WORD, "%2 = alloca stack* #16", "zero %2, #12, #4", "store %2, %1, #0, #8", "store %2, %1, #8, #4",
             "%3 = load i64 %2, #12, #4, unsigned", "return %3")),
+    "stack_init: bytes that are overwritten through a pointer made before": (
+        "stack_init",
+        row(WORD, "%2 = alloca stack* #8", "%3 = ptradd stack* %2, 4", "zero %2, #0, #8", "store %3, %1, #0, #4",
+            "%4 = load i64 %2, #0, #8, unsigned", "return %4"),
+        row(WORD, "%2 = alloca stack* #8", "%3 = ptradd stack* %2, 4", "zero %2, #0, #4", "store %3, %1, #0, #4",
+            "%4 = load i64 %2, #0, #8, unsigned", "return %4")),
 }  # fmt: skip
 
 FIRES |= {
@@ -292,6 +298,14 @@ MUST_NOT: dict[str, tuple[str, str]] = {
         "stack_init",
         row(WORD, "%2 = alloca stack* #8", "zero %2, #0, #8", "%3 = ptradd stack* %2, %1", "%4 = load i64 %3, #0, #1, unsigned",
             "store %2, %1, #0, #8", "return %4")),
+    "stack_init: a read through a pointer made before": (
+        "stack_init",
+        row(WORD, "%2 = alloca stack* #8", "%3 = ptradd stack* %2, %1", "zero %2, #0, #8", "%4 = load i64 %3, #0, #1, unsigned",
+            "store %2, %1, #0, #8", "return %4")),
+    "stack_init: a pointer that lies in memory": (
+        "stack_init",
+        row(WORD, "%2 = alloca stack* #8", "%3 = alloca stack* #8", "store %3, %2, #0, #8", "zero %2, #0, #8",
+            "%4 = load i64 %3, #0, #8, unsigned", "store %2, %4, #0, #8", "return %4")),
     "stack_init: the store is on one path only": (
         "stack_init",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = alloca stack* #8\n zero %2, #0, #8\n branch %1, b1, b2\n"
