@@ -21,7 +21,6 @@ Graph = Mapping[str, Collection[str]]
 PYTHON = {
     frozenset(f"py2bpf.{name}" for name in names.split())
     for names in (
-        "sim.helpers sim.maps sim.packet_helpers sim.printk sim.pseudo sim.rings sim.world",
     )
 } | {
     frozenset(

@@ -14,7 +14,7 @@ from .contexts import Context, context, registers
 from .environment import Environment, Memory
 from .errors import SimulationError
 from .runner import Runner, SimRun, run
-from .world import Event
+from .running import Event
 
 __all__ = [
     "Context",

@@ -1,6 +1,6 @@
 """The kernel's helpers, as CPython computes them: arguments are brought into one form, then a table says who answers.
 
-Handlers get the simulation, then the helper's arguments without sizes: memory as bytes (what is read) or a memoryview
+Handlers get the run, then the helper's arguments without sizes: memory as bytes (what is read) or a memoryview
 (what is written) of exactly the size, a map as its view, keys and values as bytes, numbers as ints.
 """
 
@@ -10,7 +10,7 @@ import ctypes
 import operator
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..given import shown, text_for_c
 from ..uapi.helpers import Arg, HelperInfo, Ret
@@ -18,9 +18,7 @@ from ..uapi.map_types import title
 from . import addresses, maps, packet_helpers, places, printk, values
 from .errors import SimulationError
 from .pseudo import raw, target, written
-
-if TYPE_CHECKING:
-    from .world import Simulation
+from .running import Run
 
 Handler = Callable[..., Any]
 _EINVAL, _EFAULT, _ERANGE = -22, -14, -34
@@ -29,7 +27,7 @@ _HZ: Final = 250
 _AVAILABLE, _RING_SIZE, _PRODUCER = 0, 1, 3  # BPF_RB_AVAIL_DATA ...
 
 
-def call(simulation: Simulation, info: HelperInfo, args: tuple[Any, ...]) -> Any:
+def call(run: Run, info: HelperInfo, args: tuple[Any, ...]) -> Any:
     """Calls a helper. Raises SimulationError for those that have no simulation, and for wrong arguments."""
     handler = HANDLERS.get(info.name)
     if handler is None:
@@ -37,9 +35,9 @@ def call(simulation: Simulation, info: HelperInfo, args: tuple[Any, ...]) -> Any
         raise SimulationError(f"{info.name}() has no simulation: {reason}; "
                               "test what calls it in the kernel, with prog.test_run")  # fmt: skip
     if info.name == "trace_printk":
-        return printk.trace(simulation, args)
-    arguments = _Arguments(simulation, info)
-    result = handler(simulation, *arguments.convert(args))
+        return printk.trace(run, args)
+    arguments = _Arguments(run, info)
+    result = handler(run, *arguments.convert(args))
     for text in arguments.texts:
         text[:] = (bytes(text).partition(b"\0")[0] if result >= 0 else b"").ljust(len(text), b"\0")
     return None if info.ret is Ret.VOID else result
@@ -48,8 +46,8 @@ def call(simulation: Simulation, info: HelperInfo, args: tuple[Any, ...]) -> Any
 class _Arguments:
     """Brings the arguments of a call into the handlers' form."""
 
-    def __init__(self, simulation: Simulation, info: HelperInfo) -> None:
-        self.simulation, self.info = simulation, info
+    def __init__(self, run: Run, info: HelperInfo) -> None:
+        self.run, self.info = run, info
         self.view: Any = None
         self.texts: list[memoryview] = []  # get zeros behind the text, which may come from the same memory
 
@@ -87,7 +85,7 @@ class _Arguments:
         if kind is Arg.CTX:
             return value
         if kind is Arg.MAP:
-            self.view = self.simulation.view(value)
+            self.view = maps.view_of(self.run, value)
             self._check_map(index)
             return self.view
         if kind is Arg.KEY:
@@ -95,7 +93,7 @@ class _Arguments:
         if kind is Arg.VALUE:
             return self.view.encode_value(value)
         if kind is Arg.OUT:
-            return written(self.simulation, args, index, self.info.name)
+            return written(self.run, args, index, self.info.name)
         if kind in (Arg.MEM, Arg.FMT):
             return self._read(index, value)
         return self._number(index, value)
@@ -124,7 +122,7 @@ class _Arguments:
         if isinstance(value, bytes) and (found := places.argument(index)) is not None:
             value = found
         if isinstance(value, (ctypes.Structure, ctypes.Union, ctypes.Array)) or addresses.is_meant(value):
-            return self.simulation.environment.memory.share(value)
+            return self.run.environment.memory.share(value)
         try:
             return operator.index(values.plain(value))
         except TypeError:
@@ -135,27 +133,27 @@ class _Arguments:
 # Maps
 
 
-def _lookup(_: Simulation, view: Any, key: bytes) -> Any:
+def _lookup(_: Run, view: Any, key: bytes) -> Any:
     return view.reference(key) if view.numbers else view.find(key)
 
 
-def _update(_: Simulation, view: Any, key: bytes, value: bytes, flags: int) -> int:
+def _update(_: Run, view: Any, key: bytes, value: bytes, flags: int) -> int:
     return int(view.store(key, value, flags)) if flags in (0, 1, 2) else _EINVAL
 
 
-def _delete(_: Simulation, view: Any, key: bytes) -> int:
+def _delete(_: Run, view: Any, key: bytes) -> int:
     return int(view.delete(key))
 
 
-def _perf_output(s: Simulation, _ctx: Any, view: Any, _flags: int, data: bytes) -> int:
-    return s.emit(view, data)
+def _perf_output(s: Run, _ctx: Any, view: Any, _flags: int, data: bytes) -> int:
+    return int(view.emit(s, data))
 
 
-def _ring_output(s: Simulation, view: Any, data: bytes, _flags: int) -> int:
-    return s.emit(view, data)
+def _ring_output(s: Run, view: Any, data: bytes, _flags: int) -> int:
+    return int(view.emit(s, data))
 
 
-def _ring_query(s: Simulation, view: Any, flags: int) -> int:
+def _ring_query(s: Run, view: Any, flags: int) -> int:
     """Positions are those of a ring that was empty when the program began."""
     waiting = 0 if view.ring is None else view.ring.waiting()
     return {_AVAILABLE: waiting, _RING_SIZE: int(view.spec.max_entries), _PRODUCER: waiting}.get(flags, 0)
@@ -164,23 +162,23 @@ def _ring_query(s: Simulation, view: Any, flags: int) -> int:
 # Time, chance, who is running
 
 
-def _clock(s: Simulation) -> int:
+def _clock(s: Run) -> int:
     return s.environment.now()
 
 
-def _tai(s: Simulation) -> int:
+def _tai(s: Run) -> int:
     return s.environment.now() if isinstance(s.environment.clock, int) else time.clock_gettime_ns(time.CLOCK_TAI)
 
 
-def _boot(s: Simulation) -> int:
+def _boot(s: Run) -> int:
     return s.environment.now() if isinstance(s.environment.clock, int) else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-def _jiffies(s: Simulation) -> int:
+def _jiffies(s: Run) -> int:
     return s.environment.now() * _HZ // 10**9
 
 
-def _comm(s: Simulation, out: memoryview) -> int:
+def _comm(s: Run, out: memoryview) -> int:
     name = s.environment.comm[: _COMM_SIZE - 1]
     out[:] = name[: max(len(out) - 1, 0)].ljust(len(out), b"\0")
     return 0
@@ -192,13 +190,13 @@ _HALF_BITS: Final = 47
 """So many bits of an address count on x86-64, and one tells whether it is the kernel's."""
 
 
-def _probe_read(s: Simulation, out: memoryview, address: int) -> int:
+def _probe_read(s: Run, out: memoryview, address: int) -> int:
     found = s.environment.memory.read(address & (1 << 64) - 1, len(out))
     out[:] = bytes(len(out)) if found is None else found
     return _EFAULT if found is None else 0
 
 
-def _probe_read_str(s: Simulation, out: memoryview, address: int) -> int:
+def _probe_read_str(s: Run, out: memoryview, address: int) -> int:
     """The length with NUL; what is longer is cut, and ends with a NUL all the same."""
     if not len(out):
         return 0
@@ -213,7 +211,7 @@ def _probe_read_str(s: Simulation, out: memoryview, address: int) -> int:
 def _of_kernel(probe: Handler) -> Handler:
     """A probe of the kernel's memory: the kernel refuses other addresses before it reads anything."""
 
-    def of_kernel(s: Simulation, out: memoryview, address: int) -> int:
+    def of_kernel(s: Run, out: memoryview, address: int) -> int:
         result = int(probe(s, out, address))
         is_kernels = address >> _HALF_BITS in (-1, (1 << 64 - _HALF_BITS) - 1)
         return _ERANGE if result == _EFAULT and not is_kernels else result
@@ -224,7 +222,7 @@ def _of_kernel(probe: Handler) -> Handler:
 def _of_user(probe: Handler) -> Handler:
     """A probe of a process's memory, where the program's own isn't."""
 
-    def of_user(s: Simulation, out: memoryview, address: int) -> int:
+    def of_user(s: Run, out: memoryview, address: int) -> int:
         if not s.environment.memory.is_own(address):
             return int(probe(s, out, address))
         out[:] = bytes(len(out))
@@ -233,18 +231,18 @@ def _of_user(probe: Handler) -> Handler:
     return of_user
 
 
-def _probe_write(s: Simulation, address: int, data: bytes) -> int:
+def _probe_write(s: Run, address: int, data: bytes) -> int:
     return 0 if s.environment.memory.write(address & (1 << 64) - 1, data) else -1
 
 
-def _func_ip(s: Simulation, ctx: Any) -> int:
+def _func_ip(s: Run, ctx: Any) -> int:
     return int(ctx.ip)
 
 
 # Strings
 
 
-def _strncmp(_: Simulation, left: bytes, right: bytes) -> int:
+def _strncmp(_: Run, left: bytes, right: bytes) -> int:
     """As strncmp(3) of at most the first buffer's size."""
     for at, character in enumerate(left):
         other = right[at] if at < len(right) else 0
@@ -256,7 +254,7 @@ def _strncmp(_: Simulation, left: bytes, right: bytes) -> int:
 def _parse(signed: bool) -> Handler:
     """strtol() and strtoul(): the characters used, or -EINVAL without digits, -ERANGE for too large numbers."""
 
-    def parse(_: Simulation, text: bytes, flags: int, out: memoryview) -> int:
+    def parse(_: Run, text: bytes, flags: int, out: memoryview) -> int:
         base = flags & 0x1F
         if base not in (0, 8, 10, 16) or flags & ~0x1F:
             return _EINVAL
@@ -289,7 +287,7 @@ def _digits(text: bytes, base: int, signed: bool) -> tuple[int, int]:
     return (end, (-1 if negative else 1) * int(text[at:end], base)) if end > at else (0, 0)
 
 
-def _nothing(_s: Simulation, *_args: Any) -> int:
+def _nothing(_s: Run, *_args: Any) -> int:
     return 0
 
 

@@ -8,7 +8,7 @@ import operator
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..exception import ClosedError, DataTypeError, KernelError
 from ..kernel.codec import codec_for
@@ -17,11 +17,9 @@ from . import places, values
 from .errors import SimulationError
 from .overlay import Overlay
 from .rings import RingView
+from .running import Run
 from .texts import Text
 from .views import used
-
-if TYPE_CHECKING:
-    from .world import Simulation
 
 _MISSING: Final[Any] = object()
 _KEYED: Final = {
@@ -41,7 +39,7 @@ class MapView:
         self.kind = MapType(self.spec.kind)
         self.isolated = isolated
         self.indexed = KINDS[self.kind].indexed
-        self.ring = RingView(self) if self.kind == MapType.RINGBUF else None
+        self.ring = RingView(map, isolated) if self.kind == MapType.RINGBUF else None
         self.texts: list[Text] = []
         self.received = False  # from a user ring buffer
         if self.kind == MapType.USER_RINGBUF:
@@ -60,6 +58,13 @@ class MapView:
     def default(self) -> int:
         """What reading a missing number gives."""
         return self.spec.default or 0
+
+    def emit(self, run: Run, data: bytes) -> int:
+        """Writes a record to a queue or ring buffer: 0, or a negative error number."""
+        if self.ring is not None:
+            return self.ring.output(run, data)
+        run.deliver(self.map, data)
+        return 0
 
     def key(self, key: Any) -> bytes:
         """The key's bytes; of an LPM trie's address, with its whole length."""
@@ -136,37 +141,47 @@ class MapView:
         return [(keys.decode(key), content.decode(value)) for key, value in found]
 
 
-# What map methods mean in programs: (simulation, view, arguments) -> value
+def view_of(run: Run, map: Any) -> MapView:
+    """A map as this program sees it."""
+    view = run.views.get(id(map))
+    if view is None:
+        if not hasattr(map, "map_spec"):
+            raise SimulationError(f"{map!r} is no map")
+        view = run.views[id(map)] = MapView(map, run.environment.cpu, run.isolated)
+    return view
 
 
-def _get_item(_: Simulation, view: MapView, key: Any) -> Any:
+# What map methods mean in programs: (run, view, arguments) -> value
+
+
+def _get_item(_: Run, view: MapView, key: Any) -> Any:
     found = view.find(view.key(key))
     return view.default if found is None and view.numbers else found
 
 
-def _set_item(_: Simulation, view: MapView, key: Any, value: Any) -> None:
+def _set_item(_: Run, view: MapView, key: Any, value: Any) -> None:
     view.store(view.key(key), view.encode_value(value))
 
 
-def _del_item(_: Simulation, view: MapView, key: Any) -> None:
+def _del_item(_: Run, view: MapView, key: Any) -> None:
     _no_array(view, "assign 0 instead")
     view.delete(view.key(key))
 
 
-def _contains(_: Simulation, view: MapView, key: Any) -> bool:
+def _contains(_: Run, view: MapView, key: Any) -> bool:
     return view.find(view.key(key)) is not None
 
 
-def _get(_: Simulation, view: MapView, key: Any, default: Any = None) -> Any:
+def _get(_: Run, view: MapView, key: Any, default: Any = None) -> Any:
     found = view.find(view.key(key))
     return default if found is None else found
 
 
-def _lookup(_: Simulation, view: MapView, key: Any) -> Any:
+def _lookup(_: Run, view: MapView, key: Any) -> Any:
     return view.find(view.key(key))
 
 
-def _setdefault(_: Simulation, view: MapView, key: Any, default: Any = None) -> Any:
+def _setdefault(_: Run, view: MapView, key: Any, default: Any = None) -> Any:
     raw = view.key(key)
     chosen = view.default if default is None and view.numbers else default
     value = bytes(view.spec.value_size) if chosen is None else view.encode_value(chosen)
@@ -176,7 +191,7 @@ def _setdefault(_: Simulation, view: MapView, key: Any, default: Any = None) -> 
     return view.default if found is None and view.numbers else found
 
 
-def _pop(_: Simulation, view: MapView, key: Any, default: Any = _MISSING) -> Any:
+def _pop(_: Run, view: MapView, key: Any, default: Any = _MISSING) -> Any:
     _no_array(view, "read it, then assign 0")
     raw = view.key(key)
     found = view.find(raw)
@@ -188,7 +203,7 @@ def _pop(_: Simulation, view: MapView, key: Any, default: Any = _MISSING) -> Any
     return found
 
 
-def _add(_: Simulation, view: MapView, key: Any, value: Any) -> bool:
+def _add(_: Run, view: MapView, key: Any, value: Any) -> bool:
     return view.store(view.key(key), view.encode_value(value), Update.NOEXIST) == 0
 
 
@@ -202,12 +217,12 @@ def _locked(view: MapView, key: Any) -> Iterator[Any]:
     yield view.find(view.key(key))
 
 
-def _lock(_: Simulation, view: MapView, key: Any) -> Any:
+def _lock(_: Run, view: MapView, key: Any) -> Any:
     """One program runs at a time: nobody else wants the lock."""
     return _locked(view, key)
 
 
-def _value(_: Simulation, view: MapView, *new: Any) -> Any:
+def _value(_: Run, view: MapView, *new: Any) -> Any:
     """``g.value`` of a Global, or ``g.value = new``."""
     only = bytes(4)
     if new:
@@ -216,16 +231,16 @@ def _value(_: Simulation, view: MapView, *new: Any) -> Any:
     return view.find(only)
 
 
-def _output(simulation: Simulation, view: MapView, *args: Any, size: Any = None) -> int:
+def _output(run: Run, view: MapView, *args: Any, size: Any = None) -> int:
     """queue.output(context, record), ring.output(record), or ring.output(record, size=n)."""
     if view.spec.variable:
-        return simulation.emit(view, _part(view, *args, *(() if size is None else (size,))))
+        return view.emit(run, _part(view, *args, *(() if size is None else (size,))))
     if size is not None:
         raise SimulationError(f"records of {view.map!r} all have one size: say variable=True when it is made")
     wanted = 2 if view.kind == MapType.PERF_EVENT_ARRAY else 1
     if len(args) != wanted:
         raise SimulationError(f"output() of {view.map!r} takes {'the context and ' if wanted == 2 else ''}a record")
-    return simulation.emit(view, record_bytes(view, args[-1]))
+    return view.emit(run, record_bytes(view, args[-1]))
 
 
 def _part(view: MapView, record: Any, size: Any = None) -> bytes:
@@ -254,19 +269,19 @@ def _ring(view: MapView) -> RingView:
     return view.ring
 
 
-def _reserve(_: Simulation, view: MapView) -> Any:
+def _reserve(_: Run, view: MapView) -> Any:
     return _ring(view).reserve()
 
 
-def _submit(simulation: Simulation, view: MapView, record: Any) -> None:
-    _ring(view).end(simulation, record, True)
+def _submit(run: Run, view: MapView, record: Any) -> None:
+    _ring(view).end(run, record, True)
 
 
-def _discard(simulation: Simulation, view: MapView, record: Any) -> None:
-    _ring(view).end(simulation, record, False)
+def _discard(run: Run, view: MapView, record: Any) -> None:
+    _ring(view).end(run, record, False)
 
 
-def _receive(_: Simulation, view: MapView) -> Any:
+def _receive(_: Run, view: MapView) -> Any:
     """The next record that Python sent. An isolated run leaves it to others, and remembers where it is."""
     if view.kind != MapType.USER_RINGBUF:
         raise SimulationError(f"programs receive nothing from {view.map!r}")

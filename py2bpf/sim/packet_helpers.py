@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..uapi.prog_types import ProgType
 from ..uapi.tc import TcAction
@@ -13,9 +13,7 @@ from .contexts import refresh
 from .errors import SimulationError
 from .packet import ETHERNET, Packet
 from .pseudo import packet_of
-
-if TYPE_CHECKING:
-    from .world import Simulation
+from .running import Run
 
 _EINVAL, _EFAULT, _ENOMEM = -22, -14, -12
 _PSEUDO_HEADER, _MANGLED_0, _ENFORCE = 0x10, 0x20, 0x40
@@ -24,13 +22,13 @@ _U32: Final = (1 << 32) - 1
 _U64: Final = (1 << 64) - 1
 
 
-def _load_bytes(s: Simulation, _ctx: Any, offset: int, out: memoryview) -> int:
+def _load_bytes(s: Run, _ctx: Any, offset: int, out: memoryview) -> int:
     found = packet_of(s, "skb_load_bytes").read(offset & _U32, len(out)) if len(out) else b""
     out[:] = bytes(len(out)) if found is None else found
     return _EFAULT if found is None else 0
 
 
-def _load_relative(s: Simulation, _ctx: Any, offset: int, out: memoryview, header: int) -> int:
+def _load_relative(s: Run, _ctx: Any, offset: int, out: memoryview, header: int) -> int:
     """From the link header (0) or the network header (1)."""
     packet = packet_of(s, "skb_load_bytes_relative")
     begin = {0: 0, 1: ETHERNET}.get(header)
@@ -42,28 +40,28 @@ def _load_relative(s: Simulation, _ctx: Any, offset: int, out: memoryview, heade
     return 0
 
 
-def _writable(s: Simulation, name: str) -> Packet:
+def _writable(s: Run, name: str) -> Packet:
     packet: Packet = packet_of(s, name)
     if s.hook.prog_type == ProgType.SOCKET_FILTER:
         raise SimulationError(f"{name}() is for programs that may change packets; a socket filter may not")
     return packet
 
 
-def _store_bytes(s: Simulation, _ctx: Any, offset: int, data: bytes, flags: int) -> int:
+def _store_bytes(s: Run, _ctx: Any, offset: int, data: bytes, flags: int) -> int:
     if flags & ~3:
         return _EINVAL
     packet = _writable(s, "skb_store_bytes")
     return 0 if (offset & _U32) < 1 << 31 and packet.write(offset & _U32, data) else _EFAULT
 
 
-def _xdp_store(s: Simulation, _ctx: Any, offset: int, data: bytes) -> int:
+def _xdp_store(s: Run, _ctx: Any, offset: int, data: bytes) -> int:
     packet = _writable(s, "xdp_store_bytes")
     if offset & _U32 > _XDP_OFFSET_MAX:
         return _EFAULT
     return 0 if packet.write(offset & _U32, data) else _EINVAL
 
 
-def _xdp_load(s: Simulation, _ctx: Any, offset: int, out: memoryview) -> int:
+def _xdp_load(s: Run, _ctx: Any, offset: int, out: memoryview) -> int:
     found = packet_of(s, "xdp_load_bytes").read(offset & _U32, len(out))
     if offset & _U32 > _XDP_OFFSET_MAX:
         return _EFAULT
@@ -73,15 +71,15 @@ def _xdp_load(s: Simulation, _ctx: Any, offset: int, out: memoryview) -> int:
     return 0
 
 
-def _length(s: Simulation, _ctx: Any) -> int:
+def _length(s: Run, _ctx: Any) -> int:
     return len(packet_of(s, "xdp_get_buff_len"))
 
 
-def _pull(s: Simulation, _ctx: Any, size: int) -> int:
+def _pull(s: Run, _ctx: Any, size: int) -> int:
     return 0 if (size & _U32) <= len(packet_of(s, "skb_pull_data")) else _ENOMEM
 
 
-def _change_tail(s: Simulation, _ctx: Any, length: int, flags: int) -> int:
+def _change_tail(s: Run, _ctx: Any, length: int, flags: int) -> int:
     packet = _writable(s, "skb_change_tail")
     length &= _U32
     if flags or not ETHERNET <= length <= packet.room:
@@ -91,7 +89,7 @@ def _change_tail(s: Simulation, _ctx: Any, length: int, flags: int) -> int:
     return 0
 
 
-def _adjust_tail(s: Simulation, _ctx: Any, delta: int) -> int:
+def _adjust_tail(s: Run, _ctx: Any, delta: int) -> int:
     packet = _writable(s, "xdp_adjust_tail")
     delta = ctypes.c_int32(delta).value
     if not ETHERNET - len(packet) <= delta <= packet.tailroom:
@@ -101,7 +99,7 @@ def _adjust_tail(s: Simulation, _ctx: Any, delta: int) -> int:
     return 0
 
 
-def _adjust_head(s: Simulation, _ctx: Any, delta: int) -> int:
+def _adjust_head(s: Run, _ctx: Any, delta: int) -> int:
     packet = _writable(s, "xdp_adjust_head")
     delta = ctypes.c_int32(delta).value
     if not -len(packet.front) <= delta <= packet.direct - ETHERNET:
@@ -112,22 +110,22 @@ def _adjust_head(s: Simulation, _ctx: Any, delta: int) -> int:
 
 
 def _field(name: str) -> Callable[..., int]:
-    def read(_s: Simulation, ctx: Any) -> int:
+    def read(_s: Run, ctx: Any) -> int:
         return int(getattr(ctx, name))
 
     return read
 
 
-def _set_hash(_s: Simulation, ctx: Any, value: int) -> int:
+def _set_hash(_s: Run, ctx: Any, value: int) -> int:
     ctx.struct.hash = value & _U32
     return 0
 
 
-def _invalidate_hash(_s: Simulation, ctx: Any) -> None:
+def _invalidate_hash(_s: Run, ctx: Any) -> None:
     ctx.struct.hash = 0
 
 
-def _change_type(s: Simulation, ctx: Any, kind: int) -> int:
+def _change_type(s: Run, ctx: Any, kind: int) -> int:
     """Only between those that a packet can have while it is received: PACKET_HOST to PACKET_OTHERHOST."""
     if (kind & _U32) > 3 or ctx.struct.pkt_type > 3:
         return _EINVAL
@@ -135,7 +133,7 @@ def _change_type(s: Simulation, ctx: Any, kind: int) -> int:
     return 0
 
 
-def _redirect(s: Simulation, ifindex: int, flags: int) -> int:
+def _redirect(s: Run, ifindex: int, flags: int) -> int:
     if s.hook.prog_type == ProgType.XDP:
         return int(XdpAction.ABORTED if flags else XdpAction.REDIRECT)
     return int(TcAction.SHOT if flags & ~1 else TcAction.REDIRECT)
@@ -197,7 +195,7 @@ def _csum_at(packet: Packet, offset: int) -> memoryview | None:
     return memoryview(packet.buffer)[at : at + 2].cast("H")
 
 
-def _l3_replace(s: Simulation, _ctx: Any, offset: int, old: int, new: int, flags: int) -> int:
+def _l3_replace(s: Run, _ctx: Any, offset: int, old: int, new: int, flags: int) -> int:
     if flags & ~0xF:
         return _EINVAL
     place = _csum_at(_writable(s, "l3_csum_replace"), offset)
@@ -214,7 +212,7 @@ def _l3_replace(s: Simulation, _ctx: Any, offset: int, old: int, new: int, flags
     return 0
 
 
-def _l4_replace(s: Simulation, _ctx: Any, offset: int, old: int, new: int, flags: int) -> int:
+def _l4_replace(s: Run, _ctx: Any, offset: int, old: int, new: int, flags: int) -> int:
     """A UDP checksum of 0 means none, and is left unless told otherwise; one that becomes 0 is written as 0xffff."""
     size = flags & 0xF
     if flags & ~(_PSEUDO_HEADER | _MANGLED_0 | _ENFORCE | 0xF):
@@ -236,7 +234,7 @@ def _l4_replace(s: Simulation, _ctx: Any, offset: int, old: int, new: int, flags
     return 0
 
 
-def _csum_diff(_s: Simulation, old: bytes, new: bytes, seed: int) -> int:
+def _csum_diff(_s: Run, old: bytes, new: bytes, seed: int) -> int:
     """As since Linux 6.13, whatever the sizes; before, those that 4 doesn't divide gave -EINVAL."""
     if old and new:
         return fold(add32(total_of(new, seed), ~total_of(old) & _U32))

@@ -5,14 +5,12 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..given import shown
 from . import values
 from .errors import SimulationError
-
-if TYPE_CHECKING:
-    from .world import Simulation
+from .running import Run
 
 _DIRECTIVE: Final = re.compile(r"%(?P<flags>[-+ 0]*\d*)(?P<size>ll|l|)(?P<letter>[diuxXscp%])")
 _WIDTHS: Final = {"": 4, "l": 8, "ll": 8}
@@ -61,7 +59,7 @@ def _text(value: Any) -> str:
 
 
 
-def trace(simulation: Simulation, args: tuple[Any, ...]) -> int:
+def trace(run: Run, args: tuple[Any, ...]) -> int:
     """``trace_printk(format, *values)``; an f-string comes as its text."""
     if not args or not isinstance(args[0], (str, bytes)):
         raise SimulationError('trace_printk() takes a format: trace_printk("n is %d", n)')
@@ -72,31 +70,31 @@ def trace(simulation: Simulation, args: tuple[Any, ...]) -> int:
         line = pattern
     else:
         line = formatted(pattern, iter(args[1:]))
-    simulation.trace.append(line[:_MAX_LINE])
-    return len(simulation.trace[-1])
+    run.trace.append(line[:_MAX_LINE])
+    return len(run.trace[-1])
 
 
-def trace_vprintk(simulation: Simulation, pattern: bytes, data: bytes) -> int:
-    """A format and an array of u64; strings can't be followed in a simulation."""
-    simulation.trace.append(_of_array(simulation, pattern, data)[:_MAX_LINE])
-    return len(simulation.trace[-1])
+def trace_vprintk(run: Run, pattern: bytes, data: bytes) -> int:
+    """A format and an array of u64; strings can't be followed in a run."""
+    run.trace.append(_of_array(run, pattern, data)[:_MAX_LINE])
+    return len(run.trace[-1])
 
 
-def snprintf(simulation: Simulation, out: memoryview, pattern: bytes, data: bytes) -> int:
+def snprintf(run: Run, out: memoryview, pattern: bytes, data: bytes) -> int:
     """The length that the whole text has, with NUL; what doesn't fit is cut."""
-    text = _of_array(simulation, pattern, data).encode()
+    text = _of_array(run, pattern, data).encode()
     if len(out):
         kept = text[: len(out) - 1]
         out[: len(kept) + 1] = kept + b"\0"
     return len(text) + 1
 
 
-def _of_array(simulation: Simulation, pattern: bytes, data: bytes) -> str:
+def _of_array(run: Run, pattern: bytes, data: bytes) -> str:
     numbers = [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
     text = pattern.partition(b"\0")[0].decode("ascii", "replace")
     found = [each["letter"] for each in _DIRECTIVE.finditer(text) if each["letter"] != "%"]
     arguments = [
-        (simulation.environment.memory.read_text(number, 512) or b"(efault)") if letter == "s" else number
+        (run.environment.memory.read_text(number, 512) or b"(efault)") if letter == "s" else number
         for letter, number in zip(found, numbers, strict=False)
     ]
     return formatted(text, iter(arguments))

@@ -5,26 +5,24 @@ from __future__ import annotations
 import ctypes
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ..given import shown
 from . import addresses, places, values
 from .errors import ProgramEnd, SimulationError
+from .running import Run
 from .views import used
-
-if TYPE_CHECKING:
-    from .world import Simulation
 
 _SKF_NET_OFF, _SKF_LL_OFF = -0x100000, -0x200000
 """Offsets that count from the network and the link header, include/uapi/linux/filter.h."""
 _OBJECTS: Final = (ctypes.Structure, ctypes.Union, ctypes.Array, ctypes._SimpleCData)
 
 
-def call(simulation: Simulation, function: Any, args: tuple[Any, ...]) -> Any:
+def call(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
     handler, counts = PSEUDO[function.__name__]
     if len(args) not in counts:
         raise SimulationError(f"{function.signature} is called with {len(args)} arguments")
-    return handler(simulation, args)
+    return handler(run, args)
 
 
 def target(args: tuple[Any, ...], index: int, name: str) -> Any:
@@ -49,27 +47,27 @@ def raw(value: Any) -> memoryview:
     return memoryview(value).cast("B")
 
 
-def _addrof(simulation: Simulation, args: tuple[Any, ...]) -> Any:
+def _addrof(run: Run, args: tuple[Any, ...]) -> Any:
     number = isinstance(args[0], int)
-    return addresses.meant(simulation.variables.address(args[0]) if number else target(args, 0, "addrof"))
+    return addresses.meant(run.variables.address(args[0]) if number else target(args, 0, "addrof"))
 
 
 def written(
-    simulation: Simulation, args: tuple[Any, ...], index: int, name: str, in_packet: bool = False
+    run: Run, args: tuple[Any, ...], index: int, name: str, in_packet: bool = False
 ) -> memoryview:
     """The bytes of an object that is written to. Raises SimulationError where the compiler refuses that."""
     found = target(args, index, name)
-    addresses.check_place(found, f"{name}()", simulation.context, in_packet)
+    addresses.check_place(found, f"{name}()", run.context, in_packet)
     return raw(found)
 
 
-def _memcpy(simulation: Simulation, args: tuple[Any, ...]) -> None:
-    source, destination = raw(target(args, 0, "memcpy")), written(simulation, args, 1, "memcpy", in_packet=True)
+def _memcpy(run: Run, args: tuple[Any, ...]) -> None:
+    source, destination = raw(target(args, 0, "memcpy")), written(run, args, 1, "memcpy", in_packet=True)
     size = _size(args[2], "memcpy", source, destination)
     destination[:size] = bytes(source[:size])
 
 
-def _mem_eq(_: Simulation, args: tuple[Any, ...]) -> bool:
+def _mem_eq(_: Run, args: tuple[Any, ...]) -> bool:
     if args[0] is None or args[1] is None:
         raise TypeError("mem_eq() compares ctypes objects and bytes, not None")
     sides = [places.argument(index) or args[index] if isinstance(args[index], bytes) else args[index]
@@ -89,28 +87,28 @@ def _size(given: Any, name: str, *objects: memoryview) -> int:
     return size
 
 
-def packet_of(simulation: Simulation, name: str) -> Any:
+def packet_of(run: Run, name: str) -> Any:
     """The program's packet."""
-    packet = simulation.context._packet
+    packet = run.context._packet
     if packet is None:
-        raise SimulationError(f"{name}() needs a packet, and a {simulation.hook.name} program has none")
+        raise SimulationError(f"{name}() needs a packet, and a {run.hook.name} program has none")
     return packet
 
 
-def _packet_copy(simulation: Simulation, args: tuple[Any, ...]) -> bool:
-    destination = written(simulation, args, 2, "packet_copy")
+def _packet_copy(run: Run, args: tuple[Any, ...]) -> bool:
+    destination = written(run, args, 2, "packet_copy")
     size = _size(args[3] if len(args) == 4 else len(destination), "packet_copy", destination)
-    found = packet_of(simulation, "packet_copy").read(operator.index(args[1]), size)
+    found = packet_of(run, "packet_copy").read(operator.index(args[1]), size)
     destination[:size] = bytes(size) if found is None else found
     return found is not None
 
 
-def _load_skb(size: int) -> Callable[[Simulation, tuple[Any, ...]], int]:
-    def load(simulation: Simulation, args: tuple[Any, ...]) -> int:
-        packet = packet_of(simulation, "load_skb_*")
-        if not simulation.hook.packet_loads:
+def _load_skb(size: int) -> Callable[[Run, tuple[Any, ...]], int]:
+    def load(run: Run, args: tuple[Any, ...]) -> int:
+        packet = packet_of(run, "load_skb_*")
+        if not run.hook.packet_loads:
             raise SimulationError(f"load_skb_*() work in socket filters and traffic control, not in a "
-                                  f"{simulation.hook.name} program")  # fmt: skip
+                                  f"{run.hook.name} program")  # fmt: skip
         offset = ctypes.c_int32(args[-1]).value
         if offset < 0:
             begin, base = (14, _SKF_NET_OFF) if offset >= _SKF_NET_OFF else (0, _SKF_LL_OFF)
@@ -125,29 +123,29 @@ def _load_skb(size: int) -> Callable[[Simulation, tuple[Any, ...]], int]:
     return load
 
 
-def _deref(ctype: Any) -> Callable[[Simulation, tuple[Any, ...]], int]:
+def _deref(ctype: Any) -> Callable[[Run, tuple[Any, ...]], int]:
     size = ctypes.sizeof(ctype)
 
-    def deref(simulation: Simulation, args: tuple[Any, ...]) -> int:
+    def deref(run: Run, args: tuple[Any, ...]) -> int:
         if isinstance(args[0], (*_OBJECTS, bytes)):
             found: bytes | None = bytes(raw(target(args, 0, "deref"))[:size])
         else:
-            found = simulation.environment.memory.read(args[0] & (1 << 64) - 1, size)
+            found = run.environment.memory.read(args[0] & (1 << 64) - 1, size)
         return int(ctype.from_buffer_copy(found or bytes(size)).value)
 
     return deref
 
 
-def _bswap(size: int) -> Callable[[Simulation, tuple[Any, ...]], int]:
+def _bswap(size: int) -> Callable[[Run, tuple[Any, ...]], int]:
     mask = (1 << 8 * size) - 1
 
-    def bswap(_: Simulation, args: tuple[Any, ...]) -> int:
+    def bswap(_: Run, args: tuple[Any, ...]) -> int:
         return int.from_bytes((operator.index(args[0]) & mask).to_bytes(size, "little"), "big")
 
     return bswap
 
 
-PSEUDO: Final[dict[str, tuple[Callable[[Simulation, tuple[Any, ...]], Any], tuple[int, ...]]]] = {
+PSEUDO: Final[dict[str, tuple[Callable[[Run, tuple[Any, ...]], Any], tuple[int, ...]]]] = {
     "addrof": (_addrof, (1,)),
     "memcpy": (_memcpy, (3,)),
     "mem_eq": (_mem_eq, (2, 3)),

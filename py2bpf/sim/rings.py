@@ -11,14 +11,11 @@ import ctypes
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from . import values
 from .errors import SimulationError
-
-if TYPE_CHECKING:
-    from .maps import MapView
-    from .world import Simulation
+from .running import Run
 
 _HEADER: Final = 8
 _FULL: Final = -11  # EAGAIN
@@ -47,15 +44,15 @@ class _Record:
 class RingView:
     """A ring buffer in one run of a program."""
 
-    def __init__(self, view: MapView) -> None:
-        self._view = view
-        self._size: int = view.spec.max_entries
+    def __init__(self, map: Any, isolated: bool) -> None:
+        self._map, self._isolated = map, isolated
+        self._size: int = map.map_spec.max_entries
         self._records: list[_Record] = []
         self._written = 0  # bytes, where the run is isolated, and nobody is given anything
 
     def waiting(self) -> int:
         """Bytes that the reader has not taken, of submitted records and others: BPF_RB_AVAIL_DATA."""
-        unread = _unread(self._view.map)
+        unread = _unread(self._map)
         while unread and not unread[0][0].left:
             unread.popleft()
         return sum(room for _, room in unread) + self._written + sum(record.room for record in self._records)
@@ -64,55 +61,55 @@ class RingView:
         """False, and a loss, where the ring is full. The kernel never fills the last byte."""
         room = _HEADER + (size + 7 & ~7)
         if self.waiting() + room > self._size - 1:
-            if not self._view.isolated:
-                self._view.map.lost_counter.add()
+            if not self._isolated:
+                self._map.lost_counter.add()
             return False
         self._records.append(_Record(content, room, state))
         return True
 
-    def output(self, simulation: Simulation, data: bytes) -> int:
+    def output(self, run: Run, data: bytes) -> int:
         """ring.output(): 0, or a negative error number."""
         if not self._add(data, len(data), _State.READY):
             return _FULL
-        self._give(simulation)
+        self._give(run)
         return 0
 
     def reserve(self) -> Any:
         """ring.reserve(): a record of zeros, or None."""
-        ctype = self._view.spec.data_type
+        ctype = self._map.map_spec.data_type
         record = values.view(ctype, bytearray(ctypes.sizeof(ctype)))
         return record if self._add(record, ctypes.sizeof(ctype), _State.BUSY) else None
 
-    def end(self, simulation: Simulation, content: Any, submit: bool) -> None:
+    def end(self, run: Run, content: Any, submit: bool) -> None:
         """ring.submit() or ring.discard()."""
         if content is None:
             raise TypeError("a ring buffer that is full has reserved no record")
         busy = (record for record in self._records if record.content is content and record.state is _State.BUSY)
         found = next(busy, None)
         if found is None:
-            raise SimulationError(f"{self._view.map!r} has not reserved that, or not any more")
+            raise SimulationError(f"{self._map!r} has not reserved that, or not any more")
         found.state = _State.READY if submit else _State.GONE
-        self._give(simulation)
+        self._give(run)
 
-    def forget(self, simulation: Simulation) -> None:
+    def forget(self, run: Run) -> None:
         """The program ends: what it still holds is discarded."""
         for record in self._records:
             record.state = _State.GONE if record.state is _State.BUSY else record.state
-        self._give(simulation)
+        self._give(run)
 
-    def _give(self, simulation: Simulation) -> None:
+    def _give(self, run: Run) -> None:
         """Gives the reader what is submitted, up to the first record that isn't."""
         while self._records and self._records[0].state is not _State.BUSY:
             record = self._records.pop(0)
             chunk = None
             if record.state is _State.READY:
-                chunk = simulation.deliver(self._view, bytes(record.content))
+                chunk = run.deliver(self._map, bytes(record.content))
             self._stays(chunk, record.room)
 
     def _stays(self, chunk: Any, room: int) -> None:
         """What a record takes until the reader comes by; one that was discarded goes with the record before it."""
-        unread = _unread(self._view.map)
-        if self._view.isolated:
+        unread = _unread(self._map)
+        if self._isolated:
             self._written += room
         elif chunk is not None:
             unread.append((chunk, room))

@@ -19,6 +19,7 @@ from .contexts import Context
 from .environment import Environment
 from .errors import ProgramEnd, SimulationError
 from .maps import MapView
+from .running import Event
 
 _U32: Final = (1 << 32) - 1
 
@@ -36,7 +37,7 @@ class SimRun:
     data: bytes = b""
     errors: dict[ErrorSite, int] = field(default_factory=dict)
     exception: Exception | None = None
-    events: tuple[world.Event, ...] = ()
+    events: tuple[Event, ...] = ()
     trace: tuple[str, ...] = ()
     views: tuple[MapView, ...] = field(default=(), repr=False)
 

@@ -3,46 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..btf.shapes import KernelType
 from ..intrinsics import Helper
-from ..kernel.variable import record_value
-from ..spec import HookSpec
 from . import helpers, kernel_memory, maps, pseudo, texts
-from .addresses import Variables
-from .contexts import Context
-from .environment import Environment
 from .errors import SimulationError
 from .maps import MapView
+from .running import Run
 
 
-class Event(NamedTuple):
-    """A record that the program wrote: to ``queue``, as the queue's reader gets it."""
-
-    queue: Any
-    record: Any
-
-
-class Simulation:
-    """The world around one run of a program."""
-
-    def __init__(self, hook: HookSpec, context: Context, environment: Environment, isolated: bool) -> None:
-        self.hook, self.context, self.environment = hook, context, environment
-        self.isolated = isolated
-        self.events: list[Event] = []
-        self.trace: list[str] = []
-        self.views: dict[int, MapView] = {}
-        self.variables = Variables()
+class Simulation(Run):
+    """A run with its maps: what the program calls comes here."""
 
     def view(self, map: Any) -> MapView:
         """A map as this program sees it."""
-        view = self.views.get(id(map))
-        if view is None:
-            if not hasattr(map, "map_spec"):
-                raise SimulationError(f"{map!r} is no map")
-            view = self.views[id(map)] = MapView(map, self.environment.cpu, self.isolated)
-        return view
+        return maps.view_of(self, map)
 
     def operate(self, map: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A map's method, called by the program."""
@@ -73,21 +49,6 @@ class Simulation:
         """What refers to texts in maps has what is there now."""
         for view in self.views.values():
             texts.refresh(view.texts)
-
-    def emit(self, view: MapView, data: bytes) -> int:
-        """Writes a record to a queue or ring buffer: 0, or a negative error number."""
-        if view.ring is not None:
-            return view.ring.output(self, data)
-        self.deliver(view, data)
-        return 0
-
-    def deliver(self, view: MapView, data: bytes) -> Any:
-        """Delivers a record; its reader finds it in the queue, unless the run is isolated (which gives None)."""
-        record = record_value(view.spec.data_type, view.spec.variable, data)
-        self.events.append(Event(view.map, record))
-        if self.isolated:
-            return None
-        return view.map.deliver(record_value(view.spec.data_type, view.spec.variable, data))
 
     def end(self) -> None:
         """Gives the maps what the program wrote through references."""
