@@ -19,17 +19,11 @@ from test_architecture import LAZY, MODULES, ROOT, imports
 Graph = Mapping[str, Collection[str]]
 
 PYTHON = {
-    frozenset(f"py2bpf.{name}" for name in names.split())
-    for names in (
-    )
-} | {
     frozenset(
         f"py2bpf.compiler.peval.{name}"
         for name in """
-        access addresses augmented binding calls captured choice compare contexts counters defaults evaluator frames
-        functions generators handlers handlers.calls handlers.data handlers.names handlers.operators handlers.table
-        identity indices intrinsics iteration iterators kernel_memory kernel_side library located loops maps memory
-        methods namedtuples nevers packets paddings rings semantics slices special subprograms text user_rings withs
+        access binding calls captured compare contexts functions generators indices intrinsics iteration iterators
+        kernel_memory kernel_side library methods namedtuples semantics slices special
         """.split()
     )
 }

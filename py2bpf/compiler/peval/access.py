@@ -6,7 +6,7 @@ import ctypes
 import inspect
 import types
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
 from ...padding import is_field
@@ -37,6 +37,7 @@ from . import (
 )
 from .describe import describe, short, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
+from .machine import Machine
 from .state import State
 from .values import (
     Abstract,
@@ -59,9 +60,6 @@ from .values import (
     wrap,
 )
 
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
-
 _NO_WALK: Final = "programs can't iterate over maps; user space can, with m.items()"
 _NOT_IN_PROGRAMS: Final = {
     "update": "write m[key] = value",
@@ -71,7 +69,7 @@ _NOT_IN_PROGRAMS: Final = {
 """Methods of maps that only user space has, and what a program writes."""
 
 
-def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstract:
+def load_attr(ev: Machine, state: State, owner: Abstract, name: str) -> Abstract:
     """``owner.name``."""
     if isinstance(owner, Const):
         return captured.attribute(ev, state, owner.obj, name)
@@ -99,7 +97,7 @@ def load_attr(ev: Evaluator, state: State, owner: Abstract, name: str) -> Abstra
     raise TypeMismatch(0, f"{describe(owner)} has no attribute {name!r}", hints=hints.for_attribute(owner, name))
 
 
-def _ref_attr(ev: Evaluator, state: State, ref: Ref, name: str) -> Abstract:
+def _ref_attr(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
     if is_record(ref.ctype):
         found = inspect.getattr_static(ref.ctype, name, None)
         if found is not None and not is_field(found):
@@ -121,7 +119,7 @@ def _ref_attr(ev: Evaluator, state: State, ref: Ref, name: str) -> Abstract:
     raise TypeMismatch(0, f"a {type_name(ref.ctype)} has no attribute {name!r}", hints=hints.for_number(ref))
 
 
-def _class_attr(ev: Evaluator, state: State, ref: Ref, name: str, found: Any) -> Abstract:
+def _class_attr(ev: Machine, state: State, ref: Ref, name: str, found: Any) -> Abstract:
     """What the object's class defines beside its fields."""
     ev.b.guard_not_null(ref.base)
     if isinstance(found, types.FunctionType):
@@ -132,7 +130,7 @@ def _class_attr(ev: Evaluator, state: State, ref: Ref, name: str, found: Any) ->
     return wrap(getattr(ref.ctype, name))
 
 
-def _property(ev: Evaluator, state: State, found: property, owner: Abstract) -> Abstract:
+def _property(ev: Machine, state: State, found: property, owner: Abstract) -> Abstract:
     if not isinstance(found.fget, types.FunctionType):
         raise UnsupportedSyntax(0, "a property can be read in a program if its getter is a Python function",
                                 hints=("write a method",))  # fmt: skip
@@ -147,7 +145,7 @@ def _refuse_descriptor(cls: Any, name: str, found: Any) -> None:
                                 hints=("write a property or a method",))  # fmt: skip
 
 
-def _named_item(ev: Evaluator, state: State, owner: TupleOf, name: str) -> Abstract:
+def _named_item(ev: Machine, state: State, owner: TupleOf, name: str) -> Abstract:
     """An item of a namedtuple by its name, or what its class defines besides."""
     if overrides.own(owner, "__getattribute__") is not None:
         raise UnsupportedSyntax(0, f"{owner.cls.__name__} reads its attributes by a method, which programs don't call",
@@ -174,7 +172,7 @@ def is_global(owner: Abstract, name: str) -> bool:
     return isinstance(owner, Map) and owner.spec.is_global and name == "value"
 
 
-def _map_attr(ev: Evaluator, owner: Map, name: str) -> Abstract:
+def _map_attr(ev: Machine, owner: Map, name: str) -> Abstract:
     if name in maps.METHODS:
         return Method(owner, name)
     if name in maps.NUMBERS and (number := maps.NUMBERS[name](ev.b, owner)) is not None:
@@ -190,7 +188,7 @@ def _map_attr(ev: Evaluator, owner: Map, name: str) -> Abstract:
     return wrap(host.run(ev.b, f"reading .{name}", getattr, owner.obj, name))
 
 
-def attr_place(ev: Evaluator, owner: Abstract, name: str) -> Ref | None:
+def attr_place(ev: Machine, owner: Abstract, name: str) -> Ref | None:
     """Where the number ``owner.name`` is, for addrof(); None for what isn't a number in the program's memory."""
     if is_global(owner, name) and isinstance(owner, Map):
         return _number(maps.value(ev.b, owner))
@@ -202,7 +200,7 @@ def attr_place(ev: Evaluator, owner: Abstract, name: str) -> Ref | None:
     return owner if name == "value" and scalar(owner.ctype) is not None else None
 
 
-def item_place(ev: Evaluator, container: Abstract, key: Abstract) -> Ref | None:
+def item_place(ev: Machine, container: Abstract, key: Abstract) -> Ref | None:
     """Where the array's item ``container[key]`` is; see attr_place."""
     if not isinstance(container, Ref) or container.ptr.region is Region.CTX or not is_array(container.ctype):
         return None
@@ -222,7 +220,7 @@ def _number(place: Ref) -> Ref | None:
     return place if scalar(place.ctype) is not None else None
 
 
-def store_attr(ev: Evaluator, state: State, owner: Abstract, name: str, value: Abstract) -> None:
+def store_attr(ev: Machine, state: State, owner: Abstract, name: str, value: Abstract) -> None:
     """``owner.name = value``."""
     if isinstance(owner, KernelRef):
         raise kernel_memory.read_only(owner)
@@ -263,7 +261,7 @@ def _declared(ctype: Any) -> set[str]:
     return {row[0] for owner in ctype.__mro__ for row in owner.__dict__.get("_fields_", ())}
 
 
-def _store_field(ev: Evaluator, state: State, owner: Ref, name: str, value: Abstract) -> None:
+def _store_field(ev: Machine, state: State, owner: Ref, name: str, value: Abstract) -> None:
     found = inspect.getattr_static(owner.ctype, name, None)
     if found is None or is_field(found):
         memory.store_member(ev.b, owner, name, value)
@@ -280,7 +278,7 @@ def _store_field(ev: Evaluator, state: State, owner: Ref, name: str, value: Abst
 # items
 
 
-def get_item(ev: Evaluator, state: State, container: Abstract, key: Abstract) -> Abstract:
+def get_item(ev: Machine, state: State, container: Abstract, key: Abstract) -> Abstract:
     """``container[key]``."""
     own = special.ask(ev, state, "__getitem__", container, key)
     if own is not None:
@@ -313,7 +311,7 @@ def _is_constant_range(container: Abstract) -> bool:
     return isinstance(container, Const) and type(container.obj) is range
 
 
-def _number_of_range(ev: Evaluator, container: Abstract, key: Abstract) -> Abstract:
+def _number_of_range(ev: Machine, container: Abstract, key: Abstract) -> Abstract:
     if isinstance(key, SliceOf) or (isinstance(key, Const) and isinstance(key.obj, slice)):
         raise UnsupportedSyntax(0, "a range that isn't constant has no slices", hints=("write range(start, stop)",))
     numbers = container if isinstance(container, RangeOf) else ranges.of_constant(cast("Const", container).obj)
@@ -321,19 +319,19 @@ def _number_of_range(ev: Evaluator, container: Abstract, key: Abstract) -> Abstr
     return arith.from_ir(ranges.item(ev.b, numbers, index))
 
 
-def _number_of_item(ev: Evaluator, container: Abstract, key: Abstract) -> Abstract:
+def _number_of_item(ev: Machine, container: Abstract, key: Abstract) -> Abstract:
     """The key as a number, where an object stands for one; dicts ask for its hash and its == instead."""
     return key if isinstance(container, (DictRef, Const)) else indices.number(ev.b, key)
 
 
-def _items_of(ev: Evaluator, container: Abstract, key: Abstract) -> tuple[str, ...]:
+def _items_of(ev: Machine, container: Abstract, key: Abstract) -> tuple[str, ...]:
     """What has items instead; the packet's bytes are no items of the context."""
     if isinstance(container, Context) or packets.is_edge(ev, container):
         return packets.how_to_read(ev, key)
     return ("tuples, lists, ctypes arrays and maps have",)
 
 
-def _dict_item(ev: Evaluator, state: State, container: DictRef, key: Abstract) -> Abstract:
+def _dict_item(ev: Machine, state: State, container: DictRef, key: Abstract) -> Abstract:
     items = iteration.heap_object(state, container)
     if not isinstance(key, Const):
         return choice.item(ev.b, items, key)
@@ -343,7 +341,7 @@ def _dict_item(ev: Evaluator, state: State, container: DictRef, key: Abstract) -
     return found
 
 
-def _array_item(ev: Evaluator, state: State, ref: Ref, key: Abstract) -> Abstract:
+def _array_item(ev: Machine, state: State, ref: Ref, key: Abstract) -> Abstract:
     if isinstance(key, Const) and isinstance(key.obj, slice):
         return slices.read(ev, state, ref, key.obj)
     if isinstance(key, SliceOf):
@@ -355,7 +353,7 @@ def _array_item(ev: Evaluator, state: State, ref: Ref, key: Abstract) -> Abstrac
 
 
 def _sequence_item(
-    ev: Evaluator, state: State, container: Abstract, items: tuple[Abstract, ...], key: Abstract
+    ev: Machine, state: State, container: Abstract, items: tuple[Abstract, ...], key: Abstract
 ) -> Abstract:
     if isinstance(key, Const) and isinstance(key.obj, slice):
         chosen = tuple(items[place] for place in slices.chosen(ev.b, key.obj, len(items)))
@@ -379,7 +377,7 @@ def _may_be_chosen(item: Abstract) -> bool:
     return isinstance(item, Option) or choice.is_none(item) or (isinstance(item, (Const, Run)) and arith.is_int(item))
 
 
-def _known_item(ev: Evaluator, items: tuple[Abstract, ...], index: Any) -> Abstract:
+def _known_item(ev: Machine, items: tuple[Abstract, ...], index: Any) -> Abstract:
     if not isinstance(index, int):
         raise TypeMismatch(0, f"a sequence is indexed with integers, not {describe(Const(index))}",
                            hints=("write the item's number; dicts and maps have other keys",))  # fmt: skip
@@ -401,7 +399,7 @@ _STORED_AS: Final = tuple(
 _STACK: Final = 512
 
 
-def _table_item(ev: Evaluator, numbers: list[int], key: Abstract) -> Abstract:
+def _table_item(ev: Machine, numbers: list[int], key: Abstract) -> Abstract:
     """A constant table of integers indexed at run time: a ctypes array on the stack."""
     kind = next((kind for kind, held in _STORED_AS if min(numbers) in held and max(numbers) in held), None)
     if kind is None:
@@ -420,7 +418,7 @@ def _table_item(ev: Evaluator, numbers: list[int], key: Abstract) -> Abstract:
     return memory.load(ev.b, memory.index(ev.b, table, key))
 
 
-def set_item(ev: Evaluator, state: State, container: Abstract, key: Abstract, value: Abstract) -> None:
+def set_item(ev: Machine, state: State, container: Abstract, key: Abstract, value: Abstract) -> None:
     """``container[key] = value``."""
     if (own := special.method_of(ev, container, "__setitem__")) is not None:
         special.call(ev, state, own, container, key, value)
@@ -456,7 +454,7 @@ def set_item(ev: Evaluator, state: State, container: Abstract, key: Abstract, va
         raise UnsupportedSyntax(0, f"can't assign to an item of {describe(container)}", hints=hint)
 
 
-def extend(ev: Evaluator, state: State, target: Abstract, iterable: Abstract) -> None:
+def extend(ev: Machine, state: State, target: Abstract, iterable: Abstract) -> None:
     """``target.extend(iterable)`` on a list made in the program."""
     items = iteration.known_items(ev.b, state, iterable)
     if not isinstance(target, ListRef) or items is None:

@@ -4,7 +4,6 @@ memory begins everything again.
 
 from __future__ import annotations
 
-import types
 from typing import TYPE_CHECKING, Any
 
 from ...intrinsics import Pseudo
@@ -12,17 +11,15 @@ from ..bytecode.canonical import Op
 from ..ir.values import Value, const
 from . import arith, variables
 from .frames import Frame, Restart
+from .machine import Machine, Name
 from .values import Abstract, CellId, Const, Null, Option, Run, Variable
 
 if TYPE_CHECKING:
-    from .evaluator import Evaluator
     from .state import State
 
-Name = tuple[types.CodeType, str]
-"""A variable: the function that has it, and its name."""
 
 
-def enter(ev: Evaluator, frame: Frame, names: dict[str, Abstract], cells: dict[CellId, Abstract]) -> None:
+def enter(ev: Machine, frame: Frame, names: dict[str, Abstract], cells: dict[CellId, Abstract]) -> None:
     """A function begins: its variables whose address is taken get their places, the parameters among them values."""
     for code, name in sorted(ev.addressed, key=lambda each: each[1]):
         if code != frame.code:
@@ -36,7 +33,7 @@ def enter(ev: Evaluator, frame: Frame, names: dict[str, Abstract], cells: dict[C
             cells[ident] = variables.assigned(ev.b, slot, cells[ident])
 
 
-def is_addressed(ev: Evaluator, state: State) -> bool:
+def is_addressed(ev: Machine, state: State) -> bool:
     """Whether what is loaded onto the stack now is what addrof() is called with."""
     following = ev.following
     if following is None or following.op is not Op.CALL or following.arg != (1, ()):
@@ -49,7 +46,7 @@ def _is_addrof(fn: object) -> bool:
     return isinstance(fn, Pseudo) and fn.__name__ == "addrof"
 
 
-def address(ev: Evaluator, name: Name, slot: Value | None, held: dict[Any, Abstract], key: object) -> Abstract:
+def address(ev: Machine, name: Name, slot: Value | None, held: dict[Any, Abstract], key: object) -> Abstract:
     """What addrof() gets of the variable ``held[key]``: the place of a number, any other value itself. A number that
     may be None is there from now on, or the program has ended."""
     value = held[key]

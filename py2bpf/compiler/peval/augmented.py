@@ -8,12 +8,12 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ...uapi.map_types import MapType
 from . import access, captured, indices, locks, maps, memory, overrides
 from .layout import is_array, is_record, members, scalar
+from .machine import Machine
 from .state import State
 from .values import Abstract, AugmentedAttr, AugmentedItem, Const, Map, Ref, Update
 
 if TYPE_CHECKING:
     from .builder import Builder
-    from .evaluator import Evaluator
 
 
 def updates_in_place(b: Builder, owner: Abstract, name: str) -> bool:
@@ -60,7 +60,7 @@ def item_updates_in_place(b: Builder, container: Abstract) -> bool:
     return kind is not None and kind.kind == "int" and (atomic or not locks.protects(b, container))
 
 
-def settled(ev: Evaluator, state: State, value: Abstract) -> Abstract:
+def settled(ev: Machine, state: State, value: Abstract) -> Abstract:
     """The value itself: a pending read of an augmented assignment is made now."""
     if isinstance(value, AugmentedItem):
         return access.get_item(ev, state, value.container, value.key)
@@ -69,7 +69,7 @@ def settled(ev: Evaluator, state: State, value: Abstract) -> Abstract:
     return value
 
 
-def update(ev: Evaluator, state: State, change: Update) -> None:
+def update(ev: Machine, state: State, change: Update) -> None:
     """Carries out a pending in-place update."""
     target = change.target
     if isinstance(target, AugmentedAttr) and isinstance(target.owner, Map):

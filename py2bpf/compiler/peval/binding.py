@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ...exception import TypeMismatch
 from ..bytecode.canonical import Function
 from . import semantics
 from .frames import Frame
+from .machine import Machine
 from .state import State
 from .values import Abstract, DictRef
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 Args = tuple[Abstract, ...]
 Kwargs = dict[str, Abstract]
 
 
 def bind(
-    ev: Evaluator, state: State, frame: Frame, args: Args, kwargs: Kwargs, defaults: Args, keywords: Kwargs
+    ev: Machine, state: State, frame: Frame, args: Args, kwargs: Kwargs, defaults: Args, keywords: Kwargs
 ) -> dict[str, Abstract]:
     """The parameters as the function starts. ``defaults`` are those of the last ones, ``keywords`` those by name."""
     fn = frame.fn

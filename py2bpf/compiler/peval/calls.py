@@ -7,7 +7,7 @@ import inspect
 import types
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ... import borders
 from ...btf.shapes import KernelType
@@ -38,6 +38,7 @@ from .builder import Builder
 from .describe import asked, describe
 from .frames import Frame
 from .layout import is_ctype
+from .machine import Machine
 from .state import State
 from .values import (
     NONE,
@@ -59,15 +60,12 @@ from .values import (
     wrap,
 )
 
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
-
 Args = tuple[Abstract, ...]
 Kwargs = dict[str, Abstract]
 
 
 
-def call(ev: Evaluator, state: State, callee: Abstract, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+def call(ev: Machine, state: State, callee: Abstract, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     """``callee(*args, **kwargs)``; ``unit`` tells apart the calls of one function."""
     if isinstance(callee, Const):
         return _call_constant(ev, state, callee.obj, args, kwargs, unit)
@@ -108,7 +106,7 @@ def _makes_maps(fn: Any) -> bool:
 _MAPS: Final = "py2bpf.datastructures."
 
 
-def _call_constant(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+def _call_constant(ev: Machine, state: State, fn: Any, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     if isinstance(fn, (Helper, Pseudo)):
         from . import intrinsics
 
@@ -282,7 +280,7 @@ def _constant(b: Builder, state: State, value: Abstract) -> Any:
 # inlining
 
 
-def _inline(ev: Evaluator, state: State, fn: types.FunctionType, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+def _inline(ev: Machine, state: State, fn: types.FunctionType, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     frame = ev.real_frame(fn, _path(ev, unit), ev.b.span)
     args, kwargs = kernel_memory.arguments(ev, fn, frame.fn.argnames, args, kwargs)
     if frame.fn.varargs is None and frame.fn.varkw is None:
@@ -298,13 +296,13 @@ def _defaults(fn: types.FunctionType) -> tuple[Args, Kwargs]:
 
 
 def bind_real(
-    ev: Evaluator, state: State, frame: Frame, fn: types.FunctionType, args: Args, kwargs: Kwargs
+    ev: Machine, state: State, frame: Frame, fn: types.FunctionType, args: Args, kwargs: Kwargs
 ) -> dict[str, Abstract]:
     """The parameters of a function that Python made, as it starts."""
     return binding.bind(ev, state, frame, args, kwargs, *_defaults(fn))
 
 
-def _inline_closure(ev: Evaluator, state: State, fn: Closure, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+def _inline_closure(ev: Machine, state: State, fn: Closure, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     frame = Frame(
         fn.code, ev.decode(fn.code), fn.globals, ev.frame, _path(ev, unit), ev.b.span, _path(ev, unit) in ev.apart
     )
@@ -312,13 +310,13 @@ def _inline_closure(ev: Evaluator, state: State, fn: Closure, args: Args, kwargs
     return _run(ev, state, frame, args, kwargs, fn.defaults, dict(fn.kwdefaults))
 
 
-def _path(ev: Evaluator, unit: int) -> tuple[Any, ...]:
+def _path(ev: Machine, unit: int) -> tuple[Any, ...]:
     assert ev.frame is not None
     return (ev.frame.path, ev.frame.context, unit)
 
 
 def _run(
-    ev: Evaluator, state: State, frame: Frame, args: Args, kwargs: Kwargs, defaults: Args, keywords: Kwargs
+    ev: Machine, state: State, frame: Frame, args: Args, kwargs: Kwargs, defaults: Args, keywords: Kwargs
 ) -> Abstract:
     span = ev.b.span
     _refuse_recursion(ev, frame, args, kwargs)
@@ -329,7 +327,7 @@ def _run(
     return semantics.use(result, f"the result of {frame.fn.name}()")
 
 
-def _refuse_recursion(ev: Evaluator, frame: Frame, args: Args, kwargs: Kwargs) -> None:
+def _refuse_recursion(ev: Machine, frame: Frame, args: Args, kwargs: Kwargs) -> None:
     """Recursion ends only if a constant argument changes, or the length of a sequence; without one it never does."""
     caller = ev.frame
     while caller is not None:

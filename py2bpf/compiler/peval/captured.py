@@ -10,23 +10,21 @@ import inspect
 import operator
 import types
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...btf.shapes import UnknownName
 from ...exception import TypeMismatch, UnsupportedSyntax
 from . import changes, choice, hints, host, kernel_memory, overrides, semantics, special, storage
 from .describe import asked, describe
+from .machine import Machine
 from .state import State
 from .values import Abstract, Const, wrap
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 CONSTANT: Final = "what a program captures is constant: keep changing values in a map, or make it inside the function"
 _IN_A_MAP: Final = "make it a map: HashMap(c_uint32, c_uint64, 1024) counts by m[key] += 1"
 
 
-def attribute(ev: Evaluator, state: State, obj: Any, name: str) -> Abstract:
+def attribute(ev: Machine, state: State, obj: Any, name: str) -> Abstract:
     """``obj.name``."""
     if obj is None:
         ev.b.exit("AttributeError")
@@ -53,7 +51,7 @@ def _refuse_mutator(obj: Any, name: str) -> None:
             )
 
 
-def _computed(ev: Evaluator, state: State, obj: Any, name: str) -> Abstract | None:
+def _computed(ev: Machine, state: State, obj: Any, name: str) -> Abstract | None:
     """What a property, a descriptor or a hook of the class gives where that has to do with maps or helpers."""
     if isinstance(obj, (type, types.ModuleType, types.FunctionType)):
         return None
@@ -85,13 +83,13 @@ def _held(obj: Any) -> Any:
         return None
 
 
-def _if_it_runs(ev: Evaluator, state: State, fn: Any, *args: Abstract) -> Abstract | None:
+def _if_it_runs(ev: Machine, state: State, fn: Any, *args: Abstract) -> Abstract | None:
     if isinstance(fn, types.FunctionType) and special.runs(fn, *args):
         return special.call(ev, state, fn, *args)
     return None
 
 
-def set_attribute(ev: Evaluator, state: State, obj: Any, name: str, value: Abstract) -> None:
+def set_attribute(ev: Machine, state: State, obj: Any, name: str, value: Abstract) -> None:
     """``obj.name = value``: for a property whose setter writes to maps, say."""
     owner = Const(obj)
     found = inspect.getattr_static(type(obj), name, None)
@@ -109,7 +107,7 @@ def set_attribute(ev: Evaluator, state: State, obj: Any, name: str, value: Abstr
 # items
 
 
-def merged(ev: Evaluator, mapping: Any) -> dict[Any, Abstract]:
+def merged(ev: Machine, mapping: Any) -> dict[Any, Abstract]:
     """What ``{**mapping}`` takes over."""
     for name in ("keys", "__getitem__"):
         reader = overrides.written(Const(mapping), name)
@@ -121,7 +119,7 @@ def merged(ev: Evaluator, mapping: Any) -> dict[Any, Abstract]:
     return {key: wrap(value) for key, value in found.obj.items()}
 
 
-def constant_item(ev: Evaluator, state: State, obj: Any, key: Any) -> Abstract:
+def constant_item(ev: Machine, state: State, obj: Any, key: Any) -> Abstract:
     """``obj[key]`` with a constant key. A defaultdict stays as it is, whichever key is asked for."""
     by_default = type(obj) is collections.defaultdict and obj.default_factory is not None
     if by_default and host.key(ev.b, Const(key)) not in obj:
@@ -129,7 +127,7 @@ def constant_item(ev: Evaluator, state: State, obj: Any, key: Any) -> Abstract:
     return semantics.constant_operation(ev, "the subscript", operator.getitem, obj, key)
 
 
-def item(ev: Evaluator, state: State, mapping: Mapping[Any, Any], key: Abstract) -> Abstract:
+def item(ev: Machine, state: State, mapping: Mapping[Any, Any], key: Abstract) -> Abstract:
     """``mapping[key]`` with a key of run time."""
     fallback = special.missing(ev, state, underlying(mapping))
     items = entries(mapping)

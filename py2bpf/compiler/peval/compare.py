@@ -7,7 +7,7 @@ import inspect
 import numbers
 import operator
 import types
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...exception import TypeMismatch
 from ..ir.ops import Op
@@ -30,14 +30,12 @@ from . import (
 )
 from .describe import describe
 from .layout import is_char, is_chars
+from .machine import Machine
 from .state import State
 from .values import Abstract, Const, DictRef, KernelRef, ListRef, Map, OneOf, Option, RangeOf, Ref, Run, TupleOf
 
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
-
-def compare(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
+def compare(ev: Machine, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
     """``left op right``."""
     own = special.compare(ev, state, op, left, right)
     if own is not None:
@@ -53,7 +51,7 @@ def compare(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstrac
     return arith.compare(ev.b, op, left, right)
 
 
-def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Value:
+def _equal(ev: Machine, state: State, left: Abstract, right: Abstract) -> Value:
     b = ev.b
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Const) and other.obj is None:
@@ -102,7 +100,7 @@ def _equal(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Valu
                        hints=hints.for_comparison(left, right))
 
 
-def _equal_constant(ev: Evaluator, value: Run | TupleOf, other: Any) -> Value:
+def _equal_constant(ev: Machine, value: Run | TupleOf, other: Any) -> Value:
     """An integer or tuple of run time beside a constant of another type: 5 == 5.0 is True, 5 == [] is False."""
     if isinstance(value, Run) and isinstance(other, numbers.Number):
         number = arith.as_integer(other)
@@ -120,7 +118,7 @@ _UNLIKE: Final = (list, dict, set, frozenset, range, type, types.FunctionType, b
 """Whose == is False for integers, and for tuples that are not known yet."""
 
 
-def _equal_chars(ev: Evaluator, chars: Ref, other: Abstract) -> Value:
+def _equal_chars(ev: Machine, chars: Ref, other: Abstract) -> Value:
     if isinstance(other, Const):
         if isinstance(other.obj, str):
             raise TypeMismatch(0, "a char array holds bytes, and bytes never equal a str",
@@ -136,7 +134,7 @@ def _equal_chars(ev: Evaluator, chars: Ref, other: Abstract) -> Value:
                        hints=("compare two arrays' bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
 
 
-def _equal_options(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Value:
+def _equal_options(ev: Machine, state: State, left: Abstract, right: Abstract) -> Value:
     b = ev.b
     if isinstance(left, Option) and isinstance(right, Option):
         values = b.compare(Op.EQ, left.value, right.value)
@@ -151,13 +149,13 @@ def _equal_options(ev: Evaluator, state: State, left: Abstract, right: Abstract)
     return arith.both(b, semantics.is_none(ev, option), semantics.is_none(ev, other))
 
 
-def _tuple(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...] | None:
+def _tuple(ev: Machine, state: State, value: Abstract) -> tuple[Abstract, ...] | None:
     if isinstance(value, TupleOf) or (isinstance(value, Const) and isinstance(value.obj, tuple)):
         return tuple(iteration.stored(ev.b, state, value) or ())
     return None
 
 
-def _equal_tuples(ev: Evaluator, state: State, left: tuple[Abstract, ...], right: tuple[Abstract, ...]) -> Value:
+def _equal_tuples(ev: Machine, state: State, left: tuple[Abstract, ...], right: tuple[Abstract, ...]) -> Value:
     if len(left) != len(right):
         return const(0)
     result = const(1)
@@ -167,7 +165,7 @@ def _equal_tuples(ev: Evaluator, state: State, left: tuple[Abstract, ...], right
 
 
 def _order_tuples(
-    ev: Evaluator, state: State, op: str, left: tuple[Abstract, ...], right: tuple[Abstract, ...]
+    ev: Machine, state: State, op: str, left: tuple[Abstract, ...], right: tuple[Abstract, ...]
 ) -> Value:
     """The first items that differ decide; where there are none, the lengths do."""
     pairs = list(zip(left, right, strict=False))
@@ -179,12 +177,12 @@ def _order_tuples(
     return result
 
 
-def condition(ev: Evaluator, value: Abstract) -> Value:
+def condition(ev: Machine, value: Abstract) -> Value:
     """A comparison's result as 1 or 0."""
     return arith.to_bool(ev.b, arith.to_ir(ev.b, value))
 
 
-def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -> Value:
+def contains(ev: Machine, state: State, container: Abstract, item: Abstract) -> Value:
     """``item in container``."""
     if not isinstance(item, Const):
         container = searches.of_numbers(container)
@@ -223,7 +221,7 @@ def contains(ev: Evaluator, state: State, container: Abstract, item: Abstract) -
     return result
 
 
-def _among_bytes(ev: Evaluator, state: State, data: bytes, item: Abstract) -> Value:
+def _among_bytes(ev: Machine, state: State, data: bytes, item: Abstract) -> Value:
     """Python searches bytes for numbers that a byte can be, and for no others."""
     number = arith.to_ir(ev.b, item)
     low, high = ev.b.compare(Op.GE, number, const(0)), ev.b.compare(Op.LE, number, const(255))
@@ -239,7 +237,7 @@ def _is_text(value: Abstract) -> bool:
     return isinstance(value, Const) and isinstance(value.obj, (str, bytes))
 
 
-def _in_range(ev: Evaluator, container: Abstract, item: Abstract) -> Value:
+def _in_range(ev: Machine, container: Abstract, item: Abstract) -> Value:
     if isinstance(container, Const):
         container = ranges.of_constant(container.obj)
     assert isinstance(container, RangeOf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ...exception import TypeMismatch
 from ...spec import Field, Located
@@ -11,13 +11,11 @@ from ..ir.values import const
 from . import arith, hints, kernel_memory, located, memory, packets
 from .describe import short, type_name
 from .layout import members
+from .machine import Machine
 from .values import Abstract, Const, Context, ContextFields, Ref
 
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
-
-def attribute(ev: Evaluator, context: Context, name: str) -> Abstract:
+def attribute(ev: Machine, context: Context, name: str) -> Abstract:
     """``context.name``."""
     extra = context.spec.fields.get(name)
     found = packets.attribute(ev, context, name)
@@ -47,13 +45,13 @@ _EVENT_HEADER: Final = {
 """Fields that every tracepoint's format file names, and no program may read."""
 
 
-def _context_field(ev: Evaluator, context: Context, field: Field) -> Abstract:
+def _context_field(ev: Machine, context: Context, field: Field) -> Abstract:
     """What a field holds: all of it, or the number of the C type that it holds."""
     whole = _whole_field(ev, context, field)
     return whole if field.ctype is None else memory.narrowed(ev.b, arith.to_ir(ev.b, whole), field.ctype)
 
 
-def _whole_field(ev: Evaluator, context: Context, field: Field) -> Abstract:
+def _whole_field(ev: Machine, context: Context, field: Field) -> Abstract:
     struct = context.spec.struct
     whole = Ref(context.base, 0, struct)
     if field.through_pointer is None:
@@ -68,7 +66,7 @@ def _whole_field(ev: Evaluator, context: Context, field: Field) -> Abstract:
     return kernel_memory.read(ev, address, member.ctype)
 
 
-def item(ev: Evaluator, fields: ContextFields, key: Abstract) -> Abstract:
+def item(ev: Machine, fields: ContextFields, key: Abstract) -> Abstract:
     """``context.group[key]``."""
     table = fields.context.spec.fields[fields.name]
     assert isinstance(table, tuple)

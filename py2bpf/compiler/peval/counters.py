@@ -20,7 +20,6 @@ from ..ir.types import U64
 from ..ir.values import Value, const
 from . import arith, ranges
 from .builder import MASK64, Builder
-from .frames import counter_items
 from .values import Abstract, Const, Counter, RangeOf, Run
 
 _BOTH_ENDS: Final = ("begin at 0, and add what is missing to the loop's variable",)
@@ -131,3 +130,11 @@ def following(b: Builder, counter: Counter) -> Abstract:
     fits = b.compare(*((Op.LE, current, const(most - step)) if step > 0 else (Op.GE, current, const(least - step))))
     stop = arith.cast(b, arith.to_ir(b, counter.stop), current.type)
     return Run(b.emit(Op.SELECT, [fits, advanced, stop], current.type))
+
+
+def counter_items(counter: Counter) -> int | None:
+    """How many numbers a counter still has, None if only run time knows."""
+    if not (isinstance(counter.current, Const) and isinstance(counter.stop, Const)):
+        return None
+    way: int = counter.stop.obj - counter.current.obj  # (len() of a range ends at 2**63)
+    return max(0, -(-way // counter.step))

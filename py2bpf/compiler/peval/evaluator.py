@@ -38,20 +38,21 @@ from . import (
     locks,
     nevers,
     semantics,
-    slices,
     subprograms,
     variables,
 )
 from .builder import Builder, Padding, PathEnds
+from .counters import counter_items
 from .describe import describe
 from .frames import (
     Context,
     Frame,
     LoopPlan,
     Restart,
-    counter_items,
 )
 from .loops import RunTimeLoop
+from .machine import Consumer, Name, Taken
+from .registry import Registry
 from .state import Merger, State
 from .values import UNASSIGNED, Abstract, CellId, CellRef, Const, Counter, ExceptionOf, Option, Unbound, wrap
 from .values import Context as ContextValue
@@ -88,8 +89,8 @@ def evaluate(
     """
     plans: dict[Any, LoopPlan] = {}
     apart: set[Any] = set()
-    addressed: set[addresses.Name] = set()
-    registry = subprograms.Registry(inline)
+    addressed: set[Name] = set()
+    registry = Registry(inline)
     padding = Padding()
     first_error: TranslationError | None = None
     parted = False
@@ -135,7 +136,7 @@ class Evaluator:
     """One attempt. ``b`` emits; ``frame`` is the activation that runs now."""
 
     def __init__(self, b: Builder, decode: Decode, plans: dict[Any, LoopPlan], apart: set[Any],
-                 registry: subprograms.Registry, addressed: set[addresses.Name]) -> None:  # fmt: skip
+                 registry: Registry, addressed: set[Name]) -> None:  # fmt: skip
         self.b = b
         self.hook = b.fn.hook
         self.decode = decode
@@ -148,7 +149,9 @@ class Evaluator:
         self.owners: dict[CellId, types.CodeType] = {}  # the functions that have the cells
         self.following: Instr | None = None  # the instruction after the one that is evaluated
         self.idents = 0
-        self.taken: dict[int, slices.Taken] = {}
+        self.taken: dict[int, Taken] = {}
+        self.consumers: dict[Frame, Consumer] = {}
+        self.run_time_loops: dict[tuple[Frame, tuple[int, Context]], RunTimeLoop] = {}
         self.blocks = 0
         self.kept = 0  # see MAX_KEPT
         self.endless: list[Any] = []  # the program's own constant iterators that have no last item
@@ -281,7 +284,7 @@ class Evaluator:
     ) -> tuple[int, Context] | None:
         """Ends the current block with a jump to ``target``; the node to evaluate, None for a closed loop."""
         node = (target, self._context(frame, context, source, target))
-        loop = frame.run_time_loops.get(node)
+        loop = self.run_time_loops.get((frame, node))
         if loop is not None:
             self.b.jump(loop.block)
             loop.close(state)
@@ -307,7 +310,8 @@ class Evaluator:
         loop = frame.header_loop(index)
         if loop is not None and not self._plan(frame, loop, context, state).unroll:
             opened = RunTimeLoop(block, self.plans[frame.path, index, context[:-1]], self.b.span)
-            frame.run_time_loops[index, context] = opened
+            frame.run_time_loops.add((index, context))
+            self.run_time_loops[frame, (index, context)] = opened
             self.b.writes += 1  # what the body has yet to write may come before
             state = opened.open(self.b.fn, frame, loop, state)
             if self.b.held is not None:
@@ -338,8 +342,9 @@ class Evaluator:
             return self._for(frame, index, context, succ, state)
         if instr.op is Op.RETURN:
             value = state.stack.pop()
-            if frame.consumer is not None:
-                value = frame.consumer.result(self, frame, state)
+            consumer = self.consumers.get(frame)
+            if consumer is not None:
+                value = consumer.result(self, frame, state)
             if frame.parent is None and isinstance(value, Const) and value.obj is None:
                 value = Const(self.hook.neutral)
             frame.exits.append((state, value))

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ... import borders
 from ...exception import Span
 from ..bytecode.canonical import Function, Loop, Op
 from ..ir.types import Int
 from ..ir.values import Block, Value
+from .counters import counter_items
 from .layout import scalar
 from .state import State
-from .values import Abstract, CellId, Const, Counter, KernelRef, Option, Ref, TupleOf
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
-    from .loops import RunTimeLoop
+from .values import Abstract, CellId, Counter, KernelRef, Option, Ref, TupleOf
 
 Context = tuple[int, ...]
 """For each loop around a block, from the outermost: the iteration of an unrolled one, 0 of a run-time one."""
@@ -57,18 +54,6 @@ class LoopPlan:
         self.cells: set[CellId] = set()
 
 
-class Consumer:
-    """What takes the items of a generator expression; see generators.py."""
-
-    def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
-        """Takes one item, whose code may go on afterwards."""
-        raise NotImplementedError
-
-    def result(self, ev: Evaluator, frame: Frame, state: State) -> Abstract:
-        """The call's value after the last item."""
-        return state.cells[frame.path, "<found>"]
-
-
 class Frame:
     """One activation of a function: its code, its names, where it was called from."""
 
@@ -76,7 +61,6 @@ class Frame:
         "cell_ids",
         "code",
         "constants",
-        "consumer",
         "context",
         "exits",
         "fn",
@@ -117,7 +101,8 @@ class Frame:
         self.slots: dict[str, Value] = {}  # of the variables whose address is taken
         self.constants: dict[str, types.CellType] = {}  # free variables of a real function
         self.pending: dict[tuple[int, Context], tuple[Block, list[State]]] = {}
-        self.run_time_loops: dict[tuple[int, Context], RunTimeLoop] = {}
+        self.run_time_loops: set[tuple[int, Context]] = set()
+        """The headers of loops that run at run time, each in its context."""
         self.exits: list[tuple[State, Abstract]] = []
         self.return_block = Block()
         self.held: Value | None = None  # the entry whose spin lock is held around the call
@@ -126,7 +111,6 @@ class Frame:
             self.loop_chains = self.exit_chains()
         self.context: tuple[int, Context] = (0, ())
         self.operations = 0  # that methods of users' classes did in the block: they have no unit
-        self.consumer: Consumer | None = None  # of a generator expression's items
 
     def place(self, span: Span) -> Span:
         """Whose line an instruction is, to whoever reads errors, line information and counters."""
@@ -233,11 +217,3 @@ def _common_prefix(chains: list[tuple[int, ...]]) -> tuple[int, ...]:
         while first[:length] != other[:length]:
             length -= 1
     return first[:length]
-
-
-def counter_items(counter: Counter) -> int | None:
-    """How many numbers a counter still has, None if only run time knows."""
-    if not (isinstance(counter.current, Const) and isinstance(counter.stop, Const)):
-        return None
-    way: int = counter.stop.obj - counter.current.obj  # (len() of a range ends at 2**63)
-    return max(0, -(-way // counter.step))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from ...btf.shapes import Record
 from ...exception import TypeMismatch, UnsupportedSyntax
@@ -32,9 +32,10 @@ from . import (
     text,
 )
 from .builder import Builder
+from .counters import counter_items
 from .describe import describe
-from .frames import counter_items
 from .layout import is_array, is_char, is_chars, members
+from .machine import Machine
 from .state import State
 from .values import (
     FALSE,
@@ -60,20 +61,17 @@ from .values import (
     Zipped,
 )
 
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
-
 Args = tuple[Abstract, ...]
 
 _SEQUENCES: Final = ("tuples, lists and ctypes arrays have a known length",)
 
 
-def _abs(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _abs(ev: Machine, state: State, args: Args) -> Abstract:
     return arith.from_ir(arith.magnitude(ev.b, arith.to_ir(ev.b, args[0], "abs() needs an integer")))
 
 
-def _extreme(op: Op) -> Callable[[Evaluator, State, Args], Abstract]:
-    def handler(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _extreme(op: Op) -> Callable[[Machine, State, Args], Abstract]:
+    def handler(ev: Machine, state: State, args: Args) -> Abstract:
         if len(args) == 1 and isinstance(args[0], RangeOf):
             return arith.from_ir(ranges.extreme(ev.b, args[0], op is Op.GT))
         items = iter(args) if len(args) > 1 else iteration.each(ev.b, state, args[0])
@@ -93,10 +91,10 @@ def _extreme(op: Op) -> Callable[[Evaluator, State, Args], Abstract]:
     return handler
 
 
-def _extreme_by(op: Op) -> Callable[[Evaluator, State, Args, Abstract], Abstract]:
+def _extreme_by(op: Op) -> Callable[[Machine, State, Args, Abstract], Abstract]:
     """min() and max() with a key: the first of those whose key is the least or the greatest."""
 
-    def handler(ev: Evaluator, state: State, args: Args, key: Abstract) -> Abstract:
+    def handler(ev: Machine, state: State, args: Args, key: Abstract) -> Abstract:
         if isinstance(key, Const) and key.obj is None:
             return _HANDLERS[min if op is Op.LT else max][0](ev, state, args)
         items = args if len(args) > 1 else _items(ev, state, args[0])
@@ -112,8 +110,8 @@ def _extreme_by(op: Op) -> Callable[[Evaluator, State, Args, Abstract], Abstract
     return handler
 
 
-def _extreme_or_default(op: Op) -> Callable[[Evaluator, State, Args, Abstract], Abstract]:
-    def handler(ev: Evaluator, state: State, args: Args, default: Abstract) -> Abstract:
+def _extreme_or_default(op: Op) -> Callable[[Machine, State, Args, Abstract], Abstract]:
+    def handler(ev: Machine, state: State, args: Args, default: Abstract) -> Abstract:
         if len(args) > 1:
             raise TypeMismatch(0, "min() and max() of several arguments have no default",
                                hints=("leave it out: there is one to choose",))  # fmt: skip
@@ -123,11 +121,11 @@ def _extreme_or_default(op: Op) -> Callable[[Evaluator, State, Args, Abstract], 
     return handler
 
 
-def _rank(ev: Evaluator, state: State, key: Abstract, item: Abstract) -> Value:
+def _rank(ev: Machine, state: State, key: Abstract, item: Abstract) -> Value:
     return arith.to_ir(ev.b, special.apply(ev, state, key, item), "the key of min() and max() gives an integer")
 
 
-def _chosen(ev: Evaluator, condition: Value, yes: Abstract, no: Abstract) -> Abstract:
+def _chosen(ev: Machine, condition: Value, yes: Abstract, no: Abstract) -> Abstract:
     if condition.op is Op.CONST:
         return yes if condition.attr else no
     ways = [_maybe(ev.b, each) for each in (yes, no)]
@@ -154,7 +152,7 @@ def _is_none(value: Abstract) -> bool:
     return isinstance(value, Const) and value.obj is None
 
 
-def _divmod(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _divmod(ev: Machine, state: State, args: Args) -> Abstract:
     for arg in args:
         arith.check_plain(arg, "divmod")
         if not arith.is_int(arg):
@@ -163,7 +161,7 @@ def _divmod(ev: Evaluator, state: State, args: Args) -> Abstract:
     return semantics.tuple_of([semantics.operate(ev, state, op, args[0], args[1]) for op in ("//", "%")])
 
 
-def _pow(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _pow(ev: Machine, state: State, args: Args) -> Abstract:
     if len(args) == 3:
         raise UnsupportedSyntax(
             0, "pow() with a modulus needs numbers of any size, and a program has 64 bits",
@@ -172,7 +170,7 @@ def _pow(ev: Evaluator, state: State, args: Args) -> Abstract:
     return semantics.operate(ev, state, "**", args[0], args[1])
 
 
-def _int(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _int(ev: Machine, state: State, args: Args) -> Abstract:
     if len(args) == 1 and isinstance(args[0], KernelRef):
         return arith.from_ir(kernel_memory.number(ev.b, args[0]))
     if len(args) > 1 or not arith.is_int(args[0]):
@@ -181,11 +179,11 @@ def _int(ev: Evaluator, state: State, args: Args) -> Abstract:
     return arith.from_ir(arith.to_ir(ev.b, args[0]))
 
 
-def _bool(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _bool(ev: Machine, state: State, args: Args) -> Abstract:
     return arith.from_bool(arith.to_bool(ev.b, semantics.truth(ev, state, args[0])))
 
 
-def _len(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _len(ev: Machine, state: State, args: Args) -> Abstract:
     own = special.ask(ev, state, "__len__", args[0])
     if own is not None:
         return own
@@ -206,7 +204,7 @@ def _len(ev: Evaluator, state: State, args: Args) -> Abstract:
     return Const(known)
 
 
-def length(ev: Evaluator, state: State, value: Abstract) -> Abstract:
+def length(ev: Machine, state: State, value: Abstract) -> Abstract:
     """``len(value)``."""
     own = special.ask(ev, state, "__len__", value)
     if own is None and isinstance(value, Const):
@@ -214,7 +212,7 @@ def length(ev: Evaluator, state: State, value: Abstract) -> Abstract:
     return _len(ev, state, (value,)) if own is None else own
 
 
-def _sum(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _sum(ev: Machine, state: State, args: Args) -> Abstract:
     if isinstance(args[0], RangeOf):
         total = arith.from_ir(ranges.total(ev.b, args[0]))
         return semantics.operate(ev, state, "+", total, args[1]) if len(args) > 1 else total
@@ -227,8 +225,8 @@ def _sum(ev: Evaluator, state: State, args: Args) -> Abstract:
     return total
 
 
-def _any_all(is_any: bool) -> Callable[[Evaluator, State, Args], Abstract]:
-    def handler(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _any_all(is_any: bool) -> Callable[[Machine, State, Args], Abstract]:
+    def handler(ev: Machine, state: State, args: Args) -> Abstract:
         items = iteration.each(ev.b, state, args[0])
         if items is None:
             raise TypeMismatch(0, f"can't iterate over {describe(args[0])}", hints=_SEQUENCES)
@@ -246,7 +244,7 @@ def _any_all(is_any: bool) -> Callable[[Evaluator, State, Args], Abstract]:
     return handler
 
 
-def _range(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _range(ev: Machine, state: State, args: Args) -> Abstract:
     args = tuple(indices.number(ev.b, arg) for arg in args)
     start, stop = (Const(0), args[0]) if len(args) == 1 else args[:2]
     step = args[2] if len(args) > 2 else Const(1)
@@ -260,14 +258,14 @@ def _range(ev: Evaluator, state: State, args: Args) -> Abstract:
     return RangeOf(start, stop, step.obj)
 
 
-def _items(ev: Evaluator, state: State, value: Abstract) -> tuple[Abstract, ...]:
+def _items(ev: Machine, state: State, value: Abstract) -> tuple[Abstract, ...]:
     items = iteration.known_items(ev.b, state, value)
     if items is None:
         raise TypeMismatch(0, f"the length of {describe(value)} is not known while compiling", hints=_SEQUENCES)
     return items
 
 
-def _iterator(ev: Evaluator, state: State, value: Abstract) -> Abstract:
+def _iterator(ev: Machine, state: State, value: Abstract) -> Abstract:
     """``iter(value)`` of what has a known length."""
     found = iteration.make_iterator(ev.b, state, value) if not arith.is_int(value) else None
     if found is None or (isinstance(found, Counter) and counter_items(found) is None):
@@ -275,7 +273,7 @@ def _iterator(ev: Evaluator, state: State, value: Abstract) -> Abstract:
     return found
 
 
-def _enumerate(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _enumerate(ev: Machine, state: State, args: Args) -> Abstract:
     start = indices.number(ev.b, args[1] if len(args) > 1 else Const(0))
     first = arith.to_ir(ev.b, start, "enumerate() counts from an integer")
     if iteration.ends_at_run_time(state, args[0]):
@@ -285,7 +283,7 @@ def _enumerate(ev: Evaluator, state: State, args: Args) -> Abstract:
 
 
 def _named_rows(
-    ev: Evaluator, state: State, name: str, args: Args, numbers: tuple[Counter, ...] = ()
+    ev: Machine, state: State, name: str, args: Args, numbers: tuple[Counter, ...] = ()
 ) -> Abstract:
     """The iterator of an enumerate() or zip() whose end only run time knows."""
     parts = []
@@ -299,7 +297,7 @@ def _named_rows(
     return iterators.named(state, ev.ident(), counters.together(ev.b, parts, numbers))
 
 
-def _zip(ev: Evaluator, state: State, args: Args, strict: Abstract = FALSE) -> Abstract:
+def _zip(ev: Machine, state: State, args: Args, strict: Abstract = FALSE) -> Abstract:
     if not isinstance(strict, Const):
         raise TypeMismatch(0, "the strict of zip() must be a constant", hints=("write True or False",))
     if any(iteration.ends_at_run_time(state, arg) for arg in args):
@@ -311,13 +309,13 @@ def _zip(ev: Evaluator, state: State, args: Args, strict: Abstract = FALSE) -> A
     return iterators.named(state, ev.ident(), Zipped(inners, bool(strict.obj)))
 
 
-def _iter(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _iter(ev: Machine, state: State, args: Args) -> Abstract:
     if isinstance(args[0], IteratorRef):
         return args[0]
     return iterators.named(state, ev.ident(), _iterator(ev, state, args[0]))
 
 
-def _next(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _next(ev: Machine, state: State, args: Args) -> Abstract:
     if isinstance(args[0], Const):
         iterators.check_captured(args[0].obj)
     if not isinstance(args[0], IteratorRef):
@@ -329,7 +327,7 @@ def _next(ev: Evaluator, state: State, args: Args) -> Abstract:
     return args[1] if len(args) > 1 else ev.b.exit("StopIteration")
 
 
-def _reversed(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _reversed(ev: Machine, state: State, args: Args) -> Abstract:
     if isinstance(args[0], RangeOf):
         return ranges.backwards(ev.b, args[0])
     found = iteration.make_reversed(ev.b, state, args[0])
@@ -338,11 +336,11 @@ def _reversed(ev: Evaluator, state: State, args: Args) -> Abstract:
     return iterators.named(state, ev.ident(), found)
 
 
-def _tuple(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _tuple(ev: Machine, state: State, args: Args) -> Abstract:
     return semantics.tuple_of(_items(ev, state, args[0]) if args else ())
 
 
-def _list(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _list(ev: Machine, state: State, args: Args) -> Abstract:
     if args and isinstance(args[0], Ref) and is_array(args[0].ctype) and not is_chars(args[0].ctype):
         ev.b.guard_not_null(args[0].base, "TypeError")
         return slices.copied(ev, state, args[0])
@@ -371,7 +369,7 @@ def _is_number_of(value: Run | Option, classes: Any) -> bool:
     return isinstance(True if value.boolean else 2, classes)
 
 
-def is_instance(ev: Evaluator, state: State, args: Args) -> Abstract:
+def is_instance(ev: Machine, state: State, args: Args) -> Abstract:
     """``isinstance(value, classes)``."""
     value, classes = args
     if not isinstance(classes, Const):
@@ -402,11 +400,11 @@ def is_instance(ev: Evaluator, state: State, args: Args) -> Abstract:
                        hints=("it can of constants, integers, ctypes objects and maps",))  # fmt: skip
 
 
-def _print(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _print(ev: Machine, state: State, args: Args) -> Abstract:
     return text.print_values(ev, args)
 
 
-def _sizeof(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _sizeof(ev: Machine, state: State, args: Args) -> Abstract:
     value = args[0]
     if isinstance(value, Ref):
         return Const(ctypes.sizeof(value.ctype))
@@ -416,11 +414,11 @@ def _sizeof(ev: Evaluator, state: State, args: Args) -> Abstract:
                        hints=("give it an object, or a type as in sizeof(c_uint32)",))  # fmt: skip
 
 
-def _str(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _str(ev: Machine, state: State, args: Args) -> Abstract:
     return Text(((args[0], "", ""),))
 
 
-def _ord(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _ord(ev: Machine, state: State, args: Args) -> Abstract:
     if not isinstance(args[0], Ref) or not is_char(args[0].ctype):
         raise TypeMismatch(
             0,
@@ -448,7 +446,7 @@ def _has(b: Builder, value: Abstract, name: str) -> bool:
     raise TypeMismatch(0, f"{describe(value)} has no attributes", hints=("structs and the context have",))
 
 
-def _hasattr(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _hasattr(ev: Machine, state: State, args: Args) -> Abstract:
     value, name = args[0], _attribute_name(args[1])
     there, none = _has(ev.b, value, name), hasattr(None, name)
     if there is none or isinstance(value, Const):
@@ -457,7 +455,7 @@ def _hasattr(ev: Evaluator, state: State, args: Args) -> Abstract:
     return arith.from_bool(arith.negate(ev.b, missing) if there else missing)
 
 
-def _getattr(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _getattr(ev: Machine, state: State, args: Args) -> Abstract:
     from . import access
 
     value, name = args[0], _attribute_name(args[1])
@@ -470,14 +468,14 @@ def _getattr(ev: Evaluator, state: State, args: Args) -> Abstract:
     return access.load_attr(ev, state, value, name)
 
 
-def _setattr(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _setattr(ev: Machine, state: State, args: Args) -> Abstract:
     from . import access
 
     access.store_attr(ev, state, args[0], _attribute_name(args[1]), args[2])
     return Const(None)
 
 
-_HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], int, int]]] = {
+_HANDLERS: Final[dict[Any, tuple[Callable[[Machine, State, Args], Abstract], int, int]]] = {
     abs: (_abs, 1, 1),
     min: (_extreme(Op.LT), 1, 255),
     max: (_extreme(Op.GT), 1, 255),
@@ -507,7 +505,7 @@ _HANDLERS: Final[dict[Any, tuple[Callable[[Evaluator, State, Args], Abstract], i
     ctypes.sizeof: (_sizeof, 1, 1),
     **library.TABLE,
 }
-_KEYWORDS: Final[dict[tuple[Any, str], Callable[[Evaluator, State, Args, Abstract], Abstract]]] = {
+_KEYWORDS: Final[dict[tuple[Any, str], Callable[[Machine, State, Args, Abstract], Abstract]]] = {
     (zip, "strict"): _zip,
     (min, "key"): _extreme_by(Op.LT),
     (max, "key"): _extreme_by(Op.GT),
@@ -539,7 +537,7 @@ def is_special(fn: Any) -> bool:
         return False
 
 
-def call(ev: Evaluator, state: State, fn: Any, args: Args, kwargs: dict[str, Abstract]) -> Abstract | None:
+def call(ev: Machine, state: State, fn: Any, args: Args, kwargs: dict[str, Abstract]) -> Abstract | None:
     """Translates the call; None if all is constant and CPython can make it now."""
     if fn not in _ALWAYS and all(isinstance(arg, Const) for arg in (*args, *kwargs.values())):
         return None

@@ -6,7 +6,7 @@ a consumer has found so far is a variable like the user's own, so that it takes 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...exception import UnsupportedSyntax
 from ..ir.ops import Op
@@ -15,12 +15,10 @@ from ..ir.values import Block, Value
 from . import arith, semantics
 from .builder import PathEnds
 from .describe import describe
-from .frames import Consumer, Frame
+from .frames import Frame
+from .machine import Consumer, Machine
 from .state import State
 from .values import FALSE, NONE, TRUE, Abstract, CellId, Closure, Const, GeneratorOf, Option, TupleOf, Unbound
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 NAME: Final = "<genexpr>"
 
@@ -30,7 +28,7 @@ def _found(frame: Frame) -> CellId:
 
 
 class _Sum(Consumer):
-    def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
+    def step(self, ev: Machine, frame: Frame, state: State, value: Abstract) -> None:
         state.cells[_found(frame)] = semantics.operate(ev, state, "+", state.cells[_found(frame)], value)
 
 
@@ -40,7 +38,7 @@ class _Truth(Consumer):
     def __init__(self, ends: bool) -> None:
         self.ends = ends
 
-    def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
+    def step(self, ev: Machine, frame: Frame, state: State, value: Abstract) -> None:
         condition = semantics.truth(ev, state, value)
         if condition.op is Op.CONST:
             if bool(condition.attr) == self.ends:
@@ -53,12 +51,12 @@ class _Truth(Consumer):
         self._leave(ev, frame, state)
         ev.b.start(further)
 
-    def _leave(self, ev: Evaluator, frame: Frame, state: State) -> None:
+    def _leave(self, ev: Machine, frame: Frame, state: State) -> None:
         frame.exits.append((state.copy(), TRUE if self.ends else FALSE))
         ev.kept += len(state.heap)
         ev.b.jump(frame.return_block)
 
-    def result(self, ev: Evaluator, frame: Frame, state: State) -> Abstract:
+    def result(self, ev: Machine, frame: Frame, state: State) -> Abstract:
         return FALSE if self.ends else TRUE
 
 
@@ -68,7 +66,7 @@ class _Extreme(Consumer):
     def __init__(self, op: Op) -> None:
         self.op = op
 
-    def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
+    def step(self, ev: Machine, frame: Frame, state: State, value: Abstract) -> None:
         best = state.cells[_found(frame)]
         arith.check_plain(value, "min() and max")
         item = arith.to_ir(ev.b, value, "min() and max() need integers")
@@ -81,7 +79,7 @@ class _Extreme(Consumer):
             extreme = arith.extreme(ev.b, self.op, [arith.to_ir(ev.b, best), item])
             state.cells[_found(frame)] = arith.number(extreme, arith.booleans([best, value]))
 
-    def result(self, ev: Evaluator, frame: Frame, state: State) -> Abstract:
+    def result(self, ev: Machine, frame: Frame, state: State) -> Abstract:
         best = super().result(ev, frame, state)
         if isinstance(best, Option):
             ev.b.guard(best.present, "ValueError")
@@ -91,7 +89,7 @@ class _Extreme(Consumer):
         return best
 
 
-def _select(ev: Evaluator, condition: Value, yes: Value, no: Value) -> Value:
+def _select(ev: Machine, condition: Value, yes: Value, no: Value) -> Value:
     kind: Int = join_ints(arith.int_type(yes), arith.int_type(no))
     return ev.b.emit(Op.SELECT, [condition, arith.cast(ev.b, yes, kind), arith.cast(ev.b, no, kind)], kind)
 
@@ -102,12 +100,12 @@ class _Items(Consumer):
     def __init__(self, as_list: bool) -> None:
         self.as_list = as_list
 
-    def step(self, ev: Evaluator, frame: Frame, state: State, value: Abstract) -> None:
+    def step(self, ev: Machine, frame: Frame, state: State, value: Abstract) -> None:
         found = semantics.use(state.cells[_found(frame)], "the items of a generator expression")
         assert isinstance(found, TupleOf)
         state.cells[_found(frame)] = TupleOf((*found.items, value))
 
-    def result(self, ev: Evaluator, frame: Frame, state: State) -> Abstract:
+    def result(self, ev: Machine, frame: Frame, state: State) -> Abstract:
         found = semantics.use(super().result(ev, frame, state), "the items of a generator expression")
         assert isinstance(found, TupleOf)
         return semantics.new_list(ev, state, found.items) if self.as_list else semantics.tuple_of(found.items)
@@ -126,7 +124,7 @@ _CONSUMERS: Final[dict[Any, tuple[Consumer, Abstract]]] = {
 
 
 def make(
-    ev: Evaluator, state: State, closure: Closure, args: tuple[Abstract, ...], path: tuple[Any, ...]
+    ev: Machine, state: State, closure: Closure, args: tuple[Abstract, ...], path: tuple[Any, ...]
 ) -> GeneratorOf:
     """The generator that calling a generator expression's function gives."""
     ident = ev.ident()
@@ -135,7 +133,7 @@ def make(
 
 
 def consume(
-    ev: Evaluator, state: State, fn: Any, generator: GeneratorOf, args: tuple[Abstract, ...],
+    ev: Machine, state: State, fn: Any, generator: GeneratorOf, args: tuple[Abstract, ...],
     kwargs: dict[str, Abstract],
 ) -> Abstract:  # fmt: skip
     """``fn(x for ...)``."""
@@ -158,7 +156,7 @@ def consume(
     code, path = closure.code, generator.path
     frame = Frame(code, ev.decode(code), closure.globals, ev.frame, path, span, path in ev.apart)
     frame.cell_ids = dict(zip(code.co_freevars, closure.cells, strict=True))
-    frame.consumer = consumer
+    ev.consumers[frame] = consumer
     state.cells[_found(frame)] = args[0] if args else found
     result = ev.run(frame, dict(zip(frame.fn.argnames, generator.args, strict=True)), state)
     ev.b.span = span

@@ -6,12 +6,13 @@ likes; and of two places in memory a program doesn't know whether one ctypes obj
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ...exception import UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.values import Value, const
 from . import arith, mixed, semantics
+from .machine import Machine
 from .state import same
 from .values import (
     Abstract,
@@ -35,14 +36,11 @@ from .values import (
     Unbound,
 )
 
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
-
 _MADE_ANEW: Final[dict[type[Abstract], type]] = {TupleOf: tuple, Text: str, RangeOf: range}
 """What is made of run-time values, and what it is when all of them are constant."""
 
 
-def identical(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+def identical(ev: Machine, left: Abstract, right: Abstract) -> Value:
     """``left is right``."""
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Const) and other.obj is None:
@@ -92,7 +90,7 @@ def _class_of_number(other: Abstract) -> Value:
     return const(0)
 
 
-def _numbers(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+def _numbers(ev: Machine, left: Abstract, right: Abstract) -> Value:
     """Where at least one is a number, or a number or None."""
     if isinstance(left, Option) and left is right:
         return const(1)
@@ -109,12 +107,12 @@ def _numbers(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
     raise UnsupportedSyntax(0, "'is' compares objects, and run-time integers are none", hints=(hint,))
 
 
-def _nones(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+def _nones(ev: Machine, left: Abstract, right: Abstract) -> Value:
     """Values of different kinds are identical where both are None."""
     return arith.both(ev.b, semantics.is_none(ev, left), semantics.is_none(ev, right))
 
 
-def _bools(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
+def _bools(ev: Machine, left: Abstract, right: Abstract) -> Value:
     """Two values of True, False and None."""
     b = ev.b
     (has_left, one), (has_right, other) = _parts(ev, left), _parts(ev, right)
@@ -125,14 +123,14 @@ def _bools(ev: Evaluator, left: Abstract, right: Abstract) -> Value:
     return b.emit(Op.OR, [both, _nones(ev, left, right)], both.type)
 
 
-def _parts(ev: Evaluator, value: Abstract) -> tuple[Value, Value]:
+def _parts(ev: Machine, value: Abstract) -> tuple[Value, Value]:
     """Whether it is there, and what it is."""
     if isinstance(value, Option):
         return arith.to_bool(ev.b, value.present), value.value
     return const(1), arith.to_ir(ev.b, value)
 
 
-def _memory(ev: Evaluator, left: KernelRef | Ref, right: KernelRef | Ref) -> Value:
+def _memory(ev: Machine, left: KernelRef | Ref, right: KernelRef | Ref) -> Value:
     if isinstance(left, KernelRef) and isinstance(right, KernelRef):
         raise UnsupportedSyntax(0, "'is' can't compare two objects in the kernel's memory",
                                 hints=("== tells whether they have one address",))  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Intrinsic, Pseudo
@@ -17,11 +17,9 @@ from ..ir.values import Value, const
 from . import arith, contents, hints, kernel_memory, losses, maps, memory, overlap, overrides, paddings, rings, text
 from .describe import describe, short, type_name
 from .layout import scalar
+from .machine import Machine
 from .state import State
 from .values import NONE, Abstract, Const, Context, KernelRef, Map, Option, Ref, Run, TupleOf
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 Args = tuple[Abstract, ...]
 _COPIED: Final = 128
@@ -56,7 +54,7 @@ _PARAMETERS: Final = {
 }
 
 
-def call(ev: Evaluator, state: State, fn: Intrinsic, args: Args, kwargs: dict[str, Abstract]) -> Abstract:
+def call(ev: Machine, state: State, fn: Intrinsic, args: Args, kwargs: dict[str, Abstract]) -> Abstract:
     """Translates a call of a helper or pseudo function."""
     if kwargs:
         call = _call_of(fn.info) if isinstance(fn, Helper) else getattr(fn, "signature", fn.__name__)
@@ -80,7 +78,7 @@ def call(ev: Evaluator, state: State, fn: Intrinsic, args: Args, kwargs: dict[st
     return result
 
 
-def _call_pseudo(ev: Evaluator, fn: Pseudo, args: Args) -> Abstract:
+def _call_pseudo(ev: Machine, fn: Pseudo, args: Args) -> Abstract:
     handler, counts = _PSEUDO[fn.__name__]
     if len(args) not in counts:
         wanted = hints.count(counts[-1], "argument") if len(counts) == 1 else f"{counts[0]} or {counts[1]} arguments"
@@ -100,7 +98,7 @@ def _call_of(info: HelperInfo) -> str:
 class _Marshal:
     """Turns the caller's arguments into the helper's, filling in sizes."""
 
-    def __init__(self, ev: Evaluator, info: HelperInfo) -> None:
+    def __init__(self, ev: Machine, info: HelperInfo) -> None:
         self.ev = ev
         self.b = ev.b
         self.info = info
@@ -297,7 +295,7 @@ class _Marshal:
 # pseudo functions
 
 
-def _memory(ev: Evaluator, name: str, arg: Abstract) -> Ref:
+def _memory(ev: Machine, name: str, arg: Abstract) -> Ref:
     if not isinstance(arg, Ref):
         raise TypeMismatch(
             0,
@@ -327,7 +325,7 @@ def _fits(name: str, ref: Ref, size: int) -> None:
         )
 
 
-def _addrof(ev: Evaluator, args: Args) -> Abstract:
+def _addrof(ev: Machine, args: Args) -> Abstract:
     """An object's address: the object itself. The place of a variable, a field or an item has come instead of its
     number; any other number gets a copy."""
     value = args[0]
@@ -349,7 +347,7 @@ def _addrof(ev: Evaluator, args: Args) -> Abstract:
     )
 
 
-def _memcpy(ev: Evaluator, args: Args) -> Abstract:
+def _memcpy(ev: Machine, args: Args) -> Abstract:
     """memcpy(source, destination, size)."""
     source, destination = _memory(ev, "memcpy", args[0]), _memory(ev, "memcpy", args[1])
     size = _size("memcpy", args[2])
@@ -361,7 +359,7 @@ def _memcpy(ev: Evaluator, args: Args) -> Abstract:
     return NONE
 
 
-def _mem_eq(ev: Evaluator, args: Args) -> Abstract:
+def _mem_eq(ev: Machine, args: Args) -> Abstract:
     """Whether two objects have the same bytes; one may be constant bytes or a constant ctypes array."""
     left, right = args[0], args[1]
     if isinstance(left, Const):
@@ -398,7 +396,7 @@ def _constant_bytes(value: Const) -> bytes:
     raise TypeMismatch(0, what, hints=("write bytes as b'...'",))
 
 
-def _packet_copy(ev: Evaluator, args: Args) -> Abstract:
+def _packet_copy(ev: Machine, args: Args) -> Abstract:
     """packet_copy(skb, offset, destination, size): True if the packet has the bytes."""
     destination = _memory(ev, "packet_copy", args[2])
     size = _size("packet_copy", args[3]) if len(args) == 4 else ctypes.sizeof(destination.ctype)
@@ -408,10 +406,10 @@ def _packet_copy(ev: Evaluator, args: Args) -> Abstract:
     return arith.from_bool(ev.b.compare(Op.EQ, arith.to_ir(ev.b, status), const(0)))
 
 
-def _load_skb(size: int) -> Callable[[Evaluator, Args], Abstract]:
+def _load_skb(size: int) -> Callable[[Machine, Args], Abstract]:
     name = {1: "load_skb_byte", 2: "load_skb_short", 4: "load_skb_word"}[size]
 
-    def handler(ev: Evaluator, args: Args) -> Abstract:
+    def handler(ev: Machine, args: Args) -> Abstract:
         if len(args) == 2 and not isinstance(args[0], Context):
             raise TypeMismatch(
                 0,
@@ -437,8 +435,8 @@ def _load_skb(size: int) -> Callable[[Evaluator, Args], Abstract]:
     return handler
 
 
-def _deref(ctype: Any) -> Callable[[Evaluator, Args], Abstract]:
-    def handler(ev: Evaluator, args: Args) -> Abstract:
+def _deref(ctype: Any) -> Callable[[Machine, Args], Abstract]:
+    def handler(ev: Machine, args: Args) -> Abstract:
         """The number at an address: of the program's own memory directly, of the kernel's by probe_read_kernel."""
         if isinstance(args[0], Ref):
             size = ctypes.sizeof(ctype)
@@ -450,15 +448,15 @@ def _deref(ctype: Any) -> Callable[[Evaluator, Args], Abstract]:
     return handler
 
 
-def _bswap(size: int) -> Callable[[Evaluator, Args], Abstract]:
-    def handler(ev: Evaluator, args: Args) -> Abstract:
+def _bswap(size: int) -> Callable[[Machine, Args], Abstract]:
+    def handler(ev: Machine, args: Args) -> Abstract:
         ir = arith.to_ir(ev.b, args[0])
         return arith.from_ir(ev.b.emit(Op.BSWAP, [ir], U64 if size == 8 else I64, size))
 
     return handler
 
 
-_PSEUDO: Final[dict[str, tuple[Callable[[Evaluator, Args], Abstract], tuple[int, ...]]]] = {
+_PSEUDO: Final[dict[str, tuple[Callable[[Machine, Args], Abstract], tuple[int, ...]]]] = {
     "addrof": (_addrof, (1,)),
     "memcpy": (_memcpy, (3,)),
     "mem_eq": (_mem_eq, (2, 3)),

@@ -10,8 +10,8 @@ from typing import Any, Final
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
 from . import memory, semantics
 from .builder import Builder
+from .counters import counter_items
 from .describe import describe
-from .frames import counter_items
 from .state import State
 from .values import (
     Abstract,

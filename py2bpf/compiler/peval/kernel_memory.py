@@ -11,7 +11,7 @@ import inspect
 import sys
 import types
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...btf.shapes import MAX_COPY, Items, KernelType, KernelTypes, Number, Place, Pointer, Record, Shape, UnknownName
 from ...exception import TypeMismatch, UnsupportedSyntax
@@ -22,10 +22,8 @@ from ..ir.values import Value, const
 from . import arith, giants, hints, host, memory, slices
 from .builder import Builder
 from .describe import describe, short
+from .machine import Machine
 from .values import NONE, Abstract, Const, KernelRef, Ref, Run, SliceOf
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 Args = tuple[Abstract, ...]
 Kwargs = dict[str, Abstract]
@@ -34,12 +32,12 @@ _BYTE: Final = Number("char", ctypes.c_uint8)
 """An item of text, as one of Python's bytes."""
 
 
-def read(ev: Evaluator, address: Value, ctype: Any) -> Abstract:
+def read(ev: Machine, address: Value, ctype: Any) -> Abstract:
     """The object of ``ctype`` at a kernel address; zero where the address can't be read."""
     return memory.load(ev.b, _copy(ev, address, ctype, ctypes.sizeof(ctype)))
 
 
-def _copy(ev: Evaluator, address: Value, ctype: Any, size: int) -> Ref:
+def _copy(ev: Machine, address: Value, ctype: Any, size: int) -> Ref:
     """The first ``size`` bytes of a new object are read from the kernel's memory. No hook of ours has pointers that
     the verifier follows by itself (those of BTF-typed arguments); direct loads would be made here."""
     place = memory.new(ev.b, ctype)
@@ -51,7 +49,7 @@ def _copy(ev: Evaluator, address: Value, ctype: Any, size: int) -> Ref:
 # pointers
 
 
-def construct(ev: Evaluator, type: KernelType, args: Args, kwargs: Kwargs) -> Abstract:
+def construct(ev: Machine, type: KernelType, args: Args, kwargs: Kwargs) -> Abstract:
     """``kernel.sock(address)``: of a pointer to another type, a pointer to the same address."""
     if len(args) != 1 or kwargs:
         raise TypeMismatch(
@@ -65,7 +63,7 @@ def unknown(error: UnknownName) -> TypeMismatch:
     return TypeMismatch(0, f"the kernel has no struct, union or enumerator {error.name!r}", hints=(error.hint,))
 
 
-def _typed(ev: Evaluator, type: KernelType, value: Abstract) -> Abstract:
+def _typed(ev: Machine, type: KernelType, value: Abstract) -> Abstract:
     shape = type.record()
     if shape is None:
         raise unknown(UnknownName(type.__name__, type.types.near(type.__name__)))
@@ -78,7 +76,7 @@ def _typed(ev: Evaluator, type: KernelType, value: Abstract) -> Abstract:
 
 
 def arguments(
-    ev: Evaluator, fn: types.FunctionType, names: tuple[str, ...], args: Args, kwargs: Kwargs
+    ev: Machine, fn: types.FunctionType, names: tuple[str, ...], args: Args, kwargs: Kwargs
 ) -> tuple[Args, Kwargs]:
     """A call's arguments, numbers made pointers for parameters that are annotated with kernel types."""
     typed = annotated(fn)
@@ -133,7 +131,7 @@ def _not_none(b: Builder, ref: KernelRef, error: str) -> None:
 # what is behind them
 
 
-def attribute(ev: Evaluator, ref: KernelRef, name: str) -> Abstract:
+def attribute(ev: Machine, ref: KernelRef, name: str) -> Abstract:
     """``pointer.name``."""
     _not_none(ev.b, ref, "AttributeError")
     place = ref.shape.place(name) if isinstance(ref.shape, Record) else None
@@ -155,7 +153,7 @@ def _what_it_has(shape: Shape) -> str:
     return f"it has {shown}" if names else "this kernel's BTF doesn't tell what is in it"
 
 
-def _load(ev: Evaluator, ref: KernelRef, offset: int, shape: Shape) -> Abstract:
+def _load(ev: Machine, ref: KernelRef, offset: int, shape: Shape) -> Abstract:
     """What is ``offset`` bytes into an object: records and arrays are only pointed at, but for text."""
     seen = shape if isinstance(shape, (Record, Items)) else ref.shape
     inner = KernelRef(ref.address, ref.offset + offset, seen, False)
@@ -179,7 +177,7 @@ def _number(shape: Shape) -> Number:
     return shape
 
 
-def _bits(ev: Evaluator, ref: KernelRef, place: Place) -> Abstract:
+def _bits(ev: Machine, ref: KernelRef, place: Place) -> Abstract:
     """A bit field: the bytes that have a part of it, and no byte more, since that may be unmapped."""
     kind, first, skipped = _number(place.shape), place.offset // 8, place.offset % 8
     size = (skipped + place.bits + 7) // 8
@@ -195,7 +193,7 @@ def _bits(ev: Evaluator, ref: KernelRef, place: Place) -> Abstract:
     return arith.from_ir(ir if place.bits == 64 else ev.b.emit(Op.CAST, [ir], I64))
 
 
-def item(ev: Evaluator, ref: KernelRef, key: Abstract) -> Abstract:
+def item(ev: Machine, ref: KernelRef, key: Abstract) -> Abstract:
     """``array[key]``; of an array of unknown length any item that isn't counted from its end."""
     shape = ref.shape
     if not isinstance(shape, Items):
@@ -230,7 +228,7 @@ def _from_the_start(key: slice) -> range:
     return range(0 if key.start is None else key.start, 0 if key.stop is None else key.stop)
 
 
-def _sliced(ev: Evaluator, ref: KernelRef, shape: Items, key: Abstract) -> Abstract:
+def _sliced(ev: Machine, ref: KernelRef, shape: Items, key: Abstract) -> Abstract:
     """``array[start:stop]``: a copy on the stack."""
     if not isinstance(key, Const) or not (key.obj.step is None or (type(key.obj.step) is int and key.obj.step == 1)):
         raise TypeMismatch(
@@ -253,7 +251,7 @@ def _sliced(ev: Evaluator, ref: KernelRef, shape: Items, key: Abstract) -> Abstr
     return _slice(ev, ref, shape, chosen.start, len(chosen))
 
 
-def _slice(ev: Evaluator, ref: KernelRef, shape: Items, start: int, length: int) -> Ref:
+def _slice(ev: Machine, ref: KernelRef, shape: Items, start: int, length: int) -> Ref:
     element = _number(shape.element)
     ctype = ctypes.c_char if element.is_char else element.ctype
     at = address(ev.b, KernelRef(ref.address, ref.offset + start * element.size, shape, False))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from . import access, arith, compare, semantics
+from .machine import Machine
 from .state import State
 from .values import Abstract
 
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
-
 Args = tuple[Abstract, ...]
-Handler = Callable[["Evaluator", State, Args], Abstract]
+Handler = Callable[[Machine, State, Args], Abstract]
 
 
 def _binary(symbol: str) -> Handler:
@@ -29,23 +27,23 @@ def _unary(symbol: str) -> Handler:
     return lambda ev, state, args: arith.unary(ev.b, symbol, args[0])
 
 
-def _not(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _not(ev: Machine, state: State, args: Args) -> Abstract:
     return arith.from_bool(arith.negate(ev.b, arith.to_bool(ev.b, semantics.truth(ev, state, args[0]))))
 
 
-def _truth(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _truth(ev: Machine, state: State, args: Args) -> Abstract:
     return arith.from_bool(arith.to_bool(ev.b, semantics.truth(ev, state, args[0])))
 
 
-def _integer(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _integer(ev: Machine, state: State, args: Args) -> Abstract:
     return arith.from_ir(arith.to_ir(ev.b, args[0], "an integer is needed here"))
 
 
-def _item(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _item(ev: Machine, state: State, args: Args) -> Abstract:
     return access.get_item(ev, state, args[0], args[1])
 
 
-def _contains(ev: Evaluator, state: State, args: Args) -> Abstract:
+def _contains(ev: Machine, state: State, args: Args) -> Abstract:
     return arith.from_bool(compare.contains(ev, state, args[0], args[1]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ...spec import Located
 from ...uapi.helpers import HELPERS
@@ -14,16 +14,14 @@ from ..ir.values import Value, const
 from . import arith, memory
 from .builder import Builder
 from .layout import is_chars
+from .machine import Machine
 from .values import Context, Ref
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 _LOW: Final = 0xFFFF
 """The half of the number at the place that is the offset; the other half is the length."""
 
 
-def read(ev: Evaluator, context: Context, where: Located) -> Ref:
+def read(ev: Machine, context: Context, where: Located) -> Ref:
     """A copy on the stack, with zeros behind what the event has."""
     b = ev.b
     place = memory.load_member(b, Ref(context.base, 0, context.spec.struct), where.path)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from . import arith, choice, contents, hints, host, indices, iteration, iterators, maps, nevers
 from .describe import describe
+from .machine import Machine
 from .state import State
 from .values import FALSE, NONE, Abstract, Const, DictRef, DictView, ListRef, Map, Method, Ref, Run
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 Args = tuple[Abstract, ...]
 
@@ -26,7 +24,7 @@ INT_METHODS: Final = frozenset(_INT)
 CHARS_METHODS: Final = frozenset({"startswith"})
 
 
-def call(ev: Evaluator, state: State, method: Method, args: Args) -> Abstract:
+def call(ev: Machine, state: State, method: Method, args: Args) -> Abstract:
     owner = method.owner
     if isinstance(owner, Map):
         return maps.call_method(ev.b, owner, method.name, args)
@@ -51,14 +49,14 @@ def _check_count(owner: Abstract, name: str, given: int) -> None:
                            hints=(f"help({kind}.{name}) shows them",))  # fmt: skip
 
 
-def _int_method(ev: Evaluator, owner: Run, name: str) -> Abstract:
+def _int_method(ev: Machine, owner: Run, name: str) -> Abstract:
     if name == "conjugate":
         return owner
     compute = arith.bit_length if name == "bit_length" else arith.popcount
     return arith.from_ir(compute(ev.b, owner.ir))
 
 
-def _chars_method(ev: Evaluator, owner: Ref, args: Args) -> Abstract:
+def _chars_method(ev: Machine, owner: Ref, args: Args) -> Abstract:
     if len(args) != 1 or not isinstance(args[0], Const) or not isinstance(args[0].obj, bytes):
         raise TypeMismatch(0, "startswith() of a char array takes constant bytes", hints=("write b'...'",))
     prefix = args[0].obj
@@ -67,7 +65,7 @@ def _chars_method(ev: Evaluator, owner: Ref, args: Args) -> Abstract:
     return arith.from_bool(contents.equal_bytes(ev.b, owner, prefix))
 
 
-def _list_method(ev: Evaluator, state: State, owner: ListRef, name: str, args: Args) -> Abstract:
+def _list_method(ev: Machine, state: State, owner: ListRef, name: str, args: Args) -> Abstract:
     from . import access
 
     items = iteration.heap_object(state, owner)
@@ -89,7 +87,7 @@ def _list_method(ev: Evaluator, state: State, owner: ListRef, name: str, args: A
                             hints=("append, extend and pop are",))  # fmt: skip
 
 
-def _dict_method(ev: Evaluator, state: State, owner: DictRef, name: str, args: Args) -> Abstract:
+def _dict_method(ev: Machine, state: State, owner: DictRef, name: str, args: Args) -> Abstract:
     items = iteration.heap_object(state, owner)
     if name == "get":
         if not isinstance(args[0], Const):

@@ -6,16 +6,14 @@ import collections
 import inspect
 import types
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from . import hints, iteration, overrides, special
 from .describe import describe
+from .machine import Machine
 from .state import State
 from .values import Abstract, Const, DictRef, TupleOf, wrap
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 Args = tuple[Abstract, ...]
 Kwargs = dict[str, Abstract]
@@ -47,14 +45,14 @@ def is_given(function: Any) -> bool:
     return made and function.__name__ in _METHODS
 
 
-def call(ev: Evaluator, state: State, name: str, owner: Abstract, args: Args, kwargs: Kwargs) -> Abstract:
+def call(ev: Machine, state: State, name: str, owner: Abstract, args: Args, kwargs: Kwargs) -> Abstract:
     """``owner.name(*args, **kwargs)`` of a namedtuple, or of its class."""
     if isinstance(owner, Const) and isinstance(owner.obj, tuple):
         owner = TupleOf(tuple(wrap(item) for item in owner.obj), type(owner.obj))
     return _METHODS[name](ev, state, owner, args, kwargs)
 
 
-def _replace(ev: Evaluator, state: State, owner: Any, args: Args, kwargs: Kwargs) -> Abstract:
+def _replace(ev: Machine, state: State, owner: Any, args: Args, kwargs: Kwargs) -> Abstract:
     names = owner.cls._fields
     special.refuse_iteration(owner)
     if not is_given(getattr(inspect.getattr_static(owner.cls, "_make"), "__func__", None)):
@@ -69,7 +67,7 @@ def _replace(ev: Evaluator, state: State, owner: Any, args: Args, kwargs: Kwargs
     return TupleOf(tuple(kwargs.get(name, item) for name, item in zip(names, owner.items, strict=True)), owner.cls)
 
 
-def _asdict(ev: Evaluator, state: State, owner: Any, args: Args, kwargs: Kwargs) -> Abstract:
+def _asdict(ev: Machine, state: State, owner: Any, args: Args, kwargs: Kwargs) -> Abstract:
     if args or kwargs:
         raise TypeMismatch(0, "._asdict() takes no arguments", hints=("call it without",))
     special.refuse_iteration(owner)
@@ -78,7 +76,7 @@ def _asdict(ev: Evaluator, state: State, owner: Any, args: Args, kwargs: Kwargs)
     return made
 
 
-def _make(ev: Evaluator, state: State, owner: Any, args: Args, kwargs: Kwargs) -> Abstract:
+def _make(ev: Machine, state: State, owner: Any, args: Args, kwargs: Kwargs) -> Abstract:
     cls = owner.obj
     items = iteration.known_items(ev.b, state, args[0]) if len(args) == 1 and not kwargs else None
     if items is None:
@@ -89,7 +87,7 @@ def _make(ev: Evaluator, state: State, owner: Any, args: Args, kwargs: Kwargs) -
     return TupleOf(items, cls)
 
 
-_METHODS: Final[dict[str, Callable[[Evaluator, State, Any, Args, Kwargs], Abstract]]] = {
+_METHODS: Final[dict[str, Callable[[Machine, State, Any, Args, Kwargs], Abstract]]] = {
     "_replace": _replace,
     "_asdict": _asdict,
     "_make": _make,

@@ -7,21 +7,16 @@ is told of only if the comparison is pointless in all of them.
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from ...exception import NeverTrue, Span
+from ...exception import NeverTrue
 from ..ir.ops import Op
 from ..ir.values import Function
 from .builder import Builder
 from .describe import short
+from .machine import Machine
+from .registry import Notice, Places
 from .values import Abstract, Const, Ref, Run
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
-
-Notice = tuple[str, tuple[str, ...]]
-Places = dict[tuple[Span, bytes | None], Notice | None]
-"""The comparisons that were made: where, and with what constant. None for one that may hold."""
 
 _LEAVE_OUT: Final = ("leave the test out, it is a number",)
 
@@ -31,7 +26,7 @@ def tell(places: Places, program: Function) -> None:
     program.notices += [(NeverTrue, span, *notice) for (span, _), notice in places.items() if notice is not None]
 
 
-def none_test(ev: Evaluator, value: Abstract) -> None:
+def none_test(ev: Machine, value: Abstract) -> None:
     """``value is None`` is asked. What a caller gives isn't told of: for another it may be None."""
     if isinstance(value, Const) and value.obj is not None:
         return
@@ -42,7 +37,7 @@ def none_test(ev: Evaluator, value: Abstract) -> None:
     _note(ev, None, ("this is never None", _LEAVE_OUT) if origin is None else origin)
 
 
-def text_test(ev: Evaluator, chars: Ref, data: bytes) -> bool:
+def text_test(ev: Machine, chars: Ref, data: bytes) -> bool:
     """Whether a char array may equal constant bytes, or begin with them."""
     notice = _misfit(ctypes.sizeof(chars.ctype), data)
     _note(ev, data, notice)
@@ -67,7 +62,7 @@ def stand_in(b: Builder, value: Abstract, default: int, instead: str) -> Abstrac
     return value
 
 
-def _note(ev: Evaluator, constant: bytes | None, notice: Notice | None) -> None:
+def _note(ev: Machine, constant: bytes | None, notice: Notice | None) -> None:
     if ev.b.span is not None:
         place, places = (ev.b.span, constant), ev.registry.compared
         places[place] = places.get(place, notice) if notice is not None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...uapi.contexts import CONTEXT_OF
@@ -14,16 +14,14 @@ from ..ir.values import Block, Value, const
 from . import arith, memory, overrides
 from .describe import describe, short, type_name
 from .layout import Scalar, is_char, is_ctype, members, scalar
+from .machine import Machine
 from .values import NONE, Abstract, Const, Context, Method, Option, PacketEdge, Ref, Run
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 EDGES: Final = ("data", "data_end", "data_meta")
 _SIGNATURE: Final = "call it as ctx.packet(Type) or ctx.packet(Type, offset)"
 
 
-def attribute(ev: Evaluator, context: Context, name: str) -> Abstract | None:
+def attribute(ev: Machine, context: Context, name: str) -> Abstract | None:
     """What of the context has to do with the packet; None for anything else."""
     fields = members(context.spec.struct)
     if name == "packet" and name not in fields and "data_end" in fields:
@@ -34,7 +32,7 @@ def attribute(ev: Evaluator, context: Context, name: str) -> Abstract | None:
     return None
 
 
-def is_edge(ev: Evaluator, value: Abstract) -> bool:
+def is_edge(ev: Machine, value: Abstract) -> bool:
     """Whether a value is where the packet begins or ends; without packet access just a field of the context."""
     if isinstance(value, PacketEdge) or not isinstance(value, Run) or value.ir.op is not Op.LOAD:
         return isinstance(value, PacketEdge)
@@ -44,7 +42,7 @@ def is_edge(ev: Evaluator, value: Abstract) -> bool:
     return value.ir.args[0] is ev.b.context and value.ir.attr[0] in places
 
 
-def how_to_read(ev: Evaluator, key: Abstract) -> tuple[str, ...]:
+def how_to_read(ev: Machine, key: Abstract) -> tuple[str, ...]:
     """For who takes the packet for an item of the context: ``skb.data[12]``, ``skb[12:14]``."""
     at = short(key.obj) if isinstance(key, Const) and isinstance(key.obj, int) else "offset"
     if ev.hook.packet_access:
@@ -54,12 +52,12 @@ def how_to_read(ev: Evaluator, key: Abstract) -> tuple[str, ...]:
     return ("name one of its fields",)
 
 
-def _enter_edges(ev: Evaluator, context: Context) -> None:
+def _enter_edges(ev: Machine, context: Context) -> None:
     fields = members(context.spec.struct)
     ev.b.fn.edges = {name: fields[name].offset for name in EDGES if name in fields}
 
 
-def distance(ev: Evaluator, left: PacketEdge, right: PacketEdge) -> Abstract:
+def distance(ev: Machine, left: PacketEdge, right: PacketEdge) -> Abstract:
     """``ctx.data_end - ctx.data``: how many bytes lie between two edges of the packet."""
     order = ("data_meta", "data", "data_end")
     if order.index(left.name) < order.index(right.name):
@@ -69,7 +67,7 @@ def distance(ev: Evaluator, left: PacketEdge, right: PacketEdge) -> Abstract:
     return Run(ev.b.emit(Op.EXTENT, [ev.b.context], I64, (left.name, right.name)))
 
 
-def view(ev: Evaluator, context: Context, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> Abstract:
+def view(ev: Machine, context: Context, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> Abstract:
     """``ctx.packet(Type, offset=0)``: the packet's bytes at the offset as a ``Type``, None where it ends before."""
     ctype, offset = _arguments(args, dict(kwargs))
     if not ev.hook.packet_access:
@@ -119,7 +117,7 @@ def _size(ctype: Any) -> int:
     return size
 
 
-def _number(ev: Evaluator, found: Value, kind: Scalar) -> Abstract:
+def _number(ev: Machine, found: Value, kind: Scalar) -> Abstract:
     """A number of the packet, or None."""
     b = ev.b
     there, absent, done = Block(), Block(), Block()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op as IrOp
@@ -26,6 +26,7 @@ from . import (
 )
 from .builder import Builder
 from .layout import is_array, is_char, is_chars, is_record, scalar
+from .machine import Machine
 from .state import State
 from .values import (
     Abstract,
@@ -47,9 +48,6 @@ from .values import (
     wrap,
 )
 
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
-
 _ENDS: Final = (ArithmeticError, IndexError, KeyError)
 _SHIFTS: Final = (operator.lshift, operator.rshift)
 """Whose ValueError is about a negative count."""
@@ -63,7 +61,7 @@ def use(value: Abstract, name: str) -> Abstract:
     return value
 
 
-def truth(ev: Evaluator, state: State, value: Abstract) -> Value:
+def truth(ev: Machine, state: State, value: Abstract) -> Value:
     """``bool(value)`` as a branch condition: any number but 0 is true."""
     b = ev.b
     if isinstance(value, Run):
@@ -123,7 +121,7 @@ def _truth_of_object(b: Builder, ref: Ref) -> Value:
     return b.compare(IrOp.NE, ref.base, const(0)) if ref.ptr.nullable else const(1)
 
 
-def is_none(ev: Evaluator, value: Abstract) -> Value:
+def is_none(ev: Machine, value: Abstract) -> Value:
     """``value is None`` as 1 or 0."""
     if isinstance(value, Unbound):
         return value.none if isinstance(value, Mixed) else mixed.refuse(value)
@@ -133,7 +131,7 @@ def is_none(ev: Evaluator, value: Abstract) -> Value:
     return const(0) if asked is None else ev.b.compare(IrOp.EQ, asked, const(0))
 
 
-def constant_operation(ev: Evaluator, what: str, operation: Callable[..., Any], *args: Any) -> Abstract:
+def constant_operation(ev: Machine, what: str, operation: Callable[..., Any], *args: Any) -> Abstract:
     """Runs an operation on constants now. What the program itself would raise at run time ends the path."""
     ends = (*_ENDS, ValueError) if operation in _SHIFTS else _ENDS
     try:
@@ -142,7 +140,7 @@ def constant_operation(ev: Evaluator, what: str, operation: Callable[..., Any], 
         ev.b.exit(type(error).__name__)
 
 
-def operate(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
+def operate(ev: Machine, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
     """``left op right``."""
     own = special.binary(ev, state, op, left, right)
     if own is not None:
@@ -178,7 +176,7 @@ def plus_one(b: Builder, number: Abstract) -> Abstract:
     return arith.binary(b, "+", number, Const(1))
 
 
-def repeat(ev: Evaluator, state: State, sequence: ListRef | TupleOf, count: int) -> Abstract:
+def repeat(ev: Machine, state: State, sequence: ListRef | TupleOf, count: int) -> Abstract:
     """``sequence * count``."""
     items = sequence.items if isinstance(sequence, TupleOf) else iteration.heap_object(state, sequence)
     count = max(count, 0)
@@ -202,7 +200,7 @@ def is_list(value: Abstract) -> bool:
     return isinstance(value, ListRef) or (isinstance(value, Const) and isinstance(value.obj, list))
 
 
-def concatenate(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> Abstract | None:
+def concatenate(ev: Machine, state: State, left: Abstract, right: Abstract) -> Abstract | None:
     """``left + right`` of two sequences of the same kind."""
     if is_list(left) and is_list(right):
         lists = [tuple(iteration.stored(ev.b, state, value) or ()) for value in (left, right)]
@@ -216,7 +214,7 @@ def concatenate(ev: Evaluator, state: State, left: Abstract, right: Abstract) ->
     return tuple_of(first + second)
 
 
-def union(ev: Evaluator, state: State, left: Abstract, right: Abstract) -> dict[Any, Abstract] | None:
+def union(ev: Machine, state: State, left: Abstract, right: Abstract) -> dict[Any, Abstract] | None:
     """What ``left | right`` of two dicts holds; None for anything else. Dicts of classes may have their own ``|``."""
     parts: list[dict[Any, Abstract]] = []
     for value in (left, right):
@@ -234,7 +232,7 @@ def tuple_of(items: list[Abstract] | tuple[Abstract, ...]) -> Abstract:
     return TupleOf(tuple(items))
 
 
-def new_list(ev: Evaluator, state: State, items: list[Abstract] | tuple[Abstract, ...]) -> ListRef:
+def new_list(ev: Machine, state: State, items: list[Abstract] | tuple[Abstract, ...]) -> ListRef:
     ref = ListRef(ev.ident())
     state.heap[ref.ident] = tuple(items)
     return ref

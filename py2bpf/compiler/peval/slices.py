@@ -5,18 +5,16 @@ A list that a slice gave remembers where it is from, so that ``a.x[:4] = b.x[:4]
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from . import contents, hints, host, iteration, memory, overlap, semantics, special
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import is_aggregate, is_array, is_chars
+from .machine import Machine, Taken
 from .state import State
 from .values import Abstract, ListRef, Ref, Stored
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 IN_REGISTERS: Final = 8
 """A copy of more items is made in memory: that many may not fit the registers."""
@@ -24,16 +22,6 @@ IN_REGISTERS: Final = 8
 
 READ_ONE_BY_ONE: Final = ("read the items one by one, in a loop over a constant range: for k in range(2): a[i + k]",)
 WRITE_ONE_BY_ONE: Final = ("assign the items one by one: a[i] = x, then a[i + 1] = y",)
-
-
-class Taken(NamedTuple):
-    """Where a list's ``items`` are from: the array ``source``, as it was when the builder had counted ``writes``, and
-    ``kept``, the copy of it in memory (``source`` where the items were loaded)."""
-
-    items: tuple[Abstract, ...]
-    source: Ref
-    kept: Ref
-    writes: int
 
 
 def chosen(b: Builder, key: slice, length: int) -> range:
@@ -45,7 +33,7 @@ def _among(key: slice, length: int) -> range:
     return range(length)[key]
 
 
-def read(ev: Evaluator, state: State, ref: Ref, key: slice) -> Abstract:
+def read(ev: Machine, state: State, ref: Ref, key: slice) -> Abstract:
     """``array[key]``: a list; of an array of chars the part itself."""
     ev.b.guard_not_null(ref.base, "TypeError")
     places = chosen(ev.b, key, ref.ctype._length_)
@@ -56,7 +44,7 @@ def read(ev: Evaluator, state: State, ref: Ref, key: slice) -> Abstract:
     return semantics.new_list(ev, state, [memory.load(ev.b, memory.element(ref, i)) for i in places])
 
 
-def copied(ev: Evaluator, state: State, source: Ref) -> ListRef:
+def copied(ev: Machine, state: State, source: Ref) -> ListRef:
     """``list(array)``."""
     special.refuse_iteration(source)
     kept = source
@@ -77,7 +65,7 @@ def _part(ref: Ref, places: range) -> Ref:
     return Ref(ref.base, memory.element(ref, places.start).offset, ref.ctype._type_ * len(places), ref.text)
 
 
-def write(ev: Evaluator, state: State, ref: Ref, key: slice, value: Abstract) -> None:
+def write(ev: Machine, state: State, ref: Ref, key: slice, value: Abstract) -> None:
     """``array[key] = value``."""
     ev.b.guard_not_null(ref.base, "TypeError")
     places = chosen(ev.b, key, ref.ctype._length_)
@@ -111,7 +99,7 @@ def write(ev: Evaluator, state: State, ref: Ref, key: slice, value: Abstract) ->
         memory.store(ev.b, memory.element(ref, place), item)
 
 
-def replace(ev: Evaluator, state: State, target: ListRef, key: slice, value: Abstract) -> None:
+def replace(ev: Machine, state: State, target: ListRef, key: slice, value: Abstract) -> None:
     """``list[key] = value``: other items, perhaps more or fewer."""
     items = list(iteration.heap_object(state, target))
     chosen(ev.b, key, len(items))
@@ -134,7 +122,7 @@ def _check_count(ref: Ref, wanted: int, given: int) -> None:
         )  # fmt: skip
 
 
-def _unchanged(ev: Evaluator, state: State, target: Ref, value: Abstract) -> Ref | None:
+def _unchanged(ev: Machine, state: State, target: Ref, value: Abstract) -> Ref | None:
     """An array with the list's items: the one that it is a copy of, where nothing was written since and the target
     is elsewhere; else the copy in memory, if there is one."""
     taken = ev.taken.get(value.ident) if isinstance(value, ListRef) else None

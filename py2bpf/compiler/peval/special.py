@@ -7,36 +7,34 @@ import enum
 import functools
 import types
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.values import Block, Value
 from . import arith, calls, kernel_side, overrides, presence
 from .builder import PathEnds
 from .describe import describe
+from .machine import Machine
 from .state import Merger, State
 from .values import Abstract, Const, Ref, TupleOf
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 _ASIDE: Final = Const(NotImplemented)
 _ANY_BITS: Final = (enum.KEEP, enum.EJECT)
 
 
-def call(ev: Evaluator, state: State, fn: types.FunctionType, *args: Abstract) -> Abstract:
+def call(ev: Machine, state: State, fn: types.FunctionType, *args: Abstract) -> Abstract:
     """The call of such a function, each by itself where one instruction makes several."""
     return apply(ev, state, Const(fn), *args)
 
 
-def apply(ev: Evaluator, state: State, callee: Abstract, *args: Abstract) -> Abstract:
+def apply(ev: Machine, state: State, callee: Abstract, *args: Abstract) -> Abstract:
     """The same of anything that can be called."""
     assert ev.frame is not None
     ev.frame.operations += 1
     return calls.call(ev, state, callee, args, {}, -ev.frame.operations)
 
 
-def ask(ev: Evaluator, state: State, name: str, owner: Abstract, *args: Abstract) -> Abstract | None:
+def ask(ev: Machine, state: State, name: str, owner: Abstract, *args: Abstract) -> Abstract | None:
     """``type(owner).name(owner, *args)``."""
     if _all_constant(owner, *args):
         fn = overrides.written(owner, name)
@@ -45,7 +43,7 @@ def ask(ev: Evaluator, state: State, name: str, owner: Abstract, *args: Abstract
     return None if fn is None else call(ev, state, fn, owner, *args)
 
 
-def method_of(ev: Evaluator, owner: Abstract, name: str) -> types.FunctionType | None:
+def method_of(ev: Machine, owner: Abstract, name: str) -> types.FunctionType | None:
     """The function by which the owner's class does ``name``, which None has not: Python raises a TypeError on it."""
     fn = overrides.own(owner, name)
     if fn is not None and isinstance(owner, Ref):
@@ -63,14 +61,14 @@ def runs(fn: types.FunctionType, *args: Abstract) -> bool:
     return kernel_side.touches_kernel(fn, ([arg.obj for arg in args if isinstance(arg, Const)], {}))
 
 
-def binary(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract | None:
+def binary(ev: Machine, state: State, op: str, left: Abstract, right: Abstract) -> Abstract | None:
     """``left op right``."""
     name = overrides.BINARY[op]
     _check_flags(op, left, right)
     return _either_side(ev, state, op, (f"__{name}__", f"__r{name}__"), left, right, f"the operator {op}")
 
 
-def compare(ev: Evaluator, state: State, op: str, left: Abstract, right: Abstract) -> Abstract | None:
+def compare(ev: Machine, state: State, op: str, left: Abstract, right: Abstract) -> Abstract | None:
     """A comparison. What neither side can tell is unequal."""
     names = overrides.COMPARISONS[op]
     if op == "!=" and any(_inverts(value) for value in (left, right)):
@@ -86,14 +84,14 @@ def _inverts(value: Abstract) -> bool:
     return inherited and overrides.own(value, "__eq__") is not None
 
 
-def _not(ev: Evaluator, state: State, value: Abstract) -> Abstract:
+def _not(ev: Machine, state: State, value: Abstract) -> Abstract:
     from . import semantics
 
     return arith.from_bool(arith.negate(ev.b, arith.to_bool(ev.b, semantics.truth(ev, state, value))))
 
 
 def _either_side(
-    ev: Evaluator, state: State, op: str, names: tuple[str, str], left: Abstract, right: Abstract, what: str
+    ev: Machine, state: State, op: str, names: tuple[str, str], left: Abstract, right: Abstract, what: str
 ) -> Abstract | None:
     find = overrides.written if _all_constant(left, right) else overrides.own
     mine, reflected = find(left, names[0]), find(right, names[1])
@@ -130,7 +128,7 @@ def _either_side(
 
 
 def _where_there(
-    ev: Evaluator, state: State, op: str, sides: tuple[Abstract, Abstract],
+    ev: Machine, state: State, op: str, sides: tuple[Abstract, Abstract],
     found: tuple[types.FunctionType | None, types.FunctionType | None], what: str,
 ) -> Abstract | None:
     """The operation where one side may be None, and its class has a say: two operations, of the object and of None,
@@ -147,7 +145,7 @@ def _where_there(
     return None
 
 
-def _again(ev: Evaluator, op: str, sides: tuple[Abstract, Abstract], state: State) -> Abstract:
+def _again(ev: Machine, op: str, sides: tuple[Abstract, Abstract], state: State) -> Abstract:
     from . import compare as comparisons
     from . import semantics
 
@@ -172,7 +170,7 @@ def _check_flags(op: str, left: Abstract, right: Abstract) -> None:
             )  # fmt: skip
 
 
-def truth(ev: Evaluator, state: State, value: Abstract) -> Abstract | None:
+def truth(ev: Machine, state: State, value: Abstract) -> Abstract | None:
     """``bool(value)``: what ``__bool__`` gives, else ``__len__``."""
     for name in ("__bool__", "__len__"):
         cls = overrides.class_of(value)
@@ -181,7 +179,7 @@ def truth(ev: Evaluator, state: State, value: Abstract) -> Abstract | None:
     return None
 
 
-def _truth_by(ev: Evaluator, state: State, name: str, value: Abstract) -> Abstract | None:
+def _truth_by(ev: Machine, state: State, name: str, value: Abstract) -> Abstract | None:
     """What the class's method says; None is false, whatever that is."""
     fn = overrides.own(value, name)
     if fn is None or not isinstance(value, Ref) or not presence.may_be_null(ev.b, value):
@@ -206,7 +204,7 @@ def refuse_iteration(value: Abstract, *more: str) -> None:
             )  # fmt: skip
 
 
-def missing(ev: Evaluator, state: State, mapping: Any) -> Callable[[State, Abstract], Abstract] | None:
+def missing(ev: Machine, state: State, mapping: Any) -> Callable[[State, Abstract], Abstract] | None:
     """What a captured dict gives for a key that it lacks; None where that is a KeyError."""
     owner, found = overrides.lookup(type(mapping), "__missing__")
     if owner is None:
@@ -220,7 +218,7 @@ def missing(ev: Evaluator, state: State, mapping: Any) -> Callable[[State, Abstr
     return lambda state, key: call(ev, state, found, Const(mapping), key)
 
 
-def made(ev: Evaluator, state: State, factory: Any) -> Abstract:
+def made(ev: Machine, state: State, factory: Any) -> Abstract:
     """``factory()``."""
     assert ev.frame is not None
     ev.frame.operations += 1
@@ -228,21 +226,21 @@ def made(ev: Evaluator, state: State, factory: Any) -> Abstract:
 
 
 def either(
-    ev: Evaluator, state: State, condition: Value, yes: Callable[[], Abstract], no: Callable[[State], Abstract]
+    ev: Machine, state: State, condition: Value, yes: Callable[[], Abstract], no: Callable[[State], Abstract]
 ) -> Abstract:
     """``yes()`` where the condition holds, else ``no()``; both may run any code."""
     return _in_two_ways(ev, state, condition, lambda _: yes(), no, None)
 
 
 def if_there(
-    ev: Evaluator, state: State, ref: Ref, yes: Callable[[State], Abstract], no: Callable[[State], Abstract]
+    ev: Machine, state: State, ref: Ref, yes: Callable[[State], Abstract], no: Callable[[State], Abstract]
 ) -> Abstract:
     """``yes()`` where the object is there, else ``no()``; both may run any code."""
     return _in_two_ways(ev, state, ref.base, yes, no, ref.base)
 
 
 def _in_two_ways(
-    ev: Evaluator, state: State, condition: Value, yes: Callable[[State], Abstract], no: Callable[[State], Abstract],
+    ev: Machine, state: State, condition: Value, yes: Callable[[State], Abstract], no: Callable[[State], Abstract],
     pointer: Value | None,
 ) -> Abstract:  # fmt: skip
     """``pointer``: what isn't null where ``yes()`` runs."""

@@ -7,7 +7,7 @@ integer. Where Python may raise in it, its last parameter is the address of a fl
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final
 
 from ...exception import TranslationError
 from ..ir.loop_policy import SUBPROGRAM_CALLS, SUBPROGRAM_INSTRUCTIONS
@@ -18,37 +18,15 @@ from ..ir.values import Function, Value, const
 from . import arith
 from .builder import Builder, PathEnds
 from .frames import Frame, Restart
-from .nevers import Places
+from .machine import Machine
+from .registry import Key, Registry
 from .state import State
 from .values import Abstract, Const, Context, Run
 
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
-
-Key = tuple[Any, ...]
 MAX_INTEGERS: Final = 4
 """r2 to r5; r1 has the context."""
 FLAG_BYTES: Final = 8
 _SIMPLE: Final = (int, str, bytes, type(None))
-
-
-class Registry:
-    """What is known of the functions that are called. ``sites`` and ``refused`` outlive a restart; ``made`` are this
-    attempt's subprograms, None for one that is being made; ``booleans`` tells which of them return a bool.
-    ``compared`` are the places of this attempt's comparisons that may never hold."""
-
-    def __init__(self, inline: bool) -> None:
-        self.inline = inline
-        self.sites: dict[Key, set[Any]] = {}
-        self.refused: set[Key] = set()
-        self.made: dict[Key, Function | None] = {}
-        self.booleans: dict[Key, bool | None] = {}
-        self.compared: Places = {}
-
-    def refuse(self, key: Key) -> NoReturn:
-        """The function can only be inlined: all begins again."""
-        self.refused.add(key)
-        raise Restart
 
 
 def check(registry: Registry, program: Function) -> None:
@@ -60,7 +38,7 @@ def check(registry: Registry, program: Function) -> None:
         raise Restart
 
 
-def call(ev: Evaluator, fn: types.FunctionType, frame: Frame, names: dict[str, Abstract]) -> Abstract | None:
+def call(ev: Machine, fn: types.FunctionType, frame: Frame, names: dict[str, Abstract]) -> Abstract | None:
     """The call of a subprogram; None where the function is to be inlined."""
     registry = ev.registry
     if registry.inline or frame.size() < SUBPROGRAM_INSTRUCTIONS or ev.b.held is not None:  # no calls under a lock
@@ -103,7 +81,7 @@ def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Key | None:
     return tuple(parts) if integers <= MAX_INTEGERS else None
 
 
-def _make(ev: Evaluator, fn: types.FunctionType, site: Frame, names: dict[str, Abstract], key: Key) -> Function:
+def _make(ev: Machine, fn: types.FunctionType, site: Frame, names: dict[str, Abstract], key: Key) -> Function:
     """Evaluates the function by itself."""
     b = Builder(fn.__name__, ev.hook, ev.b.target, ev.b)
     inner = ev.nested(b)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...uapi.helpers import HELPERS
@@ -18,10 +18,8 @@ from ..ir.values import Block, Value, const
 from . import arith, contents, giants, hints, host, memory, presence
 from .describe import describe, short
 from .layout import is_chars
+from .machine import Machine
 from .values import Abstract, Const, OneOf, Option, Ref, Run, Text
-
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
 MAX_VALUES: Final = 3
 _DIRECTIVE: Final = re.compile(r"%(%|[-+ 0]*\d*(?:(?:l|ll)?[diuxX]|[sc]|p[a-zA-Z0-9]*)|)")
@@ -31,7 +29,7 @@ CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {"": lambda obj: obj, "s":
 _SPEC: Final = re.compile(r"([<>]?)(#?)(0?)(\d*)([dxX]?)")
 
 
-def print_values(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
+def print_values(ev: Machine, args: tuple[Abstract, ...]) -> Abstract:
     """``print(...)``: the values with spaces between them, to the trace pipe."""
     parts: list[Any] = []
     for i, arg in enumerate(args):
@@ -41,7 +39,7 @@ def print_values(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
     return Const(None)
 
 
-def trace(ev: Evaluator, parts: tuple[Any, ...]) -> Abstract:
+def trace(ev: Machine, parts: tuple[Any, ...]) -> Abstract:
     """trace_printk of an f-string's parts."""
     for i, part in enumerate(parts):
         if not isinstance(part, str) and (choice := _choice(ev, *part)) is not None:
@@ -59,7 +57,7 @@ def trace(ev: Evaluator, parts: tuple[Any, ...]) -> Abstract:
     return printk(ev, pattern, values)
 
 
-def _choice(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
+def _choice(ev: Machine, value: Abstract, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
     """For what is text in Python, constant texts, None and bools: the condition, the part where it holds, the part
     elsewhere."""
     if isinstance(value, OneOf):
@@ -75,7 +73,7 @@ def _choice(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tuple
     return None
 
 
-def _first(ev: Evaluator, value: OneOf, conversion: str, spec: str) -> tuple[Value, Any, Any]:
+def _first(ev: Machine, value: OneOf, conversion: str, spec: str) -> tuple[Value, Any, Any]:
     """The first of the texts, or the others."""
     text, *others = value.options
     giants.check_width(spec)
@@ -84,7 +82,7 @@ def _first(ev: Evaluator, value: OneOf, conversion: str, spec: str) -> tuple[Val
     return ev.b.compare(Op.EQ, value.number, const(0)), shown, (rest, conversion, spec)
 
 
-def _either(ev: Evaluator, condition: Value, texts: list[tuple[Any, ...]]) -> Abstract:
+def _either(ev: Machine, condition: Value, texts: list[tuple[Any, ...]]) -> Abstract:
     """One text or another."""
     b = ev.b
     ways, done, results, known = (Block(), Block()), Block(), [], b.checked
@@ -98,7 +96,7 @@ def _either(ev: Evaluator, condition: Value, texts: list[tuple[Any, ...]]) -> Ab
     return arith.from_ir(b.phi(done, results, I64))
 
 
-def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tuple[str, Value | None]:
+def _directive(ev: Machine, value: Abstract, conversion: str, spec: str) -> tuple[str, Value | None]:
     if isinstance(value, Const):
         giants.check_width(spec)
         shown = host.run(ev.b, "formatting", format, CONVERSIONS[conversion](value.obj), spec)
@@ -131,7 +129,7 @@ def _directive(ev: Evaluator, value: Abstract, conversion: str, spec: str) -> tu
     return f"{prefix}%{zeros}{width}ll{letter}", ir
 
 
-def printk(ev: Evaluator, pattern: str, values: list[Value]) -> Abstract:
+def printk(ev: Machine, pattern: str, values: list[Value]) -> Abstract:
     """The helper call itself."""
     if len(values) > MAX_VALUES:
         raise UnsupportedSyntax(
@@ -148,7 +146,7 @@ def printk(ev: Evaluator, pattern: str, values: list[Value]) -> Abstract:
     return arith.from_ir(ev.b.emit(Op.CALL, args, I64, HELPERS["trace_printk"]))
 
 
-def call_trace_printk(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
+def call_trace_printk(ev: Machine, args: tuple[Abstract, ...]) -> Abstract:
     """``trace_printk(format, *values)`` with the kernel's directives, or with an f-string."""
     if not args:
         raise TypeMismatch(0, "trace_printk() needs a format", hints=('write trace_printk("n is %d", n)',))
@@ -185,7 +183,7 @@ def call_trace_printk(ev: Evaluator, args: tuple[Abstract, ...]) -> Abstract:
     return printk(ev, pattern.obj, values)
 
 
-def _argument(ev: Evaluator, directive: str, value: Abstract) -> Value:
+def _argument(ev: Machine, directive: str, value: Abstract) -> Value:
     if directive.endswith("s"):
         if isinstance(value, Ref) and is_chars(value.ctype):
             ev.b.guard_not_null(value.base, "TypeError")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ...exception import UnsupportedSyntax
 from . import maps
 from .describe import describe
+from .machine import Machine
 from .state import State
 from .values import Lock, Ref, Unlock
 
-if TYPE_CHECKING:
-    from .evaluator import Evaluator
 
-
-def enter(ev: Evaluator, state: State) -> None:
+def enter(ev: Machine, state: State) -> None:
     """[manager] -> [exit, value]."""
     manager = state.stack.pop()
     if not isinstance(manager, Lock):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ....exception import InternalCompilerError, TypeMismatch
 from ...bytecode.canonical import Instr, Op
 from .. import calls, iteration
 from ..describe import describe
 from ..frames import Frame
+from ..machine import Machine
 from ..state import State
 from ..values import (
     Abstract,
@@ -23,16 +24,13 @@ from ..values import (
 )
 from .table import Table
 
-if TYPE_CHECKING:
-    from ..evaluator import Evaluator
-
 
 def _callee(state: State) -> tuple[Abstract, list[Abstract]]:
     slots = [slot for slot in state.pop(2) if not isinstance(slot, Null)]
     return slots[0], slots[1:]
 
 
-def _call(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _call(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     count, names = instr.arg
     values = state.pop(len(names))
     args = state.pop(count)
@@ -41,7 +39,7 @@ def _call(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(calls.call(ev, state, callee, tuple(leading + args), kwargs, instr.unit))
 
 
-def _call_ex(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _call_ex(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     kwargs: dict[str, Abstract] = {}
     if instr.arg:
         named = state.stack.pop()
@@ -67,7 +65,7 @@ def _call_ex(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(calls.call(ev, state, callee, (*leading, *args), kwargs, instr.unit))
 
 
-def _make_function(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _make_function(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     code = state.stack.pop()
     assert isinstance(code, Const) and isinstance(code.obj, types.CodeType)
     cells = state.stack.pop() if "closure" in instr.arg else None
@@ -85,15 +83,16 @@ def _make_function(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> N
     state.stack.append(Closure(code.obj, frame.globals, items or (), tuple(keywords.items()), idents))
 
 
-def _load_assertion_error(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _load_assertion_error(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(Const(AssertionError))
 
 
-def _yield(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _yield(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
-    if frame.consumer is None:
+    consumer = ev.consumers.get(frame)
+    if consumer is None:
         raise InternalCompilerError("peval", "a generator expression without a consumer", instr.span)
-    frame.consumer.step(ev, frame, state, value)
+    consumer.step(ev, frame, state, value)
     state.stack.append(Const(None))
 
 

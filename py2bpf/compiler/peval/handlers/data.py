@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
 from .. import access, addresses, augmented, captured, host, indices, iteration, maps, memory, semantics, special
 from ..describe import describe
 from ..frames import Frame
+from ..machine import Machine
 from ..state import State
 from ..values import (
     NONE,
@@ -28,28 +29,24 @@ from ..values import (
 )
 from .table import Table
 
-if TYPE_CHECKING:
-    from ..evaluator import Evaluator
-
-
 _NO_TABLE: Final = (
     "use a map: m = create_map(c_uint32, c_uint64, 1024)",
     "a table of at most 256 keys may be made outside of the function; a larger one fills a map: m.update(table)",
 )
 
 
-def _load_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _load_attr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     owner = state.stack.pop()
     place = access.attr_place(ev, owner, instr.arg) if addresses.is_addressed(ev, state) else None
     state.stack.append(place or access.load_attr(ev, state, owner, instr.arg))
 
 
-def _load_method(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _load_method(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     owner = state.stack.pop()
     state.stack += [NULL, access.load_attr(ev, state, owner, instr.arg)]
 
 
-def _aug_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _aug_attr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     owner = state.stack[-1]
     if augmented.updates_in_place(ev.b, owner, instr.arg):
         if isinstance(owner, Ref):  # and no Global
@@ -71,7 +68,7 @@ def _blamed(frame: Frame, instr: Instr, value: Abstract) -> Iterator[None]:
         raise
 
 
-def _store_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _store_attr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     owner, value = state.stack.pop(), state.stack.pop()
     if isinstance(value, Update):
         augmented.update(ev, state, value)
@@ -80,17 +77,17 @@ def _store_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
             access.store_attr(ev, state, owner, instr.arg, value)
 
 
-def _delete_attr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _delete_attr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     raise UnsupportedSyntax(0, "attributes can't be deleted in compiled functions", hints=("assign 0 instead",))
 
 
-def _load_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _load_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     key, container = state.stack.pop(), state.stack.pop()
     place = access.item_place(ev, container, key) if addresses.is_addressed(ev, state) else None
     state.stack.append(place or access.get_item(ev, state, container, key))
 
 
-def _aug_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _aug_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     container, key = state.stack[-2:]
     if augmented.item_updates_in_place(ev.b, container):
         if isinstance(container, Ref):
@@ -101,7 +98,7 @@ def _aug_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
         state.stack.append(access.get_item(ev, state, container, key))
 
 
-def _store_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _store_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     key, container, value = state.stack.pop(), state.stack.pop(), state.stack.pop()
     if isinstance(value, Update):
         augmented.update(ev, state, value)
@@ -110,7 +107,7 @@ def _store_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> No
             access.set_item(ev, state, container, key, value)
 
 
-def _delete_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _delete_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     key, container = state.stack.pop(), state.stack.pop()
     if (own := special.method_of(ev, container, "__delitem__")) is not None:
         special.call(ev, state, own, container, key)
@@ -122,28 +119,28 @@ def _delete_subscr(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> N
     maps.delete_item(ev.b, container, indices.number(ev.b, key))
 
 
-def _build_tuple(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _build_tuple(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(semantics.tuple_of(state.pop(instr.arg)))
 
 
-def _build_list(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _build_list(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(semantics.new_list(ev, state, state.pop(instr.arg)))
 
 
-def _build_set(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _build_set(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     items = state.pop(instr.arg)
     if not all(isinstance(item, Const) for item in items):
         raise UnsupportedSyntax(0, "a set in a compiled function holds constants only", hints=("use a tuple",))
     state.stack.append(Const({host.key(ev.b, item) for item in items if isinstance(item, Const)}))
 
 
-def _new_dict(ev: Evaluator, state: State, keys: list[Abstract], values: list[Abstract]) -> None:
+def _new_dict(ev: Machine, state: State, keys: list[Abstract], values: list[Abstract]) -> None:
     ref = DictRef(ev.ident())
     state.heap[ref.ident] = {_key(ev, key): value for key, value in zip(keys, values, strict=True)}
     state.stack.append(ref)
 
 
-def _key(ev: Evaluator, key: Abstract) -> Any:
+def _key(ev: Machine, key: Abstract) -> Any:
     if not isinstance(key, Const):
         raise UnsupportedSyntax(
             0, "a dict in a compiled function has constant keys only, and this one is computed at run time",
@@ -152,18 +149,18 @@ def _key(ev: Evaluator, key: Abstract) -> Any:
     return host.key(ev.b, key)
 
 
-def _build_map(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _build_map(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     items = state.pop(2 * instr.arg)
     _new_dict(ev, state, items[::2], items[1::2])
 
 
-def _build_const_key_map(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _build_const_key_map(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     keys = state.stack.pop()
     assert isinstance(keys, Const)
     _new_dict(ev, state, [Const(key) for key in keys.obj], state.pop(instr.arg))
 
 
-def _build_slice(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _build_slice(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     parts = state.pop(instr.arg)
     if all(isinstance(part, Const) for part in parts):
         state.stack.append(Const(slice(*(part.obj for part in parts if isinstance(part, Const)))))
@@ -171,20 +168,20 @@ def _build_slice(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
         state.stack.append(SliceOf(parts[0], parts[1], parts[2] if len(parts) > 2 else NONE))
 
 
-def _list_extend(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _list_extend(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     iterable = state.stack.pop()
     target = state.stack[-instr.arg]
     access.extend(ev, state, target, iterable)
 
 
-def _list_append(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _list_append(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     target = state.stack[-instr.arg]
     assert isinstance(target, ListRef)
     state.heap[target.ident] = (*iteration.heap_object(state, target), value)
 
 
-def _set_add(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _set_add(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     target = state.stack[-instr.arg]
     if not isinstance(value, Const) or not isinstance(target, Const):
@@ -192,7 +189,7 @@ def _set_add(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     state.stack[-instr.arg] = Const(target.obj | {host.key(ev.b, value)})
 
 
-def _set_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _set_update(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     target = state.stack[-instr.arg]
     if not isinstance(value, Const) or not isinstance(target, Const):
@@ -200,14 +197,14 @@ def _set_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
     state.stack[-instr.arg] = Const(target.obj | host.run(ev.b, "the iteration", set, value.obj))
 
 
-def _map_add(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _map_add(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value, key = state.stack.pop(), state.stack.pop()
     target = state.stack[-instr.arg]
     assert isinstance(target, DictRef)
     state.heap[target.ident] = {**iteration.heap_object(state, target), _key(ev, key): value}
 
 
-def _dict_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _dict_update(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     other = state.stack.pop()
     target = state.stack[-instr.arg]
     assert isinstance(target, DictRef)
@@ -222,7 +219,7 @@ def _dict_update(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
     state.heap[target.ident] = {**iteration.heap_object(state, target), **items}
 
 
-def _list_to_tuple(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _list_to_tuple(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     assert isinstance(value, ListRef)
     state.stack.append(semantics.tuple_of(iteration.heap_object(state, value)))

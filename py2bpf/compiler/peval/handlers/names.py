@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
@@ -11,6 +11,7 @@ from .. import addresses, functions, hints, iteration, semantics, variables, wit
 from ..describe import describe
 from ..frames import Frame
 from ..hints import count
+from ..machine import Machine
 from ..state import State
 from ..values import (
     NULL,
@@ -24,18 +25,14 @@ from ..values import (
 )
 from .table import Table
 
-if TYPE_CHECKING:
-    from ..evaluator import Evaluator
-
-
 _HIDDEN: Final = {"__name__", "__doc__", "__file__", "__builtins__", "__spec__", "__loader__", "__package__"}
 
 
-def _load_const(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _load_const(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(Const(instr.arg))
 
 
-def _load_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _load_fast(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.locals.get(instr.arg, UNASSIGNED)
     if isinstance(value, Unbound):
         ev.b.span = frame.place(instr.span)
@@ -47,7 +44,7 @@ def _load_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
         state.stack.append(variables.read(ev.b, value))
 
 
-def _store_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _store_fast(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     if instr.arg in frame.cell_ids:  # what LOAD_FAST_AND_CLEAR saved of a cell variable
         ident = frame.cell_ids[instr.arg]
@@ -61,12 +58,12 @@ def _store_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
         state.locals[instr.arg] = variables.assigned(ev.b, frame.slots.get(instr.arg), value)
 
 
-def _delete_fast(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _delete_fast(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     semantics.use(state.locals.get(instr.arg, UNASSIGNED), instr.arg)
     del state.locals[instr.arg]
 
 
-def _load_and_clear(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _load_and_clear(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     if instr.arg in frame.cell_ids:
         value = state.cells.pop(frame.cell_ids[instr.arg], NULL)
     else:
@@ -74,12 +71,12 @@ def _load_and_clear(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> 
     state.stack.append(variables.read(ev.b, value))
 
 
-def _make_cell(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _make_cell(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     ident = frame.cell_ids.setdefault(instr.arg, (frame.path, instr.arg))
     ev.owners.setdefault(ident, frame.code)
 
 
-def _load_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _load_global(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     name = instr.arg
     if name in frame.globals:
         state.stack.append(wrap(frame.globals[name]))
@@ -97,12 +94,12 @@ def _visible(frame: Frame, state: State) -> list[str]:
     return [str(name) for name in dict.fromkeys([*own, *frame.globals]) if name not in _HIDDEN]
 
 
-def _store_global(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _store_global(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     raise UnsupportedSyntax(0, f"can't assign to the global {instr.arg!r}: globals are constants of a program",
                             hints=("keep changing values in a map",))  # fmt: skip
 
 
-def _load_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _load_deref(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     ident = frame.cell_ids.get(instr.arg)
     if ident in ev.owners and addresses.is_addressed(ev, state):
         semantics.use(state.cells.get(ident, UNASSIGNED), instr.arg)
@@ -112,7 +109,7 @@ def _load_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None
         state.stack.append(semantics.use(ev.cell(frame, state, instr.arg), instr.arg))
 
 
-def _store_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _store_deref(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     _own_cell(frame, instr)
     ident = frame.cell_ids[instr.arg]
     state.cells[ident] = variables.assigned(ev.b, ev.slots.get(ident), state.stack.pop())
@@ -127,13 +124,13 @@ def _own_cell(frame: Frame, instr: Instr) -> None:
         )  # fmt: skip
 
 
-def _delete_deref(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _delete_deref(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     _own_cell(frame, instr)
     semantics.use(ev.cell(frame, state, instr.arg), instr.arg)
     state.cells.pop(frame.cell_ids[instr.arg], None)
 
 
-def _load_closure(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _load_closure(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     if instr.arg in frame.cell_ids:
         state.stack.append(ev.cell_ref(frame, instr.arg))
         return
@@ -151,29 +148,29 @@ def _constant_cell(frame: Frame, name: str) -> Abstract:
         return Unbound("the enclosing function has not assigned it yet")
 
 
-def _copy(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _copy(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(state.stack[-instr.arg])
 
 
-def _swap(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _swap(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     stack = state.stack
     stack[-1], stack[-instr.arg] = stack[-instr.arg], stack[-1]
 
 
-def _pop_top(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _pop_top(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.pop()
 
 
-def _push_null(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _push_null(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(NULL)
 
 
-def _unpack_sequence(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _unpack_sequence(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     items = iteration.unpack(ev.b, state, state.stack.pop(), instr.arg)
     state.stack += items[::-1]
 
 
-def _unpack_ex(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _unpack_ex(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     before, after = instr.arg
     value = state.stack.pop()
     items = iteration.known_items(ev.b, state, value)
@@ -185,11 +182,11 @@ def _unpack_ex(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     state.stack += [*items[end:][::-1], middle, *items[:before][::-1]]
 
 
-def _get_iter(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _get_iter(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(iteration.make_iterator(ev.b, state, state.stack.pop()))
 
 
-def _with_enter(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _with_enter(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     withs.enter(ev, state)
 
 

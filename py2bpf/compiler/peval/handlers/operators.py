@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ....exception import UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
@@ -24,6 +24,7 @@ from .. import (
 )
 from ..describe import describe
 from ..frames import Frame
+from ..machine import Machine
 from ..state import State
 from ..values import (
     FALSE,
@@ -41,14 +42,10 @@ from ..values import (
 )
 from .table import Table
 
-if TYPE_CHECKING:
-    from ..evaluator import Evaluator
-
-
 _UNARY: Final = {"-": "__neg__", "+": "__pos__", "~": "__invert__"}
 
 
-def _unary(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _unary(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     if instr.arg == "not":
         state.stack.append(arith.from_bool(arith.negate(ev.b, semantics.truth(ev, state, value))))
@@ -62,12 +59,12 @@ def _unary(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
         state.stack.append(arith.unary(ev.b, instr.arg, value))
 
 
-def _binary(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _binary(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
     state.stack.append(semantics.operate(ev, state, instr.arg, left, right))
 
 
-def _inplace(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _inplace(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
     op = instr.arg
     ours = overrides.own(right, f"__r{overrides.BINARY[op]}__")  # then it isn't what one atomic step does
@@ -96,33 +93,33 @@ def _inplace(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
     state.stack.append(semantics.operate(ev, state, op, left, right))
 
 
-def _compare(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _compare(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
     if instr.arg in ("==", "!="):
         _note_none(ev, left, right)
     state.stack.append(compare.compare(ev, state, instr.arg, left, right))
 
 
-def _note_none(ev: Evaluator, left: Abstract, right: Abstract) -> None:
+def _note_none(ev: Machine, left: Abstract, right: Abstract) -> None:
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Const) and other.obj is None:
             nevers.none_test(ev, one)
 
 
-def _is(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _is(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
     _note_none(ev, left, right)
     result = identity.identical(ev, left, right)
     state.stack.append(arith.from_bool(arith.negate(ev.b, result) if instr.arg else result))
 
 
-def _contains(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _contains(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     container, item = state.stack.pop(), state.stack.pop()
     result = compare.contains(ev, state, container, item)
     state.stack.append(arith.from_bool(arith.negate(ev.b, result) if instr.arg else result))
 
 
-def _format_value(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _format_value(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     conversion, has_spec = instr.arg
     spec = state.stack.pop() if has_spec else Const("")
     value = state.stack.pop()
@@ -138,7 +135,7 @@ def _format_value(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> No
         state.stack.append(Text(((value, conversion, spec.obj),)))
 
 
-def _build_string(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _build_string(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     parts: list[Any] = []
     for piece in state.pop(instr.arg):
         parts += piece.parts if isinstance(piece, Text) else [piece.obj if isinstance(piece, Const) else piece]
@@ -148,14 +145,14 @@ def _build_string(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> No
         state.stack.append(Text(tuple(parts)))
 
 
-def _match_sequence(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _match_sequence(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     """CPython's arrays of ctypes are no sequences here, although they unpack."""
     subject = state.stack[-1]
     captured = isinstance(subject, Const) and storage.is_sequence(subject.obj)
     state.stack.append(TRUE if captured or isinstance(subject, (TupleOf, ListRef)) else FALSE)
 
 
-def _get_len(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _get_len(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     subject = state.stack[-1]
     special.refuse_iteration(subject, "__len__", "__getitem__")
     state.stack.append(functions.length(ev, state, subject))
@@ -165,7 +162,7 @@ _ARE_THEIR_CONTENT: Final = (bool, bytearray, bytes, dict, float, frozenset, int
 """Classes whose pattern's one part is the value itself: Py_TPFLAGS_MATCH_SELF, which their subclasses inherit."""
 
 
-def _match_class(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _match_class(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     """``case int(n)``: of what a program has, only the class is asked."""
     subject, cls, names = state.pop(3)
     assert isinstance(names, Const)
@@ -181,7 +178,7 @@ def _match_class(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> Non
     state.stack.append(TupleOf((subject,) * parts) if found.obj else NONE)
 
 
-def _match_other(ev: Evaluator, frame: Frame, state: State, instr: Instr) -> None:
+def _match_other(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     raise UnsupportedSyntax(0, "match works on integers, tuples and constants",
                             hints=("compare items and attributes with if",))  # fmt: skip
 
