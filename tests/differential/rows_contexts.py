@@ -29,7 +29,7 @@ UNSIGNED = {
     "context: time": Row(3, "ctx.$[tstamp|hwtstamp]", hooks=("sched_cls",)),
     "context: register": Row(8, "ctx.$[args[0]|args[5]|ip|sp]", hooks=PROBES),
     "context: wide field": Row(6, "ctx.u64", hooks=EVENTS),
-    "context: wide argument": Row(6, "ctx.$[buf|count]", hooks=SYSCALLS),
+    "context: wide argument": Row(9, "ctx.$[buf|count]", hooks=SYSCALLS),
     "context: sample": Row(8, "ctx.$[sample_period|addr|ip]", hooks=SAMPLED),
     "context: raw argument": Row(10, "ctx.args[$[0|1|7]]", hooks=RAW),
 }
