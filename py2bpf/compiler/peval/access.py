@@ -31,7 +31,7 @@ from . import (
     packets,
     places,
     ranges,
-    semantics,
+    sequences,
     slices,
     special,
 )
@@ -357,7 +357,7 @@ def _sequence_item(
 ) -> Abstract:
     if isinstance(key, Const) and isinstance(key.obj, slice):
         chosen = tuple(items[place] for place in slices.chosen(ev.b, key.obj, len(items)))
-        return semantics.new_list(ev, state, chosen) if isinstance(container, ListRef) else semantics.tuple_of(chosen)
+        return sequences.new_list(ev, state, chosen) if isinstance(container, ListRef) else sequences.tuple_of(chosen)
     if isinstance(key, Const):
         return _known_item(ev, items, key.obj)
     if isinstance(key, SliceOf):
@@ -452,15 +452,3 @@ def set_item(ev: Machine, state: State, container: Abstract, key: Abstract, valu
     else:
         hint = ("lists and dicts of a program take constant keys only: use a ctypes array or a map",)
         raise UnsupportedSyntax(0, f"can't assign to an item of {describe(container)}", hints=hint)
-
-
-def extend(ev: Machine, state: State, target: Abstract, iterable: Abstract) -> None:
-    """``target.extend(iterable)`` on a list made in the program."""
-    items = iteration.known_items(ev.b, state, iterable)
-    if not isinstance(target, ListRef) or items is None:
-        raise TypeMismatch(
-            0, f"can't extend {describe(target)} by {describe(iterable)}", hints=("the length must be known",)
-        )
-    before = iteration.heap_object(state, target)
-    semantics.check_count(len(before) + len(items))
-    state.heap[target.ident] = before + items

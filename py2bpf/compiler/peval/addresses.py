@@ -4,7 +4,7 @@ memory begins everything again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...intrinsics import Pseudo
 from ..bytecode.canonical import Op
@@ -12,11 +12,8 @@ from ..ir.values import Value, const
 from . import arith, variables
 from .frames import Frame, Restart
 from .machine import Machine, Name
+from .state import State
 from .values import Abstract, CellId, Const, Null, Option, Run, Variable
-
-if TYPE_CHECKING:
-    from .state import State
-
 
 
 def enter(ev: Machine, frame: Frame, names: dict[str, Abstract], cells: dict[CellId, Abstract]) -> None:

@@ -346,3 +346,10 @@ def bit_length(b: Builder, ir: Value) -> Value:
     for shift in (1, 2, 4, 8, 16, 32):
         x = b.emit(Op.OR, [x, b.emit(Op.LSHR, [x, const(shift)], U64)], U64)
     return popcount(b, x)
+
+
+def plus_one(b: Builder, number: Abstract) -> Abstract:
+    """``number + 1``."""
+    if isinstance(number, Const):
+        return Const(number.obj + 1)
+    return binary(b, "+", number, Const(1))

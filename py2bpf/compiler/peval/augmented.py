@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...uapi.map_types import MapType
 from . import access, captured, indices, locks, maps, memory, overrides
+from .builder import Builder
 from .layout import is_array, is_record, members, scalar
 from .machine import Machine
 from .state import State
 from .values import Abstract, AugmentedAttr, AugmentedItem, Const, Map, Ref, Update
-
-if TYPE_CHECKING:
-    from .builder import Builder
 
 
 def updates_in_place(b: Builder, owner: Abstract, name: str) -> bool:

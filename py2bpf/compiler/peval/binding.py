@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...exception import TypeMismatch
 from ..bytecode.canonical import Function
-from . import semantics
+from . import sequences
 from .frames import Frame
 from .machine import Machine
 from .state import State
@@ -23,7 +23,7 @@ def bind(
     names = dict(zip(fn.argnames, args, strict=False))
     extra = args[len(fn.argnames) :]
     if fn.varargs is not None:
-        names[fn.varargs] = semantics.tuple_of(extra)
+        names[fn.varargs] = sequences.tuple_of(extra)
     elif extra:
         raise TypeMismatch(0, f"{fn.name}() takes {len(fn.argnames)} positional arguments, but {len(args)} are given",
                            hints=_parameters(fn))  # fmt: skip

@@ -22,16 +22,17 @@ from . import (
     generators,
     giants,
     host,
+    intrinsics,
     iteration,
     iterators,
     kernel_memory,
     kernel_side,
     memory,
     methods,
+    mixed,
     namedtuples,
     packets,
     rings,
-    semantics,
     subprograms,
 )
 from .builder import Builder
@@ -108,8 +109,6 @@ _MAPS: Final = "py2bpf.datastructures."
 
 def _call_constant(ev: Machine, state: State, fn: Any, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     if isinstance(fn, (Helper, Pseudo)):
-        from . import intrinsics
-
         return intrinsics.call(ev, state, fn, args, kwargs)
     if isinstance(fn, KernelType):
         return kernel_memory.construct(ev, fn, args, kwargs)
@@ -217,7 +216,7 @@ def _name(fn: Any) -> str:
 def _refuse(fn: Any, args: Args, kwargs: Kwargs) -> None:
     name = _name(fn)
     value = next(v for v in (*args, *kwargs.values()) if not isinstance(v, Const))
-    semantics.use(value, f"the argument of {name}()")
+    mixed.use(value, f"the argument of {name}()")
     hints = [_INSTEAD.get(name, "call it on constants, and compare the run-time value with the result")]
     if name in ("ntohs", "htons", "ntohl", "htonl"):
         hints.append(f"or swap at run time with py2bpf.funcs.bswap{16 if name.endswith('s') else 32}")
@@ -324,7 +323,7 @@ def _run(
     frame.given = tuple(names.values())
     result = ev.run(frame, names, state)
     ev.b.span = span
-    return semantics.use(result, f"the result of {frame.fn.name}()")
+    return mixed.use(result, f"the result of {frame.fn.name}()")
 
 
 def _refuse_recursion(ev: Machine, frame: Frame, args: Args, kwargs: Kwargs) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ...btf.shapes import UnknownName
 from ...exception import TypeMismatch, UnsupportedSyntax
-from . import changes, choice, hints, host, kernel_memory, overrides, semantics, special, storage
+from . import changes, choice, constants, hints, host, kernel_memory, overrides, special, storage
 from .describe import asked, describe
 from .machine import Machine
 from .state import State
@@ -114,7 +114,7 @@ def merged(ev: Machine, mapping: Any) -> dict[Any, Abstract]:
         if reader is not None and special.runs(reader, Const(mapping)):
             raise UnsupportedSyntax(0, f"{type(mapping).__name__}.{name}() has to do with maps, and ** unpacks none",
                                     hints=("name the keys: {'a': mapping['a']}",))  # fmt: skip
-    found = semantics.constant_operation(ev, "unpacking with **", storage.merged, mapping)
+    found = constants.operation(ev, "unpacking with **", storage.merged, mapping)
     assert isinstance(found, Const)
     return {key: wrap(value) for key, value in found.obj.items()}
 
@@ -124,7 +124,7 @@ def constant_item(ev: Machine, state: State, obj: Any, key: Any) -> Abstract:
     by_default = type(obj) is collections.defaultdict and obj.default_factory is not None
     if by_default and host.key(ev.b, Const(key)) not in obj:
         return special.made(ev, state, obj.default_factory)
-    return semantics.constant_operation(ev, "the subscript", operator.getitem, obj, key)
+    return constants.operation(ev, "the subscript", operator.getitem, obj, key)
 
 
 def item(ev: Machine, state: State, mapping: Mapping[Any, Any], key: Abstract) -> Abstract:

@@ -14,6 +14,7 @@ from ..ir.ops import Op
 from ..ir.values import Value, const
 from . import (
     arith,
+    constants,
     contents,
     giants,
     hints,
@@ -26,6 +27,7 @@ from . import (
     ranges,
     searches,
     semantics,
+    sequences,
     special,
 )
 from .describe import describe
@@ -41,7 +43,7 @@ def compare(ev: Machine, state: State, op: str, left: Abstract, right: Abstract)
     if own is not None:
         return own
     if isinstance(left, Const) and isinstance(right, Const):
-        return semantics.constant_operation(ev, f"the comparison {op}", arith.PYTHON[op], left.obj, right.obj)
+        return constants.operation(ev, f"the comparison {op}", arith.PYTHON[op], left.obj, right.obj)
     if op in ("==", "!="):
         equal = _equal(ev, state, left, right)
         return arith.from_bool(equal if op == "==" else arith.negate(ev.b, equal))
@@ -79,7 +81,7 @@ def _equal(ev: Machine, state: State, left: Abstract, right: Abstract) -> Value:
     first, second = (_tuple(ev, state, value) for value in (left, right))
     if first is not None and second is not None:
         return _equal_tuples(ev, state, first, second)
-    if semantics.is_list(left) and semantics.is_list(right):
+    if sequences.is_list(left) and sequences.is_list(right):
         lists = [tuple(iteration.stored(b, state, value) or ()) for value in (left, right)]
         return _equal_tuples(ev, state, lists[0], lists[1])
     for one, other in ((left, right), (right, left)):
@@ -194,7 +196,7 @@ def contains(ev: Machine, state: State, container: Abstract, item: Abstract) -> 
         return arith.to_ir(ev.b, found)
     if isinstance(container, Const) and isinstance(item, Const):
         giants.check_search(container.obj, item.obj)
-        found = semantics.constant_operation(ev, "in", operator.contains, container.obj, item.obj)
+        found = constants.operation(ev, "in", operator.contains, container.obj, item.obj)
         return arith.to_ir(ev.b, found)
     if isinstance(container, RangeOf) or (isinstance(container, Const) and isinstance(container.obj, range)):
         return _in_range(ev, container, item)

@@ -30,6 +30,7 @@ from . import (
     arith,
     blame,
     calls,
+    compare,
     counters,
     handlers,
     host,
@@ -37,6 +38,7 @@ from . import (
     iterators,
     locks,
     nevers,
+    overrides,
     semantics,
     subprograms,
     variables,
@@ -612,6 +614,20 @@ class Evaluator:
             frame = frame.parent
         if not error.notes:
             error.notes = tuple(dict.fromkeys(notes))  # recursion comes from one place again and again
+
+    # what operations of users' classes come back to
+
+    def call(
+        self, state: State, callee: Abstract, args: tuple[Abstract, ...], kwargs: dict[str, Abstract], unit: int
+    ) -> Abstract:
+        return calls.call(self, state, callee, args, kwargs, unit)
+
+    def operate(self, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
+        operate = compare.compare if op in overrides.COMPARISONS else semantics.operate
+        return operate(self, state, op, left, right)
+
+    def truth(self, state: State, value: Abstract) -> Value:
+        return semantics.truth(self, state, value)
 
     def cell(self, frame: Frame, state: State, name: str) -> Abstract:
         """A cell or free variable's value."""

@@ -12,7 +12,9 @@ from ..ir.ops import Op
 from ..ir.types import I64, join_ints
 from ..ir.values import Value, const
 from . import (
+    access,
     arith,
+    constants,
     contents,
     counters,
     generators,
@@ -23,10 +25,12 @@ from . import (
     iterators,
     kernel_memory,
     library,
+    mixed,
     overrides,
     presence,
     ranges,
     semantics,
+    sequences,
     slices,
     special,
     text,
@@ -158,7 +162,7 @@ def _divmod(ev: Machine, state: State, args: Args) -> Abstract:
         if not arith.is_int(arg):
             raise TypeMismatch(0, f"divmod() of a run-time value takes integers, but this is {describe(arg)}",
                                hints=("compute a // b and a % b, which ask the methods of classes",))  # fmt: skip
-    return semantics.tuple_of([semantics.operate(ev, state, op, args[0], args[1]) for op in ("//", "%")])
+    return sequences.tuple_of([semantics.operate(ev, state, op, args[0], args[1]) for op in ("//", "%")])
 
 
 def _pow(ev: Machine, state: State, args: Args) -> Abstract:
@@ -208,7 +212,7 @@ def length(ev: Machine, state: State, value: Abstract) -> Abstract:
     """``len(value)``."""
     own = special.ask(ev, state, "__len__", value)
     if own is None and isinstance(value, Const):
-        return semantics.constant_operation(ev, "len()", len, value.obj)
+        return constants.operation(ev, "len()", len, value.obj)
     return _len(ev, state, (value,)) if own is None else own
 
 
@@ -337,14 +341,14 @@ def _reversed(ev: Machine, state: State, args: Args) -> Abstract:
 
 
 def _tuple(ev: Machine, state: State, args: Args) -> Abstract:
-    return semantics.tuple_of(_items(ev, state, args[0]) if args else ())
+    return sequences.tuple_of(_items(ev, state, args[0]) if args else ())
 
 
 def _list(ev: Machine, state: State, args: Args) -> Abstract:
     if args and isinstance(args[0], Ref) and is_array(args[0].ctype) and not is_chars(args[0].ctype):
         ev.b.guard_not_null(args[0].base, "TypeError")
         return slices.copied(ev, state, args[0])
-    return semantics.new_list(ev, state, _items(ev, state, args[0]) if args else ())
+    return sequences.new_list(ev, state, _items(ev, state, args[0]) if args else ())
 
 
 def _check_classes(classes: Any) -> None:
@@ -456,8 +460,6 @@ def _hasattr(ev: Machine, state: State, args: Args) -> Abstract:
 
 
 def _getattr(ev: Machine, state: State, args: Args) -> Abstract:
-    from . import access
-
     value, name = args[0], _attribute_name(args[1])
     if len(args) > 2 and not _has(ev.b, value, name):
         return args[2]
@@ -469,8 +471,6 @@ def _getattr(ev: Machine, state: State, args: Args) -> Abstract:
 
 
 def _setattr(ev: Machine, state: State, args: Args) -> Abstract:
-    from . import access
-
     access.store_attr(ev, state, args[0], _attribute_name(args[1]), args[2])
     return Const(None)
 
@@ -548,7 +548,7 @@ def call(ev: Machine, state: State, fn: Any, args: Args, kwargs: dict[str, Abstr
     handler, fewest, most = _HANDLERS[fn]
     for arg in (*args, *kwargs.values()):
         if fn is not bool or not isinstance(arg, Mixed):
-            semantics.use(arg, f"the argument of {fn.__name__}()")
+            mixed.use(arg, f"the argument of {fn.__name__}()")
     named = _KEYWORDS.get((fn, next(iter(kwargs)))) if len(kwargs) == 1 else None
     if kwargs and named is None:
         raise UnsupportedSyntax(

@@ -12,7 +12,7 @@ from ...exception import UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.types import Int, join_ints
 from ..ir.values import Block, Value
-from . import arith, semantics
+from . import arith, mixed, semantics, sequences
 from .builder import PathEnds
 from .describe import describe
 from .frames import Frame
@@ -101,14 +101,14 @@ class _Items(Consumer):
         self.as_list = as_list
 
     def step(self, ev: Machine, frame: Frame, state: State, value: Abstract) -> None:
-        found = semantics.use(state.cells[_found(frame)], "the items of a generator expression")
+        found = mixed.use(state.cells[_found(frame)], "the items of a generator expression")
         assert isinstance(found, TupleOf)
         state.cells[_found(frame)] = TupleOf((*found.items, value))
 
     def result(self, ev: Machine, frame: Frame, state: State) -> Abstract:
-        found = semantics.use(super().result(ev, frame, state), "the items of a generator expression")
+        found = mixed.use(super().result(ev, frame, state), "the items of a generator expression")
         assert isinstance(found, TupleOf)
-        return semantics.new_list(ev, state, found.items) if self.as_list else semantics.tuple_of(found.items)
+        return sequences.new_list(ev, state, found.items) if self.as_list else sequences.tuple_of(found.items)
 
 
 _CONSUMERS: Final[dict[Any, tuple[Consumer, Abstract]]] = {
@@ -160,4 +160,4 @@ def consume(
     state.cells[_found(frame)] = args[0] if args else found
     result = ev.run(frame, dict(zip(frame.fn.argnames, generator.args, strict=True)), state)
     ev.b.span = span
-    return semantics.use(result, f"the result of {fn.__name__}()")
+    return mixed.use(result, f"the result of {fn.__name__}()")

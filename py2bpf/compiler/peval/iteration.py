@@ -12,11 +12,12 @@ from typing import Any, Final
 from ...btf.shapes import Items as KernelItems
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
 from ..ir.values import Value
-from . import arith, counters, host, iterators, memory, overrides, semantics, special, storage
+from . import arith, counters, host, iterators, memory, overrides, sequences, special, storage
 from .builder import Builder
 from .describe import describe
-from .iterators import MAX_ITEMS, arrived, heap_object
+from .iterators import arrived, heap_object
 from .layout import is_array, is_chars
+from .sequences import MAX_ITEMS
 from .state import State
 from .values import (
     Abstract,
@@ -38,7 +39,7 @@ from .values import (
 )
 
 __all__ = [
-    "MAX_ITEMS", "each", "heap_object", "item_at", "known_items", "length", "make_iterator", "make_reversed", "stored",
+    "each", "heap_object", "item_at", "known_items", "length", "make_iterator", "make_reversed", "stored",
     "unpack",
 ]  # fmt: skip
 
@@ -174,7 +175,7 @@ def item_at(b: Builder, array: Ref, number: Value) -> Abstract:
 
 def row_at(b: Builder, parts: Sequence[Abstract], number: Abstract) -> Abstract:
     """What the parts have at a number that a loop at run time has come to."""
-    return semantics.tuple_of([_part_at(b, part, number) for part in parts])
+    return sequences.tuple_of([_part_at(b, part, number) for part in parts])
 
 
 def _part_at(b: Builder, part: Abstract, number: Abstract) -> Abstract:

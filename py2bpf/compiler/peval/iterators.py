@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
-from . import memory, semantics
+from . import arith, memory, sequences
 from .builder import Builder
 from .counters import counter_items
 from .describe import describe
+from .sequences import MAX_ITEMS
 from .state import State
 from .values import (
     Abstract,
@@ -32,7 +33,6 @@ from .values import (
 )
 
 ITERATORS: Final = (Counter, Ended, Items, IteratorRef, Numbered, Walk, Zipped)
-MAX_ITEMS = 65536
 _ENDED: Final = Ended()
 
 
@@ -64,7 +64,7 @@ def view_items(kind: str, contents: dict[Any, Abstract]) -> list[Abstract]:
         return [Const(key) for key in contents]
     if kind == "values":
         return list(contents.values())
-    return [semantics.tuple_of([Const(key), value]) for key, value in contents.items()]
+    return [sequences.tuple_of([Const(key), value]) for key, value in contents.items()]
 
 
 def named(state: State, ident: int, iterator: Abstract) -> IteratorRef:
@@ -112,8 +112,8 @@ def advance(b: Builder, state: State, iterator: Abstract) -> tuple[Abstract, Abs
         inner, item = advance(b, state, iterator.inner)
         if item is None:
             return _ENDED, None
-        following = semantics.plus_one(b, iterator.number)
-        return Numbered(inner, following), semantics.tuple_of([iterator.number, item])
+        following = arith.plus_one(b, iterator.number)
+        return Numbered(inner, following), sequences.tuple_of([iterator.number, item])
     if isinstance(iterator, Zipped):
         return _zip(b, state, iterator)
     if isinstance(iterator, IteratorRef):
@@ -164,7 +164,7 @@ def _zip(b: Builder, state: State, iterator: Zipped) -> tuple[Abstract, Abstract
                 b.exit("ValueError")
             return replace(iterator, inners=tuple(inners)), None
         row.append(item)
-    return (replace(iterator, inners=tuple(inners)), semantics.tuple_of(row)) if row else (_ENDED, None)
+    return (replace(iterator, inners=tuple(inners)), sequences.tuple_of(row)) if row else (_ENDED, None)
 
 
 def _all_end(b: Builder, state: State, inners: list[Abstract]) -> bool:

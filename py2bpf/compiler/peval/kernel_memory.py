@@ -7,19 +7,18 @@ one object is one offset; each pointer on the way, and the number at the end, is
 from __future__ import annotations
 
 import ctypes
-import inspect
 import sys
 import types
 from dataclasses import replace
 from typing import Any, Final
 
-from ...btf.shapes import MAX_COPY, Items, KernelType, KernelTypes, Number, Place, Pointer, Record, Shape, UnknownName
+from ...btf.shapes import MAX_COPY, Items, KernelType, Number, Place, Pointer, Record, Shape, UnknownName
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...uapi.helpers import HELPERS
 from ..ir.ops import Op
 from ..ir.types import I64, U64
 from ..ir.values import Value, const
-from . import arith, giants, hints, host, memory, slices
+from . import annotated, arith, giants, hints, host, memory, slices
 from .builder import Builder
 from .describe import describe, short
 from .machine import Machine
@@ -79,7 +78,7 @@ def arguments(
     ev: Machine, fn: types.FunctionType, names: tuple[str, ...], args: Args, kwargs: Kwargs
 ) -> tuple[Args, Kwargs]:
     """A call's arguments, numbers made pointers for parameters that are annotated with kernel types."""
-    typed = annotated(fn)
+    typed = annotated.kernel_types(fn)
     if not typed:
         return args, kwargs
 
@@ -88,27 +87,6 @@ def arguments(
 
     converted = [convert(name, value) for name, value in zip(names, args, strict=False)]
     return (*converted, *args[len(names) :]), {name: convert(name, value) for name, value in kwargs.items()}
-
-
-def annotated(fn: types.FunctionType) -> dict[str, KernelType]:
-    """The parameters that are annotated with kernel types."""
-    try:
-        notes = fn.__annotations__
-    except (AttributeError, NameError):  # they are evaluated here since 3.14, and may name what type checkers know only
-        return {}
-    return {name: found for name, note in notes.items() if (found := _noted(fn, note)) is not None}
-
-
-def _noted(fn: types.FunctionType, note: Any) -> KernelType | None:
-    """The kernel type that an annotation is, or names where annotations are strings."""
-    if isinstance(note, str):
-        base, *path = note.split(".")
-        captured = inspect.getclosurevars(fn).nonlocals if base in fn.__code__.co_freevars else fn.__globals__
-        note = captured.get(base)
-        for name in path:
-            note = note.named(name) if isinstance(note, KernelTypes) else getattr(note, name, None) if isinstance(
-                note, types.ModuleType) else None
-    return note if isinstance(note, KernelType) else None
 
 
 def address(b: Builder, ref: KernelRef) -> Value:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ...btf.shapes import KernelType, KernelTypes
 from ...intrinsics import Helper, Pseudo
-from . import kernel_memory
+from . import annotated
 from .values import map_spec_of
 
 
@@ -28,7 +28,7 @@ def touches_kernel(fn: types.FunctionType, constants: tuple[list[Any], dict[str,
     or helpers: the call belongs into the program then, even if all its arguments are constants."""
     args, kwargs = constants
     given = (*args, *kwargs.values())
-    return _Reach(given).touches(fn) or bool(kernel_memory.annotated(fn)) or any(_holds_maps(arg) for arg in given)
+    return _Reach(given).touches(fn) or bool(annotated.kernel_types(fn)) or any(_holds_maps(arg) for arg in given)
 
 
 def _holds_maps(obj: Any) -> bool:

@@ -85,6 +85,17 @@ class Machine(Protocol):
     def locate(self, error: TranslationError) -> None:
         """Gives an error its place, and the calls that lead there."""
 
+    def call(
+        self, state: State, callee: Abstract, args: tuple[Abstract, ...], kwargs: dict[str, Abstract], unit: int
+    ) -> Abstract:
+        """``callee(*args, **kwargs)``; ``unit`` tells apart the calls of one function."""
+
+    def operate(self, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
+        """``left op right``, op an operator or a comparison."""
+
+    def truth(self, state: State, value: Abstract) -> Value:
+        """``bool(value)`` as a branch condition."""
+
     def cell(self, frame: Frame, state: State, name: str) -> Abstract:
         """A cell or free variable's value."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
-from . import arith, choice, contents, hints, host, indices, iteration, iterators, maps, nevers
+from . import arith, choice, contents, hints, host, indices, iteration, iterators, maps, nevers, sequences
 from .describe import describe
 from .machine import Machine
 from .state import State
@@ -65,15 +65,25 @@ def _chars_method(ev: Machine, owner: Ref, args: Args) -> Abstract:
     return arith.from_bool(contents.equal_bytes(ev.b, owner, prefix))
 
 
-def _list_method(ev: Machine, state: State, owner: ListRef, name: str, args: Args) -> Abstract:
-    from . import access
+def extend(ev: Machine, state: State, target: Abstract, iterable: Abstract) -> None:
+    """``target.extend(iterable)`` on a list made in the program."""
+    items = iteration.known_items(ev.b, state, iterable)
+    if not isinstance(target, ListRef) or items is None:
+        raise TypeMismatch(
+            0, f"can't extend {describe(target)} by {describe(iterable)}", hints=("the length must be known",)
+        )
+    before = iteration.heap_object(state, target)
+    sequences.check_count(len(before) + len(items))
+    state.heap[target.ident] = before + items
 
+
+def _list_method(ev: Machine, state: State, owner: ListRef, name: str, args: Args) -> Abstract:
     items = iteration.heap_object(state, owner)
     if name == "append":
         state.heap[owner.ident] = (*items, args[0])
         return NONE
     if name == "extend":
-        access.extend(ev, state, owner, args[0])
+        extend(ev, state, owner, args[0])
         return NONE
     args = tuple(indices.number(ev.b, arg) for arg in args) if name == "pop" else args
     if name == "pop" and items and (not args or (isinstance(args[0], Const) and isinstance(args[0].obj, int))):

@@ -24,6 +24,14 @@ def refuse(value: Unbound) -> NoReturn:
                             hints=("give it one type on every path, or test it with if",))  # fmt: skip
 
 
+def use(value: Abstract, name: str) -> Abstract:
+    """A variable's value; raises UnsupportedSyntax if it has none."""
+    if isinstance(value, Unbound):
+        raise UnsupportedSyntax(0, f"{name!r} can't be used here: {value.why}",
+                                hints=("give it one value of one type on every path that leads here",))  # fmt: skip
+    return value
+
+
 def truth_at(block: Block, value: Abstract) -> Value | None:
     """``bool(value)`` at the end of a block; None where it takes more than an operation or two."""
     if isinstance(value, Mixed):

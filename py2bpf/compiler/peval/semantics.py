@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op as IrOp
 from ..ir.values import Value, const
 from . import (
     arith,
+    constants,
     contents,
     giants,
     hints,
@@ -22,6 +21,7 @@ from . import (
     packets,
     presence,
     ranges,
+    sequences,
     special,
 )
 from .builder import Builder
@@ -48,18 +48,6 @@ from .values import (
     wrap,
 )
 
-_ENDS: Final = (ArithmeticError, IndexError, KeyError)
-_SHIFTS: Final = (operator.lshift, operator.rshift)
-"""Whose ValueError is about a negative count."""
-
-
-def use(value: Abstract, name: str) -> Abstract:
-    """A variable's value; raises UnsupportedSyntax if it has none."""
-    if isinstance(value, Unbound):
-        raise UnsupportedSyntax(0, f"{name!r} can't be used here: {value.why}",
-                                hints=("give it one value of one type on every path that leads here",))  # fmt: skip
-    return value
-
 
 def truth(ev: Machine, state: State, value: Abstract) -> Value:
     """``bool(value)`` as a branch condition: any number but 0 is true."""
@@ -72,7 +60,7 @@ def truth(ev: Machine, state: State, value: Abstract) -> Value:
     if own is not None:
         return truth(ev, state, own)
     if isinstance(value, Const):
-        return arith.to_ir(b, constant_operation(ev, "bool()", bool, value.obj))
+        return arith.to_ir(b, constants.operation(ev, "bool()", bool, value.obj))
     if isinstance(value, Option):
         return arith.both(b, value.present, arith.to_bool(b, value.value))
     if isinstance(value, OneOf):
@@ -131,15 +119,6 @@ def is_none(ev: Machine, value: Abstract) -> Value:
     return const(0) if asked is None else ev.b.compare(IrOp.EQ, asked, const(0))
 
 
-def constant_operation(ev: Machine, what: str, operation: Callable[..., Any], *args: Any) -> Abstract:
-    """Runs an operation on constants now. What the program itself would raise at run time ends the path."""
-    ends = (*_ENDS, ValueError) if operation in _SHIFTS else _ENDS
-    try:
-        return wrap(host.run(ev.b, what, operation, *args, raises=ends))
-    except ends as error:
-        ev.b.exit(type(error).__name__)
-
-
 def operate(ev: Machine, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
     """``left op right``."""
     own = special.binary(ev, state, op, left, right)
@@ -147,7 +126,7 @@ def operate(ev: Machine, state: State, op: str, left: Abstract, right: Abstract)
         return own
     if isinstance(left, Const) and isinstance(right, Const):
         giants.check(op, left.obj, right.obj)
-        return constant_operation(ev, f"the operator {op}", arith.PYTHON[op], left.obj, right.obj)
+        return constants.operation(ev, f"the operator {op}", arith.PYTHON[op], left.obj, right.obj)
     formats = op == "%" and isinstance(left, Const) and isinstance(left.obj, (str, bytes))
     if formats or (op == "+" and (isinstance(left, Text) or isinstance(right, Text))):
         raise TypeMismatch(0, f"{op} makes no string of run-time values", hints=("write an f-string: f'... {value}'",))
@@ -169,49 +148,27 @@ def operate(ev: Machine, state: State, op: str, left: Abstract, right: Abstract)
     return arith.binary(ev.b, op, left, right)
 
 
-def plus_one(b: Builder, number: Abstract) -> Abstract:
-    """``number + 1``."""
-    if isinstance(number, Const):
-        return Const(number.obj + 1)
-    return arith.binary(b, "+", number, Const(1))
-
-
 def repeat(ev: Machine, state: State, sequence: ListRef | TupleOf, count: int) -> Abstract:
     """``sequence * count``."""
     items = sequence.items if isinstance(sequence, TupleOf) else iteration.heap_object(state, sequence)
     count = max(count, 0)
-    check_count(len(items) * count)
+    sequences.check_count(len(items) * count)
     repeated = host.run(ev.b, "the operator *", arith.PYTHON["*"], items, count)  # of none, 2**63 times are too many
-    return new_list(ev, state, repeated) if isinstance(sequence, ListRef) else tuple_of(repeated)
-
-
-def check_count(count: int) -> None:
-    """Raises the error for a list or tuple that takes too much memory, before anything of its size is made. It is
-    final: compiled in another way it would have as many."""
-    if count > iteration.MAX_ITEMS:
-        hint = ("use an array map",)
-        error = TypeMismatch(0, f"a list or tuple of more than {iteration.MAX_ITEMS} items", hints=hint)
-        error.final = True
-        raise error
-
-
-def is_list(value: Abstract) -> bool:
-    """Whether it is a list, made by the program or captured."""
-    return isinstance(value, ListRef) or (isinstance(value, Const) and isinstance(value.obj, list))
+    return sequences.new_list(ev, state, repeated) if isinstance(sequence, ListRef) else sequences.tuple_of(repeated)
 
 
 def concatenate(ev: Machine, state: State, left: Abstract, right: Abstract) -> Abstract | None:
     """``left + right`` of two sequences of the same kind."""
-    if is_list(left) and is_list(right):
+    if sequences.is_list(left) and sequences.is_list(right):
         lists = [tuple(iteration.stored(ev.b, state, value) or ()) for value in (left, right)]
-        check_count(len(lists[0]) + len(lists[1]))
-        return new_list(ev, state, [*lists[0], *lists[1]])
+        sequences.check_count(len(lists[0]) + len(lists[1]))
+        return sequences.new_list(ev, state, [*lists[0], *lists[1]])
     tuples = [v for v in (left, right) if isinstance(v, TupleOf) or (isinstance(v, Const) and isinstance(v.obj, tuple))]
     if len(tuples) < 2:
         return None
     first, second = (tuple(iteration.stored(ev.b, state, v) or ()) for v in tuples)
-    check_count(len(first) + len(second))
-    return tuple_of(first + second)
+    sequences.check_count(len(first) + len(second))
+    return sequences.tuple_of(first + second)
 
 
 def union(ev: Machine, state: State, left: Abstract, right: Abstract) -> dict[Any, Abstract] | None:
@@ -223,16 +180,3 @@ def union(ev: Machine, state: State, left: Abstract, right: Abstract) -> dict[An
         elif isinstance(value, Const) and type(value.obj) is dict:
             parts.append({key: wrap(item) for key, item in value.obj.items()})
     return {**parts[0], **parts[1]} if len(parts) == 2 else None
-
-
-def tuple_of(items: list[Abstract] | tuple[Abstract, ...]) -> Abstract:
-    """A tuple; a constant if its items are."""
-    if all(isinstance(item, Const) for item in items):
-        return Const(tuple(item.obj for item in items if isinstance(item, Const)))
-    return TupleOf(tuple(items))
-
-
-def new_list(ev: Machine, state: State, items: list[Abstract] | tuple[Abstract, ...]) -> ListRef:
-    ref = ListRef(ev.ident())
-    state.heap[ref.ident] = tuple(items)
-    return ref

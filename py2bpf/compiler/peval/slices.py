@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
-from . import contents, hints, host, iteration, memory, overlap, semantics, special
+from . import contents, hints, host, iteration, memory, overlap, sequences, special
 from .builder import Builder
 from .describe import describe, type_name
 from .layout import is_aggregate, is_array, is_chars
@@ -41,7 +41,7 @@ def read(ev: Machine, state: State, ref: Ref, key: slice) -> Abstract:
         return _part(ref, places)
     if places.step == 1:
         return copied(ev, state, _part(ref, places))
-    return semantics.new_list(ev, state, [memory.load(ev.b, memory.element(ref, i)) for i in places])
+    return sequences.new_list(ev, state, [memory.load(ev.b, memory.element(ref, i)) for i in places])
 
 
 def copied(ev: Machine, state: State, source: Ref) -> ListRef:

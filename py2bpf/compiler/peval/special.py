@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.values import Block, Value
-from . import arith, calls, kernel_side, overrides, presence
+from . import arith, kernel_side, overrides, presence
 from .builder import PathEnds
 from .describe import describe
 from .machine import Machine
@@ -31,7 +31,7 @@ def apply(ev: Machine, state: State, callee: Abstract, *args: Abstract) -> Abstr
     """The same of anything that can be called."""
     assert ev.frame is not None
     ev.frame.operations += 1
-    return calls.call(ev, state, callee, args, {}, -ev.frame.operations)
+    return ev.call(state, callee, args, {}, -ev.frame.operations)
 
 
 def ask(ev: Machine, state: State, name: str, owner: Abstract, *args: Abstract) -> Abstract | None:
@@ -85,9 +85,7 @@ def _inverts(value: Abstract) -> bool:
 
 
 def _not(ev: Machine, state: State, value: Abstract) -> Abstract:
-    from . import semantics
-
-    return arith.from_bool(arith.negate(ev.b, arith.to_bool(ev.b, semantics.truth(ev, state, value))))
+    return arith.from_bool(arith.negate(ev.b, arith.to_bool(ev.b, ev.truth(state, value))))
 
 
 def _either_side(
@@ -146,11 +144,7 @@ def _where_there(
 
 
 def _again(ev: Machine, op: str, sides: tuple[Abstract, Abstract], state: State) -> Abstract:
-    from . import compare as comparisons
-    from . import semantics
-
-    operate = comparisons.compare if op in overrides.COMPARISONS else semantics.operate
-    return operate(ev, state, op, *sides)
+    return ev.operate(state, op, *sides)
 
 
 def _built_in(first: Any, second: Any) -> bool:
@@ -222,7 +216,7 @@ def made(ev: Machine, state: State, factory: Any) -> Abstract:
     """``factory()``."""
     assert ev.frame is not None
     ev.frame.operations += 1
-    return calls.call(ev, state, Const(factory), (), {}, -ev.frame.operations)
+    return ev.call(state, Const(factory), (), {}, -ev.frame.operations)
 
 
 def either(

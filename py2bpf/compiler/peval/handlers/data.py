@@ -8,7 +8,20 @@ from typing import Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
-from .. import access, addresses, augmented, captured, host, indices, iteration, maps, memory, semantics, special
+from .. import (
+    access,
+    addresses,
+    augmented,
+    captured,
+    host,
+    indices,
+    iteration,
+    maps,
+    memory,
+    methods,
+    sequences,
+    special,
+)
 from ..describe import describe
 from ..frames import Frame
 from ..machine import Machine
@@ -120,11 +133,11 @@ def _delete_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> Non
 
 
 def _build_tuple(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
-    state.stack.append(semantics.tuple_of(state.pop(instr.arg)))
+    state.stack.append(sequences.tuple_of(state.pop(instr.arg)))
 
 
 def _build_list(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
-    state.stack.append(semantics.new_list(ev, state, state.pop(instr.arg)))
+    state.stack.append(sequences.new_list(ev, state, state.pop(instr.arg)))
 
 
 def _build_set(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
@@ -171,7 +184,7 @@ def _build_slice(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 def _list_extend(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     iterable = state.stack.pop()
     target = state.stack[-instr.arg]
-    access.extend(ev, state, target, iterable)
+    methods.extend(ev, state, target, iterable)
 
 
 def _list_append(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
@@ -222,7 +235,7 @@ def _dict_update(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 def _list_to_tuple(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     assert isinstance(value, ListRef)
-    state.stack.append(semantics.tuple_of(iteration.heap_object(state, value)))
+    state.stack.append(sequences.tuple_of(iteration.heap_object(state, value)))
 
 
 TABLE: Final[Table] = {

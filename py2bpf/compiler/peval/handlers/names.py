@@ -7,7 +7,7 @@ from typing import Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
-from .. import addresses, functions, hints, iteration, semantics, variables, withs
+from .. import addresses, functions, hints, iteration, mixed, sequences, variables, withs
 from ..describe import describe
 from ..frames import Frame
 from ..hints import count
@@ -36,7 +36,7 @@ def _load_fast(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.locals.get(instr.arg, UNASSIGNED)
     if isinstance(value, Unbound):
         ev.b.span = frame.place(instr.span)
-        semantics.use(value, instr.arg)
+        mixed.use(value, instr.arg)
     if addresses.is_addressed(ev, state):
         ev.b.span, slot = frame.place(instr.span), frame.slots.get(instr.arg)
         state.stack.append(addresses.address(ev, (frame.code, instr.arg), slot, state.locals, instr.arg))
@@ -59,7 +59,7 @@ def _store_fast(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 
 
 def _delete_fast(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
-    semantics.use(state.locals.get(instr.arg, UNASSIGNED), instr.arg)
+    mixed.use(state.locals.get(instr.arg, UNASSIGNED), instr.arg)
     del state.locals[instr.arg]
 
 
@@ -102,11 +102,11 @@ def _store_global(ev: Machine, frame: Frame, state: State, instr: Instr) -> None
 def _load_deref(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     ident = frame.cell_ids.get(instr.arg)
     if ident in ev.owners and addresses.is_addressed(ev, state):
-        semantics.use(state.cells.get(ident, UNASSIGNED), instr.arg)
+        mixed.use(state.cells.get(ident, UNASSIGNED), instr.arg)
         ev.b.span, name, slot = frame.place(instr.span), (ev.owners[ident], ident[1]), ev.slots.get(ident)
         state.stack.append(addresses.address(ev, name, slot, state.cells, ident))
     else:
-        state.stack.append(semantics.use(ev.cell(frame, state, instr.arg), instr.arg))
+        state.stack.append(mixed.use(ev.cell(frame, state, instr.arg), instr.arg))
 
 
 def _store_deref(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
@@ -126,7 +126,7 @@ def _own_cell(frame: Frame, instr: Instr) -> None:
 
 def _delete_deref(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     _own_cell(frame, instr)
-    semantics.use(ev.cell(frame, state, instr.arg), instr.arg)
+    mixed.use(ev.cell(frame, state, instr.arg), instr.arg)
     state.cells.pop(frame.cell_ids[instr.arg], None)
 
 
@@ -136,7 +136,7 @@ def _load_closure(ev: Machine, frame: Frame, state: State, instr: Instr) -> None
         return
     # A constant of the enclosing real function, passed inwards.
     ident = frame.cell_ids[instr.arg] = (frame.path, instr.arg)
-    state.cells[ident] = semantics.use(_constant_cell(frame, instr.arg), instr.arg)
+    state.cells[ident] = mixed.use(_constant_cell(frame, instr.arg), instr.arg)
     state.stack.append(CellRef(ident))
 
 
@@ -178,7 +178,7 @@ def _unpack_ex(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
         raise TypeMismatch(0, f"can't unpack {describe(value)} into {count(before + after, 'name')} and a starred one",
                            hints=("tuples, lists and ctypes arrays unpack that are long enough",))  # fmt: skip
     end = len(items) - after
-    middle = semantics.new_list(ev, state, items[before:end])
+    middle = sequences.new_list(ev, state, items[before:end])
     state.stack += [*items[end:][::-1], middle, *items[:before][::-1]]
 
 

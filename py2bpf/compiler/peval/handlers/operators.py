@@ -7,14 +7,15 @@ from typing import Any, Final
 from ....exception import UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
 from .. import (
-    access,
     arith,
     augmented,
     compare,
+    constants,
     functions,
     giants,
     identity,
     maps,
+    methods,
     nevers,
     overrides,
     semantics,
@@ -53,7 +54,7 @@ def _unary(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
         state.stack.append(own)
     elif isinstance(value, Const):
         state.stack.append(
-            semantics.constant_operation(ev, f"the operator {instr.arg}", arith.UNARY[instr.arg], value.obj)
+            constants.operation(ev, f"the operator {instr.arg}", arith.UNARY[instr.arg], value.obj)
         )
     else:
         state.stack.append(arith.unary(ev.b, instr.arg, value))
@@ -73,7 +74,7 @@ def _inplace(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
         return
     left = augmented.settled(ev, state, left)
     if isinstance(left, ListRef) and op == "+":
-        access.extend(ev, state, left, right)
+        methods.extend(ev, state, left, right)
         state.stack.append(left)
         return
     if isinstance(left, DictRef) and op == "|" and (united := semantics.union(ev, state, left, right)) is not None:
@@ -129,7 +130,7 @@ def _format_value(ev: Machine, frame: Frame, state: State, instr: Instr) -> None
         convert = text.CONVERSIONS[conversion]
         giants.check_width(spec.obj)
         state.stack.append(
-            semantics.constant_operation(ev, "formatting", lambda obj: format(convert(obj), spec.obj), value.obj)
+            constants.operation(ev, "formatting", lambda obj: format(convert(obj), spec.obj), value.obj)
         )
     else:
         state.stack.append(Text(((value, conversion, spec.obj),)))
