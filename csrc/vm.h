@@ -45,6 +45,7 @@ struct vm_map {
 	uint64_t work;          /* bytes that operations went through besides key and value; whoever counts sets it to 0 */
 	uint64_t stride;        /* from one value in the arena to the next, a power of two: behind each is a gap */
 	struct vm_map_private *private;
+	void (*free)(struct vm_map *map);       /* called when the last reference is gone, also of the machine */
 };
 
 struct p2b_vm_prog;
@@ -79,9 +80,6 @@ int64_t vm_user_ring_peek(struct vm_map *map, uint64_t *position, void *out, uin
 uint64_t vm_user_ring_waiting(struct vm_map *map);
 
 /* ---- Given by vmmap*.c ---------------------------------------------------------------------------------------- */
-
-/* Frees a map whose last reference is gone, also of the machine. */
-void vm_map_free(struct vm_map *map);
 
 /* What bpf_map_lookup_elem gives: a pointer to value_size bytes in the arena, or NULL. cpu counts for per-CPU kinds. */
 void *vm_map_find(struct vm_map *map, const void *key, uint32_t cpu);
@@ -143,7 +141,7 @@ static inline void vm_map_hold(struct vm_map *map)
 static inline void vm_map_release(struct vm_map *map)
 {
 	if (__atomic_sub_fetch(&map->refs, 1, __ATOMIC_ACQ_REL) == 0)
-		vm_map_free(map);
+		map->free(map);
 }
 
 #endif

@@ -91,7 +91,7 @@ uint64_t vm_call_back(struct vm_state *s, const struct vm_insn *entry, uint64_t 
 	if (s->depth + 1 >= VM_FRAMES)
 		return vm_fault(s, s->depth + 1, "too many calls inside each other: 8 functions at most");
 	s->depth++;
-	result = vm_exec(s, entry, r1, r2);
+	result = s->exec(s, entry, r1, r2);
 	s->depth--;
 	s->live = (uint64_t)s->depth * VM_STRIDE + VM_FRAME_SIZE;
 	if (s->prog != prog) { /* the callback ended in a tail call */

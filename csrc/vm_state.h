@@ -75,6 +75,11 @@ struct vm_user_record {
 	uint32_t size;
 };
 
+struct vm_state;
+
+/* Runs the function at entry as the frame at state->depth; NULL in state->why, or the fault. */
+typedef uint64_t vm_exec_fn(struct vm_state *state, const struct vm_insn *entry, uint64_t r1, uint64_t r2);
+
 struct vm_state {
 	struct vm_region last;  /* where the last access that wasn't to the stack went */
 	uint64_t stack_lo;
@@ -88,6 +93,7 @@ struct vm_state {
 	uint64_t paused;        /* nanoseconds */
 	uint64_t since_breath;  /* instructions of whole runs, about */
 	int (*pause)(void);
+	vm_exec_fn *exec;       /* by which helper functions call back into the program */
 	uint32_t locked;        /* pauses that a lock prevented */
 	uint32_t n_held;
 	struct p2b_vm_prog *held[VM_TAIL_CALLS];        /* whom tail calls went to: others may take them away */
@@ -116,8 +122,7 @@ struct vm_state {
 const struct vm_insn *vm_callback(struct vm_state *state, uint64_t addr);
 uint64_t vm_call_back(struct vm_state *state, const struct vm_insn *entry, uint64_t r1, uint64_t r2);
 
-/* Runs the function at entry as the frame at state->depth; NULL in state->why, or the fault. */
-uint64_t vm_exec(struct vm_state *state, const struct vm_insn *entry, uint64_t r1, uint64_t r2);
+vm_exec_fn vm_exec;     /* vm.c */
 
 /* ---- vm_slice.c: budget and pauses ----------------------------------------------------------------------------- */
 

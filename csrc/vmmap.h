@@ -41,6 +41,7 @@ struct vm_map_ops {
 	int (*push)(struct vm_map *map, const void *value, uint64_t flags);
 	int (*pop)(struct vm_map *map, void *value, int keep);
 	int (*emit)(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size);
+	int (*begin_reading)(struct vm_map *map, uint32_t pages, int ordered); /* NULL: nothing to do */
 	void (*take)(struct vm_map *map, struct p2b_batch *batch);              /* counts them in stats */
 	int (*cpu_stats)(struct vm_map *map, uint32_t cpu, struct p2b_ring_stats *ret);  /* NULL: one buffer for all */
 	void (*reset)(struct vm_map *map);                      /* the user lets go */
@@ -71,6 +72,9 @@ extern const struct vm_map_ops vm_stacks_ops, vm_perf_ops, vm_ring_ops, vm_user_
 void *vm_take_memory(size_t size);
 void vm_give_back(void *memory, size_t size);
 
+/* From one value to the next, with the gap behind it. */
+uint64_t vm_stride(uint32_t value_size);
+
 /* Makes the arena of count elements. 0 or -errno. */
 int vm_make_arena(struct vm_map *map, uint64_t count);
 
@@ -89,9 +93,6 @@ int vm_wake_open(struct vm_wake *wake);
 void vm_wake_close(struct vm_wake *wake);
 void vm_wake_raise(struct vm_wake *wake);
 void vm_wake_lower(struct vm_wake *wake);
-
-/* Gives a perf event array its rings. -EBUSY when it has them. */
-int vm_perf_make_rings(struct vm_map *map, uint32_t pages, int ordered);
 
 /* What api.h says of p2b_vm_queue_read(), of the reader itself. */
 struct p2b_reader;

@@ -62,7 +62,8 @@ static int make_rings(struct vm_map *map, uint64_t size, int ordered)
 	return err;
 }
 
-int vm_perf_make_rings(struct vm_map *map, uint32_t pages, int ordered)
+/* Gives the map its rings: -EBUSY when it has them. */
+static int perf_begin_reading(struct vm_map *map, uint32_t pages, int ordered)
 {
 	int err = -EBUSY;
 
@@ -234,6 +235,6 @@ static void let_go(struct vm_map *map)
 }
 
 const struct vm_map_ops vm_perf_ops = {
-	.open = perf_open, .close = perf_close, .emit = perf_emit, .take = perf_take,
+	.open = perf_open, .close = perf_close, .emit = perf_emit, .begin_reading = perf_begin_reading, .take = perf_take,
 	.cpu_stats = perf_cpu_stats, .reset = let_go,
 };
