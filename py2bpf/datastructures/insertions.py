@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from ..borders import Public
+from ..exception import ClosedError
 from ..ledger import Loss
 from ..spec import MapSpec
 from ..vm.choice import backend
@@ -41,9 +43,10 @@ class CountsLosses(Public):
     def _counted(self) -> int:
         """What programs counted, also after the end."""
         counter = self._counter
-        if counter is None or counter.closed:
-            return self._counted_in_end
-        return counter.read()
+        if counter is not None:
+            with suppress(ClosedError):
+                return counter.read()
+        return self._counted_in_end
 
     def _count_weakly(self) -> Callable[[], int]:
         """_counted() for whoever this object holds: no cycle, so that what nobody refers to is gone at once."""

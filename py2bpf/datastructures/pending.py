@@ -80,6 +80,7 @@ class PendingReads(Public):
         self._spare: list[Batch] = []
         self._closing = False
         self._closed = threading.Event()
+        self._closer = threading.Lock()  # who gets it closes, and never gives it back
         self._lost_in_all = 0
 
     # Records
@@ -296,7 +297,9 @@ class PendingReads(Public):
 
     def close(self) -> None:
         """Ends iterations and waits in all threads, keeps what is unread for them, and gives the buffers back."""
-        if self._closing:
+        if not self._closer.acquire(blocking=False):
+            if self._closed.is_set():  # a signal handler's exception may have broken the first one off
+                self._give_back()
             return
         self._closing = True
         try:
@@ -306,8 +309,14 @@ class PendingReads(Public):
                 if not self._source.forked:
                     self._read_last()
         finally:
-            self._source.close()
-            self._closed.set()
+            try:
+                self._source.close()
+            finally:
+                self._closed.set()
+                self._give_back()
+
+    def _give_back(self) -> None:
+        """What is beside the source, when nobody reads any more; again is harmless."""
 
     def _read_last(self) -> None:
         """Counts what was lost, and keeps what is there."""

@@ -116,8 +116,7 @@ class BpfQueue(CountsLosses, Reader):
         super()._read_last()
         self._lost_in_end = self._source.lost_by_cpu(self.map_spec.max_entries)
 
-    def close(self) -> None:
-        super().close()
+    def _give_back(self) -> None:
         self._close_counter()
         self._storage.close()
 

@@ -74,7 +74,7 @@ class RingBuffer(Reader):
         try:
             super().__init__(open_ring_source(self._storage, size, codec, self._count_lost, announced.latency))
         except BaseException:
-            self._close_maps()
+            self._give_back()
             raise
         ledger.register(self)
 
@@ -88,7 +88,7 @@ class RingBuffer(Reader):
     def _count_lost(self) -> int:
         return self.lost_counter.read()
 
-    def _close_maps(self) -> None:
+    def _give_back(self) -> None:
         self._storage.close()
         self.lost_counter.close()
 
@@ -137,13 +137,6 @@ class RingBuffer(Reader):
 
     def _only_in_programs(self, name: str) -> NoReturn:
         raise Py2BpfError(f"{name}() of {self!r} runs inside BPF programs only, or where py2bpf.sim runs one")
-
-    def close(self) -> None:
-        if not self.closed:
-            try:
-                super().close()
-            finally:
-                self._close_maps()
 
     def __repr__(self) -> str:
         name = f" {self.map_spec.name!r}" if self.map_spec.name else ""

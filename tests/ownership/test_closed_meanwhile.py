@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import mmap
 import os
 import sys
+import threading
 from array import array
 from ctypes import Structure, c_uint32, c_uint64
 from pathlib import Path
@@ -17,9 +19,11 @@ from forked import in_child
 
 from py2bpf import vm
 from py2bpf._ffi import lib
-from py2bpf.datastructures import ArrayMap, Global, HashMap, insertions
+from py2bpf.datastructures import ArrayMap, BpfQueue, Global, HashMap, RingBuffer, insertions
 from py2bpf.exception import ClosedError
 from py2bpf.kernel.readers import Batch
+from py2bpf.prog import ProgType, create_prog
+from py2bpf.socket_filter import SkBuffContext
 from py2bpf.vm import native
 
 pytestmark = pytest.mark.kernel
@@ -98,6 +102,33 @@ def test_counter_of_losses(where: Any, monkeypatch: pytest.MonkeyPatch) -> None:
             m.lost_counter
         assert m.lost == 0
         assert descriptors() == before, "the closed map holds its counter"
+
+
+@everywhere
+@pytest.mark.parametrize("kind", [BpfQueue, RingBuffer])
+def test_losses_of_a_queue_that_two_threads_close(where: Any, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one, as an iteration that ends is, takes nothing away that the first one reads."""
+    count = 3000
+    with vm.backend(where), kind(c_uint32, mmap.PAGESIZE if kind is RingBuffer else 1) as queue:
+
+        def write(skb: Any) -> int:
+            queue.output(c_uint32(7)) if kind is RingBuffer else queue.output(skb, c_uint32(7))
+            return 0
+
+        with create_prog(ProgType.SCHED_CLS, SkBuffContext, write) as program:
+            program.test_run(bytes(64), repeat=count)
+        real, others = insertions.LossCounter.read, [threading.Thread(target=queue.close)]
+
+        def read(counter: Any) -> int:
+            if others:
+                other = others.pop()
+                other.start()
+                other.join()
+            return real(counter)
+
+        monkeypatch.setattr(insertions.LossCounter, "read", read)
+        queue.close()
+        assert 0 < queue.lost < count and len(list(queue)) + queue.lost == count
 
 
 def test_the_core_gives_memory_back_without_running_python() -> None:
