@@ -37,6 +37,8 @@ _REFERENCES: Final = (InsnKind.CALL_LOCAL, InsnKind.LD_FUNC)
 _CONTEXTS: Final = {
     ProgType.SOCKET_FILTER: "__sk_buff",
     ProgType.SCHED_CLS: "__sk_buff",
+    ProgType.SCHED_ACT: "__sk_buff",
+    ProgType.CGROUP_SKB: "__sk_buff",
     ProgType.KPROBE: "pt_regs",
     ProgType.XDP: "xdp_md",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Final
+from typing import Any
 
 from ..borders import Public, shorten
 from ..exception import DataTypeError, Py2BpfError
@@ -12,7 +12,6 @@ from ..spec import SpinLock, lock_offset
 from ..uapi.map_types import KINDS, MapType, Update
 from .storage import MapStorage
 
-_LOCKABLE: Final = frozenset({MapType.HASH, MapType.ARRAY})
 """The kinds, of those here, whose values may have a lock: map_check_btf() of kernel/bpf/syscall.c."""
 
 
@@ -23,7 +22,7 @@ def check(kind: MapType, key_type: Any, value_type: Any) -> None:
     locks = _count(value_type)
     if not locks:
         return
-    if kind not in _LOCKABLE:
+    if not KINDS[kind].lockable:
         raise DataTypeError(f"a {KINDS[kind].title} can't hold values with a spin lock; HashMap and ArrayMap can")
     offset = lock_offset(value_type)
     if locks > 1 or offset is None:

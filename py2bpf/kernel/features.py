@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from .. import asm
 from ..exception import KernelError, NotSupported
 from ..spec import Target
-from ..uapi.map_types import KINDS, MapFlags, MapType
+from ..uapi.map_types import KINDS, MapType
 from ..uapi.prog_types import AttachType, ProgType
 from . import core, kfuncs, syscalls
 from .failures import ENOTSUPP
@@ -148,28 +148,10 @@ _REFUSED: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, ENOTSUPP})
 _UNVERIFIED: Final = frozenset({errno.EINVAL, errno.EACCES})
 
 
-class _Shape(NamedTuple):
-    """The smallest map of a kind."""
-
-    key_size: int = 4
-    value_size: int = 8
-    max_entries: int = 1
-    flags: int = 0
-
-
-_SHAPES: Final = {
-    MapType.PROG_ARRAY: _Shape(value_size=4),
-    MapType.PERF_EVENT_ARRAY: _Shape(value_size=4),
-    MapType.LPM_TRIE: _Shape(key_size=8, flags=MapFlags.NO_PREALLOC),
-    MapType.RINGBUF: _Shape(0, 0, os.sysconf("SC_PAGESIZE")),
-    MapType.USER_RINGBUF: _Shape(0, 0, os.sysconf("SC_PAGESIZE")),
-}
-
-
 def _create(kind: MapType) -> Handle | int:
     """A map, or -errno."""
     try:
-        return syscalls.map_create(kind, *_SHAPES.get(kind, _Shape()))
+        return syscalls.map_create(kind, *KINDS[kind].smallest)
     except KernelError as error:
         return -(error.errno or errno.EIO)
 

@@ -22,11 +22,6 @@ from .texts import Text
 from .views import used
 
 _MISSING: Final[Any] = object()
-_KEYED: Final = {
-    *(MapType.HASH, MapType.ARRAY, MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_HASH),
-    *(MapType.LRU_PERCPU_HASH, MapType.LPM_TRIE),
-}
-_RECORDS: Final = {MapType.PERF_EVENT_ARRAY, MapType.RINGBUF}
 
 
 class MapView:
@@ -44,7 +39,7 @@ class MapView:
         self.received = False  # from a user ring buffer
         if self.kind == MapType.USER_RINGBUF:
             self.numbers = values.is_number(self.spec.data_type)
-        if self.kind in _KEYED:
+        if KINDS[self.kind].keyed:
             self.overlay = Overlay(map._storage, self.spec, isolated)
             self._encode_key = values.key_encoder(self.spec.key_type)
             self._encode_value = values.encoder(self.spec.value_type)
@@ -68,7 +63,7 @@ class MapView:
 
     def key(self, key: Any) -> bytes:
         """The key's bytes; of an LPM trie's address, with its whole length."""
-        if self.kind not in _KEYED:
+        if not KINDS[self.kind].keyed:
             raise SimulationError(f"{self.map!r} has no items that a program can read or write")
         raw = self._encode_key(used(key))
         return struct.pack("=I", 8 * len(raw)) + raw if self.kind == MapType.LPM_TRIE else raw
@@ -128,7 +123,7 @@ class MapView:
 
     def flush(self) -> None:
         """Gives the map what was written through references."""
-        if self.kind in _KEYED:
+        if KINDS[self.kind].keyed:
             self.overlay.flush()
 
     def items(self) -> list[tuple[Any, Any]]:
@@ -296,7 +291,7 @@ def _receive(_: Run, view: MapView) -> Any:
 
 def record_bytes(view: MapView, record: Any) -> bytes:
     """A queue's record made of a value."""
-    if view.kind not in _RECORDS:
+    if not KINDS[view.kind].records:
         raise DataTypeError(f"{view.map!r} takes no records: output() is a method of queues and ring buffers")
     ctype = view.spec.data_type
     plain = used(record) if isinstance(record, ctype) else values.plain(record)

@@ -12,8 +12,6 @@ from ..exception import KernelError
 from ..uapi.map_types import KINDS, MapType, Update
 from .errors import SimulationError
 
-_LRU = {MapType.LRU_HASH, MapType.LRU_PERCPU_HASH}
-_REPLACING = {MapType.HASH, MapType.LRU_HASH, MapType.LPM_TRIE}
 """Maps in which another value of a key takes another place; see htab_map_update_elem() and trie_update_elem()."""
 
 
@@ -29,7 +27,7 @@ class Overlay:
         self._storage = storage
         self._isolated = isolated
         self._kind = MapType(spec.kind)
-        self._replaces = self._kind in _REPLACING and spec.lock_offset is None
+        self._replaces = KINDS[self._kind].replaces and spec.lock_offset is None
         self._room = spec.max_entries
         self._entries: dict[bytes, bytearray] = {}
         self._clean: dict[bytes, bytes] = {}
@@ -104,7 +102,7 @@ class Overlay:
             return True
         if flags == Update.EXIST:
             return False
-        if self._kind not in _LRU and self._size() >= self._room:
+        if not KINDS[self._kind].forgets and self._size() >= self._room:
             raise KernelError(errno.E2BIG, "the map is full")
         self._entries[key] = bytearray(value)
         self._deleted.discard(key)

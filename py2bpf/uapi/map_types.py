@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ctypes import c_uint32, c_uint64
 from enum import IntEnum, IntFlag
 from typing import Any, Final, NamedTuple
@@ -70,33 +71,87 @@ class MapFlags(IntFlag):
     MMAPABLE = 1 << 10
 
 
+class Smallest(NamedTuple):
+    """The smallest map of a kind, for asking whether the kernel has it."""
+
+    key_size: int = 4
+    value_size: int = 8
+    max_entries: int = 1
+    flags: int = 0
+
+
 class MapKind(NamedTuple):
-    """What user space must know of a map type."""
+    """What everybody must know of a map type: compiler, kernel side, VM, simulation, docs and tests read it here."""
 
     title: str
     since: str
     made_by: str
     """The class of py2bpf.datastructures."""
-    per_cpu: bool = False
+    instead: str = ""
+    """What a program does with a map that has no items for it; "" where it reads and writes them by key."""
     indexed: bool = False  # keys are 0 ... max_entries - 1, always there
+    per_cpu: bool = False
+    forgets: bool = False  # the entries least used, where it is full
+    lockable: bool = False  # values may have a spin lock
+    records: bool = False  # programs write records into it
     batch: bool = True  # BPF_MAP_LOOKUP_BATCH gives each stable key once
+    smallest: Smallest = Smallest()
 
+    @property
+    def keyed(self) -> bool:
+        """Whether programs read and write items by their keys."""
+        return not self.instead
+
+    @property
+    def inserts(self) -> bool:
+        """Whether programs insert keys, for which there may be no room."""
+        return self.keyed and not self.indexed
+
+    @property
+    def replaces(self) -> bool:
+        """Whether storing under a key makes a new entry: references to the old one keep what it was."""
+        return self.inserts and not self.per_cpu
+
+
+_OUTPUT: Final = "a queue's records are written by output()"
+_RING: Final = Smallest(0, 0, os.sysconf("SC_PAGESIZE"))
 
 KINDS: Final = {
-    MapType.HASH: MapKind("hash map", "3.19", "HashMap"),
-    MapType.ARRAY: MapKind("array map", "3.19", "ArrayMap", indexed=True),
-    MapType.PROG_ARRAY: MapKind("program array", "4.2", "ProgArray", batch=False),
-    MapType.PERF_EVENT_ARRAY: MapKind("perf event array", "4.3", "BpfQueue", batch=False),
+    MapType.HASH: MapKind("hash map", "3.19", "HashMap", lockable=True),
+    MapType.ARRAY: MapKind("array map", "3.19", "ArrayMap", indexed=True, lockable=True),
+    MapType.PROG_ARRAY: MapKind(
+        "program array", "4.2", "ProgArray", batch=False, smallest=Smallest(value_size=4),
+        instead="py2bpf.funcs.tail_call(ctx, programs, index) goes to one of its programs",
+    ),
+    MapType.PERF_EVENT_ARRAY: MapKind(
+        "perf event array", "4.3", "BpfQueue", _OUTPUT, records=True, batch=False, smallest=Smallest(value_size=4),
+    ),
     MapType.PERCPU_HASH: MapKind("per-CPU hash map", "4.6", "PerCpuHashMap", per_cpu=True),
     MapType.PERCPU_ARRAY: MapKind("per-CPU array map", "4.6", "PerCpuArrayMap", per_cpu=True, indexed=True),
-    MapType.STACK_TRACE: MapKind("stack trace map", "4.6", "StackTraceMap", batch=False),
-    MapType.LRU_HASH: MapKind("LRU hash map", "4.10", "LruHashMap"),
-    MapType.LRU_PERCPU_HASH: MapKind("per-CPU LRU hash map", "4.10", "LruPerCpuHashMap", per_cpu=True),
-    MapType.LPM_TRIE: MapKind("LPM trie", "4.11", "LpmTrieMap", batch=False),
-    MapType.RINGBUF: MapKind("ring buffer", "5.8", "RingBuffer", batch=False),
-    MapType.USER_RINGBUF: MapKind("user ring buffer", "6.1", "UserRingBuffer", batch=False),
-}
+    MapType.STACK_TRACE: MapKind(
+        "stack trace map", "4.6", "StackTraceMap", batch=False,
+        instead="py2bpf.funcs.get_stackid(ctx, stacks, flags) fills it, for user space to read",
+    ),
+    MapType.LRU_HASH: MapKind("LRU hash map", "4.10", "LruHashMap", forgets=True),
+    MapType.LRU_PERCPU_HASH: MapKind(
+        "per-CPU LRU hash map", "4.10", "LruPerCpuHashMap", per_cpu=True, forgets=True,
+    ),
+    MapType.LPM_TRIE: MapKind(
+        "LPM trie", "4.11", "LpmTrieMap", batch=False, smallest=Smallest(8, flags=MapFlags.NO_PREALLOC),
+    ),
+    MapType.RINGBUF: MapKind("ring buffer", "5.8", "RingBuffer", _OUTPUT, records=True, batch=False, smallest=_RING),
+    MapType.USER_RINGBUF: MapKind(
+        "user ring buffer", "6.1", "UserRingBuffer", "ring.receive() takes the next record out", batch=False,
+        smallest=_RING,
+    ),
+}  # fmt: skip
 """The map types that py2bpf creates."""
+_OTHER: Final = MapKind("map", "", "", "use a hash, an array or an LPM trie")
+
+
+def kind_of(number: int) -> MapKind:
+    """The row of a kind; one for all that py2bpf does not create."""
+    return KINDS.get(MapType(number), _OTHER)
 
 
 def title(kind: int) -> str:

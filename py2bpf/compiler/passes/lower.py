@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ...uapi.map_types import MapType
+from ...uapi.map_types import kind_of
 from ..ir.dominators import dominators
 from ..ir.fold import fold, signed, wrap
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op, Raise
@@ -22,7 +22,6 @@ from .widening import Widening, asking, iterators
 
 _SIGNED: Final = {Op.LT: Op.SLT, Op.LE: Op.SLE, Op.GT: Op.SGT, Op.GE: Op.SGE}
 _UNSIGNED: Final = {Op.LT: Op.ULT, Op.LE: Op.ULE, Op.GT: Op.UGT, Op.GE: Op.UGE}
-_ARRAYS: Final = (MapType.ARRAY, MapType.PERCPU_ARRAY)
 _MAX_I64: Final = FULL[True][1]
 
 
@@ -402,11 +401,12 @@ class _Lowering:
     def call(self, block: Block, value: Value) -> Value:
         """A look-up in an array that surely finds something, whatever the verifier knows."""
         kind = value.type
-        if value.attr.name == "map_lookup_elem" and isinstance(kind, Ptr) and kind.spec and kind.spec.kind in _ARRAYS:
+        spec = kind.spec if isinstance(kind, Ptr) and value.attr.name == "map_lookup_elem" else None
+        if spec is not None and kind_of(spec.kind).indexed:
             store = next((v for v in reversed(self.body) if value.args[1] in v.args), None)
             if store is not None and store.op is Op.STORE and store.attr == (0, 4):
                 low, high = self.ranges.of(store.args[1])
-                if low >= 0 and high < kind.spec.max_entries:
+                if low >= 0 and high < spec.max_entries:
                     self.found.add(value)
         return value
 

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...uapi.map_types import LOSS_COUNTER, MapType
+from ...uapi.map_types import LOSS_COUNTER, MapType, kind_of
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Block, Value, const
 from .builder import Builder
 from .values import Abstract, Map, Run
-
-_INSERTING: Final = {
-    *(MapType.HASH, MapType.PERCPU_HASH, MapType.LRU_HASH, MapType.LRU_PERCPU_HASH, MapType.LPM_TRIE),
-}
-"""The kinds that may have no room for an entry."""
 
 WRITING: Final[dict[str, tuple[int, ...]]] = {"ringbuf_output": (), "perf_event_output": (-28,)}
 """The helpers that write a record, and the errors that the kernel counts: -ENOSPC, a full perf buffer. Of the others,
@@ -34,8 +29,8 @@ def _place(b: Builder, map: Map) -> Value:
 
 def number(b: Builder, map: Map) -> Abstract | None:
     """``m.lost``; None where a map loses nothing that programs count."""
-    if map.spec.kind not in (*_INSERTING, MapType.RINGBUF):  # of a perf buffer's the kernel counts most
-        return None
+    if not kind_of(map.spec.kind).inserts and map.spec.kind != MapType.RINGBUF:
+        return None  # of a perf buffer's the kernel counts most
     return Run(b.load(_place(b, map), 0, 8, False))
 
 
@@ -71,6 +66,6 @@ def whole(b: Builder, status: Value) -> Value:
 
 def count_refused(b: Builder, map: Map, status: Value, expected: tuple[int, ...] = ()) -> Value:
     """Counts an entry that a map took not, where it is of a kind that can be full."""
-    if map.spec.kind in _INSERTING:
+    if kind_of(map.spec.kind).inserts:
         count_failure(b, map, status, expected)
     return status

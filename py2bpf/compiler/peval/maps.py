@@ -9,7 +9,7 @@ from typing import Final
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...spec import MapSpec
 from ...uapi.helpers import HELPERS
-from ...uapi.map_types import MapType
+from ...uapi.map_types import MapType, kind_of
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
@@ -22,14 +22,6 @@ from .values import NONE, TRUE, Abstract, Const, Context, Lock, Map, Option, Ref
 
 _ANY, _NOEXIST, _LOCK = 0, 1, 4
 _CURRENT_CPU: Final = 0xFFFFFFFF
-_ARRAYS: Final = {MapType.ARRAY, MapType.PERCPU_ARRAY}
-_KEYED: Final = _ARRAYS | {
-    MapType.HASH,
-    MapType.PERCPU_HASH,
-    MapType.LRU_HASH,
-    MapType.LRU_PERCPU_HASH,
-    MapType.LPM_TRIE,
-}
 _MAP: Final = Ptr(Region.MAP)
 ATOMIC: Final = {"+": Op.ADD, "-": Op.SUB, "&": Op.AND, "|": Op.OR, "^": Op.XOR}
 
@@ -67,16 +59,6 @@ def _number_at(b: Builder, ref: Ref) -> Abstract:
     return arith.from_ir(memory.load_scalar(b, ref.base, ref.offset, kind))
 
 
-_NO_ITEMS: Final = {
-    MapType.PERF_EVENT_ARRAY: "a queue's records are written by output()",
-    MapType.RINGBUF: "a queue's records are written by output()",
-    MapType.USER_RINGBUF: "ring.receive() takes the next record out",
-    MapType.PROG_ARRAY: "py2bpf.funcs.tail_call(ctx, programs, index) goes to one of its programs",
-    MapType.STACK_TRACE: "py2bpf.funcs.get_stackid(ctx, stacks, flags) fills it, for user space to read",
-}
-"""What a program does instead with a map that has no items for it."""
-
-
 def _call(b: Builder, name: str, args: list[Value], type: Ptr | None = None) -> Value:
     return b.emit(Op.CALL, args, type or I64, HELPERS[name])
 
@@ -86,11 +68,11 @@ def key_address(b: Builder, map: Map, key: Abstract) -> Value:
     spec = map.spec
     if spec.is_global:
         raise TypeMismatch(0, "a Global has no items and no methods", hints=hints.GLOBAL)
-    if spec.kind not in _KEYED:
+    if not kind_of(spec.kind).keyed:
         raise TypeMismatch(
             0,
             f"this map ({MapType(spec.kind).name}) has no items that a program can read or write",
-            hints=(_NO_ITEMS.get(MapType(spec.kind), "use a hash, an array or an LPM trie"),),
+            hints=(kind_of(spec.kind).instead,),
         )
     _check_constant(spec, key)
     if spec.kind == MapType.LPM_TRIE:
@@ -116,7 +98,7 @@ def _check_constant(spec: MapSpec, key: Abstract) -> None:
 def _check_index(map: Map, key: Abstract) -> None:
     """Writing behind the end of an array map would do nothing, without a word."""
     constant = key.obj if isinstance(key, Const) and isinstance(key.obj, int) else 0
-    if map.spec.kind in _ARRAYS and constant >= map.spec.max_entries:
+    if kind_of(map.spec.kind).indexed and constant >= map.spec.max_entries:
         raise TypeMismatch(
             0,
             f"index {constant} is out of the bounds of this array map",
@@ -197,7 +179,7 @@ def set_item(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
     only = _only_entry(b, map, key)
     if only is not None:
         memory.store(b, only, places.entry(b, map.spec.value_type, value))
-    elif map.spec.kind in _ARRAYS and _is_number(map):
+    elif kind_of(map.spec.kind).indexed and _is_number(map):
         _store_number(b, map, key, value)
     else:
         _update(b, map, key_address(b, map, key), value, _ANY)
@@ -220,7 +202,7 @@ def _store_number(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
 
 def delete_item(b: Builder, map: Map, key: Abstract) -> None:
     """``del m[k]``; a missing key stays missing."""
-    if map.spec.kind in _ARRAYS:
+    if kind_of(map.spec.kind).indexed:
         raise UnsupportedSyntax(0, "items of an array map can't be deleted", hints=("assign 0 instead",))
     _call(b, "map_delete_elem", [pointer(b, map), key_address(b, map, key)])
 
@@ -244,7 +226,7 @@ def update_item(b: Builder, map: Map, key: Abstract, op: str, operand: Abstract)
     operand = arith.settled(b, operand)
     found = lookup(b, map, address)
     change, done = Block(), Block()
-    if map.spec.kind in _ARRAYS:
+    if kind_of(map.spec.kind).indexed:
         b.branch(found, change, done)
         place = found
     else:
@@ -371,7 +353,7 @@ def _setdefault(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
 
 
 def _pop(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
-    if map.spec.kind in _ARRAYS:
+    if kind_of(map.spec.kind).indexed:
         raise UnsupportedSyntax(0, "items of an array map can't be deleted", hints=("read it, then assign 0",))
     address = key_address(b, map, args[0])
     found = lookup(b, map, address)

@@ -1,0 +1,127 @@
+"""Each hook, kind of map and helper stands in every table that knows of them, or is left out there on purpose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from py2bpf import cli, datastructures, replay
+from py2bpf.btf import writer
+from py2bpf.compiler.peval import locks
+from py2bpf.kernel import features
+from py2bpf.sim import contexts as sim_contexts
+from py2bpf.sim import helpers as sim_helpers
+from py2bpf.uapi.helpers import HELPERS
+from py2bpf.uapi.map_types import KINDS, MapType
+from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.vm import program as vm_program
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PROBES = {ProgType.KPROBE, ProgType.TRACEPOINT, ProgType.PERF_EVENT}
+RAW = {ProgType.RAW_TRACEPOINT, ProgType.RAW_TRACEPOINT_WRITABLE}
+SKBS = {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB}
+PACKETS = SKBS | {ProgType.XDP}
+
+
+class Table(NamedTuple):
+    """The hooks that a table has, and those that it leaves out with the reason."""
+
+    has: Collection[int]
+    out: Collection[int] = ()
+    why: str = ""
+
+
+HOOK_TABLES = {
+    "contexts that `dis` knows": Table(
+        cli._CONTEXTS, PROBES | {ProgType.RAW_TRACEPOINT_WRITABLE}, "the context comes from what is probed"
+    ),
+    "captures": Table(
+        cli._REPLAYED.values(), set(HOOKS) - {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.XDP},
+        "a tc action and a cgroup's filter see packets that a capture hasn't; probes see none",
+    ),
+    "names of results": Table(
+        replay._NAMES, set(HOOKS) - {ProgType.SCHED_CLS, ProgType.XDP}, "the others return numbers"
+    ),
+    "contexts by the kernel's names": Table(
+        writer._CONTEXTS, {ProgType.TRACEPOINT, ProgType.PERF_EVENT} | RAW, "their contexts differ, or have no name"
+    ),
+    "no spin locks": Table(locks._REFUSING, PACKETS - {ProgType.SOCKET_FILTER}, "the kernel allows them"),
+    "fields that a simulation may store": Table(sim_contexts._WRITABLE, PROBES | RAW, "they see no packets"),
+    "runs without a packet in the VM": Table(
+        vm_program._TRACING, PACKETS | RAW, "the kernel has test runs for them"
+    ),
+    "features": Table(
+        {ProgType[name.removeprefix("prog.").upper()] for name in features.PROBES if name.startswith("prog.")},
+        {ProgType.SCHED_ACT, ProgType.PERF_EVENT, ProgType.CGROUP_SKB} | RAW, "no module of py2bpf attaches them",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOOK_TABLES)
+def test_each_hook_is_in_the_table_or_left_out(name: str) -> None:
+    table = HOOK_TABLES[name]
+    assert set(table.has) | set(table.out) == set(HOOKS), f"{name}: whether a hook is left out has to be said"
+    assert not set(table.has) & set(table.out)
+
+
+def c_source(name: str) -> str:
+    return (ROOT / "csrc" / name).read_text(encoding="utf-8")
+
+
+def numbers(prefix: str, header: str) -> dict[str, int]:
+    """The constants of an enumeration of the C core."""
+    found = re.findall(rf"\b{prefix}(\w+) = (\d+),", c_source(header))
+    return {name: int(number) for name, number in found}
+
+
+def test_the_vm_runs_the_hooks_that_see_packets_on_packets() -> None:
+    source = c_source("vm_load.c")
+    cases = source[source.index("class_of(") : source.index("default:")]
+    known = numbers("VM_", "vm_context.h")
+    found = {known[name] for name in re.findall(r"case VM_(\w+):", cases)}
+    assert {int(each) for each in PACKETS} <= found
+    assert not found & {int(each) for each in PROBES | RAW}
+
+
+def test_the_vm_has_each_kind_of_map() -> None:
+    known = numbers("VM_", "vm.h")
+    rows = re.findall(r"\{ VM_(\w+), ([01]), &vm_\w+_ops \}", c_source("vmmap.c"))
+    found = {known[name]: bool(int(per_cpu)) for name, per_cpu in rows}
+    assert {int(kind): row.per_cpu for kind, row in KINDS.items()}.items() <= found.items()
+    assert all(found[kind] is False for kind in found if MapType(kind) not in KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_each_kind_of_map_has_its_class_and_its_place_in_the_docs(kind: MapType) -> None:
+    row = KINDS[kind]
+    cls = getattr(datastructures, row.made_by)
+    assert cls.__doc__ and getattr(cls, "kind", kind) == kind
+    assert f"`{row.made_by}" in (ROOT / "docs" / "maps-and-queues.md").read_text(encoding="utf-8")
+    assert features.PROBES[features.Feature(f"map.{kind.name.lower()}")].since == row.since
+
+
+def test_what_the_rows_of_maps_say_of_each_other() -> None:
+    for row in KINDS.values():
+        assert row.keyed or not (row.indexed or row.lockable or row.forgets)
+        assert not (row.records and row.keyed)
+        assert not row.lockable or not row.per_cpu  # the verifier takes no locks in per-CPU values
+
+
+def test_each_helper_is_simulated_or_says_why_not() -> None:
+    assert set(sim_helpers.HANDLERS) | set(sim_helpers.NOT_SIMULATED) == set(HELPERS)
+    assert not set(sim_helpers.HANDLERS) & set(sim_helpers.NOT_SIMULATED)
+    assert all(sim_helpers.NOT_SIMULATED.values())
+
+
+COMPILERS = {181, 201, 209}
+"""loop, and dynptr_read and user_ringbuf_drain for user ring buffers, which the compiler calls and no user does."""
+
+
+def test_the_vm_has_helpers_that_the_table_has() -> None:
+    found = {int(number) for number in re.findall(r"^\t\{ (\d+), ", c_source("vm_helpers.c"), re.M)}
+    assert found - COMPILERS <= {info.id for info in HELPERS.values()} and found > COMPILERS
