@@ -323,8 +323,7 @@ REFUSE_NOTHING: Final = {
     "insertions.CountsInsertions.lost", "queue.BpfQueue.lost_by_cpu", "choice.current", "environment.Environment.now",
     # give back
     "globals.Global.close", "lifetime.OnStorage.close", "arrays.ArrayMap.close", "base.Map.close", "prog.Prog.close",
-    "queue.BpfQueue.close", "pending.PendingReads.close", "ring.RingBuffer.close", "user_ring.UserRingBuffer.close",
-    "links.Resources.close",
+    "pending.PendingReads.close", "user_ring.UserRingBuffer.close", "links.Resources.close",
     # take what the library itself gives
     "async_reads.AsyncReads.__init__", "pending.PendingReads.__init__", "probes.Attached.__init__",
     "links.Resources.__init__", "prog.Prog.__init__", "percpu.PerCpuValues.__init__", "contexts.Context.__init__",

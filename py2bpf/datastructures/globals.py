@@ -76,7 +76,7 @@ class Global(OnStorage):
     def _write(self, data: bytes) -> None:
         self._check_open()
         memory = self._memory
-        if memory is not None and self._storage.where != "in the VM":
+        if memory is not None and self._storage.backend == "kernel":
             memory[: self._codec.size] = data
         else:  # in the VM not while a program runs, whose atomic operations know of other programs only
             self._storage.update(_KEY, data)

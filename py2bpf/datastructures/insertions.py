@@ -32,7 +32,7 @@ class CountsLosses(Public):
         self._storage.check_open()
         with _making:
             if self._counter is None:
-                with backend("vm" if self._storage.where == "in the VM" else "kernel"):
+                with backend(self._storage.backend):
                     self._counter = LossCounter()
             made = self._counter
         if self._storage.closed:  # meanwhile: close() may have been too early to see it

@@ -163,7 +163,7 @@ class LpmTrieMap(Map):
         Asked for the key after a prefix that isn't there, the kernel answers with the first key of all, which
         comes after no key.
         """
-        if not (self._storage.where == "in the VM" or _tells_absent_prefixes()):
+        if self._storage.backend == "kernel" and not _tells_absent_prefixes():
             size = self._keys.size
             return any(raw == keys[at : at + size] for keys, _, n in self._storage.walk()
                        for at in range(0, n * size, size))

@@ -18,7 +18,7 @@ from ..worlds import in_programs
 from .insertions import CountsLosses
 from .names import checked_name
 from .reader import Reader
-from .storage import open_perf_source, open_storage
+from .storage import open_storage
 from .wakeups import checked_latency
 
 SEED_PAGES: Final = 9
@@ -74,7 +74,7 @@ class BpfQueue(CountsLosses, Reader):
         self._storage = open_storage(self.map_spec, self.map_spec.key_size, self.map_spec.value_size)
         try:
             super().__init__(
-                open_perf_source(self._storage, n_cpus, pages, latency, codec, bool(ordered), self._count_weakly())
+                self._storage.perf_source(n_cpus, pages, latency, codec, bool(ordered), self._count_weakly())
             )
         except BaseException:
             self._storage.close()

@@ -17,7 +17,7 @@ from ..worlds import in_programs
 from .globals import LossCounter
 from .names import checked_name
 from .reader import Reader
-from .storage import RingPositions, open_ring_source, open_storage, ring_positions
+from .storage import RingPositions, open_storage
 from .wakeups import Wakeup, announcement
 
 SIZE_MAX: Final = 1 << 30
@@ -72,7 +72,7 @@ class RingBuffer(Reader):
             self.lost_counter.close()
             raise
         try:
-            super().__init__(open_ring_source(self._storage, size, codec, self._count_lost, announced.latency))
+            super().__init__(self._storage.ring_source(size, codec, self._count_lost, announced.latency))
         except BaseException:
             self._give_back()
             raise
@@ -102,7 +102,7 @@ class RingBuffer(Reader):
     @property
     def positions(self) -> RingPositions:
         """How many bytes were read and written in all. Raises ClosedError after close()."""
-        return ring_positions(self._storage)
+        return RingPositions(*self._storage.ring_positions())
 
     @property
     def fd(self) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from ..kernel.codec import Buffer, Codec
 from ..spec import MapSpec
-from ..vm.choice import current
+from ..vm.choice import Name, current
 
 if TYPE_CHECKING:
     from .pending import RecordSource
@@ -17,6 +17,27 @@ Chunk = tuple[memoryview, memoryview, int]
 
 Room = Callable[[int], tuple[memoryview, memoryview]]
 """Gives writable memory for at least so many keys and as many values."""
+
+
+class RingPositions(NamedTuple):
+    """Bytes that went through a ring buffer: what was read, and what was reserved."""
+
+    consumed: int
+    produced: int
+
+
+class UserRing(Protocol):
+    """What a UserRingBuffer sends by: kernel.user_ring.UserRing, whose docstrings tell what the methods do."""
+
+    def send(self, record: bytes) -> bool: ...
+
+    def wait(self, size: int, timeout_ms: int) -> bool: ...
+
+    def next(self, begin: bool, take: bool) -> bytes | None: ...
+
+    def waiting(self) -> int: ...
+
+    def close(self) -> None: ...
 
 
 class MapStorage(Protocol):
@@ -39,6 +60,10 @@ class MapStorage(Protocol):
     @property
     def where(self) -> str:
         """For people: ``fd 7``, ``in the VM``."""
+
+    @property
+    def backend(self) -> Name:
+        """Where it lives, and all that belongs to it."""
 
     def check_open(self) -> None:
         """Raises ClosedError after close()."""
@@ -73,6 +98,27 @@ class MapStorage(Protocol):
     def program_value(self, value: Any) -> int:
         """What a program array stores for a program. Raises DataTypeError, ClosedError."""
 
+    def perf_source(
+        self, n_cpus: int, pages: int, latency: float, codec: Codec, ordered: bool, refused: Callable[[], int]
+    ) -> RecordSource:
+        """Makes the rings of a perf event array and puts them into it. Raises KernelError.
+
+        ``refused`` tells how many records programs could not write, but for those that found no room. In the VM records
+        are announced at once, and latency doesn't matter.
+        """
+
+    def ring_source(self, size: int, codec: Codec, lost: Callable[[], int], latency: float) -> RecordSource:
+        """Maps a ring buffer of size bytes for reading. Raises KernelError. ``lost``: what programs could not write.
+
+        What isn't announced is fetched after ``latency`` seconds (0: everything is, as everything in the VM).
+        """
+
+    def ring_positions(self) -> tuple[int, int]:
+        """The bytes of a ring buffer that were read, and that were reserved. Raises ClosedError, KernelError."""
+
+    def user_ring(self, size: int, largest: int) -> UserRing:
+        """Maps a user ring buffer of size bytes for sending records of at most ``largest``. Raises KernelError."""
+
     def close(self) -> None:
         """Idempotent."""
 
@@ -100,88 +146,3 @@ def open_storage(spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
     from ..kernel.maps import KernelMap
 
     return KernelMap(spec, key_size, value_size)
-
-
-def open_perf_source(
-    storage: MapStorage, n_cpus: int, pages: int, latency: float, codec: Codec, ordered: bool,
-    refused: Callable[[], int],
-) -> RecordSource:  # fmt: skip
-    """Makes the rings of a perf event array and puts them into it. Raises KernelError.
-
-    ``refused`` tells how many records programs could not write, but for those that found no room. In the VM records
-    are announced at once, and latency doesn't matter.
-    """
-    from ..vm.maps import VmMap
-
-    if isinstance(storage, VmMap):
-        from ..vm import queues
-
-        return queues.perf_source(storage, n_cpus, pages, codec, ordered, refused)
-    from ..kernel import perfbuf
-
-    return perfbuf.perf_source(storage.handle, n_cpus, pages, latency, codec, ordered, refused)
-
-
-def open_ring_source(
-    storage: MapStorage, size: int, codec: Codec, lost: Callable[[], int], latency: float
-) -> RecordSource:
-    """Maps a ring buffer of size bytes for reading. Raises KernelError. ``lost``: what programs could not write.
-
-    What isn't announced is fetched after ``latency`` seconds (0: everything is, as everything in the VM).
-    """
-    from ..vm.maps import VmMap
-
-    if isinstance(storage, VmMap):
-        from ..vm import queues
-
-        return queues.ring_source(storage, size, codec, lost)
-    from ..kernel import ringbuf
-
-    return ringbuf.ring_source(storage.handle, size, codec, lost, latency)
-
-
-class RingPositions(NamedTuple):
-    """Bytes that went through a ring buffer: what was read, and what was reserved."""
-
-    consumed: int
-    produced: int
-
-
-def ring_positions(storage: MapStorage) -> RingPositions:
-    """Where a ring buffer's reader and writers are. Raises ClosedError, KernelError."""
-    from ..vm.maps import VmMap
-
-    if isinstance(storage, VmMap):
-        from ..vm import queues
-
-        return RingPositions(*queues.ring_positions(storage))
-    from ..kernel import ringbuf
-
-    return RingPositions(*ringbuf.positions(storage.handle))
-
-
-class UserRing(Protocol):
-    """What a UserRingBuffer sends by: kernel.user_ring.UserRing, whose docstrings tell what the methods do."""
-
-    def send(self, record: bytes) -> bool: ...
-
-    def wait(self, size: int, timeout_ms: int) -> bool: ...
-
-    def next(self, begin: bool, take: bool) -> bytes | None: ...
-
-    def waiting(self) -> int: ...
-
-    def close(self) -> None: ...
-
-
-def open_user_ring(storage: MapStorage, size: int, largest: int) -> UserRing:
-    """Maps a user ring buffer of size bytes for sending records of at most ``largest`` bytes. Raises KernelError."""
-    from ..vm.maps import VmMap
-
-    if isinstance(storage, VmMap):
-        from ..vm.user_ring import VmUserRing
-
-        return VmUserRing(storage, largest)
-    from ..kernel import user_ring
-
-    return user_ring.UserRing(storage.handle, size, largest)

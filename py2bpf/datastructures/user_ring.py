@@ -18,7 +18,7 @@ from .lifetime import OnStorage
 from .names import checked_name
 from .pending import deadline_of
 from .ring import HEADER, checked_size
-from .storage import MapStorage, open_storage, open_user_ring
+from .storage import MapStorage, open_storage
 
 RECORD_MAX: Final = 472
 """Bytes: of the stack's 512, 8 are for the copy's status and 32 for the frame of the function that copies."""
@@ -52,7 +52,7 @@ class UserRingBuffer(OnStorage):
         )  # fmt: skip
         self._storage = self._made()
         try:
-            self._ring = open_user_ring(self._storage, size, self._codec.size)
+            self._ring = self._storage.user_ring(size, self._codec.size)
         except BaseException:
             self._storage.close()
             raise

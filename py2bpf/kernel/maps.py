@@ -6,7 +6,7 @@ import errno
 import mmap
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..btf import maps
 from ..exception import ClosedError, DataTypeError, KernelError
@@ -17,6 +17,12 @@ from ..uapi.operations import Operation, full
 from . import core, syscalls
 from .failures import failure
 from .handles import Handle, Reach
+
+if TYPE_CHECKING:
+    from .codec import Codec
+    from .perfbuf import PerfRecords
+    from .records import Records
+    from .user_ring import UserRing
 
 Chunk = tuple[memoryview, memoryview, int]
 Room = Callable[[int], tuple[memoryview, memoryview]]
@@ -51,6 +57,32 @@ class KernelMap:
     @property
     def where(self) -> str:
         return f"fd {self.fd}"
+
+    @property
+    def backend(self) -> Literal["kernel"]:
+        return "kernel"
+
+    def perf_source(
+        self, n_cpus: int, pages: int, latency: float, codec: Codec, ordered: bool, refused: Callable[[], int]
+    ) -> PerfRecords:
+        from . import perfbuf
+
+        return perfbuf.perf_source(self.handle, n_cpus, pages, latency, codec, ordered, refused)
+
+    def ring_source(self, size: int, codec: Codec, lost: Callable[[], int], latency: float) -> Records:
+        from . import ringbuf
+
+        return ringbuf.ring_source(self.handle, size, codec, lost, latency)
+
+    def ring_positions(self) -> tuple[int, int]:
+        from . import ringbuf
+
+        return ringbuf.positions(self.handle)
+
+    def user_ring(self, size: int, largest: int) -> UserRing:
+        from .user_ring import UserRing
+
+        return UserRing(self.handle, size, largest)
 
     def check_open(self) -> None:
         self.handle.check_open()

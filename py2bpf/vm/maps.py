@@ -6,7 +6,7 @@ import errno
 import mmap
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..exception import DataTypeError, KernelError, NotInVm
 from ..given import shown
@@ -19,6 +19,11 @@ from ..uapi.operations import full
 from . import core, native
 from .machine import machine
 from .registry import number_of, program_of
+
+if TYPE_CHECKING:
+    from ..kernel.codec import Codec
+    from ..kernel.records import Records
+    from .user_ring import VmUserRing
 
 Chunk = tuple[memoryview, memoryview, int]
 Room = Callable[[int], tuple[memoryview, memoryview]]
@@ -57,6 +62,32 @@ class VmMap:
     @property
     def where(self) -> str:
         return "in the VM"
+
+    @property
+    def backend(self) -> Literal["vm"]:
+        return "vm"
+
+    def perf_source(
+        self, n_cpus: int, pages: int, _latency: float, codec: Codec, ordered: bool, refused: Callable[[], int]
+    ) -> Records:
+        from . import queues
+
+        return queues.perf_source(self.handle, n_cpus, pages, codec, ordered, refused)
+
+    def ring_source(self, size: int, codec: Codec, lost: Callable[[], int], _latency: float) -> Records:
+        from . import queues
+
+        return queues.ring_source(self.handle, size, codec, lost)
+
+    def ring_positions(self) -> tuple[int, int]:
+        from . import queues
+
+        return queues.ring_positions(self.handle)
+
+    def user_ring(self, _size: int, largest: int) -> VmUserRing:
+        from .user_ring import VmUserRing
+
+        return VmUserRing(self.handle, largest)
 
     @property
     def closed(self) -> bool:

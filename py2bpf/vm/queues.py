@@ -8,27 +8,27 @@ from mmap import PAGESIZE
 from .._ffi import ffi, lib
 from ..kernel.codec import Codec
 from ..kernel.failures import checked
+from ..kernel.handles import Handle
 from ..kernel.records import Records
-from .maps import VmMap
 from .native import queue_reader
 
 
 def perf_source(
-    storage: VmMap, n_cpus: int, pages: int, codec: Codec, ordered: bool, refused: Callable[[], int]
+    map: Handle, n_cpus: int, pages: int, codec: Codec, ordered: bool, refused: Callable[[], int]
 ) -> Records:
     """The records that programs write to a perf event array, ``pages`` of room for each CPU. ``refused`` tells how many
     were refused for other reasons than room. Raises KernelError."""
-    return Records(queue_reader(storage.handle, pages, ordered), codec, 0.0, pages * PAGESIZE * n_cpus,
+    return Records(queue_reader(map, pages, ordered), codec, 0.0, pages * PAGESIZE * n_cpus,
                    refused=refused)  # fmt: skip
 
 
-def ring_source(storage: VmMap, size: int, codec: Codec, lost: Callable[[], int] | None = None) -> Records:
+def ring_source(map: Handle, size: int, codec: Codec, lost: Callable[[], int] | None = None) -> Records:
     """The records of a ring buffer of size bytes. ``lost`` tells how many programs could not write."""
-    return Records(queue_reader(storage.handle), codec, 0.0, size, lost)
+    return Records(queue_reader(map), codec, 0.0, size, lost)
 
 
-def ring_positions(storage: VmMap) -> tuple[int, int]:
+def ring_positions(map: Handle) -> tuple[int, int]:
     """How many bytes of a ring buffer were consumed and produced."""
     found = ffi.new("uint64_t[2]")
-    checked(lib.p2b_vm_ring_positions(storage.handle.cell, found), "cannot look at a ring buffer", storage.handle)
+    checked(lib.p2b_vm_ring_positions(map.cell, found), "cannot look at a ring buffer", map)
     return int(found[0]), int(found[1])

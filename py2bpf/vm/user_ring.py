@@ -8,14 +8,14 @@ import threading
 from .._ffi import ffi, lib
 from ..exception import ClosedError
 from ..kernel.failures import checked
-from .maps import VmMap
+from ..kernel.handles import Handle
 
 
 class VmUserRing:
     """Sends records of at most ``largest`` bytes. Nothing wakes a sender who waits for room: it looks now and then."""
 
-    def __init__(self, storage: VmMap, largest: int) -> None:
-        self._storage = storage
+    def __init__(self, map: Handle, largest: int) -> None:
+        self._map = map
         self._largest = largest
         self._turn = threading.RLock()
         self._position = ffi.new("uint64_t *")
@@ -23,9 +23,8 @@ class VmUserRing:
 
     def send(self, record: bytes) -> bool:
         """Puts a record behind the others; False where there is no room now."""
-        result: int = lib.p2b_vm_user_ring_send(self._storage.handle.cell, record, len(record))
-        return result != -errno.ENOSPC and checked(
-            result, "cannot send to a user ring buffer", self._storage.handle) == 0
+        result: int = lib.p2b_vm_user_ring_send(self._map.cell, record, len(record))
+        return result != -errno.ENOSPC and checked(result, "cannot send to a user ring buffer", self._map) == 0
 
     def wait(self, size: int, timeout_ms: int) -> bool:
         """Waits a moment. False once closed."""
@@ -38,16 +37,16 @@ class VmUserRing:
         with self._turn:  # the machine's lock doesn't hold while the position is set here
             if begin:
                 self._position[0] = (1 << 64) - 1
-            n: int = lib.p2b_vm_user_ring_peek(self._storage.handle.cell, self._position, room, self._largest, take)
-        size = checked(n, "cannot look into a user ring buffer", self._storage.handle)
+            n: int = lib.p2b_vm_user_ring_peek(self._map.cell, self._position, room, self._largest, take)
+        size = checked(n, "cannot look into a user ring buffer", self._map)
         return bytes(ffi.buffer(room, size)) if size else None
 
     def waiting(self) -> int:
         """The bytes that programs have not taken yet, headers included."""
         if self._closed.is_set():
             raise ClosedError("the user ring buffer is closed")
-        n: int = lib.p2b_vm_user_ring_waiting(self._storage.handle.cell)
-        return checked(n, "cannot look into a user ring buffer", self._storage.handle)
+        n: int = lib.p2b_vm_user_ring_waiting(self._map.cell)
+        return checked(n, "cannot look into a user ring buffer", self._map)
 
     def close(self) -> None:
         """Ends waits. May be called again."""

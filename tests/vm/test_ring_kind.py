@@ -55,7 +55,7 @@ def read(source: Records) -> list[int]:
 
 
 def test_records_come_in_order(ring: VmMap) -> None:
-    source = ring_source(ring, SIZE, codec_for(c_uint64))
+    source = ring_source(ring.handle, SIZE, codec_for(c_uint64))
     with writer(ring) as program:
         assert [program.test_run(bytes(20 + i)).retval for i in range(3)] == [0, 0, 0]
         assert read(source) == [20, 21, 22] and read(source) == []
