@@ -65,7 +65,7 @@ class Prog(Public):
     @property
     def in_vm(self) -> bool:
         """Whether the program is one of the embedded VM."""
-        return not hasattr(self._loaded, "unpin")
+        return self._loaded.backend == "vm"
 
     @property
     def closed(self) -> bool:

@@ -200,6 +200,8 @@ class LoadedProgram:
     own of the program arrays that it uses, which the kernel would empty without anybody's.
     """
 
+    backend: Final = "kernel"
+
     def __init__(self, handle: Handle, spec: ProgramSpec, arrays: Sequence[Handle] = ()) -> None:
         self.handle = handle
         self.spec = spec

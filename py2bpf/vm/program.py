@@ -86,6 +86,8 @@ class VmProgram:
     A context manager; close() may be called again, any use after it raises ClosedError.
     """
 
+    backend: Final = "vm"
+
     def __init__(self, handle: Handle, spec: ProgramSpec, slot_of: array[int], slots: bytearray) -> None:
         self.handle = handle
         self._slot_of = slot_of
