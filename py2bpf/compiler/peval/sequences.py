@@ -11,6 +11,7 @@ from .values import Abstract, Const, ListRef, TupleOf
 
 MAX_ITEMS: Final = 65536
 
+
 def tuple_of(items: list[Abstract] | tuple[Abstract, ...]) -> Abstract:
     """A tuple; a constant if its items are."""
     if all(isinstance(item, Const) for item in items):
