@@ -12,6 +12,8 @@ from pathlib import Path
 
 from test_architecture import ROOT
 
+from py2bpf.compiler.peval import values
+
 PEVAL = ROOT / "py2bpf" / "compiler" / "peval"
 MOST = 2
 
@@ -35,7 +37,6 @@ LADDERS = {
     "compare.py: _equal": 9,
     "compare.py: _equal_options": 4,
     "compare.py: contains": 5,
-    "describe.py: describe": 6,
     "evaluator.py: result": 3,
     "functions.py: _len": 5,
     "functions.py: is_instance": 9,
@@ -108,6 +109,13 @@ def test_no_function_tells_many_kinds_apart() -> None:
     for path in sorted(PEVAL.rglob("*.py")):
         found |= ladders(path)
     assert found == LADDERS
+
+
+def test_each_kind_says_what_it_is() -> None:
+    """Or describe() raises."""
+    for kind in kinds() - {"Abstract"}:
+        cls = getattr(values, kind)
+        assert hasattr(cls, "words") or cls.describe is not values.Abstract.describe, kind
 
 
 def test_ladders_are_found() -> None:

@@ -35,9 +35,9 @@ from . import (
     slices,
     special,
 )
-from .describe import describe, short, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
 from .machine import Machine
+from .naming import short, type_name
 from .state import State
 from .values import (
     Abstract,
@@ -94,7 +94,7 @@ def load_attr(ev: Machine, state: State, owner: Abstract, name: str) -> Abstract
         return Method(owner, name)
     if isinstance(owner, TupleOf) and owner.cls is not tuple:
         return _named_item(ev, state, owner, name)
-    raise TypeMismatch(0, f"{describe(owner)} has no attribute {name!r}", hints=hints.for_attribute(owner, name))
+    raise TypeMismatch(0, f"{owner.describe()} has no attribute {name!r}", hints=hints.for_attribute(owner, name))
 
 
 def _ref_attr(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
@@ -252,7 +252,7 @@ def store_attr(ev: Machine, state: State, owner: Abstract, name: str, value: Abs
         captured.set_attribute(ev, state, owner.obj, name, value)
         return
     raise UnsupportedSyntax(
-        0, f"can't assign to an attribute of {describe(owner)}", hints=hints.for_number(owner)
+        0, f"can't assign to an attribute of {owner.describe()}", hints=hints.for_number(owner)
     )  # fmt: skip
 
 
@@ -303,7 +303,7 @@ def get_item(ev: Machine, state: State, container: Abstract, key: Abstract) -> A
     unordered = isinstance(container, Const) and not isinstance(container.obj, Sequence)
     items = None if unordered else iteration.stored(ev.b, state, container)
     if items is None:
-        raise TypeMismatch(0, f"{describe(container)} has no items that [] reads", hints=_items_of(ev, container, key))
+        raise TypeMismatch(0, f"{container.describe()} has no items that [] reads", hints=_items_of(ev, container, key))
     return _sequence_item(ev, state, container, tuple(items), key)
 
 
@@ -369,7 +369,7 @@ def _sequence_item(
     wanted = "tuples and lists of numbers, ctypes arrays and maps take others"
     if isinstance(container, Const) and isinstance(container.obj, str) and container.obj.isascii():
         wanted = f"bytes have numbers as items, and take others: b{short(container.obj)}[i]"
-    raise TypeMismatch(0, f"the index into {describe(container)} must be a constant", hints=(wanted,))
+    raise TypeMismatch(0, f"the index into {container.describe()} must be a constant", hints=(wanted,))
 
 
 def _may_be_chosen(item: Abstract) -> bool:
@@ -379,7 +379,7 @@ def _may_be_chosen(item: Abstract) -> bool:
 
 def _known_item(ev: Machine, items: tuple[Abstract, ...], index: Any) -> Abstract:
     if not isinstance(index, int):
-        raise TypeMismatch(0, f"a sequence is indexed with integers, not {describe(Const(index))}",
+        raise TypeMismatch(0, f"a sequence is indexed with integers, not {Const(index).describe()}",
                            hints=("write the item's number; dicts and maps have other keys",))  # fmt: skip
     number = overrides.raw(index)
     if not -len(items) <= number < len(items):
@@ -451,4 +451,4 @@ def set_item(ev: Machine, state: State, container: Abstract, key: Abstract, valu
         captured.refuse_change(container.obj)
     else:
         hint = ("lists and dicts of a program take constant keys only: use a ctypes array or a map",)
-        raise UnsupportedSyntax(0, f"can't assign to an item of {describe(container)}", hints=hint)
+        raise UnsupportedSyntax(0, f"can't assign to an item of {container.describe()}", hints=hint)

@@ -13,7 +13,7 @@ from ..ir.types import I64, U64, Int, Type, join_ints
 from ..ir.values import Value, const
 from . import hints, overrides
 from .builder import Builder
-from .describe import describe, short
+from .naming import short
 from .values import FALSE, TRUE, Abstract, Const, Option, Run, TupleOf
 
 PYTHON: Final[dict[str, Callable[[Any, Any], Any]]] = {
@@ -123,13 +123,13 @@ def to_ir(b: Builder, value: Abstract, what: str = "an integer is needed here") 
     if isinstance(value, Option):
         b.guard(b.compare(Op.NE, value.present, const(0)), "TypeError", none=True)
         return value.value
-    raise TypeMismatch(0, f"{what}, but this is {describe(value)}", hints=hints.for_number(value))
+    raise TypeMismatch(0, f"{what}, but this is {value.describe()}", hints=hints.for_number(value))
 
 
 def check_plain(value: Abstract, function: str) -> None:
     """Refuses an integer for a function that would ask its class, which compares or computes in its own way."""
     if isinstance(value, Const) and isinstance(value.obj, int) and not is_int(value):
-        raise UnsupportedSyntax(0, f"{function}() of run-time values asks no methods, as {describe(value)} has them",
+        raise UnsupportedSyntax(0, f"{function}() of run-time values asks no methods, as {value.describe()} has them",
                                 hints=("give int() of it",))  # fmt: skip
 
 

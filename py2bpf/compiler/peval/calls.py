@@ -36,10 +36,10 @@ from . import (
     subprograms,
 )
 from .builder import Builder
-from .describe import asked, describe
 from .frames import Frame
 from .layout import is_ctype
 from .machine import Machine
+from .naming import asked
 from .state import State
 from .values import (
     NONE,
@@ -94,7 +94,7 @@ def call(ev: Machine, state: State, callee: Abstract, args: Args, kwargs: Kwargs
     if isinstance(callee, Unbound):
         raise TypeMismatch(0, f"which function is called here depends on the path: {callee.why}",
                            hints=("call each on its own path: f() if test else g()",))  # fmt: skip
-    raise TypeMismatch(0, f"{describe(callee)} can't be called", hints=("only functions and ctypes types can",))
+    raise TypeMismatch(0, f"{callee.describe()} can't be called", hints=("only functions and ctypes types can",))
 
 
 def _makes_maps(fn: Any) -> bool:
@@ -125,7 +125,7 @@ def _call_constant(ev: Machine, state: State, fn: Any, args: Args, kwargs: Kwarg
             return namedtuples.call(ev, state, fn.__name__, wrap(fn.__self__), args, kwargs)
         return call(ev, state, Const(fn.__func__), (wrap(fn.__self__), *args), kwargs, unit)
     if not callable(fn):
-        raise TypeMismatch(0, f"{describe(Const(fn))} can't be called", hints=("only functions and ctypes types can",))
+        raise TypeMismatch(0, f"{Const(fn).describe()} can't be called", hints=("only functions and ctypes types can",))
     _refuse_frames(fn, args)
     if _makes_maps(fn):
         raise UnsupportedSyntax(0, f"programs make no maps: {fn.__name__}() is called outside of the function",
@@ -220,7 +220,7 @@ def _refuse(fn: Any, args: Args, kwargs: Kwargs) -> None:
     hints = [_INSTEAD.get(name, "call it on constants, and compare the run-time value with the result")]
     if name in ("ntohs", "htons", "ntohl", "htonl"):
         hints.append(f"or swap at run time with py2bpf.funcs.bswap{16 if name.endswith('s') else 32}")
-    raise TypeMismatch(0, f"{name}() runs while compiling and needs constants, but an argument is {describe(value)}",
+    raise TypeMismatch(0, f"{name}() runs while compiling and needs constants, but an argument is {value.describe()}",
                        hints=tuple(hints))  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 from ...btf.shapes import UnknownName
 from ...exception import TypeMismatch, UnsupportedSyntax
 from . import changes, choice, constants, hints, host, kernel_memory, overrides, special, storage
-from .describe import asked, describe
 from .machine import Machine
+from .naming import asked
 from .state import State
 from .values import Abstract, Const, wrap
 
@@ -38,7 +38,7 @@ def attribute(ev: Machine, state: State, obj: Any, name: str) -> Abstract:
         raise kernel_memory.unknown(error) from None
     except AttributeError as error:
         near = hints.near(name, asked(dir, obj, []), "help() shows what it has")
-        raise TypeMismatch(0, f"{describe(Const(obj))} has no attribute {name!r}", hints=near) from error
+        raise TypeMismatch(0, f"{Const(obj).describe()} has no attribute {name!r}", hints=near) from error
 
 
 def _refuse_mutator(obj: Any, name: str) -> None:
@@ -101,7 +101,7 @@ def set_attribute(ev: Machine, state: State, obj: Any, name: str, value: Abstrac
     elif isinstance(setter := inspect.getattr_static(type(found), "__set__", None), types.FunctionType):
         special.call(ev, state, setter, Const(found), owner, value)
     else:
-        raise UnsupportedSyntax(0, f"can't assign to an attribute of {describe(owner)}", hints=(CONSTANT,))
+        raise UnsupportedSyntax(0, f"can't assign to an attribute of {owner.describe()}", hints=(CONSTANT,))
 
 
 # items
@@ -154,4 +154,4 @@ def underlying(mapping: Any) -> Any:
 def refuse_change(obj: Any) -> None:
     """Raises the error for ``obj[key] = value`` and the like."""
     hints_ = (CONSTANT, _IN_A_MAP) if isinstance(obj, Mapping) else (CONSTANT,)
-    raise UnsupportedSyntax(0, f"can't assign to an item of {describe(Const(obj))}", hints=hints_)
+    raise UnsupportedSyntax(0, f"can't assign to an item of {Const(obj).describe()}", hints=hints_)

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from . import reach, snapshots
-from .describe import asked
+from .naming import asked
 from .reach import Place
 
 _SEQUENCE: Final = {"append", "extend", "insert", "pop", "remove", "clear", "reverse", "__setitem__", "__delitem__"}

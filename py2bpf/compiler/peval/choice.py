@@ -12,7 +12,6 @@ from ..ir.types import I64, join_ints
 from ..ir.values import Value, const
 from . import arith, memory, overrides
 from .builder import Builder
-from .describe import describe
 from .values import NONE, Abstract, Const, Option, wrap
 
 MAX_KEYS: Final = 256
@@ -120,8 +119,10 @@ def _equal(b: Builder, key: Value, there: Value | None, wanted: int | None) -> V
 
 def _check_key(key: Any) -> None:
     if not isinstance(key, Abstract) and any(overrides.own(Const(key), name) for name in ("__eq__", "__hash__")):
-        raise TypeMismatch(0, f"{describe(Const(key))} is a key by the == and hash() of its class, and a program can't "
-                           "look for one by a number of run time", hints=("use plain numbers as keys",))  # fmt: skip
+        raise TypeMismatch(
+            0, f"{Const(key).describe()} is a key by the == and hash() of its class, and a program can't look for one "
+            "by a number of run time", hints=("use plain numbers as keys",),
+        )  # fmt: skip
 
 
 def _numbers(b: Builder, items: Mapping[Any, Any], none: bool) -> list[tuple[int | None, Value, Value]]:
@@ -147,5 +148,5 @@ def _number(b: Builder, value: Abstract) -> tuple[Value, Value]:
         return const(0), const(0)
     if not arith.is_int(value):
         raise TypeMismatch(0, "a dict that is asked with a run-time key has numbers as values, but this has "
-                           f"{describe(value)}", hints=(_IN_A_MAP,))  # fmt: skip
+                           f"{value.describe()}", hints=(_IN_A_MAP,))  # fmt: skip
     return arith.to_ir(b, value), const(1)

@@ -30,7 +30,6 @@ from . import (
     sequences,
     special,
 )
-from .describe import describe
 from .layout import is_char, is_chars
 from .machine import Machine
 from .state import State
@@ -89,16 +88,16 @@ def _equal(ev: Machine, state: State, left: Abstract, right: Abstract) -> Value:
             return const(0)
         if isinstance(one, Run) and isinstance(other, Const) and isinstance(other.obj, (bytes, str)):
             if hints.may_be_address(one):
-                raise TypeMismatch(0, f"a number of 64 bits, as an address is, never equals {describe(other)}",
+                raise TypeMismatch(0, f"a number of 64 bits, as an address is, never equals {other.describe()}",
                                    hints=(hints.READ_TEXT,))  # fmt: skip
             raise TypeMismatch(
                 0,
-                f"an integer never equals {describe(other)}",
+                f"an integer never equals {other.describe()}",
                 hints=("an item of bytes is a number: compare with b'x'[0], or with ord('x')",),
             )
         if isinstance(one, (Run, TupleOf)) and isinstance(other, Const):
             return _equal_constant(ev, one, other.obj)
-    raise TypeMismatch(0, f"can't compare {describe(left)} with {describe(right)}",
+    raise TypeMismatch(0, f"can't compare {left.describe()} with {right.describe()}",
                        hints=hints.for_comparison(left, right))
 
 
@@ -111,7 +110,7 @@ def _equal_constant(ev: Machine, value: Run | TupleOf, other: Any) -> Value:
         return const(0)
     if isinstance(other, _UNLIKE) or inspect.getattr_static(type(other), "__eq__") is _IDENTITY:
         return const(0)
-    raise TypeMismatch(0, f"can't compare {describe(value)} with {describe(Const(other))}",
+    raise TypeMismatch(0, f"can't compare {value.describe()} with {Const(other).describe()}",
                        hints=("its == is a function of its class: compare with a number that it has",))  # fmt: skip
 
 
@@ -132,7 +131,7 @@ def _equal_chars(ev: Machine, chars: Ref, other: Abstract) -> Value:
         return contents.equals_text(ev.b, chars, other.obj) if nevers.text_test(ev, chars, other.obj) else const(0)
     if isinstance(other, Ref) and is_chars(chars.ctype) and is_chars(other.ctype):
         return contents.equal_texts(ev.b, chars, other)
-    raise TypeMismatch(0, f"a char array can be compared with bytes, but this is {describe(other)}",
+    raise TypeMismatch(0, f"a char array can be compared with bytes, but this is {other.describe()}",
                        hints=("compare two arrays' bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
 
 
@@ -203,11 +202,11 @@ def contains(ev: Machine, state: State, container: Abstract, item: Abstract) -> 
     if isinstance(container, Const) and isinstance(container.obj, bytes) and arith.is_int(item):
         return _among_bytes(ev, state, container.obj, item)
     if isinstance(container, Const) and isinstance(container.obj, (bytes, str)):
-        raise TypeMismatch(0, f"can't search {describe(container)} for a run-time value",
+        raise TypeMismatch(0, f"can't search {container.describe()} for a run-time value",
                            hints=("search a tuple of what it may be",))  # fmt: skip
     items = iteration.stored(ev.b, state, container)
     if items is None:
-        raise TypeMismatch(0, f"can't search {describe(container)}", hints=(hints.for_search(container),))
+        raise TypeMismatch(0, f"can't search {container.describe()}", hints=(hints.for_search(container),))
     hashed = isinstance(container, DictRef) or (isinstance(container, Const) and isinstance(container.obj, _HASHED))
     result, known = const(0), True
     for candidate in items:

@@ -14,7 +14,7 @@ from ..ir.types import I64, U64, Region
 from ..ir.values import Value, const
 from . import hints, locks
 from .builder import Builder
-from .describe import short, type_name
+from .naming import short, type_name
 from .values import Abstract, Const, OneOf, Ref
 
 _STORED: Final = 512

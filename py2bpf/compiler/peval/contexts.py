@@ -9,9 +9,9 @@ from ...spec import Field, Located
 from ..ir.ops import Op as IrOp
 from ..ir.values import const
 from . import arith, hints, kernel_memory, located, memory, packets
-from .describe import short, type_name
 from .layout import members
 from .machine import Machine
+from .naming import short, type_name
 from .values import Abstract, Const, Context, ContextFields, Ref
 
 

@@ -45,7 +45,6 @@ from . import (
 )
 from .builder import Builder, Padding, PathEnds
 from .counters import counter_items
-from .describe import describe
 from .frames import (
     Context,
     Frame,
@@ -479,7 +478,7 @@ class Evaluator:
         if isinstance(iterator, iterators.ITERATORS) and not isinstance(iterator, Counter):
             return
         if not isinstance(iterator, Counter):
-            raise UnsupportedSyntax(0, f"can't iterate over {describe(iterator)}",
+            raise UnsupportedSyntax(0, f"can't iterate over {iterator.describe()}",
                                     hints=("iterate over a range, a tuple, a list or a ctypes array",))  # fmt: skip
         count = counter_items(iterator)
         plan.can_unroll = count is not None

@@ -9,8 +9,8 @@ from typing import Any
 
 from ...exception import TypeMismatch
 from . import overrides
-from .describe import short
 from .layout import Member, is_array, is_record, is_strict, members, scalar
+from .naming import short
 from .values import Abstract, Const, TupleOf
 
 

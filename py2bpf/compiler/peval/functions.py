@@ -37,7 +37,6 @@ from . import (
 )
 from .builder import Builder
 from .counters import counter_items
-from .describe import describe
 from .layout import is_array, is_char, is_chars, members
 from .machine import Machine
 from .state import State
@@ -80,7 +79,7 @@ def _extreme(op: Op) -> Callable[[Machine, State, Args], Abstract]:
             return arith.from_ir(ranges.extreme(ev.b, args[0], op is Op.GT))
         items = iter(args) if len(args) > 1 else iteration.each(ev.b, state, args[0])
         if items is None:
-            raise TypeMismatch(0, f"min() and max() can't go through {describe(args[0])}", hints=_SEQUENCES)
+            raise TypeMismatch(0, f"min() and max() can't go through {args[0].describe()}", hints=_SEQUENCES)
         best, seen = None, []
         for item in items:
             arith.check_plain(item, "min() and max")
@@ -160,7 +159,7 @@ def _divmod(ev: Machine, state: State, args: Args) -> Abstract:
     for arg in args:
         arith.check_plain(arg, "divmod")
         if not arith.is_int(arg):
-            raise TypeMismatch(0, f"divmod() of a run-time value takes integers, but this is {describe(arg)}",
+            raise TypeMismatch(0, f"divmod() of a run-time value takes integers, but this is {arg.describe()}",
                                hints=("compute a // b and a % b, which ask the methods of classes",))  # fmt: skip
     return sequences.tuple_of([semantics.operate(ev, state, op, args[0], args[1]) for op in ("//", "%")])
 
@@ -178,7 +177,7 @@ def _int(ev: Machine, state: State, args: Args) -> Abstract:
     if len(args) == 1 and isinstance(args[0], KernelRef):
         return arith.from_ir(kernel_memory.number(ev.b, args[0]))
     if len(args) > 1 or not arith.is_int(args[0]):
-        raise TypeMismatch(0, f"int() of a run-time value takes an integer, but this is {describe(args[0])}",
+        raise TypeMismatch(0, f"int() of a run-time value takes an integer, but this is {args[0].describe()}",
                            hints=("give it one integer; int() of a constant str is constant",))  # fmt: skip
     return arith.from_ir(arith.to_ir(ev.b, args[0]))
 
@@ -204,7 +203,7 @@ def _len(ev: Machine, state: State, args: Args) -> Abstract:
             hint = ("strings exist while compiling: print run-time values with f-strings",)
         elif not isinstance(args[0], Map):
             hint = ("tuples, lists and ctypes arrays have one",)
-        raise TypeMismatch(0, f"{describe(args[0])} has no length that a program knows", hints=hint)
+        raise TypeMismatch(0, f"{args[0].describe()} has no length that a program knows", hints=hint)
     return Const(known)
 
 
@@ -222,7 +221,7 @@ def _sum(ev: Machine, state: State, args: Args) -> Abstract:
         return semantics.operate(ev, state, "+", total, args[1]) if len(args) > 1 else total
     items = iteration.each(ev.b, state, args[0])
     if items is None:
-        raise TypeMismatch(0, f"can't add up {describe(args[0])}", hints=_SEQUENCES)
+        raise TypeMismatch(0, f"can't add up {args[0].describe()}", hints=_SEQUENCES)
     total = args[1] if len(args) > 1 else Const(0)
     for item in items:
         total = semantics.operate(ev, state, "+", total, item)
@@ -233,7 +232,7 @@ def _any_all(is_any: bool) -> Callable[[Machine, State, Args], Abstract]:
     def handler(ev: Machine, state: State, args: Args) -> Abstract:
         items = iteration.each(ev.b, state, args[0])
         if items is None:
-            raise TypeMismatch(0, f"can't iterate over {describe(args[0])}", hints=_SEQUENCES)
+            raise TypeMismatch(0, f"can't iterate over {args[0].describe()}", hints=_SEQUENCES)
         result, known = const(int(not is_any)), True
         for item in items:
             condition = arith.to_bool(ev.b, semantics.truth(ev, state, item))
@@ -265,7 +264,7 @@ def _range(ev: Machine, state: State, args: Args) -> Abstract:
 def _items(ev: Machine, state: State, value: Abstract) -> tuple[Abstract, ...]:
     items = iteration.known_items(ev.b, state, value)
     if items is None:
-        raise TypeMismatch(0, f"the length of {describe(value)} is not known while compiling", hints=_SEQUENCES)
+        raise TypeMismatch(0, f"the length of {value.describe()} is not known while compiling", hints=_SEQUENCES)
     return items
 
 
@@ -273,7 +272,7 @@ def _iterator(ev: Machine, state: State, value: Abstract) -> Abstract:
     """``iter(value)`` of what has a known length."""
     found = iteration.make_iterator(ev.b, state, value) if not arith.is_int(value) else None
     if found is None or (isinstance(found, Counter) and counter_items(found) is None):
-        raise TypeMismatch(0, f"the length of {describe(value)} is not known while compiling", hints=_SEQUENCES)
+        raise TypeMismatch(0, f"the length of {value.describe()} is not known while compiling", hints=_SEQUENCES)
     return found
 
 
@@ -295,7 +294,7 @@ def _named_rows(
         part = iteration.side_by_side(ev.b, state, arg)
         if part is None:
             raise TypeMismatch(0, f"{name}() takes ranges and ctypes arrays beside a range that ends at run time, but "
-                               f"this is {describe(arg)}",
+                               f"this is {arg.describe()}",
                                hints=("loop over the range, and index the rest",))  # fmt: skip
         parts.append(part)
     return iterators.named(state, ev.ident(), counters.together(ev.b, parts, numbers))
@@ -323,7 +322,7 @@ def _next(ev: Machine, state: State, args: Args) -> Abstract:
     if isinstance(args[0], Const):
         iterators.check_captured(args[0].obj)
     if not isinstance(args[0], IteratorRef):
-        raise TypeMismatch(0, f"next() takes an iterator, but this is {describe(args[0])}",
+        raise TypeMismatch(0, f"next() takes an iterator, but this is {args[0].describe()}",
                            hints=("make one before: items = iter(...)",))  # fmt: skip
     _, item = iterators.advance(ev.b, state, args[0])
     if item is not None:
@@ -336,7 +335,7 @@ def _reversed(ev: Machine, state: State, args: Args) -> Abstract:
         return ranges.backwards(ev.b, args[0])
     found = iteration.make_reversed(ev.b, state, args[0])
     if found is None:
-        raise TypeMismatch(0, f"the length of {describe(args[0])} is not known while compiling", hints=_SEQUENCES)
+        raise TypeMismatch(0, f"the length of {args[0].describe()} is not known while compiling", hints=_SEQUENCES)
     return iterators.named(state, ev.ident(), found)
 
 
@@ -400,7 +399,7 @@ def is_instance(ev: Machine, state: State, args: Args) -> Abstract:
         return Const(number) if number is none else arith.from_bool(present if number else arith.negate(ev.b, present))
     if isinstance(value, Map):
         return Const(isinstance(value.obj, classes.obj))
-    raise TypeMismatch(0, f"isinstance() can't tell the class of {describe(value)}",
+    raise TypeMismatch(0, f"isinstance() can't tell the class of {value.describe()}",
                        hints=("it can of constants, integers, ctypes objects and maps",))  # fmt: skip
 
 
@@ -414,7 +413,7 @@ def _sizeof(ev: Machine, state: State, args: Args) -> Abstract:
         return Const(ctypes.sizeof(value.ctype))
     if isinstance(value, Context):
         return Const(ctypes.sizeof(value.spec.struct))
-    raise TypeMismatch(0, f"sizeof() needs a ctypes object, but this is {describe(value)}",
+    raise TypeMismatch(0, f"sizeof() needs a ctypes object, but this is {value.describe()}",
                        hints=("give it an object, or a type as in sizeof(c_uint32)",))  # fmt: skip
 
 
@@ -426,7 +425,7 @@ def _ord(ev: Machine, state: State, args: Args) -> Abstract:
     if not isinstance(args[0], Ref) or not is_char(args[0].ctype):
         raise TypeMismatch(
             0,
-            f"ord() of a run-time value takes a c_char, but this is {describe(args[0])}",
+            f"ord() of a run-time value takes a c_char, but this is {args[0].describe()}",
             hints=("the items of a char array are integers",),
         )
     return arith.from_ir(ev.b.load(args[0].base, args[0].offset, 1, False))
@@ -434,7 +433,7 @@ def _ord(ev: Machine, state: State, args: Args) -> Abstract:
 
 def _attribute_name(value: Abstract) -> str:
     if not isinstance(value, Const) or not isinstance(value.obj, str):
-        raise TypeMismatch(0, f"an attribute's name is a constant str, not {describe(value)}", hints=("write it out",))
+        raise TypeMismatch(0, f"an attribute's name is a constant str, not {value.describe()}", hints=("write it out",))
     return value.obj
 
 
@@ -447,7 +446,7 @@ def _has(b: Builder, value: Abstract, name: str) -> bool:
         return hasattr(value.ctype, name)
     if isinstance(value, KernelRef):
         return isinstance(value.shape, Record) and name in value.shape.members
-    raise TypeMismatch(0, f"{describe(value)} has no attributes", hints=("structs and the context have",))
+    raise TypeMismatch(0, f"{value.describe()} has no attributes", hints=("structs and the context have",))
 
 
 def _hasattr(ev: Machine, state: State, args: Args) -> Abstract:

@@ -14,7 +14,6 @@ from ..ir.types import Int, join_ints
 from ..ir.values import Block, Value
 from . import arith, mixed, semantics, sequences
 from .builder import PathEnds
-from .describe import describe
 from .frames import Frame
 from .machine import Consumer, Machine
 from .state import State
@@ -148,7 +147,7 @@ def consume(
     taken = state.heap.get(generator.ident)
     if not isinstance(taken, Closure):
         why = taken.why if isinstance(taken, Unbound) else "it was made on another path"
-        raise UnsupportedSyntax(0, f"{describe(generator)} can't be used here: {why}",
+        raise UnsupportedSyntax(0, f"{generator.describe()} can't be used here: {why}",
                                 hints=("write it again, or make a tuple of its items",))  # fmt: skip
     state.heap[generator.ident] = Unbound("its items are taken already")
     consumer, found = _CONSUMERS[fn]

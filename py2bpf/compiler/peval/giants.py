@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from ...exception import LimitExceeded
-from .describe import type_name
+from .naming import type_name
 
 BITS_MAX: Final = 1 << 20
 ITEMS_MAX: Final = 1 << 24

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ..ir.types import U64
-from .describe import short, type_name
 from .layout import is_array, is_chars, is_record, members, scalar
+from .naming import short, type_name
 from .values import (
     Abstract,
     Bound,

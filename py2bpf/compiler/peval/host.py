@@ -25,8 +25,8 @@ from ...exception import (
 )
 from . import changes, overrides
 from .builder import Builder
-from .describe import asked
 from .effects import Effect, effect_of, named
+from .naming import asked
 from .values import Const
 
 T = TypeVar("T")

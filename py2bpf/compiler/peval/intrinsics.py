@@ -15,9 +15,9 @@ from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
 from . import arith, contents, hints, kernel_memory, losses, maps, memory, overlap, overrides, paddings, rings, text
-from .describe import describe, short, type_name
 from .layout import scalar
 from .machine import Machine
+from .naming import short, type_name
 from .state import State
 from .values import NONE, Abstract, Const, Context, KernelRef, Map, Option, Ref, Run, TupleOf
 
@@ -210,7 +210,7 @@ class _Marshal:
             return const(0), 0
         if isinstance(arg, Ref):
             if not ctypes.sizeof(arg.ctype) and Arg.SIZE in self.info.args[position + 1 : position + 2]:
-                raise TypeMismatch(0, f"{self.info.name}() is given {describe(arg)}, which has no bytes",
+                raise TypeMismatch(0, f"{self.info.name}() is given {arg.describe()}, which has no bytes",
                                    hints=("give it an object of at least one",))  # fmt: skip
             self.b.guard_not_null(arg.base, "TypeError")
             if kind is Arg.OUT:
@@ -265,7 +265,7 @@ class _Marshal:
     def _wrong(self, wanted: str, arg: Abstract) -> TypeMismatch:
         return TypeMismatch(
             0,
-            f"argument {self.given + 1} of {self.info.name}() must be {wanted}, not {describe(arg)}",
+            f"argument {self.given + 1} of {self.info.name}() must be {wanted}, not {arg.describe()}",
             hints=(f"call it as {_call_of(self.info)}",),
         )
 
@@ -299,7 +299,7 @@ def _memory(ev: Machine, name: str, arg: Abstract) -> Ref:
     if not isinstance(arg, Ref):
         raise TypeMismatch(
             0,
-            f"{name}() needs a ctypes object, but this is {describe(arg)}",
+            f"{name}() needs a ctypes object, but this is {arg.describe()}",
             hints=("make one: a struct, an array, or a scalar as in c_uint32(n)",),
         )
     ev.b.guard_not_null(arg.base, "TypeError")
@@ -310,7 +310,7 @@ def _size(name: str, arg: Abstract) -> int:
     if not isinstance(arg, Const) or not isinstance(arg.obj, int) or overrides.raw(arg.obj) < 0:
         raise TypeMismatch(
             0,
-            f"the size given to {name}() must be a constant, but this is {describe(arg)}",
+            f"the size given to {name}() must be a constant, but this is {arg.describe()}",
             hints=("copy the whole object, or byte by byte in a loop",),
         )
     return overrides.raw(arg.obj)
@@ -339,11 +339,11 @@ def _addrof(ev: Machine, args: Args) -> Abstract:
     if isinstance(value, (TupleOf, Context, Map)):
         raise TypeMismatch(
             0,
-            f"addrof() needs a number or ctypes object, but this is {describe(value)}",
+            f"addrof() needs a number or ctypes object, but this is {value.describe()}",
             hints=hints.for_number(value) if isinstance(value, TupleOf) else ("helpers take it as it is",),
         )
     raise TypeMismatch(
-        0, f"{describe(value)} has no address in a program", hints=("helpers take constant strings as they are",)
+        0, f"{value.describe()} has no address in a program", hints=("helpers take constant strings as they are",)
     )
 
 
@@ -392,7 +392,7 @@ def _constant_bytes(value: Const) -> bytes:
     """The bytes of constant bytes, or of a captured ctypes object."""
     if isinstance(value.obj, (bytes, bytearray, ctypes.Structure, ctypes.Union, ctypes.Array, ctypes._SimpleCData)):
         return bytes(value.obj)
-    what = f"mem_eq() compares ctypes objects and constant bytes, but this is {describe(value)}"
+    what = f"mem_eq() compares ctypes objects and constant bytes, but this is {value.describe()}"
     raise TypeMismatch(0, what, hints=("write bytes as b'...'",))
 
 
@@ -413,7 +413,7 @@ def _load_skb(size: int) -> Callable[[Machine, Args], Abstract]:
         if len(args) == 2 and not isinstance(args[0], Context):
             raise TypeMismatch(
                 0,
-                f"the first argument of {name}() must be the program's context, not {describe(args[0])}",
+                f"the first argument of {name}() must be the program's context, not {args[0].describe()}",
                 hints=("it is the program's own argument; or give the offset alone",),
             )
         if not ev.hook.packet_loads:

@@ -14,7 +14,6 @@ from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
 from ..ir.values import Value
 from . import arith, counters, host, iterators, memory, overrides, sequences, special, storage
 from .builder import Builder
-from .describe import describe
 from .iterators import arrived, heap_object
 from .layout import is_array, is_chars
 from .sequences import MAX_ITEMS
@@ -151,7 +150,7 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
         hints = ("write a list comprehension, in brackets: [... for item in items]",)
     elif isinstance(value, Ref) and is_chars(value.ctype):
         hints = ("index its bytes with a constant range instead",)
-    raise TypeMismatch(0, f"can't iterate over {describe(value)}", hints=hints)
+    raise TypeMismatch(0, f"can't iterate over {value.describe()}", hints=hints)
 
 
 def make_reversed(b: Builder, state: State, value: Abstract) -> Abstract | None:
@@ -213,7 +212,7 @@ def unpack(b: Builder, state: State, value: Abstract, count: int) -> tuple[Abstr
     items = known_items(b, state, value)
     if items is None:
         raise TypeMismatch(
-            0, f"can't unpack {describe(value)}", hints=("only tuples, lists and arrays of known length unpack",)
+            0, f"can't unpack {value.describe()}", hints=("only tuples, lists and arrays of known length unpack",)
         )
     if len(items) != count:
         raise TypeMismatch(

@@ -11,7 +11,6 @@ from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
 from . import arith, memory, sequences
 from .builder import Builder
 from .counters import counter_items
-from .describe import describe
 from .sequences import MAX_ITEMS
 from .state import State
 from .values import (
@@ -41,7 +40,7 @@ def heap_object(state: State, value: ListRef | DictRef | IteratorRef) -> Any:
     contents = state.heap.get(value.ident)
     if contents is None or isinstance(contents, Unbound):
         why = contents.why if contents is not None else "it was made on another path"
-        raise UnsupportedSyntax(0, f"{describe(value)} can't be used here: {why}",
+        raise UnsupportedSyntax(0, f"{value.describe()} can't be used here: {why}",
                                 hints=("make it before the paths part, and of one length on all of them",))  # fmt: skip
     return contents
 
@@ -121,13 +120,13 @@ def advance(b: Builder, state: State, iterator: Abstract) -> tuple[Abstract, Abs
         return iterator, item
     if isinstance(iterator, Ended):
         return iterator, None
-    raise TypeMismatch(0, f"can't iterate over {describe(iterator)}",
+    raise TypeMismatch(0, f"can't iterate over {iterator.describe()}",
                        hints=("ranges, tuples, lists, dicts and ctypes arrays can be iterated over",))  # fmt: skip
 
 
 def _count(b: Builder, iterator: Counter) -> tuple[Abstract, Abstract | None]:
     if counter_items(iterator) is None:
-        raise TypeMismatch(0, f"the length of {describe(iterator)} is not known while compiling",
+        raise TypeMismatch(0, f"the length of {iterator.describe()} is not known while compiling",
                            hints=("iterate over the range alone: for i in range(n)",))  # fmt: skip
     current, stop = iterator.current, iterator.stop
     assert isinstance(current, Const) and isinstance(stop, Const)

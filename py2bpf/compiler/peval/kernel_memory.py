@@ -20,8 +20,8 @@ from ..ir.types import I64, U64
 from ..ir.values import Value, const
 from . import annotated, arith, giants, hints, host, memory, slices
 from .builder import Builder
-from .describe import describe, short
 from .machine import Machine
+from .naming import short
 from .values import NONE, Abstract, Const, KernelRef, Ref, Run, SliceOf
 
 Args = tuple[Abstract, ...]
@@ -175,7 +175,7 @@ def item(ev: Machine, ref: KernelRef, key: Abstract) -> Abstract:
     """``array[key]``; of an array of unknown length any item that isn't counted from its end."""
     shape = ref.shape
     if not isinstance(shape, Items):
-        raise TypeMismatch(0, f"{describe(ref)} has no items", hints=("arrays have; name one of its members",))
+        raise TypeMismatch(0, f"{ref.describe()} has no items", hints=("arrays have; name one of its members",))
     if isinstance(key, SliceOf) or (isinstance(key, Const) and isinstance(key.obj, slice)):
         return _sliced(ev, ref, shape, key)
     element = _BYTE if shape.has_chars else shape.element

@@ -10,7 +10,7 @@ from ...uapi.prog_types import ProgType
 from ..ir.ops import Op
 from ..ir.types import Region
 from .builder import Builder
-from .describe import type_name
+from .naming import type_name
 from .state import State
 from .values import Ref, Unlock
 

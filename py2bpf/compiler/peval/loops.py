@@ -11,7 +11,7 @@ from ..ir.ops import Op as IrOp
 from ..ir.types import I64, U64, Int
 from ..ir.values import Block, Function, Value, connect, const
 from . import arith, counters, memory, records, variables
-from .describe import describe, differ
+from .describe import differ
 from .frames import Frame, LoopPlan, Restart
 from .state import State, cast_at, join_pointers, join_texts, kernel_address_at, option_at, point_at, same
 from .values import UNASSIGNED, Abstract, Const, Counter, KernelRef, Option, Ref, Run, TupleOf, Unbound, Variable, wrap
@@ -192,7 +192,7 @@ class RunTimeLoop:
             if isinstance(back, Ref) and records.is_record(back):
                 self._replan(slot, records.CARRIED)
             if isinstance(back, Ref) and back.ctype is not header.ctype:
-                self._replan(slot, f"it is {describe(header)} before the loop and {describe(back)} in it")
+                self._replan(slot, f"it is {header.describe()} before the loop and {back.describe()} in it")
             refs = [header, back] if isinstance(back, Ref) else [header]
             kind_ = join_pointers(refs, nullable=not isinstance(back, Ref))
             found = Ref(Value(IrOp.PHI, [], kind_), 0, header.ctype, join_texts(refs), any(ref.copied for ref in refs))

@@ -15,8 +15,8 @@ from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
 from . import arith, defaults, hints, locks, losses, memory, nevers, paddings, places, rings, user_rings
 from .builder import Builder
-from .describe import describe, short, type_name
 from .layout import Scalar, has_padding, scalar
+from .naming import short, type_name
 from .state import cast_at
 from .values import NONE, TRUE, Abstract, Const, Context, Lock, Map, Option, Ref
 
@@ -379,7 +379,7 @@ def _output(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
     if not isinstance(args[0], Context):
         raise TypeMismatch(
             0,
-            f"output() takes the program's context first, but this is {describe(args[0])}",
+            f"output() takes the program's context first, but this is {args[0].describe()}",
             hints=("call it as queue.output(context, record)",),
         )
     record = memory.materialise(b, map.spec.data_type, args[1])

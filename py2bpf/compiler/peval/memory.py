@@ -14,7 +14,6 @@ from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Value, const
 from . import arith, contents, fits, hints, locks, overlap, paddings, places, records
 from .builder import Builder
-from .describe import describe, short, type_name
 from .layout import (
     Member,
     Scalar,
@@ -27,6 +26,7 @@ from .layout import (
     override,
     scalar,
 )
+from .naming import short, type_name
 from .values import Abstract, Const, Ref, TupleOf
 
 
@@ -314,7 +314,7 @@ def store_raw(b: Builder, ref: Ref, value: Abstract) -> None:
 def _needed(ctype: Any, value: Abstract) -> TypeMismatch:
     return TypeMismatch(
         0,
-        f"a {type_name(ctype)} is needed here, but this is {describe(value)}",
+        f"a {type_name(ctype)} is needed here, but this is {value.describe()}",
         hints=hints.for_object(ctype, value),
     )
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from . import arith, choice, contents, hints, host, indices, iteration, iterators, maps, nevers, sequences
-from .describe import describe
 from .machine import Machine
 from .state import State
 from .values import FALSE, NONE, Abstract, Const, DictRef, DictView, ListRef, Map, Method, Ref, Run
@@ -37,7 +36,7 @@ def call(ev: Machine, state: State, method: Method, args: Args) -> Abstract:
         return _list_method(ev, state, owner, method.name, args)
     if isinstance(owner, DictRef):
         return _dict_method(ev, state, owner, method.name, args)
-    raise TypeMismatch(0, f"{describe(owner)} has no method {method.name}()",
+    raise TypeMismatch(0, f"{owner.describe()} has no method {method.name}()",
                        hints=("maps, integers, char arrays, lists and dicts have some",))  # fmt: skip
 
 
@@ -70,7 +69,7 @@ def extend(ev: Machine, state: State, target: Abstract, iterable: Abstract) -> N
     items = iteration.known_items(ev.b, state, iterable)
     if not isinstance(target, ListRef) or items is None:
         raise TypeMismatch(
-            0, f"can't extend {describe(target)} by {describe(iterable)}", hints=("the length must be known",)
+            0, f"can't extend {target.describe()} by {iterable.describe()}", hints=("the length must be known",)
         )
     before = iteration.heap_object(state, target)
     sequences.check_count(len(before) + len(items))

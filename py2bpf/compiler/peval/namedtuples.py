@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from . import hints, iteration, overrides, special
-from .describe import describe
 from .machine import Machine
 from .state import State
 from .values import Abstract, Const, DictRef, TupleOf, wrap
@@ -81,7 +80,7 @@ def _make(ev: Machine, state: State, owner: Any, args: Args, kwargs: Kwargs) -> 
     items = iteration.known_items(ev.b, state, args[0]) if len(args) == 1 and not kwargs else None
     if items is None:
         raise TypeMismatch(0, f"{cls.__name__}._make() takes values whose number is known, not "
-                           f"{describe(args[0]) if args else 'nothing'}", hints=("give it a tuple or a list",))
+                           f"{args[0].describe() if args else 'nothing'}", hints=("give it a tuple or a list",))
     if len(items) != len(cls._fields):
         raise TypeMismatch(0, f"{cls.__name__}._make() takes one value for each of its fields", hints=_names(cls))
     return TupleOf(items, cls)

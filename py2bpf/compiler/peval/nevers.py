@@ -13,8 +13,8 @@ from ...exception import NeverTrue
 from ..ir.ops import Op
 from ..ir.values import Function
 from .builder import Builder
-from .describe import short
 from .machine import Machine
+from .naming import short
 from .registry import Notice, Places
 from .values import Abstract, Const, Ref, Run
 

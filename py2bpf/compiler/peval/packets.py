@@ -12,9 +12,9 @@ from ..ir.ops import Op
 from ..ir.types import I64, PACKET_REACH, VIEW
 from ..ir.values import Block, Value, const
 from . import arith, memory, overrides
-from .describe import describe, short, type_name
 from .layout import Scalar, is_char, is_ctype, members, scalar
 from .machine import Machine
+from .naming import short, type_name
 from .values import NONE, Abstract, Const, Context, Method, Option, PacketEdge, Ref, Run
 
 EDGES: Final = ("data", "data_end", "data_meta")
@@ -98,7 +98,7 @@ def _arguments(args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> tuple
         raise TypeMismatch(0, "packet() takes a ctypes type and an offset", hints=(_SIGNATURE,))
     ctype = given["type"]
     if not isinstance(ctype, Const) or not is_ctype(ctype.obj):
-        raise TypeMismatch(0, f"packet() takes a ctypes type first, not {describe(ctype)}", hints=(_SIGNATURE,))
+        raise TypeMismatch(0, f"packet() takes a ctypes type first, not {ctype.describe()}", hints=(_SIGNATURE,))
     return ctype.obj, given.get("offset", Const(0))
 
 

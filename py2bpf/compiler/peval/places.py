@@ -7,8 +7,8 @@ from typing import Any
 from ...exception import TypeMismatch
 from . import arith, hints
 from .builder import Builder
-from .describe import type_name
 from .layout import is_array, is_record, members, scalar
+from .naming import type_name
 from .values import Abstract, Const, Option, TupleOf
 
 

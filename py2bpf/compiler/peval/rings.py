@@ -18,8 +18,8 @@ from ..ir.types import I64, U64, VOID, Ptr, Region
 from ..ir.values import Block, Value, const
 from . import arith, contents, hints, losses, memory, records, ring_wakeups
 from .builder import Builder
-from .describe import describe, type_name
 from .layout import is_array, is_chars
+from .naming import type_name
 from .values import NONE, Abstract, Const, Map, OneOf, Ref, Run
 
 _NO_FLAGS: Final = 0
@@ -75,7 +75,7 @@ def _reserved(b: Builder, map: Map, record: Abstract, name: str) -> Value:
         b.exit("TypeError")
     if not isinstance(record, Ref) or not records.is_whole(record):
         raise TypeMismatch(
-            0, f"{name} takes the record that reserve() gave, but this is {describe(record)}",
+            0, f"{name} takes the record that reserve() gave, but this is {record.describe()}",
             hints=(f"to write any other {type_name(map.spec.data_type)}: ring.output(record)",),
         )  # fmt: skip
     if record.ptr.spec is not map.spec:

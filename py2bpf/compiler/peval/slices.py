@@ -10,9 +10,9 @@ from typing import Final
 from ...exception import TypeMismatch, UnsupportedSyntax
 from . import contents, hints, host, iteration, memory, overlap, sequences, special
 from .builder import Builder
-from .describe import describe, type_name
 from .layout import is_aggregate, is_array, is_chars
 from .machine import Machine, Taken
+from .naming import type_name
 from .state import State
 from .values import Abstract, ListRef, Ref, Stored
 
@@ -92,7 +92,7 @@ def write(ev: Machine, state: State, ref: Ref, key: slice, value: Abstract) -> N
         return
     items = iteration.known_items(ev.b, state, value)
     if items is None:
-        raise TypeMismatch(0, f"a slice of an array takes items, but this is {describe(value)}",
+        raise TypeMismatch(0, f"a slice of an array takes items, but this is {value.describe()}",
                            hints=("give a tuple, a list, an array or a slice of one",))  # fmt: skip
     _check_count(ref, len(places), len(items))
     for place, item in zip(places, items, strict=True):
@@ -105,7 +105,7 @@ def replace(ev: Machine, state: State, target: ListRef, key: slice, value: Abstr
     chosen(ev.b, key, len(items))
     given = iteration.known_items(ev.b, state, value)
     if given is None:
-        raise TypeMismatch(0, f"a slice of a list takes items, but this is {describe(value)}",
+        raise TypeMismatch(0, f"a slice of a list takes items, but this is {value.describe()}",
                            hints=("give a tuple, a list, an array or a slice of one",))  # fmt: skip
     try:
         items[key] = given

@@ -13,7 +13,6 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.values import Block, Value
 from . import arith, kernel_side, overrides, presence
 from .builder import PathEnds
-from .describe import describe
 from .machine import Machine
 from .state import Merger, State
 from .values import Abstract, Const, Ref, TupleOf
@@ -121,7 +120,7 @@ def _either_side(
         return None
     if not what:
         return Const(names[0] == "__ne__")
-    raise TypeMismatch(0, f"{what} is defined neither by {describe(left)} nor by {describe(right)} for the other",
+    raise TypeMismatch(0, f"{what} is defined neither by {left.describe()} nor by {right.describe()} for the other",
                        hints=("let a method of one of their classes give a result",))  # fmt: skip
 
 

@@ -16,9 +16,9 @@ from ..ir.ops import Op
 from ..ir.types import I64
 from ..ir.values import Block, Value, const
 from . import arith, contents, giants, hints, host, memory, presence
-from .describe import describe, short
 from .layout import is_chars
 from .machine import Machine
+from .naming import short
 from .values import Abstract, Const, OneOf, Option, Ref, Run, Text
 
 MAX_VALUES: Final = 3
@@ -108,7 +108,7 @@ def _directive(ev: Machine, value: Abstract, conversion: str, spec: str) -> tupl
             )
         return "%s", memory.address_of(ev.b, value)
     if not isinstance(value, (Run, Option)) or conversion not in ("", "s", "r"):
-        raise TypeMismatch(0, f"can't print {describe(value)}", hints=hints.for_print(value))
+        raise TypeMismatch(0, f"can't print {value.describe()}", hints=hints.for_print(value))
     ir = arith.to_ir(ev.b, value)
     match = _SPEC.fullmatch(spec)
     if match is None or (match[2] and (match[5] not in ("x", "X") or (match[4] and not match[3]))) or (
@@ -162,7 +162,7 @@ def call_trace_printk(ev: Machine, args: tuple[Abstract, ...]) -> Abstract:
     if not isinstance(pattern, Const) or not isinstance(pattern.obj, str):
         raise TypeMismatch(
             0,
-            f"the format must be a constant string, but this is {describe(pattern)}",
+            f"the format must be a constant string, but this is {pattern.describe()}",
             hints=('write trace_printk("%d", n)',),
         )
     directives = [found for found in _DIRECTIVE.findall(pattern.obj) if found != "%"]
@@ -191,6 +191,7 @@ def _argument(ev: Machine, directive: str, value: Abstract) -> Value:
         if isinstance(value, Const) and isinstance(value.obj, (str, bytes)):
             return contents.text_for_c(ev.b, value.obj)[0]
         raise TypeMismatch(
-            0, f"%s needs a char array, but this is {describe(value)}", hints=("integers are printed by %d, %u and %x",)
+            0, f"%s needs a char array, but this is {value.describe()}",
+            hints=("integers are printed by %d, %u and %x",),
         )
     return arith.to_ir(ev.b, value, f"%{directive} needs an integer")

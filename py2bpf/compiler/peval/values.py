@@ -12,14 +12,16 @@ import inspect
 import types
 import weakref
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from ...btf.shapes import Items as KernelItems
 from ...btf.shapes import Record
 from ...exception import TypeMismatch
 from ...spec import ContextSpec, MapSpec
+from ...uapi.map_types import title
 from ..ir.types import Ptr
 from ..ir.values import Value
+from .naming import short, type_name
 
 CellId = tuple[Any, str]
 """A variable that functions share: the path of calls to the function that has it, and its name. The same in every
@@ -30,6 +32,12 @@ class Abstract:
     """The base of all abstract values. They are immutable; two may be the same value without being equal."""
 
     __slots__ = ()
+    words: ClassVar[str]
+    """What it is, as the object of a sentence; where that depends on the value, its describe() tells."""
+
+    def describe(self) -> str:
+        """The value as the object of a sentence: "the str 'abc'", "an integer known at run time only"."""
+        return self.words
 
 
 @dataclass(slots=True, eq=False)
@@ -38,11 +46,26 @@ class Const(Abstract):
 
     obj: Any
 
+    def describe(self) -> str:
+        if self.obj is None:
+            return "None"
+        if isinstance(self.obj, type):
+            return f"the type {self.obj.__name__}"
+        if isinstance(self.obj, types.ModuleType):
+            return f"the module {self.obj.__name__}"
+        if isinstance(self.obj, types.FunctionType):
+            return f"the function {self.obj.__name__}()"
+        if " at 0x" in short(self.obj):  # says nothing to users
+            return f"a captured {type(self.obj).__name__}"
+        return f"the {type(self.obj).__name__} {short(self.obj)}"
+
 
 @dataclass(slots=True, eq=False)
 class Run(Abstract):
     """An integer (i64 or u64) that the program computes. ``boolean``: whether in Python it is a bool, and so 0 or 1;
     None where that depends on the path that the program took."""
+
+    words = "an integer known at run time only"
 
     ir: Value
     boolean: bool | None = False
@@ -51,6 +74,8 @@ class Run(Abstract):
 @dataclass(slots=True, eq=False)
 class Option(Abstract):
     """An integer or None: ``value`` where ``present`` is not 0. ``boolean``: as a Run's, where it isn't None."""
+
+    words = "an integer or None"
 
     present: Value
     value: Value
@@ -79,6 +104,9 @@ class Ref(Abstract):
         assert isinstance(self.base.type, Ptr)
         return self.base.type
 
+    def describe(self) -> str:
+        return f"a {type_name(self.ctype)}" + (" or None" if self.ptr.nullable else "")
+
 
 @dataclass(slots=True, eq=False)
 class OneOf(Abstract):
@@ -87,11 +115,16 @@ class OneOf(Abstract):
     number: Value
     options: tuple[Any, ...]
 
+    def describe(self) -> str:
+        return f"the {type(self.options[0]).__name__} {' or '.join(map(short, self.options))}"
+
 
 @dataclass(slots=True, eq=False)
 class Variable(Abstract):
     """What a local or cell variable holds whose address the program takes: the integer in 8 bytes at ``slot``. It is
     never on the stack."""
+
+    words = "an integer known at run time only"
 
     slot: Value
     signed: bool
@@ -111,10 +144,15 @@ class KernelRef(Abstract):
     shape: Record | KernelItems
     pointer: bool
 
+    def describe(self) -> str:
+        return f"a {self.shape.text} in the kernel's memory" + (" or None" if self.pointer else "")
+
 
 @dataclass(slots=True, eq=False)
 class Context(Abstract):
     """The hook's first argument."""
+
+    words = "the program's context"
 
     base: Value
     spec: ContextSpec
@@ -124,12 +162,16 @@ class Context(Abstract):
 class PacketEdge(Abstract):
     """One of the context's pointers to the packet: data, data_end or data_meta."""
 
+    words = "an edge of the packet"
+
     name: str
 
 
 @dataclass(slots=True, eq=False)
 class ContextFields(Abstract):
     """A named tuple of context fields, such as ``pt_regs.args``."""
+
+    words = "a group of context fields"
 
     context: Context
     name: str
@@ -142,10 +184,15 @@ class Map(Abstract):
     obj: Any
     spec: MapSpec
 
+    def describe(self) -> str:
+        return "a Global" if self.spec.is_global else title(self.spec.kind)
+
 
 @dataclass(slots=True, eq=False)
 class Lock(Abstract):
     """``map.lock(key)``, which a with statement takes; ``key`` is the key's address."""
+
+    words = "a lock that is not taken yet"
 
     map: Map
     key: Value
@@ -155,12 +202,16 @@ class Lock(Abstract):
 class Unlock(Abstract):
     """What ends the with statement that took a lock: the entry, held where it isn't null."""
 
+    words = "a lock"
+
     entry: Value
 
 
 @dataclass(slots=True, eq=False)
 class Method(Abstract):
     """A method of a run-time object, looked up but not yet called."""
+
+    words = "a method"
 
     owner: Abstract
     name: str
@@ -169,6 +220,8 @@ class Method(Abstract):
 @dataclass(slots=True, eq=False)
 class Bound(Abstract):
     """A Python function with leading arguments bound."""
+
+    words = "a function"
 
     fn: Abstract
     args: tuple[Abstract, ...]
@@ -179,6 +232,8 @@ class Bound(Abstract):
 class TupleOf(Abstract):
     """A tuple with run-time elements; of the class ``cls`` where that is a namedtuple."""
 
+    words = "a tuple"
+
     items: tuple[Abstract, ...]
     cls: Any = tuple
 
@@ -187,6 +242,8 @@ class TupleOf(Abstract):
 class ListRef(Abstract):
     """A list made in the program; its items live in the state's heap, since they change."""
 
+    words = "a list"
+
     ident: int
 
 
@@ -194,12 +251,16 @@ class ListRef(Abstract):
 class DictRef(Abstract):
     """A dict made in the program, keys constant; its items live in the state's heap."""
 
+    words = "a dict"
+
     ident: int
 
 
 @dataclass(slots=True, eq=False)
 class SliceOf(Abstract):
     """A slice."""
+
+    words = "a slice"
 
     start: Abstract
     stop: Abstract
@@ -210,12 +271,16 @@ class SliceOf(Abstract):
 class Text(Abstract):
     """A str with run-time parts: from an f-string. ``parts`` are str or (value, conversion, format spec)."""
 
+    words = "a string with run-time parts"
+
     parts: tuple[Any, ...]
 
 
 @dataclass(slots=True, eq=False)
 class ExceptionOf(Abstract):
     """An exception made of run-time values: it can only be raised, which ends the program."""
+
+    words = "an exception made of run-time values"
 
     kind: type[BaseException]
 
@@ -224,11 +289,15 @@ class ExceptionOf(Abstract):
 class NumberClass(Abstract):
     """``number.__class__`` of an integer of run time: int or bool, which nobody knows."""
 
+    words = "the class of an integer known at run time only"
+
 
 @dataclass(slots=True, eq=False)
 class RangeOf(Abstract):
     """A range() with a run-time bound. ``turns``, where it is no None, says how many numbers it has instead of
     ``stop``, which no integer of 64 bits may be able to."""
+
+    words = "a range"
 
     start: Abstract
     stop: Abstract
@@ -240,12 +309,16 @@ class RangeOf(Abstract):
 class Stored(Abstract):
     """An item of a copied array, which nobody changes: read where it is used, since many don't fit the registers."""
 
+    words = "an item of an array"
+
     ref: Ref
 
 
 @dataclass(slots=True, eq=False)
 class DictView(Abstract):
     """What keys(), values() and items() (``kind``) of a dict made in the program give: what it holds then."""
+
+    words = "a view of a dict"
 
     owner: DictRef
     kind: str
@@ -255,6 +328,8 @@ class DictView(Abstract):
 class Items(Abstract):
     """An iterator over what can't change: constants and tuples."""
 
+    words = "an iterator"
+
     items: tuple[Abstract, ...]
     position: int = 0
 
@@ -263,6 +338,8 @@ class Items(Abstract):
 class Walk(Abstract):
     """An iterator over a list or dict made in the program, whose items are those of the moment. ``size`` is what the
     dict had at the beginning."""
+
+    words = "an iterator"
 
     source: Abstract
     position: int
@@ -274,6 +351,8 @@ class Walk(Abstract):
 class Numbered(Abstract):
     """The iterator of enumerate(): its next number."""
 
+    words = "an iterator"
+
     inner: Abstract
     number: Abstract
 
@@ -281,6 +360,8 @@ class Numbered(Abstract):
 @dataclass(slots=True, eq=False)
 class Zipped(Abstract):
     """The iterator of zip(); ``strict``: a ValueError where the inner ones have different lengths."""
+
+    words = "an iterator"
 
     inners: tuple[Abstract, ...]
     strict: bool = False
@@ -290,11 +371,15 @@ class Zipped(Abstract):
 class Ended(Abstract):
     """An iterator that has come to its end, and stays there."""
 
+    words = "an iterator"
+
 
 @dataclass(slots=True, eq=False)
 class IteratorRef(Abstract):
     """An iterator that a program can name, and take items from in several places: how far it is, the state's heap
     knows."""
+
+    words = "an iterator"
 
     ident: int
 
@@ -304,6 +389,8 @@ class Counter(Abstract):
     """An iterator over a range at run time: the next number, the bound, a constant step. The item is ``base`` plus
     ``scale`` times the number, or the item of that number of an ``array``, or a tuple of what each of the ``parts`` has
     for that number. ``wraps``: the number after the last one may not fit 64 bits."""
+
+    words = "an iterator"
 
     current: Abstract
     stop: Abstract
@@ -319,6 +406,8 @@ class Counter(Abstract):
 class Closure(Abstract):
     """A function made in the program; ``cells`` name the variables that it shares with its maker."""
 
+    words = "a function"
+
     code: types.CodeType
     globals: dict[str, Any]
     defaults: tuple[Abstract, ...]
@@ -330,6 +419,8 @@ class Closure(Abstract):
 class GeneratorOf(Abstract):
     """A generator expression; ``path`` is where it was made. The state's heap knows whether its items are taken."""
 
+    words = "a generator expression"
+
     closure: Closure
     args: tuple[Abstract, ...]
     path: tuple[Any, ...]
@@ -340,12 +431,16 @@ class GeneratorOf(Abstract):
 class CellRef(Abstract):
     """The cell itself of a variable, on its way into a closure."""
 
+    words = "a variable of an enclosing function"
+
     ident: CellId
 
 
 @dataclass(slots=True, eq=False)
 class AugmentedItem(Abstract):
     """``container[key]`` under an augmented assignment: read only if the operation needs it."""
+
+    words = "an item"
 
     container: Abstract
     key: Abstract
@@ -355,6 +450,8 @@ class AugmentedItem(Abstract):
 class AugmentedAttr(Abstract):
     """``owner.name`` under an augmented assignment."""
 
+    words = "an attribute"
+
     owner: Abstract
     name: str
 
@@ -362,6 +459,8 @@ class AugmentedAttr(Abstract):
 @dataclass(slots=True, eq=False)
 class Update(Abstract):
     """``target op= operand`` that memory can do in place, not yet done: the store that follows does it."""
+
+    words = "an update in place"
 
     target: Abstract
     op: str
@@ -372,12 +471,17 @@ class Update(Abstract):
 class Null(Abstract):
     """CPython's NULL beside a callable."""
 
+    words = "nothing"
+
 
 @dataclass(slots=True, eq=False)
 class Unbound(Abstract):
     """No value: ``why`` completes "can't use 'x': ..."."""
 
     why: str
+
+    def describe(self) -> str:
+        return f"no single value ({self.why})"
 
 
 @dataclass(slots=True, eq=False)

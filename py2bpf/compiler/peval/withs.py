@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ...exception import UnsupportedSyntax
 from . import maps
-from .describe import describe
 from .machine import Machine
 from .state import State
 from .values import Lock, Ref, Unlock
@@ -15,7 +14,7 @@ def enter(ev: Machine, state: State) -> None:
     manager = state.stack.pop()
     if not isinstance(manager, Lock):
         raise UnsupportedSyntax(
-            0, f"with takes a map's lock in a compiled function, but this is {describe(manager)}",
+            0, f"with takes a map's lock in a compiled function, but this is {manager.describe()}",
             hints=("write: with m.lock(key) as entry: ...; files and the like belong outside of the function",),
         )  # fmt: skip
     if ev.b.held is not None:

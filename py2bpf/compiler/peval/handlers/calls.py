@@ -8,7 +8,6 @@ from typing import Final
 from ....exception import InternalCompilerError, TypeMismatch
 from ...bytecode.canonical import Instr, Op
 from .. import calls, iteration
-from ..describe import describe
 from ..frames import Frame
 from ..machine import Machine
 from ..state import State
@@ -48,9 +47,9 @@ def _call_ex(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
         elif isinstance(named, Const):
             kwargs = {key: wrap(value) for key, value in named.obj.items()}
         else:
-            raise TypeMismatch(0, f"** needs a dict, but this is {describe(named)}", hints=("name the arguments",))
+            raise TypeMismatch(0, f"** needs a dict, but this is {named.describe()}", hints=("name the arguments",))
         if others := [key for key in kwargs if not isinstance(key, str)]:
-            key = describe(Const(others[0]))
+            key = Const(others[0]).describe()
             raise TypeMismatch(0, f"** needs names of arguments, but {key} is a key of this dict",
                                hints=("name the arguments, as in f(**{'name': value})",))  # fmt: skip
     packed = state.stack.pop()
@@ -58,7 +57,7 @@ def _call_ex(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     if args is None:
         raise TypeMismatch(
             0,
-            f"* needs a sequence of known length, but this is {describe(packed)}",
+            f"* needs a sequence of known length, but this is {packed.describe()}",
             hints=("give a tuple, a list or a ctypes array, or the arguments one by one",),
         )
     callee, leading = _callee(state)

@@ -22,7 +22,6 @@ from .. import (
     sequences,
     special,
 )
-from ..describe import describe
 from ..frames import Frame
 from ..machine import Machine
 from ..state import State
@@ -127,7 +126,8 @@ def _delete_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> Non
         return
     if not isinstance(container, Map):
         raise TypeMismatch(
-            0, f"can't delete items of {describe(container)}", hints=("items of maps can be deleted; lists have pop()",)
+            0, f"can't delete items of {container.describe()}",
+            hints=("items of maps can be deleted; lists have pop()",),
         )
     maps.delete_item(ev.b, container, indices.number(ev.b, key))
 
@@ -227,7 +227,7 @@ def _dict_update(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
         items = captured.merged(ev, other.obj)
     else:
         raise TypeMismatch(
-            0, f"a dict is needed here, but this is {describe(other)}", hints=("name its keys and values: {'a': 1}",)
+            0, f"a dict is needed here, but this is {other.describe()}", hints=("name its keys and values: {'a': 1}",)
         )
     state.heap[target.ident] = {**iteration.heap_object(state, target), **items}
 

@@ -8,7 +8,6 @@ from typing import Final
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
 from .. import addresses, functions, hints, iteration, mixed, sequences, variables, withs
-from ..describe import describe
 from ..frames import Frame
 from ..hints import count
 from ..machine import Machine
@@ -175,7 +174,7 @@ def _unpack_ex(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     items = iteration.known_items(ev.b, state, value)
     if items is None or len(items) < before + after:
-        raise TypeMismatch(0, f"can't unpack {describe(value)} into {count(before + after, 'name')} and a starred one",
+        raise TypeMismatch(0, f"can't unpack {value.describe()} into {count(before + after, 'name')} and a starred one",
                            hints=("tuples, lists and ctypes arrays unpack that are long enough",))  # fmt: skip
     end = len(items) - after
     middle = sequences.new_list(ev, state, items[before:end])

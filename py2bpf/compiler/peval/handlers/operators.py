@@ -23,7 +23,6 @@ from .. import (
     storage,
     text,
 )
-from ..describe import describe
 from ..frames import Frame
 from ..machine import Machine
 from ..state import State
@@ -88,7 +87,7 @@ def _inplace(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     if isinstance(left, Const) and hasattr(type(left.obj), name):
         raise UnsupportedSyntax(
             0,
-            f"can't change {describe(left)}: what a program captures is constant",
+            f"can't change {left.describe()}: what a program captures is constant",
             hints=("keep changing values in a map, or make the object inside the function",),
         )
     state.stack.append(semantics.operate(ev, state, op, left, right))
@@ -174,7 +173,7 @@ def _match_class(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
         _match_other(ev, frame, state, instr)
     found = functions.is_instance(ev, state, (subject, cls))
     if not isinstance(found, Const):
-        raise UnsupportedSyntax(0, f"whether {describe(subject)} is of a class is not known while compiling",
+        raise UnsupportedSyntax(0, f"whether {subject.describe()} is of a class is not known while compiling",
                                 hints=("test it for None before: if x is None",))  # fmt: skip
     state.stack.append(TupleOf((subject,) * parts) if found.obj else NONE)
 
