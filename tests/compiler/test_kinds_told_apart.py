@@ -45,7 +45,6 @@ LADDERS = {
     "handlers/calls.py: _make_function": 4,
     "handlers/operators.py: _inplace": 5,
     "handlers/operators.py: _match_sequence": 3,
-    "hints.py: for_number": 16,
     "hints.py: for_object": 3,
     "hints.py: for_comparison": 5,
     "identity.py: identical": 7,

@@ -13,21 +13,11 @@ from .layout import is_array, is_chars, is_record, members, scalar
 from .naming import short, type_name
 from .values import (
     Abstract,
-    Bound,
-    Closure,
     Const,
-    Context,
-    ContextFields,
-    DictRef,
-    ExceptionOf,
-    KernelRef,
     ListRef,
-    Lock,
     Map,
-    Method,
     Mixed,
     Option,
-    PacketEdge,
     RangeOf,
     Ref,
     Run,
@@ -43,14 +33,13 @@ _LIKENESS = 0.65
 """Of names: less is a coincidence, as of lookup and lock."""
 _OF_BUILTINS = 0.8
 """The same of names that are always there, none of three letters: zip is like ip, and all like val."""
-_INTEGERS = ("only integers can be computed with at run time",)
-GLOBAL = ("its value is g.value",)
+_INTEGERS = Abstract.number_hint
 _ITEMS = "the list of its items is a[:]"
 _TEXT = "a text is compared by == and startswith(), up to its NUL; its bytes are numbers: text[i]"
 _METHODS = "numbers known at run time have bit_length() and bit_count()"
 _NO_FLOAT = ("BPF has no floating point; use integers, with // for division",)
 _VALUE = "a ctypes object's number is its .value"
-_STRINGS = "strings exist while compiling: print them, or compare char arrays with constant bytes"
+_STRINGS = Text.number_hint[0]
 
 
 def may_be_address(value: Abstract) -> bool:
@@ -71,27 +60,7 @@ def for_number(value: Abstract) -> tuple[str, ...]:
         return _for_constant(value.obj)
     if isinstance(value, Ref):
         return _for_object(value.ctype)
-    if isinstance(value, Text):
-        return (_STRINGS,)
-    if isinstance(value, ExceptionOf):
-        return ("raise ends the program",)
-    if isinstance(value, Map) and value.spec.is_global:
-        return GLOBAL
-    if isinstance(value, Map):
-        return ("read one of its items: m[key]",)
-    if isinstance(value, (TupleOf, ListRef, DictRef, ContextFields)):
-        return ("name one of its items",)
-    if isinstance(value, Context):
-        return ("name one of its fields",)
-    if isinstance(value, KernelRef):
-        return ("read something in it: task.pid, array[0]", "its address is int(pointer)")
-    if isinstance(value, PacketEdge):
-        return ("ctx.data_end - ctx.data is the packet's length; ctx.packet(Type, offset) reads it",)
-    if isinstance(value, (Method, Closure, Bound)):
-        return ("call it",)
-    if isinstance(value, Lock):
-        return ("take it: with m.lock(key) as entry: ...",)
-    return _INTEGERS
+    return value.number_hint
 
 
 def for_attribute(value: Abstract, name: str) -> tuple[str, ...]:

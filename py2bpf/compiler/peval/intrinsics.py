@@ -19,7 +19,7 @@ from .layout import scalar
 from .machine import Machine
 from .naming import short, type_name
 from .state import State
-from .values import NONE, Abstract, Const, Context, KernelRef, Map, Option, Ref, Run, TupleOf
+from .values import GLOBAL_HINT, NONE, Abstract, Const, Context, KernelRef, Map, Option, Ref, Run, TupleOf
 
 Args = tuple[Abstract, ...]
 _COPIED: Final = 128
@@ -152,7 +152,7 @@ class _Marshal:
             if not isinstance(arg, Map):
                 raise self._wrong(self._wanted_map(), arg)
             if arg.spec.is_global:
-                raise TypeMismatch(0, "a Global has no items and no methods", hints=hints.GLOBAL)
+                raise TypeMismatch(0, "a Global has no items and no methods", hints=GLOBAL_HINT)
             if self.info.maps and arg.spec.kind not in self.info.maps:
                 raise self._wrong(self._wanted_map(), arg)
             self.map = arg

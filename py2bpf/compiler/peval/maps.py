@@ -18,7 +18,7 @@ from .builder import Builder
 from .layout import Scalar, has_padding, scalar
 from .naming import short, type_name
 from .state import cast_at
-from .values import NONE, TRUE, Abstract, Const, Context, Lock, Map, Option, Ref
+from .values import GLOBAL_HINT, NONE, TRUE, Abstract, Const, Context, Lock, Map, Option, Ref
 
 _ANY, _NOEXIST, _LOCK = 0, 1, 4
 _CURRENT_CPU: Final = 0xFFFFFFFF
@@ -67,7 +67,7 @@ def key_address(b: Builder, map: Map, key: Abstract) -> Value:
     """The key in memory; an LPM trie's is the address under a full prefix length."""
     spec = map.spec
     if spec.is_global:
-        raise TypeMismatch(0, "a Global has no items and no methods", hints=hints.GLOBAL)
+        raise TypeMismatch(0, "a Global has no items and no methods", hints=GLOBAL_HINT)
     if not kind_of(spec.kind).keyed:
         raise TypeMismatch(
             0,

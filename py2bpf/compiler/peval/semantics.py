@@ -12,7 +12,6 @@ from . import (
     constants,
     contents,
     giants,
-    hints,
     host,
     indices,
     iteration,
@@ -29,6 +28,7 @@ from .layout import is_array, is_char, is_chars, is_record, scalar
 from .machine import Machine
 from .state import State
 from .values import (
+    GLOBAL_HINT,
     Abstract,
     Const,
     DictRef,
@@ -75,7 +75,7 @@ def truth(ev: Machine, state: State, value: Abstract) -> Value:
         op = IrOp.LT if value.step > 0 else IrOp.GT
         return b.compare(op, arith.to_ir(b, value.start), arith.to_ir(b, value.stop))
     if isinstance(value, Map) and value.spec.is_global:
-        raise TypeMismatch(0, "a Global is true whatever it holds", hints=hints.GLOBAL)
+        raise TypeMismatch(0, "a Global is true whatever it holds", hints=GLOBAL_HINT)
     if isinstance(value, Map):
         raise UnsupportedSyntax(
             0, "programs can't count a map's items", hints=("whether a key is in it, they can ask: key in m",)
