@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from ...exception import LimitExceeded
+from ..ir import pointers
 from ..ir.ops import Op
 from ..ir.values import Block, Function, Value
 
 SIZE: Final = 512
-_DERIVES: Final = frozenset({Op.PTRADD, Op.PHI, Op.SELECT, Op.CAST})
 
 
 class Frame:
@@ -125,17 +125,5 @@ def _scan(block: Block, slots: dict[Value, int], derived: dict[Value, int], live
 
 def _derived(fn: Function, slots: dict[Value, int]) -> dict[Value, int]:
     """For each pointer the objects that it may point into."""
-    derived = {value: 1 << number for value, number in slots.items()}
-    changed = True
-    while changed:
-        changed = False
-        for block in fn.blocks:
-            for value in block.values():
-                if value.op in _DERIVES:
-                    mask = derived.get(value, 0)
-                    for arg in value.args:
-                        mask |= derived.get(arg, 0)
-                    if mask and mask != derived.get(value, 0):
-                        derived[value] = mask
-                        changed = True
-    return derived
+    found = pointers.find(fn, slots.__contains__)
+    return {value: sum(1 << slots[base] for base in into) for value, into in found.items()}

@@ -8,74 +8,51 @@ store %0 (8, 4) ...                 store %0 (8, 4) ...
 from __future__ import annotations
 
 from ...uapi.helpers import Arg
+from ..ir import pointers
 from ..ir.ops import Op
+from ..ir.pointers import Places
 from ..ir.types import VOID, Ptr, Region
 from ..ir.values import Block, Function, Value
 
-Pointer = tuple[Value, int | None]
-"""An object, and where in it a pointer points; None where that isn't known."""
-Pointers = dict[Value, set[Pointer]]
-
 
 def run(fn: Function) -> None:
-    """Each zeroing by itself, within its block."""
+    """Each zeroing by itself, within its block. Pointers made before it, and in other blocks, read what it wrote."""
     zeros = [(block, value) for block in fn.blocks for value in block.body if value.op is Op.ZERO]
     if not zeros:
         return
-    pointers = _pointers(fn)
-    stored = _stored(fn, pointers)
+    places = pointers.find(fn, _is_object)
+    stored = _stored(fn, places)
     for block, value in zeros:
         if value.args[0] not in stored:
-            covered = _overwritten(block, value, pointers)
+            covered = _overwritten(block, value, places)
             if covered:
                 _shrink(block, value, covered)
 
 
-def _pointers(fn: Function) -> Pointers:
-    """Where all the pointers to objects point: those made before a zeroing, and in other blocks, read what it wrote."""
-    found: Pointers = {}
-    changed = True
-    while changed:
-        changed = False
-        for block in fn.blocks:
-            for value in block.values():
-                if isinstance(value.type, Ptr):
-                    points = _points(value, found)
-                    if points != found.get(value, set()):
-                        found[value] = points
-                        changed = True
-    return found
+def _is_object(value: Value) -> bool:
+    record = value.op is Op.CALL and isinstance(value.type, Ptr) and value.type.region is Region.RECORD
+    return record or value.op is Op.ALLOCA
 
 
-def _points(value: Value, found: Pointers) -> set[Pointer]:
-    assert isinstance(value.type, Ptr)
-    if value.op is Op.ALLOCA or (value.op is Op.CALL and value.type.region is Region.RECORD):
-        return {(value, 0)}
-    if value.op is Op.PTRADD and value.args[1].op is Op.CONST:
-        by = value.args[1].attr
-        return {(base, None if at is None else at + by) for base, at in found.get(value.args[0], ())}
-    return {(base, None) for arg in value.args for base, _ in found.get(arg, ())}
-
-
-def _stored(fn: Function, pointers: Pointers) -> set[Value]:
+def _stored(fn: Function, places: dict[Value, Places]) -> set[Value]:
     """The objects whose address lies in memory, where anybody may find it."""
     kept = [arg for block in fn.blocks for value in block.body if value.op is Op.STORE for arg in value.args[1:]]
-    return {base for arg in kept for base, _ in pointers.get(arg, ())}
+    return {base for arg in kept for base in places.get(arg, ())}
 
 
-def _overwritten(block: Block, zero: Value, pointers: Pointers) -> set[int]:
+def _overwritten(block: Block, zero: Value, places: dict[Value, Places]) -> set[int]:
     """The bytes that the rest of the block overwrites before anything can read them."""
     base = zero.args[0]
     covered: set[int] = set()
-    if pointers.get(base) != {(base, 0)}:
+    if places.get(base) != {base: 0}:
         return covered
     for value in block.body[block.body.index(zero) + 1 :]:
-        places = {arg: at for arg in value.args for to, at in pointers.get(arg, ()) if to is base}
-        if not places or value.op is Op.PTRADD:
+        into = [arg for arg in value.args if base in places.get(arg, ())]
+        at = {arg: offset for arg in into if (offset := places[arg][base]) is not None}
+        if not into or value.op is Op.PTRADD:
             continue
-        if None in places.values():
+        if len(at) < len(into):
             break
-        at = {arg: number for arg, number in places.items() if number is not None}
         if value.op is Op.LOAD:
             start = at[value.args[0]] + value.attr[0]
             if not covered.issuperset(range(start, start + value.attr[1])):

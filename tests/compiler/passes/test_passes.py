@@ -306,6 +306,10 @@ MUST_NOT: dict[str, tuple[str, str]] = {
         "stack_init",
         row(WORD, "%2 = alloca stack* #8", "%3 = alloca stack* #8", "store %3, %2, #0, #8", "zero %2, #0, #8",
             "%4 = load i64 %3, #0, #8, unsigned", "store %2, %4, #0, #8", "return %4")),
+    "stack_init: an address that lies in memory as a number": (
+        "stack_init",
+        row(WORD, "%2 = alloca stack* #8", "%3 = alloca stack* #8", "%4 = cast u64 %2", "store %3, %4, #0, #8",
+            "zero %2, #0, #8", "%5 = load i64 %3, #0, #8, unsigned", "store %2, %5, #0, #8", "return %5")),
     "stack_init: the store is on one path only": (
         "stack_init",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = alloca stack* #8\n zero %2, #0, #8\n branch %1, b1, b2\n"
