@@ -33,13 +33,13 @@ _LIKENESS = 0.65
 """Of names: less is a coincidence, as of lookup and lock."""
 _OF_BUILTINS = 0.8
 """The same of names that are always there, none of three letters: zip is like ip, and all like val."""
-_INTEGERS = Abstract.number_hint
+_INTEGERS = Abstract.instead
 _ITEMS = "the list of its items is a[:]"
 _TEXT = "a text is compared by == and startswith(), up to its NUL; its bytes are numbers: text[i]"
 _METHODS = "numbers known at run time have bit_length() and bit_count()"
 _NO_FLOAT = ("BPF has no floating point; use integers, with // for division",)
 _VALUE = "a ctypes object's number is its .value"
-_STRINGS = Text.number_hint[0]
+_STRINGS = Text.instead[0]
 
 
 def may_be_address(value: Abstract) -> bool:
@@ -60,7 +60,7 @@ def for_number(value: Abstract) -> tuple[str, ...]:
         return _for_constant(value.obj)
     if isinstance(value, Ref):
         return _for_object(value.ctype)
-    return value.number_hint
+    return value.number_hint()
 
 
 def for_attribute(value: Abstract, name: str) -> tuple[str, ...]:

@@ -38,12 +38,16 @@ class Abstract:
     words: ClassVar[str]
     """What it is, as the object of a sentence; where that depends on the value, its describe() tells."""
 
-    number_hint: ClassVar[tuple[str, ...]] = ("only integers can be computed with at run time",)
-    """What to write where a number is needed."""
+    instead: ClassVar[tuple[str, ...]] = ("only integers can be computed with at run time",)
+    """What to write where a number is needed; where that depends on the value, its number_hint() tells."""
 
     def describe(self) -> str:
         """The value as the object of a sentence: "the str 'abc'", "an integer known at run time only"."""
         return self.words
+
+    def number_hint(self) -> tuple[str, ...]:
+        """What to write where a number is needed."""
+        return self.instead
 
 
 @dataclass(slots=True, eq=False)
@@ -145,7 +149,7 @@ class KernelRef(Abstract):
     """Memory of the kernel at ``address + offset``, known by its BTF. ``pointer``: from a pointer, None where it is
     null; else a part of such an object."""
 
-    number_hint = ("read something in it: task.pid, array[0]", "its address is int(pointer)")
+    instead = ("read something in it: task.pid, array[0]", "its address is int(pointer)")
 
     address: Value
     offset: int
@@ -161,7 +165,7 @@ class Context(Abstract):
     """The hook's first argument."""
 
     words = "the program's context"
-    number_hint = ("name one of its fields",)
+    instead = ("name one of its fields",)
 
     base: Value
     spec: ContextSpec
@@ -172,7 +176,7 @@ class PacketEdge(Abstract):
     """One of the context's pointers to the packet: data, data_end or data_meta."""
 
     words = "an edge of the packet"
-    number_hint = ("ctx.data_end - ctx.data is the packet's length; ctx.packet(Type, offset) reads it",)
+    instead = ("ctx.data_end - ctx.data is the packet's length; ctx.packet(Type, offset) reads it",)
 
     name: str
 
@@ -182,7 +186,7 @@ class ContextFields(Abstract):
     """A named tuple of context fields, such as ``pt_regs.args``."""
 
     words = "a group of context fields"
-    number_hint = ("name one of its items",)
+    instead = ("name one of its items",)
 
     context: Context
     name: str
@@ -198,8 +202,7 @@ class Map(Abstract):
     def describe(self) -> str:
         return "a Global" if self.spec.is_global else title(self.spec.kind)
 
-    @property
-    def number_hint(self) -> tuple[str, ...]:  # type: ignore[override]
+    def number_hint(self) -> tuple[str, ...]:
         return GLOBAL_HINT if self.spec.is_global else ("read one of its items: m[key]",)
 
 
@@ -208,7 +211,7 @@ class Lock(Abstract):
     """``map.lock(key)``, which a with statement takes; ``key`` is the key's address."""
 
     words = "a lock that is not taken yet"
-    number_hint = ("take it: with m.lock(key) as entry: ...",)
+    instead = ("take it: with m.lock(key) as entry: ...",)
 
     map: Map
     key: Value
@@ -228,7 +231,7 @@ class Method(Abstract):
     """A method of a run-time object, looked up but not yet called."""
 
     words = "a method"
-    number_hint = ("call it",)
+    instead = ("call it",)
 
     owner: Abstract
     name: str
@@ -239,7 +242,7 @@ class Bound(Abstract):
     """A Python function with leading arguments bound."""
 
     words = "a function"
-    number_hint = ("call it",)
+    instead = ("call it",)
 
     fn: Abstract
     args: tuple[Abstract, ...]
@@ -251,7 +254,7 @@ class TupleOf(Abstract):
     """A tuple with run-time elements; of the class ``cls`` where that is a namedtuple."""
 
     words = "a tuple"
-    number_hint = ("name one of its items",)
+    instead = ("name one of its items",)
 
     items: tuple[Abstract, ...]
     cls: Any = tuple
@@ -262,7 +265,7 @@ class ListRef(Abstract):
     """A list made in the program; its items live in the state's heap, since they change."""
 
     words = "a list"
-    number_hint = ("name one of its items",)
+    instead = ("name one of its items",)
 
     ident: int
 
@@ -272,7 +275,7 @@ class DictRef(Abstract):
     """A dict made in the program, keys constant; its items live in the state's heap."""
 
     words = "a dict"
-    number_hint = ("name one of its items",)
+    instead = ("name one of its items",)
 
     ident: int
 
@@ -293,7 +296,7 @@ class Text(Abstract):
     """A str with run-time parts: from an f-string. ``parts`` are str or (value, conversion, format spec)."""
 
     words = "a string with run-time parts"
-    number_hint = ("strings exist while compiling: print them, or compare char arrays with constant bytes",)
+    instead = ("strings exist while compiling: print them, or compare char arrays with constant bytes",)
 
     parts: tuple[Any, ...]
 
@@ -303,7 +306,7 @@ class ExceptionOf(Abstract):
     """An exception made of run-time values: it can only be raised, which ends the program."""
 
     words = "an exception made of run-time values"
-    number_hint = ("raise ends the program",)
+    instead = ("raise ends the program",)
 
     kind: type[BaseException]
 
@@ -430,7 +433,7 @@ class Closure(Abstract):
     """A function made in the program; ``cells`` name the variables that it shares with its maker."""
 
     words = "a function"
-    number_hint = ("call it",)
+    instead = ("call it",)
 
     code: types.CodeType
     globals: dict[str, Any]
