@@ -81,7 +81,8 @@ LADDERS = {
 
 def kinds() -> set[str]:
     """The names of all kinds of values."""
-    return {node.name for node in ast.parse((PEVAL / "values.py").read_text()).body if isinstance(node, ast.ClassDef)}
+    nodes = [node for path in sorted((PEVAL / "values").glob("*.py")) for node in ast.parse(path.read_text()).body]
+    return {node.name for node in nodes if isinstance(node, ast.ClassDef)}
 
 
 def asked_for(function: ast.FunctionDef, kinds: set[str]) -> set[str]:

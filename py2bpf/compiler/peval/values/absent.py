@@ -1,0 +1,41 @@
+"""Where there is no value: nothing yet, or another one on each path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ...ir.values import Value
+from .base import Abstract
+
+
+@dataclass(slots=True, eq=False)
+class Null(Abstract):
+    """CPython's NULL beside a callable."""
+
+    words = "nothing"
+
+
+@dataclass(slots=True, eq=False)
+class Unbound(Abstract):
+    """No value: ``why`` completes "can't use 'x': ..."."""
+
+    why: str
+
+    def describe(self) -> str:
+        return f"no single value ({self.why})"
+
+
+@dataclass(slots=True, eq=False)
+class Mixed(Unbound):
+    """Values of several types, one for each path, as ``entry and entry.count`` is: it can be tested and compared with
+    None. ``truth`` is 1 or 0, or None where that takes more than an operation or two; ``none`` is 1 for None."""
+
+    truth: Value | None
+    none: Value
+
+
+NULL: Final = Null()
+
+
+UNASSIGNED: Final = Unbound("it is not assigned yet")

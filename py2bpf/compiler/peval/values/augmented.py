@@ -1,0 +1,38 @@
+"""What an augmented assignment has read, or is about to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .base import Abstract
+
+
+@dataclass(slots=True, eq=False)
+class AugmentedItem(Abstract):
+    """``container[key]`` under an augmented assignment: read only if the operation needs it."""
+
+    words = "an item"
+
+    container: Abstract
+    key: Abstract
+
+
+@dataclass(slots=True, eq=False)
+class AugmentedAttr(Abstract):
+    """``owner.name`` under an augmented assignment."""
+
+    words = "an attribute"
+
+    owner: Abstract
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Update(Abstract):
+    """``target op= operand`` that memory can do in place, not yet done: the store that follows does it."""
+
+    words = "an update in place"
+
+    target: Abstract
+    op: str
+    operand: Abstract

@@ -1,0 +1,41 @@
+"""The hook's first argument, and what it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ....spec import ContextSpec
+from ...ir.values import Value
+from .base import Abstract
+
+
+@dataclass(slots=True, eq=False)
+class Context(Abstract):
+    """The hook's first argument."""
+
+    words = "the program's context"
+    instead = ("name one of its fields",)
+
+    base: Value
+    spec: ContextSpec
+
+
+@dataclass(slots=True, eq=False)
+class PacketEdge(Abstract):
+    """One of the context's pointers to the packet: data, data_end or data_meta."""
+
+    words = "an edge of the packet"
+    instead = ("ctx.data_end - ctx.data is the packet's length; ctx.packet(Type, offset) reads it",)
+
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class ContextFields(Abstract):
+    """A named tuple of context fields, such as ``pt_regs.args``."""
+
+    words = "a group of context fields"
+    instead = ("name one of its items",)
+
+    context: Context
+    name: str

@@ -1,0 +1,77 @@
+"""What can be called, and is no constant."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass
+from typing import Any
+
+from .base import Abstract, CellId
+
+
+@dataclass(slots=True, eq=False)
+class Method(Abstract):
+    """A method of a run-time object, looked up but not yet called."""
+
+    words = "a method"
+    instead = ("call it",)
+
+    owner: Abstract
+    name: str
+
+
+@dataclass(slots=True, eq=False)
+class Bound(Abstract):
+    """A Python function with leading arguments bound."""
+
+    words = "a function"
+    instead = ("call it",)
+
+    fn: Abstract
+    args: tuple[Abstract, ...]
+    kwargs: tuple[tuple[str, Abstract], ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class ExceptionOf(Abstract):
+    """An exception made of run-time values: it can only be raised, which ends the program."""
+
+    words = "an exception made of run-time values"
+    instead = ("raise ends the program",)
+
+    kind: type[BaseException]
+
+
+@dataclass(slots=True, eq=False)
+class Closure(Abstract):
+    """A function made in the program; ``cells`` name the variables that it shares with its maker."""
+
+    words = "a function"
+    instead = ("call it",)
+
+    code: types.CodeType
+    globals: dict[str, Any]
+    defaults: tuple[Abstract, ...]
+    kwdefaults: tuple[tuple[str, Abstract], ...]
+    cells: tuple[CellId, ...]
+
+
+@dataclass(slots=True, eq=False)
+class GeneratorOf(Abstract):
+    """A generator expression; ``path`` is where it was made. The state's heap knows whether its items are taken."""
+
+    words = "a generator expression"
+
+    closure: Closure
+    args: tuple[Abstract, ...]
+    path: tuple[Any, ...]
+    ident: int
+
+
+@dataclass(slots=True, eq=False)
+class CellRef(Abstract):
+    """The cell itself of a variable, on its way into a closure."""
+
+    words = "a variable of an enclosing function"
+
+    ident: CellId

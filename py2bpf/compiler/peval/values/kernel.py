@@ -1,0 +1,26 @@
+"""Memory of the kernel, known by its BTF."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ....btf.shapes import Items as KernelItems
+from ....btf.shapes import Record
+from ...ir.values import Value
+from .base import Abstract
+
+
+@dataclass(slots=True, eq=False)
+class KernelRef(Abstract):
+    """Memory of the kernel at ``address + offset``, known by its BTF. ``pointer``: from a pointer, None where it is
+    null; else a part of such an object."""
+
+    instead = ("read something in it: task.pid, array[0]", "its address is int(pointer)")
+
+    address: Value
+    offset: int
+    shape: Record | KernelItems
+    pointer: bool
+
+    def describe(self) -> str:
+        return f"a {self.shape.text} in the kernel's memory" + (" or None" if self.pointer else "")

@@ -1,0 +1,40 @@
+"""Tuples, lists and slices made in the program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .base import Abstract
+
+
+@dataclass(slots=True, eq=False)
+class TupleOf(Abstract):
+    """A tuple with run-time elements; of the class ``cls`` where that is a namedtuple."""
+
+    words = "a tuple"
+    instead = ("name one of its items",)
+
+    items: tuple[Abstract, ...]
+    cls: Any = tuple
+
+
+@dataclass(slots=True, eq=False)
+class ListRef(Abstract):
+    """A list made in the program; its items live in the state's heap, since they change."""
+
+    words = "a list"
+    instead = ("name one of its items",)
+
+    ident: int
+
+
+@dataclass(slots=True, eq=False)
+class SliceOf(Abstract):
+    """A slice."""
+
+    words = "a slice"
+
+    start: Abstract
+    stop: Abstract
+    step: Abstract
