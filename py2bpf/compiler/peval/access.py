@@ -17,10 +17,12 @@ from . import (
     arith,
     captured,
     choice,
+    classes,
     contexts,
     hints,
     host,
     indices,
+    integers,
     iteration,
     kernel_memory,
     maps,
@@ -103,9 +105,9 @@ def _ref_attr(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
         if found is not None and not is_field(found):
             return _class_attr(ev, state, ref, name, found)
         return memory.load_member(ev.b, ref, name)
-    definer, found = overrides.lookup(ref.ctype, name)
+    definer, found = classes.lookup(ref.ctype, name)
     written = definer is not None and not isinstance(found, types.GetSetDescriptorType)
-    if written and not overrides.is_known(definer) and ref.text is False:
+    if written and not classes.is_known(definer) and ref.text is False:
         return _class_attr(ev, state, ref, name, found)
     if name == "value" and (scalar(ref.ctype) is not None or is_chars(ref.ctype)):
         return memory.load(ev.b, memory.as_text(ref))
@@ -374,14 +376,14 @@ def _sequence_item(
 
 def _may_be_chosen(item: Abstract) -> bool:
     """Whether it is a number, or None."""
-    return isinstance(item, Option) or choice.is_none(item) or (isinstance(item, (Const, Run)) and arith.is_int(item))
+    return isinstance(item, Option) or choice.is_none(item) or (isinstance(item, (Const, Run)) and item.is_int())
 
 
 def _known_item(ev: Machine, items: tuple[Abstract, ...], index: Any) -> Abstract:
     if not isinstance(index, int):
         raise TypeMismatch(0, f"a sequence is indexed with integers, not {Const(index).describe()}",
                            hints=("write the item's number; dicts and maps have other keys",))  # fmt: skip
-    number = overrides.raw(index)
+    number = integers.raw(index)
     if not -len(items) <= number < len(items):
         ev.b.exit("IndexError")
     return items[number]

@@ -11,9 +11,8 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Int, Type, join_ints
 from ..ir.values import Value, const
-from . import hints, overrides
+from . import hints, integers
 from .builder import Builder
-from .naming import short
 from .values import FALSE, TRUE, Abstract, Const, Option, Run, TupleOf
 
 PYTHON: Final[dict[str, Callable[[Any, Any], Any]]] = {
@@ -71,7 +70,7 @@ _OPS: Final = {
     "^": Op.XOR,
 }
 _COMPARE: Final = {"<": Op.LT, "<=": Op.LE, "==": Op.EQ, "!=": Op.NE, ">": Op.GT, ">=": Op.GE}
-_MIN, _MAX = overrides.LEAST, overrides.MOST
+_MIN, _MAX = integers.LEAST, integers.MOST
 
 
 def as_integer(obj: Any) -> int | None:
@@ -79,7 +78,7 @@ def as_integer(obj: Any) -> int | None:
     if not isinstance(obj, numbers.Number):
         return None
     if isinstance(obj, int):
-        number = overrides.raw(obj)
+        number = integers.raw(obj)
         return number if _MIN <= number <= _MAX else None
     try:
         number = int(obj)  # type: ignore[call-overload]  # complex numbers are caught
@@ -88,47 +87,26 @@ def as_integer(obj: Any) -> int | None:
     return number if number == obj and _MIN <= number <= _MAX else None
 
 
-def is_int(value: Abstract) -> bool:
-    """Whether the value can be an integer operand."""
-    return isinstance(value, (Run, Option)) or (isinstance(value, Const) and overrides.is_plain_int(value.obj))
-
-
 def is_beyond(value: Abstract) -> bool:
     """Whether the value is an integer that doesn't fit 64 bits, and so none that a program computes."""
-    return isinstance(value, Const) and overrides.is_beyond(value.obj)
+    return isinstance(value, Const) and integers.is_beyond(value.obj)
 
 
 def fits(value: Abstract) -> bool:
     """Whether the value is an integer of 64 bits, as run time can hold where paths meet."""
-    return is_int(value) and not is_beyond(value)
-
-
-def constant(number: int) -> Value:
-    number = overrides.raw(number)
-    if not _MIN <= number <= _MAX:
-        raise TypeMismatch(
-            0,
-            f"the integer {short(number)} does not fit 64 bits",
-            hints=("compiled functions compute with 64-bit integers; reduce it with & first",),
-        )
-    return const(number)
+    return value.is_int() and not is_beyond(value)
 
 
 def to_ir(b: Builder, value: Abstract, what: str = "an integer is needed here") -> Value:
     """The value as an IR integer; raises TypeMismatch for anything else."""
-    if isinstance(value, Run):
-        return value.ir
-    if isinstance(value, Const) and isinstance(value.obj, int):
-        return constant(value.obj)
-    if isinstance(value, Option):
-        b.guard(b.compare(Op.NE, value.present, const(0)), "TypeError", none=True)
-        return value.value
+    if (found := value.integer(b)) is not None:
+        return found
     raise TypeMismatch(0, f"{what}, but this is {value.describe()}", hints=hints.for_number(value))
 
 
 def check_plain(value: Abstract, function: str) -> None:
     """Refuses an integer for a function that would ask its class, which compares or computes in its own way."""
-    if isinstance(value, Const) and isinstance(value.obj, int) and not is_int(value):
+    if isinstance(value, Const) and isinstance(value.obj, int) and not value.is_int():
         raise UnsupportedSyntax(0, f"{function}() of run-time values asks no methods, as {value.describe()} has them",
                                 hints=("give int() of it",))  # fmt: skip
 
@@ -161,19 +139,12 @@ def number(ir: Value, boolean: bool | None) -> Abstract:
 
 def is_bool(value: Abstract) -> bool:
     """Whether the value surely is a bool in Python; of an Option, where it isn't None."""
-    return bool(boolean(value))
-
-
-def boolean(value: Abstract) -> bool | None:
-    """Whether the value is a bool in Python, None where that depends on the path; of an Option, where it isn't None."""
-    if isinstance(value, (Run, Option)):
-        return value.boolean
-    return isinstance(value, Const) and isinstance(value.obj, bool)
+    return bool(value.boolean)
 
 
 def booleans(values: Iterable[Abstract]) -> bool | None:
     """The same of one value that is any of these."""
-    found = {boolean(value) for value in values}
+    found = {value.boolean for value in values}
     return found.pop() if len(found) == 1 else None
 
 
@@ -199,7 +170,7 @@ def binary(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
 
 def _both_booleans(left: Abstract, right: Abstract) -> bool | None:
     """Whether both are bools in Python, None where that depends on the path."""
-    known = boolean(left), boolean(right)
+    known = left.boolean, right.boolean
     return False if False in known else None if None in known else True
 
 
@@ -218,7 +189,7 @@ def emit_binary(b: Builder, op: Op, a: Value, c: Value) -> Value:
 
 def _power(b: Builder, left: Abstract, right: Abstract) -> Abstract:
     if isinstance(right, Const) and isinstance(right.obj, int):
-        exponent = overrides.raw(right.obj)
+        exponent = integers.raw(right.obj)
         if exponent < 0:
             raise UnsupportedSyntax(0, "a negative power is a float, and BPF has none", hints=("use //",))
         base = to_ir(b, left, "the operator ** needs integers")
@@ -263,7 +234,7 @@ def compare(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
     """An exact comparison of integers; the caller has seen to everything else."""
     what = f"the comparison {op} needs integers"
     for one, other in ((left, right), (right, left)):
-        if is_beyond(other) and is_int(one):  # then its sign decides, against any number of 64 bits
+        if is_beyond(other) and one.is_int():  # then its sign decides, against any number of 64 bits
             assert isinstance(other, Const)
             to_ir(b, one)
             return from_bool(const(int(PYTHON[op](0, other.obj) if other is right else PYTHON[op](other.obj, 0))))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import linecache
 
 from ...exception import Span, TranslationError, UnsupportedSyntax
-from .overrides import LIBRARY
+from .classes import LIBRARY
 
 CALLED = "() is called here"
 """How the note of a call ends; the function's name stands before it."""

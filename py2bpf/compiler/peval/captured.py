@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ...btf.shapes import UnknownName
 from ...exception import TypeMismatch, UnsupportedSyntax
-from . import changes, choice, constants, hints, host, kernel_memory, overrides, special, storage
+from . import changes, choice, classes, constants, hints, host, kernel_memory, overrides, special, storage
 from .machine import Machine
 from .naming import asked
 from .state import State
@@ -69,7 +69,7 @@ def _computed(ev: Machine, state: State, obj: Any, name: str) -> Abstract | None
     if found is None:
         hook = overrides.written(owner, "__getattr__")
         return None if hook is None else _if_it_runs(ev, state, hook, owner, Const(name))
-    if overrides.is_known(type(found)):
+    if classes.is_known(type(found)):
         return None
     getter = inspect.getattr_static(type(found), "__get__", None)
     return _if_it_runs(ev, state, getter, Const(found), owner, Const(type(obj)))

@@ -10,7 +10,7 @@ from ...exception import LimitExceeded, TypeMismatch
 from ..ir.ops import Op
 from ..ir.types import I64, join_ints
 from ..ir.values import Value, const
-from . import arith, memory, overrides
+from . import arith, integers, memory, overrides
 from .builder import Builder
 from .values import NONE, Abstract, Const, Option, wrap
 
@@ -113,7 +113,7 @@ def _equal(b: Builder, key: Value, there: Value | None, wanted: int | None) -> V
     """Whether the key, which ``there`` says if it isn't None, is the one that is wanted."""
     if wanted is None:
         return const(0) if there is None else arith.negate(b, there)
-    equal = b.compare(Op.EQ, key, arith.constant(wanted))
+    equal = b.compare(Op.EQ, key, integers.constant(wanted))
     return equal if there is None else arith.both(b, there, equal)
 
 
@@ -146,7 +146,7 @@ def _number(b: Builder, value: Abstract) -> tuple[Value, Value]:
         return value.value, arith.to_bool(b, value.present)
     if is_none(value):
         return const(0), const(0)
-    if not arith.is_int(value):
+    if not value.is_int():
         raise TypeMismatch(0, "a dict that is asked with a run-time key has numbers as values, but this has "
                            f"{value.describe()}", hints=(_IN_A_MAP,))  # fmt: skip
     return arith.to_ir(b, value), const(1)

@@ -18,6 +18,7 @@ from . import (
     contents,
     giants,
     hints,
+    integers,
     iteration,
     iterators,
     kernel_memory,
@@ -73,9 +74,9 @@ def _equal(ev: Machine, state: State, left: Abstract, right: Abstract) -> Value:
             return _equal_chars(ev, one, other)
     if isinstance(left, KernelRef) and isinstance(right, KernelRef):
         return b.compare(Op.EQ, kernel_memory.address(b, left), kernel_memory.address(b, right))
-    if arith.is_int(left) and arith.is_int(right) and (arith.is_beyond(left) or arith.is_beyond(right)):
+    if left.is_int() and right.is_int() and (arith.is_beyond(left) or arith.is_beyond(right)):
         return const(0)
-    if arith.is_int(left) and arith.is_int(right):
+    if left.is_int() and right.is_int():
         return b.compare(Op.EQ, arith.to_ir(b, left), arith.to_ir(b, right))
     first, second = (_tuple(ev, state, value) for value in (left, right))
     if first is not None and second is not None:
@@ -105,7 +106,7 @@ def _equal_constant(ev: Machine, value: Run | TupleOf, other: Any) -> Value:
     """An integer or tuple of run time beside a constant of another type: 5 == 5.0 is True, 5 == [] is False."""
     if isinstance(value, Run) and isinstance(other, numbers.Number):
         number = arith.as_integer(other)
-        return const(0) if number is None else ev.b.compare(Op.EQ, value.ir, arith.constant(number))
+        return const(0) if number is None else ev.b.compare(Op.EQ, value.ir, integers.constant(number))
     if isinstance(value, TupleOf) and isinstance(other, numbers.Number):
         return const(0)
     if isinstance(other, _UNLIKE) or inspect.getattr_static(type(other), "__eq__") is _IDENTITY:
@@ -199,7 +200,7 @@ def contains(ev: Machine, state: State, container: Abstract, item: Abstract) -> 
         return arith.to_ir(ev.b, found)
     if isinstance(container, RangeOf) or (isinstance(container, Const) and isinstance(container.obj, range)):
         return _in_range(ev, container, item)
-    if isinstance(container, Const) and isinstance(container.obj, bytes) and arith.is_int(item):
+    if isinstance(container, Const) and isinstance(container.obj, bytes) and item.is_int():
         return _among_bytes(ev, state, container.obj, item)
     if isinstance(container, Const) and isinstance(container.obj, (bytes, str)):
         raise TypeMismatch(0, f"can't search {container.describe()} for a run-time value",

@@ -18,7 +18,7 @@ from ..ir.loop_policy import MAX_ITERATIONS
 from ..ir.ops import Op
 from ..ir.types import U64
 from ..ir.values import Value, const
-from . import arith, ranges
+from . import arith, integers, ranges
 from .builder import MASK64, Builder
 from .values import Abstract, Const, Counter, RangeOf, Run
 
@@ -89,7 +89,7 @@ def at_run_time(counter: Counter) -> Counter:
     turns = min(counter_items(counter) or 0, MAX_ITERATIONS)
     start, step = base.obj + counter.scale * current.obj, counter.scale * counter.step
     least, most = sorted((start, start + step * max(turns - 1, 0)))
-    arith.constant(least), arith.constant(most)
+    integers.constant(least), integers.constant(most)
     if most < 1 << 63:
         return counter
     if least < 0:

@@ -9,7 +9,7 @@ from ...exception import TypeMismatch
 from ..ir.ops import Op
 from ..ir.types import Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, memory, records
+from . import arith, integers, memory, records
 from .builder import Builder
 from .layout import scalar
 from .state import join_pointers, join_texts
@@ -103,7 +103,7 @@ def inserted(b: Builder, ctype: Any, value: Abstract, default: int) -> Abstract:
     if _is_none(value):
         return Const(default) if number else memory.new(b, ctype)
     if isinstance(value, Option) and number:
-        numbers = value.value, arith.constant(default)
+        numbers = value.value, integers.constant(default)
         kind = join_ints(*map(arith.int_type, numbers))
         args = [arith.to_bool(b, value.present), *(arith.cast(b, number, kind) for number in numbers)]
         return arith.from_ir(b.emit(Op.SELECT, args, kind))

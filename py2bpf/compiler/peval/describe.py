@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import overrides
+from . import integers
 from .values import Abstract, Const
 
 
@@ -16,5 +16,5 @@ def differ(first: Abstract, second: Abstract) -> tuple[str, str]:
 
 
 def _of_a_path(value: Abstract) -> str:
-    beyond = isinstance(value, Const) and overrides.is_beyond(value.obj)
+    beyond = isinstance(value, Const) and integers.is_beyond(value.obj)
     return f"{value.describe()}, which does not fit 64 bits," if beyond else value.describe()

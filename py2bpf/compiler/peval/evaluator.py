@@ -30,6 +30,7 @@ from . import (
     arith,
     blame,
     calls,
+    classes,
     compare,
     counters,
     handlers,
@@ -38,7 +39,6 @@ from . import (
     iterators,
     locks,
     nevers,
-    overrides,
     semantics,
     subprograms,
     variables,
@@ -622,7 +622,7 @@ class Evaluator:
         return calls.call(self, state, callee, args, kwargs, unit)
 
     def operate(self, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
-        operate = compare.compare if op in overrides.COMPARISONS else semantics.operate
+        operate = compare.compare if op in classes.COMPARISONS else semantics.operate
         return operate(self, state, op, left, right)
 
     def truth(self, state: State, value: Abstract) -> Value:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...exception import TypeMismatch
-from . import overrides
+from . import integers
 from .layout import Member, is_array, is_record, is_strict, members, scalar
 from .naming import short
 from .values import Abstract, Const, TupleOf
@@ -22,7 +22,7 @@ def check(owner: Any, name: str, field: Member, value: Abstract) -> None:
 
 def _check(where: str, field: Member, value: Abstract) -> None:
     if isinstance(value, Const) and isinstance(value.obj, int):
-        _check_number(where, field, overrides.raw(value.obj))
+        _check_number(where, field, integers.raw(value.obj))
     items = _items(value)
     if is_array(field.ctype):
         for i, item in enumerate(items):

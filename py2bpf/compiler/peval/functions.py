@@ -21,6 +21,7 @@ from . import (
     hints,
     host,
     indices,
+    integers,
     iteration,
     iterators,
     kernel_memory,
@@ -148,7 +149,7 @@ def _maybe(b: Builder, value: Abstract) -> Option:
     if _is_none(value):
         return Option(const(0), const(0))
     what = "min() and max() choose among integers, where the key is known at run time only"
-    return Option(const(1), arith.to_ir(b, value, what), arith.boolean(value))
+    return Option(const(1), arith.to_ir(b, value, what), value.boolean)
 
 
 def _is_none(value: Abstract) -> bool:
@@ -158,7 +159,7 @@ def _is_none(value: Abstract) -> bool:
 def _divmod(ev: Machine, state: State, args: Args) -> Abstract:
     for arg in args:
         arith.check_plain(arg, "divmod")
-        if not arith.is_int(arg):
+        if not arg.is_int():
             raise TypeMismatch(0, f"divmod() of a run-time value takes integers, but this is {arg.describe()}",
                                hints=("compute a // b and a % b, which ask the methods of classes",))  # fmt: skip
     return sequences.tuple_of([semantics.operate(ev, state, op, args[0], args[1]) for op in ("//", "%")])
@@ -176,7 +177,7 @@ def _pow(ev: Machine, state: State, args: Args) -> Abstract:
 def _int(ev: Machine, state: State, args: Args) -> Abstract:
     if len(args) == 1 and isinstance(args[0], KernelRef):
         return arith.from_ir(kernel_memory.number(ev.b, args[0]))
-    if len(args) > 1 or not arith.is_int(args[0]):
+    if len(args) > 1 or not args[0].is_int():
         raise TypeMismatch(0, f"int() of a run-time value takes an integer, but this is {args[0].describe()}",
                            hints=("give it one integer; int() of a constant str is constant",))  # fmt: skip
     return arith.from_ir(arith.to_ir(ev.b, args[0]))
@@ -255,7 +256,7 @@ def _range(ev: Machine, state: State, args: Args) -> Abstract:
         raise UnsupportedSyntax(
             0, "the step of range() must be a constant other than 0", hints=("multiply the loop variable by the step",)
         )
-    arith.constant(step.obj)
+    integers.constant(step.obj)
     for bound in (start, stop):
         arith.to_ir(ev.b, bound, "range() needs integers")
     return RangeOf(start, stop, step.obj)
@@ -270,7 +271,7 @@ def _items(ev: Machine, state: State, value: Abstract) -> tuple[Abstract, ...]:
 
 def _iterator(ev: Machine, state: State, value: Abstract) -> Abstract:
     """``iter(value)`` of what has a known length."""
-    found = iteration.make_iterator(ev.b, state, value) if not arith.is_int(value) else None
+    found = iteration.make_iterator(ev.b, state, value) if not value.is_int() else None
     if found is None or (isinstance(found, Counter) and counter_items(found) is None):
         raise TypeMismatch(0, f"the length of {value.describe()} is not known while compiling", hints=_SEQUENCES)
     return found

@@ -73,7 +73,7 @@ class _Extreme(Consumer):
             other = _select(ev, best.present, arith.extreme(ev.b, self.op, [best.value, item]), item)
             state.cells[_found(frame)] = arith.number(other, arith.booleans([best, value]))
         elif isinstance(best, Const) and best.obj is None:
-            state.cells[_found(frame)] = arith.number(item, arith.boolean(value))
+            state.cells[_found(frame)] = arith.number(item, value.boolean)
         else:
             extreme = arith.extreme(ev.b, self.op, [arith.to_ir(ev.b, best), item])
             state.cells[_found(frame)] = arith.number(extreme, arith.booleans([best, value]))

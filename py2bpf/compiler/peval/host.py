@@ -23,7 +23,7 @@ from ...exception import (
     TypeMismatch,
     UnsupportedSyntax,
 )
-from . import changes, overrides
+from . import changes, classes
 from .builder import Builder
 from .effects import Effect, effect_of, named
 from .naming import asked
@@ -40,7 +40,7 @@ _OUTSIDE: Final = "or call it outside of the function: what a program captures i
 
 def run(b: Builder, what: str, fn: Callable[..., T], /, *args: Any, raises: Errors = ()) -> T:
     """``fn(*args)`` by CPython, now; ``what`` that is in words. The errors ``raises`` mean something to the caller."""
-    if not all(overrides.is_known(type(arg)) for arg in args):
+    if not all(classes.is_known(type(arg)) for arg in args):
         return run_on(b, what, [fn, *args], fn, args, {}, raises)
     with _telling(what, raises):
         return fn(*args)

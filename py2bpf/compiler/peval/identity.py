@@ -94,7 +94,7 @@ def _numbers(ev: Machine, left: Abstract, right: Abstract) -> Value:
     """Where at least one is a number, or a number or None."""
     if isinstance(left, Option) and left is right:
         return const(1)
-    if not arith.is_int(left) or not arith.is_int(right):
+    if not left.is_int() or not right.is_int():
         return _nones(ev, left, right)
     truths = arith.is_bool(left), arith.is_bool(right)
     if all(truths):

@@ -6,7 +6,7 @@ import operator
 import types
 
 from ...exception import UnsupportedSyntax
-from . import host, overrides, special
+from . import classes, host, integers, special
 from .builder import Builder
 from .values import Abstract, Const
 
@@ -16,8 +16,8 @@ def number(b: Builder, value: Abstract) -> Abstract:
     if not isinstance(value, Const):
         return value
     if isinstance(value.obj, int):
-        return value if type(value.obj) in (int, bool) else Const(overrides.raw(value.obj))
-    maker = overrides.lookup(type(value.obj), "__index__")[1]
+        return value if type(value.obj) in (int, bool) else Const(integers.raw(value.obj))
+    maker = classes.lookup(type(value.obj), "__index__")[1]
     if maker is None:
         return value
     if isinstance(maker, types.FunctionType) and special.runs(maker, value):

@@ -14,7 +14,7 @@ from ...uapi.map_types import title
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
-from . import arith, contents, hints, kernel_memory, losses, maps, memory, overlap, overrides, paddings, rings, text
+from . import arith, contents, hints, integers, kernel_memory, losses, maps, memory, overlap, paddings, rings, text
 from .layout import scalar
 from .machine import Machine
 from .naming import short, type_name
@@ -258,7 +258,7 @@ class _Marshal:
 
     def _no_place(self, position: int, arg: Abstract) -> TypeMismatch:
         error = self._wrong("a ctypes array or struct to write to", arg)
-        if arith.is_int(arg):
+        if arg.is_int():
             error.hints = (*error.hints, "the place of a number is its address: addrof(n), addrof(s.field)")
         return error
 
@@ -307,13 +307,13 @@ def _memory(ev: Machine, name: str, arg: Abstract) -> Ref:
 
 
 def _size(name: str, arg: Abstract) -> int:
-    if not isinstance(arg, Const) or not isinstance(arg.obj, int) or overrides.raw(arg.obj) < 0:
+    if not isinstance(arg, Const) or not isinstance(arg.obj, int) or integers.raw(arg.obj) < 0:
         raise TypeMismatch(
             0,
             f"the size given to {name}() must be a constant, but this is {arg.describe()}",
             hints=("copy the whole object, or byte by byte in a loop",),
         )
-    return overrides.raw(arg.obj)
+    return integers.raw(arg.obj)
 
 
 def _fits(name: str, ref: Ref, size: int) -> None:
@@ -423,7 +423,7 @@ def _load_skb(size: int) -> Callable[[Machine, Args], Abstract]:
             )  # fmt: skip
         offset = args[-1]
         if isinstance(offset, Const) and isinstance(offset.obj, int):
-            number = overrides.raw(offset.obj)
+            number = integers.raw(offset.obj)
             if not -(1 << 31) <= number < 1 << 31:
                 raise TypeMismatch(
                     0, f"no packet has an offset of {short(offset.obj)}", hints=("offsets have 32 bits, with a sign",)

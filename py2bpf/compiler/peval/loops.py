@@ -10,7 +10,7 @@ from ..bytecode.canonical import Loop
 from ..ir.ops import Op as IrOp
 from ..ir.types import I64, U64, Int
 from ..ir.values import Block, Function, Value, connect, const
-from . import arith, counters, memory, records, variables
+from . import arith, counters, integers, memory, records, variables
 from .describe import differ
 from .frames import Frame, LoopPlan, Restart
 from .state import State, cast_at, join_pointers, join_texts, kernel_address_at, option_at, point_at, same
@@ -93,7 +93,7 @@ class RunTimeLoop:
         if isinstance(value, Option) or isinstance(wanted, Option):
             return self._option_phi(slot, value, pred, wanted)
         if arith.fits(value) and isinstance(value, (Run, Const)):
-            ir = value.ir if isinstance(value, Run) else arith.constant(int(value.obj))
+            ir = value.ir if isinstance(value, Run) else integers.constant(int(value.obj))
             kind = wanted if isinstance(wanted, Int) else arith.int_type(ir)
             return Run(self._phi(cast_at(pred, ir, kind)), self._boolean(slot, value))
         if isinstance(value, Ref) or (isinstance(value, Const) and value.obj is None and isinstance(wanted, Ref)):
@@ -121,13 +121,13 @@ class RunTimeLoop:
         parts = option_at(pred, value)
         if parts is None:
             return value
-        known = arith.boolean(wanted if _is_none(value) and isinstance(wanted, Option) else value)
+        known = (wanted if _is_none(value) and isinstance(wanted, Option) else value).boolean
         number = self._header_phi((*slot, "value"), arith.number(parts[1], known))
         assert isinstance(number, Run)
         return Option(self._phi(cast_at(pred, parts[0], I64)), number.ir, number.boolean)
 
     def _boolean(self, slot: Any, value: Abstract) -> bool | None:
-        return None if slot in self.plan.mixed else arith.boolean(value)
+        return None if slot in self.plan.mixed else value.boolean
 
     def _phi(self, initial: Value) -> Value:
         phi = Value(IrOp.PHI, [initial], initial.type, None, self.span)
@@ -178,11 +178,11 @@ class RunTimeLoop:
             return
         back = variables.read_at(pred, back)
         if isinstance(header, Run) and arith.fits(back) and isinstance(back, (Run, Const)):
-            ir = back.ir if isinstance(back, Run) else arith.constant(int(back.obj))
+            ir = back.ir if isinstance(back, Run) else integers.constant(int(back.obj))
             kind = arith.int_type(header.ir)
             if kind == I64 and arith.int_type(ir) == U64:
                 self._replan(slot, U64)
-            if header.boolean is not None and arith.boolean(back) is not header.boolean:
+            if header.boolean is not None and back.boolean is not header.boolean:
                 self.plan.mixed.add(slot)
                 raise Restart
             header.ir.args.append(cast_at(pred, ir, kind))
@@ -211,10 +211,10 @@ class RunTimeLoop:
                 self._back((*slot, i), mine, _items(back)[i], pred)
         elif isinstance(header, Option) and (parts := option_at(pred, back)) is not None:
             header.present.args.append(cast_at(pred, parts[0], I64))
-            known = header.boolean if _is_none(back) else arith.boolean(back)
+            known = header.boolean if _is_none(back) else back.boolean
             self._back((*slot, "value"), Run(header.value, header.boolean), arith.number(parts[1], known), pred)
         elif not same(header, back) and _optional(header) and _optional(back):
-            self._replan(slot, Option(const(0), const(0), arith.boolean(back if _is_none(header) else header)))
+            self._replan(slot, Option(const(0), const(0), (back if _is_none(header) else header).boolean))
         elif isinstance(header, Const) and _like(header, back) and not same(header, back):
             self._replan(slot, TupleOf(()))
         elif isinstance(header, Const) and header.obj is None and isinstance(back, Ref):

@@ -333,7 +333,7 @@ def _number_or(b: Builder, map: Map, found: Value, default: Abstract) -> Abstrac
 
 def _boolean(map: Map, default: Abstract) -> bool | None:
     """Whether an entry or the default is a bool in Python, None where that depends on the path."""
-    known = arith.boolean(default)
+    known = default.boolean
     return known if known is _holds_bools(map) else None
 
 

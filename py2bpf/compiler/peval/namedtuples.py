@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
-from . import hints, iteration, overrides, special
+from . import classes, hints, iteration, special
 from .machine import Machine
 from .state import State
 from .values import Abstract, Const, DictRef, TupleOf, wrap
@@ -22,7 +22,7 @@ _LIBRARY: Final = collections.namedtuple.__code__.co_filename
 
 def make(cls: Any, args: Args, kwargs: Kwargs) -> Abstract:
     """``cls(*args, **kwargs)``."""
-    makers = (overrides.lookup(cls, "__new__")[0], overrides.lookup(cls, "__init__")[0])
+    makers = (classes.lookup(cls, "__new__")[0], classes.lookup(cls, "__init__")[0])
     if "_fields" not in vars(makers[0]) or makers[1] is not object:
         raise UnsupportedSyntax(0, f"{cls.__name__} is made by a method of its class, which programs don't call",
                                 hints=("make it by a function with another name",))  # fmt: skip

@@ -11,7 +11,7 @@ from ...uapi.prog_types import ProgType
 from ..ir.ops import Op
 from ..ir.types import I64, PACKET_REACH, VIEW
 from ..ir.values import Block, Value, const
-from . import arith, memory, overrides
+from . import arith, integers, memory
 from .layout import Scalar, is_char, is_ctype, members, scalar
 from .machine import Machine
 from .naming import short, type_name
@@ -79,7 +79,7 @@ def view(ev: Machine, context: Context, args: tuple[Abstract, ...], kwargs: dict
     size = _size(ctype)
     _enter_edges(ev, context)
     if isinstance(offset, Const) and isinstance(offset.obj, int):
-        number = overrides.raw(offset.obj)
+        number = integers.raw(offset.obj)
         if not 0 <= number <= PACKET_REACH - size:
             return NONE
         found = ev.b.emit(Op.VIEW, [context.base], VIEW, (size, number, True))

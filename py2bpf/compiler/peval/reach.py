@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from . import overrides, snapshots
+from . import classes, snapshots
 from .snapshots import Kind
 from .values import map_spec_of
 
@@ -92,7 +92,7 @@ def _parts(what: str, obj: Any) -> Iterator[Place | Found]:
         yield from _of_class(obj)
     elif (names := _MEMBERS.get(type(obj))) is not None:
         yield from ((what, getattr(obj, name, None)) for name in names)
-    elif not (_is_ours(type(obj).__module__) and overrides.is_known(type(obj))):
+    elif not (_is_ours(type(obj).__module__) and classes.is_known(type(obj))):
         yield from _of_object(what, obj)
 
 
@@ -115,7 +115,7 @@ def _of_function(fn: types.FunctionType) -> Iterator[Place | Found]:
 
 
 def _of_class(cls: Any) -> Iterator[Place | Found]:
-    if overrides.is_known(cls):
+    if classes.is_known(cls):
         return
     hidden = "_" if isinstance(cls, enum.EnumMeta) else ("__", "_abc_")  # what Python's own code keeps there
     for name, value in list(vars(cls).items()):
@@ -132,7 +132,7 @@ def _of_object(what: str, obj: Any) -> Iterator[Place | Found]:
         yield _place(what or f"a {name}", obj, kind)
     yield from ((what, item) for item in itertools.islice(_items(obj), _WIDEST))
     own, slots = snapshots.attributes(obj), snapshots.slots(obj)
-    public = overrides.is_known(type(obj))
+    public = classes.is_known(type(obj))
     for attribute in own or ():
         if not (public and attribute.startswith("_")):
             yield _place(f"the {name}'s {attribute}", own, snapshots.variable(attribute))
@@ -171,4 +171,4 @@ def _is_our_own(name: Any) -> bool:
 
 def is_library_code(code: types.CodeType) -> bool:
     """Whether it comes with Python."""
-    return code.co_filename.startswith((overrides.LIBRARY, "<frozen"))
+    return code.co_filename.startswith((classes.LIBRARY, "<frozen"))

@@ -115,7 +115,7 @@ def is_none(ev: Machine, value: Abstract) -> Value:
         return value.none if isinstance(value, Mixed) else mixed.refuse(value)
     if isinstance(value, Const):
         return const(int(value.obj is None))
-    asked = mixed.none_where_null(value)
+    asked = value.null_where_none()
     return const(0) if asked is None else ev.b.compare(IrOp.EQ, asked, const(0))
 
 
@@ -130,7 +130,7 @@ def operate(ev: Machine, state: State, op: str, left: Abstract, right: Abstract)
     formats = op == "%" and isinstance(left, Const) and isinstance(left.obj, (str, bytes))
     if formats or (op == "+" and (isinstance(left, Text) or isinstance(right, Text))):
         raise TypeMismatch(0, f"{op} makes no string of run-time values", hints=("write an f-string: f'... {value}'",))
-    if op == "+" and not (arith.is_int(left) and arith.is_int(right)):
+    if op == "+" and not (left.is_int() and right.is_int()):
         joined = concatenate(ev, state, left, right)
         if joined is not None:
             return joined

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.values import Block, Value
-from . import arith, kernel_side, overrides, presence
+from . import arith, classes, kernel_side, overrides, presence
 from .builder import PathEnds
 from .machine import Machine
 from .state import Merger, State
@@ -62,14 +62,14 @@ def runs(fn: types.FunctionType, *args: Abstract) -> bool:
 
 def binary(ev: Machine, state: State, op: str, left: Abstract, right: Abstract) -> Abstract | None:
     """``left op right``."""
-    name = overrides.BINARY[op]
+    name = classes.BINARY[op]
     _check_flags(op, left, right)
     return _either_side(ev, state, op, (f"__{name}__", f"__r{name}__"), left, right, f"the operator {op}")
 
 
 def compare(ev: Machine, state: State, op: str, left: Abstract, right: Abstract) -> Abstract | None:
     """A comparison. What neither side can tell is unequal."""
-    names = overrides.COMPARISONS[op]
+    names = classes.COMPARISONS[op]
     if op == "!=" and any(_inverts(value) for value in (left, right)):
         equal = compare(ev, state, "==", left, right)
         return None if equal is None else _not(ev, state, equal)
@@ -78,8 +78,8 @@ def compare(ev: Machine, state: State, op: str, left: Abstract, right: Abstract)
 
 def _inverts(value: Abstract) -> bool:
     """Whether ``!=`` is the contrary of what the class says of ``==``: it is object's."""
-    cls = overrides.class_of(value)
-    inherited = cls is not None and overrides.lookup(cls, "__ne__")[0] is object
+    cls = value.python_class()
+    inherited = cls is not None and classes.lookup(cls, "__ne__")[0] is object
     return inherited and overrides.own(value, "__eq__") is not None
 
 
@@ -100,8 +100,8 @@ def _either_side(
     if by_presence is not None:
         return by_presence
     turns = [(mine, left, right), (reflected, right, left)]
-    first, second = overrides.class_of(left), overrides.class_of(right)
-    if reflected is not None and arith.boolean(left) is None and issubclass(second, int):
+    first, second = left.python_class(), right.python_class()
+    if reflected is not None and left.boolean is None and issubclass(second, int):
         raise UnsupportedSyntax(
             0, f"the left side is a bool on one path and another number on another, and {second.__name__}.{names[1]}() "
             "is asked first where it is no bool", hints=("give int() of the left side",),
@@ -166,8 +166,8 @@ def _check_flags(op: str, left: Abstract, right: Abstract) -> None:
 def truth(ev: Machine, state: State, value: Abstract) -> Abstract | None:
     """``bool(value)``: what ``__bool__`` gives, else ``__len__``."""
     for name in ("__bool__", "__len__"):
-        cls = overrides.class_of(value)
-        if cls is not None and overrides.lookup(cls, name)[0] is not None:
+        cls = value.python_class()
+        if cls is not None and classes.lookup(cls, name)[0] is not None:
             return _truth_by(ev, state, name, value)
     return None
 
@@ -192,21 +192,21 @@ def refuse_iteration(value: Abstract, *more: str) -> None:
     for name in (*_WALKS[type(value)], *more):
         if overrides.own(value, name) is not None:
             raise UnsupportedSyntax(
-                0, f"{overrides.class_of(value).__name__}.{name}() can't go through run-time values",
+                0, f"{value.python_class().__name__}.{name}() can't go through run-time values",
                 hints=("index the items, or name them",),
             )  # fmt: skip
 
 
 def missing(ev: Machine, state: State, mapping: Any) -> Callable[[State, Abstract], Abstract] | None:
     """What a captured dict gives for a key that it lacks; None where that is a KeyError."""
-    owner, found = overrides.lookup(type(mapping), "__missing__")
+    owner, found = classes.lookup(type(mapping), "__missing__")
     if owner is None:
         return None
     if hasattr(owner, "default_factory"):  # defaultdict, written in C
         factory = mapping.default_factory
         return None if factory is None else lambda state, key: made(ev, state, factory)
     if not isinstance(found, types.FunctionType):
-        overrides.method(type(mapping), "__missing__")
+        classes.method(type(mapping), "__missing__")
         return None
     return lambda state, key: call(ev, state, found, Const(mapping), key)
 

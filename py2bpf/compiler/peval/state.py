@@ -9,7 +9,7 @@ from ...exception import InternalCompilerError
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Int, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, constant_texts, mixed, records, variables
+from . import arith, constant_texts, integers, records, variables
 from .describe import differ
 from .values import (
     Abstract,
@@ -176,9 +176,9 @@ class Merger:
         if all(merged is value for value in values):
             return merged
         ways = [(pred, variables.read_at(pred, v)) for pred, v in zip(self.target.preds, values, strict=True)]
-        truths = [truth for pred, value in ways if (truth := mixed.truth_at(pred, value)) is not None]
+        truths = [truth for pred, value in ways if (truth := value.truth_at(pred)) is not None]
         truth = self.phi(truths) if len(truths) == len(ways) else None
-        return Mixed(merged.why, truth, self.phi([mixed.none_at(pred, value) for pred, value in ways]))
+        return Mixed(merged.why, truth, self.phi([value.none_at(pred) for pred, value in ways]))
 
     def values(self, values: list[Abstract]) -> Abstract:
         """One value for all paths; an Unbound, which says why, where there is none."""
@@ -302,7 +302,7 @@ def _ir(value: Abstract) -> Value:
     if isinstance(value, Run):
         return value.ir
     assert isinstance(value, Const)
-    return arith.constant(value.obj)
+    return integers.constant(value.obj)
 
 
 def _is_none(value: Abstract) -> bool:
@@ -322,7 +322,7 @@ def option(value: Abstract) -> tuple[Value, Value] | None:
         if value.obj is None:
             return const(0), const(0)
         if arith.fits(value):
-            return const(1), arith.constant(value.obj)
+            return const(1), integers.constant(value.obj)
     return None
 
 

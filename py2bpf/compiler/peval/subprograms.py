@@ -95,10 +95,10 @@ def _make(ev: Machine, fn: types.FunctionType, site: Frame, names: dict[str, Abs
             ev.registry.refuse(key)
         inner.locate(error)
         raise
-    if not isinstance(result, (Run, Const)) or not arith.is_int(result):
+    if not isinstance(result, (Run, Const)) or not result.is_int():
         ev.registry.refuse(key)
     b.ret(arith.to_ir(b, result))
-    ev.registry.booleans[key] = arith.boolean(result)
+    ev.registry.booleans[key] = result.boolean
     b.fn.result = arith.int_type(b.block.end.args[0])
     if _may_raise(b.fn):
         if b.fn.params == MAX_INTEGERS:

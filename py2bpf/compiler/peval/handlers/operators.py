@@ -9,6 +9,7 @@ from ...bytecode.canonical import Instr, Op
 from .. import (
     arith,
     augmented,
+    classes,
     compare,
     constants,
     functions,
@@ -67,7 +68,7 @@ def _binary(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 def _inplace(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
     op = instr.arg
-    ours = overrides.own(right, f"__r{overrides.BINARY[op]}__")  # then it isn't what one atomic step does
+    ours = overrides.own(right, f"__r{classes.BINARY[op]}__")  # then it isn't what one atomic step does
     if isinstance(left, (AugmentedItem, AugmentedAttr)) and op in maps.ATOMIC and ours is None:
         state.stack.append(Update(left, op, right))
         return
@@ -80,7 +81,7 @@ def _inplace(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
         state.heap[left.ident] = united
         state.stack.append(left)
         return
-    name = f"__i{overrides.BINARY[op]}__"
+    name = f"__i{classes.BINARY[op]}__"
     if (own := special.method_of(ev, left, name)) is not None:
         state.stack.append(special.call(ev, state, own, left, right))
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ...ir.values import Value
+from ...ir.values import Block, Value
 from .base import Abstract
 
 
@@ -33,6 +33,12 @@ class Mixed(Unbound):
 
     truth: Value | None
     none: Value
+
+    def none_at(self, block: Block) -> Value:
+        return self.none
+
+    def truth_at(self, block: Block) -> Value | None:
+        return self.truth
 
 
 NULL: Final = Null()

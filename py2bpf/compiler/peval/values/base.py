@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ...ir.values import Block, Value, const
+from .. import block_ends
+from ..builder import Builder
+
 CellId = tuple[Any, str]
 """A variable that functions share: the path of calls to the function that has it, and its name. The same in every
 attempt at evaluating a program."""
@@ -26,3 +30,34 @@ class Abstract:
     def number_hint(self) -> tuple[str, ...]:
         """What to write where a number is needed."""
         return self.instead
+
+    def python_class(self) -> Any:
+        """The class of the object in Python; None for what has no methods of a user."""
+        return None
+
+    @property
+    def boolean(self) -> bool | None:
+        """Whether the value is a bool in Python, None where that depends on the path; of an integer or None, where it
+        isn't None."""
+        return False
+
+    def is_int(self) -> bool:
+        """Whether the value can be an integer operand."""
+        return False
+
+    def integer(self, b: Builder) -> Value | None:
+        """The value as an IR integer; None for what is none."""
+        return None
+
+    def null_where_none(self) -> Value | None:
+        """What is 0, or null, where the value is None; None for what never is, and for constants."""
+        return None
+
+    def none_at(self, block: Block) -> Value:
+        """``value is None`` at the end of a block."""
+        asked = self.null_where_none()
+        return const(0) if asked is None else block_ends.is_zero(block, asked)
+
+    def truth_at(self, block: Block) -> Value | None:
+        """``bool(value)`` at the end of a block; None where it takes more than an operation or two."""
+        return None

@@ -6,8 +6,13 @@ import types
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ...ir.values import Block, Value, const
+from .. import integers
+from ..builder import Builder
 from ..naming import short
 from .base import Abstract
+
+_PLAIN: Final = (int, bool, float, str, bytes, tuple, type(None))
 
 
 @dataclass(slots=True, eq=False)
@@ -28,6 +33,25 @@ class Const(Abstract):
         if " at 0x" in short(self.obj):  # says nothing to users
             return f"a captured {type(self.obj).__name__}"
         return f"the {type(self.obj).__name__} {short(self.obj)}"
+
+    def python_class(self) -> Any:
+        return type(self.obj)
+
+    @property
+    def boolean(self) -> bool | None:
+        return isinstance(self.obj, bool)
+
+    def is_int(self) -> bool:
+        return integers.is_plain_int(self.obj)
+
+    def integer(self, b: Builder) -> Value | None:
+        return integers.constant(self.obj) if isinstance(self.obj, int) else None
+
+    def none_at(self, block: Block) -> Value:
+        return const(int(self.obj is None))
+
+    def truth_at(self, block: Block) -> Value | None:
+        return const(int(bool(self.obj))) if type(self.obj) in _PLAIN else None
 
 
 NONE: Final = Const(None)

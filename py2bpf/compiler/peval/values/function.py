@@ -6,6 +6,7 @@ import types
 from dataclasses import dataclass
 from typing import Any
 
+from ...ir.values import Block, Value, const
 from .base import Abstract, CellId
 
 
@@ -54,6 +55,9 @@ class Closure(Abstract):
     defaults: tuple[Abstract, ...]
     kwdefaults: tuple[tuple[str, Abstract], ...]
     cells: tuple[CellId, ...]
+
+    def truth_at(self, block: Block) -> Value | None:
+        return const(1)
 
 
 @dataclass(slots=True, eq=False)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from ...ir.values import Value
+from ...ir.ops import Op
+from ...ir.values import Block, Value, const
+from .. import block_ends
+from ..builder import Builder
 from .base import Abstract
 
 
@@ -18,6 +22,18 @@ class Run(Abstract):
     ir: Value
     boolean: bool | None = False
 
+    def python_class(self) -> Any:
+        return bool if self.boolean else int
+
+    def is_int(self) -> bool:
+        return True
+
+    def integer(self, b: Builder) -> Value | None:
+        return self.ir
+
+    def truth_at(self, block: Block) -> Value | None:
+        return block_ends.is_not_zero(block, self.ir)
+
 
 @dataclass(slots=True, eq=False)
 class Option(Abstract):
@@ -28,6 +44,23 @@ class Option(Abstract):
     present: Value
     value: Value
     boolean: bool | None = False
+
+    def python_class(self) -> Any:
+        return bool if self.boolean else int
+
+    def is_int(self) -> bool:
+        return True
+
+    def integer(self, b: Builder) -> Value | None:
+        b.guard(b.compare(Op.NE, self.present, const(0)), "TypeError", none=True)
+        return self.value
+
+    def null_where_none(self) -> Value | None:
+        return self.present
+
+    def truth_at(self, block: Block) -> Value | None:
+        there, number = block_ends.is_not_zero(block, self.present), block_ends.is_not_zero(block, self.value)
+        return block_ends.put(block, Op.AND, there, number)
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ....btf.shapes import Items as KernelItems
 from ....btf.shapes import Record
-from ...ir.values import Value
+from ...ir.values import Block, Value, const
+from .. import block_ends
 from .base import Abstract
 
 
@@ -24,3 +25,9 @@ class KernelRef(Abstract):
 
     def describe(self) -> str:
         return f"a {self.shape.text} in the kernel's memory" + (" or None" if self.pointer else "")
+
+    def null_where_none(self) -> Value | None:
+        return self.address if self.pointer else None
+
+    def truth_at(self, block: Block) -> Value | None:
+        return block_ends.is_not_zero(block, self.address) if self.pointer else const(1)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...ir.types import Ptr
-from ...ir.values import Value
+from ...ir.values import Block, Value, const
+from .. import block_ends, classes
+from ..layout import is_array, is_char, is_chars, is_record, scalar
 from ..naming import type_name
 from .base import Abstract
 
@@ -36,6 +38,25 @@ class Ref(Abstract):
 
     def describe(self) -> str:
         return f"a {type_name(self.ctype)}" + (" or None" if self.ptr.nullable else "")
+
+    def python_class(self) -> Any:
+        return self.ctype
+
+    def null_where_none(self) -> Value | None:
+        return self.base if self.ptr.nullable else None
+
+    def truth_at(self, block: Block) -> Value | None:
+        """Of what is true by being there."""
+        ctype = self.ctype
+        if ctype is not None and any(classes.lookup(ctype, name)[0] is not None for name in ("__bool__", "__len__")):
+            return None
+        text = is_chars(ctype) and self.text is not False
+        number = scalar(ctype) is not None and not is_char(ctype)
+        if text or number or not (is_record(ctype) or is_array(ctype)):
+            return None
+        if is_array(ctype) and not ctype._length_:
+            return const(0)
+        return block_ends.is_not_zero(block, self.base) if self.ptr.nullable else const(1)
 
 
 @dataclass(slots=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...ir.values import Block, Value, const
 from .base import Abstract
 
 
@@ -17,6 +18,12 @@ class TupleOf(Abstract):
 
     items: tuple[Abstract, ...]
     cls: Any = tuple
+
+    def python_class(self) -> Any:
+        return self.cls
+
+    def truth_at(self, block: Block) -> Value | None:
+        return const(int(bool(self.items))) if self.cls is tuple else None
 
 
 @dataclass(slots=True, eq=False)

@@ -23,6 +23,9 @@ class Map(Abstract):
     def describe(self) -> str:
         return "a Global" if self.spec.is_global else title(self.spec.kind)
 
+    def python_class(self) -> Any:
+        return type(self.obj)
+
     def number_hint(self) -> tuple[str, ...]:
         return GLOBAL_HINT if self.spec.is_global else ("read one of its items: m[key]",)
 

@@ -1,0 +1,71 @@
+"""What users' classes define: which class has a method of a name, and whether the compiler knows what that means."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import sysconfig
+import types
+from typing import Any, Final
+
+from ...exception import UnsupportedSyntax
+
+BINARY: Final = {
+    "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow", "<<": "lshift",
+    ">>": "rshift", "&": "and", "|": "or", "^": "xor", "@": "matmul",
+}  # fmt: skip
+"""Operators, and what their methods are named after: ``__add__``, ``__radd__``, ``__iadd__``."""
+COMPARISONS: Final = {
+    "==": ("__eq__", "__eq__"), "!=": ("__ne__", "__ne__"), "<": ("__lt__", "__gt__"), ">": ("__gt__", "__lt__"),
+    "<=": ("__le__", "__ge__"), ">=": ("__ge__", "__le__"),
+}  # fmt: skip
+"""The method of the left operand, and what the right one is asked for instead."""
+LIBRARY: Final = sysconfig.get_path("stdlib")
+_MISSING: Final = object()
+
+
+def method(cls: Any, name: str) -> types.FunctionType | None:
+    """The Python function by which a class does ``name``; None where it means what the built-in type does.
+
+    Raises UnsupportedSyntax for what is no Python function.
+    """
+    owner, found = lookup(cls, name)
+    if owner is None or found is None or is_known(owner) or is_inherited(cls, name, found):
+        return None
+    if isinstance(found, types.FunctionType):
+        return found
+    if getattr(found, "__objclass__", None) is owner:
+        return None  # of a type that is written in C
+    raise UnsupportedSyntax(0, f"{cls.__name__}.{name} is no Python function, and so can't become part of a program",
+                            hints=(f"define it by def {name}(self, ...)",))  # fmt: skip
+
+
+def lookup(cls: Any, name: str) -> tuple[Any, Any]:
+    """The class that defines ``name`` for the instances of ``cls``, and what it is; two None where none does."""
+    for base in cls.__mro__:
+        found = vars(base).get(name, _MISSING)
+        if found is not _MISSING:
+            return base, found
+    return None, None
+
+
+def is_inherited(cls: Any, name: str, found: Any) -> bool:
+    """Whether a class only repeats what a known base class has: ``__hash__ = int.__hash__``."""
+    return any(vars(base).get(name) is found for base in cls.__mro__ if is_known(base))
+
+
+def is_known(cls: Any) -> bool:
+    """Whether the class comes with Python or py2bpf: the compiler knows what its methods mean, or that they don't work
+    on run-time values."""
+    return _is_known(cls)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_known(cls: Any) -> bool:
+    root = cls.__module__.partition(".")[0] if isinstance(cls.__module__, str) else ""
+    if root == "py2bpf":
+        return cls.__module__.partition(".")[2].partition(".")[0] not in ("examples",)
+    if root not in sys.stdlib_module_names:
+        return False
+    origin = getattr(getattr(sys.modules.get(cls.__module__), "__spec__", None), "origin", None)
+    return origin in ("built-in", "frozen") or str(origin).startswith(LIBRARY)
