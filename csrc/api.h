@@ -129,6 +129,8 @@ struct p2b_load {
 	const void *func_info;  /* struct bpf_func_info[] */
 	const void *line_info;  /* struct bpf_line_info[] */
 	uint32_t n_line_info;
+	uint32_t attach_btf_id; /* the type that the program is made for: a kernel function, an iterator's, a hook's; or 0 */
+	struct p2b_handle *attach_btf; /* what counts that number: a module's BTF or another program; NULL: vmlinux */
 };
 
 /* A verifier log: text is NUL-terminated, owned by the log, NULL when the kernel wrote none. */

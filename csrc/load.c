@@ -18,7 +18,7 @@ struct load_attr {
 	uint64_t func_info;
 	uint32_t func_info_cnt, line_info_rec_size;
 	uint64_t line_info;
-	uint32_t line_info_cnt, attach_btf_id, attach_prog_fd, core_relo_cnt;
+	uint32_t line_info_cnt, attach_btf_id, attach_btf_obj_fd, core_relo_cnt; /* the descriptor: or attach_prog_fd */
 	uint64_t fd_array, core_relos;
 	uint32_t core_relo_rec_size, log_true_size;
 };
@@ -33,6 +33,7 @@ enum {
 	TRIES = 10,             /* the verifier gives EAGAIN when it is to stop, and can go on at once */
 	SIZE_PLAIN = offsetof(struct load_attr, expected_attach_type) + sizeof(uint32_t),
 	SIZE_BTF = offsetof(struct load_attr, line_info_cnt) + sizeof(uint32_t),
+	SIZE_ATTACH = offsetof(struct load_attr, attach_btf_obj_fd) + sizeof(uint32_t),
 };
 
 void p2b_log_free(struct p2b_log *log)
@@ -136,8 +137,16 @@ static void describe(struct load_attr *attr, const struct p2b_load *load, int bt
 	attr->line_info_cnt = load->n_line_info;
 }
 
-/* A descriptor, or -errno. btf_fd is below 0 where nothing is described. */
-static int load_slots(const struct p2b_load *load, const void *slots, int btf_fd, struct p2b_log *log)
+/* No more of the attribute than a kernel has to know: older ones refuse what they don't. */
+static uint32_t attr_size(const struct load_attr *attr)
+{
+	if (attr->attach_btf_id)
+		return SIZE_ATTACH;
+	return attr->func_info_cnt ? SIZE_BTF : SIZE_PLAIN;
+}
+
+/* A descriptor, or -errno. btf_fd is below 0 where nothing is described; attach_fd is 0 where vmlinux has the types. */
+static int load_slots(const struct p2b_load *load, const void *slots, int btf_fd, int attach_fd, struct p2b_log *log)
 {
 	struct load_attr attr = {
 		.prog_type = load->prog_type,
@@ -146,6 +155,8 @@ static int load_slots(const struct p2b_load *load, const void *slots, int btf_fd
 		.license = p2b_ptr(load->license),
 		.prog_flags = load->prog_flags,
 		.expected_attach_type = load->expected_attach_type,
+		.attach_btf_id = load->attach_btf_id,
+		.attach_btf_obj_fd = (uint32_t)attach_fd,
 	};
 	int r;
 
@@ -153,7 +164,7 @@ static int load_slots(const struct p2b_load *load, const void *slots, int btf_fd
 		strncpy(attr.prog_name, load->name, sizeof(attr.prog_name) - 1);
 	if (btf_fd >= 0)
 		describe(&attr, load, btf_fd);
-	r = load_first(&attr, btf_fd >= 0 ? SIZE_BTF : SIZE_PLAIN, log);
+	r = load_first(&attr, attr_size(&attr), log);
 	if (r < 0)
 		return load_for_log(&attr, log, r);
 	p2b_log_free(log);
@@ -175,21 +186,29 @@ static uint32_t hold_maps(const struct p2b_load *load, int *fds, int *err)
 	return n;
 }
 
+/* Loads while the descriptors beside the maps are held. */
+static int load_beside(const struct p2b_load *load, const void *slots, struct p2b_log *log)
+{
+	int btf_fd = load->n_func_info ? p2b_hold(load->btf) : -1, attach_fd = 0, r;
+
+	if (load->n_func_info && btf_fd < 0)
+		return btf_fd;
+	if (load->attach_btf)
+		attach_fd = p2b_hold(load->attach_btf);
+	r = attach_fd < 0 ? attach_fd : load_slots(load, slots, btf_fd, attach_fd, log);
+	if (load->attach_btf && attach_fd >= 0)
+		p2b_let_go(load->attach_btf);
+	if (btf_fd >= 0)
+		p2b_let_go(load->btf);
+	return r;
+}
+
 static int relocate_and_load(const struct p2b_load *load, const int *fds, void *slots, struct p2b_log *log,
 			     struct p2b_fault *fault)
 {
-	int err = p2b_relocate(slots, load->n_slots, fds, load->n_maps, load->kfuncs, load->n_kfuncs, fault), btf_fd = -1;
+	int err = p2b_relocate(slots, load->n_slots, fds, load->n_maps, load->kfuncs, load->n_kfuncs, fault);
 
-	if (err)
-		return err;
-	if (load->n_func_info)
-		btf_fd = p2b_hold(load->btf);
-	if (load->n_func_info && btf_fd < 0)
-		return btf_fd;
-	err = load_slots(load, slots, btf_fd, log);
-	if (btf_fd >= 0)
-		p2b_let_go(load->btf);
-	return err;
+	return err ? err : load_beside(load, slots, log);
 }
 
 int p2b_prog_make(const struct p2b_load *load, struct p2b_log *log, struct p2b_fault *fault, struct p2b_handle *ret)

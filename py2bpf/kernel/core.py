@@ -171,23 +171,43 @@ class Code(NamedTuple):
     kfuncs: tuple[int, ...] = ()
 
 
+class BtfTarget(NamedTuple):
+    """The type that a program is made for: a function of the kernel, what an iterator goes over, another program's
+    function. ``number`` counts in the BTF of ``owner``, a module's or a program; without one, in that of vmlinux."""
+
+    number: int
+    owner: Handle | None = None
+
+
+class Purpose(NamedTuple):
+    """What BPF_PROG_LOAD is told that a program is for."""
+
+    prog_type: int
+    attach_type: int = 0
+    flags: int = 0
+    target: BtfTarget | None = None
+
+
 def prog_load(
-    made: Handle, prog_type: int, code: Code, license: str, name: str, expected_attach_type: int = 0, flags: int = 0,
-    described: Described | None = None,
-) -> LoadResult:  # fmt: skip
+    made: Handle, purpose: Purpose, code: Code, license: str, name: str, described: Described | None = None
+) -> LoadResult:
     """BPF_PROG_LOAD, one system call for a program that is accepted: ``made`` owns it. Returns the error, if any.
 
-    Raises EncodingError, ``index`` being a slot, where a number means nothing; ClosedError for a map that is closed.
+    Raises EncodingError, ``index`` being a slot, where a number means nothing; ClosedError for a map, or a target's
+    owner, that is closed.
     """
     # The structure borrows: these keep the bytes alive.
     slots = ffi.from_buffer(code.slots)
     terms, title = ffi.new("char[]", license.encode()), ffi.new("char[]", name.encode())
     maps, kfuncs = ffi.new("struct p2b_handle *[]", [map.cell for map in code.maps]), ffi.new("uint32_t[]", code.kfuncs)
     load = ffi.new("struct p2b_load *", {
-        "prog_type": prog_type, "expected_attach_type": expected_attach_type, "slots": slots,
+        "prog_type": purpose.prog_type, "expected_attach_type": purpose.attach_type, "slots": slots,
         "n_slots": len(code.slots) // 8, "maps": maps, "n_maps": len(code.maps), "kfuncs": kfuncs,
-        "n_kfuncs": len(code.kfuncs), "prog_flags": flags, "license": terms, "name": title,
+        "n_kfuncs": len(code.kfuncs), "prog_flags": purpose.flags, "license": terms, "name": title,
     })  # fmt: skip
+    if purpose.target is not None:
+        load.attach_btf_id, owner = purpose.target.number, purpose.target.owner
+        load.attach_btf = ffi.NULL if owner is None else owner.cell
     if described is not None:
         func_info, line_info = ffi.from_buffer(described.func_info), ffi.from_buffer(described.line_info)
         load.btf, load.func_info, load.line_info = described.btf.cell, func_info, line_info
@@ -198,7 +218,8 @@ def prog_load(
         if fault.what:
             raise _fault(result, fault)
         if is_closed(result):
-            raise next((map for map in code.maps if map.closed), made).closed_error()
+            owner = (purpose.target and purpose.target.owner) or made
+            raise next((each for each in (*code.maps, owner) if each.closed), made).closed_error()
         text = ffi.buffer(log.text, log.length)[:].decode(errors="replace") if log.text else ""
         return LoadResult(result, text, bool(log.truncated))
     finally:

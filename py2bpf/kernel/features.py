@@ -180,7 +180,7 @@ def _load(prog_type: ProgType, code: list[asm.Insn], ids: tuple[int, ...] = ()) 
     """A program, and 0 or -errno."""
     slots, _ = core.encode(asm.pack([*code, asm.mov_imm(0, 0), asm.exit_()]))
     made = Handle("a program")
-    return made, core.prog_load(made, prog_type, core.Code(slots, (), ids), "GPL", "probe").result
+    return made, core.prog_load(made, core.Purpose(prog_type), core.Code(slots, (), ids), "GPL", "probe").result
 
 
 def _program(prog_type: ProgType, code: list[asm.Insn]) -> Finding:

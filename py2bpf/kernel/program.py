@@ -94,8 +94,11 @@ def _unencodable(spec: ProgramSpec, error: core.EncodingError) -> Exception:
     return InternalCompilerError("encoding", f"{error}{insn}", span)
 
 
-def load(spec: ProgramSpec, maps: Sequence[Handle] = ()) -> LoadedProgram:
-    """Loads a program; ``maps[i]`` is the map that ``spec.maps[i]`` describes.
+def load(
+    spec: ProgramSpec, maps: Sequence[Handle] = (), target: core.BtfTarget | None = None, flags: int = 0
+) -> LoadedProgram:
+    """Loads a program; ``maps[i]`` is the map that ``spec.maps[i]`` describes. ``target`` is what it is made for, where
+    its type wants one, ``flags`` are BPF_F_SLEEPABLE and others.
 
     Raises VerifierError when the verifier refuses it, NotSupported where the kernel lacks a function that the program
     calls, KernelError for want of privileges or memory.
@@ -104,11 +107,12 @@ def load(spec: ProgramSpec, maps: Sequence[Handle] = ()) -> LoadedProgram:
         raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(maps)} are given")
     encoded = encode(spec)
     code = core.Code(encoded.slots, maps, kfuncs.numbers(spec.kfuncs))
+    purpose = core.Purpose(spec.hook.prog_type, spec.hook.attach_type, flags, target)
     made = Handle(f"program {spec.name}")
     try:
-        loaded = _load_described(made, spec, code, encoded.slot_of)
+        loaded = _load_described(made, purpose, spec, code, encoded.slot_of)
         if loaded.result < 0 and verifier.blames_btf(loaded.log):
-            loaded = _load(made, spec, code)
+            loaded = _load(made, purpose, spec, code)
     except core.EncodingError as error:
         raise InternalCompilerError("relocation", f"{spec.name}: {error}") from error
     if loaded.result < 0:
@@ -117,21 +121,23 @@ def load(spec: ProgramSpec, maps: Sequence[Handle] = ()) -> LoadedProgram:
     return LoadedProgram(made, spec, arrays)
 
 
-def _load_described(made: Handle, spec: ProgramSpec, code: core.Code, slot_of: array[int]) -> core.LoadResult:
+def _load_described(
+    made: Handle, purpose: core.Purpose, spec: ProgramSpec, code: core.Code, slot_of: array[int]
+) -> core.LoadResult:
     """Loads with BTF: function names, source lines in listings and logs. Without it where the kernel takes none."""
     btf = writer.program(spec, slot_of)
     loaded = syscalls.btf_load(btf.blob)
     if isinstance(loaded, int):
-        return _load(made, spec, code)
+        return _load(made, purpose, spec, code)
     with loaded:
-        return _load(made, spec, code, core.Described(loaded, btf.func_info, btf.line_info))
+        return _load(made, purpose, spec, code, core.Described(loaded, btf.func_info, btf.line_info))
 
 
 def _load(
-    made: Handle, spec: ProgramSpec, code: core.Code, described: core.Described | None = None
+    made: Handle, purpose: core.Purpose, spec: ProgramSpec, code: core.Code, described: core.Described | None = None
 ) -> core.LoadResult:
-    hook, name = spec.hook, syscalls.object_name(spec.name).decode()
-    return core.prog_load(made, hook.prog_type, code, spec.license, name, hook.attach_type, 0, described)
+    name = syscalls.object_name(spec.name).decode()
+    return core.prog_load(made, purpose, code, spec.license, name, described)
 
 
 def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) -> KernelError:

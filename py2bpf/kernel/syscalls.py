@@ -10,7 +10,7 @@ import errno
 import os
 import re
 import struct
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
 from ..given import path_bytes
@@ -36,6 +36,7 @@ class Cmd(IntEnum):
     BTF_LOAD = 18
     LINK_CREATE = 28
     LINK_UPDATE = 29
+    ITER_CREATE = 33
     LINK_DETACH = 34
 
 
@@ -48,6 +49,9 @@ _TEST_RUN: Final = struct.Struct("=4I2Q4I2Q4I")
 _INFO: Final = struct.Struct("=2IQ")
 _QUERY: Final = struct.Struct("=4IQII")
 _LINK: Final = struct.Struct("=4I")
+_LINK_DETACH: Final = struct.Struct("=I")
+_RAW_TRACEPOINT: Final = struct.Struct("=QII")
+_ITER: Final = struct.Struct("=2I")
 
 
 _INNER_FD: Final = 20
@@ -206,4 +210,58 @@ def link_create(
     closed = next((each for each, _ in uses if each.closed), None)
     operation = Operation.ATTACH_XDP if isinstance(target, int) else Operation.ATTACH_EVENT
     checked(result, f"cannot create {what}", closed, operation)
+    return made
+
+
+class LinkFlag(IntFlag):
+    """Flags of BPF_LINK_UPDATE."""
+
+    REPLACE = 4
+
+
+def link_update(link: Handle, prog: Handle, old: Handle | None = None) -> None:
+    """BPF_LINK_UPDATE: ``prog`` takes the place of the link's program, with no event in between that neither sees.
+
+    With ``old`` only where that is the link's program. Raises KernelError: EINVAL for a program of another kind,
+    EOPNOTSUPP for links that can't (perf events), EPERM where the link has another program than ``old``, ENOLINK where
+    what it was attached to is gone.
+    """
+    uses = [(link, 0), (prog, _NEW_PROG_FD)]
+    if old is not None:
+        uses.append((old, _OLD_PROG_FD))
+    attr = bytearray(_LINK.pack(0, 0, LinkFlag.REPLACE if old is not None else 0, 0))
+    closed = next((each for each, _ in uses if each.closed), None)
+    result = core.bpf(Cmd.LINK_UPDATE, attr, *uses)
+    checked(result, f"cannot replace the program of {link.what}", closed, Operation.USE_LINK)
+
+
+_NEW_PROG_FD: Final = 4
+_OLD_PROG_FD: Final = 12
+
+
+def link_detach(link: Handle) -> None:
+    """BPF_LINK_DETACH: the link stays, and its program runs no more. Raises KernelError."""
+    result = core.bpf(Cmd.LINK_DETACH, bytearray(_LINK_DETACH.pack(0)), (link, 0))
+    checked(result, f"cannot detach {link.what}", link, Operation.USE_LINK)
+
+
+def raw_tracepoint_open(prog: Handle, name: str, what: str = "") -> Handle:
+    """BPF_RAW_TRACEPOINT_OPEN: a link by which the program runs at the tracepoint of that name (``sys_enter``). Of a
+    program that was loaded for a BTF target the target tells, and ``name`` is ""."""
+    text = name.encode() + b"\0"
+    attr = bytearray(_RAW_TRACEPOINT.pack(core.address(text) if name else 0, 0, 0))
+    made = Handle(what or f"a link to the raw tracepoint {name}")
+    result = core.bpf_make(made, Cmd.RAW_TRACEPOINT_OPEN, attr, (prog, _RAW_PROG_FD))
+    checked(result, f"cannot create {made.what}", prog, Operation.ATTACH_EVENT)
+    return made
+
+
+_RAW_PROG_FD: Final = 8
+
+
+def iter_create(link: Handle) -> Handle:
+    """BPF_ITER_CREATE: a descriptor whose reading runs the program of an iterator's link over everything there is."""
+    made = Handle(f"what {link.what} goes over")
+    result = core.bpf_make(made, Cmd.ITER_CREATE, bytearray(_ITER.pack(0, 0)), (link, 0))
+    checked(result, f"cannot read by {link.what}", link, Operation.USE_LINK)
     return made

@@ -51,6 +51,7 @@ class Operation(Enum):
     OPEN_EVENT = auto()
     ATTACH_EVENT = auto()
     ATTACH_SOCKET = auto()
+    USE_LINK = auto()
     OPEN_PACKET_SOCKET = auto()
     ATTACH_XDP = auto()
     ATTACH_XDP_BY_NETLINK = auto()
@@ -84,6 +85,7 @@ NEEDS: Final[dict[Operation, Need]] = {
     Operation.OPEN_EVENT: Need("opening tracepoints and kernel probes", (C.PERFMON,)),
     Operation.ATTACH_EVENT: Need("attaching to what was opened"),
     Operation.ATTACH_SOCKET: Need("attaching socket filters"),
+    Operation.USE_LINK: Need("replacing a link's program, detaching it, reading by it"),
     Operation.OPEN_PACKET_SOCKET: Need("sockets that see a whole device (AF_PACKET)", (C.NET_RAW,)),
     Operation.ATTACH_XDP: Need("attaching XDP programs"),
     Operation.ATTACH_XDP_BY_NETLINK: Need("attaching XDP programs before Linux 5.9", (C.NET_ADMIN,)),
@@ -134,6 +136,9 @@ MEANINGS: Final[dict[tuple[Operation, int], str]] = {
     (O.ATTACH_EVENT, errno.E2BIG): "64 programs are on that event, as many as fit",
     (O.ATTACH_EVENT, errno.EEXIST): "the program is on that event already",
     (O.ATTACH_EVENT, errno.EINVAL): "the program is of another kind than the event takes, or reads what it lacks",
+    (O.USE_LINK, errno.EPERM): "the link has another program by now",
+    (O.USE_LINK, errno.EOPNOTSUPP): "links of that kind can't",
+    (O.USE_LINK, errno.ENOLINK): "what it was attached to is gone",
     (O.ATTACH_SOCKET, errno.EBADF): "there is no such descriptor, or the socket is closed",
     (O.ATTACH_SOCKET, errno.ENOTSOCK): "that descriptor is no socket's",
     (O.ATTACH_SOCKET, errno.ENOMEM): "it has more instructions than net.core.optmem_max lets a socket have",

@@ -104,9 +104,9 @@ def test_a_mistake_of_the_verifier_is_gone_round(monkeypatch: pytest.MonkeyPatch
     """Or told as what it is."""
     real, refused = core.prog_load, [True, False]
 
-    def load(made: Any, prog_type: int, code: Any, *others: Any) -> Any:
+    def load(made: Any, purpose: Any, code: Any, *others: Any) -> Any:
         bad = refused[0] if code.kfuncs else refused[1]
-        return core.LoadResult(-errno.EFAULT, BUG, False) if bad else real(made, prog_type, code, *others)
+        return core.LoadResult(-errno.EFAULT, BUG, False) if bad else real(made, purpose, code, *others)
 
     monkeypatch.setattr(core, "prog_load", load)
     with create_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, loop) as made:

@@ -32,6 +32,7 @@ from py2bpf.kernel.netdev import ifindex
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SocketFilter
 from py2bpf.uapi.operations import Capability, Operation
+from py2bpf.uapi.prog_types import AttachType
 from py2bpf.uapi.tc import CLSACT_INGRESS
 
 C, O = Capability, Operation
@@ -131,6 +132,13 @@ def xdp_program(made: Made) -> None:
         program.attach(made.device)
 
 
+def replace_program(made: Made) -> None:
+    index = ifindex(made.device)
+    with xdp.XdpProgram(drop_short) as other, syscalls.link_create(made.xdp.prog.handle, index, AttachType.XDP) as link:
+        syscalls.link_update(link, other.prog.handle)
+        syscalls.link_detach(link)
+
+
 def at_tracepoint(made: Made) -> None:
     tracepoint.probe("sched:sched_switch")(keep)().close()
 
@@ -182,6 +190,7 @@ ROWS: dict[str, Row] = {
     "printing": making(lambda: SocketFilter(printing), O.USE_POWERFUL_HELPER),
     "XDP": Row(xdp_program, (O.LOAD_NETWORK, O.ATTACH_XDP)),
     "attaching XDP": Row(lambda made: (made.xdp.attach(made.device), made.xdp.detach()), (O.ATTACH_XDP,)),
+    "link": Row(replace_program, (O.LOAD_NETWORK, O.ATTACH_XDP, O.USE_LINK)),
     "XDP by netlink": Row(by_netlink, (O.ATTACH_XDP_BY_NETLINK,)),
     "installing": Row(install, (O.LOAD_NETWORK, O.ATTACH_TC)),
     "qdisc": Row(on_qdisc, (O.ATTACH_TO_QDISC,)),

@@ -53,7 +53,7 @@ def verdict(helper, prog_type, license):
     """What the verifier says of a program that calls the helper with whatever the registers hold."""
     slots, _ = core.encode(asm.pack([asm.call(helper), asm.mov_imm(0, 1), asm.exit_()]))
     with Handle("t") as made:
-        loaded = core.prog_load(made, prog_type, core.Code(slots), license, "t")
+        loaded = core.prog_load(made, core.Purpose(prog_type), core.Code(slots), license, "t")
     if loaded.result < 0:
         assert -loaded.result in (errno.EINVAL, errno.EACCES, errno.EPERM, ENOTSUPP), loaded
     return loaded.log
@@ -77,7 +77,7 @@ def test_only_these_types_load_from_packets():
         code = [asm.mov(6, 1), asm.packet_load(1, 0), asm.mov_imm(0, 0), asm.exit_()]
         slots, _ = core.encode(asm.pack(code))
         with Handle("t") as made:
-            loaded = core.prog_load(made, kind, core.Code(slots), "GPL", "t")
+            loaded = core.prog_load(made, core.Purpose(kind), core.Code(slots), "GPL", "t")
         assert (loaded.result >= 0) == hook.packet_loads, (kind, loaded.log)
 
 
@@ -118,5 +118,6 @@ def test_kinds_of_maps(name):
         with made:
             slots, _ = core.encode(asm.pack(calling(info)))
             with Handle("t") as program:
-                loaded = core.prog_load(program, usable[0], core.Code(slots, [made._storage.handle]), "GPL", "t")
+                code = core.Code(slots, [made._storage.handle])
+                loaded = core.prog_load(program, core.Purpose(usable[0]), code, "GPL", "t")
             assert any(text in loaded.log for text in NO_SUCH_MAP) == (kind not in info.maps), (kind, loaded.log)
