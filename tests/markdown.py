@@ -19,6 +19,7 @@ from types import CodeType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 FILENAME = "example.py"
 """What errors call the file that a block is in."""
 
@@ -104,3 +105,19 @@ def _until_fence(lines: Any) -> list[str]:
             return found
         found.append(line)
     raise ValueError("a code block has no end")
+
+
+def prose(text: str) -> str:
+    """The text without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+
+
+def links(text: str) -> list[str]:
+    """What the text's links lead to, within the repository."""
+    return [target for target in re.findall(r"\]\(([^)\s]+)\)", prose(text)) if "://" not in target]
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of the text's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(text), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

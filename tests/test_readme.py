@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-from markdown import ROOT, Block, blocks
+from markdown import PAGES, ROOT, Block, anchors, blocks, links
 
 from py2bpf import datastructures, exception, kprobe
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.util import ensure_resources
 
-FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FILES = [ROOT / "README.md", *PAGES]
 BLOCKS = [block for file in FILES for block in blocks(file)]
 OTHERS = ["CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 IN_TIME = 300 if os.environ.get("PY2BPF_GUEST") == "1" else 30
@@ -150,10 +150,36 @@ def interrupted_when_it_prints(capsys: pytest.CaptureFixture[str]) -> Iterator[l
 
 @pytest.mark.parametrize("file", [*(str(file.relative_to(ROOT)) for file in FILES), *OTHERS])
 def test_links_lead_somewhere(file: str) -> None:
+    """To files that exist, and to headings that they have."""
     path = ROOT / file
-    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text())
-    missing = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
-    assert not missing
+    assert [target for target in links(path.read_text()) if not leads_somewhere(path, target)] == []
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    name, _, anchor = target.partition("#")
+    other = page.parent / name if name else page
+    return other.exists() and (not anchor or anchor in anchors(other.read_text()))
+
+
+def test_links_that_lead_nowhere_are_seen() -> None:
+    text = "[a](docs/vm.md#faults), [b](docs/vm.md#no-such), [c](docs/none.md), [d](#install), [e](https://kernel.org/#x)"
+    page = ROOT / "README.md"
+    assert [link for link in links(text) if not leads_somewhere(page, link)] == ["docs/vm.md#no-such", "docs/none.md"]
+
+
+@pytest.mark.parametrize("file", [*(str(file.relative_to(ROOT)) for file in FILES), *OTHERS])
+def test_no_page_is_too_long_to_read(file: str) -> None:
+    assert len((ROOT / file).read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_each_page_is_linked_from_the_readme_or_from_a_page_that_is(page: Path) -> None:
+    found, new = set(), {ROOT / "README.md"}
+    while new:
+        found |= new
+        new = {(at.parent / link.partition("#")[0]).resolve() for at in new for link in links(at.read_text())}
+        new = {at for at in new if at.suffix == ".md"} - found
+    assert page in found
 
 
 @pytest.mark.parametrize("file", [*(str(file.relative_to(ROOT)) for file in FILES), *OTHERS])
@@ -209,7 +235,7 @@ def test_all_functions_for_run_time_values_are_listed() -> None:
     from py2bpf.compiler.peval.functions import _HANDLERS
     from py2bpf.compiler.peval.maps import METHODS
 
-    told = (ROOT / "docs" / "language.md").read_text()
+    told = "".join(page.read_text() for page in (ROOT / "docs" / "language").glob("*.md"))
     names = [fn.__name__ for fn in _HANDLERS if fn.__module__ == "builtins"]
     assert len(names) > 20 and [name for name in names if f"`{name}`" not in told] == []
     assert [name for name in METHODS if name != "output" and not re.search(rf"\w\.{name}\(", told)] == []

@@ -31,7 +31,7 @@ import fuzz
 import hooks
 import shared
 import surroundings
-from markdown import ROOT, blocks
+from markdown import PAGES, ROOT, blocks
 from pools import Pool
 
 from py2bpf import funcs, vm
@@ -257,7 +257,7 @@ class Corpus:
     def __init__(self) -> None:
         surroundings.alone()
         self.cases = sorted((ROOT / "tests" / "cases").rglob("*.case"))
-        files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+        files = [ROOT / "README.md", *PAGES]
         self.documents = [(file, number) for file in files for number in range(len(blocks(file)))]
         self.examples = list(EXAMPLES)
         self._kept: dict[Any, list[Subject]] = {}
