@@ -1,7 +1,10 @@
-"""What users give, checked before anything is made of it: texts, paths and buffers. Refusals name what is wrong."""
+"""What users give, checked before anything is made of it: texts, paths, numbers, buffers. Refusals name what is wrong.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import operator
 import os
 import re
 from typing import Any, Final
@@ -12,6 +15,9 @@ from .exception import DataRangeError, DataTypeError
 _NAMES: Final = re.compile(r":[^:]*:")
 _OWNED: Final = re.compile(r"[O&zZX]")
 """In a format of PEP 3118: a Python object, pointer, text, function. Their bytes are addresses in this process."""
+
+INT_MAX: Final = (1 << 31) - 1
+"""What a C int holds: a descriptor, a device's number, a result."""
 
 
 def utf8(text: str, what: str = "a text") -> bytes:
@@ -58,6 +64,25 @@ def path_bytes(path: Any, what: str = "a path") -> bytes:
     if b"\0" in name:
         raise DataRangeError(f"{what} has no NUL, as {shown(path)} has")
     return name
+
+
+def checked_int(value: Any, low: int, high: int, name: str) -> int:
+    """value as an int within low and high. Raises DataTypeError or DataRangeError, which name it."""
+    try:
+        number = operator.index(plain_value(value))
+    except TypeError:
+        raise DataTypeError(f"{name} takes an int, not {shown(value)} of type {type(value).__name__}") from None
+    if not low <= number <= high:
+        raise DataRangeError(f"{shown(number)} doesn't fit {name}: it holds {low} to {high}")
+    return number
+
+
+def plain_value(value: Any) -> Any:
+    """What an instance of a simple ctypes type holds; everything else as it is."""
+    if not isinstance(value, ctypes._SimpleCData):
+        return value
+    plain: Any = value.value
+    return 0 if plain is None and isinstance(value, ctypes.c_void_p) else plain
 
 
 def plain_memory(buffer: Any, what: str, *, writable: bool = False) -> memoryview:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from .exception import DataTypeError
+from .fields import declared, is_field
 
 _RECORDS: Final = (ctypes.Structure, ctypes.Union)
 _AROUND: Final = 16
@@ -77,37 +78,14 @@ def of(ctype: Any) -> Padding:
 
 def _parts(ctype: Any) -> Iterator[tuple[int, Padding]]:
     """The fields, also inherited ones, each with its offset; bit fields by the bits of the whole object."""
-    for owner in ctype.__mro__:
-        for name, kind, *bits in owner.__dict__.get("_fields_", ()):
-            descriptor = owner.__dict__.get(name)
-            if not is_field(descriptor):
-                continue  # something hides it
-            if bits:
-                yield 0, Padding(bit_field(owner, name, -1), ())
-            else:
-                yield descriptor.offset, of(kind)
-
-
-class _Sample(ctypes.Structure):
-    _fields_ = (("field", ctypes.c_int),)
-
-
-_FIELD: Final = type(_Sample.__dict__["field"])
-
-
-def is_field(descriptor: Any) -> bool:
-    """Whether an attribute of a struct's class is what ctypes made for a field."""
-    return type(descriptor) is _FIELD
-
-
-def field_of(owner: Any, name: str) -> Any:
-    """What ctypes made for a field of a class. Raises DataTypeError where something else has taken its place: then
-    nobody can tell where the field lies."""
-    descriptor = owner.__dict__.get(name)
-    if not is_field(descriptor):
-        raise DataTypeError(f"{owner.__name__}.{name} is a field, and something else of that name was put into the "
-                            "class in its place: give that another name")
-    return descriptor
+    for owner, name, kind, bits in declared(ctype):
+        descriptor = owner.__dict__.get(name)
+        if not is_field(descriptor):
+            continue  # something hides it
+        if bits:
+            yield 0, Padding(bit_field(owner, name, -1), ())
+        else:
+            yield descriptor.offset, of(kind)
 
 
 def bit_field(owner: Any, name: str, value: int) -> bytes:
@@ -155,4 +133,4 @@ def _inner(ctype: Any) -> list[Any]:
         return [ctype._type_]
     if not issubclass(ctype, _RECORDS):
         return []
-    return [row[1] for owner in ctype.__mro__ for row in owner.__dict__.get("_fields_", ())]
+    return [field.ctype for field in declared(ctype)]

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, ForwardRef, N
 
 from . import padding
 from .borders import mark, public, shorten
+from .codec import BoolCodec, IntCodec, codec_for, type_name
 from .exception import DataRangeError, DataTypeError
+from .fields import declared
 from .given import shown
-from .kernel.codec import BoolCodec, IntCodec, codec_for, type_name
 from .spec import SpinLock
 from .worlds import CURRENT
 
@@ -32,12 +33,6 @@ _SETTINGS: Final = frozenset({"_fields_", "_anonymous_", "_pack_", "_align_", "_
 """What ctypes itself reads in a class."""
 
 
-def _rows(ctype: Any) -> Iterator[Any]:
-    """The rows of ``_fields_``, the base classes' first."""
-    for owner in reversed(ctype.__mro__):
-        yield from owner.__dict__.get("_fields_", ())
-
-
 class _StructMeta(_CtypesMeta):
     """Makes ``_fields_`` before ctypes looks for it, which is when the class is made and never again."""
 
@@ -46,7 +41,7 @@ class _StructMeta(_CtypesMeta):
         cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], *,
         big_endian: bool | None = None, packed: bool = False, **keywords: Any,
     ) -> Any:  # fmt: skip
-        inherited = [field for base in bases for field, *_ in _rows(base)]
+        inherited = [field.name for base in bases for field in declared(base)]
         swapped = any(hasattr(base, "_swappedbytes_") for base in bases)
         big = swapped if inherited or big_endian is None else big_endian and _SWAPS
         if big_endian is not None and big != (big_endian and _SWAPS):
@@ -208,7 +203,7 @@ def _swapped(where: str, ctype: Any) -> Any:
 
 def _items(record: ctypes.Structure) -> Iterator[tuple[str, Any]]:
     """The fields with their values."""
-    return ((name, getattr(record, name)) for name, ctype, *_ in _rows(type(record)) if ctype is not SpinLock)
+    return ((name, getattr(record, name)) for _, name, ctype, _ in declared(type(record)) if ctype is not SpinLock)
 
 
 def _comparable(value: Any) -> Any:
@@ -240,7 +235,7 @@ def _limits(ctype: Any, bits: int) -> tuple[int, int] | None:
 @functools.lru_cache(maxsize=1024)
 def _fields(ctype: Any) -> dict[str, tuple[Any, int, tuple[int, int] | None]]:
     """By name the type of each field, its bits (0 where it is none of bits) and its limits."""
-    return {name: (field, *(bits or [0]), _limits(field, *(bits or [0]))) for name, field, *bits in _rows(ctype)}
+    return {name: (field, bits, _limits(field, bits)) for _, name, field, bits in declared(ctype)}
 
 
 def _check_field(owner: Any, name: str, row: tuple[Any, int, tuple[int, int] | None], value: Any) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from .datastructures import Global, Map
+from .fields import contents
 from .optional import usable
 from .pcap import Capture
 from .replay import Replay
@@ -24,8 +25,7 @@ _SHOWN: Final = 20
 def plain(value: Any) -> Any:
     """A map's key, value or record as JSON has it: structs as objects, text where it's text."""
     if isinstance(value, (ctypes.Structure, ctypes.Union)):
-        names = [name for kind in reversed(type(value).__mro__) for name, *_ in kind.__dict__.get("_fields_", ())]
-        return {name: plain(getattr(value, name)) for name in names}
+        return {name: plain(part) for name, part in contents(value).items()}
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
     if isinstance(value, (list, tuple, ctypes.Array)):

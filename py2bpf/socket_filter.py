@@ -15,9 +15,8 @@ from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
 from .exception import DataTypeError
-from .given import shown
+from .given import INT_MAX, checked_int, shown
 from .kernel import core
-from .kernel.codec import INT_MAX, checked_int
 from .kernel.links import Resources
 from .prog import create_prog
 from .uapi.contexts import SK_BUFF

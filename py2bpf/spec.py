@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from .asm import Insn
 from .exception import Span
+from .fields import declared
 
 
 class SpinLock(ctypes.Structure):
@@ -24,8 +25,8 @@ def lock_offset(ctype: Any) -> int | None:
     """Where in a structure its lock is, among its own fields; None without one."""
     if not (isinstance(ctype, type) and issubclass(ctype, ctypes.Structure)):
         return None
-    names = [row[0] for cls in ctype.__mro__ for row in cls.__dict__.get("_fields_", ()) if row[1] is SpinLock]
-    return getattr(ctype, names[0]).offset if names else None
+    locks = [field for field in declared(ctype) if field.ctype is SpinLock]
+    return getattr(ctype, locks[0].name).offset if locks else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,8 @@ from typing import Final
 
 from .borders import public
 from .exception import KernelError
-from .given import checked_text, path_bytes
+from .given import INT_MAX, checked_int, checked_text, path_bytes
 from .kernel import mounts, tracefs
-from .kernel.codec import INT_MAX, checked_int
 from .kernel.failures import failure
 from .uapi.operations import Operation
 

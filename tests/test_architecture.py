@@ -17,17 +17,27 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-BASE = {"py2bpf.exception", "py2bpf.spec", "py2bpf.asm", "py2bpf.borders", "py2bpf.padding", "py2bpf.given"}
-"""The border types, which everybody may use, what cuts our frames out of errors, what of a type is no data, and what
-looks at values that users give."""
+BASE = {
+    "py2bpf.exception",
+    "py2bpf.spec",
+    "py2bpf.asm",
+    "py2bpf.borders",
+    "py2bpf.fields",
+    "py2bpf.padding",
+    "py2bpf.given",
+}
+"""The border types, which everybody may use, what cuts our frames out of errors, what ctypes types consist of, what of
+them is no data, and what looks at values that users give."""
 
 EDGES: dict[str, set[str]] = {
     "py2bpf.exception": set(),
     "py2bpf.asm": {"py2bpf.exception"},
     "py2bpf.spec": BASE,
     "py2bpf.borders": {"py2bpf.exception"},
-    "py2bpf.padding": {"py2bpf.exception"},
+    "py2bpf.fields": {"py2bpf.exception"},
+    "py2bpf.padding": {"py2bpf.exception", "py2bpf.fields"},
     "py2bpf.given": {"py2bpf.exception", "py2bpf.borders"},
+    "py2bpf.codec": BASE,
     "py2bpf.optional": {"py2bpf.borders"},
     "py2bpf.disasm": BASE | {"py2bpf.uapi"},
     "py2bpf.uapi": BASE,
@@ -51,15 +61,15 @@ EDGES: dict[str, set[str]] = {
     # What holds a file descriptor never looks back at the compiler.
     "py2bpf._ffi": set(),
     "py2bpf.kernel": BASE
-    | {"py2bpf.uapi", "py2bpf.btf", "py2bpf.disasm", "py2bpf._ffi", "py2bpf.optional", "py2bpf.clocks"},
+    | {"py2bpf.uapi", "py2bpf.btf", "py2bpf.codec", "py2bpf.disasm", "py2bpf._ffi", "py2bpf.optional", "py2bpf.clocks"},
     # The embedded VM takes the place of bpf(2) under maps and programs.
-    "py2bpf.vm": BASE | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf._ffi"},
+    "py2bpf.vm": BASE | {"py2bpf.uapi", "py2bpf.codec", "py2bpf.kernel", "py2bpf._ffi"},
     "py2bpf.datastructures": BASE
     | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds", "py2bpf.vm"}
-    | {"py2bpf.ledger", "py2bpf.optional"},
+    | {"py2bpf.codec", "py2bpf.ledger", "py2bpf.optional"},
     # A program's Python side: sees maps and helpers as programs do, and no compiled program.
     "py2bpf.sim": BASE
-    | {"py2bpf.uapi", "py2bpf.kernel.codec", "py2bpf.kernel.variable", "py2bpf.datastructures", "py2bpf.intrinsics"}
+    | {"py2bpf.uapi", "py2bpf.codec", "py2bpf.kernel.variable", "py2bpf.datastructures", "py2bpf.intrinsics"}
     | {"py2bpf.worlds", "py2bpf.btf.shapes"},
     "py2bpf.funcs": BASE | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.checksum"},
     "py2bpf.checksum": set(),
@@ -72,6 +82,7 @@ EDGES: dict[str, set[str]] = {
         "py2bpf.*",
         "py2bpf.uapi",
         "py2bpf.btf",
+        "py2bpf.codec",
         "py2bpf.kernel",
         "py2bpf.compiler.pipeline",
         "py2bpf.compiler.diagnostics",
@@ -88,6 +99,7 @@ LAZY = {
 
 INNER = {
     "py2bpf.compiler",
+    "py2bpf.codec",
     "py2bpf.kernel",
     "py2bpf.btf",
     "py2bpf.uapi",
@@ -214,6 +226,23 @@ def test_handles_alone_close_and_free() -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in FREERS
     }
     assert found == {"kernel/handles.py", "vm/core.py"}
+
+
+def field_walks(tree: ast.AST) -> list[int]:
+    """The lines that read ``_fields_`` of a class."""
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and node.attr == "_fields_" and isinstance(node.ctx, ast.Load))
+        or (isinstance(node, ast.Call) and any(ast.unparse(arg) == "'_fields_'" for arg in node.args))
+    ]
+
+
+def test_one_module_reads_fields() -> None:
+    assert field_walks(ast.parse("for name, *_ in kind.__dict__.get('_fields_', ()): pass")) == [1]
+    assert field_walks(ast.parse("ctype._fields_")) == [1]
+    found = {module for module, path in MODULES.items() if field_walks(ast.parse(path.read_text()))}
+    assert found == {"py2bpf.fields"}
 
 
 def test_one_module_picks_the_python_version() -> None:

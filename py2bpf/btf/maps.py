@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any, Final, NamedTuple
 
+from ..fields import declared
 from ..spec import MapSpec, SpinLock
 from .writer import Writer, identifier
 
@@ -55,8 +56,8 @@ class _MapWriter(Writer):
 
     def _members(self, ctype: Any) -> list[tuple[str, int, int]]:
         """Of bit fields only the place shows, as a gap."""
-        rows = [row for cls in reversed(ctype.__mro__) for row in cls.__dict__.get("_fields_", ())]
-        return [(identifier(row[0]), self.of(row[1]), getattr(ctype, row[0]).offset) for row in rows if len(row) == 2]
+        return [(identifier(name), self.of(kind), getattr(ctype, name).offset)
+                for _, name, kind, bits in declared(ctype) if not bits]
 
 
 _INTEGERS: Final = tuple("bBhHiIlLqQ")

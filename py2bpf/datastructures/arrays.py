@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from ctypes import c_uint32
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from ..codec import Buffer
 from ..exception import DataRangeError, DataTypeError, IndexOutOfRange
 from ..given import shown
-from ..kernel.codec import Buffer
 from ..spec import lock_offset
 from ..uapi.map_types import MapFlags, MapType
 from . import columns

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from .. import ledger
+from ..codec import BoolCodec, Buffer, Codec, IntCodec, codec_for, key_codec_for, type_name
 from ..exception import DataRangeError, DataTypeError
-from ..given import shown
-from ..kernel.codec import BoolCodec, Buffer, Codec, IntCodec, checked_int, codec_for, key_codec_for, type_name
+from ..given import checked_int, shown
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MAX_KEY_SIZE, MapType, Update
 from ..worlds import in_programs
@@ -37,7 +37,7 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
 
     In user space it behaves as a dict with these rules (where py2bpf.sim runs a program, as programs see it):
 
-    - Keys and values are converted as py2bpf.kernel.codec says. What doesn't fit raises DataTypeError (a
+    - Keys and values are converted as py2bpf.codec says. What doesn't fit raises DataTypeError (a
       TypeError) or DataRangeError (an OverflowError), also in ``in`` and get(); a missing key raises KeyError.
     - Iteration, keys(), values() and items() take a snapshot: programs may change the map meanwhile, each key
       that stays comes exactly once. len() counts.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..borders import mark, shorten
 from ..exception import Py2BpfError
-from ..kernel.codec import checked_int
+from ..given import checked_int
 from .columns import end_texts, numpy_for
 from .pending import PendingReads, RecordSource
 

@@ -8,7 +8,7 @@ from itertools import islice, repeat
 from operator import getitem, length_hint
 from typing import Any
 
-from ..kernel.codec import Codec
+from ..codec import Codec
 from ..kernel.readers import Batch
 
 

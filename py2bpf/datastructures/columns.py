@@ -6,19 +6,9 @@ import ctypes
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ..codec import ArrayCodec, BoolCodec, Buffer, CharArrayCodec, CharCodec, Codec, FloatCodec, IntCodec, RecordCodec
 from ..exception import DataRangeError, DataTypeError
 from ..given import shown
-from ..kernel.codec import (
-    ArrayCodec,
-    BoolCodec,
-    Buffer,
-    CharArrayCodec,
-    CharCodec,
-    Codec,
-    FloatCodec,
-    IntCodec,
-    RecordCodec,
-)
 from ..optional import need
 from .percpu import PerCpuCodec
 

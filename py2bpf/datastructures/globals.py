@@ -9,7 +9,7 @@ from ctypes import c_uint64
 from typing import Any, Final
 
 from ..borders import Public, all_errors
-from ..kernel.codec import codec_for, type_name
+from ..codec import codec_for, type_name
 from ..spec import MapSpec
 from ..uapi.map_types import variable
 from ..worlds import in_programs

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from ..kernel.codec import Codec, RecordCodec
+from ..codec import Codec, RecordCodec
+from ..fields import contents
 
 if TYPE_CHECKING:
     from .storage import Chunk
@@ -53,22 +54,17 @@ def _row(key: Any, value: Any) -> str:
 
 
 def _cells(value: Any) -> list[str]:
-    return [_cut(_text(field)) for _, field in _fields(value)] if _is_record(value) else [_cut(_text(value))]
+    return [_cut(_text(field)) for _, field in contents(value).items()] if _is_record(value) else [_cut(_text(value))]
 
 
 def _is_record(value: Any) -> bool:
     return isinstance(value, (ctypes.Structure, ctypes.Union))
 
 
-def _fields(record: Any) -> list[tuple[str, Any]]:
-    rows = [row for cls in reversed(type(record).__mro__) for row in cls.__dict__.get("_fields_", ())]
-    return [(row[0], getattr(record, row[0])) for row in rows]
-
-
 def _text(value: Any) -> str:
     """Structures and arrays by what they hold, which ctypes doesn't tell."""
     if _is_record(value):
-        return f"({', '.join(f'{name}={_text(field)}' for name, field in _fields(value))})"
+        return f"({', '.join(f'{name}={_text(field)}' for name, field in contents(value).items())})"
     if isinstance(value, (ctypes.Array, list)):
         return f"[{', '.join(map(_text, value))}]"
     return str(value) if hasattr(value, "network_address") else repr(value)

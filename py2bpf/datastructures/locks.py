@@ -6,8 +6,9 @@ import ctypes
 from typing import Any
 
 from ..borders import Public, shorten
+from ..codec import Codec
 from ..exception import DataTypeError, Py2BpfError
-from ..kernel.codec import Codec
+from ..fields import declared
 from ..spec import SpinLock, lock_offset
 from ..uapi.map_types import KINDS, MapType, Update
 from .storage import MapStorage
@@ -40,7 +41,7 @@ def _count(ctype: Any) -> int:
         array: Any = ctype
         return _count(array._type_) * int(array._length_)
     if isinstance(ctype, type) and issubclass(ctype, (ctypes.Structure, ctypes.Union)):
-        return sum(_count(row[1]) for cls in ctype.__mro__ for row in cls.__dict__.get("_fields_", ()))
+        return sum(_count(field.ctype) for field in declared(ctype))
     return 0
 
 

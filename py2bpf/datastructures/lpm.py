@@ -8,9 +8,9 @@ import ipaddress
 import struct
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from ..codec import Buffer, Codec, key_codec_for
 from ..exception import DataRangeError, DataTypeError
-from ..given import shown
-from ..kernel.codec import Buffer, Codec, checked_int, key_codec_for
+from ..given import checked_int, shown
 from ..uapi.map_types import MAX_PREFIX_BYTES, MapFlags, MapType, Update
 from ..vm.choice import backend
 from ..worlds import in_programs

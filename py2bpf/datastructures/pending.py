@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Any, Final, NoReturn, Protocol, Self
 
 from ..borders import Public, mark, shorten
+from ..codec import Codec
 from ..exception import ClosedError, DataRangeError, DataTypeError, Py2BpfError
 from ..given import shown
-from ..kernel.codec import Codec
 from ..kernel.handles import Handle
 from ..kernel.readers import Batch, copy_bytes, room_of
 from ..kernel.records import ShortRecordError

@@ -6,9 +6,9 @@ import ctypes
 from typing import Any
 
 from ..borders import public
+from ..codec import ArrayCodec, BoolCodec, Buffer, Codec, FloatCodec, IntCodec, RecordCodec
 from ..exception import DataRangeError, DataTypeError
 from ..given import shown
-from ..kernel.codec import ArrayCodec, BoolCodec, Buffer, Codec, FloatCodec, IntCodec, RecordCodec
 from ..kernel.cpus import possible_cpus
 from ..uapi.map_types import MAX_PER_CPU_VALUE_SIZE
 

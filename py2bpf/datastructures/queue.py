@@ -8,8 +8,9 @@ from ctypes import c_uint32
 from typing import Any, Final
 
 from .. import ledger
+from ..codec import codec_for, type_name
 from ..exception import ClosedError, DataRangeError, Py2BpfError
-from ..kernel.codec import checked_int, codec_for, type_name
+from ..given import checked_int
 from ..kernel.cpus import possible_cpus
 from ..ledger import Loss
 from ..spec import MapSpec
@@ -35,7 +36,7 @@ class BpfQueue(CountsLosses, Reader):
 
     BPF_MAP_TYPE_PERF_EVENT_ARRAY: every CPU has a ring of ``num_pages`` data pages, a power of two (9, which
     counts the header page as well, means 8). Records are values of ``data_type``, converted as
-    py2bpf.kernel.codec says. A record that is shorter than the type raises ShortRecordError, a DataRangeError (what
+    py2bpf.codec says. A record that is shorter than the type raises ShortRecordError, a DataRangeError (what
     came with it is delivered by the next read), a longer one is cut.
 
     The reader is woken when a quarter of a ring is full, or after ``latency`` seconds: a wake-up by every record

@@ -7,8 +7,9 @@ from mmap import PAGESIZE
 from typing import Any, Final, NoReturn
 
 from .. import ledger
+from ..codec import codec_for, type_name
 from ..exception import DataRangeError, Py2BpfError
-from ..kernel.codec import checked_int, codec_for, type_name
+from ..given import checked_int
 from ..kernel.variable import record_codec
 from ..ledger import Loss
 from ..spec import MapSpec
@@ -31,7 +32,7 @@ class RingBuffer(Reader):
     programs to user space, in their order.
 
     BPF_MAP_TYPE_RINGBUF, Linux 5.8: one buffer of ``size`` bytes for all CPUs, a power of two and of whole pages.
-    Records are values of ``data_type``, converted as py2bpf.kernel.codec says, and come in the order in which programs
+    Records are values of ``data_type``, converted as py2bpf.codec says, and come in the order in which programs
     reserved them, whatever CPU they ran on; one that isn't submitted yet holds up those behind it. ``lost`` is
     exactly the number of records that found no room.
 

@@ -7,8 +7,9 @@ import operator
 from ctypes import c_uint32, c_uint64
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from ..codec import ArrayCodec, Buffer, Codec, codec_for
 from ..exception import DataTypeError
-from ..kernel.codec import ArrayCodec, Buffer, Codec, checked_int
+from ..given import checked_int
 from ..uapi.map_types import MAX_STACK_DEPTH, MapType
 from .base import Map
 
@@ -33,6 +34,9 @@ def _error_name(number: int) -> str:
 class StackCodec(ArrayCodec):
     """Addresses, innermost first; the kernel fills the rest with zeros."""
 
+    def __init__(self, depth: int) -> None:
+        super().__init__(c_uint64 * depth, codec_for(c_uint64))
+
     def decode(self, data: Buffer, offset: int = 0) -> Any:
         addresses = list(super().decode(data, offset))
         return addresses[: addresses.index(0)] if 0 in addresses else addresses
@@ -54,7 +58,7 @@ class StackTraceMap(Map):
         super().__init__(c_uint32, c_uint64 * depth, max_entries, name=name)
 
     def _make_value_codec(self, element: Codec) -> Codec:
-        return StackCodec(element.ctype)
+        return StackCodec(element.ctype._length_)
 
     def _arrow_values(self, arrow: Any, values: Array) -> Any:
         """Lists as long as the stacks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from ..kernel.codec import Buffer, Codec
+from ..codec import Buffer, Codec
 from ..spec import MapSpec
 from ..vm.choice import Name, current
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from ..codec import ArrayCodec, BoolCodec, Buffer, Codec, FloatCodec, IntCodec, RecordCodec
 from ..exception import DataRangeError, DataTypeError
+from ..fields import contents
 from ..given import shown
 from ..kernel import core
-from ..kernel.codec import ArrayCodec, BoolCodec, Buffer, Codec, FloatCodec, IntCodec, RecordCodec
 from ..kernel.core import NumberField, NumberKind
 from . import columns
 from .arrow import pyarrow_module
@@ -92,8 +93,7 @@ class Sums:
 def _told(value: Any) -> Any:
     """An object as messages have it."""
     if isinstance(value, ctypes.Structure):
-        names = [name for kind in reversed(type(value).__mro__) for name, *_ in kind.__dict__.get("_fields_", ())]
-        return {name: _told(getattr(value, name)) for name in names}
+        return {name: _told(part) for name, part in contents(value).items()}
     return [_told(each) for each in value] if isinstance(value, ctypes.Array) else value
 
 

@@ -7,9 +7,9 @@ import math
 import time
 from typing import Any, Final, NoReturn
 
+from ..codec import codec_for, type_name
 from ..exception import ClosedError, DataRangeError, KernelError, Py2BpfError
 from ..kernel import features
-from ..kernel.codec import codec_for, type_name
 from ..kernel.features import Feature
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
@@ -32,7 +32,7 @@ class UserRingBuffer(OnStorage):
 
     BPF_MAP_TYPE_USER_RINGBUF, Linux 6.1: one buffer of ``size`` bytes, a power of two and of whole pages; a record
     takes 8 bytes beside its own, in multiples of 8. ``send()`` puts a value of ``data_type`` into it, converted as
-    py2bpf.kernel.codec says; a program takes records out by ``ring.receive()``, which gives None when there is none.
+    py2bpf.codec says; a program takes records out by ``ring.receive()``, which gives None when there is none.
 
     It belongs to the process that made it: a forked child can't send. A context manager.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from ..exception import DataRangeError, DataTypeError
-from ..given import shown
-from ..kernel.codec import checked_int
+from ..given import checked_int, shown
 
 Wakeup = int | Literal["record", "watermark", "never"] | None
 DEFAULT_LATENCY: Final = 0.1

@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn, Self
 
 from .._ffi import ffi, lib
 from ..exception import ClosedError, DataTypeError
+from ..given import INT_MAX, checked_int
 from .failures import checked
 
 Place = tuple[str, int]
@@ -67,7 +68,6 @@ class Handle:
     @classmethod
     def of(cls, fd: int, what: str) -> Handle:
         """Of a copy of somebody's descriptor. Raises KernelError, DataTypeError and DataRangeError for what is none."""
-        from .codec import INT_MAX, checked_int
         made, fd = cls(what), checked_int(fd, -1, INT_MAX, f"the descriptor of {what}")
         checked(lib.p2b_handle_borrow(fd, made.cell), f"cannot use the descriptor {fd} of {what}")
         return made

@@ -19,7 +19,7 @@ from .failures import failure
 from .handles import Handle, Reach
 
 if TYPE_CHECKING:
-    from .codec import Codec
+    from ..codec import Codec
     from .perfbuf import PerfRecords
     from .records import Records
     from .user_ring import UserRing

@@ -10,8 +10,8 @@ from mmap import PAGESIZE
 from typing import Final
 
 from .. import clocks
+from ..codec import Codec
 from ..exception import KernelError
-from .codec import Codec
 from .cpus import online_list
 from .handles import Handle
 from .readers import Batch, CoreReader, perf_reader

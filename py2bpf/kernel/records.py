@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from ..codec import Codec
 from ..exception import DataRangeError, KernelError
-from .codec import Codec
 from .handles import Handle
 from .readers import Batch, CoreReader, Refused
 

@@ -6,8 +6,8 @@ import mmap
 import sys
 from collections.abc import Callable
 
+from ..codec import Codec
 from ..exception import KernelError
-from .codec import Codec
 from .handles import Handle
 from .readers import ring_reader
 from .records import Records

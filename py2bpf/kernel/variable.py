@@ -6,8 +6,9 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
+from ..codec import Buffer, Codec, codec_for
 from ..exception import DataTypeError
-from .codec import Buffer, Codec, codec_for
+from ..fields import declared
 
 
 class VariableCodec(Codec):
@@ -72,6 +73,6 @@ def _is_bytes(ctype: Any) -> bool:
 
 def _ends_in_array(ctype: Any) -> bool:
     if issubclass(ctype, ctypes.Structure):
-        rows = [row for cls in ctype.__mro__ for row in reversed(cls.__dict__.get("_fields_", ()))]
-        return bool(rows) and isinstance(rows[0][1], type) and issubclass(rows[0][1], ctypes.Array)
+        fields = list(declared(ctype))
+        return bool(fields) and isinstance(fields[-1].ctype, type) and issubclass(fields[-1].ctype, ctypes.Array)
     return isinstance(ctype, type) and issubclass(ctype, ctypes.Array)

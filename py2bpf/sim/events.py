@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 from typing import Any, Final
 
+from ..codec import type_name
 from ..exception import DataTypeError
 from ..given import shown, text_for_c
-from ..kernel.codec import type_name
 from ..spec import Located
 from .errors import SimulationError
 

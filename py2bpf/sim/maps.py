@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from ..codec import codec_for
 from ..exception import ClosedError, DataTypeError, KernelError
-from ..kernel.codec import codec_for
 from ..uapi.map_types import KINDS, MapType, Update
 from . import places, values
 from .errors import SimulationError

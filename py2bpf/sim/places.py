@@ -14,6 +14,7 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, Final
 
+from ..fields import declared
 from ..worlds import CURRENT
 from .errors import SimulationError
 
@@ -98,13 +99,13 @@ def field(owner: Any, name: str) -> Any:
         return around.view(owner).reference(bytes(4))
     if not isinstance(owner, (ctypes.Structure, ctypes.Union)):
         return None
-    for kind in type(owner).__mro__:
-        for member, ctype, *bits in kind.__dict__.get("_fields_", ()):
-            if member == name and bits:
-                raise SimulationError(f"the bit field {name!r} has no address: give a variable's, and assign that")
-            if member == name:
-                return _within(owner, ctype, getattr(kind, name).offset)
-    return None
+    found = [field for field in declared(type(owner)) if field.name == name]
+    if not found:
+        return None
+    kind, _, ctype, bits = found[-1]
+    if bits:
+        raise SimulationError(f"the bit field {name!r} has no address: give a variable's, and assign that")
+    return _within(owner, ctype, getattr(kind, name).offset)
 
 
 def item(owner: Any, index: int) -> Any:

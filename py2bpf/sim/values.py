@@ -8,9 +8,9 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
+from ..codec import RecordCodec, codec_for, key_codec_for, type_name
 from ..exception import DataTypeError
 from ..given import shown
-from ..kernel.codec import RecordCodec, codec_for, key_codec_for, type_name
 
 Encoder = Callable[[Any], bytes]
 

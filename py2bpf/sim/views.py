@@ -13,6 +13,7 @@ import types
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import padding
+from ..fields import is_field
 from . import texts, values
 
 if TYPE_CHECKING:
@@ -21,13 +22,6 @@ if TYPE_CHECKING:
 _AGGREGATES: Final = (ctypes.Structure, ctypes.Union, ctypes.Array)
 _SLOTS: Final = ("_py2bpf_packet", "_py2bpf_end")
 
-
-class _Probe(ctypes.Structure):
-    _fields_ = [("field", ctypes.c_uint8)]
-
-
-_FIELD: Final = type(_Probe.field)
-"""The type of what ctypes makes of a row of ``_fields_``."""
 
 
 class View:
@@ -107,7 +101,7 @@ def _end_text(view: Any, name: str, value: bytes) -> None:
     """All of an array of chars belongs to its text, also in a packet."""
     kind = view._py2bpf_plain
     field = inspect.getattr_static(kind, name, None)
-    if isinstance(field, _FIELD):
+    if is_field(field):
         padding.end_text(view, field.offset, field.size, value)
     elif issubclass(kind, ctypes.Array) and name == "value":
         padding.end_text(view, 0, ctypes.sizeof(kind), value)
@@ -138,5 +132,5 @@ def _kind(ctype: Any) -> Any:
 @functools.lru_cache(maxsize=1024)
 def _guarded(kind: Any) -> frozenset[str]:
     """The attributes that are read from the packet."""
-    fields = {name for name in dir(kind) if isinstance(inspect.getattr_static(kind, name), _FIELD)}
+    fields = {name for name in dir(kind) if is_field(inspect.getattr_static(kind, name))}
     return frozenset(fields if issubclass(kind, (ctypes.Structure, ctypes.Union)) else {"value", "raw"})

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ..borders import public
 from ..exception import DataRangeError
-from ..kernel.codec import checked_int
+from ..given import checked_int
 from ..kernel.cpus import possible_cpus
 from . import core, native
 

@@ -21,7 +21,7 @@ from .machine import machine
 from .registry import number_of, program_of
 
 if TYPE_CHECKING:
-    from ..kernel.codec import Codec
+    from ..codec import Codec
     from ..kernel.records import Records
     from .user_ring import VmUserRing
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from mmap import PAGESIZE
 
 from .._ffi import ffi, lib
-from ..kernel.codec import Codec
+from ..codec import Codec
 from ..kernel.failures import checked
 from ..kernel.handles import Handle
 from ..kernel.records import Records

@@ -25,8 +25,8 @@ from ctypes_strategies import plain, types, values
 from hypothesis import given
 from hypothesis import strategies as st
 
+from py2bpf.codec import codec_for, key_codec_for, type_name
 from py2bpf.exception import DataRangeError, DataTypeError, Py2BpfError
-from py2bpf.kernel.codec import codec_for, key_codec_for, type_name
 
 numpy = pytest.importorskip("numpy")
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from py2bpf.codec import codec_for
 from py2bpf.exception import DataTypeError
-from py2bpf.kernel.codec import codec_for
 
 UNSIGNED = (ctypes.c_uint8, ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64)
 SIGNED = (ctypes.c_int8, ctypes.c_int16, ctypes.c_int32, ctypes.c_int64)

@@ -58,7 +58,7 @@ ASKED: Final = {
     "py2bpf/compiler/ir/*.py": ("passes", *_COMPILED),
     "py2bpf/compiler/*.py": _COMPILED,
     "py2bpf/asm.py": ("encoder", *_COMPILED),
-    "py2bpf/kernel/codec.py": ("codec", "maps", *_COMPILED),
+    "py2bpf/codec/*.py": ("codec", "maps", *_COMPILED),
     "py2bpf/vm/*.py": _EMBEDDED[:-1],
     "csrc/encode.c": ("C core", "encoder", *_COMPILED),
     "csrc/reloc.c": ("C core", "encoder", *_COMPILED),

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
-from ...padding import is_field
+from ...fields import declared, is_field
 from ..ir.ops import Op as IrOp
 from ..ir.types import Region
 from ..ir.values import const
@@ -260,7 +260,7 @@ def store_attr(ev: Machine, state: State, owner: Abstract, name: str, value: Abs
 
 def _declared(ctype: Any) -> set[str]:
     """The names of a structure's fields, also of those that its class defines anew."""
-    return {row[0] for owner in ctype.__mro__ for row in owner.__dict__.get("_fields_", ())}
+    return {field.name for field in declared(ctype)}
 
 
 def _store_field(ev: Machine, state: State, owner: Ref, name: str, value: Abstract) -> None:

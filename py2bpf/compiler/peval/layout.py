@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from ... import padding
-from ...padding import is_field
+from ...fields import is_field, own
 
 
 class Scalar(NamedTuple):
@@ -99,7 +99,7 @@ def members(ctype: Any) -> dict[str, Member]:
     """All fields by name, those of base classes and anonymous members included."""
     table: dict[str, Member] = {}
     for cls in reversed(ctype.__mro__):
-        for name, field_type, *width in cls.__dict__.get("_fields_", ()):
+        for _, name, field_type, width in own(cls):
             descriptor = cls.__dict__.get(name)
             if not is_field(descriptor):  # something else took its name, and hides it
                 table.pop(name, None)

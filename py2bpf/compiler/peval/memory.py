@@ -7,6 +7,7 @@ from typing import Any
 
 from ... import padding
 from ...exception import TypeMismatch, UnsupportedSyntax
+from ...fields import declared
 from ...spec import SpinLock
 from ..ir.alignment import alignment
 from ..ir.ops import Op
@@ -50,7 +51,7 @@ def construct(b: Builder, ctype: Any, args: tuple[Abstract, ...], kwargs: dict[s
     ref = new(b, ctype)
     if is_record(ctype):
         check_plain(ctype)
-        names = [name for cls in reversed(ctype.__mro__) for name, *_ in cls.__dict__.get("_fields_", ())]
+        names = [field.name for field in declared(ctype)]
         if len(args) > len(names):
             raise TypeMismatch(
                 0,
