@@ -75,7 +75,7 @@ export ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS="suppressions=$top/.ci/races.sup
 if [ "$kind" = thread ]; then
 	planted
 	check 120 "$tests/ownership"
-	check 240 "$tests/datastructures" "$tests/vm" "$tests/kernel" "$tests/hooks/test_counted_errors.py"
+	check 240 "$tests/datastructures" "$tests/vm" "$tests/kernel" "$tests/language/test_counted_errors.py"
 else
 	check 120 "$tests/core/test_core_encode.py" "$tests/btf" "$tests/test_pcap.py"
 	check 200 "$tests/kernel" "$tests/qemu"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -127,6 +128,20 @@ def peer_output(missing: Callable[[str], NoReturn]) -> Callable[..., str]:
 
 PEER_TIME = 120
 """Seconds that such a program may take."""
+
+
+@pytest.fixture
+def tracefs(missing: Callable[[str], NoReturn]) -> Path:
+    """Where tracefs is mounted."""
+    from py2bpf.exception import KernelError
+    from py2bpf.kernel.tracefs import root
+    from py2bpf.util import ensure_resources
+
+    try:
+        ensure_resources()
+        return root()
+    except KernelError as error:
+        missing(str(error))
 
 
 def open_descriptors() -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""What the tests of hooks share: network namespaces and tracefs."""
+"""What the tests of hooks share: network namespaces."""
 
 import contextlib
 import ctypes
@@ -10,21 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from py2bpf.exception import KernelError
-from py2bpf.kernel.tracefs import root as find_tracefs
-from py2bpf.util import ensure_resources
-
 CLONE_NEWNET = 0x40000000
-
-
-@pytest.fixture
-def tracefs(missing):
-    """Where tracefs is mounted."""
-    try:
-        ensure_resources()
-        return find_tracefs()
-    except KernelError as error:
-        missing(str(error))
 
 
 @dataclass(frozen=True)

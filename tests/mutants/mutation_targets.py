@@ -29,16 +29,13 @@ class Suite(NamedTuple):
     """A pattern of tests that are left out: those of the tests' own tools, and those that a busy machine may fail."""
 
 
-_MESSAGES: Final = ("errors", "warnings", "none_carets", "packet_errors", "never_true", "called_once",
-                    "contexts_of_hooks")  # fmt: skip
+_MESSAGES: Final = ("test_errors", "test_warnings", "test_contexts_of_hooks", "peval/test_none_carets",
+                    "peval/test_packet_errors", "peval/test_never_true", "peval/test_called_once")  # fmt: skip
 SUITES: Final = {
     "bytecode": Suite(World.VM, ("tests/compiler/bytecode",)),
-    "passes": Suite(World.VM, ("tests/compiler/passes",)),
+    "passes": Suite(World.VM, ("tests/compiler/passes", "tests/compiler/ir")),
     "cases": Suite(World.VM, ("tests/compiler/test_cases.py",)),
-    "messages": Suite(
-        World.VM,
-        tuple(f"tests/compiler/test_{name}.py" for name in _MESSAGES),
-    ),
+    "messages": Suite(World.VM, tuple(f"tests/compiler/{name}.py" for name in _MESSAGES)),
     "encoder": Suite(World.VM, ("tests/core/test_core_encode.py",)),
     "language": Suite(World.VM, ("tests/language",)),
     "differential": Suite(World.VM, ("tests/differential",), r"test_fuzz\.py::test_(same|covers|sizes)"),

@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 from ctypes import c_uint8, c_uint32
 from typing import Any
 
+import packet_shapes as shapes
 import pytest
-import shapes
-from shapes import Expected
+from packet_shapes import Expected
 
 from py2bpf import funcs, net, sim, vm
 from py2bpf.datastructures import ArrayMap, HashMap

@@ -6,9 +6,9 @@ import random
 from ctypes import c_uint32
 from typing import Any
 
+import packet_shapes as shapes
 import pytest
-import shapes
-from shapes import Expected
+from packet_shapes import Expected
 
 from py2bpf import net, vm
 from py2bpf.datastructures import ArrayMap, HashMap, LpmTrieMap
