@@ -241,10 +241,16 @@ def test_all_functions_for_run_time_values_are_listed() -> None:
     assert [name for name in METHODS if name != "output" and not re.search(rf"\w\.{name}\(", told)] == []
 
 
-def test_all_hooks_are_listed() -> None:
-    hooks = re.findall(r"^## .*: `(py2bpf\.\w+)`$", (ROOT / "docs" / "hooks.md").read_text(), re.M)
-    assert len(hooks) >= 6
-    assert [hook for hook in hooks if f"| `{hook}` |" not in (ROOT / "README.md").read_text()] == ["py2bpf.prog"]
+HOOK_PAGES = [page for page in PAGES if page.parent.name == "hooks"]
+
+
+@pytest.mark.parametrize("page", HOOK_PAGES, ids=lambda page: page.stem)
+def test_all_hooks_are_listed(page: Path) -> None:
+    """The page of a hook has the name of its module, and is in the tables of README.md and docs/hooks.md."""
+    module = f"`py2bpf.{page.stem}`"
+    assert page.read_text().splitlines()[0].endswith(f": {module}")
+    assert f"| {module} |" in (ROOT / "README.md").read_text()
+    assert f"| [{module}](hooks/{page.name}) |" in (ROOT / "docs" / "hooks.md").read_text()
 
 
 @pytest.mark.parametrize("file", ["README.md", "docs/maps-and-queues.md"])
