@@ -40,7 +40,7 @@ SUITES: Final = {
     "language": Suite(World.VM, ("tests/language",)),
     "differential": Suite(World.VM, ("tests/differential",), r"test_fuzz\.py::test_(same|covers|sizes)"),
     "simulation": Suite(World.VM, ("tests/sim",)),
-    "codec": Suite(World.PLAIN, ("tests/datastructures/test_codec.py",)),
+    "codec": Suite(World.PLAIN, ("tests/codec/test_codec.py",)),
     "maps": Suite(World.PLAIN, ("tests/datastructures",), r"test_(async|concurrent|pop_all)\.py|signals|threads"),
     "vm": Suite(World.KERNEL, ("tests/vm",), r"interrupted|thread|meanwhile"),
     "C core": Suite(World.C),
