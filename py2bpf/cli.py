@@ -29,7 +29,8 @@ from .exception import KernelError, NotInVm, Py2BpfError
 from .prog import Prog, create_prog, listing
 from .spec import ContextSpec
 from .uapi import contexts
-from .uapi.prog_types import HOOKS, ProgType
+from .uapi.hooks import SPECS
+from .uapi.prog_types import ProgType
 
 _MODULE: Final = "__py2bpf_dis__"
 """What the file's own functions have as their module."""
@@ -133,7 +134,7 @@ def _load_for_dis(target: str, stack: ExitStack) -> tuple[dict[str, Any], str]:
 def _show(found: Any, hook: str | None, everything: bool) -> None:
     fn, kind, context = _resolve(found, hook)
     stages: list[str] = []
-    spec = compile_function(fn, context, HOOKS[kind], dump=lambda stage, text: stages.append(f"== {stage}\n{text}"))
+    spec = compile_function(fn, context, SPECS[kind], dump=lambda stage, text: stages.append(f"== {stage}\n{text}"))
     if everything:
         print("\n".join(stages[:-1]))
         print("== asm")

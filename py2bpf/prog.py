@@ -20,9 +20,9 @@ from .exception import ClosedError, DataTypeError, KernelError, NotInVm, Py2BpfE
 from .given import checked_license, checked_text, shown
 from .ledger import Loss
 from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
-from .uapi.contexts import CONTEXT_OF, KERNEL_CONTEXTS
+from .uapi.hooks import SPECS, TITLES, row_of_type
 from .uapi.map_types import KINDS, MapType, title
-from .uapi.prog_types import HOOKS, ProgType
+from .uapi.prog_types import ProgType
 from .vm.choice import current, storage_in_vm
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ def compile_prog(
         checked_text(name, "a program's name")
     context = _context(ctx_type, kind)
     if hook is None:
-        hook = HOOKS.get(kind)
+        hook = SPECS.get(kind)
         if hook is None:
             wanted = f"hook=py2bpf.spec.HookSpec(ProgType.{kind.name}, {kind.name.lower()!r})"
             raise Py2BpfError(f"what results of {kind.name} programs mean is to be said by {wanted}; see docs/hooks.md")
@@ -364,10 +364,10 @@ def _context(ctx_type: type[ctypes.Structure] | ContextSpec, kind: ProgType) -> 
     if isinstance(ctx_type, type) and issubclass(ctx_type, (ctypes.Structure, ctypes.Union)):
         ctx_type = ContextSpec(ctx_type)
     if isinstance(ctx_type, ContextSpec):
-        own = CONTEXT_OF.get(kind)
-        if own is not None and ctx_type.struct is not own.struct and ctx_type.struct in KERNEL_CONTEXTS:
-            raise DataTypeError(f"the context of {kind.name} programs is {KERNEL_CONTEXTS[own.struct]}, "
-                                f"not {KERNEL_CONTEXTS[ctx_type.struct]}")
+        row = row_of_type(kind)
+        own = row.context if row is not None and row.context.spec is not None else None
+        if own is not None and ctx_type.struct not in own.structs and ctx_type.struct in TITLES:
+            raise DataTypeError(f"the context of {kind.name} programs is {own.title}, not {TITLES[ctx_type.struct]}")
         return ctx_type
     raise DataTypeError("ctx_type is the type of the program's argument: a hook's context (tc.SkBuffContext, say), a "
                         f"ctypes Structure or a ContextSpec, not {shown(ctx_type)}")

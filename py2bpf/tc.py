@@ -34,7 +34,8 @@ from .kernel.links import Resources, prog_by_id, prog_info, tcx_attach, tcx_deta
 from .kernel.netdev import Device, device, device_name, ifindex, names_here, namespace
 from .prog import create_prog
 from .uapi.contexts import SK_BUFF
-from .uapi.prog_types import HOOKS, AttachType, ProgType
+from .uapi.hooks import SPECS
+from .uapi.prog_types import AttachType, ProgType
 from .uapi.tc import (
     CLSACT_EGRESS,
     CLSACT_INGRESS,
@@ -101,7 +102,7 @@ class _Program(Resources):
         self._name = _program_name(fn)
         self._places: dict[Device, Mechanism] = {}
         self._kept: Handle | None = None
-        hook = dataclasses.replace(HOOKS[ProgType.SCHED_CLS], neutral=self._undecided, safe=self._undecided)
+        hook = dataclasses.replace(SPECS[ProgType.SCHED_CLS], neutral=self._undecided, safe=self._undecided)
         verdict = self._verdict(fn)
         with ExitStack() as stack:
             prog = create_prog(ProgType.SCHED_CLS, SkBuffContext, verdict, name=self._name, hook=hook)

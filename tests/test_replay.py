@@ -26,7 +26,8 @@ from py2bpf.replay import replay
 from py2bpf.spec import ProgramSpec
 from py2bpf.testing import packets
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm.machine import machine
 from py2bpf.vm.program import load as vm_load
 
@@ -228,7 +229,7 @@ def test_a_closed_program_is_refused(tmp_path: Path) -> None:
 def test_a_fault_ends_it(tmp_path: Path) -> None:
     """A program that no compiler made: of packets of 14 bytes it reads what lies behind."""
     code = (asm.load(4, 3, 1, 0), asm.load(1, 0, 3, 14), asm.exit_())
-    spec = ProgramSpec("behind", HOOKS[ProgType.XDP], code, (None,) * len(code), ())
+    spec = ProgramSpec("behind", SPECS[ProgType.XDP], code, (None,) * len(code), ())
     path = capture(tmp_path, [bytes(15), bytes(15), bytes(14)])
     with vm_load(spec, [], machine().handle) as prog, Capture(path) as file:
         done = replay(Prog(prog), file)

@@ -14,7 +14,8 @@ from ..borders import all_errors, mark, public, shorten
 from ..given import shown
 from ..spec import ContextSpec, Field, HookSpec, Located
 from ..uapi import contexts
-from ..uapi.prog_types import HOOKS, ProgType
+from ..uapi.hooks import SPECS
+from ..uapi.prog_types import ProgType
 from ..worlds import CURRENT
 from . import events, values, views
 from .errors import SimulationError, UnknownField
@@ -265,15 +266,15 @@ def hook_of(hook: Any, fn: Any) -> HookSpec:
     if isinstance(hook, HookSpec):
         return hook
     if hook is None:
-        return HOOKS[_type_of(fn)]
+        return SPECS[_type_of(fn)]
     if isinstance(hook, str):
         kind = ALIASES.get(hook.lower()) or ProgType.__members__.get(hook.upper())
     else:
         kind = next((each for each in ProgType if isinstance(hook, int) and each == hook), None)
-    if kind not in HOOKS:
-        known = ", ".join([*ALIASES, *(each.name.lower() for each in HOOKS)])
+    if kind not in SPECS:
+        known = ", ".join([*ALIASES, *(each.name for each in SPECS.values())])
         raise SimulationError(f"there is no hook {shown(hook)}; there are {known}")
-    return HOOKS[kind]
+    return SPECS[kind]
 
 
 def _type_of(fn: Any) -> ProgType:

@@ -11,11 +11,10 @@ import platform
 from collections.abc import Sequence
 from ctypes import c_int32, c_int64, c_uint8, c_uint32, c_uint64
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..exception import NotSupported
 from ..spec import ContextSpec, Field, Located
-from .prog_types import ProgType
 from .syscalls import SYSCALL_ABI
 
 _ENOSYS: Final = 38
@@ -174,18 +173,24 @@ SK_BUFF: Final = ContextSpec(SkBuff)
 XDP_MD: Final = ContextSpec(XdpMd)
 RAW_TRACEPOINT_ARGS: Final = ContextSpec(RawTracepointArgs)
 
-KERNEL_CONTEXTS: Final[dict[type[ctypes.Structure], str]] = {
-    SkBuff: "SK_BUFF (SkBuffContext)",
-    XdpMd: "XDP_MD (XdpContext)",
-    RawTracepointArgs: "RAW_TRACEPOINT_ARGS",
-    PtRegsX86: "pt_regs()",
-    PtRegsArm64: "pt_regs()",
-}
-"""What the structures above are called where a program's context is named."""
 
-CONTEXT_OF: Final[dict[int, ContextSpec]] = {
-    **dict.fromkeys((ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB), SK_BUFF),
-    ProgType.XDP: XDP_MD,
-    **dict.fromkeys((ProgType.RAW_TRACEPOINT, ProgType.RAW_TRACEPOINT_WRITABLE), RAW_TRACEPOINT_ARGS),
-}
-"""The only context that the kernel hands to programs of these types."""
+class KernelContext(NamedTuple):
+    """What the kernel hands to the programs of a hook.
+
+    ``title`` is how users know it. ``spec`` is the type of the program's argument; None where that depends on the
+    place, as the fields of an event do. ``structs`` are the structures above that stand for it and for nothing else.
+    ``btf`` is the kernel's name of it, by which the verifier knows it in a program's BTF; "" where it looks at none.
+    """
+
+    title: str = ""
+    spec: ContextSpec | None = None
+    structs: tuple[type[ctypes.Structure], ...] = ()
+    btf: str = ""
+
+
+OF_SK_BUFF: Final = KernelContext("SK_BUFF (SkBuffContext)", SK_BUFF, (SkBuff,), "__sk_buff")
+OF_XDP_MD: Final = KernelContext("XDP_MD (XdpContext)", XDP_MD, (XdpMd,), "xdp_md")
+OF_RAW_TRACEPOINT: Final = KernelContext("RAW_TRACEPOINT_ARGS", RAW_TRACEPOINT_ARGS, (RawTracepointArgs,))
+OF_REGISTERS: Final = KernelContext("pt_regs()", None, (PtRegsX86, PtRegsArm64), "pt_regs")
+OF_EVENT: Final = KernelContext()
+OF_PERF_EVENT: Final = KernelContext("perf_event_data()")

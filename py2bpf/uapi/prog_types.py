@@ -1,4 +1,4 @@
-"""The kernel's program types, attach types, and what each hook means for a compiled function.
+"""The kernel's program types and attach types, and results that they have in common.
 
 Numbers are those of ``enum bpf_prog_type`` and ``enum bpf_attach_type`` in include/uapi/linux/bpf.h.
 """
@@ -7,10 +7,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 from typing import Final
-
-from ..spec import HookSpec
-from .tc import TcAction
-from .xdp import XdpAction
 
 
 class ProgType(IntEnum):
@@ -119,27 +115,3 @@ KEEP_PACKET: Final = 0x7FFFFFFF
 
 ALLOW: Final = 1
 """A cgroup program's answer for: let the packet pass."""
-
-_RESULTS: Final = {ProgType.CGROUP_SKB: (0, ALLOW)}
-"""What the kernel takes as results, where its verifier wants to see their bounds. (Of a program that is loaded for
-outgoing packets alone it would take 2 and 3 too.)"""
-
-HOOKS: Final[dict[ProgType, HookSpec]] = {
-    hook: HookSpec(
-        hook, hook.name.lower(), neutral, safe, packet_loads, packet_access=access != "", packet_stores=access == "rw",
-        results=_RESULTS.get(hook),
-    )
-    for hook, neutral, safe, packet_loads, access in (
-        (ProgType.SOCKET_FILTER, 0, KEEP_PACKET, True, ""),
-        (ProgType.KPROBE, 0, 0, False, ""),
-        (ProgType.SCHED_CLS, TcAction.OK, TcAction.OK, True, "rw"),
-        (ProgType.SCHED_ACT, TcAction.OK, TcAction.OK, True, "rw"),
-        (ProgType.TRACEPOINT, 0, 0, False, ""),
-        (ProgType.XDP, XdpAction.PASS, XdpAction.PASS, False, "rw"),
-        (ProgType.PERF_EVENT, 0, 0, False, ""),
-        (ProgType.CGROUP_SKB, ALLOW, ALLOW, False, "r"),
-        (ProgType.RAW_TRACEPOINT, 0, 0, False, ""),
-        (ProgType.RAW_TRACEPOINT_WRITABLE, 0, 0, False, ""),
-    )
-}
-"""The program types that functions can be compiled for. The last column: ctx.packet() reads (r), or writes too."""

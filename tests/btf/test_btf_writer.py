@@ -24,7 +24,8 @@ from py2bpf.kernel import core, features, syscalls
 from py2bpf.kernel.features import Feature
 from py2bpf.kernel.program import LoadedProgram, encode, load
 from py2bpf.spec import FunctionSpec, ProgramSpec
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 
 kernel = pytest.mark.kernel
 PACKET = bytes(14)
@@ -80,7 +81,7 @@ def described(spec: ProgramSpec) -> writer.ProgramBtf:
 
 
 def spec(code: list[Insn], lines: list[Span | None], **extra: Any) -> ProgramSpec:
-    return ProgramSpec("the program", HOOKS[ProgType.SOCKET_FILTER], tuple(code), tuple(lines), (), **extra)
+    return ProgramSpec("the program", SPECS[ProgType.SOCKET_FILTER], tuple(code), tuple(lines), (), **extra)
 
 
 def test_a_row_where_the_line_changes(tmp_path: Path) -> None:
@@ -152,12 +153,12 @@ def refuse_btf(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def plain(prog_type: ProgType = ProgType.SOCKET_FILTER) -> ProgramSpec:
-    return replace(spec([asm.mov_imm(0, 5), asm.exit_()], [Span(__file__, 1, 0)] * 2), hook=HOOKS[prog_type])
+    return replace(spec([asm.mov_imm(0, 5), asm.exit_()], [Span(__file__, 1, 0)] * 2), hook=SPECS[prog_type])
 
 
 @kernel
 @pytest.mark.any_kernel
-@pytest.mark.parametrize("prog_type", HOOKS)
+@pytest.mark.parametrize("prog_type", SPECS)
 def test_every_program_type_takes_it(prog_type: ProgType) -> None:
     with load(replace(plain(prog_type), code=(asm.mov_imm(0, 0), asm.exit_()))) as program:
         assert btf_id(program) > 0

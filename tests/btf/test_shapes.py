@@ -19,7 +19,7 @@ from py2bpf.compiler.pipeline import compile_function
 from py2bpf.exception import NotSupported, TranslationError
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
-from py2bpf.uapi.prog_types import HOOKS
+from py2bpf.uapi.hooks import SPECS
 
 
 def record(name: str) -> Record:
@@ -72,7 +72,7 @@ def test_names_that_resemble() -> None:
 
 def test_enumerators_are_numbers() -> None:
     assert KERNEL.BUSY == 7 and KERNEL.IDLE == -1 and {"BUSY", "thing", "word"} <= set(dir(KERNEL))
-    compiled = compile_function(lambda skb: KERNEL.BUSY, SK_BUFF, HOOKS[ProgType.SOCKET_FILTER])
+    compiled = compile_function(lambda skb: KERNEL.BUSY, SK_BUFF, SPECS[ProgType.SOCKET_FILTER])
     assert str(compiled.code[0]) == "r0 = 7"
 
 
@@ -81,7 +81,7 @@ def test_what_the_kernel_has_not_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match=r"no struct, union or enumerator .thingy.: did you mean kernel.thing\?"):
         KERNEL.thingy
     with pytest.raises(TranslationError, match="no struct, union or enumerator 'thingy'"):
-        compile_function(lambda skb: KERNEL.thingy, SK_BUFF, HOOKS[ProgType.SOCKET_FILTER])
+        compile_function(lambda skb: KERNEL.thingy, SK_BUFF, SPECS[ProgType.SOCKET_FILTER])
 
 
 def test_python_and_c_find_the_same() -> None:
@@ -121,14 +121,14 @@ def test_a_kernel_without_btf(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Btf, "kernel", missing)
     kernel = KernelTypes()
     with pytest.raises(NotSupported, match="CONFIG_DEBUG_INFO_BTF"):
-        compile_function(lambda skb: kernel.sock(skb.mark).id, SK_BUFF, HOOKS[ProgType.SOCKET_FILTER])
+        compile_function(lambda skb: kernel.sock(skb.mark).id, SK_BUFF, SPECS[ProgType.SOCKET_FILTER])
 
 
 def test_equal_btf_gives_equal_programs() -> None:
     def compiled() -> tuple[object, ...]:
         kernel = KernelTypes(Btf(blob()))
         spec = compile_function(
-            lambda skb: kernel.thing(skb.mark).parent.low, SK_BUFF, HOOKS[ProgType.SOCKET_FILTER], name="f"
+            lambda skb: kernel.thing(skb.mark).parent.low, SK_BUFF, SPECS[ProgType.SOCKET_FILTER], name="f"
         )
         return spec.code, spec.errors
 

@@ -37,8 +37,9 @@ from py2bpf.compiler import pipeline
 from py2bpf.exception import TranslationError
 from py2bpf.spec import ContextSpec, MapSpec, ProgramSpec, Target
 from py2bpf.uapi import contexts
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapFlags, MapType
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.prog_types import ProgType
 
 CONTEXTS: dict[ProgType, Callable[[], ContextSpec]] = {
     ProgType.SOCKET_FILTER: lambda: contexts.SK_BUFF,
@@ -162,7 +163,7 @@ def translate(case: Case, names: dict[str, Any]) -> dict[str, str]:
         warnings.simplefilter("always")
         try:
             spec = pipeline.compile_function(
-                names["prog"], CONTEXTS[case.prog_type](), HOOKS[case.prog_type], target=case.target,
+                names["prog"], CONTEXTS[case.prog_type](), SPECS[case.prog_type], target=case.target,
                 dump=stages.__setitem__
             )
         except TranslationError as error:

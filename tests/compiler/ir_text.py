@@ -7,7 +7,8 @@ import re
 from py2bpf.compiler.ir.ops import Op, Raise
 from py2bpf.compiler.ir.types import CTX, I64, STACK, U64, VOID, Ptr, Region
 from py2bpf.compiler.ir.values import Block, Function, Value, const
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 
 _TYPES = {
     "i64": I64, "u64": U64, "ctx*": CTX, "stack*": STACK,
@@ -19,7 +20,7 @@ _OPS = {op.value: op for op in Op}
 
 def parse(text: str) -> Function:
     """The function of a text such as to_text() makes; phis follow the order of ``; from``."""
-    fn = Function("test", HOOKS[ProgType.SOCKET_FILTER])
+    fn = Function("test", SPECS[ProgType.SOCKET_FILTER])
     lines = [line.strip() for line in text.strip().splitlines()]
     blocks = {label: Block() for line in lines if (label := line.split(":")[0]) and re.match(r"b\d+:", line)}
     values: dict[str, Value] = {}

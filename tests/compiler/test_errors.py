@@ -22,9 +22,10 @@ from py2bpf.exception import LimitExceeded, TranslationError, TypeMismatch, Unsu
 from py2bpf.prog import create_prog
 from py2bpf.spec import Target
 from py2bpf.uapi.contexts import SK_BUFF
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 
-SOCKET_FILTER = HOOKS[ProgType.SOCKET_FILTER]
+SOCKET_FILTER = SPECS[ProgType.SOCKET_FILTER]
 OLDER = {"‹›": (3, 12), "⟨⟩": (3, 13)}
 """Marks, and the version since which they don't count."""
 MARKS = "«»" + "".join(OLDER)

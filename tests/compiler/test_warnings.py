@@ -13,8 +13,9 @@ from py2bpf.compiler import pipeline
 from py2bpf.exception import PossiblyNone
 from py2bpf.spec import MapSpec, ProgramSpec
 from py2bpf.uapi import contexts
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.prog_types import ProgType
 
 
 class Stat(ctypes.Structure):
@@ -29,7 +30,7 @@ def untested(skb: Any) -> Any:
 
 
 def compiled(fn: Any) -> ProgramSpec:
-    return pipeline.compile_function(fn, contexts.SK_BUFF, HOOKS[ProgType.SOCKET_FILTER])
+    return pipeline.compile_function(fn, contexts.SK_BUFF, SPECS[ProgType.SOCKET_FILTER])
 
 
 def test_the_place_is_the_users() -> None:

@@ -273,12 +273,12 @@ def test_the_kernel_gives_no_address_into_larger_arrays() -> None:
     from py2bpf.exception import KernelError
     from py2bpf.kernel.program import load as load_spec
     from py2bpf.spec import ProgramSpec
-    from py2bpf.uapi.prog_types import HOOKS
+    from py2bpf.uapi.hooks import SPECS
 
     code = (asm.ld_map_value(1, 0, 0), asm.mov_imm(0, 0), asm.exit_())
     for entries in (1, 2):
         with ArrayMap(c_uint64, entries) as m:
-            spec = ProgramSpec("p", HOOKS[ProgType.SOCKET_FILTER], code, (None,) * 3, (m.map_spec,))
+            spec = ProgramSpec("p", SPECS[ProgType.SOCKET_FILTER], code, (None,) * 3, (m.map_spec,))
             expected = contextlib.nullcontext() if entries == 1 else pytest.raises(KernelError)
             with expected, load_spec(spec, [m._storage.handle]):
                 pass

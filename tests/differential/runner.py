@@ -21,10 +21,10 @@ from oracle import BUILTINS, MASK, LeavesType, SimulatedMap, simulated_struct, t
 from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
-from py2bpf.uapi.prog_types import HOOKS
+from py2bpf.uapi.hooks import SPECS
 
-SAFE = HOOKS[ProgType.SOCKET_FILTER].safe
-NEUTRAL = HOOKS[ProgType.SOCKET_FILTER].neutral
+SAFE = SPECS[ProgType.SOCKET_FILTER].safe
+NEUTRAL = SPECS[ProgType.SOCKET_FILTER].neutral
 UNWRITTEN = 0xA5A5_5A5A_DEAD_BEEF
 PACKET = bytes(64)
 HASH_ENTRIES = 64

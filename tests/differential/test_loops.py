@@ -19,11 +19,11 @@ from py2bpf.kernel.features import Feature
 from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.spec import Target
-from py2bpf.uapi.prog_types import HOOKS
+from py2bpf.uapi.hooks import SPECS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.PossiblyNone")]
 
-SAFE = HOOKS[ProgType.SOCKET_FILTER].safe
+SAFE = SPECS[ProgType.SOCKET_FILTER].safe
 INPUTS = {"A": "i64", "B": "u64", "C": "i32"}
 SAMPLES = [
     {"A": a, "B": b, "C": c}

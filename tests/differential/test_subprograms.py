@@ -18,11 +18,11 @@ from py2bpf.datastructures import HashMap
 from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.spec import ProgramSpec
-from py2bpf.uapi.prog_types import HOOKS
+from py2bpf.uapi.hooks import SPECS
 
 pytestmark = pytest.mark.kernel
 
-SAFE = HOOKS[ProgType.SOCKET_FILTER].safe
+SAFE = SPECS[ProgType.SOCKET_FILTER].safe
 INPUTS = {"A": "i64", "B": "u64"}
 SAMPLES = [
     {"A": a, "B": b}

@@ -32,7 +32,7 @@ from simulated import (
 
 from py2bpf import vm
 from py2bpf.prog import load_spec
-from py2bpf.uapi.prog_types import HOOKS
+from py2bpf.uapi.hooks import SPECS
 
 RAISED = (ArithmeticError, ValueError, AssertionError, LookupError, AttributeError, TypeError, RuntimeError)
 _NAMES = re.compile(r"\b[A-Z]+\b")
@@ -121,7 +121,7 @@ class PythonRun:
         )
 
     def _call(self, ctx: Any, objects: Mapping[str, Any]) -> int:
-        hook = HOOKS[hooks.ROWS[self.hook].kind]
+        hook = SPECS[hooks.ROWS[self.hook].kind]
         names = {**_WORLD, **objects}
         names["J"] = SimulatedTails({i: lambda code=code: define([code], names)(ctx) for i, code in _TAILS.items()})
         try:

@@ -9,8 +9,9 @@ from py2bpf import asm
 from py2bpf.asm import FRAME, Alu, Insn, Jump
 from py2bpf.exception import Span
 from py2bpf.spec import MapSpec, ProgramSpec
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.prog_types import ProgType
 
 PACKET = bytes(14)
 """The smallest packet that a network program runs on."""
@@ -30,7 +31,7 @@ def spec(
 ) -> ProgramSpec:
     code = tuple(code)
     lines = tuple(Span("user.py", FIRST_LINE + i, 4 * i) for i in range(len(code)))
-    return ProgramSpec(name, HOOKS[prog_type], code, lines, maps)
+    return ProgramSpec(name, SPECS[prog_type], code, lines, maps)
 
 
 def returning(value: int, prog_type: ProgType = ProgType.SOCKET_FILTER, name: str = "assembled") -> ProgramSpec:

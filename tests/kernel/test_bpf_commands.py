@@ -22,8 +22,9 @@ from py2bpf.kernel.core import BtfTarget
 from py2bpf.kernel.handles import Handle
 from py2bpf.kernel.program import LoadedProgram, encode
 from py2bpf.spec import ProgramSpec
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
-from py2bpf.uapi.prog_types import HOOKS, AttachType, ProgType
+from py2bpf.uapi.prog_types import AttachType, ProgType
 
 pytestmark = pytest.mark.kernel
 
@@ -38,7 +39,7 @@ def kernel_target(kind: Kind, name: str) -> BtfTarget:
 
 
 def tracing(made: ProgramSpec, attach_type: AttachType) -> ProgramSpec:
-    hook = replace(HOOKS[ProgType.RAW_TRACEPOINT], prog_type=ProgType.TRACING, name="tracing", attach_type=attach_type)
+    hook = replace(SPECS[ProgType.RAW_TRACEPOINT], prog_type=ProgType.TRACING, name="tracing", attach_type=attach_type)
     return replace(made, hook=hook)
 
 
@@ -131,7 +132,7 @@ def test_flags_reach_the_kernel() -> None:
 
 
 def test_a_raw_tracepoint_by_name() -> None:
-    raw = replace(counting(), hook=HOOKS[ProgType.RAW_TRACEPOINT])
+    raw = replace(counting(), hook=SPECS[ProgType.RAW_TRACEPOINT])
     with counter() as made, program.load(raw, [made]) as loaded:
         with syscalls.raw_tracepoint_open(loaded.handle, "sys_enter"):
             some_calls()

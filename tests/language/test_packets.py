@@ -13,7 +13,8 @@ import pytest
 from py2bpf.compiler.peval import subprograms
 from py2bpf.prog import Prog, create_prog
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 
 pytestmark = [
     pytest.mark.kernel,
@@ -57,7 +58,7 @@ def takes(kind: ProgType, packet: bytes, shortest: int) -> bool:
 
 
 def check(kind: ProgType, prog: Prog, fn: FunctionType, shortest: int = 14) -> None:
-    safe, ran = HOOKS[kind].safe, 0
+    safe, ran = SPECS[kind].safe, 0
     for packet in filter(lambda packet: takes(kind, packet, shortest), packets(len(fn.__name__))):
         ran += 1
         run = prog.test_run(packet)
@@ -88,5 +89,5 @@ def test_views_follow_the_packet_through_subprograms(monkeypatch: pytest.MonkeyP
 
 def test_a_view_that_is_lost_when_the_packet_moves_ends_the_program() -> None:
     with create_prog(ProgType.XDP, XDP_MD, programs.moved_lost) as prog:
-        assert prog.test_run(bytes(60)).retval == HOOKS[ProgType.XDP].safe
+        assert prog.test_run(bytes(60)).retval == SPECS[ProgType.XDP].safe
         assert prog.test_run(bytes(16)).retval == 100  # nothing is cut

@@ -21,7 +21,8 @@ from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.exception import TranslationError
 from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
 from py2bpf.testing import packets
-from py2bpf.uapi.contexts import CONTEXT_OF, pt_regs
+from py2bpf.uapi.contexts import pt_regs
+from py2bpf.uapi.hooks import HOOKS as ROWS
 
 LEVELS = 3
 DEPTH = 4
@@ -30,6 +31,7 @@ LINK = 14
 
 LEAST = {"xdp": LINK, "tc": LINK + 40, "socket": LINK + 40}
 """How much of a packet is left: Linux makes no sk_buffs for tests that end within the IP header."""
+CONTEXT_OF = {row.prog_type: row.context.spec for row in ROWS}
 HOOKS = {"xdp": ProgType.XDP, "tc": ProgType.SCHED_CLS, "socket": ProgType.SOCKET_FILTER}
 WORLDS = [pytest.param("kernel", marks=pytest.mark.kernel), "vm"]
 

@@ -15,7 +15,8 @@ from py2bpf.kernel import program
 from py2bpf.kernel.perf_event import Attachment, KprobeEvent
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.helpers import HELPERS
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 
 pytestmark = [pytest.mark.kernel, pytest.mark.any_kernel]
 
@@ -44,7 +45,7 @@ def counting(kind: ProgType, counter: ArrayMap, key: int = 0) -> ProgramSpec:
         asm.mov_imm(0, 7),
         asm.exit_(),
     )
-    return ProgramSpec("counting", HOOKS[kind], code, (None,) * len(code), (counter.map_spec,), (counter,))
+    return ProgramSpec("counting", SPECS[kind], code, (None,) * len(code), (counter.map_spec,), (counter,))
 
 
 def load(kind: ProgType, counter: ArrayMap, key: int = 0) -> program.LoadedProgram:

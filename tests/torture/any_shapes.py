@@ -27,7 +27,8 @@ from py2bpf.exception import TranslationError
 from py2bpf.intrinsics import Helper, Pseudo
 from py2bpf.spec import SpinLock
 from py2bpf.uapi import contexts
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm import backend
 
 NOT_CALLED = {"breakpoint", "copyright", "credits", "exit", "help", "input", "license", "quit", "open", "print"}
@@ -187,7 +188,7 @@ def is_compiled(statement: str, names: dict[str, Any]) -> bool | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pipeline.compile_function(program, contexts.SK_BUFF, HOOKS[ProgType.SCHED_CLS])
+            pipeline.compile_function(program, contexts.SK_BUFF, SPECS[ProgType.SCHED_CLS])
     except TranslationError as error:
         assert error.span is not None and error.span.filename == file, f"{file}: {error}"
         return False

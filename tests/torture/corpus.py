@@ -39,7 +39,7 @@ from py2bpf.compiler import pipeline
 from py2bpf.kernel.maps import KernelMap
 from py2bpf.prog import ProgType
 from py2bpf.spec import ContextSpec, HookSpec
-from py2bpf.uapi.prog_types import HOOKS
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.vm.maps import VmMap
 
 EXAMPLES: Mapping[str, Sequence[str]] = {
@@ -205,7 +205,7 @@ def _of_case(path: Path) -> list[Subject]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         names = case_files.namespace(case, case_files.live_maps())
-    return _subjects(names["prog"], case_files.CONTEXTS[case.prog_type](), HOOKS[case.prog_type])
+    return _subjects(names["prog"], case_files.CONTEXTS[case.prog_type](), SPECS[case.prog_type])
 
 
 def _of_document(place: tuple[Path, int]) -> list[Subject]:
@@ -248,7 +248,7 @@ def _of_seed(seed: int) -> list[Subject]:
     codes = [*compiled.preludes(made.source, compiled._CODES), compile(made.source, file, "exec")]
     row = hooks.ROWS[made.hook]
     function = compiled.define(codes, names)
-    return _subjects(function, hooks.context_of(made.hook), HOOKS[row.kind])
+    return _subjects(function, hooks.context_of(made.hook), SPECS[row.kind])
 
 
 class Corpus:

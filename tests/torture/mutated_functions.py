@@ -23,7 +23,7 @@ from py2bpf import vm
 from py2bpf.compiler.peval import host, iterators
 from py2bpf.exception import InternalCompilerError, TranslationError, VerifierError
 from py2bpf.prog import compile_prog, create_prog
-from py2bpf.uapi.prog_types import HOOKS
+from py2bpf.uapi.hooks import SPECS
 
 CHANGES = ([1, 2, 3, 5], [6, 3, 2, 1])
 """How many changes a mutant has, and how often."""
@@ -107,7 +107,7 @@ def _examined(subject: Subject, made: types.FunctionType, text: str) -> Outcome:
     try:
         with vm.backend(subject.world), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if subject.hook is HOOKS.get(subject.prog_type):
+            if subject.hook is SPECS.get(subject.prog_type):
                 create_prog(subject.prog_type, subject.context, made).close()
             else:  # how it is loaded its users alone know
                 compile_prog(subject.prog_type, subject.context, made, hook=subject.hook)

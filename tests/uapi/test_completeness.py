@@ -16,8 +16,9 @@ from py2bpf.kernel import features
 from py2bpf.sim import contexts as sim_contexts
 from py2bpf.sim import helpers as sim_helpers
 from py2bpf.uapi.helpers import HELPERS
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import KINDS, MapType
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm import program as vm_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,11 +42,11 @@ HOOK_TABLES = {
         cli._CONTEXTS, PROBES | {ProgType.RAW_TRACEPOINT_WRITABLE}, "the context comes from what is probed"
     ),
     "captures": Table(
-        cli._REPLAYED.values(), set(HOOKS) - {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.XDP},
+        cli._REPLAYED.values(), set(SPECS) - {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.XDP},
         "a tc action and a cgroup's filter see packets that a capture hasn't; probes see none",
     ),
     "names of results": Table(
-        replay._NAMES, set(HOOKS) - {ProgType.SCHED_CLS, ProgType.XDP}, "the others return numbers"
+        replay._NAMES, set(SPECS) - {ProgType.SCHED_CLS, ProgType.XDP}, "the others return numbers"
     ),
     "contexts by the kernel's names": Table(
         writer._CONTEXTS, {ProgType.TRACEPOINT, ProgType.PERF_EVENT} | RAW, "their contexts differ, or have no name"
@@ -65,7 +66,7 @@ HOOK_TABLES = {
 @pytest.mark.parametrize("name", HOOK_TABLES)
 def test_each_hook_is_in_the_table_or_left_out(name: str) -> None:
     table = HOOK_TABLES[name]
-    assert set(table.has) | set(table.out) == set(HOOKS), f"{name}: whether a hook is left out has to be said"
+    assert set(table.has) | set(table.out) == set(SPECS), f"{name}: whether a hook is left out has to be said"
     assert not set(table.has) & set(table.out)
 
 

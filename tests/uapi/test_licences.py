@@ -24,8 +24,9 @@ from py2bpf.kernel import core
 from py2bpf.kernel.failures import ENOTSUPP
 from py2bpf.kernel.handles import Handle
 from py2bpf.uapi.helpers import HELPERS, Arg
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.prog_types import ProgType
 
 pytestmark = pytest.mark.kernel
 
@@ -73,7 +74,7 @@ def test_licence(name):
 
 
 def test_only_these_types_load_from_packets():
-    for kind, hook in HOOKS.items():
+    for kind, hook in SPECS.items():
         code = [asm.mov(6, 1), asm.packet_load(1, 0), asm.mov_imm(0, 0), asm.exit_()]
         slots, _ = core.encode(asm.pack(code))
         with Handle("t") as made:

@@ -8,7 +8,8 @@ from py2bpf.btf import Btf
 from py2bpf.btf.types import Array
 from py2bpf.exception import NotSupported
 from py2bpf.uapi import contexts, syscalls, tc, xdp
-from py2bpf.uapi.prog_types import HOOKS, AttachType, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import AttachType, ProgType
 
 # Members that user space names differently.
 X86_NAMES = {
@@ -164,9 +165,9 @@ def test_this_kernel_has_the_wrappers_the_table_names():
 
 
 def test_hooks_answer_as_their_programs_must():
-    assert {hook: (spec.neutral, spec.safe) for hook, spec in HOOKS.items() if spec.neutral or spec.safe} == {
+    assert {hook: (spec.neutral, spec.safe) for hook, spec in SPECS.items() if spec.neutral or spec.safe} == {
         ProgType.SOCKET_FILTER: (0, 0x7FFFFFFF),
         ProgType.XDP: (2, 2),
         ProgType.CGROUP_SKB: (1, 1),
     }
-    assert all(spec.prog_type == hook for hook, spec in HOOKS.items())
+    assert all(spec.prog_type == hook for hook, spec in SPECS.items())

@@ -21,8 +21,9 @@ from py2bpf.prog import create_prog
 from py2bpf.spec import MapSpec, ProgramSpec
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 from py2bpf.uapi.helpers import HELPERS
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm import maps, program
 from py2bpf.vm.machine import machine
 
@@ -192,14 +193,14 @@ def on_lock(offset: int, helper: int) -> list[Any]:
 def test_locks_are_balanced(code: list[Any], reason: str) -> None:
     spec = MapSpec(MapType.ARRAY, c_uint32, c_uint32 * 4, 1, 0, "locks")
     code = [*code, mov_imm(0, 0), exit_()]
-    made = ProgramSpec("byhand", HOOKS[ProgType.SCHED_CLS], tuple(code), (None,) * len(code), (spec,))
+    made = ProgramSpec("byhand", SPECS[ProgType.SCHED_CLS], tuple(code), (None,) * len(code), (spec,))
     with program.load(made, (maps.VmMap(spec, 4, 16),), machine().handle) as loaded, \
             pytest.raises(VmFault, match=reason):  # fmt: skip
         loaded.test_run(bytes(64))
 
 
 def byhand(kind: ProgType, *code: Any) -> ProgramSpec:
-    return ProgramSpec("byhand", HOOKS[kind], code, (None,) * len(code), ())
+    return ProgramSpec("byhand", SPECS[kind], code, (None,) * len(code), ())
 
 
 @pytest.mark.parametrize("own", [True, False])

@@ -12,7 +12,8 @@ from py2bpf import asm
 from py2bpf.exception import KernelError
 from py2bpf.kernel import program as kernel_program
 from py2bpf.uapi.helpers import HELPERS
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm import core
 from py2bpf.vm import program as vm_program
 
@@ -58,7 +59,7 @@ def calling(number: int) -> list[asm.Insn]:
 
 @pytest.mark.kernel
 @pytest.mark.skipif(release() != KNOWN, reason="the VM's helpers are those of Linux 6.18")
-@pytest.mark.parametrize("prog_type", HOOKS, ids=lambda each: each.name)
+@pytest.mark.parametrize("prog_type", SPECS, ids=lambda each: each.name)
 def test_each_type_has_the_helpers_that_the_kernel_offers_it(prog_type: ProgType) -> None:
     ours = {name: in_vm(helper.id, prog_type) for name, helper in HELPERS.items() if name not in UNLIKE}
     theirs = {name: in_kernel(HELPERS[name].id, prog_type) for name, offered in ours.items() if offered is not None}

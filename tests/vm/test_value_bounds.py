@@ -13,8 +13,9 @@ from py2bpf.asm import Alu, Insn
 from py2bpf.datastructures import ArrayMap, HashMap, LpmTrieMap, PerCpuArrayMap, PerCpuHashMap
 from py2bpf.exception import Span, VmFault
 from py2bpf.spec import MapSpec, ProgramSpec
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapFlags, MapType
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm import maps, program
 from py2bpf.vm.machine import machine
 
@@ -36,7 +37,7 @@ def storage(kind: MapType, value_size: int, entries: int = 4, flags: int = 0) ->
 
 
 def run(code: list[Insn], spec: MapSpec, storage_: maps.VmMap, lines: tuple[Span | None, ...] | None = None) -> int:
-    made = ProgramSpec("byhand", HOOKS[ProgType.SOCKET_FILTER], tuple(code), lines or (None,) * len(code), (spec,))
+    made = ProgramSpec("byhand", SPECS[ProgType.SOCKET_FILTER], tuple(code), lines or (None,) * len(code), (spec,))
     with program.load(made, (storage_,), machine().handle) as loaded:
         return loaded.test_run(PACKET).retval
 

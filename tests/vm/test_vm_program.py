@@ -17,7 +17,8 @@ from py2bpf.exception import ClosedError, DataTypeError, KernelError, NotSupport
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.contexts import PtRegsX86
 from py2bpf.uapi.helpers import HELPERS, Arg
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm import core, program
 from py2bpf.vm.batch import run_many
 
@@ -132,7 +133,7 @@ def test_a_fault_names_the_line(machine: Any, tmp_path: Any) -> None:
     source.write_text("def f(ctx):\n    return ctx[9].x\n")
     code = (asm.mov_imm(1, 0), asm.label(7), asm.load(4, 0, 1, 8), asm.exit_())
     lines = (None, None, Span(str(source), 2, 11, 2, 19), None)
-    spec = ProgramSpec("f", HOOKS[ProgType.SOCKET_FILTER], code, lines, ())
+    spec = ProgramSpec("f", SPECS[ProgType.SOCKET_FILTER], code, lines, ())
     with pytest.raises(VmFault) as caught:
         program.load(spec, (), machine).test_run(bytes(14))
     fault = caught.value

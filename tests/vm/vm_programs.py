@@ -13,8 +13,9 @@ from py2bpf.exception import KernelError
 from py2bpf.kernel import program as kernel_program
 from py2bpf.spec import MapSpec, ProgramSpec
 from py2bpf.uapi.helpers import HELPERS
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm import core
 from py2bpf.vm import program as vm_program
 
@@ -28,7 +29,7 @@ def spec_of(
     code: Sequence[Insn], prog_type: ProgType, kfuncs: tuple[str, ...] = (), maps: tuple[MapSpec, ...] = ()
 ) -> ProgramSpec:
     code = tuple(code)
-    return ProgramSpec("byhand", HOOKS[prog_type], code, (None,) * len(code), maps, kfuncs=kfuncs)
+    return ProgramSpec("byhand", SPECS[prog_type], code, (None,) * len(code), maps, kfuncs=kfuncs)
 
 
 def array_of(size: int, flags: int = 0) -> MapSpec:

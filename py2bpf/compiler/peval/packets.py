@@ -6,8 +6,7 @@ import ctypes
 from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
-from ...uapi.contexts import CONTEXT_OF
-from ...uapi.prog_types import ProgType
+from ...uapi.hooks import row_of
 from ..ir.ops import Op
 from ..ir.types import I64, PACKET_REACH, VIEW
 from ..ir.values import Block, Value, const
@@ -36,8 +35,8 @@ def is_edge(ev: Machine, value: Abstract) -> bool:
     """Whether a value is where the packet begins or ends; without packet access just a field of the context."""
     if isinstance(value, PacketEdge) or not isinstance(value, Run) or value.ir.op is not Op.LOAD:
         return isinstance(value, PacketEdge)
-    context = CONTEXT_OF.get(ProgType(ev.hook.prog_type))
-    fields = members(context.struct) if context is not None else {}
+    row = row_of(ev.hook)
+    fields = members(row.context.spec.struct) if row is not None and row.context.spec is not None else {}
     places = [fields[name].offset for name in EDGES if name in fields]
     return value.ir.args[0] is ev.b.context and value.ir.attr[0] in places
 

@@ -11,7 +11,8 @@ from py2bpf import Struct
 from py2bpf.compiler import pipeline
 from py2bpf.compiler.passes.packet_epochs import Epochs, still_loops
 from py2bpf.uapi.contexts import XDP_MD
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 
 
 class Pair(Struct):
@@ -44,5 +45,5 @@ def sum_of_a_pair(ctx: Any) -> int:
 
 def test_fields_of_one_item_are_checked_together() -> None:
     stages: dict[str, str] = {}
-    pipeline.compile_function(sum_of_a_pair, XDP_MD, HOOKS[ProgType.XDP], dump=stages.__setitem__)
+    pipeline.compile_function(sum_of_a_pair, XDP_MD, SPECS[ProgType.XDP], dump=stages.__setitem__)
     assert stages["stack_init"].count("guard") == 1

@@ -10,8 +10,9 @@ import pytest
 from py2bpf.compiler import pipeline
 from py2bpf.spec import MapSpec
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.prog_types import ProgType
 
 
 class Counts:
@@ -47,7 +48,7 @@ def joined_again(ctx: Any) -> int:
 
 def branches(fn: Any, kind: ProgType) -> int:
     stages: dict[str, str] = {}
-    pipeline.compile_function(fn, XDP_MD if kind is ProgType.XDP else SK_BUFF, HOOKS[kind], dump=stages.__setitem__)
+    pipeline.compile_function(fn, XDP_MD if kind is ProgType.XDP else SK_BUFF, SPECS[kind], dump=stages.__setitem__)
     return stages["stack_init"].count("branch")
 
 

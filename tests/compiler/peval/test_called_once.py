@@ -27,14 +27,15 @@ from py2bpf.compiler import pipeline
 from py2bpf.compiler.peval import effects
 from py2bpf.exception import CalledOnce
 from py2bpf.uapi import contexts
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 
 LOGGER = logging.getLogger("py2bpf.tests.called_once")
 DICE = random.Random(3)
 
 
 def compiled(fn: Any) -> Any:
-    return pipeline.compile_function(fn, contexts.SK_BUFF, HOOKS[ProgType.SOCKET_FILTER])
+    return pipeline.compile_function(fn, contexts.SK_BUFF, SPECS[ProgType.SOCKET_FILTER])
 
 
 def warned(fn: Any) -> list[str]:

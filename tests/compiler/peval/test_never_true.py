@@ -16,8 +16,9 @@ from py2bpf.compiler import pipeline
 from py2bpf.exception import NeverTrue, TypeMismatch
 from py2bpf.spec import ContextSpec, MapSpec
 from py2bpf.uapi import contexts
+from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.prog_types import ProgType
 
 START: Any = PureMap(MapSpec(MapType.HASH, c_uint32, c_uint64, 8))
 SEVENS: Any = PureMap(MapSpec(MapType.HASH, c_uint32, c_uint64, 8, default=7))
@@ -35,7 +36,7 @@ def told(fn: Any) -> list[tuple[int, str, str, str]]:
     """The line in the function, what is underlined, the message and the hint of each warning."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        pipeline.compile_function(fn, contexts.SK_BUFF, HOOKS[ProgType.SOCKET_FILTER])
+        pipeline.compile_function(fn, contexts.SK_BUFF, SPECS[ProgType.SOCKET_FILTER])
     assert all(each.category is NeverTrue for each in caught)
     found = []
     for each in caught:
@@ -170,8 +171,8 @@ def test_an_address_is_no_text() -> None:
     )
     for fn in programs:
         with pytest.raises(TypeMismatch) as caught:
-            pipeline.compile_function(fn, ContextSpec(Open), HOOKS[ProgType.TRACEPOINT])
+            pipeline.compile_function(fn, ContextSpec(Open), SPECS[ProgType.TRACEPOINT])
         assert "probe_read_user_str(text, address)" in caught.value.hints[0]
     with pytest.raises(TypeMismatch, match="an integer never equals") as caught:
-        pipeline.compile_function(lambda e: e.flags == b"x", ContextSpec(Open), HOOKS[ProgType.TRACEPOINT])
+        pipeline.compile_function(lambda e: e.flags == b"x", ContextSpec(Open), SPECS[ProgType.TRACEPOINT])
     assert "ord('x')" in caught.value.hints[0]

@@ -10,7 +10,8 @@ from case_files import CONTEXTS, Case, namespace, pure_maps
 from py2bpf.compiler import pipeline
 from py2bpf.exception import TranslationError
 from py2bpf.uapi.contexts import SK_BUFF
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 
 REFUSED = {
     "no_type": ("return ctx.packet()", "packet() takes a ctypes type and an offset"),
@@ -42,7 +43,7 @@ def refusal(body: str, kind: ProgType = ProgType.XDP) -> TranslationError:
     case = Case(Path("case.case"), "", {"python": f"def prog(ctx):\n    {body}\n"})
     prog = namespace(case, pure_maps())["prog"]
     with pytest.raises(TranslationError) as caught:
-        pipeline.compile_function(prog, CONTEXTS.get(kind, lambda: SK_BUFF)(), HOOKS[kind])
+        pipeline.compile_function(prog, CONTEXTS.get(kind, lambda: SK_BUFF)(), SPECS[kind])
     return caught.value
 
 
