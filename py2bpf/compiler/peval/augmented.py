@@ -15,7 +15,7 @@ from .values import Abstract, AugmentedAttr, AugmentedItem, Const, Map, Ref, Upd
 def updates_in_place(b: Builder, owner: Abstract, name: str) -> bool:
     """Whether ``owner.name op= v`` must be one atomic step. Under the entry's lock it need not be, and where BPF has
     no such step it is none."""
-    if isinstance(owner, Map) and access.is_global(owner, name):
+    if isinstance(owner, Map) and owner.is_value(name):
         whole = scalar(owner.spec.value_type)
         return whole is not None and whole.kind == "int"
     if not isinstance(owner, Ref) or not maps.is_shared(owner) or not is_record(owner.ctype):

@@ -23,7 +23,6 @@ from . import (
     giants,
     host,
     intrinsics,
-    iteration,
     iterators,
     kernel_memory,
     kernel_side,
@@ -260,9 +259,9 @@ def _constant(b: Builder, state: State, value: Abstract) -> Any:
     if isinstance(value, Const):
         return value.obj
     if isinstance(value, ListRef):
-        return [_constant(b, state, item) for item in iteration.heap_object(state, value)]
+        return [_constant(b, state, item) for item in iterators.heap_object(state, value)]
     if isinstance(value, DictRef):
-        return {key: _constant(b, state, item) for key, item in iteration.heap_object(state, value).items()}
+        return {key: _constant(b, state, item) for key, item in iterators.heap_object(state, value).items()}
     if isinstance(value, DictView):
         return getattr(_constant(b, state, value.owner), value.kind)()
     if isinstance(value, IteratorRef):  # of a copy, since the call may not come about

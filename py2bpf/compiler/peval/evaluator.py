@@ -26,6 +26,7 @@ from ..ir.loop_policy import UNROLL_INSTRUCTIONS, UNROLL_ITERATIONS
 from ..ir.ops import Op as IrOp
 from ..ir.values import Block, Function, Value, const
 from . import (
+    access,
     addresses,
     arith,
     blame,
@@ -620,6 +621,9 @@ class Evaluator:
         self, state: State, callee: Abstract, args: tuple[Abstract, ...], kwargs: dict[str, Abstract], unit: int
     ) -> Abstract:
         return calls.call(self, state, callee, args, kwargs, unit)
+
+    def attribute(self, state: State, owner: Abstract, name: str) -> Abstract:
+        return access.load_attr(self, state, owner, name)
 
     def operate(self, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
         operate = compare.compare if op in classes.COMPARISONS else semantics.operate

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from ...btf.shapes import Record
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.types import I64, join_ints
@@ -15,7 +14,6 @@ from . import (
     access,
     arith,
     constants,
-    contents,
     counters,
     generators,
     hints,
@@ -25,6 +23,7 @@ from . import (
     iteration,
     iterators,
     kernel_memory,
+    kind,
     library,
     mixed,
     overrides,
@@ -38,7 +37,7 @@ from . import (
 )
 from .builder import Builder
 from .counters import counter_items
-from .layout import is_array, is_char, is_chars, members
+from .layout import is_array, is_char, is_chars
 from .machine import Machine
 from .state import State
 from .values import (
@@ -47,21 +46,15 @@ from .values import (
     Const,
     Context,
     Counter,
-    DictRef,
     GeneratorOf,
     IteratorRef,
     KernelRef,
-    ListRef,
-    Map,
     Mixed,
     Numbered,
-    OneOf,
     Option,
     RangeOf,
     Ref,
-    Run,
     Text,
-    TupleOf,
     Zipped,
 )
 
@@ -191,21 +184,7 @@ def _len(ev: Machine, state: State, args: Args) -> Abstract:
     own = special.ask(ev, state, "__len__", args[0])
     if own is not None:
         return own
-    if isinstance(args[0], RangeOf):
-        return arith.from_ir(ranges.length(ev.b, args[0]))
-    if isinstance(args[0], OneOf):
-        return arith.from_ir(contents.chosen(ev.b, args[0], [const(len(text)) for text in args[0].options]))
-    known = iteration.length(state, args[0])
-    if isinstance(args[0], Ref) and known is not None:
-        ev.b.guard_not_null(args[0].base, "TypeError")
-    if known is None:
-        hint = ("user space can count a map's items; programs can keep a count in another map",)
-        if isinstance(args[0], Text):
-            hint = ("strings exist while compiling: print run-time values with f-strings",)
-        elif not isinstance(args[0], Map):
-            hint = ("tuples, lists and ctypes arrays have one",)
-        raise TypeMismatch(0, f"{args[0].describe()} has no length that a program knows", hints=hint)
-    return Const(known)
+    return kind.of(args[0]).length(ev, state, args[0])
 
 
 def length(ev: Machine, state: State, value: Abstract) -> Abstract:
@@ -359,20 +338,6 @@ def _check_classes(classes: Any) -> None:
                                     "doesn't ask it", hints=("call a function that takes the value",))  # fmt: skip
 
 
-def _class_of(value: TupleOf | ListRef | DictRef) -> type:
-    if isinstance(value, TupleOf):
-        return cast("type", value.cls)
-    return list if isinstance(value, ListRef) else dict
-
-
-def _is_number_of(value: Run | Option, classes: Any) -> bool:
-    """Whether a number of run time is of one of the classes."""
-    if value.boolean is None and isinstance(True, classes) != isinstance(2, classes):
-        raise TypeMismatch(0, "whether this is a bool or another integer depends on the path",
-                           hints=("ask for int, which either is",))  # fmt: skip
-    return isinstance(True if value.boolean else 2, classes)
-
-
 def is_instance(ev: Machine, state: State, args: Args) -> Abstract:
     """``isinstance(value, classes)``."""
     value, classes = args
@@ -380,28 +345,7 @@ def is_instance(ev: Machine, state: State, args: Args) -> Abstract:
         raise TypeMismatch(0, "isinstance() needs constant classes", hints=("name the class, or some in a tuple",))
     _check_classes(classes.obj)
     host.run(ev.b, "isinstance()", isinstance, None, classes.obj)  # tells of what is no class
-    if isinstance(value, Ref) and value.text is not None:
-        kind = bytes if value.text else value.ctype
-        there, none = issubclass(kind, classes.obj), isinstance(None, classes.obj)
-        missing = semantics.is_none(ev, value)
-        return Const(there) if there is none else arith.from_bool(arith.negate(ev.b, missing) if there else missing)
-    if isinstance(value, Const):
-        return Const(isinstance(value.obj, classes.obj))
-    number = _is_number_of(value, classes.obj) if isinstance(value, (Run, Option)) else False
-    if isinstance(value, Run):
-        return Const(number)
-    if isinstance(value, (TupleOf, ListRef, DictRef)):
-        return Const(issubclass(_class_of(value), classes.obj))
-    if isinstance(value, OneOf):
-        return Const(isinstance(value.options[0], classes.obj))
-    if isinstance(value, Option):
-        none = isinstance(None, classes.obj)
-        present = arith.to_bool(ev.b, value.present)
-        return Const(number) if number is none else arith.from_bool(present if number else arith.negate(ev.b, present))
-    if isinstance(value, Map):
-        return Const(isinstance(value.obj, classes.obj))
-    raise TypeMismatch(0, f"isinstance() can't tell the class of {value.describe()}",
-                       hints=("it can of constants, integers, ctypes objects and maps",))  # fmt: skip
+    return kind.of(value).is_instance(ev, value, classes.obj)
 
 
 def _print(ev: Machine, state: State, args: Args) -> Abstract:
@@ -438,21 +382,9 @@ def _attribute_name(value: Abstract) -> str:
     return value.obj
 
 
-def _has(b: Builder, value: Abstract, name: str) -> bool:
-    if isinstance(value, Const):
-        return bool(host.run(b, f"reading .{name}", hasattr, value.obj, name))
-    if isinstance(value, Context):
-        return name in value.spec.fields or name in members(value.spec.struct)
-    if isinstance(value, Ref):
-        return hasattr(value.ctype, name)
-    if isinstance(value, KernelRef):
-        return isinstance(value.shape, Record) and name in value.shape.members
-    raise TypeMismatch(0, f"{value.describe()} has no attributes", hints=("structs and the context have",))
-
-
 def _hasattr(ev: Machine, state: State, args: Args) -> Abstract:
     value, name = args[0], _attribute_name(args[1])
-    there, none = _has(ev.b, value, name), hasattr(None, name)
+    there, none = kind.of(value).has_attribute(ev.b, value, name), hasattr(None, name)
     if there is none or isinstance(value, Const):
         return Const(there)
     missing = semantics.is_none(ev, value)
@@ -461,7 +393,7 @@ def _hasattr(ev: Machine, state: State, args: Args) -> Abstract:
 
 def _getattr(ev: Machine, state: State, args: Args) -> Abstract:
     value, name = args[0], _attribute_name(args[1])
-    if len(args) > 2 and not _has(ev.b, value, name):
+    if len(args) > 2 and not kind.of(value).has_attribute(ev.b, value, name):
         return args[2]
     if len(args) > 2 and isinstance(value, Ref) and presence.may_be_null(ev.b, value) and not hasattr(None, name):
         return special.if_there(

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from ...btf.shapes import Items as KernelItems
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
 from ..ir.values import Value
 from . import arith, counters, host, iterators, memory, overrides, sequences, special, storage
@@ -27,7 +26,6 @@ from .values import (
     GeneratorOf,
     Items,
     IteratorRef,
-    KernelRef,
     ListRef,
     Map,
     RangeOf,
@@ -36,11 +34,6 @@ from .values import (
     TupleOf,
     wrap,
 )
-
-__all__ = [
-    "each", "heap_object", "item_at", "known_items", "length", "make_iterator", "make_reversed", "stored",
-    "unpack",
-]  # fmt: skip
 
 _ITERABLES: Final = (Iterable, ctypes.Array)
 _ITERABLE: Final = "ranges, tuples, lists, dicts and ctypes arrays can be iterated over"
@@ -221,16 +214,3 @@ def unpack(b: Builder, state: State, value: Abstract, count: int) -> tuple[Abstr
             hints=("a starred name takes any number: a, *rest = ...",),
         )
     return items
-
-
-def length(state: State, value: Abstract) -> int | None:
-    """len() where it is known when compiling."""
-    if isinstance(value, TupleOf):
-        return len(value.items)
-    if isinstance(value, (ListRef, DictRef, DictView)):
-        return len(heap_object(state, value.owner if isinstance(value, DictView) else value))
-    if isinstance(value, Ref) and is_array(value.ctype):
-        return int(ctypes.sizeof(value.ctype) // ctypes.sizeof(value.ctype._type_))
-    if isinstance(value, KernelRef) and isinstance(value.shape, KernelItems):
-        return value.shape.length
-    return None

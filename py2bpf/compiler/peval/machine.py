@@ -90,6 +90,9 @@ class Machine(Protocol):
     ) -> Abstract:
         """``callee(*args, **kwargs)``; ``unit`` tells apart the calls of one function."""
 
+    def attribute(self, state: State, owner: Abstract, name: str) -> Abstract:
+        """``owner.name``."""
+
     def operate(self, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
         """``left op right``, op an operator or a comparison."""
 

@@ -71,13 +71,13 @@ def extend(ev: Machine, state: State, target: Abstract, iterable: Abstract) -> N
         raise TypeMismatch(
             0, f"can't extend {target.describe()} by {iterable.describe()}", hints=("the length must be known",)
         )
-    before = iteration.heap_object(state, target)
+    before = iterators.heap_object(state, target)
     sequences.check_count(len(before) + len(items))
     state.heap[target.ident] = before + items
 
 
 def _list_method(ev: Machine, state: State, owner: ListRef, name: str, args: Args) -> Abstract:
-    items = iteration.heap_object(state, owner)
+    items = iterators.heap_object(state, owner)
     if name == "append":
         state.heap[owner.ident] = (*items, args[0])
         return NONE
@@ -97,7 +97,7 @@ def _list_method(ev: Machine, state: State, owner: ListRef, name: str, args: Arg
 
 
 def _dict_method(ev: Machine, state: State, owner: DictRef, name: str, args: Args) -> Abstract:
-    items = iteration.heap_object(state, owner)
+    items = iterators.heap_object(state, owner)
     if name == "get":
         if not isinstance(args[0], Const):
             return choice.get(ev.b, items, *args)

@@ -15,10 +15,11 @@ from ...exception import UnsupportedSyntax
 from . import classes
 from .values import Abstract, Ref
 
-_PLAIN: Final = frozenset({
+PLAIN: Final = frozenset({
     int, bool, str, bytes, float, tuple, list, dict, set, frozenset, range, type(None), type, types.FunctionType,
     types.ModuleType, types.BuiltinFunctionType,
 })  # fmt: skip
+"""Classes that have no method of a user."""
 
 
 def own(value: Abstract, name: str) -> types.FunctionType | None:
@@ -28,7 +29,7 @@ def own(value: Abstract, name: str) -> types.FunctionType | None:
     Raises UnsupportedSyntax for what is no Python function.
     """
     cls = value.python_class()
-    found = None if cls is None or cls in _PLAIN else classes.method(cls, name)
+    found = None if cls is None or cls in PLAIN else classes.method(cls, name)
     if found is not None and isinstance(value, Ref) and value.text is not False:
         raise UnsupportedSyntax(
             0, f"{cls.__name__}.{name}() is asked of objects, and fields and map values of chars are read as bytes",
@@ -40,7 +41,7 @@ def own(value: Abstract, name: str) -> types.FunctionType | None:
 def written(value: Abstract, name: str) -> types.FunctionType | None:
     """The same for an operation that CPython may do: what is no Python function is none of the program's business."""
     cls = value.python_class()
-    if cls is None or cls in _PLAIN:
+    if cls is None or cls in PLAIN:
         return None
     owner, found = classes.lookup(cls, name)
     return found if isinstance(found, types.FunctionType) and not classes.is_known(owner) else None

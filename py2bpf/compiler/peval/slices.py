@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
-from . import contents, hints, host, iteration, memory, overlap, sequences, special
+from . import contents, hints, host, iteration, iterators, memory, overlap, sequences, special
 from .builder import Builder
 from .layout import is_aggregate, is_array, is_chars
 from .machine import Machine, Taken
 from .naming import type_name
 from .state import State
-from .values import Abstract, ListRef, Ref, Stored
+from .values import Abstract, Const, ListRef, Ref, SliceOf, Stored
 
 IN_REGISTERS: Final = 8
 """A copy of more items is made in memory: that many may not fit the registers."""
@@ -22,6 +22,16 @@ IN_REGISTERS: Final = 8
 
 READ_ONE_BY_ONE: Final = ("read the items one by one, in a loop over a constant range: for k in range(2): a[i + k]",)
 WRITE_ONE_BY_ONE: Final = ("assign the items one by one: a[i] = x, then a[i + 1] = y",)
+
+
+def is_slice(key: Abstract) -> bool:
+    return isinstance(key, SliceOf) or (isinstance(key, Const) and isinstance(key.obj, slice))
+
+
+def check_bounds(key: Abstract, instead: tuple[str, ...]) -> None:
+    """Refuses a slice whose bounds only run time knows."""
+    if isinstance(key, SliceOf):
+        raise TypeMismatch(0, "the bounds of a slice must be constants", hints=instead)
 
 
 def chosen(b: Builder, key: slice, length: int) -> range:
@@ -101,7 +111,7 @@ def write(ev: Machine, state: State, ref: Ref, key: slice, value: Abstract) -> N
 
 def replace(ev: Machine, state: State, target: ListRef, key: slice, value: Abstract) -> None:
     """``list[key] = value``: other items, perhaps more or fewer."""
-    items = list(iteration.heap_object(state, target))
+    items = list(iterators.heap_object(state, target))
     chosen(ev.b, key, len(items))
     given = iteration.known_items(ev.b, state, value)
     if given is None:

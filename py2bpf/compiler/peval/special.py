@@ -165,9 +165,11 @@ def _check_flags(op: str, left: Abstract, right: Abstract) -> None:
 
 def truth(ev: Machine, state: State, value: Abstract) -> Abstract | None:
     """``bool(value)``: what ``__bool__`` gives, else ``__len__``."""
+    cls = value.python_class()
+    if cls is None or cls in overrides.PLAIN:
+        return None
     for name in ("__bool__", "__len__"):
-        cls = value.python_class()
-        if cls is not None and classes.lookup(cls, name)[0] is not None:
+        if classes.lookup(cls, name)[0] is not None:
             return _truth_by(ev, state, name, value)
     return None
 

@@ -12,20 +12,13 @@ from pathlib import Path
 
 from test_architecture import ROOT
 
-from py2bpf.compiler.peval import values
+from py2bpf.compiler.peval import kind, values
+from py2bpf.compiler.peval.kinds import KINDS
 
 PEVAL = ROOT / "py2bpf" / "compiler" / "peval"
 MOST = 2
 
 LADDERS = {
-    "access.py: load_attr": 10,
-    "access.py: item_place": 3,
-    "access.py: store_attr": 5,
-    "access.py: get_item": 7,
-    "access.py: _number_of_range": 3,
-    "access.py: _sequence_item": 3,
-    "access.py: _may_be_chosen": 3,
-    "access.py: set_item": 7,
     "augmented.py: item_updates_in_place": 3,
     "augmented.py: update": 4,
     "calls.py: call": 9,
@@ -35,9 +28,6 @@ LADDERS = {
     "compare.py: _equal_options": 4,
     "compare.py: contains": 5,
     "evaluator.py: result": 3,
-    "functions.py: _len": 5,
-    "functions.py: is_instance": 9,
-    "functions.py: _has": 4,
     "functions.py: call": 3,
     "handlers/calls.py: _make_function": 4,
     "handlers/operators.py: _inplace": 5,
@@ -53,7 +43,6 @@ LADDERS = {
     "iteration.py: make_reversed": 5,
     "iteration.py: side_by_side": 3,
     "iteration.py: ends_at_run_time": 3,
-    "iteration.py: length": 6,
     "iterators.py: advance": 7,
     "iterators.py: _walk": 3,
     "kernel_memory.py: item": 3,
@@ -62,8 +51,6 @@ LADDERS = {
     "memory.py: _store": 3,
     "memory.py: _partial": 3,
     "methods.py: call": 5,
-    "semantics.py: truth": 11,
-    "semantics.py: is_none": 3,
     "semantics.py: operate": 5,
     "state.py: option": 3,
     "subprograms.py: _key": 3,
@@ -106,9 +93,20 @@ def test_no_function_tells_many_kinds_apart() -> None:
 
 def test_each_kind_says_what_it_is() -> None:
     """Or describe() raises."""
-    for kind in kinds() - {"Abstract"}:
-        cls = getattr(values, kind)
-        assert hasattr(cls, "words") or cls.describe is not values.Abstract.describe, kind
+    for name in kinds() - {"Abstract"}:
+        cls = getattr(values, name)
+        assert hasattr(cls, "words") or cls.describe is not values.Abstract.describe, name
+
+
+def test_each_kind_is_registered() -> None:
+    """Or its operations are a KeyError."""
+    assert {cls.__name__ for cls in KINDS} == kinds() - {"Abstract"}
+
+
+def test_each_kind_is_true_or_not() -> None:
+    """Python asks any value for its truth; only what the evaluator keeps for itself may leave that out."""
+    silent = [cls.__name__ for cls, its in KINDS.items() if type(its).truth is kind.Kind.truth]
+    assert sorted(silent) == sorted(cls.__name__ for cls, its in KINDS.items() if isinstance(its, kind.Hidden))
 
 
 def test_ladders_are_found() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ...bytecode.canonical import Op
+from .. import kind, kinds
 from . import calls, data, names, operators
 from .table import Table
+
+kind.register(kinds.KINDS)
 
 HANDLERS: Final[Table] = {**names.TABLE, **data.TABLE, **operators.TABLE, **calls.TABLE}
 

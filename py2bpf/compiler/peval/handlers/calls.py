@@ -7,7 +7,7 @@ from typing import Final
 
 from ....exception import InternalCompilerError, TypeMismatch
 from ...bytecode.canonical import Instr, Op
-from .. import calls, iteration
+from .. import calls, iteration, iterators
 from ..frames import Frame
 from ..machine import Machine
 from ..state import State
@@ -43,7 +43,7 @@ def _call_ex(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     if instr.arg:
         named = state.stack.pop()
         if isinstance(named, DictRef):
-            kwargs = dict(iteration.heap_object(state, named))
+            kwargs = dict(iterators.heap_object(state, named))
         elif isinstance(named, Const):
             kwargs = {key: wrap(value) for key, value in named.obj.items()}
         else:
@@ -74,7 +74,7 @@ def _make_function(ev: Machine, frame: Frame, state: State, instr: Instr) -> Non
     defaults = state.stack.pop() if "defaults" in instr.arg else None
     keywords: dict[str, Abstract] = {}
     if isinstance(kwdefaults, DictRef):
-        keywords = iteration.heap_object(state, kwdefaults)
+        keywords = iterators.heap_object(state, kwdefaults)
     idents = (
         tuple(cell.ident for cell in cells.items if isinstance(cell, CellRef)) if isinstance(cells, TupleOf) else ()
     )

@@ -8,20 +8,7 @@ from typing import Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
-from .. import (
-    access,
-    addresses,
-    augmented,
-    captured,
-    host,
-    indices,
-    iteration,
-    maps,
-    memory,
-    methods,
-    sequences,
-    special,
-)
+from .. import access, addresses, augmented, captured, host, indices, iterators, memory, methods, sequences
 from ..frames import Frame
 from ..machine import Machine
 from ..state import State
@@ -34,7 +21,6 @@ from ..values import (
     Const,
     DictRef,
     ListRef,
-    Map,
     Ref,
     SliceOf,
     Update,
@@ -121,15 +107,7 @@ def _store_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None
 
 def _delete_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     key, container = state.stack.pop(), state.stack.pop()
-    if (own := special.method_of(ev, container, "__delitem__")) is not None:
-        special.call(ev, state, own, container, key)
-        return
-    if not isinstance(container, Map):
-        raise TypeMismatch(
-            0, f"can't delete items of {container.describe()}",
-            hints=("items of maps can be deleted; lists have pop()",),
-        )
-    maps.delete_item(ev.b, container, indices.number(ev.b, key))
+    access.delete_item(ev, state, container, key)
 
 
 def _build_tuple(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
@@ -191,7 +169,7 @@ def _list_append(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     target = state.stack[-instr.arg]
     assert isinstance(target, ListRef)
-    state.heap[target.ident] = (*iteration.heap_object(state, target), value)
+    state.heap[target.ident] = (*iterators.heap_object(state, target), value)
 
 
 def _set_add(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
@@ -214,7 +192,7 @@ def _map_add(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value, key = state.stack.pop(), state.stack.pop()
     target = state.stack[-instr.arg]
     assert isinstance(target, DictRef)
-    state.heap[target.ident] = {**iteration.heap_object(state, target), _key(ev, key): value}
+    state.heap[target.ident] = {**iterators.heap_object(state, target), _key(ev, key): value}
 
 
 def _dict_update(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
@@ -222,20 +200,20 @@ def _dict_update(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     target = state.stack[-instr.arg]
     assert isinstance(target, DictRef)
     if isinstance(other, DictRef):
-        items = iteration.heap_object(state, other)
+        items = iterators.heap_object(state, other)
     elif isinstance(other, Const) and hasattr(type(other.obj), "keys"):
         items = captured.merged(ev, other.obj)
     else:
         raise TypeMismatch(
             0, f"a dict is needed here, but this is {other.describe()}", hints=("name its keys and values: {'a': 1}",)
         )
-    state.heap[target.ident] = {**iteration.heap_object(state, target), **items}
+    state.heap[target.ident] = {**iterators.heap_object(state, target), **items}
 
 
 def _list_to_tuple(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
     assert isinstance(value, ListRef)
-    state.stack.append(sequences.tuple_of(iteration.heap_object(state, value)))
+    state.stack.append(sequences.tuple_of(iterators.heap_object(state, value)))
 
 
 TABLE: Final[Table] = {

@@ -23,6 +23,10 @@ class Map(Abstract):
     def describe(self) -> str:
         return "a Global" if self.spec.is_global else title(self.spec.kind)
 
+    def is_value(self, name: str) -> bool:
+        """Whether its attribute ``name`` is the value of a Global."""
+        return self.spec.is_global and name == "value"
+
     def python_class(self) -> Any:
         return type(self.obj)
 

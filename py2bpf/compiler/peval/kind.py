@@ -1,0 +1,135 @@
+"""What Python's operations mean on one kind of abstract value: the protocol that the modules of kinds/ fill in.
+
+Each kind says what it can do; what it leaves out is an error here, never something that happens to work. A method
+doesn't ask of which kind ``value``, its own, is. Of one other operand it may ask, and leaves what it doesn't know to
+that one's kind by None. What a class of the user's defines comes before any kind is asked (special.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from ...exception import InternalCompilerError, TypeMismatch, UnsupportedSyntax
+from ..ir.ops import Op
+from ..ir.values import Value, const
+from . import hints
+from .builder import Builder
+from .machine import Machine
+from .state import State
+from .values import Abstract, Const
+
+V = TypeVar("V", bound=Abstract)
+Args = tuple[Abstract, ...]
+Kwargs = dict[str, Abstract]
+
+
+class NotConstant(Exception):  # noqa: N818 - control flow
+    """The value is no Python object while compiling."""
+
+
+class Kind(Generic[V]):
+    """The operations on values of one kind."""
+
+    # what it is
+
+    def truth(self, ev: Machine, state: State, value: V) -> Value:
+        """``bool(value)`` as a branch condition: any number but 0 is true."""
+        raise InternalCompilerError("peval", f"nothing says whether {value.describe()} is true")
+
+    def is_none(self, ev: Machine, value: V) -> Value:
+        """``value is None`` as 1 or 0."""
+        asked = value.null_where_none()
+        return const(0) if asked is None else ev.b.compare(Op.EQ, asked, const(0))
+
+    def is_instance(self, ev: Machine, value: V, classes: Any) -> Abstract:
+        """``isinstance(value, classes)``."""
+        raise TypeMismatch(0, f"isinstance() can't tell the class of {value.describe()}",
+                           hints=("it can of constants, integers, ctypes objects and maps",))  # fmt: skip
+
+    def as_object(self, b: Builder, state: State, value: V) -> Any:
+        """The value as Python has it; raises NotConstant where it is known at run time only."""
+        raise NotConstant
+
+    # its length, and its items in turn
+
+    no_length: ClassVar[str] = "tuples, lists and ctypes arrays have one"
+    """What to write instead of len()."""
+
+    def known_length(self, state: State, value: V) -> int | None:
+        """len() where it is known when compiling."""
+        return None
+
+    def length(self, ev: Machine, state: State, value: V) -> Abstract:
+        """``len(value)``."""
+        known = self.known_length(state, value)
+        if known is None:
+            raise TypeMismatch(0, f"{value.describe()} has no length that a program knows", hints=(self.no_length,))
+        return Const(known)
+
+    # its attributes
+
+    def attribute(self, ev: Machine, state: State, value: V, name: str) -> Abstract:
+        """``value.name``."""
+        raise TypeMismatch(0, f"{value.describe()} has no attribute {name!r}", hints=hints.for_attribute(value, name))
+
+    def set_attribute(self, ev: Machine, state: State, value: V, name: str, given: Abstract) -> None:
+        """``value.name = given``."""
+        raise UnsupportedSyntax(
+            0, f"can't assign to an attribute of {value.describe()}", hints=hints.for_number(value)
+        )  # fmt: skip
+
+    def has_attribute(self, b: Builder, value: V, name: str) -> bool:
+        """``hasattr(value, name)``; of what may be None, where it isn't."""
+        raise TypeMismatch(0, f"{value.describe()} has no attributes", hints=("structs and the context have",))
+
+    # its items by number or key
+
+    numbered: ClassVar[bool] = True
+    """Whether an object that stands for a number (__index__) is one as a key; dicts ask for its hash and == instead."""
+
+    def item(self, ev: Machine, state: State, value: V, key: Abstract) -> Abstract:
+        """``value[key]``."""
+        raise TypeMismatch(0, f"{value.describe()} has no items that [] reads",
+                           hints=self.where_items_are(ev, value, key))  # fmt: skip
+
+    def where_items_are(self, ev: Machine, value: V, key: Abstract) -> tuple[str, ...]:
+        """What has items instead."""
+        return ("tuples, lists, ctypes arrays and maps have",)
+
+    def set_item(self, ev: Machine, state: State, value: V, key: Abstract, given: Abstract) -> None:
+        """``value[key] = given``."""
+        hint = ("lists and dicts of a program take constant keys only: use a ctypes array or a map",)
+        raise UnsupportedSyntax(0, f"can't assign to an item of {value.describe()}", hints=hint)
+
+    def delete_item(self, ev: Machine, state: State, value: V, key: Abstract) -> None:
+        """``del value[key]``."""
+        raise TypeMismatch(
+            0, f"can't delete items of {value.describe()}",
+            hints=("items of maps can be deleted; lists have pop()",),
+        )  # fmt: skip
+
+
+class Hidden(Kind[V]):
+    """What the evaluator keeps for itself: no operation meets it."""
+
+
+class Object(Kind[V]):
+    """What is true by being there."""
+
+    def truth(self, ev: Machine, state: State, value: V) -> Value:
+        return const(1)
+
+
+Kinds = Mapping[type[Abstract], Kind[Any]]
+_KINDS: Final[dict[type[Abstract], Kind[Any]]] = {}
+
+
+def register(kinds: Kinds) -> None:
+    """Makes kinds known."""
+    _KINDS.update(kinds)
+
+
+def of(value: Abstract) -> Kind[Any]:
+    """The kind of a value."""
+    return _KINDS[type(value)]

@@ -1,0 +1,69 @@
+"""Python objects that are known when compiling: what can be done now is done now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ...ir.values import Value, const
+from .. import arith, captured, constants, host, iteration, ranges, sequence_items
+from ..builder import Builder
+from ..kind import Kind, Kinds
+from ..machine import Machine
+from ..naming import short
+from ..state import State
+from ..values import Abstract, Const
+
+
+class ConstKind(Kind[Const]):
+    numbered = False
+
+    def truth(self, ev: Machine, state: State, value: Const) -> Value:
+        return arith.to_ir(ev.b, constants.operation(ev, "bool()", bool, value.obj))
+
+    def is_none(self, ev: Machine, value: Const) -> Value:
+        return const(int(value.obj is None))
+
+    def is_instance(self, ev: Machine, value: Const, classes: Any) -> Abstract:
+        return Const(isinstance(value.obj, classes))
+
+    def as_object(self, b: Builder, state: State, value: Const) -> Any:
+        return value.obj
+
+    def attribute(self, ev: Machine, state: State, value: Const, name: str) -> Abstract:
+        return captured.attribute(ev, state, value.obj, name)
+
+    def set_attribute(self, ev: Machine, state: State, value: Const, name: str, given: Abstract) -> None:
+        if value.obj is None:
+            ev.b.exit("AttributeError")
+        captured.set_attribute(ev, state, value.obj, name, given)
+
+    def has_attribute(self, b: Builder, value: Const, name: str) -> bool:
+        return bool(host.run(b, f"reading .{name}", hasattr, value.obj, name))
+
+    def item(self, ev: Machine, state: State, value: Const, key: Abstract) -> Abstract:
+        if isinstance(key, Const):
+            return captured.constant_item(ev, state, value.obj, key.obj)
+        if isinstance(value.obj, Mapping):
+            return captured.item(ev, state, value.obj, key)
+        if type(value.obj) is range:
+            return sequence_items.of_range(ev, ranges.of_constant(value.obj), key)
+        items = iteration.stored(ev.b, state, value) if isinstance(value.obj, Sequence) else None
+        if items is None:
+            return super().item(ev, state, value, key)
+        return sequence_items.item(ev, tuple(items), key, value.describe(), _as_bytes(value.obj))
+
+    def set_item(self, ev: Machine, state: State, value: Const, key: Abstract, given: Abstract) -> None:
+        captured.refuse_change(value.obj)
+
+
+def _as_bytes(obj: Any) -> str:
+    """What has numbers as items, in place of a str."""
+    return f"bytes have numbers as items, and take others: b{short(obj)}[i]" if _is_ascii(obj) else ""
+
+
+def _is_ascii(obj: Any) -> bool:
+    return isinstance(obj, str) and obj.isascii()
+
+
+KINDS: Final[Kinds] = {Const: ConstKind()}

@@ -1,0 +1,45 @@
+"""The hook's first argument, and what it has: its fields, groups of them, the packet's edges."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ....exception import UnsupportedSyntax
+from .. import contexts, memory, packets
+from ..builder import Builder
+from ..kind import Kinds, Object
+from ..layout import members
+from ..machine import Machine
+from ..state import State
+from ..values import Abstract, Context, ContextFields, PacketEdge, Ref
+
+
+class ContextKind(Object[Context]):
+    def attribute(self, ev: Machine, state: State, value: Context, name: str) -> Abstract:
+        return contexts.attribute(ev, value, name)
+
+    def set_attribute(self, ev: Machine, state: State, value: Context, name: str, given: Abstract) -> None:
+        if name in value.spec.fields:
+            raise UnsupportedSyntax(
+                0, f"the context's {name!r} is read-only", hints=("copy it to a variable, and change that",)
+            )
+        memory.store_member(ev.b, Ref(value.base, 0, value.spec.struct), name, given)
+
+    def has_attribute(self, b: Builder, value: Context, name: str) -> bool:
+        return name in value.spec.fields or name in members(value.spec.struct)
+
+    def where_items_are(self, ev: Machine, value: Context, key: Abstract) -> tuple[str, ...]:
+        return packets.how_to_read(ev, key)
+
+
+class ContextFieldsKind(Object[ContextFields]):
+    def item(self, ev: Machine, state: State, value: ContextFields, key: Abstract) -> Abstract:
+        return contexts.item(ev, value, key)
+
+
+class PacketEdgeKind(Object[PacketEdge]):
+    def where_items_are(self, ev: Machine, value: PacketEdge, key: Abstract) -> tuple[str, ...]:
+        return packets.how_to_read(ev, key)
+
+
+KINDS: Final[Kinds] = {Context: ContextKind(), ContextFields: ContextFieldsKind(), PacketEdge: PacketEdgeKind()}

@@ -1,0 +1,54 @@
+"""Dicts made in the program, and their views."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ...ir.values import Value, const
+from .. import choice, host, iterators
+from ..kind import Kind, Kinds
+from ..machine import Machine
+from ..state import State
+from ..values import Abstract, Const, DictRef, DictView, Method
+
+
+class DictKind(Kind[DictRef]):
+    numbered = False
+
+    def truth(self, ev: Machine, state: State, value: DictRef) -> Value:
+        return const(int(bool(iterators.heap_object(state, value))))
+
+    def known_length(self, state: State, value: DictRef) -> int | None:
+        return len(iterators.heap_object(state, value))
+
+    def is_instance(self, ev: Machine, value: DictRef, classes: Any) -> Abstract:
+        return Const(issubclass(dict, classes))
+
+    def attribute(self, ev: Machine, state: State, value: DictRef, name: str) -> Abstract:
+        return Method(value, name)
+
+    def item(self, ev: Machine, state: State, value: DictRef, key: Abstract) -> Abstract:
+        items = iterators.heap_object(state, value)
+        if not isinstance(key, Const):
+            return choice.item(ev.b, items, key)
+        found: Abstract | None = items.get(host.key(ev.b, key))
+        if found is None:
+            ev.b.exit("KeyError")
+        return found
+
+    def set_item(self, ev: Machine, state: State, value: DictRef, key: Abstract, given: Abstract) -> None:
+        if not isinstance(key, Const):
+            super().set_item(ev, state, value, key, given)
+            return
+        state.heap[value.ident] = {**iterators.heap_object(state, value), host.key(ev.b, key): given}
+
+
+class DictViewKind(Kind[DictView]):
+    def truth(self, ev: Machine, state: State, value: DictView) -> Value:
+        return const(int(bool(iterators.heap_object(state, value.owner))))
+
+    def known_length(self, state: State, value: DictView) -> int | None:
+        return len(iterators.heap_object(state, value.owner))
+
+
+KINDS: Final[Kinds] = {DictRef: DictKind(), DictView: DictViewKind()}

@@ -1,0 +1,78 @@
+"""Maps, and locks of their entries."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Final
+
+from ....exception import TypeMismatch, UnsupportedSyntax
+from ...ir.values import Value
+from .. import hints, host, maps, memory, overrides, places
+from ..kind import Kind, Kinds, Object
+from ..machine import Machine
+from ..state import State
+from ..values import GLOBAL_HINT, Abstract, Bound, Const, Lock, Map, Method, Unlock, wrap
+
+_NO_WALK: Final = "programs can't iterate over maps; user space can, with m.items()"
+_NOT_IN_PROGRAMS: Final = {
+    "update": "write m[key] = value",
+    "popitem": "write m.pop(key)",
+    **dict.fromkeys(("items", "keys", "values", "clear", "get_items", "get_next_key", "pop_all"), _NO_WALK),
+}
+"""Methods of maps that only user space has, and what a program writes."""
+
+
+class MapKind(Kind[Map]):
+    no_length = "user space can count a map's items; programs can keep a count in another map"
+
+    def truth(self, ev: Machine, state: State, value: Map) -> Value:
+        if value.spec.is_global:
+            raise TypeMismatch(0, "a Global is true whatever it holds", hints=GLOBAL_HINT)
+        raise UnsupportedSyntax(
+            0, "programs can't count a map's items", hints=("whether a key is in it, they can ask: key in m",)
+        )
+
+    def is_instance(self, ev: Machine, value: Map, classes: Any) -> Abstract:
+        return Const(isinstance(value.obj, classes))
+
+    def attribute(self, ev: Machine, state: State, value: Map, name: str) -> Abstract:
+        if (own := overrides.own(value, name)) is not None:
+            return Bound(Const(own), (value,))
+        if value.is_value(name):
+            return memory.load(ev.b, maps.value(ev.b, value))
+        if name in maps.METHODS:
+            return Method(value, name)
+        if name in maps.NUMBERS and (number := maps.NUMBERS[name](ev.b, value)) is not None:
+            return number
+        found = inspect.getattr_static(value.obj, name, None)
+        if found is None or callable(found):
+            raise _no_attribute(value, name)
+        return wrap(host.run(ev.b, f"reading .{name}", getattr, value.obj, name))
+
+    def set_attribute(self, ev: Machine, state: State, value: Map, name: str, given: Abstract) -> None:
+        if not value.is_value(name):
+            super().set_attribute(ev, state, value, name, given)
+            return
+        memory.store(ev.b, maps.value(ev.b, value), places.entry(ev.b, value.spec.value_type, given))
+
+    def item(self, ev: Machine, state: State, value: Map, key: Abstract) -> Abstract:
+        return maps.get_item(ev.b, value, key)
+
+    def set_item(self, ev: Machine, state: State, value: Map, key: Abstract, given: Abstract) -> None:
+        maps.set_item(ev.b, value, key, given)
+
+    def delete_item(self, ev: Machine, state: State, value: Map, key: Abstract) -> None:
+        maps.delete_item(ev.b, value, key)
+
+
+def _no_attribute(map: Map, name: str) -> UnsupportedSyntax:
+    """For what programs have no use of."""
+    if name in _NOT_IN_PROGRAMS:
+        return UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=(_NOT_IN_PROGRAMS[name],))
+    names = maps.known_methods(map.spec)
+    items = "" if map.spec.data_type is not None else ", and m[key], in and del"
+    known = hints.near(name, maps.understood_methods(map.spec), f"they can use {', '.join(names)}{items}")
+    return UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=known)
+
+
+KINDS: Final[Kinds] = {Map: MapKind(), Lock: Object(), Unlock: Object()}

@@ -1,0 +1,141 @@
+"""ctypes objects in the program's own memory: numbers, arrays, char arrays, structures and unions."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import types
+from typing import Any, Final
+
+from ....exception import TypeMismatch, UnsupportedSyntax
+from ....fields import declared, is_field
+from ...ir.ops import Op
+from ...ir.values import Value, const
+from .. import arith, class_attributes, classes, hints, memory, methods, presence, slices, special
+from ..builder import Builder
+from ..kind import Kind, Kinds
+from ..layout import is_array, is_char, is_chars, is_record, members, scalar
+from ..machine import Machine
+from ..naming import type_name
+from ..state import State
+from ..values import Abstract, Const, Method, Ref
+
+
+class RefKind(Kind[Ref]):
+    def truth(self, ev: Machine, state: State, value: Ref) -> Value:
+        """None is false; else text and numbers are true by what they hold, and objects by being there."""
+        b = ev.b
+        if is_record(value.ctype):
+            memory.check_plain(value.ctype)
+        if is_chars(value.ctype) and value.text is None:
+            raise UnsupportedSyntax(
+                0, "whether this char array is text, or an object that is always true, depends on the path",
+                hints=("test the text: if chars.value",),
+            )  # fmt: skip
+        if is_array(value.ctype) and not value.ctype._length_:
+            return const(0)
+        if is_chars(value.ctype) and value.text:
+            first = lambda: b.load(value.base, value.offset, 1, False)  # noqa: E731
+            return presence.where_there(b, value.base, first, lambda: const(0))
+        if scalar(value.ctype) is not None and not is_char(value.ctype):  # a c_char is bytes of length 1, b"\0" too
+            number = lambda: arith.to_bool(b, arith.to_ir(b, memory.load(b, value)))  # noqa: E731
+            return presence.where_there(b, value.base, number, lambda: const(0))
+        return b.compare(Op.NE, value.base, const(0)) if value.ptr.nullable else const(1)
+
+    def is_instance(self, ev: Machine, value: Ref, classes: Any) -> Abstract:
+        if value.text is None:
+            return super().is_instance(ev, value, classes)
+        there, none = issubclass(bytes if value.text else value.ctype, classes), isinstance(None, classes)
+        missing = self.is_none(ev, value)
+        return Const(there) if there is none else arith.from_bool(arith.negate(ev.b, missing) if there else missing)
+
+    def known_length(self, state: State, value: Ref) -> int | None:
+        if not is_array(value.ctype):
+            return None
+        return int(ctypes.sizeof(value.ctype) // ctypes.sizeof(value.ctype._type_))
+
+    def length(self, ev: Machine, state: State, value: Ref) -> Abstract:
+        if is_array(value.ctype):
+            ev.b.guard_not_null(value.base, "TypeError")
+        return super().length(ev, state, value)
+
+    def attribute(self, ev: Machine, state: State, value: Ref, name: str) -> Abstract:
+        return (_field if is_record(value.ctype) else _attribute)(ev, state, value, name)
+
+    def set_attribute(self, ev: Machine, state: State, value: Ref, name: str, given: Abstract) -> None:
+        if is_record(value.ctype):
+            ev.b.guard_not_null(value.base)
+            _set_field(ev, state, value, name, given)
+        elif name in ("value", "raw") and (scalar(value.ctype) is not None or is_chars(value.ctype)):
+            memory.check_place(value, "this assignment")
+            (memory.store_raw if name == "raw" else memory.store)(ev.b, value, given)
+        else:
+            raise TypeMismatch(
+                0, f"a {type_name(value.ctype)} has no attribute {name!r} to assign to", hints=hints.for_number(value)
+            )
+
+    def has_attribute(self, b: Builder, value: Ref, name: str) -> bool:
+        return hasattr(value.ctype, name)
+
+    def item(self, ev: Machine, state: State, value: Ref, key: Abstract) -> Abstract:
+        if not is_array(value.ctype):
+            return super().item(ev, state, value, key)
+        if isinstance(key, Const) and isinstance(key.obj, slice):
+            return slices.read(ev, state, value, key.obj)
+        slices.check_bounds(key, slices.READ_ONE_BY_ONE)
+        found = memory.index(ev.b, value, key)
+        if is_chars(value.ctype):  # bytes give numbers
+            return arith.from_ir(ev.b.load(found.base, found.offset, 1, False))
+        return memory.load(ev.b, found)
+
+    def set_item(self, ev: Machine, state: State, value: Ref, key: Abstract, given: Abstract) -> None:
+        if not is_array(value.ctype):
+            super().set_item(ev, state, value, key, given)
+        elif isinstance(key, Const) and isinstance(key.obj, slice):
+            slices.write(ev, state, value, key.obj, given)
+        else:
+            slices.check_bounds(key, slices.WRITE_ONE_BY_ONE)
+            memory.store(ev.b, memory.index(ev.b, value, key), given)
+
+
+def _field(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
+    """``record.name``."""
+    found = inspect.getattr_static(ref.ctype, name, None)
+    if found is not None and not is_field(found):
+        return class_attributes.of_object(ev, state, ref, name, found)
+    return memory.load_member(ev.b, ref, name)
+
+
+def _attribute(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
+    """The same of a number or an array."""
+    definer, found = classes.lookup(ref.ctype, name)
+    written = definer is not None and not isinstance(found, types.GetSetDescriptorType)
+    if written and not classes.is_known(definer) and ref.text is False:
+        return class_attributes.of_object(ev, state, ref, name, found)
+    if name == "value" and (scalar(ref.ctype) is not None or is_chars(ref.ctype)):
+        return memory.load(ev.b, memory.as_text(ref))
+    if is_chars(ref.ctype) and name == "raw":
+        raise UnsupportedSyntax(
+            0, ".raw can't be read in a program", hints=("py2bpf.funcs.mem_eq(chars, b'...') compares all bytes",)
+        )
+    if is_chars(ref.ctype) and name in methods.CHARS_METHODS:
+        ev.b.guard_not_null(ref.base)
+        return Method(ref, name)
+    raise TypeMismatch(0, f"a {type_name(ref.ctype)} has no attribute {name!r}", hints=hints.for_number(ref))
+
+
+def _set_field(ev: Machine, state: State, owner: Ref, name: str, value: Abstract) -> None:
+    found = inspect.getattr_static(owner.ctype, name, None)
+    if found is None or is_field(found):
+        memory.store_member(ev.b, owner, name, value)
+    elif isinstance(found, property) and isinstance(found.fset, types.FunctionType):
+        special.call(ev, state, found.fset, owner, value)
+    elif all(name != field.name for field in declared(owner.ctype)):
+        raise UnsupportedSyntax(0, f"{type_name(owner.ctype)}.{name} is no field, and no property that can be set",
+                                hints=(f"it has {', '.join(members(owner.ctype))}",))  # fmt: skip
+    else:
+        raise UnsupportedSyntax(0, f"{type_name(owner.ctype)}.{name} is no field any more: its class defines it anew",
+                                hints=("give one of the two another name",))  # fmt: skip
+
+
+KINDS: Final[Kinds] = {Ref: RefKind()}

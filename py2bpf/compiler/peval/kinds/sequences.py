@@ -1,0 +1,94 @@
+"""Tuples, lists and slices made in the program."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from typing import Any, Final
+
+from ....exception import TypeMismatch, UnsupportedSyntax
+from ...ir.values import Value, const
+from .. import class_attributes, hints, iteration, iterators, namedtuples, overrides, sequence_items, sequences, slices
+from ..kind import Kind, Kinds, Object
+from ..machine import Machine
+from ..state import State
+from ..values import Abstract, Bound, Const, ListRef, Method, SliceOf, TupleOf
+
+
+class TupleKind(Kind[TupleOf]):
+    def truth(self, ev: Machine, state: State, value: TupleOf) -> Value:
+        return const(int(bool(value.items)))
+
+    def known_length(self, state: State, value: TupleOf) -> int | None:
+        return len(value.items)
+
+    def is_instance(self, ev: Machine, value: TupleOf, classes: Any) -> Abstract:
+        return Const(issubclass(value.cls, classes))
+
+    def attribute(self, ev: Machine, state: State, value: TupleOf, name: str) -> Abstract:
+        if value.cls is tuple:
+            return super().attribute(ev, state, value, name)
+        return _named_item(ev, state, value, name)
+
+    def item(self, ev: Machine, state: State, value: TupleOf, key: Abstract) -> Abstract:
+        if isinstance(key, Const) and isinstance(key.obj, slice):
+            return sequences.tuple_of([value.items[at] for at in slices.chosen(ev.b, key.obj, len(value.items))])
+        return sequence_items.item(ev, value.items, key, value.describe())
+
+
+def _named_item(ev: Machine, state: State, owner: TupleOf, name: str) -> Abstract:
+    """An item of a namedtuple by its name, or what its class defines besides."""
+    if overrides.own(owner, "__getattribute__") is not None:
+        raise UnsupportedSyntax(0, f"{owner.cls.__name__} reads its attributes by a method, which programs don't call",
+                                hints=("index the items: pair[0]",))  # fmt: skip
+    fields = getattr(owner.cls, "_fields", ())
+    found = inspect.getattr_static(owner.cls, name, None)
+    if name in fields and not isinstance(found, (types.FunctionType, property)):
+        item: Abstract = owner.items[fields.index(name)]
+        return item
+    if namedtuples.is_given(found):
+        return Method(owner, name)
+    if name == "_fields":
+        return Const(fields)
+    if isinstance(found, types.FunctionType) and not name.startswith("_"):
+        return Bound(Const(found), (owner,))
+    if isinstance(found, property):
+        return class_attributes.of_property(ev, state, found, owner)
+    near = hints.near(name, fields, f"it has {', '.join(fields)}")
+    raise TypeMismatch(0, f"a {owner.cls.__name__} has no attribute {name!r}", hints=near)
+
+
+class ListKind(Kind[ListRef]):
+    def truth(self, ev: Machine, state: State, value: ListRef) -> Value:
+        return const(int(bool(iterators.heap_object(state, value))))
+
+    def known_length(self, state: State, value: ListRef) -> int | None:
+        return len(iterators.heap_object(state, value))
+
+    def is_instance(self, ev: Machine, value: ListRef, classes: Any) -> Abstract:
+        return Const(issubclass(list, classes))
+
+    def attribute(self, ev: Machine, state: State, value: ListRef, name: str) -> Abstract:
+        return Method(value, name)
+
+    def item(self, ev: Machine, state: State, value: ListRef, key: Abstract) -> Abstract:
+        items = tuple(iteration.stored(ev.b, state, value) or ())
+        if isinstance(key, Const) and isinstance(key.obj, slice):
+            return sequences.new_list(ev, state, [items[at] for at in slices.chosen(ev.b, key.obj, len(items))])
+        return sequence_items.item(ev, items, key, value.describe())
+
+    def set_item(self, ev: Machine, state: State, value: ListRef, key: Abstract, given: Abstract) -> None:
+        slices.check_bounds(key, slices.WRITE_ONE_BY_ONE)
+        if isinstance(key, Const) and isinstance(key.obj, slice):
+            slices.replace(ev, state, value, key.obj, given)
+        elif isinstance(key, Const) and isinstance(key.obj, int):
+            items = list(iterators.heap_object(state, value))
+            if not -len(items) <= key.obj < len(items):
+                ev.b.exit("IndexError")
+            items[key.obj] = given
+            state.heap[value.ident] = tuple(items)
+        else:
+            super().set_item(ev, state, value, key, given)
+
+
+KINDS: Final[Kinds] = {TupleOf: TupleKind(), ListRef: ListKind(), SliceOf: Object()}
