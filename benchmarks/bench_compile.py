@@ -26,8 +26,8 @@ from unittest import mock
 from harness import Results, arguments, pin, report
 from peers import Clang, find_clang, spawn
 
+from py2bpf.core.handles import Handle
 from py2bpf.kernel import syscalls
-from py2bpf.kernel.handles import Handle
 
 HERE = Path(__file__).resolve().parent
 PROGRAMS = ("count_by_protocol", "flow_counter", "tc_blacklist", "tp_nanosleep")

@@ -12,6 +12,7 @@ Py2BpfError
 ├── VmFault                     a program did in the embedded VM what it may not
 ├── DataTypeError (TypeError)   a value, or a ctypes type, that a map or queue can't hold
 ├── DataRangeError (OverflowError)  a number that doesn't fit its type
+│   └── ShortRecordError        a program wrote a record that is shorter than its queue's type
 ├── IndexOutOfRange (IndexError, KeyError)  an index past the end of an array map
 ├── ClosedError (ValueError)    use of a map, queue or program after close()
 └── InternalCompilerError       a bug in py2bpf
@@ -178,6 +179,10 @@ class DataTypeError(Py2BpfError, TypeError):
 
 class DataRangeError(Py2BpfError, OverflowError):
     """A value is of the right type but too large for it, or has the wrong length."""
+
+
+class ShortRecordError(DataRangeError):
+    """A program wrote fewer bytes than a queue's type has. Records that came with it are delivered by the next read."""
 
 
 class IndexOutOfRange(Py2BpfError, IndexError, KeyError):  # noqa: N818 - the design's name

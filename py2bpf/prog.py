@@ -26,8 +26,8 @@ from .uapi.prog_types import ProgType
 from .vm.choice import current, storage_in_vm
 
 if TYPE_CHECKING:
+    from .core.handles import Handle
     from .datastructures.storage import MapStorage
-    from .kernel.handles import Handle
     from .kernel.program import LoadedProgram, ProgInfo, TestRun
     from .vm.program import VmProgram
 
@@ -53,7 +53,7 @@ class Prog(Public):
 
     @property
     def handle(self) -> Any:
-        """What the library's own calls take (kernel.handles.Handle). Raises ClosedError, NotInVm."""
+        """What the library's own calls take (core.handles.Handle). Raises ClosedError, NotInVm."""
         self.need_kernel("hand it to the kernel")
         return self._loaded.handle
 
@@ -156,7 +156,7 @@ class Prog(Public):
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         """For copy and pickle. Raises DataTypeError."""
-        from .kernel.handles import uncopyable
+        from .core.handles import uncopyable
 
         raise uncopyable(repr(self))
 
@@ -299,7 +299,7 @@ def _load_in_kernel(spec: ProgramSpec, maps: list[Any]) -> LoadedProgram:
 
 def _handle_of(map: Any) -> Handle:
     """A map's handle; of what only has a descriptor, a copy."""
-    from .kernel.handles import Handle
+    from .core.handles import Handle
 
     handle = getattr(getattr(map, "_storage", map), "handle", None)
     return handle if isinstance(handle, Handle) else Handle.of(map.fd, repr(map))

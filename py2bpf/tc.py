@@ -26,10 +26,10 @@ from contextlib import ExitStack, suppress
 from typing import Any, Final, Literal, NamedTuple
 
 from .borders import public
+from .core.handles import Handle
 from .exception import DataTypeError, KernelError, NotSupported
 from .given import INT_MAX, checked_int
 from .kernel import clsact, kept
-from .kernel.handles import Handle
 from .kernel.links import Resources, prog_by_id, prog_info, tcx_attach, tcx_detach, tcx_query
 from .kernel.netdev import Device, device, device_name, ifindex, names_here, namespace
 from .prog import create_prog

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from .borders import public
+from .core.failures import failure
 from .exception import KernelError
 from .given import INT_MAX, checked_int, checked_text, path_bytes
 from .kernel import mounts, tracefs
-from .kernel.failures import failure
 from .uapi.operations import Operation
 
 BPFFS: Final = Path("/sys/fs/bpf")

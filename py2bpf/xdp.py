@@ -20,10 +20,10 @@ from contextlib import ExitStack, suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from .core.handles import Handle
 from .exception import DataTypeError, KernelError
 from .given import shown
 from .kernel import syscalls, xdp_netlink
-from .kernel.handles import Handle
 from .kernel.links import Resources, device_of_xdp_link
 from .kernel.netdev import Device, device, device_name, names_here, namespace
 from .prog import create_prog

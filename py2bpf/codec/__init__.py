@@ -29,6 +29,7 @@ from .compounds import ArrayCodec, RecordCodec
 from .names import type_name
 from .numbers import BoolCodec, FloatCodec, IntCodec
 from .texts import CharArrayCodec, CharCodec
+from .variable import record_codec, record_value
 
 __all__ = [
     "ArrayCodec",
@@ -42,5 +43,7 @@ __all__ = [
     "RecordCodec",
     "codec_for",
     "key_codec_for",
+    "record_codec",
+    "record_value",
     "type_name",
 ]

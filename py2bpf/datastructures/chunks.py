@@ -9,7 +9,7 @@ from operator import getitem, length_hint
 from typing import Any
 
 from ..codec import Codec
-from ..kernel.readers import Batch
+from ..core.batches import Batch
 
 
 class Chunk:

@@ -13,11 +13,10 @@ from typing import Any, Final, NoReturn, Protocol, Self
 
 from ..borders import Public, mark, shorten
 from ..codec import Codec
-from ..exception import ClosedError, DataRangeError, DataTypeError, Py2BpfError
+from ..core.batches import Batch, Refused, copy_bytes, room_of
+from ..core.handles import Handle
+from ..exception import ClosedError, DataRangeError, DataTypeError, Py2BpfError, ShortRecordError
 from ..given import shown
-from ..kernel.handles import Handle
-from ..kernel.readers import Batch, copy_bytes, room_of
-from ..kernel.records import ShortRecordError
 from .chunks import Chunk, Takings
 
 CHUNK: Final = 1 << 16
@@ -124,7 +123,7 @@ class PendingReads(Public):
             self._spare.append(batch)
             full, refused = batch.full, batch.refused
         if refused:
-            raise ShortRecordError(self._codec, refused)
+            raise _short(self._codec, refused)
         return full
 
     def _settle(self) -> None:
@@ -239,7 +238,7 @@ class PendingReads(Public):
                 return n
         self._source.take(batch)
         if refused := batch.refused:
-            raise ShortRecordError(self._codec, refused)
+            raise _short(self._codec, refused)
         return batch.n
 
     def _pending_into(self, batch: Batch) -> int:
@@ -337,6 +336,12 @@ class PendingReads(Public):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _short(codec: Codec, refused: Refused) -> ShortRecordError:
+    return ShortRecordError(f"a program on CPU {refused.cpu} wrote a record of at most {refused.size} bytes into a "
+                            f"queue of {codec.name}, which has {codec.size} bytes; {refused.records} such records were "
+                            "dropped")
 
 
 def deadline_of(timeout: float | None) -> float | None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..borders import public
 from ..codec import ArrayCodec, BoolCodec, Buffer, Codec, FloatCodec, IntCodec, RecordCodec
+from ..cpus import possible_cpus
 from ..exception import DataRangeError, DataTypeError
 from ..given import shown
-from ..kernel.cpus import possible_cpus
 from ..uapi.map_types import MAX_PER_CPU_VALUE_SIZE
 
 

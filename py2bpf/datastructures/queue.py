@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from .. import ledger
 from ..codec import codec_for, type_name
+from ..cpus import possible_cpus
 from ..exception import ClosedError, DataRangeError, Py2BpfError
 from ..given import checked_int
-from ..kernel.cpus import possible_cpus
 from ..ledger import Loss
 from ..spec import MapSpec
 from ..uapi.map_types import MapType

@@ -7,10 +7,9 @@ from mmap import PAGESIZE
 from typing import Any, Final, NoReturn
 
 from .. import ledger
-from ..codec import codec_for, type_name
+from ..codec import codec_for, record_codec, type_name
 from ..exception import DataRangeError, Py2BpfError
 from ..given import checked_int
-from ..kernel.variable import record_codec
 from ..ledger import Loss
 from ..spec import MapSpec
 from ..uapi.map_types import MapType

@@ -55,7 +55,7 @@ class MapStorage(Protocol):
 
     @property
     def handle(self) -> Any:
-        """What calls of the C core take: a kernel.handles.Handle, or the VM's map."""
+        """What calls of the C core take: a core.handles.Handle, or the VM's map."""
 
     @property
     def where(self) -> str:

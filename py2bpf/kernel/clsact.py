@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar
 
 from ..borders import of_a_signal
+from ..core.handles import Handle
 from ..exception import KernelError
 from ..optional import need
 from ..uapi.operations import Operation
 from ..uapi.tc import CLSACT_HANDLE, CLSACT_PARENT
 from . import netlink
-from .handles import Handle
 
 T = TypeVar("T")
 PRIORITIES: Final = range(0xB900, 0xBA00)

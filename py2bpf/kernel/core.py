@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 
 from .._ffi import ffi as ffi
 from .._ffi import lib as lib
+from ..core.failures import checked, failed, is_closed
+from ..core.handles import Handle
 from ..uapi.operations import Operation
-from .failures import checked, failed, is_closed
-from .handles import Handle
 
 Buffer = bytes | bytearray | memoryview
 

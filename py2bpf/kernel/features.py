@@ -15,13 +15,13 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from .. import asm
+from ..core.failures import ENOTSUPP
+from ..core.handles import Handle
 from ..exception import KernelError, NotSupported
 from ..spec import Target
 from ..uapi.map_types import KINDS, MapType
 from ..uapi.prog_types import AttachType, ProgType
 from . import core, kfuncs, syscalls
-from .failures import ENOTSUPP
-from .handles import Handle
 
 
 class Outcome(Enum):

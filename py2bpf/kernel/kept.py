@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from ..core.handles import Handle
 from ..exception import KernelError
 from . import links, reached, syscalls
-from .handles import Handle
 
 FOLDER: Final = Path("/sys/fs/bpf/py2bpf")
 _numbers: Final = itertools.count()

@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Self
 
 from ..borders import Public
+from ..core.failures import checked
+from ..core.handles import Handle, uncopyable
 from ..exception import ClosedError, KernelError
 from ..uapi.operations import Operation
 from ..uapi.prog_types import AttachType
 from . import core, syscalls
-from .failures import checked
-from .handles import Handle, uncopyable
 
 _PROG_GET_FD_BY_ID: Final = 13
 _BY_ID: Final = struct.Struct("=III")  # id, next_id, flags

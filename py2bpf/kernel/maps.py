@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..btf import maps
+from ..core.failures import failure
+from ..core.handles import Handle, Reach
 from ..exception import ClosedError, DataTypeError, KernelError
 from ..given import shown
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapType, Update
 from ..uapi.operations import Operation, full
 from . import core, syscalls
-from .failures import failure
-from .handles import Handle, Reach
 
 if TYPE_CHECKING:
     from ..codec import Codec
+    from ..core.queue_records import Records
     from .perfbuf import PerfRecords
-    from .records import Records
     from .user_ring import UserRing
 
 Chunk = tuple[memoryview, memoryview, int]

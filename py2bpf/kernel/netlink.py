@@ -13,9 +13,9 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from ..core.failures import checked, failure
 from ..exception import KernelError
 from ..uapi.operations import Operation
-from .failures import checked, failure
 
 TIMEOUT: Final = 5.0
 """Seconds for the next part of an answer, which the kernel makes while it takes the request."""

@@ -14,12 +14,12 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
+from ..core.failures import checked, failure
+from ..core.handles import Handle
+from ..cpus import online_cpus
 from ..exception import KernelError, NotSupported
 from ..uapi.operations import Operation
 from . import core
-from .cpus import online_cpus
-from .failures import checked, failure
-from .handles import Handle
 from .links import Resources, kprobe_link_misses, link_perf_event
 from .tracefs import MOUNT_POINTS, ProbeEvent, may_exist
 

@@ -10,12 +10,15 @@ from mmap import PAGESIZE
 from typing import Final
 
 from .. import clocks
+from .._ffi import lib
 from ..codec import Codec
+from ..core.batches import Batch
+from ..core.handles import Handle
+from ..core.queue_records import Records
+from ..core.readers import CoreReader
+from ..cpus import online_list
 from ..exception import KernelError
-from .cpus import online_list
-from .handles import Handle
-from .readers import Batch, CoreReader, perf_reader
-from .records import Records
+from ..uapi.operations import Operation
 
 _WATERMARK_SHARE: Final = 4
 _NANO: Final = 1_000_000_000
@@ -85,3 +88,19 @@ def perf_source(
     hold = latency / 2 or _HOLD_IMMEDIATE
     reader = perf_reader(map, n_cpus, pages, 1, watermark, math.ceil(hold * _NANO), clocks.offset())
     return PerfRecords(reader, codec, hold, size * n_cpus, refused)
+
+
+def perf_reader(
+    map: Handle, n_cpus: int, pages: int, wakeup_events: int = 1, watermark: int = 0, hold: int = 0, ahead: int = 0
+) -> CoreReader:
+    """Reads what programs write to a perf event array.
+
+    ``pages`` is the number of data pages of each CPU's ring, a power of two. A reader that waits is woken after
+    ``wakeup_events`` records of one CPU, or after ``watermark`` bytes when that isn't 0. With ``hold`` other than 0 the
+    CPUs' records are merged by time, and wait up to so many nanoseconds for older ones; this process's CLOCK_MONOTONIC
+    is ``ahead`` of the kernel's by so many. Raises KernelError.
+    """
+    return CoreReader(
+        lambda ret: lib.p2b_perfbuf_make(map.cell, n_cpus, pages, wakeup_events, watermark, hold, ahead, ret),
+        f"cannot make perf buffers of {pages} pages for each CPU", map, Operation.READ_QUEUE,
+    )  # fmt: skip

@@ -17,6 +17,9 @@ from typing import Any, Final, NamedTuple, Self
 
 from .. import asm
 from ..btf import writer
+from ..core import privileges
+from ..core.failures import ENOTSUPP, failure
+from ..core.handles import Handle
 from ..exception import (
     DataTypeError,
     InternalCompilerError,
@@ -29,9 +32,7 @@ from ..given import path_bytes, plain_memory, shown
 from ..spec import ProgramSpec
 from ..uapi.map_types import MapType
 from ..uapi.operations import Operation, loading
-from . import core, kfuncs, privileges, reached, syscalls, verifier
-from .failures import ENOTSUPP, failure
-from .handles import Handle
+from . import core, kfuncs, reached, syscalls, verifier
 
 
 class Encoded(NamedTuple):

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from .handles import Handle, Place, Reach
+from ..core.handles import Handle, Place, Reach
 
 _pinned: Final[dict[Place, weakref.WeakSet[Reach]]] = {}
 

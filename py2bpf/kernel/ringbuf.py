@@ -6,11 +6,12 @@ import mmap
 import sys
 from collections.abc import Callable
 
+from .._ffi import lib
 from ..codec import Codec
+from ..core.handles import Handle
+from ..core.queue_records import Records
+from ..core.readers import CoreReader
 from ..exception import KernelError
-from .handles import Handle
-from .readers import ring_reader
-from .records import Records
 
 
 def ring_source(map: Handle, size: int, codec: Codec, lost: Callable[[], int], latency: float = 0.0) -> Records:
@@ -26,3 +27,9 @@ def positions(map: Handle) -> tuple[int, int]:
             return consumed, int.from_bytes(pages[mmap.PAGESIZE : mmap.PAGESIZE + 8], sys.byteorder)
     except OSError as error:
         raise KernelError(error.errno or 0, "cannot map a ring buffer's positions") from error
+
+
+def ring_reader(map: Handle, size: int) -> CoreReader:
+    """Reads a ring buffer of ``size`` bytes. Lost records it doesn't know of: only programs do. Raises KernelError."""
+    return CoreReader(lambda ret: lib.p2b_ringbuf_make(map.cell, size, ret),
+                      f"cannot map a ring buffer of {size} bytes", map)

@@ -13,12 +13,12 @@ import struct
 from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
+from ..core.failures import checked, is_closed
+from ..core.handles import Handle
 from ..given import path_bytes
 from ..uapi.map_types import MapType
 from ..uapi.operations import Operation
 from . import core
-from .failures import checked, is_closed
-from .handles import Handle
 
 
 class Cmd(IntEnum):

@@ -14,10 +14,10 @@ import re
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from ..core.failures import failure
 from ..exception import KernelError
 from ..uapi.operations import Operation
 from . import mounts
-from .failures import failure
 
 MOUNT_POINTS: Final = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 _GROUP: Final = "py2bpf"

@@ -8,9 +8,9 @@ import threading
 from typing import Any
 
 from .._ffi import ffi, lib
+from ..core.failures import checked, is_closed
+from ..core.handles import Handle
 from ..exception import KernelError
-from .failures import checked, is_closed
-from .handles import Handle
 
 
 class UserRing:

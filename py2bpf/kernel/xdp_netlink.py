@@ -9,10 +9,10 @@ import socket
 import struct
 from typing import Final
 
+from ..core.handles import Handle
 from ..uapi.operations import Operation
 from ..uapi.xdp import XdpFlags
 from . import netlink
-from .handles import Handle
 
 _LINK: Final = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, change
 _RTM_SETLINK: Final = 19

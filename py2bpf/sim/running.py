@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..kernel.variable import record_value
+from ..codec import record_value
 from ..spec import HookSpec
 from .addresses import Variables
 from .contexts import Context

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from .._ffi import ffi, lib
+from ..core.failures import is_closed
+from ..core.handles import Handle
 from ..exception import KernelError
-from ..kernel.failures import is_closed
-from ..kernel.handles import Handle
 from .pause import interruptible
 
 Buffer = bytes | bytearray | memoryview

@@ -8,9 +8,9 @@ import threading
 from typing import Any, Final
 
 from ..borders import public
+from ..cpus import possible_cpus
 from ..exception import DataRangeError
 from ..given import checked_int
-from ..kernel.cpus import possible_cpus
 from . import core, native
 
 

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from ..core.failures import failure
 from ..exception import DataTypeError, KernelError, NotInVm
 from ..given import shown
 from ..kernel.core import Buffer
 from ..kernel.core import Room as Buffers
-from ..kernel.failures import failure
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapFlags, MapType, Update
 from ..uapi.operations import full
@@ -22,7 +22,7 @@ from .registry import number_of, program_of
 
 if TYPE_CHECKING:
     from ..codec import Codec
-    from ..kernel.records import Records
+    from ..core.queue_records import Records
     from .user_ring import VmUserRing
 
 Chunk = tuple[memoryview, memoryview, int]

@@ -12,9 +12,9 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn, Protocol, Self
 
+from ..core.handles import Handle
 from ..exception import DataTypeError, KernelError, NotInVm, Span, VmFault
 from ..given import path_bytes, plain_memory, shown
-from ..kernel.handles import Handle
 from ..kernel.program import ProgInfo, TestRun, encode
 from ..spec import ProgramSpec
 from ..uapi.prog_types import ProgType

@@ -7,9 +7,9 @@ from mmap import PAGESIZE
 
 from .._ffi import ffi, lib
 from ..codec import Codec
-from ..kernel.failures import checked
-from ..kernel.handles import Handle
-from ..kernel.records import Records
+from ..core.failures import checked
+from ..core.handles import Handle
+from ..core.queue_records import Records
 from .native import queue_reader
 
 

@@ -6,9 +6,9 @@ import errno
 import threading
 
 from .._ffi import ffi, lib
+from ..core.failures import checked
+from ..core.handles import Handle
 from ..exception import ClosedError
-from ..kernel.failures import checked
-from ..kernel.handles import Handle
 
 
 class VmUserRing:

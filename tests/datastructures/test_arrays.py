@@ -13,6 +13,7 @@ from sample_programs import PACKET, RAW_TRACEPOINT, STACK_ID, TAIL_CALL, loaded,
 
 from py2bpf import asm
 from py2bpf.codec import codec_for
+from py2bpf.cpus import parse_cpus, possible_cpus
 from py2bpf.datastructures import (
     ArrayMap,
     LruPerCpuHashMap,
@@ -23,7 +24,6 @@ from py2bpf.datastructures import (
     StackTraceMap,
 )
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, IndexOutOfRange, KernelError, Py2BpfError
-from py2bpf.kernel.cpus import parse_cpus, possible_cpus
 
 pytestmark = pytest.mark.kernel
 CPUS = len(possible_cpus())

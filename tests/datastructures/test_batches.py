@@ -26,8 +26,7 @@ from hypothesis import strategies as st
 from sample_programs import PAUSE, Event, emitting, run_on
 
 from py2bpf.datastructures import ArrayMap, BpfQueue, RingBuffer
-from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError
-from py2bpf.kernel.records import ShortRecordError
+from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, ShortRecordError
 from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 

@@ -26,6 +26,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from py2bpf.cpus import possible_cpus
 from py2bpf.datastructures import (
     ArrayMap,
     HashMap,
@@ -38,7 +39,6 @@ from py2bpf.datastructures import (
     create_map,
 )
 from py2bpf.exception import DataRangeError, DataTypeError, IndexOutOfRange, KernelError
-from py2bpf.kernel.cpus import possible_cpus
 
 numpy = pytest.importorskip("numpy")
 

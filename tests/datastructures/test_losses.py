@@ -19,6 +19,8 @@ from sample_programs import run_on
 
 import py2bpf
 from py2bpf import funcs, ledger, sim
+from py2bpf.core import failures
+from py2bpf.core.handles import Handle
 from py2bpf.datastructures import (
     ArrayMap,
     BpfQueue,
@@ -29,8 +31,7 @@ from py2bpf.datastructures import (
     RingBuffer,
     create_map,
 )
-from py2bpf.kernel import core, failures
-from py2bpf.kernel.handles import Handle
+from py2bpf.kernel import core
 from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 

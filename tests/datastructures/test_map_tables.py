@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from py2bpf import Struct
+from py2bpf.cpus import possible_cpus
 from py2bpf.datastructures import (
     ArrayMap,
     HashMap,
@@ -20,7 +21,6 @@ from py2bpf.datastructures import (
     create_map,
 )
 from py2bpf.exception import DataRangeError, DataTypeError
-from py2bpf.kernel.cpus import possible_cpus
 
 pyarrow = pytest.importorskip("pyarrow")
 

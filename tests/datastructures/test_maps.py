@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from py2bpf import Global
+from py2bpf.cpus import possible_cpus
 from py2bpf.datastructures import (
     ArrayMap,
     BpfQueue,
@@ -35,7 +36,6 @@ from py2bpf.datastructures import (
     create_map,
 )
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError
-from py2bpf.kernel.cpus import possible_cpus
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.spec import MapSpec

@@ -22,10 +22,9 @@ import pytest
 from forked import in_child
 from sample_programs import PACKET, PAUSE, Event, emitting, run_on, until
 
+from py2bpf.cpus import possible_cpus
 from py2bpf.datastructures import BpfQueue, HashMap
-from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError
-from py2bpf.kernel.cpus import possible_cpus
-from py2bpf.kernel.records import ShortRecordError
+from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError, ShortRecordError
 from py2bpf.uapi.map_types import MapType
 
 pytestmark = pytest.mark.kernel

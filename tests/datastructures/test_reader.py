@@ -12,10 +12,9 @@ import pytest
 from sample_programs import PAUSE
 
 from py2bpf.codec import codec_for
+from py2bpf.core.batches import Batch, copy_bytes
 from py2bpf.datastructures.reader import Reader
-from py2bpf.exception import ClosedError, DataRangeError, DataTypeError
-from py2bpf.kernel.readers import Batch, copy_bytes
-from py2bpf.kernel.records import ShortRecordError
+from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, ShortRecordError
 
 
 class Source:

@@ -25,11 +25,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from py2bpf.cpus import possible_cpus
 from py2bpf.datastructures import LruPerCpuHashMap, PerCpuArrayMap, PerCpuHashMap
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError
 from py2bpf.kernel import core
 from py2bpf.kernel.core import NumberField, NumberKind
-from py2bpf.kernel.cpus import possible_cpus
 
 numpy = pytest.importorskip("numpy")
 

@@ -16,10 +16,10 @@ from assembled import COUNTER, PACKET, counting, returning, spec
 from py2bpf import asm
 from py2bpf.asm import FRAME, Alu, Insn
 from py2bpf.btf import Btf, Kind, writer
+from py2bpf.core.handles import Handle
 from py2bpf.exception import ClosedError, KernelError, VerifierError
 from py2bpf.kernel import core, program, syscalls
 from py2bpf.kernel.core import BtfTarget
-from py2bpf.kernel.handles import Handle
 from py2bpf.kernel.program import LoadedProgram, encode
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.hooks import SPECS

@@ -10,10 +10,10 @@ from contextlib import ExitStack
 
 import pytest
 
+from py2bpf.core.handles import Handle
+from py2bpf.cpus import possible_cpus
 from py2bpf.exception import ClosedError, KernelError
 from py2bpf.kernel import core, syscalls
-from py2bpf.kernel.cpus import possible_cpus
-from py2bpf.kernel.handles import Handle
 from py2bpf.uapi.map_types import MapFlags, MapType, Update
 
 pytestmark = [pytest.mark.kernel, pytest.mark.any_kernel]

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import py2bpf
-from py2bpf import funcs, tracepoint
+from py2bpf import cpus, funcs, tracepoint
 from py2bpf.codec import codec_for
 from py2bpf.datastructures import BpfQueue
 from py2bpf.exception import KernelError
-from py2bpf.kernel import cpus, perf_event, perfbuf
+from py2bpf.kernel import perf_event, perfbuf
 from py2bpf.util import ensure_resources
 
 

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 import pytest
 
 from py2bpf.btf import Btf
+from py2bpf.core import privileges
 from py2bpf.exception import KernelError
-from py2bpf.kernel import links, privileges
+from py2bpf.kernel import links
 from py2bpf.prog import create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.uapi.operations import Capability

@@ -16,11 +16,13 @@ from contextlib import ExitStack
 import assembled
 import pytest
 
+from py2bpf.core.batches import Batch
+from py2bpf.core.handles import Handle
+from py2bpf.core.readers import CoreReader
+from py2bpf.cpus import possible_cpus
 from py2bpf.exception import KernelError
 from py2bpf.kernel import program, syscalls
-from py2bpf.kernel.cpus import possible_cpus
-from py2bpf.kernel.handles import Handle
-from py2bpf.kernel.readers import Batch, CoreReader, perf_reader
+from py2bpf.kernel.perfbuf import perf_reader
 from py2bpf.uapi.map_types import MapType
 
 pytestmark = [pytest.mark.kernel, pytest.mark.any_kernel]

@@ -21,6 +21,8 @@ from assembled import COUNTER, FIRST_LINE, PACKET, counting, returning, spec
 
 from py2bpf import Global, asm, funcs, tracepoint
 from py2bpf.asm import FRAME, Alu, Insn, Jump
+from py2bpf.core import failures
+from py2bpf.core.handles import Handle
 from py2bpf.exception import (
     ClosedError,
     InternalCompilerError,
@@ -30,8 +32,7 @@ from py2bpf.exception import (
     Span,
     VerifierError,
 )
-from py2bpf.kernel import core, failures, program, syscalls
-from py2bpf.kernel.handles import Handle
+from py2bpf.kernel import core, program, syscalls
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.operations import Operation
 from py2bpf.uapi.prog_types import AttachType, ProgType

@@ -19,9 +19,9 @@ from forked import in_child
 
 from py2bpf import vm
 from py2bpf._ffi import lib
+from py2bpf.core.batches import Batch
 from py2bpf.datastructures import ArrayMap, BpfQueue, Global, HashMap, RingBuffer, insertions
 from py2bpf.exception import ClosedError
-from py2bpf.kernel.readers import Batch
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.vm import native

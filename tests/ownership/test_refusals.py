@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from py2bpf import tc, tracepoint, vm, xdp
+from py2bpf.core.handles import Handle
 from py2bpf.datastructures import (
     ArrayMap,
     BpfQueue,
@@ -25,7 +26,6 @@ from py2bpf.datastructures import (
 )
 from py2bpf.exception import DataRangeError, DataTypeError, IndexOutOfRange, KernelError, Py2BpfError
 from py2bpf.kernel import syscalls
-from py2bpf.kernel.handles import Handle
 from py2bpf.kernel.netdev import ifindex
 from py2bpf.kprobe import probe as kprobe
 from py2bpf.pcap import Capture

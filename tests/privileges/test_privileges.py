@@ -26,13 +26,13 @@ from mutants.child_limits import keep_only
 from privileged_calls import ROWS, Made, Row, drop_short, keep
 
 from py2bpf import asm, tc, tracepoint, util, xdp
+from py2bpf.core import failures, privileges
 from py2bpf.datastructures import (
     ArrayMap,
     BpfQueue,
     HashMap,
 )
 from py2bpf.exception import KernelError
-from py2bpf.kernel import failures, privileges
 from py2bpf.prog import ProgType, compile_prog, create_prog, load_spec
 from py2bpf.socket_filter import SkBuffContext, SocketFilter
 from py2bpf.uapi.helpers import HELPERS

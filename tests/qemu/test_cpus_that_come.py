@@ -15,8 +15,8 @@ import pytest
 
 import py2bpf
 from py2bpf import funcs, tracepoint
+from py2bpf.cpus import possible_cpus
 from py2bpf.datastructures import BpfQueue
-from py2bpf.kernel.cpus import possible_cpus
 from py2bpf.util import ensure_resources
 
 pytestmark = pytest.mark.cpus

@@ -18,8 +18,8 @@ import surroundings
 from campaigns import TESTS, Outcome, Round
 
 from py2bpf import vm
+from py2bpf.core.handles import Handle
 from py2bpf.exception import Py2BpfError
-from py2bpf.kernel.handles import Handle
 from py2bpf.prog import create_prog
 from py2bpf.vm import core
 from py2bpf.vm.machine import machine

@@ -6,6 +6,8 @@ from ctypes import c_uint32, c_uint64
 import pytest
 
 from py2bpf import asm
+from py2bpf.core.failures import ENOTSUPP
+from py2bpf.core.handles import Handle
 from py2bpf.datastructures import (
     ArrayMap,
     BpfQueue,
@@ -21,8 +23,6 @@ from py2bpf.datastructures import (
     UserRingBuffer,
 )
 from py2bpf.kernel import core
-from py2bpf.kernel.failures import ENOTSUPP
-from py2bpf.kernel.handles import Handle
 from py2bpf.uapi.helpers import HELPERS, Arg
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType

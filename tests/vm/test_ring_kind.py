@@ -11,8 +11,8 @@ import pytest
 from py2bpf import asm, vm
 from py2bpf.asm import FRAME, Alu
 from py2bpf.codec import codec_for
+from py2bpf.core.queue_records import Records
 from py2bpf.exception import ClosedError, KernelError
-from py2bpf.kernel.records import Records
 from py2bpf.spec import HookSpec, MapSpec, ProgramSpec
 from py2bpf.uapi.map_types import MapType
 from py2bpf.vm.machine import machine

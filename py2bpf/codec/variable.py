@@ -6,9 +6,10 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from ..codec import Buffer, Codec, codec_for
 from ..exception import DataTypeError
 from ..fields import declared
+from .base import Buffer, Codec
+from .choosing import codec_for
 
 
 class VariableCodec(Codec):

@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from ..codec import Codec
-from ..exception import DataRangeError, KernelError
+from ..exception import KernelError
+from .batches import Batch
 from .handles import Handle
-from .readers import Batch, CoreReader, Refused
+from .readers import CoreReader
 
 _HEADER: Final = 8
 _SLICE_MAX: Final = 1.0
@@ -98,11 +99,3 @@ class Records:
         with self._watching:
             if self._poller is not None:
                 self._poller.close()
-
-
-class ShortRecordError(DataRangeError):
-    """A program wrote fewer bytes than a queue's type has. Records that came with it are delivered by the next read."""
-
-    def __init__(self, codec: Codec, refused: Refused) -> None:
-        super().__init__(f"a program on CPU {refused.cpu} wrote a record of at most {refused.size} bytes into a queue "
-                         f"of {codec.name}, which has {codec.size} bytes; {refused.records} such records were dropped")
