@@ -26,6 +26,7 @@ from . import (
     iterators,
     kernel_memory,
     kernel_side,
+    kind,
     memory,
     methods,
     mixed,
@@ -36,6 +37,7 @@ from . import (
 )
 from .builder import Builder
 from .frames import Frame
+from .kind import NotConstant
 from .layout import is_ctype
 from .machine import Machine
 from .naming import asked
@@ -47,8 +49,6 @@ from .values import (
     Closure,
     Const,
     Context,
-    DictRef,
-    DictView,
     ExceptionOf,
     IteratorRef,
     ListRef,
@@ -245,34 +245,10 @@ def call_now(b: Builder, fn: Any, captured: list[Any], args: list[Any], kwargs: 
 
 def _constants(b: Builder, state: State, args: Args, kwargs: Kwargs) -> tuple[list[Any], dict[str, Any]] | None:
     try:
-        named = {key: _constant(b, state, arg) for key, arg in kwargs.items()}
-        return [_constant(b, state, arg) for arg in args], named
-    except _NotConstant:
+        named = {key: kind.of(arg).as_object(b, state, arg) for key, arg in kwargs.items()}
+        return [kind.of(arg).as_object(b, state, arg) for arg in args], named
+    except NotConstant:
         return None
-
-
-class _NotConstant(Exception):  # noqa: N818 - control flow
-    pass
-
-
-def _constant(b: Builder, state: State, value: Abstract) -> Any:
-    if isinstance(value, Const):
-        return value.obj
-    if isinstance(value, ListRef):
-        return [_constant(b, state, item) for item in iterators.heap_object(state, value)]
-    if isinstance(value, DictRef):
-        return {key: _constant(b, state, item) for key, item in iterators.heap_object(state, value).items()}
-    if isinstance(value, DictView):
-        return getattr(_constant(b, state, value.owner), value.kind)()
-    if isinstance(value, IteratorRef):  # of a copy, since the call may not come about
-        return iter([_constant(b, state, item) for item in iterators.rest(b, state.copy(), value)])
-    if isinstance(value, TupleOf):
-        items = tuple(_constant(b, state, item) for item in value.items)
-        return items if value.cls is tuple else value.cls._make(items)
-    if isinstance(value, Closure) and not value.cells and not value.kwdefaults:
-        defaults = tuple(_constant(b, state, item) for item in value.defaults)
-        return types.FunctionType(value.code, value.globals, value.code.co_name, defaults)
-    raise _NotConstant
 
 
 # inlining

@@ -259,7 +259,7 @@ def _iterator(ev: Machine, state: State, value: Abstract) -> Abstract:
 def _enumerate(ev: Machine, state: State, args: Args) -> Abstract:
     start = indices.number(ev.b, args[1] if len(args) > 1 else Const(0))
     first = arith.to_ir(ev.b, start, "enumerate() counts from an integer")
-    if iteration.ends_at_run_time(state, args[0]):
+    if kind.of(args[0]).ends_at_run_time(state, args[0]):
         numbers = Counter(Const(0), Const(0), 1, arith.from_ir(first))
         return _named_rows(ev, state, "enumerate", args, (numbers,))
     return iterators.named(state, ev.ident(), Numbered(_iterator(ev, state, args[0]), start))
@@ -271,7 +271,7 @@ def _named_rows(
     """The iterator of an enumerate() or zip() whose end only run time knows."""
     parts = []
     for arg in args if not numbers else args[:1]:
-        part = iteration.side_by_side(ev.b, state, arg)
+        part = kind.of(arg).beside(ev.b, state, arg)
         if part is None:
             raise TypeMismatch(0, f"{name}() takes ranges and ctypes arrays beside a range that ends at run time, but "
                                f"this is {arg.describe()}",
@@ -283,7 +283,7 @@ def _named_rows(
 def _zip(ev: Machine, state: State, args: Args, strict: Abstract = FALSE) -> Abstract:
     if not isinstance(strict, Const):
         raise TypeMismatch(0, "the strict of zip() must be a constant", hints=("write True or False",))
-    if any(iteration.ends_at_run_time(state, arg) for arg in args):
+    if any(kind.of(arg).ends_at_run_time(state, arg) for arg in args):
         if strict.obj:
             raise TypeMismatch(0, "the strict of zip() can't be True where a range ends at run time",
                                hints=("compare the lengths before",))  # fmt: skip
@@ -313,7 +313,8 @@ def _next(ev: Machine, state: State, args: Args) -> Abstract:
 def _reversed(ev: Machine, state: State, args: Args) -> Abstract:
     if isinstance(args[0], RangeOf):
         return ranges.backwards(ev.b, args[0])
-    found = iteration.make_reversed(ev.b, state, args[0])
+    special.refuse_iteration(args[0], "__reversed__", "__len__", "__getitem__")
+    found = kind.of(args[0]).backwards(ev.b, state, args[0])
     if found is None:
         raise TypeMismatch(0, f"the length of {args[0].describe()} is not known while compiling", hints=_SEQUENCES)
     return iterators.named(state, ev.ident(), found)

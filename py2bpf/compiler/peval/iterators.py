@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
-from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
-from . import arith, memory, sequences
+from ...exception import LimitExceeded, UnsupportedSyntax
+from . import kind, memory
 from .builder import Builder
-from .counters import counter_items
 from .sequences import MAX_ITEMS
 from .state import State
 from .values import (
@@ -32,7 +30,7 @@ from .values import (
 )
 
 ITERATORS: Final = (Counter, Ended, Items, IteratorRef, Numbered, Walk, Zipped)
-_ENDED: Final = Ended()
+ENDED: Final = Ended()
 
 
 def heap_object(state: State, value: ListRef | DictRef | IteratorRef) -> Any:
@@ -52,18 +50,9 @@ def arrived(b: Builder, item: Abstract) -> Abstract:
 
 def walk(state: State, source: ListRef | DictRef | DictView, step: int = 1) -> Walk:
     """An iterator over what the program may change; backwards if ``step`` is -1."""
-    contents = heap_object(state, source.owner if isinstance(source, DictView) else source)
+    contents = kind.of(source).walked(state, source)
     size = None if isinstance(source, ListRef) else len(contents)
     return Walk(source, 0 if step > 0 else len(contents) - 1, step, size)
-
-
-def view_items(kind: str, contents: dict[Any, Abstract]) -> list[Abstract]:
-    """What iterating over a dict's view gives."""
-    if kind == "keys":
-        return [Const(key) for key in contents]
-    if kind == "values":
-        return list(contents.values())
-    return [sequences.tuple_of([Const(key), value]) for key, value in contents.items()]
 
 
 def named(state: State, ident: int, iterator: Abstract) -> IteratorRef:
@@ -99,76 +88,7 @@ def check_captured(obj: Any) -> None:
 
 def advance(b: Builder, state: State, iterator: Abstract) -> tuple[Abstract, Abstract | None]:
     """The iterator after one step, and the item, None at the end. Only for what is known when compiling."""
-    if isinstance(iterator, Counter):
-        return _count(b, iterator)
-    if isinstance(iterator, Items):
-        if iterator.position == len(iterator.items):
-            return _ENDED, None
-        return Items(iterator.items, iterator.position + 1), iterator.items[iterator.position]
-    if isinstance(iterator, Walk):
-        return _walk(b, state, iterator)
-    if isinstance(iterator, Numbered):
-        inner, item = advance(b, state, iterator.inner)
-        if item is None:
-            return _ENDED, None
-        following = arith.plus_one(b, iterator.number)
-        return Numbered(inner, following), sequences.tuple_of([iterator.number, item])
-    if isinstance(iterator, Zipped):
-        return _zip(b, state, iterator)
-    if isinstance(iterator, IteratorRef):
-        state.heap[iterator.ident], item = advance(b, state, heap_object(state, iterator))
-        return iterator, item
-    if isinstance(iterator, Ended):
-        return iterator, None
-    raise TypeMismatch(0, f"can't iterate over {iterator.describe()}",
-                       hints=("ranges, tuples, lists, dicts and ctypes arrays can be iterated over",))  # fmt: skip
-
-
-def _count(b: Builder, iterator: Counter) -> tuple[Abstract, Abstract | None]:
-    if counter_items(iterator) is None:
-        raise TypeMismatch(0, f"the length of {iterator.describe()} is not known while compiling",
-                           hints=("iterate over the range alone: for i in range(n)",))  # fmt: skip
-    current, stop = iterator.current, iterator.stop
-    assert isinstance(current, Const) and isinstance(stop, Const)
-    if not range(current.obj, stop.obj, iterator.step):
-        return _ENDED, None
-    following = replace(iterator, current=Const(current.obj + iterator.step))
-    if iterator.array is not None:
-        return following, memory.load(b, memory.element(iterator.array, current.obj))
-    assert isinstance(iterator.base, Const)
-    return following, Const(iterator.base.obj + iterator.scale * current.obj)
-
-
-def _walk(b: Builder, state: State, iterator: Walk) -> tuple[Abstract, Abstract | None]:
-    source = iterator.source
-    assert isinstance(source, (ListRef, DictRef, DictView))
-    contents = heap_object(state, source.owner if isinstance(source, DictView) else source)
-    if iterator.size is not None and len(contents) != iterator.size:
-        b.exit("RuntimeError")  # the dictionary changed size during iteration
-    if not 0 <= iterator.position < len(contents):
-        return _ENDED, None
-    following = Walk(source, iterator.position + iterator.step, iterator.step, iterator.size)
-    if isinstance(source, ListRef):
-        return following, arrived(b, contents[iterator.position])
-    kind = source.kind if isinstance(source, DictView) else "keys"
-    return following, view_items(kind, contents)[iterator.position]
-
-
-def _zip(b: Builder, state: State, iterator: Zipped) -> tuple[Abstract, Abstract | None]:
-    inners, row = list(iterator.inners), []
-    for i, inner in enumerate(inners):
-        inners[i], item = advance(b, state, inner)
-        if item is None:
-            if iterator.strict and (i or not _all_end(b, state, inners[1:])):
-                b.exit("ValueError")
-            return replace(iterator, inners=tuple(inners)), None
-        row.append(item)
-    return (replace(iterator, inners=tuple(inners)), sequences.tuple_of(row)) if row else (_ENDED, None)
-
-
-def _all_end(b: Builder, state: State, inners: list[Abstract]) -> bool:
-    """Whether none of them has another item."""
-    return all(advance(b, state, inner)[1] is None for inner in inners)
+    return kind.of(iterator).step(b, state, iterator)
 
 
 def rest(b: Builder, state: State, iterator: Abstract) -> Iterator[Abstract]:

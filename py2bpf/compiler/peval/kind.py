@@ -7,7 +7,7 @@ that one's kind by None. What a class of the user's defines comes before any kin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from ...exception import InternalCompilerError, TypeMismatch, UnsupportedSyntax
@@ -17,7 +17,7 @@ from . import hints
 from .builder import Builder
 from .machine import Machine
 from .state import State
-from .values import Abstract, Const
+from .values import Abstract, Const, Counter, Items
 
 V = TypeVar("V", bound=Abstract)
 Args = tuple[Abstract, ...]
@@ -66,6 +66,48 @@ class Kind(Generic[V]):
         if known is None:
             raise TypeMismatch(0, f"{value.describe()} has no length that a program knows", hints=(self.no_length,))
         return Const(known)
+
+    no_items: ClassVar[tuple[str, ...]] = ("ranges, tuples, lists, dicts and ctypes arrays can be iterated over",)
+    """What to write instead of a loop over it."""
+    is_iterator: ClassVar[bool] = False
+
+    def items(self, b: Builder, state: State, value: V) -> Iterator[Abstract] | None:
+        """The items that going through it gives, where their number is known when compiling; each is read from memory
+        when it is asked for: code that uses one after the other needs no place for them all."""
+        return None
+
+    def stored(self, b: Builder, state: State, value: V) -> Iterator[Abstract] | None:
+        """The items that the operations of a built-in type read directly."""
+        return self.items(b, state, value)
+
+    def walked(self, state: State, value: V) -> Sequence[Abstract]:
+        """The items of the moment of what the program may change while it goes through it."""
+        raise InternalCompilerError("peval", f"nothing changes in {value.describe()}")
+
+    def iterator(self, b: Builder, state: State, value: V) -> Abstract:
+        """``iter(value)``. What may change while it is iterated over is read item by item."""
+        items = self.items(b, state, value)
+        if items is None:
+            raise TypeMismatch(0, f"can't iterate over {value.describe()}", hints=self.no_items)
+        return Items(tuple(items))
+
+    def backwards(self, b: Builder, state: State, value: V) -> Abstract | None:
+        """``reversed(value)``'s iterator; None for what has no known length."""
+        items = self.items(b, state, value)
+        return None if items is None else Items(tuple(items)[::-1])
+
+    def step(self, b: Builder, state: State, value: V) -> tuple[Abstract, Abstract | None]:
+        """The iterator after one step, and the item, None at the end. Only for what is known when compiling."""
+        raise TypeMismatch(0, f"can't iterate over {value.describe()}", hints=self.no_items)
+
+    def ends_at_run_time(self, state: State, value: V) -> bool:
+        """Whether only run time knows how many items there are."""
+        return False
+
+    def beside(self, b: Builder, state: State, value: V) -> Counter | None:
+        """Through what may run at run time beside something else, as turns that are counted up from 0; None for what
+        may not."""
+        return None
 
     # its attributes
 

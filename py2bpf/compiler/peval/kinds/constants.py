@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import enum
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ...ir.values import Value, const
-from .. import arith, captured, constants, host, iteration, ranges, sequence_items
+from .. import arith, captured, constant_walks, constants, counters, host, iteration, iterators, ranges, sequence_items
 from ..builder import Builder
 from ..kind import Kind, Kinds
 from ..machine import Machine
 from ..naming import short
 from ..state import State
-from ..values import Abstract, Const
+from ..values import Abstract, Const, Counter, Items, wrap
 
 
 class ConstKind(Kind[Const]):
@@ -52,6 +53,27 @@ class ConstKind(Kind[Const]):
         if items is None:
             return super().item(ev, state, value, key)
         return sequence_items.item(ev, tuple(items), key, value.describe(), _as_bytes(value.obj))
+
+    def items(self, b: Builder, state: State, value: Const) -> Iterator[Abstract] | None:
+        if type(value.obj) is enum.EnumMeta:
+            members: list[Any] = list(value.obj)
+            return iter([wrap(member) for member in members])
+        return iter(constant_walks.forwards(b, value.obj)) if constant_walks.is_iterable(value.obj) else None
+
+    def stored(self, b: Builder, state: State, value: Const) -> Iterator[Abstract] | None:
+        items = constant_walks.stored(value.obj)
+        return self.items(b, state, value) if items is None else iter(items)
+
+    def iterator(self, b: Builder, state: State, value: Const) -> Abstract:
+        return counters.of_constants(value.obj) if isinstance(value.obj, range) else super().iterator(b, state, value)
+
+    def backwards(self, b: Builder, state: State, value: Const) -> Abstract | None:
+        if iterators.is_used_up(value.obj):
+            return super().backwards(b, state, value)
+        return Items(constant_walks.backwards(b, value.obj))
+
+    def beside(self, b: Builder, state: State, value: Const) -> Counter | None:
+        return counters.counted(b, value)
 
     def set_item(self, ev: Machine, state: State, value: Const, key: Abstract, given: Abstract) -> None:
         captured.refuse_change(value.obj)

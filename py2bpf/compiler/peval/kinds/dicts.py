@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from ...ir.values import Value, const
-from .. import choice, host, iterators
+from .. import choice, host, iterators, kind, sequences
+from ..builder import Builder
 from ..kind import Kind, Kinds
 from ..machine import Machine
 from ..state import State
@@ -36,6 +38,22 @@ class DictKind(Kind[DictRef]):
             ev.b.exit("KeyError")
         return found
 
+    def as_object(self, b: Builder, state: State, value: DictRef) -> Any:
+        items = iterators.heap_object(state, value).items()
+        return {key: kind.of(item).as_object(b, state, item) for key, item in items}
+
+    def walked(self, state: State, value: DictRef) -> Sequence[Abstract]:
+        return [Const(key) for key in iterators.heap_object(state, value)]
+
+    def items(self, b: Builder, state: State, value: DictRef) -> Iterator[Abstract] | None:
+        return iter(self.walked(state, value))
+
+    def iterator(self, b: Builder, state: State, value: DictRef) -> Abstract:
+        return iterators.walk(state, value)
+
+    def backwards(self, b: Builder, state: State, value: DictRef) -> Abstract | None:
+        return iterators.walk(state, value, -1)
+
     def set_item(self, ev: Machine, state: State, value: DictRef, key: Abstract, given: Abstract) -> None:
         if not isinstance(key, Const):
             super().set_item(ev, state, value, key, given)
@@ -44,6 +62,26 @@ class DictKind(Kind[DictRef]):
 
 
 class DictViewKind(Kind[DictView]):
+    def as_object(self, b: Builder, state: State, value: DictView) -> Any:
+        return getattr(kind.of(value.owner).as_object(b, state, value.owner), value.kind)()
+
+    def walked(self, state: State, value: DictView) -> Sequence[Abstract]:
+        contents = iterators.heap_object(state, value.owner)
+        if value.kind == "keys":
+            return [Const(key) for key in contents]
+        if value.kind == "values":
+            return list(contents.values())
+        return [sequences.tuple_of([Const(key), item]) for key, item in contents.items()]
+
+    def items(self, b: Builder, state: State, value: DictView) -> Iterator[Abstract] | None:
+        return iter(self.walked(state, value))
+
+    def iterator(self, b: Builder, state: State, value: DictView) -> Abstract:
+        return iterators.walk(state, value)
+
+    def backwards(self, b: Builder, state: State, value: DictView) -> Abstract | None:
+        return iterators.walk(state, value, -1)
+
     def truth(self, ev: Machine, state: State, value: DictView) -> Value:
         return const(int(bool(iterators.heap_object(state, value.owner))))
 

@@ -15,6 +15,8 @@ from ..values import Abstract, Const, Method, NumberClass, Option, Run, Variable
 
 
 class RunKind(Kind[Run]):
+    no_items = ("to count up to it, iterate over range(n)",)
+
     def truth(self, ev: Machine, state: State, value: Run) -> Value:
         return value.ir
 

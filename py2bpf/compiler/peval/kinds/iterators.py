@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
 
+from ....exception import TypeMismatch
 from ...ir.ops import Op
 from ...ir.values import Value
-from .. import arith, ranges, sequence_items
-from ..kind import Kind, Kinds, Object
+from .. import arith, counters, iterators, kind, memory, ranges, sequence_items, sequences
+from ..builder import Builder
+from ..kind import Kind, Kinds, Object, V
 from ..machine import Machine
 from ..state import State
-from ..values import Abstract, Counter, Ended, Items, IteratorRef, Numbered, RangeOf, Walk, Zipped
+from ..values import (
+    Abstract,
+    Const,
+    Counter,
+    Ended,
+    Items,
+    IteratorRef,
+    Numbered,
+    RangeOf,
+    Walk,
+    Zipped,
+)
+
+Step = tuple[Abstract, Abstract | None]
+_ALONE: Final = ("iterate over the range alone: for i in range(n)",)
 
 
 class RangeKind(Kind[RangeOf]):
@@ -26,14 +44,128 @@ class RangeKind(Kind[RangeOf]):
     def item(self, ev: Machine, state: State, value: RangeOf, key: Abstract) -> Abstract:
         return sequence_items.of_range(ev, value, key)
 
+    def iterator(self, b: Builder, state: State, value: RangeOf) -> Abstract:
+        return counters.of_range(b, value)
+
+    def ends_at_run_time(self, state: State, value: RangeOf) -> bool:
+        return True
+
+    def beside(self, b: Builder, state: State, value: RangeOf) -> Counter | None:
+        return counters.counted(b, value)
+
+
+class IteratorKind(Object[V]):
+    """What next() takes items from."""
+
+    is_iterator = True
+
+    def items(self, b: Builder, state: State, value: V) -> Iterator[Abstract] | None:
+        return iterators.rest(b, state, value)
+
+    def iterator(self, b: Builder, state: State, value: V) -> Abstract:
+        return value
+
+    def backwards(self, b: Builder, state: State, value: V) -> Abstract | None:
+        return None
+
+
+class EndedKind(IteratorKind[Ended]):
+    def step(self, b: Builder, state: State, value: Ended) -> Step:
+        return value, None
+
+
+class ItemsKind(IteratorKind[Items]):
+    def step(self, b: Builder, state: State, value: Items) -> Step:
+        if value.position == len(value.items):
+            return iterators.ENDED, None
+        return Items(value.items, value.position + 1), value.items[value.position]
+
+
+class CounterKind(IteratorKind[Counter]):
+    def step(self, b: Builder, state: State, value: Counter) -> Step:
+        if counters.counter_items(value) is None:
+            raise TypeMismatch(0, f"the length of {value.describe()} is not known while compiling", hints=_ALONE)
+        current, stop = value.current, value.stop
+        assert isinstance(current, Const) and isinstance(stop, Const)
+        if not range(current.obj, stop.obj, value.step):
+            return iterators.ENDED, None
+        following = replace(value, current=Const(current.obj + value.step))
+        if value.array is not None:
+            return following, memory.load(b, memory.element(value.array, current.obj))
+        assert isinstance(value.base, Const)
+        return following, Const(value.base.obj + value.scale * current.obj)
+
+
+class WalkKind(IteratorKind[Walk]):
+    def step(self, b: Builder, state: State, value: Walk) -> Step:
+        contents = kind.of(value.source).walked(state, value.source)
+        if value.size is not None and len(contents) != value.size:
+            b.exit("RuntimeError")  # the dictionary changed size during iteration
+        if not 0 <= value.position < len(contents):
+            return iterators.ENDED, None
+        return replace(value, position=value.position + value.step), iterators.arrived(b, contents[value.position])
+
+
+class NumberedKind(IteratorKind[Numbered]):
+    def step(self, b: Builder, state: State, value: Numbered) -> Step:
+        inner, item = iterators.advance(b, state, value.inner)
+        if item is None:
+            return iterators.ENDED, None
+        return Numbered(inner, arith.plus_one(b, value.number)), sequences.tuple_of([value.number, item])
+
+
+class ZippedKind(IteratorKind[Zipped]):
+    def step(self, b: Builder, state: State, value: Zipped) -> Step:
+        inners, row = list(value.inners), []
+        for i, inner in enumerate(inners):
+            inners[i], item = iterators.advance(b, state, inner)
+            if item is None:
+                if value.strict and (i or not _all_end(b, state, inners[1:])):
+                    b.exit("ValueError")
+                return replace(value, inners=tuple(inners)), None
+            row.append(item)
+        if not row:
+            return iterators.ENDED, None
+        return replace(value, inners=tuple(inners)), sequences.tuple_of(row)
+
+
+def _all_end(b: Builder, state: State, inners: list[Abstract]) -> bool:
+    """Whether none of them has another item."""
+    return all(iterators.advance(b, state, inner)[1] is None for inner in inners)
+
+
+class IteratorRefKind(IteratorKind[IteratorRef]):
+    def as_object(self, b: Builder, state: State, value: IteratorRef) -> Any:
+        items = iterators.rest(b, state.copy(), value)  # of a copy, since the call may not come about
+        return iter([kind.of(item).as_object(b, state, item) for item in items])
+
+    def step(self, b: Builder, state: State, value: IteratorRef) -> Step:
+        state.heap[value.ident], item = iterators.advance(b, state, iterators.heap_object(state, value))
+        return value, item
+
+    def iterator(self, b: Builder, state: State, value: IteratorRef) -> Abstract:
+        return self.beside(b, state, value) or value
+
+    def ends_at_run_time(self, state: State, value: IteratorRef) -> bool:
+        inside = state.heap.get(value.ident)
+        return isinstance(inside, Counter) and bool(inside.parts)
+
+    def beside(self, b: Builder, state: State, value: IteratorRef) -> Counter | None:
+        """A counter that was made before belongs to the loop from now on."""
+        if not self.ends_at_run_time(state, value):
+            return None
+        taken: Counter = iterators.heap_object(state, value)
+        iterators.lose(state, value, "a loop")
+        return taken
+
 
 KINDS: Final[Kinds] = {
     RangeOf: RangeKind(),
-    Counter: Object(),
-    Ended: Object(),
-    Items: Object(),
-    IteratorRef: Object(),
-    Numbered: Object(),
-    Walk: Object(),
-    Zipped: Object(),
+    Counter: CounterKind(),
+    Ended: EndedKind(),
+    Items: ItemsKind(),
+    IteratorRef: IteratorRefKind(),
+    Numbered: NumberedKind(),
+    Walk: WalkKind(),
+    Zipped: ZippedKind(),
 }

@@ -23,6 +23,7 @@ _NOT_IN_PROGRAMS: Final = {
 
 
 class MapKind(Kind[Map]):
+    no_items = (_NO_WALK,)
     no_length = "user space can count a map's items; programs can keep a count in another map"
 
     def truth(self, ev: Machine, state: State, value: Map) -> Value:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import ctypes
 import inspect
 import types
+from collections.abc import Iterator
 from typing import Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ....fields import declared, is_field
 from ...ir.ops import Op
 from ...ir.values import Value, const
-from .. import arith, class_attributes, classes, hints, memory, methods, presence, slices, special
+from .. import arith, class_attributes, classes, hints, iterators, memory, methods, presence, sequences, slices, special
 from ..builder import Builder
 from ..kind import Kind, Kinds
 from ..layout import is_array, is_char, is_chars, is_record, members, scalar
 from ..machine import Machine
 from ..naming import type_name
 from ..state import State
-from ..values import Abstract, Const, Method, Ref
+from ..values import Abstract, Const, Counter, Method, Ref
 
 
 class RefKind(Kind[Ref]):
@@ -59,6 +60,34 @@ class RefKind(Kind[Ref]):
             ev.b.guard_not_null(value.base, "TypeError")
         return super().length(ev, state, value)
 
+    def items(self, b: Builder, state: State, value: Ref) -> Iterator[Abstract] | None:
+        if not _is_items(value):
+            return None
+        special.refuse_iteration(value)
+        b.guard_not_null(value.base, "TypeError")
+        if value.ctype._length_ > sequences.MAX_ITEMS:
+            raise iterators.too_many()
+        return (memory.load(b, memory.element(value, i)) for i in range(value.ctype._length_))
+
+    def iterator(self, b: Builder, state: State, value: Ref) -> Abstract:
+        if is_chars(value.ctype):
+            raise TypeMismatch(0, f"can't iterate over {value.describe()}",
+                               hints=("index its bytes with a constant range instead",))  # fmt: skip
+        return self.beside(b, state, value) or super().iterator(b, state, value)
+
+    def backwards(self, b: Builder, state: State, value: Ref) -> Abstract | None:
+        if not _is_items(value):
+            return None
+        b.guard_not_null(value.base, "TypeError")
+        return Counter(Const(value.ctype._length_ - 1), Const(-1), -1, array=value)
+
+    def beside(self, b: Builder, state: State, value: Ref) -> Counter | None:
+        if not _is_items(value):
+            return None
+        special.refuse_iteration(value)
+        b.guard_not_null(value.base, "TypeError")
+        return Counter(Const(0), Const(value.ctype._length_), 1, array=value)
+
     def attribute(self, ev: Machine, state: State, value: Ref, name: str) -> Abstract:
         return (_field if is_record(value.ctype) else _attribute)(ev, state, value, name)
 
@@ -96,6 +125,11 @@ class RefKind(Kind[Ref]):
         else:
             slices.check_bounds(key, slices.WRITE_ONE_BY_ONE)
             memory.store(ev.b, memory.index(ev.b, value, key), given)
+
+
+def _is_items(ref: Ref) -> bool:
+    """Whether it is an array that can be gone through: no text."""
+    return is_array(ref.ctype) and not is_chars(ref.ctype)
 
 
 def _field(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:

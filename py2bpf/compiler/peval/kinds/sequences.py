@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import inspect
 import types
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...ir.values import Value, const
-from .. import class_attributes, hints, iteration, iterators, namedtuples, overrides, sequence_items, sequences, slices
+from .. import (
+    class_attributes,
+    hints,
+    iteration,
+    iterators,
+    kind,
+    namedtuples,
+    overrides,
+    sequence_items,
+    sequences,
+    slices,
+    special,
+)
+from ..builder import Builder
 from ..kind import Kind, Kinds, Object
 from ..machine import Machine
 from ..state import State
@@ -24,6 +38,17 @@ class TupleKind(Kind[TupleOf]):
 
     def is_instance(self, ev: Machine, value: TupleOf, classes: Any) -> Abstract:
         return Const(issubclass(value.cls, classes))
+
+    def as_object(self, b: Builder, state: State, value: TupleOf) -> Any:
+        items = tuple(kind.of(item).as_object(b, state, item) for item in value.items)
+        return items if value.cls is tuple else value.cls._make(items)
+
+    def items(self, b: Builder, state: State, value: TupleOf) -> Iterator[Abstract] | None:
+        special.refuse_iteration(value)
+        return iter(value.items)
+
+    def stored(self, b: Builder, state: State, value: TupleOf) -> Iterator[Abstract] | None:
+        return iter(value.items)
 
     def attribute(self, ev: Machine, state: State, value: TupleOf, name: str) -> Abstract:
         if value.cls is tuple:
@@ -76,6 +101,22 @@ class ListKind(Kind[ListRef]):
         if isinstance(key, Const) and isinstance(key.obj, slice):
             return sequences.new_list(ev, state, [items[at] for at in slices.chosen(ev.b, key.obj, len(items))])
         return sequence_items.item(ev, items, key, value.describe())
+
+    def as_object(self, b: Builder, state: State, value: ListRef) -> Any:
+        return [kind.of(item).as_object(b, state, item) for item in iterators.heap_object(state, value)]
+
+    def walked(self, state: State, value: ListRef) -> Sequence[Abstract]:
+        items: tuple[Abstract, ...] = iterators.heap_object(state, value)
+        return items
+
+    def items(self, b: Builder, state: State, value: ListRef) -> Iterator[Abstract] | None:
+        return (iterators.arrived(b, item) for item in self.walked(state, value))
+
+    def iterator(self, b: Builder, state: State, value: ListRef) -> Abstract:
+        return iterators.walk(state, value)
+
+    def backwards(self, b: Builder, state: State, value: ListRef) -> Abstract | None:
+        return iterators.walk(state, value, -1)
 
     def set_item(self, ev: Machine, state: State, value: ListRef, key: Abstract, given: Abstract) -> None:
         slices.check_bounds(key, slices.WRITE_ONE_BY_ONE)
