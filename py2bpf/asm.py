@@ -148,6 +148,18 @@ def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
+def fits(number: int) -> bool:
+    """Whether the number can be an immediate operand: 32 bits, sign-extended."""
+    return -(1 << 31) <= number < 1 << 31
+
+
+_PLAIN: Final = int(Kind.PLAIN)
+_LD64: Final = int(Kind.LD64)
+_MOVE_IMM: Final = Class.ALU64 | Alu.MOV | Source.K
+_MOVE_IMM32: Final = Class.ALU | Alu.MOV | Source.K
+_WIDE_IMM: Final = Class.LD | Mode.IMM | Size.DW
+
+
 # Constructors, in the order of the architecture's chapters. ``wide`` picks 64-bit over 32-bit arithmetic.
 
 
@@ -166,13 +178,20 @@ def mov(dst: int, src: int, wide: bool = True) -> Insn:
     return alu(Alu.MOV, dst, src, wide)
 
 
+def constant_load(number: int) -> tuple[int, int, int]:
+    """(kind, opcode, immediate) of the shortest instruction that loads a 64-bit number: one slot where 32 bits tell the
+    number, sign-extended or zero-extended, else two."""
+    if fits(number):
+        return _PLAIN, _MOVE_IMM, number
+    if 0 <= number < 1 << 32:
+        return _PLAIN, _MOVE_IMM32, number - (1 << 32)
+    return _LD64, _WIDE_IMM, number
+
+
 def mov_imm(dst: int, imm: int) -> Insn:
-    """dst = imm, in one slot where it fits 32 bits, else in two."""
-    if -(1 << 31) <= imm < 1 << 31:
-        return alu_imm(Alu.MOV, dst, imm)
-    if 0 <= imm < 1 << 32:
-        return alu_imm(Alu.MOV, dst, imm - (1 << 32), wide=False)
-    return Insn(Kind.LD64, Class.LD | Mode.IMM | Size.DW, dst, 0, 0, imm)
+    """dst = imm."""
+    kind, code, immediate = constant_load(imm)
+    return Insn(kind, code, dst, 0, 0, immediate)
 
 
 def neg(dst: int) -> Insn:

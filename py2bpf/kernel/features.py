@@ -19,6 +19,7 @@ from ..core.failures import ENOTSUPP
 from ..core.handles import Handle
 from ..exception import KernelError, NotSupported
 from ..spec import Target
+from ..uapi.helpers import HELPERS, INTERNAL
 from ..uapi.map_types import KINDS, MapType
 from ..uapi.prog_types import AttachType, ProgType
 from . import core, kfuncs, syscalls
@@ -220,11 +221,11 @@ _PROBE_READ_KERNEL: Final = [
     asm.alu_imm(asm.Alu.ADD, 1, -8),
     asm.mov_imm(2, 8),
     asm.mov_imm(3, 0),
-    asm.call(113),
+    asm.call(HELPERS["probe_read_kernel"].id),
 ]
 _LOOP_OVER_NO_FUNCTION: Final = [
     *(asm.mov_imm(argument, 0) for argument in range(1, 5)),
-    asm.call(181),
+    asm.call(INTERNAL["loop"].id),
 ]
 _ITERATOR: Final = [asm.mov(1, asm.FRAME), asm.alu_imm(asm.Alu.ADD, 1, -8)]
 _ITERATE: Final = [

@@ -320,6 +320,17 @@ _TABLE: Final = (
 HELPERS: Final[dict[str, HelperInfo]] = {helper.name: helper for helper in _TABLE}
 """The helpers that programs can call, by name."""
 
+INTERNAL: Final[dict[str, HelperInfo]] = {
+    helper.name: helper
+    for helper in (
+        _H("loop", 181, (_INT, _INT, _OUT, _INT), _I64, "Calls a function of the program up to so many times."),
+        _H("dynptr_read", 201, (_OUT, _SIZE, _INT, _INT, _INT), _I64, "Copies from a dynptr, such as a record's."),
+        _H("user_ringbuf_drain", 209, (_MAP, _INT, _OUT, _INT), _I64, "Calls a function for each record there is."),
+    )
+}
+"""The helpers that the compiler calls and no program by name, as the functions that they call back are the compiler's
+too: their addresses are integers here."""
+
 LEFT_OUT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (
         "works on sockets that the verifier tracks",

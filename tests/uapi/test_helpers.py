@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from py2bpf.btf import Btf
-from py2bpf.uapi.helpers import HELPERS, LEFT_OUT, Arg, Ret
+from py2bpf.uapi.helpers import HELPERS, INTERNAL, LEFT_OUT, Arg, Ret
 
 HEADER = Path("/usr/include/bpf/bpf_helper_defs.h")
 DECLARATION = re.compile(
@@ -31,9 +31,13 @@ def test_every_kernel_helper_is_in_one_table():
     assert sorted([*HELPERS, *left_out()]) == sorted(kernel)
 
 
-@pytest.mark.parametrize("name", HELPERS)
+@pytest.mark.parametrize("name", [*HELPERS, *INTERNAL])
 def test_id(name):
-    assert Btf.kernel().enum("bpf_func_id")[f"BPF_FUNC_{name}"] == HELPERS[name].id
+    assert Btf.kernel().enum("bpf_func_id")[f"BPF_FUNC_{name}"] == {**HELPERS, **INTERNAL}[name].id
+
+
+def test_no_program_calls_what_the_compiler_calls_by_itself():
+    assert INTERNAL.keys() <= set(left_out())
 
 
 @pytest.mark.parametrize("name", HELPERS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...asm import SIZES, Alu, Class, Jump, Kind, Mode, Size, Source
+from ...asm import SIZES, Alu, Class, Jump, Kind, Mode, Size, Source, constant_load
 from ...exception import Span
 from ..ir.values import Block
 
@@ -114,13 +114,10 @@ def move(dst: int, src: int) -> Machine:
     return Machine(PLAIN, MOVE, dst, src, reads=(src,), writes=(dst,))
 
 
-def load_constant(dst: int, number: int) -> Machine:
-    """dst = any 64-bit number, in the shortest form."""
-    if -(1 << 31) <= number < 1 << 31:
-        return Machine(PLAIN, MOVE_IMM, dst, imm=number, writes=(dst,))
-    if 0 <= number < 1 << 32:
-        return Machine(PLAIN, MOVE_IMM32, dst, imm=number - (1 << 32), writes=(dst,))
-    return Machine(LD64, WIDE_IMM, dst, imm=number, writes=(dst,))
+def mov_imm(dst: int, number: int) -> Machine:
+    """dst = any 64-bit number."""
+    kind, code, imm = constant_load(number)
+    return Machine(kind, code, dst, imm=imm, writes=(dst,))
 
 
 def alu(op: Alu, dst: int, src: int) -> Machine:

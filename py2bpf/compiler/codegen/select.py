@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from ...asm import SIZES, Alu, Class, Jump, Mode, Source
+from ...asm import SIZES, Alu, Class, Jump, Mode, Source, fits
 from ...exception import InternalCompilerError, Span
 from ...spec import ErrorSite
-from ...uapi.helpers import HELPERS
+from ...uapi.helpers import HELPERS, INTERNAL
 from ..ir.alignment import alignment, pieces
 from ..ir.fold import signed
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
@@ -45,14 +45,8 @@ _KFUNCS: Final = {
 }  # fmt: skip
 _UNALIGNED: Final = platform.machine() in ("x86_64", "aarch64", "ppc64le", "s390x")
 """The processors on which the kernel has CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS."""
-_BPF_LOOP: Final = 181
-"""The helper's number; it takes a function, which no Python function can give: the table of helpers hasn't got it."""
 _SHARE: Final = 3
 """From so many uses on, a map or stack address gets a register of its own: 2 + n slots instead of 2 n."""
-
-
-def fits(number: int) -> bool:
-    return -(1 << 31) <= number < 1 << 31
 
 
 class Selection:
@@ -231,7 +225,7 @@ class Selector:
         register = self.wide.get(number) if wide else None
         if register is None:
             register = self.fresh()
-            self.put(m.load_constant(register, number))
+            self.put(m.mov_imm(register, number))
             if wide:
                 self.wide[number] = register
         return register
@@ -240,7 +234,7 @@ class Selector:
         """Puts a value into a given register."""
         value = plain(value)
         if value.op is Op.CONST:
-            self.put(m.load_constant(register, signed(value.attr)))
+            self.put(m.mov_imm(register, signed(value.attr)))
         elif self._is_light(value) and not self._shared(value):
             self.put(self._make(value, register))
         else:
@@ -370,7 +364,7 @@ class Selector:
         self.into(dst, yes)
         done = self._local_label()
         self.put(self._compare(op, first, number, register, done))
-        self._overwrite(m.move(dst, second) if other is None else m.load_constant(dst, other), dst)
+        self._overwrite(m.move(dst, second) if other is None else m.mov_imm(dst, other), dst)
         self.put(m.label(done))
 
     def _masked(self, first: int, number: int | None, second: int) -> int:
@@ -577,7 +571,7 @@ class Selector:
         """bpf_iter_num_new(it, 0, count), bpf_iter_num_next(it), bpf_iter_num_destroy(it)."""
         self.into(1, value.args[0])
         if value.op is Op.ITER_NEW:
-            self.put(m.load_constant(2, 0))
+            self.put(m.mov_imm(2, 0))
             self.into(3, value.args[1])
         self.put(m.call_kfunc(self.fn.kfunc(_KFUNCS[value.op]), 3 if value.op is Op.ITER_NEW else 1))
         self._take_result(value)
@@ -588,8 +582,8 @@ class Selector:
         callback = self.fn.subprograms.index(value.attr)
         self.put(Machine(m.LD_FUNC, m.WIDE_IMM, 2, ref=callback, writes=(2,)))
         self.into(3, value.args[0])
-        self.put(m.load_constant(4, 0))
-        self.put(m.call(_BPF_LOOP, 4))
+        self.put(m.mov_imm(4, 0))
+        self.put(m.call(INTERNAL["loop"].id, 4))
         self._take_result(value)
 
     def unseen(self, value: Value) -> None:
@@ -603,7 +597,7 @@ class Selector:
         self.put(m.alu(Alu.OR, dst, half))
 
     def held(self, value: Value) -> None:
-        self.put(m.load_constant(self.define(value), signed(value.args[0].attr)))
+        self.put(m.mov_imm(self.define(value), signed(value.args[0].attr)))
 
     def hide(self, value: Value) -> None:
         """An addition of registers: that of a constant the verifier sees through."""

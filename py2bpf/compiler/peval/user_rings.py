@@ -16,7 +16,7 @@ import ctypes
 from typing import Final
 
 from ...exception import TypeMismatch
-from ...uapi.helpers import Arg, HelperInfo, Ret
+from ...uapi.helpers import INTERNAL
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.types import I64, STACK, VOID, Ptr, Region
@@ -26,8 +26,6 @@ from .builder import Builder
 from .layout import scalar
 from .values import Abstract, Map, Option, Ref
 
-_DRAIN: Final = HelperInfo("user_ringbuf_drain", 209, (Arg.MAP, Arg.INT, Arg.OUT, Arg.INT), Ret.I64, "")
-_READ: Final = HelperInfo("dynptr_read", 201, (Arg.OUT, Arg.SIZE, Arg.INT, Arg.INT, Arg.INT), Ret.I64, "")
 _DATA: Final = 8
 """Where the record stands behind the status of its copy."""
 
@@ -49,7 +47,7 @@ def receive(b: Builder, map: Map, ring: Value) -> Abstract:
     paddings.overwritten(b, ctype)
     b.zero(place, 0, _DATA + (size + 7 & ~7))
     callback = b.emit(Op.FUNC, [], Ptr(Region.MAP), _copier(b, size))
-    count = b.emit(Op.CALL, [ring, callback, place, const(0)], I64, _DRAIN)
+    count = b.emit(Op.CALL, [ring, callback, place, const(0)], I64, INTERNAL["user_ringbuf_drain"])
     there, absent, done = Block(), Block(), Block()
     copied = b.emit(Op.AND, [b.compare(Op.EQ, count, const(1)),
                              b.compare(Op.EQ, b.load(place, 0, _DATA, True), const(0))], I64)  # fmt: skip
@@ -82,7 +80,8 @@ def _make(b: Builder, name: str, size: int) -> Function:
     record = append(block, Op.PARAM, [], Ptr(Region.CTX), 1, b.span)
     shared = append(block, Op.PARAM, [], STACK, 2, b.span)
     data = append(block, Op.PTRADD, [shared, const(_DATA)], STACK, None, b.span)
-    status = append(block, Op.CALL, [data, const(size), record, const(0), const(0)], I64, _READ, b.span)
+    given = [data, const(size), record, const(0), const(0)]
+    status = append(block, Op.CALL, given, I64, INTERNAL["dynptr_read"], b.span)
     append(block, Op.STORE, [shared, status], VOID, (0, _DATA), b.span)
     append(block, Op.RETURN, [const(_STOP)], VOID, None, b.span)
     return copier

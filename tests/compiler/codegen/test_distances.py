@@ -31,7 +31,7 @@ def jumping(between: list[m.Machine], to_the_end: bool) -> Selection:
 def test_what_surely_is_too_far(to_the_end: bool) -> None:
     count = FARTHEST
     steps = [m.alu_imm(Alu.ADD, 20, 1)]
-    maybe = [m.move(20, 21), m.load_constant(20, 5), m.label(7)]
+    maybe = [m.move(20, 21), m.mov_imm(20, 5), m.label(7)]
     distances.check(jumping(steps * count + maybe * count, to_the_end))
     with pytest.raises(LimitExceeded, match=rf"too long \({count + 2} instructions, 32767 at most\)"):
         distances.check(jumping(steps * (count + 1), to_the_end))
