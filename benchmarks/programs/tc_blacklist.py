@@ -1,16 +1,17 @@
 """Drops IPv4 packets from blacklisted hosts and networks, and counts what passed and what didn't."""
 
 import socket
-from ctypes import Structure, c_uint32, c_uint64
+from ctypes import Structure, c_uint32, c_uint64, sizeof
 
 from frames import UDP
 
 from programs import Case, pack
-from programs.headers import ETH_P_IP, IP_AT, Ethernet, Ipv4
+from py2bpf import net
 from py2bpf.datastructures import ArrayMap, HashMap, LpmTrieMap
 from py2bpf.tc import IngressProgram
 
 TC_ACT_OK, TC_ACT_SHOT = 0, 2
+IP_AT = sizeof(net.Ethernet)
 
 
 class Prefix(Structure):
@@ -18,14 +19,14 @@ class Prefix(Structure):
 
 
 def make() -> Case:
-    hosts = HashMap(c_uint32, c_uint32, 1024)
-    nets = LpmTrieMap(c_uint32, c_uint32, 1024)
+    hosts = HashMap(net.Ipv4Address, c_uint32, 1024)
+    nets = LpmTrieMap(net.Ipv4Address, c_uint32, 1024)
     nets["10.0.0.0/8"] = 1
     verdicts = ArrayMap(c_uint64, 2)
 
     def tc_blacklist(skb):
-        ethernet, ip = skb.packet(Ethernet), skb.packet(Ipv4, IP_AT)
-        if ip is None or ethernet is None or ethernet.type != ETH_P_IP:
+        ethernet, ip = skb.packet(net.Ethernet), skb.packet(net.Ipv4, IP_AT)
+        if ip is None or ethernet is None or ethernet.type != net.EtherType.IPV4:
             return TC_ACT_OK
         if ip.source in hosts or ip.source in nets:
             verdicts[1] += 1

@@ -1,13 +1,12 @@
 """Hashes of a TCP or UDP packet's IPv4 header: Jenkins's final mix of addresses and ports, FNV-1a of its bytes."""
 
-import socket
 import struct
 from ctypes import BigEndianStructure, Structure, c_uint8, c_uint16, c_uint32, c_uint64
 
 from frames import UDP
 
 from programs import Case, pack
-from programs.headers import ETH_P_IP
+from py2bpf import net
 from py2bpf.datastructures import ArrayMap
 from py2bpf.xdp import XDP_PASS, XdpProgram
 
@@ -60,9 +59,9 @@ def make() -> Case:
 
     def xdp_hash(ctx):
         frame, words = ctx.packet(Frame), ctx.packet(Words, 26)
-        if frame is None or words is None or frame.type != ETH_P_IP or frame.ip[0] != 0x45:
+        if frame is None or words is None or frame.type != net.EtherType.IPV4 or frame.ip[0] != 0x45:
             return XDP_PASS
-        if frame.ip[9] not in (socket.IPPROTO_TCP, socket.IPPROTO_UDP):
+        if frame.ip[9] not in (net.Protocol.TCP, net.Protocol.UDP):
             return XDP_PASS
         result[0] = jenkins(words.source, words.destination, words.ports, SEED)
         result[1] = fnv(frame.ip)

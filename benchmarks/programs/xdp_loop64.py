@@ -2,11 +2,12 @@
 
 from ctypes import c_uint16, c_uint32, c_uint64
 
-from frames import UDP, checksum
+from frames import UDP
 
 from programs import Case, pack
 from py2bpf import funcs
 from py2bpf.datastructures import ArrayMap
+from py2bpf.testing.packets import checksum
 from py2bpf.xdp import XDP_PASS, XdpProgram
 
 WORDS = 64

@@ -1,12 +1,11 @@
 """Counts packets by destination port: Ethernet, VLAN tags, IPv4 or IPv6, TCP or UDP. All others count as port 0."""
 
-import socket
 from ctypes import c_uint32, c_uint64, sizeof
 
 from frames import TCP6_TWICE_TAGGED
 
 from programs import Case, pack
-from programs.headers import ETH_P_8021AD, ETH_P_8021Q, ETH_P_IP, ETH_P_IPV6, Ethernet, HostIpv4, Ipv6, Tag, Tcp, Udp
+from py2bpf import net
 from py2bpf.datastructures import ArrayMap
 from py2bpf.xdp import XDP_PASS, XdpProgram
 
@@ -15,35 +14,35 @@ PORTS = 1 << 16
 
 
 def transport(ctx, protocol, offset):
-    if protocol == socket.IPPROTO_TCP:
-        tcp = ctx.packet(Tcp, offset)
-        return tcp.destination if tcp else 0
-    if protocol == socket.IPPROTO_UDP:
-        udp = ctx.packet(Udp, offset)
-        return udp.destination if udp else 0
+    if protocol == net.Protocol.TCP:
+        tcp = ctx.packet(net.Tcp, offset)
+        return tcp.destination_port if tcp else 0
+    if protocol == net.Protocol.UDP:
+        udp = ctx.packet(net.Udp, offset)
+        return udp.destination_port if udp else 0
     return 0
 
 
 def destination(ctx):
-    ethernet = ctx.packet(Ethernet)
+    ethernet = ctx.packet(net.Ethernet)
     if ethernet is None:
         return 0
-    kind, offset = ethernet.type, sizeof(Ethernet)
+    kind, offset = ethernet.type, sizeof(net.Ethernet)
     for _ in range(MOST_TAGS):
-        if kind not in (ETH_P_8021Q, ETH_P_8021AD):
+        if kind not in (net.EtherType.VLAN, net.EtherType.SERVICE_VLAN):
             break
-        tag = ctx.packet(Tag, offset)
+        tag = ctx.packet(net.VlanTag, offset)
         if tag is None:
             return 0
-        kind, offset = tag.type, offset + sizeof(Tag)
-    if kind == ETH_P_IP:
-        ip = ctx.packet(HostIpv4, offset)
-        if ip is None or ip.words < 5 or ip.fragment & 0x1FFF:
+        kind, offset = tag.type, offset + sizeof(net.VlanTag)
+    if kind == net.EtherType.IPV4:
+        ip = ctx.packet(net.Ipv4, offset)
+        if ip is None or ip.ihl < 5 or ip.fragment_offset:
             return 0
-        return transport(ctx, ip.protocol, offset + 4 * ip.words)
-    if kind == ETH_P_IPV6:
-        ip = ctx.packet(Ipv6, offset)
-        return transport(ctx, ip.next, offset + sizeof(Ipv6)) if ip else 0
+        return transport(ctx, ip.protocol, offset + 4 * ip.ihl)
+    if kind == net.EtherType.IPV6:
+        ip = ctx.packet(net.Ipv6, offset)
+        return transport(ctx, ip.next_header, offset + sizeof(net.Ipv6)) if ip else 0
     return 0
 
 

@@ -32,7 +32,7 @@ from typing import Any
 from kernel_btf import KERNEL
 
 import py2bpf
-from py2bpf import datastructures, funcs
+from py2bpf import datastructures, funcs, net
 from py2bpf.compiler import pipeline
 from py2bpf.exception import TranslationError
 from py2bpf.spec import ContextSpec, MapSpec, ProgramSpec, Target
@@ -144,9 +144,9 @@ def live_maps() -> dict[str, Any]:
 
 def namespace(case: Case, maps: dict[str, Any]) -> dict[str, Any]:
     """Runs the python section. What it may use besides the maps' constructors: ctypes and its types, functools,
-    socket, struct, py2bpf, funcs, and ``kernel``, the types of tests/kernel_btf.py."""
+    socket, struct, py2bpf, funcs, net, and ``kernel``, the types of tests/kernel_btf.py."""
     names: dict[str, Any] = {"ctypes": ctypes, "functools": functools, "socket": socket, "struct": struct,
-                             "py2bpf": py2bpf, "funcs": funcs, "kernel": KERNEL,
+                             "py2bpf": py2bpf, "funcs": funcs, "net": net, "kernel": KERNEL,
                              "__name__": case.path.stem, **maps}  # fmt: skip
     names |= {name: value for name, value in vars(ctypes).items() if name.startswith("c_")}
     names |= {name: getattr(ctypes, name) for name in ("Structure", "Union", "BigEndianStructure", "sizeof")}

@@ -7,13 +7,12 @@ import socket
 
 import pytest
 
-from py2bpf import funcs
+from py2bpf import funcs, net
 from py2bpf.datastructures import create_map
 from py2bpf.exception import ClosedError, KernelError
 from py2bpf.socket_filter import SkBuffContext, SocketFilter
 
 ETH_P_ALL = 0x0003
-ETH_P_IP = 0x0800
 SO_LOCK_FILTER = 44
 
 pytestmark = [pytest.mark.kernel, pytest.mark.any_kernel]
@@ -99,7 +98,7 @@ def test_matching_on_the_packet(raw, pair):
     port = receiver.getsockname()[1]
 
     def match(skb):
-        if skb.protocol != socket.htons(ETH_P_IP):
+        if skb.protocol != socket.htons(net.EtherType.IPV4):
             return 0
         if funcs.load_skb_byte(skb, 23) != socket.IPPROTO_UDP:
             return 0
@@ -129,7 +128,7 @@ def test_counting_by_protocol(raw, pair):
         filter.attach(raw)
         for _ in range(10):
             sender.send(b"x")
-        assert counts[socket.htons(ETH_P_IP)] >= 10
+        assert counts[socket.htons(net.EtherType.IPV4)] >= 10
 
 
 def test_the_socket_keeps_the_filter_when_it_is_closed(pair):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from py2bpf import funcs, tc
+from py2bpf import funcs, net, tc
 from py2bpf.datastructures import ProgArray
 from py2bpf.exception import ClosedError, DataTypeError, KernelError, NotSupported
 from py2bpf.kernel import clsact, kept, links, syscalls
@@ -20,7 +20,6 @@ from py2bpf.prog import create_prog
 from py2bpf.uapi.prog_types import AttachType, ProgType
 from py2bpf.util import ensure_resources
 
-ETH_P_IP = 0x0800
 UDP_PAYLOAD = 14 + 20 + 8
 
 pytestmark = pytest.mark.kernel
@@ -38,18 +37,18 @@ def mechanism(request, wire):
 
 
 def drop_ipv4(skb):
-    return skb.protocol == socket.htons(ETH_P_IP)
+    return skb.protocol == socket.htons(net.EtherType.IPV4)
 
 
 def drop_b(skb):
     """Datagrams whose text begins with b."""
-    if skb.protocol != socket.htons(ETH_P_IP):
+    if skb.protocol != socket.htons(net.EtherType.IPV4):
         return 0
     return funcs.load_skb_byte(skb, UDP_PAYLOAD) == ord("b")
 
 
 def drop_c(skb):
-    if skb.protocol != socket.htons(ETH_P_IP):
+    if skb.protocol != socket.htons(net.EtherType.IPV4):
         return 0
     return funcs.load_skb_byte(skb, UDP_PAYLOAD) == ord("c")
 

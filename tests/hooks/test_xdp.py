@@ -3,12 +3,12 @@
 import errno
 import subprocess
 import sys
-from ctypes import BigEndianStructure, c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import c_uint8, c_uint16, c_uint64
 from pathlib import Path
 
 import pytest
 
-from py2bpf import xdp
+from py2bpf import net, xdp
 from py2bpf.datastructures import ArrayMap
 from py2bpf.exception import ClosedError, DataTypeError, KernelError
 from py2bpf.kernel import links, netlink, syscalls, xdp_netlink
@@ -18,25 +18,10 @@ pytestmark = pytest.mark.kernel
 PAYLOAD = 14 + 20 + 8
 
 
-class Ipv4(BigEndianStructure):
-    _fields_ = (
-        ("words", c_uint8),
-        ("tos", c_uint8),
-        ("length", c_uint16),
-        ("id", c_uint16),
-        ("fragment", c_uint16),
-        ("ttl", c_uint8),
-        ("protocol", c_uint8),
-        ("checksum", c_uint16),
-        ("source", c_uint32),
-        ("destination", c_uint32),
-    )
-
-
 def drop_b(ctx):
     """Datagrams whose text begins with b."""
-    kind, ip, first = ctx.packet(c_uint16.__ctype_be__, 12), ctx.packet(Ipv4, 14), ctx.packet(c_uint8, PAYLOAD)
-    if kind == 0x0800 and ip and ip.protocol == 17 and first == ord("b"):
+    kind, ip, first = ctx.packet(c_uint16.__ctype_be__, 12), ctx.packet(net.Ipv4, 14), ctx.packet(c_uint8, PAYLOAD)
+    if kind == net.EtherType.IPV4 and ip and ip.protocol == net.Protocol.UDP and first == ord("b"):
         return xdp.XDP_DROP
     return xdp.XDP_PASS
 
@@ -191,14 +176,14 @@ def test_counting_and_rewriting(wire, traffic):
     with ArrayMap(c_uint64, 256) as counts:
 
         def count(ctx):
-            ip = ctx.packet(Ipv4, 14)
-            if ip and ctx.packet(c_uint16.__ctype_be__, 12) == 0x0800:
+            ip = ctx.packet(net.Ipv4, 14)
+            if ip and ctx.packet(c_uint16.__ctype_be__, 12) == net.EtherType.IPV4:
                 counts[ip.protocol] += 1
 
         with right.inside(), xdp.XdpProgram(count) as program:
             program.attach(right.device)
             assert all(traffic.passes() for _ in range(3))
-            assert counts[17] >= 3
+            assert counts[net.Protocol.UDP] >= 3
             before = program.prog.spec.name
             assert before == "count" and program.test_run(bytes(40)).retval == xdp.XDP_PASS
 

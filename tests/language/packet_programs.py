@@ -6,38 +6,11 @@ import ctypes
 from ctypes import BigEndianStructure, Structure, c_char, c_int16, c_uint8, c_uint16, c_uint32, c_uint64
 from typing import Any
 
-from py2bpf import Struct, funcs
+from py2bpf import Struct, funcs, net
 
 Mac = c_uint8 * 6
 be16 = c_uint16.__ctype_be__
 be32 = c_uint32.__ctype_be__
-
-
-class Eth(BigEndianStructure):
-    _pack_, _layout_ = 1, "ms"
-    _fields_ = (("dst", Mac), ("src", Mac), ("type", c_uint16))
-
-
-class Vlan(BigEndianStructure):
-    _pack_, _layout_ = 1, "ms"
-    _fields_ = (("tci", c_uint16), ("type", c_uint16))
-
-
-class Ipv4(BigEndianStructure):
-    _pack_, _layout_ = 1, "ms"
-    _fields_ = (
-        ("version", c_uint8, 4),
-        ("words", c_uint8, 4),
-        ("tos", c_uint8),
-        ("length", c_uint16),
-        ("id", c_uint16),
-        ("fragment", c_uint16),
-        ("ttl", c_uint8),
-        ("protocol", c_uint8),
-        ("check", c_uint16),
-        ("src", c_uint32),
-        ("dst", c_uint32),
-    )
 
 
 class Names(Struct, packed=True):
@@ -48,14 +21,16 @@ class Names(Struct, packed=True):
     third: c_char * 3
 
 
-class Ports(BigEndianStructure):
-    _pack_, _layout_ = 1, "ms"
-    _fields_ = (("src", c_uint16), ("dst", c_uint16))
-
-
 class Option(BigEndianStructure):
     _pack_, _layout_ = 1, "ms"
     _fields_ = (("kind", c_uint8), ("length", c_uint8))
+
+
+class Numbers(BigEndianStructure):
+    """Of ctypes, which keeps the low bits of what is too large; those of py2bpf.Struct refuse it."""
+
+    _pack_, _layout_ = 1, "ms"
+    _fields_ = (("high", c_uint8, 4), ("low", c_uint8, 4), ("word", c_uint16))
 
 
 class Pair(Structure):
@@ -112,33 +87,33 @@ class SimFuncs:
 
 
 def chained(ctx: Any) -> int:
-    eth = ctx.packet(Eth)
-    if eth is None or eth.type != 0x0800:
+    eth = ctx.packet(net.Ethernet)
+    if eth is None or eth.type != net.EtherType.IPV4:
         return 1
-    ip = ctx.packet(Ipv4, 14)
+    ip = ctx.packet(net.Ipv4, 14)
     if not ip:
         return 3
-    if ip.words < 5:
+    if ip.ihl < 5:
         return 4
-    ports = ctx.packet(Ports, 14 + ip.words * 4)
-    return 5 if ports is None else 1000 + ports.dst
+    ports = ctx.packet(net.Ports, 14 + ip.ihl * 4)
+    return 5 if ports is None else 1000 + ports.destination
 
 
 def unchecked(ctx: Any) -> int:
-    ip = ctx.packet(Ipv4, 14)
-    ports = ctx.packet(Ports, 14 + ip.words * 4)
-    return ip.ttl * 65536 + ports.src
+    ip = ctx.packet(net.Ipv4, 14)
+    ports = ctx.packet(net.Ports, 14 + ip.ihl * 4)
+    return ip.time_to_live * 65536 + ports.source
 
 
 def vlans(ctx: Any) -> int:
-    eth = ctx.packet(Eth)
+    eth = ctx.packet(net.Ethernet)
     if not eth:
         return 1
     kind, offset = eth.type, 14
     for _ in range(3):
-        if kind not in (0x8100, 0x88A8):
+        if kind not in (net.EtherType.VLAN, net.EtherType.SERVICE_VLAN):
             break
-        tag = ctx.packet(Vlan, offset)
+        tag = ctx.packet(net.VlanTag, offset)
         if not tag:
             return 9
         kind = tag.type
@@ -147,12 +122,12 @@ def vlans(ctx: Any) -> int:
 
 
 def merged(ctx: Any) -> int:
-    short = ctx.packet(Ports, 20)
-    far = ctx.packet(Ports, 60)
+    short = ctx.packet(net.Ports, 20)
+    far = ctx.packet(net.Ports, 60)
     ports = far if ctx.data_end - ctx.data > 100 else short
     if ports is None:
         return 7
-    return ports.dst + ports.src * 3
+    return ports.destination + ports.source * 3
 
 
 def merged_or_none(ctx: Any) -> int:
@@ -161,16 +136,16 @@ def merged_or_none(ctx: Any) -> int:
         return 3
     found = None
     if kind & 1:
-        found = ctx.packet(Ports, 30)
+        found = ctx.packet(net.Ports, 30)
     elif kind & 2:
-        found = ctx.packet(Ports, 14 + (kind & 0x3C))
-    return found.src if found else 11
+        found = ctx.packet(net.Ports, 14 + (kind & 0x3C))
+    return found.source if found else 11
 
 
 def merged_unchecked(ctx: Any) -> int:
     kind = ctx.packet(c_uint8, 15)
-    found = ctx.packet(Ports, 30) if kind & 1 else ctx.packet(Ports, 80 + kind)
-    return found.src * 2
+    found = ctx.packet(net.Ports, 30) if kind & 1 else ctx.packet(net.Ports, 80 + kind)
+    return found.source * 2
 
 
 def merged_members(ctx: Any) -> int:
@@ -199,7 +174,7 @@ def far64(ctx: Any) -> int:
     word = ctx.packet(c_uint64, 14)
     if word is None:
         return 1
-    found = ctx.packet(Eth, word)
+    found = ctx.packet(net.Ethernet, word)
     return 300 if found is None else found.type
 
 
@@ -225,11 +200,11 @@ def indexed_checked(ctx: Any) -> int:
 
 
 def indexed_behind_variable(ctx: Any) -> int:
-    ip = ctx.packet(Ipv4, 14)
+    ip = ctx.packet(net.Ipv4, 14)
     if not ip:
         return 1
-    data = ctx.packet(c_uint8 * 16, ip.words * 4)
-    return 2 if data is None else data[ip.ttl & 15] * 256 + data[ip.tos & 7]
+    data = ctx.packet(c_uint8 * 16, ip.ihl * 4)
+    return 2 if data is None else data[ip.time_to_live & 15] * 256 + data[ip.dscp & 7]
 
 
 def summed(ctx: Any) -> int:
@@ -255,10 +230,10 @@ def words(ctx: Any) -> int:
 def word_views(ctx: Any) -> int:
     total = 0
     for i in range(40):
-        ports = ctx.packet(Ports, 4 * i)
+        ports = ctx.packet(net.Ports, 4 * i)
         if not ports:
             return total
-        total += ports.src ^ ports.dst
+        total += ports.source ^ ports.destination
     return total
 
 
@@ -274,41 +249,52 @@ def options(ctx: Any) -> int:
 
 
 def conditions(ctx: Any) -> int:
-    eth, ip, ports = ctx.packet(Eth), ctx.packet(Ipv4, 14), ctx.packet(Ports, 34)
-    if eth and ip and ports and ip.ttl > 3:
-        return eth.type + ports.dst
-    if ip is not None and (ports is None or ip.ttl == 2):
-        return ip.src & 0xFFFF
+    eth, ip, ports = ctx.packet(net.Ethernet), ctx.packet(net.Ipv4, 14), ctx.packet(net.Ports, 34)
+    if eth and ip and ports and ip.time_to_live > 3:
+        return eth.type + ports.destination
+    if ip is not None and (ports is None or ip.time_to_live == 2):
+        return ip.source.number & 0xFFFF
     return 12
 
 
 def flags(ctx: Any) -> int:
-    ip = ctx.packet(Ipv4, 14)
+    ip = ctx.packet(net.Ipv4, 14)
     here = ip is not None
-    ports = ctx.packet(Ports, 60)
+    ports = ctx.packet(net.Ports, 60)
     both = here and ports is not None
     total = 1
     if both:
-        total += ports.src
+        total += ports.source
     if here:
-        total += ip.ttl
+        total += ip.time_to_live
     return total + both
 
 
 def stores(ctx: Any) -> int:
-    eth = ctx.packet(Eth)
-    ip = ctx.packet(Ipv4, 14)
+    eth = ctx.packet(net.Ethernet)
+    ip = ctx.packet(net.Ipv4, 14)
     if not ip:
         return 1
-    eth.type = 0x86DD
-    eth.dst[5] = 9
-    eth.src = eth.dst
-    ip.ttl -= 1
-    ip.words += 1
-    ip.fragment |= 0x4000
-    ip.src = ip.dst
-    ip.id = 0x1234
-    return ip.ttl
+    eth.type = net.EtherType.IPV6
+    eth.destination.octets[5] = 9
+    eth.source = eth.destination
+    ip.time_to_live = 63
+    ip.ihl = ip.ihl ^ 1
+    ip.dont_fragment = 1
+    ip.source = ip.destination
+    ip.identification = 0x1234
+    return ip.time_to_live
+
+
+def stores_that_wrap(ctx: Any) -> int:
+    numbers = ctx.packet(Numbers, 15)
+    if numbers is None:
+        return 1
+    numbers.high += 1
+    numbers.low -= 1
+    numbers.word -= 3
+    numbers.word |= 0x4000
+    return numbers.high * 16 + numbers.low
 
 
 def stores_texts(ctx: Any) -> int:
@@ -331,11 +317,11 @@ def stores_at_index(ctx: Any) -> int:
 
 
 def swapped_addresses(ctx: Any) -> int:
-    eth = ctx.packet(Eth)
+    eth = ctx.packet(net.Ethernet)
     old = Mac()
-    old[:] = eth.dst
-    eth.dst = eth.src
-    eth.src = old
+    old[:] = eth.destination.octets
+    eth.destination = eth.source
+    eth.source.octets = old
     return 3
 
 
@@ -353,49 +339,51 @@ def copied(ctx: Any) -> int:
 
 
 def compared(ctx: Any) -> int:
-    eth = ctx.packet(Eth)
-    ip = ctx.packet(Ipv4, 14)
+    eth = ctx.packet(net.Ethernet)
+    ip = ctx.packet(net.Ipv4, 14)
     if not ip:
         return 1
     result = 0
-    if ip.fragment & 0x1FFF:
+    if ip.fragment_offset:
         result += 1
-    if ip.src == 0xC0A8010A:
+    if ip.source.number == 0xC0A8010A:
         result += 2
-    if ip.length > 100:
+    if ip.total_length > 100:
         result += 4
-    if ip.id in (1, 256, 0x0800):
+    if ip.identification in (1, 256, 0x0800):
         result += 8
-    if not ip.check:
+    if not ip.header_checksum:
         result += 16
-    if ip.src == ip.dst:
+    if ip.source.number == ip.destination.number:
         result += 32
     if eth.type == 0x10000:
         result += 64
+    if ip.identification & 0x1FFF:
+        result += 128
     return result
 
 
 def recomputed(ctx: Any) -> int:
-    ip = ctx.packet(Ipv4, 14)
+    ip = ctx.packet(net.Ipv4, 14)
     if not ip:
         return 1
-    ip.check = funcs.csum_replace2(ip.check, ip.ttl << 8 | ip.protocol, 0x4006)
-    ip.ttl, ip.protocol = 0x40, 6
-    ip.check = funcs.csum_replace4(ip.check, ip.src, 0x0A000001)
-    ip.src = 0x0A000001
-    return ip.check
+    ip.header_checksum = funcs.csum_replace2(ip.header_checksum, ip.time_to_live << 8 | ip.protocol, 0x4006)
+    ip.time_to_live, ip.protocol = 0x40, 6
+    ip.header_checksum = funcs.csum_replace4(ip.header_checksum, ip.source.number, 0x0A000001)
+    ip.source.number = 0x0A000001
+    return ip.header_checksum
 
 
 def inlined(ctx: Any) -> int:
     def header(offset: int) -> Any:
-        ports = ctx.packet(Ports, offset)
-        if ports is None or ports.src == 0:
+        ports = ctx.packet(net.Ports, offset)
+        if ports is None or ports.source == 0:
             return None
         return ports
 
     first = header(14)
     second = header(40 if first else 20)
-    return second.dst if second is not None else 21
+    return second.destination if second is not None else 21
 
 
 def walked(ctx: Any) -> int:
@@ -413,32 +401,32 @@ def whole(ctx: Any) -> int:
 def _shifted(ctx: Any, count: int) -> int:
     if funcs.xdp_adjust_head(ctx, count):
         return 1
-    eth = ctx.packet(Eth)
+    eth = ctx.packet(net.Ethernet)
     return eth.type if eth else 3
 
 
 def moved_in_subprograms(ctx: Any) -> int:
-    ip = ctx.packet(Ipv4, 14)
+    ip = ctx.packet(net.Ipv4, 14)
     if not ip:
         return 1
-    odd = ip.tos & 1
+    odd = ip.ecn & 1
     total = _shifted(ctx, 1 + odd)
     total += _shifted(ctx, 2 + odd)
-    return total + ip.ttl
+    return total + ip.time_to_live
 
 
 def _ports(ctx: Any, offset: int) -> int:
-    ports = ctx.packet(Ports, offset)
+    ports = ctx.packet(net.Ports, offset)
     if ports is None:
         return 5
-    return ports.src * 3 + ports.dst
+    return ports.source * 3 + ports.destination
 
 
 def read_in_subprograms(ctx: Any) -> int:
-    ip = ctx.packet(Ipv4, 14)
+    ip = ctx.packet(net.Ipv4, 14)
     if not ip:
         return 1
-    return _ports(ctx, ip.words * 4) + _ports(ctx, ip.ttl) + _ports(ctx, 30 + ip.tos) + ip.ttl
+    return _ports(ctx, ip.ihl * 4) + _ports(ctx, ip.time_to_live) + _ports(ctx, 30 + ip.dscp) + ip.time_to_live
 
 
 def long_loop(ctx: Any) -> int:
@@ -476,14 +464,14 @@ READING = (chained, unchecked, vlans, merged, merged_or_none, merged_unchecked, 
            swapped_offset, indexed, indexed_checked, indexed_behind_variable, summed, words, word_views, options,
            conditions, flags, compared, inlined, walked, whole, long_loop, loop_over_all,
            steps_of_the_packet)  # fmt: skip
-WRITING = (stores, stores_texts, stores_at_index, swapped_addresses, copied, recomputed)
+WRITING = (stores, stores_that_wrap, stores_texts, stores_at_index, swapped_addresses, copied, recomputed)
 
 
 # The packet moves: views are looked up again at the same offset.
 
 
 def moved_head(ctx: Any) -> int:
-    eth = ctx.packet(Eth)
+    eth = ctx.packet(net.Ethernet)
     if not eth:
         return 1
     before = eth.type
@@ -495,7 +483,7 @@ def moved_head(ctx: Any) -> int:
 def moved_test_before(ctx: Any) -> int:
     far = ctx.packet(c_uint8 * 4, 60)
     missing = far is None
-    ports = ctx.packet(Ports, 50)
+    ports = ctx.packet(net.Ports, 50)
     both = missing or ports is None
     funcs.xdp_adjust_tail(ctx, -4)
     result = 10 if missing else 20
@@ -518,12 +506,12 @@ def moved_merged(ctx: Any) -> int:
     kind = ctx.packet(c_uint8, 14)
     if kind is None:
         return 7
-    ports = ctx.packet(Ports, 20) if kind & 1 else ctx.packet(Ports, 22 + (kind & 14))
+    ports = ctx.packet(net.Ports, 20) if kind & 1 else ctx.packet(net.Ports, 22 + (kind & 14))
     if funcs.xdp_adjust_head(ctx, 2):
         return 8
     if ports is None:
         return 9
-    return ports.src
+    return ports.source
 
 
 def moved_indexed(ctx: Any) -> int:
@@ -537,13 +525,13 @@ def moved_indexed(ctx: Any) -> int:
 
 
 def moved_on_a_path(ctx: Any) -> int:
-    ip = ctx.packet(Ipv4, 14)
+    ip = ctx.packet(net.Ipv4, 14)
     if ip is None:
         return 7
-    if ip.ttl & 1:
+    if ip.time_to_live & 1:
         if funcs.xdp_adjust_head(ctx, 1):
             return 8
-    return ip.ttl * 256 + ip.protocol
+    return ip.time_to_live * 256 + ip.protocol
 
 
 def moved_in_a_loop(ctx: Any) -> int:
@@ -559,15 +547,15 @@ def moved_in_a_loop(ctx: Any) -> int:
 
 
 def moved_and_written(ctx: Any) -> int:
-    eth = ctx.packet(Eth)
+    eth = ctx.packet(net.Ethernet)
     if funcs.xdp_adjust_head(ctx, -4):
         return 8
-    old = ctx.packet(Eth, 4)
-    eth.dst = old.dst
-    eth.src = old.src
-    eth.type = 0x8100
-    tag = ctx.packet(Vlan, 14)
-    tag.tci = 5
+    old = ctx.packet(net.Ethernet, 4)
+    eth.destination = old.destination
+    eth.source = old.source
+    eth.type = net.EtherType.VLAN
+    tag = ctx.packet(net.VlanTag, 14)
+    tag.vlan = 5
     return 3
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import py2bpf
-from py2bpf import funcs, sim, vm
+from py2bpf import funcs, net, sim, vm
 from py2bpf.datastructures import HashMap
 from py2bpf.xdp import XdpProgram
 
@@ -18,10 +18,6 @@ PACKET = bytes(range(64))
 
 class Ends(BigEndianStructure):
     _fields_ = [("destination", c_uint8 * 6), ("source", c_uint8 * 6)]
-
-
-class Ethernet(BigEndianStructure):
-    _fields_ = [("ends", Ends), ("type", c_uint16)]
 
 
 class Port(py2bpf.Struct, big_endian=True):
@@ -40,10 +36,10 @@ class Doubled(py2bpf.Struct):
 @pytest.mark.parametrize("delta", [-4, 8, 40])
 def test_a_view_is_found_again_when_the_front_moves(both: Callable[..., Any], delta: int) -> None:
     def program(ctx: Any) -> int:
-        ethernet = ctx.packet(Ethernet)
+        ethernet = ctx.packet(net.Ethernet)
         if ethernet is None:
             return 0
-        source = ethernet.ends.source
+        source = ethernet.source.octets
         funcs.xdp_adjust_head(ctx, delta)
         ethernet.type = 0x9999
         source[1] = 0x77
@@ -58,7 +54,7 @@ def test_the_front_moves_into_the_headroom() -> None:
     """As a test run's packet, whose headroom isn't zero there."""
 
     def program(ctx: Any) -> int:
-        ethernet = ctx.packet(Ethernet)
+        ethernet = ctx.packet(net.Ethernet)
         funcs.xdp_adjust_head(ctx, -8)
         ethernet.type = 0x9999
         return 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import sys
-from ctypes import BigEndianStructure, Structure, c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import Structure, c_uint8, c_uint32, c_uint64
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from py2bpf import funcs, kprobe, sim, tracepoint
+from py2bpf import funcs, kprobe, net, sim, tracepoint
 from py2bpf.exception import DataTypeError, Py2BpfError
 from py2bpf.spec import ContextSpec
 from py2bpf.uapi.prog_types import KEEP_PACKET
@@ -93,26 +93,22 @@ def test_a_helper_without_simulation_says_why() -> None:
         sim.run(lambda skb: funcs.get_current_task(), PACKET)
 
 
-class Ipv4(BigEndianStructure):
-    _fields_ = [("version", c_uint8), ("tos", c_uint8), ("length", c_uint16), ("rest", c_uint8 * 16)]
-
-
 def test_packet_views_are_live() -> None:
     def rewrite(ctx: Any) -> int:
-        ip = ctx.packet(Ipv4, 14)
+        ip = ctx.packet(net.Ipv4, 14)
         if ip is None:
             return 1
-        ip.length += 0x102
-        ip.rest[0] = 77
-        return ip.tos
+        ip.total_length += 0x102
+        ip.source.number = 77
+        return ip.ecn
 
     run = sim.run(rewrite, PACKET, hook="xdp")
     assert run.retval == 1
-    assert run.data == PACKET[:16] + bytes((3, 5, 77)) + PACKET[19:]
+    assert run.data == PACKET[:16] + bytes((3, 5)) + PACKET[18:26] + bytes((0, 0, 0, 77)) + PACKET[30:]
     assert sim.run(rewrite, PACKET[:33], hook="tc").retval == 1
-    assert sim.run(lambda ctx: ctx.packet(Ipv4, -1) is None, PACKET, hook="xdp").retval == 1
+    assert sim.run(lambda ctx: ctx.packet(net.Ipv4, -1) is None, PACKET, hook="xdp").retval == 1
     with pytest.raises(sim.SimulationError, match="for xdp and tc"):
-        sim.run(lambda skb: skb.packet(Ipv4, 0), PACKET)
+        sim.run(lambda skb: skb.packet(net.Ipv4, 0), PACKET)
 
 
 def test_a_kprobe_runs_over_registers() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from py2bpf import Global, funcs, vm
+from py2bpf import Global, funcs, net, vm
 from py2bpf.asm import FRAME, Alu, alu_imm, call, exit_, ld_map_value, load, mov, mov_imm, store_imm
 from py2bpf.datastructures import ArrayMap, BpfQueue, HashMap, PerCpuArrayMap, ProgArray, SpinLock
 from py2bpf.exception import VmFault
@@ -41,11 +41,6 @@ def packets() -> list[bytes]:
 
 class Entry(ctypes.Structure):
     _fields_ = (("lock", SpinLock), ("packets", c_uint32), ("size", c_uint64))
-
-
-class Ether(ctypes.BigEndianStructure):
-    _pack_, _layout_ = 1, "ms"
-    _fields_ = (("dst", ctypes.c_uint8 * 6), ("src", ctypes.c_uint8 * 6), ("type", c_uint16))
 
 
 def locked(kind: ProgType) -> Any:
@@ -117,16 +112,16 @@ def records_that_fail(kind: ProgType) -> Any:
 
 def packet_writes(kind: ProgType) -> Any:
     def prog(ctx: Any) -> Any:
-        ether = ctx.packet(Ether, 0)
+        ether = ctx.packet(net.Ethernet, 0)
         if ether is None:
             return 7
-        if ether.type == 0x8100:
+        if ether.type == net.EtherType.VLAN:
             inner = ctx.packet(c_uint16.__ctype_be__, 16)
             if inner is None:
                 return 6
             return inner & 0xFF
         ether.type = ether.type + 1
-        ether.src[0] = ether.dst[5]
+        ether.source.octets[0] = ether.destination.octets[5]
         return 1
 
     with create_prog(kind, CONTEXTS[kind], prog) as loaded:
