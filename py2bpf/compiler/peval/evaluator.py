@@ -30,14 +30,15 @@ from . import (
     addresses,
     arith,
     blame,
-    calls,
     classes,
     compare,
     counters,
     handlers,
     host,
+    inlining,
     iteration,
     iterators,
+    kind,
     locks,
     nevers,
     semantics,
@@ -186,7 +187,7 @@ class Evaluator:
             )
         state = State([], {}, {}, {})
         frame = self.real_frame(fn, ("program",), None)
-        names = calls.bind_real(self, state, frame, fn, (ContextValue(self.b.context, context),), {})
+        names = inlining.bind_real(self, state, frame, fn, (ContextValue(self.b.context, context),), {})
         try:
             result = self.run(frame, names, state)
             self.b.ret(self.result(result))
@@ -620,7 +621,7 @@ class Evaluator:
     def call(
         self, state: State, callee: Abstract, args: tuple[Abstract, ...], kwargs: dict[str, Abstract], unit: int
     ) -> Abstract:
-        return calls.call(self, state, callee, args, kwargs, unit)
+        return kind.of(callee).call(self, state, callee, args, kwargs, unit)
 
     def attribute(self, state: State, owner: Abstract, name: str) -> Abstract:
         return access.load_attr(self, state, owner, name)

@@ -51,6 +51,17 @@ class Kind(Generic[V]):
         """The value as Python has it; raises NotConstant where it is known at run time only."""
         raise NotConstant
 
+    # calls
+
+    def call(self, ev: Machine, state: State, value: V, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+        """``value(*args, **kwargs)``; ``unit`` tells apart the calls of one function."""
+        raise TypeMismatch(0, f"{value.describe()} can't be called", hints=("only functions and ctypes types can",))
+
+    def method(self, ev: Machine, state: State, value: V, name: str, args: Args, kwargs: Kwargs) -> Abstract:
+        """``value.name(*args, **kwargs)``."""
+        raise TypeMismatch(0, f"{value.describe()} has no method {name}()",
+                           hints=("maps, integers, char arrays, lists and dicts have some",))  # fmt: skip
+
     # its length, and its items in turn
 
     no_length: ClassVar[str] = "tuples, lists and ctypes arrays have one"

@@ -21,8 +21,6 @@ MOST = 2
 LADDERS = {
     "augmented.py: item_updates_in_place": 3,
     "augmented.py: update": 4,
-    "calls.py: call": 9,
-    "calls.py: _refuse_recursion": 3,
     "compare.py: _equal": 9,
     "compare.py: _equal_options": 4,
     "compare.py: contains": 5,
@@ -42,7 +40,6 @@ LADDERS = {
     "loops.py: _back": 8,
     "memory.py: _store": 3,
     "memory.py: _partial": 3,
-    "methods.py: call": 5,
     "semantics.py: operate": 5,
     "state.py: option": 3,
     "subprograms.py: _key": 3,

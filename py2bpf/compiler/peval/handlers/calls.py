@@ -7,7 +7,7 @@ from typing import Final
 
 from ....exception import InternalCompilerError, TypeMismatch
 from ...bytecode.canonical import Instr, Op
-from .. import calls, iteration, iterators
+from .. import iteration, iterators
 from ..frames import Frame
 from ..machine import Machine
 from ..state import State
@@ -35,7 +35,7 @@ def _call(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     args = state.pop(count)
     callee, leading = _callee(state)
     kwargs = dict(zip(names, values, strict=True))
-    state.stack.append(calls.call(ev, state, callee, tuple(leading + args), kwargs, instr.unit))
+    state.stack.append(ev.call(state, callee, tuple(leading + args), kwargs, instr.unit))
 
 
 def _call_ex(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
@@ -61,7 +61,7 @@ def _call_ex(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
             hints=("give a tuple, a list or a ctypes array, or the arguments one by one",),
         )
     callee, leading = _callee(state)
-    state.stack.append(calls.call(ev, state, callee, (*leading, *args), kwargs, instr.unit))
+    state.stack.append(ev.call(state, callee, (*leading, *args), kwargs, instr.unit))
 
 
 def _make_function(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:

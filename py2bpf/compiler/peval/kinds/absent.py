@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
+from ....exception import TypeMismatch
 from ...ir.values import Value
 from .. import mixed
-from ..kind import Hidden, Kind, Kinds
+from ..kind import Args, Hidden, Kind, Kinds, Kwargs
 from ..machine import Machine
 from ..state import State
-from ..values import Mixed, Null, Unbound
+from ..values import Abstract, Mixed, Null, Unbound
+
+V = TypeVar("V", bound=Unbound)
 
 
-class UnboundKind(Kind[Unbound]):
-    def truth(self, ev: Machine, state: State, value: Unbound) -> Value:
+class UnboundKind(Kind[V]):
+    def truth(self, ev: Machine, state: State, value: V) -> Value:
         mixed.refuse(value)
 
-    def is_none(self, ev: Machine, value: Unbound) -> Value:
+    def is_none(self, ev: Machine, value: V) -> Value:
         mixed.refuse(value)
 
 
-class MixedKind(Kind[Mixed]):
+    def call(self, ev: Machine, state: State, value: V, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+        raise TypeMismatch(0, f"which function is called here depends on the path: {value.why}",
+                           hints=("call each on its own path: f() if test else g()",))  # fmt: skip
+
+
+class MixedKind(UnboundKind[Mixed]):
     def truth(self, ev: Machine, state: State, value: Mixed) -> Value:
         return value.truth if value.truth is not None else mixed.refuse(value)
 
@@ -28,4 +36,4 @@ class MixedKind(Kind[Mixed]):
         return value.none
 
 
-KINDS: Final[Kinds] = {Unbound: UnboundKind(), Mixed: MixedKind(), Null: Hidden()}
+KINDS: Final[Kinds] = {Unbound: UnboundKind[Unbound](), Mixed: MixedKind(), Null: Hidden()}

@@ -7,9 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ...ir.values import Value, const
-from .. import arith, captured, constant_walks, constants, counters, host, iteration, iterators, ranges, sequence_items
+from .. import (
+    arith,
+    callables,
+    captured,
+    constant_walks,
+    constants,
+    counters,
+    host,
+    iteration,
+    iterators,
+    ranges,
+    sequence_items,
+)
 from ..builder import Builder
-from ..kind import Kind, Kinds
+from ..kind import Args, Kind, Kinds, Kwargs
 from ..machine import Machine
 from ..naming import short
 from ..state import State
@@ -30,6 +42,9 @@ class ConstKind(Kind[Const]):
 
     def as_object(self, b: Builder, state: State, value: Const) -> Any:
         return value.obj
+
+    def call(self, ev: Machine, state: State, value: Const, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+        return callables.constant(ev, state, value.obj, args, kwargs, unit)
 
     def attribute(self, ev: Machine, state: State, value: Const, name: str) -> Abstract:
         return captured.attribute(ev, state, value.obj, name)

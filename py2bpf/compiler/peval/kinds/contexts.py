@@ -7,7 +7,7 @@ from typing import Final
 from ....exception import UnsupportedSyntax
 from .. import contexts, memory, packets
 from ..builder import Builder
-from ..kind import Kinds, Object
+from ..kind import Args, Kinds, Kwargs, Object
 from ..layout import members
 from ..machine import Machine
 from ..state import State
@@ -15,6 +15,9 @@ from ..values import Abstract, Context, ContextFields, PacketEdge, Ref
 
 
 class ContextKind(Object[Context]):
+    def method(self, ev: Machine, state: State, value: Context, name: str, args: Args, kwargs: Kwargs) -> Abstract:
+        return packets.view(ev, value, args, kwargs)
+
     def attribute(self, ev: Machine, state: State, value: Context, name: str) -> Abstract:
         return contexts.attribute(ev, value, name)
 

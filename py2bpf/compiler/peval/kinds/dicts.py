@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from ....exception import UnsupportedSyntax
 from ...ir.values import Value, const
-from .. import choice, host, iterators, kind, sequences
+from .. import choice, host, iterators, kind, methods, sequences
 from ..builder import Builder
-from ..kind import Kind, Kinds
+from ..kind import Args, Kind, Kinds, Kwargs
 from ..machine import Machine
 from ..state import State
-from ..values import Abstract, Const, DictRef, DictView, Method
+from ..values import NONE, Abstract, Const, DictRef, DictView, Method
+
+_METHODS: Final = {"get": (1, 2), "keys": (0, 0), "values": (0, 0), "items": (0, 0)}
+"""And how few and how many arguments they take."""
 
 
 class DictKind(Kind[DictRef]):
@@ -28,6 +32,22 @@ class DictKind(Kind[DictRef]):
 
     def attribute(self, ev: Machine, state: State, value: DictRef, name: str) -> Abstract:
         return Method(value, name)
+
+    def method(self, ev: Machine, state: State, value: DictRef, name: str, args: Args, kwargs: Kwargs) -> Abstract:
+        methods.check_arguments("dict", _METHODS, name, args, kwargs)
+        items = iterators.heap_object(state, value)
+        if name == "get":
+            if not isinstance(args[0], Const):
+                return choice.get(ev.b, items, *args)
+            found: Abstract = items.get(host.key(ev.b, args[0]), args[1] if len(args) > 1 else NONE)
+            return found
+        if name in ("keys", "values", "items"):
+            return DictView(value, name)
+        raise UnsupportedSyntax(
+            0,
+            f"dict.{name}() is not supported in compiled functions",
+            hints=("get, keys, values and items are, and d[key] = value with constant keys",),
+        )
 
     def item(self, ev: Machine, state: State, value: DictRef, key: Abstract) -> Abstract:
         items = iterators.heap_object(state, value)

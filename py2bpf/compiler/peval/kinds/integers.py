@@ -8,10 +8,13 @@ from ....exception import TypeMismatch
 from ...ir.ops import Op
 from ...ir.values import Value, const
 from .. import arith, methods, packets
-from ..kind import Hidden, Kind, Kinds, Object
+from ..kind import Args, Hidden, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
 from ..values import Abstract, Const, Method, NumberClass, Option, Run, Variable
+
+_METHODS: Final = {"bit_length": (0, 0), "bit_count": (0, 0), "conjugate": (0, 0)}
+"""And how few and how many arguments they take."""
 
 
 class RunKind(Kind[Run]):
@@ -26,7 +29,14 @@ class RunKind(Kind[Run]):
     def attribute(self, ev: Machine, state: State, value: Run, name: str) -> Abstract:
         if name == "__class__":
             return Const(bool) if value.boolean else NumberClass()
-        return Method(value, name) if name in methods.INT_METHODS else super().attribute(ev, state, value, name)
+        return Method(value, name) if name in _METHODS else super().attribute(ev, state, value, name)
+
+    def method(self, ev: Machine, state: State, value: Run, name: str, args: Args, kwargs: Kwargs) -> Abstract:
+        methods.check_arguments("int", _METHODS, name, args, kwargs)
+        if name == "conjugate":
+            return value
+        compute = arith.bit_length if name == "bit_length" else arith.popcount
+        return arith.from_ir(compute(ev.b, value.ir))
 
     def where_items_are(self, ev: Machine, value: Run, key: Abstract) -> tuple[str, ...]:
         if packets.is_edge(ev, value):
@@ -44,7 +54,7 @@ class OptionKind(Kind[Option]):
         return Const(number) if number is none else arith.from_bool(present if number else arith.negate(ev.b, present))
 
     def attribute(self, ev: Machine, state: State, value: Option, name: str) -> Abstract:
-        if name not in methods.INT_METHODS:
+        if name not in _METHODS:
             return super().attribute(ev, state, value, name)
         ev.b.guard(ev.b.compare(Op.NE, value.present, const(0)), "AttributeError", none=True)
         number = arith.from_ir(value.value)

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...ir.values import Value
-from .. import hints, host, maps, memory, overrides, places
-from ..kind import Kind, Kinds, Object
+from .. import hints, host, maps, memory, overrides, places, rings
+from ..kind import Args, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
-from ..values import GLOBAL_HINT, Abstract, Bound, Const, Lock, Map, Method, Unlock, wrap
+from ..values import GLOBAL_HINT, NONE, Abstract, Bound, Const, Lock, Map, Method, Unlock, wrap
 
 _NO_WALK: Final = "programs can't iterate over maps; user space can, with m.items()"
 _NOT_IN_PROGRAMS: Final = {
@@ -56,6 +56,11 @@ class MapKind(Kind[Map]):
             return
         memory.store(ev.b, maps.value(ev.b, value), places.entry(ev.b, value.spec.value_type, given))
 
+    def method(self, ev: Machine, state: State, value: Map, name: str, args: Args, kwargs: Kwargs) -> Abstract:
+        if kwargs:
+            args = rings.with_size(value, name, args, kwargs)
+        return maps.call_method(ev.b, value, name, args)
+
     def item(self, ev: Machine, state: State, value: Map, key: Abstract) -> Abstract:
         return maps.get_item(ev.b, value, key)
 
@@ -76,4 +81,10 @@ def _no_attribute(map: Map, name: str) -> UnsupportedSyntax:
     return UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=known)
 
 
-KINDS: Final[Kinds] = {Map: MapKind(), Lock: Object(), Unlock: Object()}
+class UnlockKind(Object[Unlock]):
+    def call(self, ev: Machine, state: State, value: Unlock, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
+        ev.b.unlock()
+        return NONE
+
+
+KINDS: Final[Kinds] = {Map: MapKind(), Lock: Object(), Unlock: UnlockKind()}

@@ -12,14 +12,30 @@ from ....exception import TypeMismatch, UnsupportedSyntax
 from ....fields import declared, is_field
 from ...ir.ops import Op
 from ...ir.values import Value, const
-from .. import arith, class_attributes, classes, hints, iterators, memory, methods, presence, sequences, slices, special
+from .. import (
+    arith,
+    class_attributes,
+    classes,
+    contents,
+    hints,
+    iterators,
+    memory,
+    methods,
+    nevers,
+    presence,
+    sequences,
+    slices,
+    special,
+)
 from ..builder import Builder
-from ..kind import Kind, Kinds
+from ..kind import Args, Kind, Kinds, Kwargs
 from ..layout import is_array, is_char, is_chars, is_record, members, scalar
 from ..machine import Machine
 from ..naming import type_name
 from ..state import State
-from ..values import Abstract, Const, Counter, Method, Ref
+from ..values import FALSE, Abstract, Const, Counter, Method, Ref
+
+_CHARS_METHODS: Final = ("startswith",)
 
 
 class RefKind(Kind[Ref]):
@@ -91,6 +107,15 @@ class RefKind(Kind[Ref]):
     def attribute(self, ev: Machine, state: State, value: Ref, name: str) -> Abstract:
         return (_field if is_record(value.ctype) else _attribute)(ev, state, value, name)
 
+    def method(self, ev: Machine, state: State, value: Ref, name: str, args: Args, kwargs: Kwargs) -> Abstract:
+        methods.check_arguments("bytes", {}, name, args, kwargs)
+        if len(args) != 1 or not isinstance(args[0], Const) or not isinstance(args[0].obj, bytes):
+            raise TypeMismatch(0, "startswith() of a char array takes constant bytes", hints=("write b'...'",))
+        prefix = args[0].obj
+        if not nevers.text_test(ev, value, prefix):
+            return FALSE
+        return arith.from_bool(contents.equal_bytes(ev.b, value, prefix))
+
     def set_attribute(self, ev: Machine, state: State, value: Ref, name: str, given: Abstract) -> None:
         if is_record(value.ctype):
             ev.b.guard_not_null(value.base)
@@ -152,7 +177,7 @@ def _attribute(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
         raise UnsupportedSyntax(
             0, ".raw can't be read in a program", hints=("py2bpf.funcs.mem_eq(chars, b'...') compares all bytes",)
         )
-    if is_chars(ref.ctype) and name in methods.CHARS_METHODS:
+    if is_chars(ref.ctype) and name in _CHARS_METHODS:
         ev.b.guard_not_null(ref.base)
         return Method(ref, name)
     raise TypeMismatch(0, f"a {type_name(ref.ctype)} has no attribute {name!r}", hints=hints.for_number(ref))

@@ -12,9 +12,11 @@ from ...ir.values import Value, const
 from .. import (
     class_attributes,
     hints,
+    indices,
     iteration,
     iterators,
     kind,
+    methods,
     namedtuples,
     overrides,
     sequence_items,
@@ -23,10 +25,10 @@ from .. import (
     special,
 )
 from ..builder import Builder
-from ..kind import Kind, Kinds, Object
+from ..kind import Args, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
-from ..values import Abstract, Bound, Const, ListRef, Method, SliceOf, TupleOf
+from ..values import NONE, Abstract, Bound, Const, ListRef, Method, SliceOf, TupleOf
 
 
 class TupleKind(Kind[TupleOf]):
@@ -54,6 +56,9 @@ class TupleKind(Kind[TupleOf]):
         if value.cls is tuple:
             return super().attribute(ev, state, value, name)
         return _named_item(ev, state, value, name)
+
+    def method(self, ev: Machine, state: State, value: TupleOf, name: str, args: Args, kwargs: Kwargs) -> Abstract:
+        return namedtuples.call(ev, state, name, value, args, kwargs)
 
     def item(self, ev: Machine, state: State, value: TupleOf, key: Abstract) -> Abstract:
         if isinstance(key, Const) and isinstance(key.obj, slice):
@@ -83,6 +88,10 @@ def _named_item(ev: Machine, state: State, owner: TupleOf, name: str) -> Abstrac
     raise TypeMismatch(0, f"a {owner.cls.__name__} has no attribute {name!r}", hints=near)
 
 
+_LIST_METHODS: Final = {"append": (1, 1), "extend": (1, 1), "pop": (0, 1)}
+"""And how few and how many arguments they take."""
+
+
 class ListKind(Kind[ListRef]):
     def truth(self, ev: Machine, state: State, value: ListRef) -> Value:
         return const(int(bool(iterators.heap_object(state, value))))
@@ -95,6 +104,26 @@ class ListKind(Kind[ListRef]):
 
     def attribute(self, ev: Machine, state: State, value: ListRef, name: str) -> Abstract:
         return Method(value, name)
+
+    def method(self, ev: Machine, state: State, value: ListRef, name: str, args: Args, kwargs: Kwargs) -> Abstract:
+        methods.check_arguments("list", _LIST_METHODS, name, args, kwargs)
+        items = iterators.heap_object(state, value)
+        if name == "append":
+            state.heap[value.ident] = (*items, args[0])
+            return NONE
+        if name == "extend":
+            methods.extend(ev, state, value, args[0])
+            return NONE
+        args = tuple(indices.number(ev.b, arg) for arg in args) if name == "pop" else args
+        if name == "pop" and items and (not args or (isinstance(args[0], Const) and isinstance(args[0].obj, int))):
+            remaining, at = list(items), args[0].obj if args and isinstance(args[0], Const) else -1
+            if not -len(items) <= at < len(items):
+                ev.b.exit("IndexError")
+            popped = iterators.arrived(ev.b, remaining.pop(at))
+            state.heap[value.ident] = tuple(remaining)
+            return popped
+        raise UnsupportedSyntax(0, f"list.{name}() is not supported in compiled functions",
+                                hints=("append, extend and pop are",))  # fmt: skip
 
     def item(self, ev: Machine, state: State, value: ListRef, key: Abstract) -> Abstract:
         items = tuple(iteration.stored(ev.b, state, value) or ())

@@ -31,6 +31,9 @@ class Abstract:
         """What to write where a number is needed."""
         return self.instead
 
+    may_shrink: ClassVar[bool] = False
+    """Whether a function that calls itself with it may end: the next one may be smaller, or another constant."""
+
     def python_class(self) -> Any:
         """The class of the object in Python; None for what has no methods of a user."""
         return None

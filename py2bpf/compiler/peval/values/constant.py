@@ -19,6 +19,8 @@ _PLAIN: Final = (int, bool, float, str, bytes, tuple, type(None))
 class Const(Abstract):
     """A Python object known when compiling."""
 
+    may_shrink = True
+
     obj: Any
 
     def describe(self) -> str:

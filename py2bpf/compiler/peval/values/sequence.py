@@ -16,6 +16,8 @@ class TupleOf(Abstract):
     words = "a tuple"
     instead = ("name one of its items",)
 
+    may_shrink = True
+
     items: tuple[Abstract, ...]
     cls: Any = tuple
 
@@ -32,6 +34,8 @@ class ListRef(Abstract):
 
     words = "a list"
     instead = ("name one of its items",)
+
+    may_shrink = True
 
     ident: int
 
