@@ -53,7 +53,8 @@ EDGES: dict[str, set[str]] = {
     "py2bpf.compiler.peval": BASE
     | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.compiler.bytecode.canonical", "py2bpf.compiler.ir"}
     | {"py2bpf.btf.shapes"},  # layouts of the kernel's structures: facts, read when a program names one
-    "py2bpf.compiler.passes": BASE | {"py2bpf.uapi", "py2bpf.compiler.ir"},
+    "py2bpf.compiler.analysis": BASE | {"py2bpf.uapi", "py2bpf.compiler.ir"},
+    "py2bpf.compiler.passes": BASE | {"py2bpf.uapi", "py2bpf.compiler.ir", "py2bpf.compiler.analysis"},
     "py2bpf.compiler.codegen": BASE | {"py2bpf.uapi", "py2bpf.disasm", "py2bpf.compiler.ir"},
     # The pipeline joins the stages; it's what the rest of the package compiles with.
     "py2bpf.compiler": BASE | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.disasm", "py2bpf.compiler"},

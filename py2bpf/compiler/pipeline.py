@@ -1,14 +1,15 @@
-"""The whole compiler, and the only list of its passes."""
+"""The whole compiler: joins its stages."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import inspect
+import os
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from ..borders import of_a_signal, verbose
 from ..exception import InternalCompilerError, LimitExceeded, Py2BpfError, Span, TranslationError, UnsupportedSyntax
@@ -20,57 +21,12 @@ from .bytecode.text import render as bytecode_text
 from .ir.checker import check
 from .ir.ops import Op
 from .ir.printer import to_text
-from .ir.values import Function, prune
-from .passes import (
-    choices,
-    clean,
-    constants,
-    cse,
-    dce,
-    flags,
-    implied,
-    iterators,
-    loops,
-    lower,
-    packet_loads,
-    packets,
-    records,
-    results,
-    returns,
-    stack_init,
-    steps,
-    thread,
-    truths,
-)
+from .ir.values import Function
+from .pass_list import PASSES, Pass, run_passes
 from .peval import evaluate
 
 Dump = Callable[[str, str], None]
 """Receives a stage's name and its text."""
-
-PASSES: Final[tuple[tuple[str, Callable[[Function], None]], ...]] = (
-    ("prune", prune),
-    ("clean", clean.run),
-    ("thread", thread.run),
-    ("implied", implied.run),
-    ("steps", steps.run),
-    ("results", results.run),
-    ("loops", loops.run),
-    ("packet_loads", packet_loads.run),
-    ("records", records.run),
-    ("lower", lower.run),
-    ("cse", cse.run),
-    ("dce", dce.run),
-    ("packets", packets.run),
-    ("iterators", iterators.run),
-    ("flags", flags.run),
-    ("returns", returns.run),
-    ("clean again", clean.run),
-    ("constants", constants.run),
-    ("choices", choices.run),
-    ("truths", truths.run),
-    ("stack_init", stack_init.run),
-)
-"""In the order in which they run. After "lower" no exact operation is left."""
 
 checking = False
 """Whether the IR checker runs after every pass; the tests switch it on."""
@@ -146,17 +102,9 @@ class _Compilation:
         don't fit the stack."""
         self.stage = "peval"
         program = evaluate(self.fn, self.context, self.hook, self.target, decode, inline)
-        functions = (program, *program.subprograms)
-        _done(functions, self.stage, self.dump, lowered=False)
-        lowered = False
+        self.show(program)
         self.found = warn.noticed(program)
-        for self.stage, run in PASSES:
-            functions = (program, *program.subprograms)  # "loops" makes more of them
-            for ir in functions:
-                run(ir)
-                self.found += warn.CHECKS.get(self.stage, _nothing)(ir)
-            lowered |= self.stage == "lower"
-            _done((program, *program.subprograms), self.stage, self.dump, lowered)
+        run_passes(program, self)
         self.stage = "codegen"
         try:
             return codegen.generate(program)
@@ -168,6 +116,25 @@ class _Compilation:
             if self.last or not any(function.callback for function in program.subprograms):
                 raise
             return None
+
+    # what the passes tell
+
+    def begin(self, row: Pass) -> None:
+        self.stage = row.name
+
+    def ran(self, row: Pass, fn: Function) -> None:
+        if row.name in warn.CHECKS:
+            self.found += warn.CHECKS[row.name](fn)
+
+    def done(self, row: Pass, program: Function) -> None:
+        if checking:
+            for fn in (program, *program.subprograms):
+                check(fn, row.name, row.checked)
+        self.show(program)
+
+    def show(self, program: Function) -> None:
+        if self.dump is not None:
+            self.dump(self.stage, "\n".join(to_text(fn) for fn in (program, *program.subprograms)))
 
 
 def _too_much_stack(program: Function) -> LimitExceeded:
@@ -186,18 +153,6 @@ def _too_deep(fn: types.FunctionType) -> LimitExceeded:
     span = Span(fn.__code__.co_filename, fn.__code__.co_firstlineno)
     return LimitExceeded(span.line, "the function nests too deep for the compiler", span=span,
                          hints=("write large expressions as several statements",))
-
-
-def _nothing(ir: Function) -> list[warn.Found]:
-    return []
-
-
-def _done(functions: tuple[Function, ...], stage: str, dump: Dump | None, lowered: bool) -> None:
-    if checking and stage not in ("peval",):
-        for ir in functions:
-            check(ir, stage, lowered)
-    if dump is not None:
-        dump(stage, "\n".join(to_text(ir) for ir in functions))
 
 
 def _plain(fn: Any) -> types.FunctionType:
@@ -233,6 +188,14 @@ def _call(context: Any) -> Any:
 
 
 def _verbose() -> Dump | None:
+    """Prints every stage where PY2BPF_VERBOSE is set; of ``-le``, say, the passes with these letters alone."""
     if not verbose():
         return None
-    return lambda stage, text: print(f"== {stage}\n{text}", file=sys.stderr)
+    wanted = os.environ["PY2BPF_VERBOSE"]
+    chosen = {row.name for row in PASSES if row.letter in wanted} if wanted.startswith("-") else None
+
+    def show(stage: str, text: str) -> None:
+        if chosen is None or stage in chosen:
+            print(f"== {stage}\n{text}", file=sys.stderr)
+
+    return show

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..exception import MixedSigns, PossiblyNone, Span
+from .analysis.intervals import FULL, Range, compute
 from .diagnostics import render_warning
 from .ir.ops import INFO, Op
 from .ir.types import I64, U64, Int, Ptr, Region
 from .ir.values import Function, Value
-from .passes.ranges import FULL, Range, compute
 
 
 class Found(NamedTuple):

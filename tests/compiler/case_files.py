@@ -34,6 +34,7 @@ from kernel_btf import KERNEL
 import py2bpf
 from py2bpf import datastructures, funcs, net
 from py2bpf.compiler import pipeline
+from py2bpf.compiler.pass_list import PASSES
 from py2bpf.exception import TranslationError
 from py2bpf.spec import ContextSpec, MapSpec, ProgramSpec, Target
 from py2bpf.uapi import contexts
@@ -168,7 +169,7 @@ def translate(case: Case, names: dict[str, Any]) -> dict[str, str]:
             )
         except TranslationError as error:
             return {"error": f"{type(error).__name__}: {error}"}
-    found = {"peval": stages["peval"], "ir": stages[pipeline.PASSES[-1][0]], "asm": assembly(spec)}
+    found = {"peval": stages["peval"], "ir": stages[PASSES[-1].name], "asm": assembly(spec)}
     texts = [f"{warning.category.__name__}: {warning.message}" for warning in caught]
     return found | ({"warning": "\n".join(texts)} if texts else {})
 

@@ -11,7 +11,7 @@ from runner import Case
 
 from py2bpf import funcs, vm
 from py2bpf.compiler.ir.loop_policy import Form
-from py2bpf.compiler.passes import loops
+from py2bpf.compiler.passes.shared import loop_plan
 from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.exception import VerifierError
 from py2bpf.kernel import features
@@ -256,7 +256,7 @@ def source(body: str) -> str:
 def test_loops_do_what_they_do_in_python(shape: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = FORMS[form]
     if chosen is not None:
-        monkeypatch.setattr(loops, "choose", chosen)
+        monkeypatch.setattr(loop_plan, "choose", chosen)
     with Case(source(SHAPES[shape]), INPUTS, 3) as case:
         assert case.prog.info.verified_insns < 60_000
         assert sum(case.check(values) for values in SAMPLES) >= 5
@@ -264,7 +264,7 @@ def test_loops_do_what_they_do_in_python(shape: str, form: str, monkeypatch: pyt
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_embedded_vm_calls_loops_back(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "choose", FORMS["bpf_loop"])
+    monkeypatch.setattr(loop_plan, "choose", FORMS["bpf_loop"])
     with vm.backend(), Case(source(SHAPES[shape]), INPUTS, 3) as case:
         assert sum(case.check(values) for values in SAMPLES) >= 5
 

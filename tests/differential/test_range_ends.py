@@ -10,7 +10,7 @@ from runner import Case
 
 from py2bpf import vm
 from py2bpf.compiler.ir.loop_policy import Form
-from py2bpf.compiler.passes import loops
+from py2bpf.compiler.passes.shared import loop_plan
 from py2bpf.exception import TranslationError
 
 pytestmark = [pytest.mark.kernel]
@@ -68,7 +68,7 @@ def check(numbers: Case) -> None:
 @pytest.mark.parametrize("bounds", BOUNDS)
 def test_a_loop_makes_the_turns_of_python(bounds: str, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if (chosen := FORMS[form]) is not None:
-        monkeypatch.setattr(loops, "choose", chosen)
+        monkeypatch.setattr(loop_plan, "choose", chosen)
     check(case(*(f"range({BOUNDS[bounds]}, {step})" for step in STEPS)))
 
 

@@ -1,7 +1,7 @@
 """The mutants that no test can notice, or none should: tests/mutants/explained.toml, one entry each.
 
     [[mutant]]
-    file = "py2bpf/compiler/passes/ranges.py"
+    file = "py2bpf/compiler/analysis/value_ranges.py"
     function = "_masked"
     before = "if low < high:"           # the changed line, or lines in one, without indentation
     after = "if low <= high:"

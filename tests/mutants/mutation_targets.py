@@ -53,6 +53,7 @@ ASKED: Final = {
     "py2bpf/compiler/bytecode/*.py": ("bytecode", *_COMPILED),
     "py2bpf/compiler/passes/*.py": ("passes", *_COMPILED),
     "py2bpf/compiler/ir/*.py": ("passes", *_COMPILED),
+    "py2bpf/compiler/analysis/*.py": ("passes", *_COMPILED),
     "py2bpf/compiler/*.py": _COMPILED,
     "py2bpf/asm.py": ("encoder", *_COMPILED),
     "py2bpf/codec/*.py": ("codec", "maps", *_COMPILED),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from ...exception import InternalCompilerError
 from .dominators import dominators
 from .ops import INFO, Op
@@ -9,16 +11,23 @@ from .types import Int, Ptr, Void
 from .values import Block, Function, Value
 
 
-def check(fn: Function, stage: str, lowered: bool = False) -> None:
-    """Raises InternalCompilerError naming ``stage`` where a rule is broken; ``lowered`` forbids exact operations."""
-    _Checker(fn, stage, lowered).run()
+class Rules(Enum):
+    """What the IR has to keep to, beside the rules for all: which operations may stand in it."""
+
+    EXACT = "Python's and BPF's operations"
+    RAW = "BPF's operations alone"
+
+
+def check(fn: Function, stage: str, rules: Rules = Rules.EXACT) -> None:
+    """Raises InternalCompilerError naming ``stage`` where a rule is broken."""
+    _Checker(fn, stage, rules).run()
 
 
 class _Checker:
-    def __init__(self, fn: Function, stage: str, lowered: bool) -> None:
+    def __init__(self, fn: Function, stage: str, rules: Rules) -> None:
         self.fn = fn
         self.stage = stage
-        self.lowered = lowered
+        self.rules = rules
         self.home: dict[Value, tuple[Block, int]] = {}
 
     def fail(self, value: Value | None, what: str) -> None:
@@ -59,7 +68,7 @@ class _Checker:
             self.fail(value, "a phi outside the phis")
         if value.op is Op.PHI and len(value.args) != len(block.preds):
             self.fail(value, "a phi that does not match the predecessors")
-        if self.lowered and info.exact:
+        if self.rules is Rules.RAW and info.exact:
             self.fail(value, "an exact operation after lowering")
         if info.compare and not isinstance(value.type, Int):
             self.fail(value, "a comparison that is no integer")

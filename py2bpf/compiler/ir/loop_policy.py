@@ -25,6 +25,8 @@ UNROLL_INSTRUCTIONS: Final = 512
 """The same, if iterations times canonical instructions of the body exceed this."""
 MAX_ITERATIONS: Final = 8 * 1024 * 1024
 """BPF_MAX_LOOPS of the kernel: so often an iterator goes on, and no more."""
+TOO_LONG: Final = "TimeoutError"
+"""The name under which a loop is counted that wants more than MAX_ITERATIONS."""
 
 SUBPROGRAM_INSTRUCTIONS: Final = 256
 """A function of so many canonical instructions becomes a BPF subprogram instead of being inlined, when it is called

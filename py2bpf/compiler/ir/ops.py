@@ -32,7 +32,7 @@ class Op(Enum):
     ADD = "add"
     SUB = "sub"
     MUL = "mul"
-    AND = "and"
+    AND = "and"  # attr: BOUND where the mask keeps a result within its hook's bounds
     OR = "or"
     XOR = "xor"
     NEG = "neg"
@@ -165,6 +165,9 @@ INFO: Final[dict[Op, Info]] = {
     Op.RETURN: Info(1, terminator=True),
     Op.EXIT: _END,
 }
+
+BOUND: Final = "bound"
+"""The attribute of a mask that stays, unless the verifier itself sees that it is useless."""
 
 NEGATED: Final[dict[Op, Op]] = {}
 """The comparison that holds where the given one doesn't."""

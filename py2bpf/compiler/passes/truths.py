@@ -20,11 +20,12 @@ from enum import IntEnum
 from typing import Final
 
 from ...exception import Span
+from ..analysis.intervals import FULL, Range
+from ..analysis.value_ranges import Ranges
 from ..ir.dominators import dominators
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import I64, U64, Int
 from ..ir.values import Block, Function, Value, const, replace_all
-from .ranges import FULL, Range, Ranges
 
 MANY: Final = 6
 """So many results as numbers: for each of them the verifier may walk twice as far as without."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ...exception import TranslationError
 from ..ir.loop_policy import SUBPROGRAM_CALLS, SUBPROGRAM_INSTRUCTIONS
-from ..ir.loops import find_loops
+from ..ir.natural_loops import find_loops
 from ..ir.ops import Op
 from ..ir.types import STACK, Int
 from ..ir.values import Function, Value, const

@@ -9,7 +9,7 @@ from ir_text import parse
 
 from py2bpf import Struct
 from py2bpf.compiler import pipeline
-from py2bpf.compiler.passes.packet_epochs import Epochs, still_loops
+from py2bpf.compiler.analysis.packet_epochs import Epochs, still_loops
 from py2bpf.uapi.contexts import XDP_MD
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.prog_types import ProgType

@@ -9,24 +9,12 @@ import re
 import pytest
 from ir_text import parse
 
-from py2bpf.compiler.ir.checker import check
+from py2bpf.compiler.ir.checker import Rules, check
 from py2bpf.compiler.ir.printer import to_text
-from py2bpf.compiler.passes import (
-    choices,
-    clean,
-    constants,
-    cse,
-    dce,
-    iterators,
-    loops,
-    lower,
-    packet_loads,
-    returns,
-    stack_init,
-    truths,
-)
+from py2bpf.compiler.pass_list import PASSES as ROWS
+from py2bpf.compiler.passes.shared import packet_calls
 
-PASSES = {"loops": loops.run, "iterators": iterators.run, "clean": clean.run, "constants": constants.run, "choices": choices.run, "lower": lower.run, "cse": cse.run, "dce": dce.run, "returns": returns.run, "stack_init": stack_init.run, "packet_loads": packet_loads.rewrite, "truths": truths.run}
+PASSES = {row.name: row.run for row in ROWS} | {"packet_loads": packet_calls.rewrite}
 
 BYTE = "%1 = load i64 %0, #0, #1, unsigned"
 WORD = "%1 = load i64 %0, #0, #4, unsigned"
@@ -111,14 +99,14 @@ FIRES: dict[str, tuple[str, str, str]] = {
     "returns: an exit gives the safe value": (
         "returns", row(WORD, "exit"), row(WORD, "return 2147483647")),
     "constants: code behind a division by zero": (
-        "constants",
+        "constant_folding",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n %2 = ne i64 0, 0\n"
         " guard %2, ZeroDivisionError\n %3 = udiv i64 %1, 0\n branch %3, b2, b3\nb2:  ; from b0, b1\n %4 = phi i64 %1, 7\n return %4\n"
         "b3:  ; from b1\n return 6\n"),
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n exit ZeroDivisionError\n"
         "b2:  ; from b0\n return %1\n")),
     "constants: one makes another": (
-        "constants",
+        "constant_folding",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = ult i64 3, 4\n branch %2, b1, b2\nb1:  ; from b0\n jump b3\n"
         "b2:  ; from b0\n jump b3\nb3:  ; from b1, b2\n %3 = phi i64 5, %1\n %4 = mul i64 %3, 2\n return %4\n"),
         "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n return 10\n"),
@@ -155,7 +143,7 @@ FIRES |= {
         ("b0:\n %0 = ctx ctx*\n %1 = load value*? %0, #0, #8, unsigned\n %2 = ne i64 %1, 0\n branch %1, b1, b2\n"
         "b1:  ; from b0\n return 5\nb2:  ; from b0\n return 6\n")),
     "loops: an iterator around a loop of unknown length": (
-        "loops",
+        "loop_forms",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n jump b1\nb1:  ; from b0, b2\n %2 = phi i64 0, %4\n"
         " %3 = lt i64 %2, %1\n branch %3, b2, b3\nb2:  ; from b1\n %4 = add i64 %2, 1\n jump b1\nb3:  ; from b1\n return %2\n"),
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n %2 = alloca stack* #8\n %3 = iter_new i64 %2, 8388608\n"
@@ -165,7 +153,7 @@ FIRES |= {
         "b3:  ; from b2\n %8 = add i64 %5, 1\n %9 = hide i64 %8, %3\n jump b1\n"
         "b4:  ; from b2\n return %5\nb5:  ; from b1\n exit TimeoutError\n")),
     "loops: the iterator is asked where a turn begins": (
-        "loops",
+        "loop_forms",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n jump b1\nb1:  ; from b0, b2\n %2 = phi i64 0, %3\n"
         " %3 = add i64 %2, 1\n %4 = lt i64 %2, %1\n branch %4, b2, b3\nb2:  ; from b1\n turn\n jump b1\nb3:  ; from b1\n return %2\n"),
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n %2 = alloca stack* #8\n %3 = iter_new i64 %2, 8388608\n"
@@ -175,11 +163,11 @@ FIRES |= {
         "b3:  ; from b2\n %8 = add i64 %5, 1\n %9 = hide i64 %8, %3\n jump b1\n"
         "b4:  ; from b1\n return %5\nb5:  ; from b2\n exit TimeoutError\n")),
     "iterators: one that nobody asks": (
-        "iterators",
+        "iterator_ends",
         "b0:\n %0 = ctx ctx*\n %1 = alloca stack* #8\n %2 = iter_new i64 %1, 9\n %3 = hide i64 7, %2\n %4 = add i64 %3, 1\n return %4\n",
         "b0:\n %0 = ctx ctx*\n %1 = add i64 7, 1\n return %1\n"),
     "iterators: destroyed on every way out": (
-        "iterators",
+        "iterator_ends",
         ("b0:\n %0 = ctx ctx*\n %1 = alloca stack* #8\n %2 = iter_new i64 %1, 9\n guard %2, IndexError\n jump b1\n"
         "b1:  ; from b0, b2\n %3 = iter_next mem*? %1\n branch %3, b2, b3\n"
         "b2:  ; from b1\n %4 = load i64 %0, #0, #4, unsigned\n guard %4, IndexError\n branch %4, b1, b3\n"
@@ -216,7 +204,7 @@ FIRES |= {
            ("from the network header", -0x100000 + 6, (6, ", 1, #skb_load_bytes_relative")),
            ("from the beginning", 20, (20, ", #skb_load_bytes")))},
     "choices: a way around a block that does nothing": (
-        "choices",
+        "if_conversion",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = sgt i64 %1, 60\n branch %2, b2, b1\n"
         "b1:  ; from b0\n jump b2\nb2:  ; from b0, b1\n %3 = phi i64 1, 2\n %4 = add i64 %3, %1\n return %4\n"),
         row(WORD, "%2 = sgt i64 %1, 60", "%3 = select i64 %2, 1, 2", "%4 = add i64 %3, %1", "return %4")),
@@ -230,7 +218,7 @@ FIRES |= {
         "truths", row(BYTE, "%2 = ult i64 %1, 60", "%3 = select i64 %2, 0, 1", "return %3"),
         row(BYTE, "%2 = ult i64 %1, 60", "%3 = sub i64 59, %1", "%4 = lshr u64 %3, 63", "%5 = cast i64 %4", "return %5")),
     "choices: two ways on which nothing happens": (
-        "choices",
+        "if_conversion",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b1, b2\nb1:  ; from b0\n jump b3\n"
         "b2:  ; from b0\n jump b3\nb3:  ; from b1, b2\n %2 = phi i64 0, 7\n %3 = add i64 %2, %1\n return %3\n"),
         row(WORD, "%2 = select i64 %1, 0, 7", "%3 = add i64 %2, %1", "return %3")),
@@ -241,11 +229,11 @@ FIRES |= {
 
 MUST_NOT: dict[str, tuple[str, str]] = {
     "loops: a short loop": (
-        "loops",
+        "loop_forms",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #8, signed\n jump b1\nb1:  ; from b0, b2\n %2 = phi i64 0, %4\n"
         " %3 = lt i64 %2, 100\n branch %3, b2, b3\nb2:  ; from b1\n %4 = add i64 %2, 1\n jump b1\nb3:  ; from b1\n return %2\n")),
     "iterators: a guard where there is none": (
-        "iterators", row(WORD, "guard %1, IndexError", "return %1")),
+        "iterator_ends", row(WORD, "guard %1, IndexError", "return %1")),
     "lower: a comparison that the range leaves open": ("lower", row(BYTE, "%2 = slt i64 %1, 255", "return %2")),
     "lower: a mask that cuts": ("lower", row(WORD, "%2 = and i64 %1, 255", "return %2")),
     "lower: a sign that a mask takes away": ("lower", row(SIGNED, "%2 = and i64 %1, 4294967295", "return %2")),
@@ -289,7 +277,7 @@ MUST_NOT: dict[str, tuple[str, str]] = {
         " jump b2\nb2:  ; from b0, b1\n %3 = phi u64 7, 7\n return %3\n")),
     "returns: a computed result": ("returns", row(WORD, "%2 = neg i64 %1", "return %2")),
     "constants: what is known at run time only": (
-        "constants", row(WORD, "%2 = ne i64 %1, 0", "guard %2, ZeroDivisionError", "%3 = udiv i64 5, %1", "%4 = and i64 %3, 0", "return %4")),
+        "constant_folding", row(WORD, "%2 = ne i64 %1, 0", "guard %2, ZeroDivisionError", "%3 = udiv i64 5, %1", "%4 = and i64 %3, 0", "return %4")),
     "stack_init: a read comes before the store": (
         "stack_init",
         row(WORD, "%2 = alloca stack* #8", "zero %2, #0, #8", "%3 = load i64 %2, #0, #8, unsigned", "store %2, %1, #0, #8",
@@ -329,19 +317,19 @@ MUST_NOT: dict[str, tuple[str, str]] = {
     "truths: a single choice of two numbers": (
         "truths", row(WORD, "%2 = sgt i64 %1, 60", "%3 = select i64 %2, 3, 9", "return %3")),
     "choices: what is chosen is no constant": (
-        "choices",
+        "if_conversion",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = sgt i64 %1, 60\n branch %2, b2, b1\n"
         "b1:  ; from b0\n jump b2\nb2:  ; from b0, b1\n %3 = phi i64 %1, 2\n %4 = add i64 %3, %1\n return %4\n")),
     "choices: a way stores": (
-        "choices",
+        "if_conversion",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b2, b1\n"
         "b1:  ; from b0\n store %0, 1, #8, #4\n jump b2\nb2:  ; from b0, b1\n %2 = phi i64 1, 2\n return %2\n")),
     "choices: two numbers": (
-        "choices",
+        "if_conversion",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b2, b1\nb1:  ; from b0\n jump b2\n"
         "b2:  ; from b0, b1\n %2 = phi i64 1, 2\n %3 = phi i64 3, 4\n %4 = add i64 %2, %3\n return %4\n")),
     "choices: a test of two comparisons": (
-        "choices",
+        "if_conversion",
         ("b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #4, unsigned\n %2 = sgt i64 %1, 60\n %3 = slt i64 %1, 90\n"
         " %4 = and i64 %2, %3\n branch %4, b2, b1\n"
         "b1:  ; from b0\n jump b2\nb2:  ; from b0, b1\n %5 = phi i64 1, 2\n %6 = add i64 %5, %1\n return %6\n")),
@@ -358,8 +346,11 @@ def passed(name: str, text: str) -> str:
     fn = parse(text)
     check(fn, "the test")
     assert tidy(to_text(fn)) == tidy(text)
-    PASSES[name](fn)
-    check(fn, name, lowered=name == "lower")
+    followers = [row for row in ROWS if row.after == name]
+    while PASSES[name](fn):
+        for row in followers:
+            row.run(fn)
+    check(fn, name, Rules.RAW if name == "lower" else Rules.EXACT)
     return tidy(to_text(fn))
 
 

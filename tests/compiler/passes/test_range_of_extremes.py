@@ -6,10 +6,10 @@ import itertools
 
 import pytest
 
+from py2bpf.compiler.analysis.intervals import compute
 from py2bpf.compiler.ir.ops import Op
 from py2bpf.compiler.ir.types import I64
 from py2bpf.compiler.ir.values import Value, const
-from py2bpf.compiler.passes.ranges import compute
 
 SMALL, LARGE = Value(Op.LOAD, [], I64, (0, 1, False)), Value(Op.LOAD, [], I64, (0, 1, False))
 RANGES = {SMALL: (-5, 10), LARGE: (3, 100)}

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from py2bpf.compiler.analysis.intervals import FULL, compute
+from py2bpf.compiler.analysis.value_ranges import Ranges
+from py2bpf.compiler.analysis.verifier_view import verifier_sees
 from py2bpf.compiler.ir import fold
 from py2bpf.compiler.ir.ops import INFO, Op
 from py2bpf.compiler.ir.types import I64, U64, Int
 from py2bpf.compiler.ir.values import Block, Value, const
-from py2bpf.compiler.passes.ranges import FULL, Ranges, compute, verifier_sees
 from py2bpf.uapi.helpers import HELPERS
 
 SMALL = [(-6, -2), (-3, 4), (0, 0), (0, 6), (2, 5), (3, 3), (-1, -1), (60, 66)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from ir_text import parse
 
+from py2bpf.compiler.analysis.trip_counts import Bound, bound
+from py2bpf.compiler.analysis.value_ranges import Ranges
 from py2bpf.compiler.ir.dominators import dominators
-from py2bpf.compiler.ir.loops import find_loops
-from py2bpf.compiler.passes.ranges import Ranges
-from py2bpf.compiler.passes.trips import Bound, bound
+from py2bpf.compiler.ir.natural_loops import find_loops
 
 
 def loop(test: str, start: str = "0", step: str = "add i64 %2, 1", branch: str = "b2, b3", between: str = "") -> str:

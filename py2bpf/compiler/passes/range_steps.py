@@ -7,10 +7,10 @@
 
 from __future__ import annotations
 
+from ..analysis.value_ranges import Ranges
 from ..ir.dominators import dominators
 from ..ir.ops import Op
 from ..ir.values import Block, Function, Value, replace_all
-from .ranges import Ranges
 
 
 def run(fn: Function) -> None:

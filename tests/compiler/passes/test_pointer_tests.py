@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from ir_text import parse
 
-from py2bpf.compiler.passes import nullness
+from py2bpf.compiler.analysis import pointer_tests
 
 BEGIN = "b0:\n %0 = ctx ctx*\n %1 = load value*? %0, #0, #8, unsigned\n"
 WAYS: dict[str, tuple[str, tuple[int, int], bool]] = {
@@ -31,4 +31,4 @@ def test_ways(row: str) -> None:
     text, (pred, block), wanted = WAYS[row]
     fn = parse(text)
     pointer = next(value for value in fn.blocks[0].body if value.op.value == "load")
-    assert nullness.tested(fn.blocks[pred], fn.blocks[block], pointer) == wanted
+    assert pointer_tests.tested(fn.blocks[pred], fn.blocks[block], pointer) == wanted

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 
-from ..ir.dominators import dominators
-from ..ir.loops import Loop
-from ..ir.ops import INFO, Op
-from ..ir.values import Block, Function, Value
+from ...ir.dominators import dominators
+from ...ir.natural_loops import Loop
+from ...ir.ops import INFO, Op
+from ...ir.values import Block, Function, Value
 from .loop_edges import enter
 
 

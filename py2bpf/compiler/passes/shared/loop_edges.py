@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..ir.loops import Loop
-from ..ir.ops import Op
-from ..ir.types import VOID
-from ..ir.values import Block, Function, Value, connect
+from ...ir.natural_loops import Loop
+from ...ir.ops import Op
+from ...ir.types import VOID
+from ...ir.values import Block, Function, Value, connect
 
 
 def entry_of(fn: Function, loop: Loop) -> Block:

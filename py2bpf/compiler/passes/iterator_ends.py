@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ir.loops import find_loops
+from ..ir.natural_loops import find_loops
 from ..ir.ops import Op
 from ..ir.types import VOID
 from ..ir.values import Block, Function, Value, connect, replace_all
-from .lock_exits import absorb
+from .shared.lock_exits import absorb
 
 Active = tuple[Value, ...]
 """The iterators (the stack objects that they are) that exist in a block, outer before inner."""

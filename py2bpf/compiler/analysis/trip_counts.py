@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from ..ir.dominators import Dominators
-from ..ir.loops import Loop
+from ..ir.natural_loops import Loop
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import Int
 from ..ir.values import Block, Value, plain
-from .ranges import FULL, Ranges
+from .intervals import FULL
+from .value_ranges import Ranges
 
 _UP: Final = {Op.LT: 0, Op.ULT: 0, Op.SLT: 0, Op.LE: 1, Op.ULE: 1, Op.SLE: 1}
 _DOWN: Final = {Op.GT: 0, Op.UGT: 0, Op.SGT: 0, Op.GE: 1, Op.UGE: 1, Op.SGE: 1}

@@ -13,26 +13,25 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from ...uapi.helpers import Arg
-from ..ir.dominators import dominators
-from ..ir.ops import INFO, NEGATED, Op, Raise
-from ..ir.types import CTX, I64, PACKET_REACH, PLACE, U64, VIEW, VOID, Ptr, Region, Type
-from ..ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
-from . import cse, dce
-from .packet_epochs import Epoch, Epochs, meeting_place, moves_packet, still_loops
+from ....uapi.helpers import Arg
+from ...analysis.packet_epochs import Epoch, Epochs, meeting_place, moves_packet, still_loops
+from ...ir.dominators import dominators
+from ...ir.ops import INFO, NEGATED, Op, Raise
+from ...ir.types import CTX, I64, PACKET_REACH, PLACE, U64, VIEW, VOID, Ptr, Region, Type
+from ...ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
 
 _MEMORY: Final = {Op.LOAD: (0,), Op.STORE: (0,), Op.ZERO: (0,), Op.COPY: (0, 1)}
 _ENTIRE: Final = 1 << 20
 """More than any packet: how far a null pointer may be used, which no path does."""
 
 
-def run(fn: Function) -> None:
-    """Expands all views; nothing to do where there are none."""
-    if any(value.op in (Op.VIEW, Op.EXTENT) for block in fn.blocks for value in block.body):
-        _Expansion(fn).run()
-        prune(fn)
-        cse.run(fn)
-        dce.run(fn)
+def run(fn: Function) -> bool:
+    """Expands all views; says whether there are any."""
+    if not any(value.op in (Op.VIEW, Op.EXTENT) for block in fn.blocks for value in block.body):
+        return False
+    _Expansion(fn).run()
+    prune(fn)
+    return True
 
 
 class _Place(NamedTuple):

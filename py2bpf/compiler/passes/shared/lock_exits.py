@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..ir.loops import Loop
-from ..ir.ops import Op
-from ..ir.values import Block, Function, Value, connect
+from ...ir.natural_loops import Loop
+from ...ir.ops import Op
+from ...ir.values import Block, Function, Value, connect
 from .loop_edges import enter
 
 Held = frozenset[Value]

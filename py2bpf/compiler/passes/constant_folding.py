@@ -12,16 +12,10 @@ from ..ir.fold import fold
 from ..ir.ops import INFO, Op
 from ..ir.types import Int
 from ..ir.values import Block, Function, Value, prune, remove_edge, replace_all
-from . import clean
 
 
-def run(fn: Function) -> None:
-    """Repeats while something changes: blocks that go make more values constant."""
-    while _settle(fn):
-        clean.run(fn)
-
-
-def _settle(fn: Function) -> bool:
+def run(fn: Function) -> bool:
+    """Folds each value and branch once; says whether anything has changed: blocks that go make more values constant."""
     new: dict[Value, Value] = {}
     changed = False
     for block in fn.blocks:

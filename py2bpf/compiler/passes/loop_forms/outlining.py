@@ -30,93 +30,32 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
-from ..ir.dominators import Dominators, dominators
-from ..ir.loop_policy import MAX_CONTEXT, MAX_ITERATIONS
-from ..ir.loops import Loop
-from ..ir.ops import Op, Raise
-from ..ir.types import CTX, I64, STACK, VOID, Int, Ptr, Region
-from ..ir.values import Block, Function, Value, append, connect, const
-from . import turns
-from .loop_edges import enter, entry_of, split_latches
+from ...ir.dominators import Dominators, dominators
+from ...ir.loop_policy import MAX_ITERATIONS
+from ...ir.natural_loops import Loop
+from ...ir.ops import Op, Raise
+from ...ir.types import CTX, I64, STACK, VOID, Int
+from ...ir.values import Block, Function, Value, append, connect, const
+from ..shared import turns
+from ..shared.callback_values import (
+    CONSTANT,
+    DERIVES,
+    SLOT,
+    hoistable,
+    in_packet,
+    on_stack,
+    stack_roots,
+    used_after,
+    used_in,
+)
+from ..shared.loop_edges import enter, entry_of, split_latches
 
-TOO_LONG: Final = "TimeoutError"
-"""The name under which a loop is counted that wants more than MAX_ITERATIONS."""
 RAN_DRY: Final = 0
 """How a loop ended: it was called as often as it may be. 1 is left by what Python would raise."""
 LAST_TEST: Final = -1
 """The same where its tests have been asked once more: no turn may begin after them."""
 FIRST_EXIT: Final = 2
-_SLOT: Final = 8
 _SOME_BIT: Final = 1 << 30
-_RELEASES: Final = frozenset({"ringbuf_submit", "ringbuf_discard"})
-_CONSTANT: Final = frozenset({Op.MAP, Op.MAPVALUE, Op.FUNC})
-_DERIVES: Final = frozenset({Op.PTRADD, Op.PHI, Op.SELECT})
-
-
-def refusal(fn: Function, loop: Loop) -> str:
-    """Why the loop can't be a callback; empty if it can."""
-    if not all(isinstance(phi.type, Int) for phi in loop.header.phis):
-        return "the verifier takes a pointer that changes for the first one"
-    inside = {value for block in loop.blocks for value in block.values()}
-    live_in, live_out = _live_in(fn, loop, inside), _live_out(fn, loop, inside)
-    for block in loop.blocks:
-        for value in block.body:
-            if value.op is Op.CALL and value.attr.name in _RELEASES and value.args[0] in live_in:
-                return "a callback can't release what its caller holds"
-    if any(_in_packet(value) and not _can_remake(value) for value in live_in):
-        return "a pointer into the packet that depends on the path"
-    if any(not (isinstance(v.type, Int) or _hoistable(v, inside) or _keeps(v)) for v in live_out):
-        return "a pointer to the callback's stack or the packet"
-    if _SLOT * (1 + len(loop.header.phis) + len(live_in) + len(live_out)) > MAX_CONTEXT:
-        return "too many values"
-    return ""
-
-
-def _live_in(fn: Function, loop: Loop, inside: set[Value]) -> list[Value]:
-    """What the loop uses and does not make, aside from what its header's phis begin with."""
-    found: dict[Value, None] = {}
-    for block in [block for block in fn.blocks if block in loop.blocks]:
-        for value in block.values():
-            for i, arg in enumerate(value.args):
-                begins = value.op is Op.PHI and block.preds[i] not in loop.blocks
-                if arg.op is not Op.CONST and arg not in inside and not begins:
-                    found[arg] = None
-    return list(found)
-
-
-def _live_out(fn: Function, loop: Loop, inside: set[Value]) -> list[Value]:
-    return list(dict.fromkeys(
-        arg for block in fn.blocks if block not in loop.blocks for value in block.values() for arg in value.args
-        if arg in inside
-    ))  # fmt: skip
-
-
-def _in_packet(value: Value) -> bool:
-    return isinstance(value.type, Ptr) and value.type.region is Region.PACKET
-
-
-def _on_stack(value: Value) -> bool:
-    return isinstance(value.type, Ptr) and value.type.region is Region.STACK
-
-
-def _can_remake(value: Value) -> bool:
-    """Whether a pointer into the packet follows from numbers and the context."""
-    return value.op is Op.VIEW or (value.op is Op.PTRADD and _can_remake(value.args[0]))
-
-
-def _hoistable(value: Value, inside: set[Value]) -> bool:
-    """Whether what the loop makes can be made before it as well."""
-    if value not in inside:
-        return True
-    if value.op is Op.PTRADD:
-        return value.args[1].op is Op.CONST and _on_stack(value) and _hoistable(value.args[0], inside)
-    return value.op is Op.ALLOCA or value.op in _CONSTANT
-
-
-def _keeps(value: Value) -> bool:
-    """Whether the verifier keeps the kind of a pointer that the callback stores for its caller."""
-    kept = isinstance(value.type, Ptr) and value.type.region in (Region.VALUE, Region.MEM, Region.CTX)
-    return kept and not _roots([value])
 
 
 class Outlining:
@@ -145,8 +84,8 @@ class Outlining:
         self._hide_carried()
         tree = dominators(self.fn)
         inside = {value for block in self.loop.blocks for value in block.values()}
-        live_out = self._hoist(_live_out(self.fn, self.loop, inside), inside)
-        live_in = _live_in(self.fn, self.loop, inside)
+        live_out = self._hoist(used_after(self.fn, self.loop, inside), inside)
+        live_in = used_in(self.fn, self.loop, inside)
         blocks = [block for block in self.fn.blocks if block in self.loop.blocks]
         homes = {value: block for block in blocks for value in block.values()}
         begins = [phi.args[self.loop.header.preds.index(self.entry)] for phi in self.loop.header.phis]
@@ -158,7 +97,7 @@ class Outlining:
         stubs = self._ways_out(blocks, live_out, homes, tree)
         given = [value for value in self.slots if value not in inside]
         here = self._share(phis, begins, given, at)
-        objects = [value for value in given if _roots([value])]
+        objects = [value for value in given if stack_roots([value])]
         here = self._call(here, MAX_ITERATIONS, objects)
         self._dispatch(here, stubs, live_out)
 
@@ -173,12 +112,12 @@ class Outlining:
                     phi.args[edge] = hidden
 
     def _slot(self, value: Value) -> int:
-        return self.slots.setdefault(value, _SLOT * (1 + len(self.slots)))
+        return self.slots.setdefault(value, SLOT * (1 + len(self.slots)))
 
     def _hoist(self, live_out: list[Value], inside: set[Value]) -> list[Value]:
         """Moves what is as well made before the loop there; what remains has to be handed out."""
         for value in live_out:
-            if not isinstance(value.type, Int) and _hoistable(value, inside):
+            if not isinstance(value.type, Int) and hoistable(value, inside):
                 self._move(value, inside)
         return [value for value in live_out if value in inside]
 
@@ -233,7 +172,7 @@ class Outlining:
 
     def _check(self, block: Block, turn: Block) -> None:
         over = Block()
-        end = append(block, Op.LOAD, [self.param], I64, (0, _SLOT, True), self.span)
+        end = append(block, Op.LOAD, [self.param], I64, (0, SLOT, True), self.span)
         connect(block, Op.BRANCH, [end], (over, turn), self.span)
         append(over, Op.RETURN, [const(1)], VOID, None, self.span)
         self.callback.blocks.append(over)
@@ -244,14 +183,14 @@ class Outlining:
 
     def _load(self, block: Block, value: Value, base: Value) -> Value:
         signed = isinstance(value.type, Int) and value.type.signed
-        return append(block, Op.LOAD, [base], value.type, (self._slot(value), _SLOT, signed), self.span)
+        return append(block, Op.LOAD, [base], value.type, (self._slot(value), SLOT, signed), self.span)
 
     def _bring(self, first: Block, value: Value, new: dict[Value, Value]) -> Value:
         """A value of the caller in the callback: made again where that is possible, else loaded."""
         if value.op is Op.CONST or value in new:
             return new.get(value, value)
-        offset_only = value.op is Op.PTRADD and _on_stack(value) and value.args[1].op is Op.CONST
-        if value.op in _CONSTANT or offset_only or _in_packet(value):
+        offset_only = value.op is Op.PTRADD and on_stack(value) and value.args[1].op is Op.CONST
+        if value.op in CONSTANT or offset_only or in_packet(value):
             args = [self._bring(first, arg, new) for arg in value.args]
             new[value] = append(first, value.op, args, value.type, value.attr, value.span)
         else:
@@ -265,7 +204,7 @@ class Outlining:
         for phi in self.loop.header.phis:
             if phi.args[edge] is not phi:
                 args = [self.param, phi.args[edge]]
-                append(latch, Op.STORE, args, VOID, (self._slot(phi), _SLOT), jump.span)
+                append(latch, Op.STORE, args, VOID, (self._slot(phi), SLOT), jump.span)
         append(latch, Op.RETURN, [const(0)], VOID, None, jump.span)
 
     def _ways_out(
@@ -296,7 +235,7 @@ class Outlining:
         return stubs
 
     def _store(self, block: Block, slot: int, value: Value) -> None:
-        append(block, Op.STORE, [self.param, value], VOID, (slot, _SLOT), self.span)
+        append(block, Op.STORE, [self.param, value], VOID, (slot, SLOT), self.span)
 
     # the caller
 
@@ -305,7 +244,7 @@ class Outlining:
         Gives the block that goes on."""
         body = self.entry.body
         body.append(self.shared)
-        self.shared.attr = _SLOT * (1 + len(self.slots))
+        self.shared.attr = SLOT * (1 + len(self.slots))
         first = dict(zip(phis, begins, strict=True))
         given = set(live_in)
         for value, slot in [(None, 0), *self.slots.items()]:
@@ -315,8 +254,8 @@ class Outlining:
                 start = value
             elif value in first:
                 start = first[value]
-            append(self.entry, Op.STORE, [self.shared, start], VOID, (slot, _SLOT), self.span)
-        written = [root for root in _roots(live_in) if self._is_written(root)]
+            append(self.entry, Op.STORE, [self.shared, start], VOID, (slot, SLOT), self.span)
+        written = [root for root in stack_roots(live_in) if self._is_written(root)]
         if not written:
             return self.entry
         never, go = Block(), Block()
@@ -340,10 +279,10 @@ class Outlining:
         if self.turn is None or not self.raises:
             return here
         again, done = Block(), Block()
-        end = append(here, Op.LOAD, [self.shared], I64, (0, _SLOT, True), self.span)
+        end = append(here, Op.LOAD, [self.shared], I64, (0, SLOT, True), self.span)
         connect(here, Op.BRANCH, [end], (done, again), self.span)
         held = append(again, Op.HELD, [const(LAST_TEST)], I64, None, self.span)
-        append(again, Op.STORE, [self.shared, held], VOID, (0, _SLOT), self.span)
+        append(again, Op.STORE, [self.shared, held], VOID, (0, SLOT), self.span)
         append(again, Op.LOOP, [self.shared, const(1), *objects], VOID, self.callback, self.span)
         connect(again, Op.JUMP, [], (done,), self.span)
         at = self.fn.blocks.index(here) + 1
@@ -354,14 +293,14 @@ class Outlining:
 
     def _is_written(self, root: Value) -> bool:
         """Whether the callback does more with a stack object than loading from it."""
-        pointers = {new for old, new in self.new.items() if root in _roots([old])}
+        pointers = {new for old, new in self.new.items() if root in stack_roots([old])}
         users = [value for block in self.callback.blocks for value in block.values()]
         grown = True
         while grown:
-            more = {v for v in users if v.op in _DERIVES and v not in pointers and pointers & set(v.args)}
+            more = {v for v in users if v.op in DERIVES and v not in pointers and pointers & set(v.args)}
             grown = bool(more)
             pointers |= more
-        return any(v.op is not Op.LOAD and v.op not in _DERIVES and pointers & set(v.args) for v in users)
+        return any(v.op is not Op.LOAD and v.op not in DERIVES and pointers & set(v.args) for v in users)
 
     def _dispatch(self, here: Block, stubs: list[tuple[Block, Block]], live_out: list[Value]) -> None:
         """Goes on where the loop was left. All that it hands out is loaded at once: an object that is used in other
@@ -369,7 +308,7 @@ class Outlining:
         the stack may be stored there."""
         fn, parent = self.fn, self.loop.parent
         new = {value: self._load(here, value, self.shared) for value in live_out if self._is_used(value)}
-        end, begin = append(here, Op.LOAD, [self.shared], I64, (0, _SLOT, True), self.span), here
+        end, begin = append(here, Op.LOAD, [self.shared], I64, (0, SLOT, True), self.span), here
         made: list[Block] = []
         for number, (_, arm) in enumerate(stubs):
             following = Block()
@@ -413,22 +352,6 @@ class Outlining:
                 if (i % 2 == 0 and number in back) or (i % 2 and any(b > number for b in back)):
                     parent.blocks.add(block)
             parent = parent.parent
-
-
-def _roots(pointers: list[Value]) -> list[Value]:
-    """The stack objects that pointers may point into, also those that point into a map's value on other paths."""
-    found: dict[Value, None] = {}
-    seen: set[Value] = set()
-    work = [pointer for pointer in pointers if isinstance(pointer.type, Ptr)]
-    while work:
-        value = work.pop()
-        if value not in seen:
-            seen.add(value)
-            if value.op is Op.ALLOCA:
-                found[value] = None
-            elif value.op in _DERIVES:
-                work += [arg for arg in value.args if isinstance(arg.type, Ptr)]
-    return list(found)
 
 
 def _pieces(size: int) -> Iterator[tuple[int, int]]:

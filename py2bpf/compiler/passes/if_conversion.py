@@ -14,20 +14,26 @@ from typing import Final
 from ..ir.ops import INFO, Op, Raise
 from ..ir.types import VOID, Int, Ptr, Region
 from ..ir.values import Block, Function, Value, prune
-from . import clean
 
 _STEPS: Final = 6
 """So many steps are done on both ways, instead of one of them, where no branch shall choose."""
 
 
-def run(fn: Function) -> None:
-    """Looks at the blocks where two ways meet."""
-    steps = 0 if fn.target.branches else _STEPS
-    while [block for block in fn.blocks if len(block.preds) == 2 and block.phis and _choose(block, steps)]:
+def run(fn: Function) -> bool:
+    """Looks at the blocks where two ways meet; says whether any has changed."""
+    return fn.target.branches and _convert(fn, 0)
+
+
+def run_without_branches(fn: Function) -> bool:
+    """The same of all numbers, where the verifier gave up at branches."""
+    return not fn.target.branches and _convert(fn, _STEPS)
+
+
+def _convert(fn: Function, steps: int) -> bool:
+    chosen = [block for block in fn.blocks if len(block.preds) == 2 and block.phis and _choose(block, steps)]
+    if chosen:
         prune(fn)
-        clean.run(fn)
-        if not steps:
-            break
+    return bool(chosen)
 
 
 def _choose(block: Block, steps: int) -> bool:

@@ -9,16 +9,11 @@ return %2                                          ->   %3 = and %2, 1  bound
 
 from __future__ import annotations
 
-from typing import Final
-
+from ..analysis.value_ranges import Ranges
 from ..ir.dominators import dominators
-from ..ir.ops import Op
+from ..ir.ops import BOUND, Op
 from ..ir.types import VOID, Int
 from ..ir.values import Block, Function, Value, const
-from .ranges import Ranges
-
-BOUND: Final = "bound"
-"""The attribute of a mask that stays, unless the verifier itself sees that it is useless."""
 
 
 def run(fn: Function) -> None:

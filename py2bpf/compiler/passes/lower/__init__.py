@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ...uapi.map_types import kind_of
-from ..ir.dominators import dominators
-from ..ir.fold import fold, signed, wrap
-from ..ir.ops import INFO, MIRRORED, NEGATED, Op, Raise
-from ..ir.types import I64, PACKET_REACH, U64, Int, Ptr, Type
-from ..ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
-from .ranges import FULL, Ranges, field_range, verifier_sees
-from .results import BOUND
-from .widening import Widening, asking, iterators
+from ....uapi.map_types import kind_of
+from ...analysis.intervals import FULL, field_range
+from ...analysis.value_ranges import Ranges
+from ...analysis.verifier_view import verifier_sees
+from ...analysis.widening import Widening, asking, iterators
+from ...ir.dominators import dominators
+from ...ir.fold import fold, signed, wrap
+from ...ir.ops import BOUND, INFO, MIRRORED, NEGATED, Op, Raise
+from ...ir.types import I64, PACKET_REACH, U64, Int, Ptr, Type
+from ...ir.values import Block, Function, Value, const, prune, remove_edge, replace_all
 
 _SIGNED: Final = {Op.LT: Op.SLT, Op.LE: Op.SLE, Op.GT: Op.SGT, Op.GE: Op.SGE}
 _UNSIGNED: Final = {Op.LT: Op.ULT, Op.LE: Op.ULE, Op.GT: Op.UGT, Op.GE: Op.UGE}

@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections.abc import Container, Iterable
 from typing import Final
 
-from ..ir.loops import find_loops
+from ..ir.natural_loops import find_loops
 from ..ir.ops import INFO, Op
 from ..ir.values import Block, Function, Value
 

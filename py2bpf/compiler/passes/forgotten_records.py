@@ -21,7 +21,7 @@ from typing import Final, NoReturn
 
 from ...exception import Span, UnsupportedSyntax
 from ...uapi.helpers import HELPERS
-from ..ir.loops import Loop, find_loops
+from ..ir.natural_loops import Loop, find_loops
 from ..ir.ops import INFO, Op
 from ..ir.types import VOID, Ptr, Region
 from ..ir.values import Block, Function, Value, append, connect, const

@@ -1,0 +1,60 @@
+"""What the kernel's verifier knows of a number, by the ranges that the compiler knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Final, Protocol
+
+from ..ir.ops import INFO, Op
+from ..ir.types import Int
+from ..ir.values import Value
+from .intervals import FULL, Range
+
+
+class Known(Protocol):
+    """The ranges of values at one place, and those of which the verifier may know less."""
+
+    base: dict[Value, Range]
+    doubtful: set[Value]
+
+
+_HIDDEN: Final = frozenset({
+    Op.UDIV, Op.UMOD, Op.FLOORDIV, Op.MOD, Op.NEG, Op.BSWAP, Op.CALL, Op.PACKET, Op.EXTENT, Op.ITER_NEW,
+    Op.HIDE, Op.UNSEEN,
+})  # fmt: skip
+"""Operations of whose results the verifier knows nothing."""
+_SHIFTS: Final = frozenset({Op.LSHIFT, Op.RSHIFT, Op.SHL, Op.LSHR, Op.ASHR})
+"""It knows nothing of their results either when the count is no constant."""
+_MAX_STEPS: Final = 32
+
+
+def verifier_sees(value: Value, ranges: Known, counters: bool = False, hidden: Container[Value] = ()) -> bool:
+    """Whether the kernel's verifier can come to the same range as ``ranges``: a check that protects memory goes only
+    then.
+
+    ``counters``: also that of a loop's counter, which the verifier follows from turn to turn. ``hidden``: what it
+    knows nothing of."""
+    work, steps = [value], 0
+    seen: set[Value] = set()
+    while work:
+        current = work.pop()
+        if counters and current in seen:
+            continue
+        seen.add(current)
+        steps += 1
+        if current.op in _HIDDEN or current in hidden or current in ranges.doubtful or steps > _MAX_STEPS:
+            return False
+        if current.op in _SHIFTS and current.args[1].op is not Op.CONST:
+            return False
+        if not _masked(current, ranges) and current.op is not Op.LOAD and not INFO[current.op].compare:
+            work += [arg for arg in current.args if arg is not current and isinstance(arg.type, Int)]
+    return True
+
+
+def _masked(value: Value, ranges: Known) -> bool:
+    """Whether the range is what a constant mask leaves. Where it is less, it is that of the other operand, of which
+    the verifier may know less."""
+    if value.op is not Op.AND:
+        return False
+    high = ranges.base.get(value, FULL[True])[1]
+    return any(arg.op is Op.CONST and 0 <= arg.attr <= high for arg in value.args)
