@@ -20,6 +20,10 @@ OTHERS = {
     "torture": "the package as a whole, at the edge of what a machine bears",
 }
 TESTED_ABOVE = {
+    "compiler/passes/loop_forms": "the rooms of one pass: its table in tests/compiler/passes shows what they make",
+    "compiler/passes/lower": "so does its table",
+    "compiler/passes/shared": "the tables of the passes that share it",
+    "compiler/passes/views": "so does its table",
     "compiler/peval/handlers": "they show in what is made of functions: tests/compiler/peval and the golden cases",
     "compiler/peval/values": "so do they",
 }

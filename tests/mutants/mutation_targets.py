@@ -33,7 +33,7 @@ _MESSAGES: Final = ("test_errors", "test_warnings", "test_contexts_of_hooks", "p
                     "peval/test_packet_errors", "peval/test_never_true", "peval/test_called_once")  # fmt: skip
 SUITES: Final = {
     "bytecode": Suite(World.VM, ("tests/compiler/bytecode",)),
-    "passes": Suite(World.VM, ("tests/compiler/passes", "tests/compiler/ir")),
+    "passes": Suite(World.VM, ("tests/compiler/passes", "tests/compiler/analysis", "tests/compiler/ir")),
     "cases": Suite(World.VM, ("tests/compiler/test_cases.py",)),
     "messages": Suite(World.VM, tuple(f"tests/compiler/{name}.py" for name in _MESSAGES)),
     "encoder": Suite(World.VM, ("tests/core/test_core_encode.py",)),

@@ -14,7 +14,8 @@ from py2bpf.compiler import pass_list, pipeline, warn
 from py2bpf.compiler.ir.checker import Rules
 from py2bpf.compiler.pass_list import PASSES
 from py2bpf.uapi.contexts import SK_BUFF
-from py2bpf.uapi.prog_types import HOOKS, ProgType
+from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.prog_types import ProgType
 
 PACKAGE = "py2bpf.compiler.passes"
 SHARED = f"{PACKAGE}.shared"
@@ -75,7 +76,7 @@ def test_letters_select_what_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: p
 
     def shown(value: str) -> list[str]:
         monkeypatch.setenv("PY2BPF_VERBOSE", value)
-        pipeline.compile_function(program, SK_BUFF, HOOKS[ProgType.SOCKET_FILTER])
+        pipeline.compile_function(program, SK_BUFF, SPECS[ProgType.SOCKET_FILTER])
         return [line[3:] for line in capsys.readouterr().err.splitlines() if line.startswith("== ")]
 
     assert shown("-le") == ["lower", "cse"]
