@@ -43,6 +43,7 @@ class Mode(IntEnum):
     ABS = 0x20
     IND = 0x40
     MEM = 0x60
+    MEMSX = 0x80
     ATOMIC = 0xC0
 
 

@@ -30,7 +30,6 @@ from .uapi.helpers import HELPERS
 
 _TYPE: Final = {Size.B: "u8", Size.H: "u16", Size.W: "u32", Size.DW: "u64"}
 _SIGNED_TYPE: Final = {Size.B: "s8", Size.H: "s16", Size.W: "s32"}
-_MEMSX: Final = 0x80
 
 _ALU: Final = {
     Alu.ADD: "+=",
@@ -161,7 +160,7 @@ def _call(insn: Insn) -> str:
 
 
 def _load(insn: Insn) -> str:
-    if _mode(insn) == _MEMSX:
+    if _mode(insn) == Mode.MEMSX:
         return f"r{insn.dst} = *({_SIGNED_TYPE[Size(insn.code & 0x18)]} *)(r{insn.src} {_signed(insn.off)})"
     return f"r{insn.dst} = {_checked(insn, Mode.MEM, _memory(insn, insn.src))}"
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import ctypes
 import functools
 
-from ...exception import Span
-from ...spec import ErrorSite, LossMap, MapSpec, ProgramSpec
+from ...spec import LossMap, MapSpec, ProgramSpec
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.values import Function
-from . import distances, edges, frame, regalloc, select, zeros
+from . import distances, edges, frame, regalloc, zeros
 from .emit import Emitter
+from .exits import Sites
 from .program import Compiled, FrameSizeError, join
+from .select import select
 
 __all__ = ["FrameSizeError", "generate"]
 
 _LEADS = (Op.CALL_SUB, Op.LOOP, Op.FUNC)
-Errors = dict[ErrorSite, Span | None]
 
 
 def generate(fn: Function) -> ProgramSpec:
@@ -26,7 +26,7 @@ def generate(fn: Function) -> ProgramSpec:
     Raises LimitExceeded where it needs more stack than BPF has or jumps too far, FrameSizeError where only its
     subprograms need too much.
     """
-    errors: Errors = {}
+    errors: Sites = {}
     called = _called(fn)
     fn.subprograms[:] = [function for function in fn.subprograms if function in called]
     insns, lines, functions = join([_function(part, errors) for part in (fn, *fn.subprograms)])
@@ -52,11 +52,11 @@ def _called(fn: Function) -> set[Function]:
     return found
 
 
-def _function(fn: Function, errors: Errors) -> Compiled:
+def _function(fn: Function, errors: Sites) -> Compiled:
     edges.split_critical(fn)
     aside = zeros.put_last(fn)
     places = frame.lay_out(fn)
-    code = select.Selector(fn, edges.loop_depths(fn), places.slots, errors).run()
+    code = select(fn, edges.loop_depths(fn), places.slots, errors)
     distances.check(code)
     allocation = regalloc.allocate(code)
     emitter = Emitter(code, allocation, places, aside)

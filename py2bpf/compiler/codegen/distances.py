@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from ... import asm
 from ..ir.values import Block
-from .machine import JUMP, LABEL, Machine
-from .select import Selection
+from .machine import JUMP, LABEL, Machine, MachineFunction
 
 
-def check(code: Selection) -> None:
+def check(code: MachineFunction) -> None:
     """Raises LimitExceeded for a jump that can't reach."""
     begins: dict[Block | int | None, int] = {}
     jumps: list[tuple[int, Machine]] = []

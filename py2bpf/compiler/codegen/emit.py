@@ -10,10 +10,10 @@ from ...asm import Alu, Insn, Jump, Source
 from ...exception import LimitExceeded, Span
 from ..ir.values import Block
 from . import spills
+from .exits import COUNT_LABEL, EXIT_LABEL, error_label
 from .frame import SIZE, Frame
-from .machine import FRAME, JUMP, LABEL, LEA, Machine, MachineBlock
+from .machine import FRAME, JUMP, LABEL, LEA, Machine, MachineBlock, MachineFunction
 from .regalloc import Allocation
-from .select import COUNT_LABEL, EXIT_LABEL, Selection, error_label
 
 _INVERSE: Final = {
     Jump.JEQ: Jump.JNE, Jump.JNE: Jump.JEQ, Jump.JGT: Jump.JLE, Jump.JLE: Jump.JGT, Jump.JGE: Jump.JLT,
@@ -29,7 +29,7 @@ class Emitter:
     """Turns allocated machine code into symbolic instructions and their source lines; blocks ``aside`` come last."""
 
     def __init__(
-        self, code: Selection, allocation: Allocation, frame: Frame, aside: Container[Block | None] = ()
+        self, code: MachineFunction, allocation: Allocation, frame: Frame, aside: Container[Block | None] = ()
     ) -> None:
         self.code = code
         self.aside = aside
@@ -59,7 +59,7 @@ class Emitter:
         blocks = sorted(self._without_empty(), key=lambda block: block.label in self.aside)
         for i, block in enumerate(blocks):
             self._block(block, blocks[i + 1].label if i + 1 < len(blocks) else None)
-        if self.code.exit_used:
+        if self.code.exits.used:
             self._exit_stubs()
         return self._referenced()
 
@@ -77,7 +77,6 @@ class Emitter:
             if (
                 not block.code
                 and block.next is not None
-                and block.label is not None
                 and block is not self.code.blocks[0]
             ):
                 onward[block.label] = block.next
@@ -108,7 +107,6 @@ class Emitter:
         return target is start
 
     def _block(self, block: MachineBlock, following: Block | None) -> None:
-        assert block.label is not None
         self._label(block.label)
         code = block.code
         if code and code[-1].kind == JUMP and code[-1].target == block.next:
@@ -168,7 +166,7 @@ class Emitter:
 
     def _exit_stubs(self) -> None:
         """Where guards go: a piece for each error that addresses its counter, and one that counts and returns."""
-        sites = [(n, span) for n, span in enumerate(self.code.errors.values()) if n in self.code.raised]
+        sites = self.code.exits.raised_here()
         if self.insns[-1].code == _GOTO:  # the error that the code before ends in comes first, and needs no jump to it
             sites.sort(key=lambda site: self._number(error_label(site[0])) != self.insns[-1].ref)
             if sites and self._number(error_label(sites[0][0])) == self.insns[-1].ref:
@@ -193,7 +191,7 @@ class Emitter:
                 label = self.insns[at - 1].ref
                 number = self._number(EXIT_LABEL)
                 self.insns = [i._replace(ref=label) if i.kind == JUMP and i.ref == number else i for i in self.insns]
-                if self.code.raised:
+                if self.code.exits.raised:
                     self._add(asm.jump(label), None)
                 return
         self._label(EXIT_LABEL)

@@ -10,7 +10,8 @@ from typing import Final
 
 from ...asm import SIZES, Alu, Class, Jump, Kind, Mode, Size, Source, constant_load
 from ...exception import Span
-from ..ir.values import Block
+from ..ir.values import Block, Function
+from .exits import Exits
 
 VIRTUAL: Final = 16
 FRAME: Final = 10
@@ -31,9 +32,12 @@ LD_MAP_VALUE: Final = int(Kind.LD_MAP_VALUE)
 LD_FUNC: Final = int(Kind.LD_FUNC)
 KFUNC: Final = int(Kind.CALL_KFUNC)
 LOAD: Final = {size: Class.LDX | Mode.MEM | width for size, width in SIZES.items()}
+LOAD_SIGNED: Final = {size: Class.LDX | Mode.MEMSX | width for size, width in SIZES.items()}
 STORE: Final = {size: Class.STX | Mode.MEM | width for size, width in SIZES.items()}
 STORE_IMM: Final = {size: Class.ST | Mode.MEM | width for size, width in SIZES.items()}
 ATOMIC: Final = {size: Class.STX | Mode.ATOMIC | width for size, width in SIZES.items()}
+PACKET: Final = {size: Class.LD | Mode.ABS | width for size, width in SIZES.items()}
+PACKET_AT: Final = {size: Class.LD | Mode.IND | width for size, width in SIZES.items()}
 WIDE_IMM: Final = Class.LD | Mode.IMM | Size.DW
 ALU_X: Final = {op: Class.ALU64 | op | Source.X for op in Alu}
 ALU_K: Final = {op: Class.ALU64 | op | Source.K for op in Alu}
@@ -43,6 +47,9 @@ MOVE: Final = ALU_X[Alu.MOV]
 MOVE_IMM: Final = ALU_K[Alu.MOV]
 MOVE_IMM32: Final = Class.ALU | Alu.MOV | Source.K
 ZERO_EXTEND: Final = Class.ALU | Alu.MOV | Source.X
+NEGATE: Final = Class.ALU64 | Alu.NEG
+TO_LITTLE: Final = Class.ALU | Alu.END | Source.K
+TO_BIG: Final = Class.ALU | Alu.END | Source.X
 EXIT: Final = JUMP_K[Jump.EXIT]
 CALL: Final = JUMP_K[Jump.CALL]
 
@@ -102,12 +109,28 @@ class MachineBlock:
 
     __slots__ = ("code", "depth", "label", "next", "succs")
 
-    def __init__(self, label: Block | None, depth: int) -> None:
+    def __init__(self, label: Block, depth: int, succs: tuple[Block, ...] = ()) -> None:
         self.label = label
         self.depth = depth
         self.code: list[Machine] = []
         self.next: Block | int | None = None
-        self.succs: list[Block] = []
+        self.succs = succs
+
+
+class MachineFunction:
+    """The code of one function. Selection makes it, register allocation rewrites it, emission reads it. ``registers``
+    is the number after the last virtual register."""
+
+    def __init__(self, fn: Function, exits: Exits) -> None:
+        self.fn = fn
+        self.exits = exits
+        self.blocks: list[MachineBlock] = []
+        self.registers = VIRTUAL
+
+    def fresh(self) -> int:
+        """A new virtual register."""
+        self.registers += 1
+        return self.registers - 1
 
 
 def move(dst: int, src: int) -> Machine:
@@ -128,9 +151,76 @@ def alu_imm(op: Alu, dst: int, imm: int) -> Machine:
     return Machine(PLAIN, ALU_K[op], dst, imm=imm, reads=(dst,), writes=(dst,))
 
 
+def negate(dst: int) -> Machine:
+    return Machine(PLAIN, NEGATE, dst, reads=(dst,), writes=(dst,))
+
+
+def to_order(dst: int, bits: int, big: bool) -> Machine:
+    """dst = its low ``bits`` bits, between the host's order of bytes and big (or little) endian."""
+    return Machine(PLAIN, TO_BIG if big else TO_LITTLE, dst, imm=bits, reads=(dst,), writes=(dst,))
+
+
 def zero_extend(dst: int, src: int) -> Machine:
     """dst = the low 32 bits of src."""
     return Machine(PLAIN, ZERO_EXTEND, dst, src, reads=(src,), writes=(dst,))
+
+
+def overwriting(instruction: Machine) -> Machine:
+    """The same where a jump may skip it: the old contents of its register stay alive up to here."""
+    instruction.reads += (instruction.dst,)
+    return instruction
+
+
+def ld_map(dst: int, number: int) -> Machine:
+    """dst = the program's map of that number."""
+    return Machine(LD_MAP, WIDE_IMM, dst, ref=number, writes=(dst,))
+
+
+def ld_map_value(dst: int, number: int) -> Machine:
+    """dst = the address of the first value of the program's array map of that number."""
+    return Machine(LD_MAP_VALUE, WIDE_IMM, dst, ref=number, writes=(dst,))
+
+
+def ld_func(dst: int, number: int) -> Machine:
+    """dst = the program's subprogram of that number, to be called back."""
+    return Machine(LD_FUNC, WIDE_IMM, dst, ref=number, writes=(dst,))
+
+
+def frame_address(dst: int, slot: int, offset: int) -> Machine:
+    """dst = the address of a byte of a stack object."""
+    return Machine(LEA, 0, dst, off=offset, slot=slot, writes=(dst,))
+
+
+def load(size: int, dst: int, base: int, offset: int, slot: int | None = None) -> Machine:
+    """dst = size bytes, zero-extended."""
+    return Machine(PLAIN, LOAD[size], dst, base, offset, reads=(base,), writes=(dst,), slot=slot)
+
+
+def load_signed(size: int, dst: int, base: int, offset: int, slot: int | None = None) -> Machine:
+    """dst = size bytes, sign-extended."""
+    return Machine(PLAIN, LOAD_SIGNED[size], dst, base, offset, reads=(base,), writes=(dst,), slot=slot)
+
+
+def store(size: int, src: int, base: int, offset: int, slot: int | None = None) -> Machine:
+    """size bytes = src."""
+    return Machine(PLAIN, STORE[size], base, src, offset, reads=(base, src), slot=slot)
+
+
+def store_imm(size: int, number: int, base: int, offset: int, slot: int | None = None) -> Machine:
+    """size bytes = number, sign-extended from 32 bits."""
+    return Machine(PLAIN, STORE_IMM[size], base, 0, offset, number, reads=(base,), slot=slot)
+
+
+def atomic(size: int, op: Alu, src: int, base: int, offset: int, slot: int | None = None) -> Machine:
+    """size bytes op= src, at once for all CPUs."""
+    return Machine(PLAIN, ATOMIC[size], base, src, offset, op, reads=(base, src), slot=slot)
+
+
+def packet_load(size: int, offset: int, index: int | None = None) -> Machine:
+    """r0 = size bytes of the packet (context in r6) at index register + offset, in host order."""
+    if index is None:
+        return Machine(PLAIN, PACKET[size], imm=offset, reads=(6,), writes=(0,), clobbers=CALLER_SAVED)
+    return Machine(PLAIN, PACKET_AT[size], 0, index, imm=offset, reads=(6, index), writes=(0,), clobbers=CALLER_SAVED)
 
 
 def branch(op: Jump, dst: int, src: int, target: Block | int) -> Machine:

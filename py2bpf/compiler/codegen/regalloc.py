@@ -12,8 +12,7 @@ from typing import Final
 from ...asm import Jump
 from ...exception import InternalCompilerError
 from ..ir.values import Block
-from .machine import FRAME, JUMP_K, LOAD, PLAIN, STORE, VIRTUAL, Machine, MachineBlock
-from .select import Selection
+from .machine import FRAME, JUMP_K, LOAD, PLAIN, STORE, VIRTUAL, Machine, MachineBlock, MachineFunction
 from .spills import FIRST as FIRST_SPILL
 
 _ALLOCATABLE: Final = 0x3FF
@@ -32,7 +31,7 @@ class Allocation:
         self.spills = spills
 
 
-def allocate(code: Selection) -> Allocation:
+def allocate(code: MachineFunction) -> Allocation:
     """Assigns registers; rewrites the code where values are spilled."""
     spills = 0
     temporaries: set[int] = set()
@@ -45,10 +44,10 @@ def allocate(code: Selection) -> Allocation:
     raise InternalCompilerError("regalloc", "registers do not settle")
 
 
-def liveness(code: Selection) -> dict[Block | None, int]:
+def liveness(code: MachineFunction) -> dict[Block, int]:
     """The registers that are alive at the end of each block; drops instructions whose result nobody reads."""
     blocks = code.blocks
-    live_in: dict[Block | None, int] = {block.label: 0 for block in blocks}
+    live_in: dict[Block, int] = {block.label: 0 for block in blocks}
     changed = True
     while changed:
         changed = False
@@ -68,7 +67,7 @@ def liveness(code: Selection) -> dict[Block | None, int]:
     return {block.label: _live_out(block, live_in) for block in blocks}
 
 
-def _live_out(block: MachineBlock, live_in: dict[Block | None, int]) -> int:
+def _live_out(block: MachineBlock, live_in: dict[Block, int]) -> int:
     live = 0
     for succ in block.succs:
         live |= live_in[succ]
@@ -85,7 +84,7 @@ def _is_dead(instruction: Machine, live: int) -> bool:
 class _Graph:
     """Interference between virtual registers, after coalescing."""
 
-    def __init__(self, code: Selection, temporaries: set[int]) -> None:
+    def __init__(self, code: MachineFunction, temporaries: set[int]) -> None:
         self.code = code
         self.temporaries = temporaries
         count = code.registers
@@ -305,7 +304,7 @@ class _Graph:
         return {v: self.colour_of.get(self.find(v), 0) for v in range(VIRTUAL, self.code.registers)}
 
 
-def _spill(code: Selection, failed: list[int], temporaries: set[int], spills: int) -> int:
+def _spill(code: MachineFunction, failed: list[int], temporaries: set[int], spills: int) -> int:
     """Rewrites the code so that the registers live on the stack, or are made anew at each use."""
     chosen = set(failed)
     definitions: dict[int, list[Machine]] = {register: [] for register in failed}
@@ -325,7 +324,7 @@ def _spill(code: Selection, failed: list[int], temporaries: set[int], spills: in
     return spills
 
 
-def _rewrite(code: Selection, old: list[Machine], chosen: set[int], again: dict[int, Machine],
+def _rewrite(code: MachineFunction, old: list[Machine], chosen: set[int], again: dict[int, Machine],
              places: dict[int, int], temporaries: set[int]) -> list[Machine]:  # fmt: skip
     out: list[Machine] = []
     for instruction in old:

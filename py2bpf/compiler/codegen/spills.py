@@ -10,14 +10,13 @@ from typing import Final
 
 from ...exception import Span
 from ..ir.values import Block
-from .machine import Machine
-from .select import Selection
+from .machine import Machine, MachineFunction
 
 FIRST: Final = 1 << 20
 """Slots from this number on are spilled values, below it stack objects."""
 
 
-def share(code: Selection, count: int) -> list[int]:
+def share(code: MachineFunction, count: int) -> list[int]:
     """For each of ``count`` spilled values the number of its place."""
     conflicts = [0] * count
     live_out = _live_out(code)
@@ -38,7 +37,7 @@ def share(code: Selection, count: int) -> list[int]:
     return _colour(conflicts)
 
 
-def busiest(code: Selection) -> Span | None:
+def busiest(code: MachineFunction) -> Span | None:
     """The place in the source that makes most of the spilled values."""
     stores = [instruction for block in code.blocks for instruction in block.code
               if _slot(instruction) is not None and not _is_load(instruction)]  # fmt: skip
@@ -56,9 +55,9 @@ def _is_load(instruction: Machine) -> bool:
     return bool(instruction.writes)
 
 
-def _live_out(code: Selection) -> dict[Block | None, int]:
+def _live_out(code: MachineFunction) -> dict[Block, int]:
     """The spilled values that are still needed at the end of each block, as a mask."""
-    live_in: dict[Block | None, int] = {block.label: 0 for block in code.blocks}
+    live_in: dict[Block, int] = {block.label: 0 for block in code.blocks}
     live_out = live_in.copy()
     changed = True
     while changed:

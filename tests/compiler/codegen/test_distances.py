@@ -9,20 +9,19 @@ import pytest
 from py2bpf.asm import FARTHEST, Alu, Jump
 from py2bpf.compiler.codegen import distances
 from py2bpf.compiler.codegen import machine as m
-from py2bpf.compiler.codegen.select import EXIT_LABEL, Selection
+from py2bpf.compiler.codegen.exits import EXIT_LABEL, Exits
 from py2bpf.compiler.ir.values import Block
 from py2bpf.exception import LimitExceeded
 
 NOTHING: Any = None
 
 
-def jumping(between: list[m.Machine], to_the_end: bool) -> Selection:
+def jumping(between: list[m.Machine], to_the_end: bool) -> m.MachineFunction:
     """A branch to the block behind these instructions, or to where the program ends."""
     first, second = m.MachineBlock(Block(), 0), m.MachineBlock(Block(), 0)
-    assert second.label is not None
     target = EXIT_LABEL if to_the_end else second.label
     first.code = [m.branch_imm(Jump.JEQ, 20, 0, target), *between]
-    code = Selection(NOTHING)
+    code = m.MachineFunction(NOTHING, Exits({}))
     code.blocks = [first, second]
     return code
 
