@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from ..asm import Kind as InsnKind
 from ..spec import ProgramSpec
-from ..uapi.prog_types import ProgType
+from ..uapi.hooks import row_of
 from .types import Kind
 
 _HEADER: Final = struct.Struct("=HBBIIIII")
@@ -33,16 +33,6 @@ _COLUMN_MAX: Final = (1 << _COLUMN_BITS) - 1
 
 _LABEL: Final = InsnKind.LABEL
 _REFERENCES: Final = (InsnKind.CALL_LOCAL, InsnKind.LD_FUNC)
-
-_CONTEXTS: Final = {
-    ProgType.SOCKET_FILTER: "__sk_buff",
-    ProgType.SCHED_CLS: "__sk_buff",
-    ProgType.SCHED_ACT: "__sk_buff",
-    ProgType.CGROUP_SKB: "__sk_buff",
-    ProgType.KPROBE: "pt_regs",
-    ProgType.XDP: "xdp_md",
-}
-"""The kernel's names of program types' contexts, by which it knows them; the others are pointers to nothing known."""
 
 
 class Writer:
@@ -118,8 +108,8 @@ def program(spec: ProgramSpec, slot_of: Sequence[int]) -> ProgramBtf:
     """
     writer = Writer()
     number = writer.integer("long", 8, signed=True)
-    context = _CONTEXTS.get(ProgType(spec.hook.prog_type))
-    argument = writer.pointer(writer.struct(context, 0) if context else 0)
+    row = row_of(spec.hook)
+    argument = writer.pointer(writer.struct(row.context.btf, 0) if row is not None and row.context.btf else 0)
     main = writer.function(identifier(spec.name), number, [("ctx", argument)], _GLOBAL)
     funcs = [(0, main)]
     known = {fn.start: fn for fn in spec.functions}

@@ -10,7 +10,6 @@ from typing import Any, Final, NoReturn
 from ..codec import codec_for, type_name
 from ..exception import ClosedError, DataRangeError, KernelError, Py2BpfError
 from ..kernel import features
-from ..kernel.features import Feature
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
@@ -62,7 +61,7 @@ class UserRingBuffer(OnStorage):
             return open_storage(self.map_spec, 0, 0)
         except KernelError as error:
             if error.errno == errno.EINVAL:
-                features.require(Feature.MAP_USER_RINGBUF)
+                features.require(features.of_map(MapType.USER_RINGBUF))
             raise
 
     def send(self, record: Any, timeout: float | None = None) -> None:

@@ -20,6 +20,7 @@ from ..core.handles import Handle
 from ..exception import KernelError, NotSupported
 from ..spec import Target
 from ..uapi.helpers import HELPERS, INTERNAL
+from ..uapi.hooks import HOOKS
 from ..uapi.map_types import KINDS, MapType
 from ..uapi.prog_types import AttachType, ProgType
 from . import core, kfuncs, syscalls
@@ -44,26 +45,9 @@ class Finding(NamedTuple):
 
 
 class Feature(StrEnum):
-    """Everything that can be asked for."""
+    """What can be asked for, beside the kinds of maps and the types of programs: of_map(), of_program()."""
 
-    MAP_HASH = "map.hash"
-    MAP_ARRAY = "map.array"
-    MAP_PROG_ARRAY = "map.prog_array"
-    MAP_PERF_EVENT_ARRAY = "map.perf_event_array"
-    MAP_PERCPU_HASH = "map.percpu_hash"
-    MAP_PERCPU_ARRAY = "map.percpu_array"
-    MAP_STACK_TRACE = "map.stack_trace"
-    MAP_LRU_HASH = "map.lru_hash"
-    MAP_LRU_PERCPU_HASH = "map.lru_percpu_hash"
-    MAP_LPM_TRIE = "map.lpm_trie"
-    MAP_RINGBUF = "map.ringbuf"
-    MAP_USER_RINGBUF = "map.user_ringbuf"
     MAP_BATCH = "map.batch"
-    PROG_SOCKET_FILTER = "prog.socket_filter"
-    PROG_KPROBE = "prog.kprobe"
-    PROG_SCHED_CLS = "prog.sched_cls"
-    PROG_TRACEPOINT = "prog.tracepoint"
-    PROG_XDP = "prog.xdp"
     LINK_PERF_EVENT = "link.perf_event"
     LINK_TCX = "link.tcx"
     INSN_ATOMICS = "insn.atomics"
@@ -76,6 +60,16 @@ class Feature(StrEnum):
     BTF_VMLINUX = "btf.vmlinux"
 
 
+def of_map(kind: MapType) -> str:
+    """The feature of having maps of a kind."""
+    return f"map.{kind.name.lower()}"
+
+
+def of_program(prog_type: ProgType) -> str:
+    """The feature of having programs of a type."""
+    return f"prog.{prog_type.name.lower()}"
+
+
 class Probe(NamedTuple):
     """How a feature is called in messages, the Linux version that brought it, and how it is tried."""
 
@@ -85,10 +79,10 @@ class Probe(NamedTuple):
 
 
 _YES: Final = Finding(Outcome.YES)
-_cache: dict[Feature, Finding] = {}
+_cache: dict[str, Finding] = {}
 
 
-def probe(feature: Feature) -> Finding:
+def probe(feature: str) -> Finding:
     """Whether the kernel has the feature. Makes system calls the first time."""
     found = _cache.get(feature)
     if found is None:
@@ -98,14 +92,14 @@ def probe(feature: Feature) -> Finding:
     return found
 
 
-def require(feature: Feature) -> None:
+def require(feature: str) -> None:
     """Raises NotSupported unless the kernel has the feature, or may have it."""
     if probe(feature).outcome is Outcome.NO:
         row = PROBES[feature]
         raise NotSupported(errno.EOPNOTSUPP, row.title, row.since)
 
 
-def _unless_no(feature: Feature) -> bool:
+def _unless_no(feature: str) -> bool:
     return probe(feature).outcome is not Outcome.NO
 
 
@@ -261,24 +255,18 @@ def _pmu(name: str) -> Finding:
     return _file(f"/sys/bus/event_source/devices/{name}/type")
 
 
-PROBES: Final[dict[Feature, Probe]] = {
+PROBES: Final[dict[str, Probe]] = {
     **{
-        Feature(f"map.{kind.name.lower()}"): Probe(f"maps of the kind {row.title}", row.since, partial(_map, kind))
+        of_map(kind): Probe(f"maps of the kind {row.title}", row.since, partial(_map, kind))
         for kind, row in KINDS.items()
     },
-    Feature.MAP_BATCH: Probe("batches of map elements", "5.6", _batch),
     **{
-        Feature(f"prog.{prog_type.name.lower()}"): Probe(
-            f"{prog_type.name.lower()} programs", since, partial(_program, prog_type, [])
+        of_program(hook.prog_type): Probe(
+            f"{hook.name} programs", hook.since, partial(_program, hook.prog_type, [])
         )
-        for prog_type, since in (
-            (ProgType.SOCKET_FILTER, "3.19"),
-            (ProgType.KPROBE, "4.1"),
-            (ProgType.SCHED_CLS, "4.1"),
-            (ProgType.TRACEPOINT, "4.7"),
-            (ProgType.XDP, "4.8"),
-        )
+        for hook in HOOKS
     },
+    Feature.MAP_BATCH: Probe("batches of map elements", "5.6", _batch),
     Feature.LINK_PERF_EVENT: Probe(
         "links to perf events",
         "5.15",

@@ -20,7 +20,7 @@ from py2bpf import funcs, sim
 from py2bpf.datastructures import ArrayMap, HashMap, RingBuffer, UserRingBuffer
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, NotSupported, Py2BpfError
 from py2bpf.kernel import features
-from py2bpf.kernel.features import Feature, Finding, Outcome
+from py2bpf.kernel.features import Finding, Outcome
 from py2bpf.prog import Prog, ProgType, compile_prog, create_prog, load_spec
 from py2bpf.spec import Target
 from py2bpf.uapi.contexts import SK_BUFF
@@ -357,6 +357,6 @@ def test_kernels_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KernelError(22, "cannot create the map")
 
     monkeypatch.setattr("py2bpf.datastructures.user_ring.open_storage", refuse)
-    monkeypatch.setitem(features._cache, Feature.MAP_USER_RINGBUF, Finding(Outcome.NO))
+    monkeypatch.setitem(features._cache, features.of_map(MapType.USER_RINGBUF), Finding(Outcome.NO))
     with pytest.raises(NotSupported, match=r"user ring buffer.*6\.1"):
         UserRingBuffer(c_uint64, PAGESIZE)

@@ -15,14 +15,19 @@ from py2bpf.exception import KernelError, NotSupported
 from py2bpf.kernel import core, features, kfuncs, syscalls
 from py2bpf.kernel.features import PROBES, Feature, Finding, Outcome, Probe
 from py2bpf.spec import Target
+from py2bpf.uapi.hooks import HOOKS
+from py2bpf.uapi.map_types import KINDS, MapType
+from py2bpf.uapi.prog_types import ProgType
 
 kernel = pytest.mark.kernel
 
+LPM_TRIES, XDP_PROGRAMS = features.of_map(MapType.LPM_TRIE), features.of_program(ProgType.XDP)
+
 EVERYWHERE = [
     feature
-    for feature in Feature
-    if feature.startswith(("map.", "prog.")) or feature is Feature.HELPER_PROBE_READ_KERNEL
-    if feature is not Feature.MAP_USER_RINGBUF
+    for feature in PROBES
+    if feature.startswith(("map.", "prog.")) or feature == Feature.HELPER_PROBE_READ_KERNEL
+    if feature != features.of_map(MapType.USER_RINGBUF)
 ]
 """What every kernel since 5.10 has that was built for BPF at all."""
 
@@ -35,7 +40,8 @@ def forget() -> Iterator[None]:
 
 
 def test_every_feature_has_a_probe() -> None:
-    assert set(PROBES) == set(Feature)
+    rows = {features.of_map(kind) for kind in KINDS} | {features.of_program(hook.prog_type) for hook in HOOKS}
+    assert set(PROBES) == set(Feature) | rows
     assert all(row.title and re.fullmatch(r"\d+\.\d+", row.since) for row in PROBES.values())
 
 
@@ -43,21 +49,21 @@ def test_no_version_is_compared() -> None:
     source = Path(features.__file__).read_text()
     assert "uname" not in source
     assert "platform" not in source
-    assert len(re.findall(r"\.since\b", source)) == 2  # the map kinds' passed on, and the message
+    assert len(re.findall(r"\.since\b", source)) == 3  # passed on from the rows of maps and hooks, and the message
 
 
 @kernel
 @pytest.mark.any_kernel
 @pytest.mark.parametrize("feature", EVERYWHERE)
-def test_the_kernel_has_what_all_have(feature: Feature) -> None:
+def test_the_kernel_has_what_all_have(feature: str) -> None:
     assert features.probe(feature) == Finding(Outcome.YES)
     features.require(feature)
 
 
 @kernel
 @pytest.mark.any_kernel
-@pytest.mark.parametrize("feature", Feature)
-def test_root_can_tell(feature: Feature) -> None:
+@pytest.mark.parametrize("feature", PROBES)
+def test_root_can_tell(feature: str) -> None:
     found = features.probe(feature)
     assert found.outcome is not Outcome.UNKNOWN, found.why
     assert bool(found) is (found.outcome is Outcome.YES)
@@ -78,7 +84,7 @@ def permitted(target: Target) -> dict[str, bool]:
 
 
 def test_the_target_probes_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Feature] = []
+    asked: list[str] = []
     monkeypatch.setattr(features, "probe", lambda feature: asked.append(feature) or Finding(Outcome.NO, "EINVAL"))
     target = features.target()
     assert asked == []
@@ -108,7 +114,7 @@ def test_without_privileges_nobody_can_tell(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(core, "_memlock_tried", True)
     os.seteuid(65534)
     try:
-        for feature in (Feature.MAP_LPM_TRIE, Feature.PROG_XDP, Feature.LINK_TCX, Feature.HELPER_PROBE_READ_KERNEL):
+        for feature in (LPM_TRIES, XDP_PROGRAMS, Feature.LINK_TCX, Feature.HELPER_PROBE_READ_KERNEL):
             found = features.probe(feature)
             assert found.outcome is Outcome.UNKNOWN
             assert found.why.startswith("EPERM: ")
@@ -116,7 +122,7 @@ def test_without_privileges_nobody_can_tell(monkeypatch: pytest.MonkeyPatch) -> 
     finally:
         os.seteuid(0)
     # What couldn't be told wasn't remembered.
-    assert features.probe(Feature.PROG_XDP)
+    assert features.probe(XDP_PROGRAMS)
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, *answers: Finding) -> list[int]:
@@ -166,7 +172,7 @@ def test_what_a_refusal_tells(monkeypatch: pytest.MonkeyPatch, error: int, outco
         raise KernelError(error, "no map")
 
     monkeypatch.setattr(syscalls, "map_create", refuse)
-    found = features.probe(Feature.MAP_RINGBUF)
+    found = features.probe(features.of_map(MapType.RINGBUF))
     assert found.outcome is outcome
     assert found.why == f"{errno.errorcode[error]}: {os.strerror(error)}"
 

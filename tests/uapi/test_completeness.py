@@ -10,8 +10,6 @@ from typing import NamedTuple
 import pytest
 
 from py2bpf import cli, datastructures, replay
-from py2bpf.btf import writer
-from py2bpf.compiler.peval import locks
 from py2bpf.kernel import features
 from py2bpf.sim import contexts as sim_contexts
 from py2bpf.sim import helpers as sim_helpers
@@ -48,17 +46,9 @@ HOOK_TABLES = {
     "names of results": Table(
         replay._NAMES, set(SPECS) - {ProgType.SCHED_CLS, ProgType.XDP}, "the others return numbers"
     ),
-    "contexts by the kernel's names": Table(
-        writer._CONTEXTS, {ProgType.TRACEPOINT, ProgType.PERF_EVENT} | RAW, "their contexts differ, or have no name"
-    ),
-    "no spin locks": Table(locks._REFUSING, PACKETS - {ProgType.SOCKET_FILTER}, "the kernel allows them"),
     "fields that a simulation may store": Table(sim_contexts._WRITABLE, PROBES | RAW, "they see no packets"),
     "runs without a packet in the VM": Table(
         vm_program._TRACING, PACKETS | RAW, "the kernel has test runs for them"
-    ),
-    "features": Table(
-        {ProgType[name.removeprefix("prog.").upper()] for name in features.PROBES if name.startswith("prog.")},
-        {ProgType.SCHED_ACT, ProgType.PERF_EVENT, ProgType.CGROUP_SKB} | RAW, "no module of py2bpf attaches them",
     ),
 }  # fmt: skip
 
@@ -103,7 +93,7 @@ def test_each_kind_of_map_has_its_class_and_its_place_in_the_docs(kind: MapType)
     cls = getattr(datastructures, row.made_by)
     assert cls.__doc__ and getattr(cls, "kind", kind) == kind
     assert f"`{row.made_by}" in (ROOT / "docs" / "maps-and-queues.md").read_text(encoding="utf-8")
-    assert features.PROBES[features.Feature(f"map.{kind.name.lower()}")].since == row.since
+    assert features.PROBES[features.of_map(kind)].since == row.since
 
 
 def test_what_the_rows_of_maps_say_of_each_other() -> None:

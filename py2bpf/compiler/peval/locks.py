@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...spec import MapSpec, lock_offset
-from ...uapi.prog_types import ProgType
+from ...uapi.hooks import Trait, row_of
 from ..ir.ops import Op
 from ..ir.types import Region
 from .builder import Builder
@@ -14,23 +12,13 @@ from .naming import type_name
 from .state import State
 from .values import Ref, Unlock
 
-_REFUSING: Final = {
-    ProgType.SOCKET_FILTER: "socket filters",
-    ProgType.KPROBE: "tracing programs",
-    ProgType.TRACEPOINT: "tracing programs",
-    ProgType.PERF_EVENT: "tracing programs",
-    ProgType.RAW_TRACEPOINT: "tracing programs",
-    ProgType.RAW_TRACEPOINT_WRITABLE: "tracing programs",
-}
-"""The program types that may not even use a map with locks: check_map_prog_compatibility()."""
-
 
 def check_hook(b: Builder, spec: MapSpec) -> None:
     """Refuses a map with locks in programs that the kernel doesn't let use it."""
-    programs = _REFUSING.get(ProgType(b.fn.hook.prog_type)) if spec.lock_offset is not None else None
-    if programs:
+    row = row_of(b.fn.hook)
+    if spec.lock_offset is not None and row is not None and Trait.LOCKS not in row.traits:
         raise UnsupportedSyntax(
-            0, f"the kernel doesn't let {programs} use a map whose values have a spin lock",
+            0, f"the kernel doesn't let {row.programs} use a map whose values have a spin lock",
             hints=("update single fields with += and the like, which are atomic, or use a per-CPU map",),
         )  # fmt: skip
 
