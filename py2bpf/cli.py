@@ -26,29 +26,18 @@ from typing import Any, Final
 
 from .compiler.pipeline import compile_function
 from .exception import KernelError, NotInVm, Py2BpfError
+from .probes import Unattached
 from .prog import Prog, create_prog, listing
 from .spec import ContextSpec
-from .uapi import contexts
-from .uapi.hooks import SPECS
-from .uapi.prog_types import ProgType
+from .uapi.hooks import HOOKS, Hook, Trait
 
 _MODULE: Final = "__py2bpf_dis__"
 """What the file's own functions have as their module."""
-_CONTEXTS: Final = {
-    ProgType.SOCKET_FILTER: contexts.SK_BUFF,
-    ProgType.SCHED_CLS: contexts.SK_BUFF,
-    ProgType.SCHED_ACT: contexts.SK_BUFF,
-    ProgType.CGROUP_SKB: contexts.SK_BUFF,
-    ProgType.XDP: contexts.XDP_MD,
-    ProgType.RAW_TRACEPOINT: contexts.RAW_TRACEPOINT_ARGS,
-}
-"""The context of the types that have one; a probe's comes from what it probes."""
-
-_REPLAYED: Final = {"socket_filter": ProgType.SOCKET_FILTER, "tc": ProgType.SCHED_CLS, "xdp": ProgType.XDP}
+_REPLAYED: Final = {hook.alias or hook.name: hook for hook in HOOKS if Trait.CAPTURES in hook.traits}
 """What captures can be replayed through."""
 
-_HOOKS: Final = {**_REPLAYED, **{kind.name.lower(): kind for kind in _CONTEXTS}}
-"""What ``dis`` compiles for, in the same words."""
+_COMPILED: Final = {**_REPLAYED, **{hook.name: hook for hook in HOOKS if hook.context.spec is not None}}
+"""What ``dis`` compiles for, in the same words: hooks with one context. A probe's comes from what it probes."""
 
 _AT_IMPORT: Final = (
     "The file was run as Python imports it, up to there. Put what attaches and reads under "
@@ -76,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     dis = commands.add_parser("dis", help="show what a function is compiled to")
     dis.add_argument("target", metavar="FILE:FUNCTION", help="a Python file, and a function or probe in it")
     dis.add_argument("--all", action="store_true", help="show every stage of the compiler")
-    known = f"what it is a program of: {', '.join(_HOOKS)} (default: socket_filter)"
+    known = f"what it is a program of: {', '.join(_COMPILED)} (default: socket_filter)"
     dis.add_argument("--hook", "--type", metavar="HOOK", help=known)
     replay = commands.add_parser("replay", help="run a function over a capture, in the embedded VM")
     replay.add_argument("target", metavar="FILE:FUNCTION", help="a Python file, and a function in it")
@@ -132,16 +121,16 @@ def _load_for_dis(target: str, stack: ExitStack) -> tuple[dict[str, Any], str]:
 
 
 def _show(found: Any, hook: str | None, everything: bool) -> None:
-    fn, kind, context = _resolve(found, hook)
+    fn, row, context = _resolve(found, hook)
     stages: list[str] = []
-    spec = compile_function(fn, context, SPECS[kind], dump=lambda stage, text: stages.append(f"== {stage}\n{text}"))
+    spec = compile_function(fn, context, row.spec, dump=lambda stage, text: stages.append(f"== {stage}\n{text}"))
     if everything:
         print("\n".join(stages[:-1]))
         print("== asm")
     print(listing(spec))
 
 
-def _replay(target: str, path: str, kind: ProgType, as_json: bool) -> int:
+def _replay(target: str, path: str, hook: Hook, as_json: bool) -> int:
     """The embedded VM has maps and program, which needs no privileges."""
     from . import report, vm
     from .pcap import Capture
@@ -154,7 +143,7 @@ def _replay(target: str, path: str, kind: ProgType, as_json: bool) -> int:
             raise _Usage(f"can't read {path}: {error.strerror}") from error
         stack.enter_context(vm.backend())
         names, name = _load(target)
-        prog = stack.enter_context(_program(names[name], kind))
+        prog = stack.enter_context(_program(names[name], hook))
         maps, queues = _captured(prog, names)
         with report.progress(capture, as_json) as progress:
             done = replay(prog, capture, queues.items(), progress)
@@ -170,10 +159,13 @@ def _replay(target: str, path: str, kind: ProgType, as_json: bool) -> int:
     return 0 if done.problem is None else 1
 
 
-def _program(found: Any, kind: ProgType) -> Prog:
+def _program(found: Any, hook: Hook) -> Prog:
     """What FILE:FUNCTION names: a function, or an object of a hook, which has its program already."""
     made = _own(found, "prog")
-    return made if isinstance(made, Prog) else create_prog(kind, _CONTEXTS[kind], _own(found, "fn"))
+    if isinstance(made, Prog):
+        return made
+    assert hook.context.spec is not None
+    return create_prog(hook.prog_type, hook.context.spec, _own(found, "fn"))
 
 
 def _own(found: Any, name: str) -> Any:
@@ -230,23 +222,12 @@ def _at_import(error: BaseException, path: str) -> _Broken:
     return _Broken(f"{type(error).__name__}: {error}{where}\n{_AT_IMPORT}")
 
 
-def _resolve(found: Any, hook: str | None) -> tuple[Any, ProgType, ContextSpec]:
-    """The function, and the type and context of its program: a probe knows them."""
+def _resolve(found: Any, name: str | None) -> tuple[Any, Hook, ContextSpec]:
+    """The function, and the hook and context of its program: a probe knows them."""
+    if name is None and isinstance(found, Unattached):
+        return found.fn, found.hook, found.context
+    hook = _COMPILED.get((name or "socket_filter").lower())
     if hook is None:
-        probe = _probe(found)
-        if probe is not None:
-            return probe
-    kind = _HOOKS.get((hook or "socket_filter").lower())
-    if kind is None:
-        raise _Usage(f"unknown hook {hook!r}; known are {', '.join(_HOOKS)}")
-    return _own(found, "fn"), kind, _CONTEXTS[kind]
-
-
-def _probe(found: Any) -> tuple[Any, ProgType, ContextSpec] | None:
-    from . import kprobe, tracepoint
-
-    if isinstance(found, kprobe.Probe):
-        return found.fn, ProgType.KPROBE, found.context
-    if isinstance(found, tracepoint.Probe):
-        return found.fn, ProgType.TRACEPOINT, found.context
-    return None
+        raise _Usage(f"unknown hook {name!r}; known are {', '.join(_COMPILED)}")
+    assert hook.context.spec is not None
+    return _own(found, "fn"), hook, hook.context.spec

@@ -37,6 +37,7 @@ from .probes import Attached, Unattached
 from .prog import Prog, create_prog
 from .spec import ContextSpec
 from .uapi import contexts
+from .uapi.hooks import BY_NAME
 from .uapi.prog_types import ProgType
 from .uapi.syscalls import candidates, is_wrapper
 
@@ -81,6 +82,8 @@ class Kprobe(Attached):
 
 class Probe(Unattached):
     """A function that is to run at a probe; calling it compiles, loads and attaches, and gives a Kprobe."""
+
+    hook = BY_NAME["kprobe"]
 
     def __init__(self, fn: Callable[[Any], Any], targets: tuple[str, ...], exit_probe: bool) -> None:
         super().__init__(fn)

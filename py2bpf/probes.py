@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, ClassVar, NoReturn, Self
 
 from .borders import Public
 from .exception import ClosedError, DataTypeError, NotInVm
@@ -16,13 +16,16 @@ from .given import shown
 from .kernel.links import Resources, prog_info
 from .prog import Prog
 from .spec import ContextSpec
+from .uapi.hooks import Hook
 from .vm.choice import current
 
 
 class Unattached(Public, ABC):
     """A function that is to run at a place in the kernel. Calling it compiles, loads and attaches; ``fn`` is the
-    function.
+    function, ``hook`` the row of the hook.
     """
+
+    hook: ClassVar[Hook]
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
         if not callable(fn):
@@ -38,6 +41,11 @@ class Unattached(Public, ABC):
     @abstractmethod
     def context(self) -> ContextSpec:
         """The type of the function's argument."""
+
+    @property
+    def expected_context(self) -> ContextSpec:
+        """The same as far as it is known without asking the kernel."""
+        return self.context
 
     @abstractmethod
     def load(self) -> Prog:

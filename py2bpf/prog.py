@@ -20,7 +20,7 @@ from .exception import ClosedError, DataTypeError, KernelError, NotInVm, Py2BpfE
 from .given import checked_license, checked_text, shown
 from .ledger import Loss
 from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
-from .uapi.hooks import SPECS, TITLES, row_of_type
+from .uapi.hooks import BY_TYPE, SPECS, TITLES
 from .uapi.map_types import KINDS, MapType, title
 from .uapi.prog_types import ProgType
 from .vm.choice import current, storage_in_vm
@@ -364,7 +364,7 @@ def _context(ctx_type: type[ctypes.Structure] | ContextSpec, kind: ProgType) -> 
     if isinstance(ctx_type, type) and issubclass(ctx_type, (ctypes.Structure, ctypes.Union)):
         ctx_type = ContextSpec(ctx_type)
     if isinstance(ctx_type, ContextSpec):
-        row = row_of_type(kind)
+        row = BY_TYPE.get(kind)
         own = row.context if row is not None and row.context.spec is not None else None
         if own is not None and ctx_type.struct not in own.structs and ctx_type.struct in TITLES:
             raise DataTypeError(f"the context of {kind.name} programs is {own.title}, not {TITLES[ctx_type.struct]}")

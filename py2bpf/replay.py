@@ -17,28 +17,22 @@ from typing import Any, Final
 from .exception import VmFault
 from .pcap import Batch, Capture, CaptureError
 from .prog import Prog
-from .uapi.prog_types import ProgType
-from .uapi.tc import TcAction
-from .uapi.xdp import XdpAction
+from .spec import HookSpec
+from .uapi.hooks import row_of
 from .vm.batch import run_many
 
 EVENTS_KEPT: Final = 100
 
-_NAMES: Final[dict[int, dict[int, str]]] = {
-    ProgType.XDP: {each.value: each.name for each in XdpAction},
-    ProgType.SCHED_CLS: {each.value & 0xFFFFFFFF: each.name for each in TcAction},
-}
-
 
 @dataclass
 class Replay:
-    """What a program did with a capture's packets so far.
+    """What a program, of the hook ``hook``, did with a capture's packets so far.
 
     ``results`` counts what it returned. ``events`` has each queue's last records, ``n_events`` counts all. ``problem``
     is why it ended early: a damaged capture, or a fault of the program.
     """
 
-    hook: int
+    hook: HookSpec
     packets: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -51,12 +45,11 @@ class Replay:
     @property
     def verdicts(self) -> list[tuple[str, int]]:
         """(verdict, packets), the most frequent first. A socket filter keeps a packet or drops it."""
-        if self.hook == ProgType.SOCKET_FILTER:
-            dropped = self.results[0]
-            named = {"keep": sum(self.results.values()) - dropped, "drop": dropped}
-            return sorted(((name, n) for name, n in named.items() if n), key=lambda each: -each[1])
-        names = _NAMES.get(self.hook, {})
-        return [(names.get(number, str(number)), count) for number, count in self.results.most_common()]
+        row = row_of(self.hook)
+        named: Counter[str] = Counter()
+        for number, count in self.results.items():
+            named[row.results.name(number) if row is not None else str(number)] += count
+        return named.most_common()
 
 
 def replay(
@@ -70,7 +63,7 @@ def replay(
     ``progress`` is called with the number of bytes of the file that are read. What was done stays when the capture
     turns out damaged, or when the program ends with a fault: see Replay.problem.
     """
-    done = Replay(prog.spec.hook.prog_type)
+    done = Replay(prog.spec.hook)
     begin = time.perf_counter()
     try:
         for batch in capture:

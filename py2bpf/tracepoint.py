@@ -28,6 +28,7 @@ from .kernel.tracefs import event_format
 from .probes import Attached, Unattached
 from .prog import Prog, create_prog
 from .spec import ContextSpec
+from .uapi.hooks import BY_NAME
 from .uapi.prog_types import ProgType
 
 _NAME: Final = re.compile(r"(?P<category>[\w-]+)[:/](?P<event>[\w-]+)", re.ASCII)
@@ -52,6 +53,8 @@ class Tracepoint(Attached):
 
 class Probe(Unattached):
     """A function that is to run at a tracepoint; calling it compiles, loads and attaches, and gives a Tracepoint."""
+
+    hook = BY_NAME["tracepoint"]
 
     def __init__(self, fn: Callable[[Any], Any], event: str, sizes: Mapping[str, int] | None = None) -> None:
         super().__init__(fn)

@@ -195,28 +195,24 @@ HOOKS: Final = (
 )  # fmt: skip
 """All hooks that functions can be compiled for."""
 
-_BY_TYPE: Final[dict[int, Hook]] = {kind: next(hook for hook in HOOKS if hook.prog_type == kind)
-                                    for kind in dict.fromkeys(hook.prog_type for hook in HOOKS)}  # fmt: skip
-_BY_PLACE: Final[dict[tuple[int, int], Hook]] = {(hook.prog_type, hook.attach_type or 0): hook for hook in HOOKS}
-_BY_NAME: Final = {name: hook for hook in HOOKS for name in (hook.name, hook.alias) if name}
+BY_TYPE: Final[dict[int, Hook]] = {
+    kind: next(hook for hook in HOOKS if hook.prog_type == kind)
+    for kind in dict.fromkeys(hook.prog_type for hook in HOOKS)
+}
+"""The first row of each program type."""
 
-SPECS: Final[dict[int, HookSpec]] = {kind: hook.spec for kind, hook in _BY_TYPE.items()}
-"""What programs of a type are compiled for, where nothing more is said: the first row of that type."""
+BY_NAME: Final = {name: hook for hook in HOOKS for name in (hook.name, hook.alias) if name}
+"""The rows by their names and aliases."""
+
+SPECS: Final[dict[int, HookSpec]] = {kind: hook.spec for kind, hook in BY_TYPE.items()}
+"""What programs of a type are compiled for, where nothing more is said."""
 
 TITLES: Final = {struct: hook.context.title for hook in HOOKS for struct in hook.context.structs}
 """What the structures of contexts are called where a program's context is named."""
 
+_BY_PLACE: Final[dict[tuple[int, int], Hook]] = {(hook.prog_type, hook.attach_type or 0): hook for hook in HOOKS}
+
 
 def row_of(spec: HookSpec) -> Hook | None:
     """The row for a program; None for the types that only the user knows of."""
-    return _BY_PLACE.get((spec.prog_type, spec.attach_type)) or row_of_type(spec.prog_type)
-
-
-def row_of_type(prog_type: int) -> Hook | None:
-    """The first row of a program type, None where there is none."""
-    return _BY_TYPE.get(prog_type)
-
-
-def named(name: str) -> Hook | None:
-    """The hook of a name or alias, in letters of either case."""
-    return _BY_NAME.get(name.lower())
+    return _BY_PLACE.get((spec.prog_type, spec.attach_type)) or BY_TYPE.get(spec.prog_type)

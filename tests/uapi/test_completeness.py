@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from py2bpf import cli, datastructures, replay
+from py2bpf import datastructures
 from py2bpf.kernel import features
 from py2bpf.sim import contexts as sim_contexts
 from py2bpf.sim import helpers as sim_helpers
@@ -36,16 +36,6 @@ class Table(NamedTuple):
 
 
 HOOK_TABLES = {
-    "contexts that `dis` knows": Table(
-        cli._CONTEXTS, PROBES | {ProgType.RAW_TRACEPOINT_WRITABLE}, "the context comes from what is probed"
-    ),
-    "captures": Table(
-        cli._REPLAYED.values(), set(SPECS) - {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.XDP},
-        "a tc action and a cgroup's filter see packets that a capture hasn't; probes see none",
-    ),
-    "names of results": Table(
-        replay._NAMES, set(SPECS) - {ProgType.SCHED_CLS, ProgType.XDP}, "the others return numbers"
-    ),
     "fields that a simulation may store": Table(sim_contexts._WRITABLE, PROBES | RAW, "they see no packets"),
     "runs without a packet in the VM": Table(
         vm_program._TRACING, PACKETS | RAW, "the kernel has test runs for them"
