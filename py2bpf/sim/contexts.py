@@ -14,24 +14,13 @@ from ..borders import all_errors, mark, public, shorten
 from ..given import shown
 from ..spec import ContextSpec, Field, HookSpec, Located
 from ..uapi import contexts
-from ..uapi.hooks import SPECS
+from ..uapi.hooks import BY_NAME, BY_TYPE, SPECS, Hook, Setup, row_of
 from ..uapi.prog_types import ProgType
 from ..worlds import CURRENT
 from . import events, values, views
 from .errors import SimulationError, UnknownField
-from .packet import ETHERNET, FIRST_BUFFER, SKB_MAX, Packet
+from .packet import FIRST_BUFFER, SKB_MAX, Packet
 
-_SKB_TYPES: Final = {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB}
-_BEHIND_ETHERNET: Final = {ProgType.SOCKET_FILTER, ProgType.CGROUP_SKB}
-_BY_TC: Final = ("cb", "mark", "priority", "queue_mapping", "tc_classid", "tc_index", "tstamp")
-_WRITABLE: Final[dict[int, tuple[str, ...]]] = {
-    ProgType.SOCKET_FILTER: ("cb",),
-    ProgType.SCHED_CLS: _BY_TC,
-    ProgType.SCHED_ACT: _BY_TC,
-    ProgType.CGROUP_SKB: ("cb", "mark", "priority", "tstamp"),
-    ProgType.XDP: (),
-}
-"""What programs may store of a packet's context: the is_valid_access functions of net/core/filter.c."""
 _HALF: Final = 0xFFFF
 _U64: Final = (1 << 64) - 1
 _STORED: Final[dict[str, Callable[[int, int], int]]] = {
@@ -120,7 +109,8 @@ class Context:
 
     def _stored(self, name: str, value: Any) -> Any:
         """What of a value that the program assigns to a packet's field arrives there."""
-        allowed = _WRITABLE[self._hook.prog_type]
+        row = row_of(self._hook)
+        allowed = row.packet.fields if row is not None and row.packet is not None else ()
         if name not in allowed and name in _names(self.struct):
             they = f"write {', '.join(allowed)}" if allowed else "write none of the fields"
             raise SimulationError(f"the kernel refuses {self._hook.name} programs that write {name!r}: they {they}")
@@ -161,29 +151,37 @@ def packet_context(data: bytes | bytearray, hook: HookSpec, fields: dict[str, An
 
     ``data`` begins with the Ethernet header. A socket filter sees what is behind it.
     """
-    kind = hook.prog_type
-    if kind == ProgType.XDP:
-        packet = Packet(data, room=FIRST_BUFFER)
-        made = Context(contexts.XDP_MD, packet, hook)
-        made.struct.ingress_ifindex = _LOOPBACK
-        made.struct.data_end = packet.direct
-    elif kind in _SKB_TYPES:
-        packet = Packet(data, ETHERNET if kind in _BEHIND_ETHERNET else 0, room=max(len(data), SKB_MAX))
-        made = Context(contexts.SK_BUFF, packet, hook)
-        skb = made.struct
-        skb.len = skb.data_end = len(packet)
-        skb.protocol, skb.pkt_type, skb.ifindex = packet.protocol, packet.pkt_type, _LOOPBACK
-    else:
+    row = row_of(hook)
+    if row is None or row.packet is None:
         raise SimulationError(f"a {hook.name} program gets no packet; give the context that it gets: "
                               "sim.registers(...) or sim.context(...)")  # fmt: skip
+    made = _SETUPS[row.setup](data, hook, row.packet.begin)
+    refresh(made)
     _fill(made, fields or {})
     return made
 
 
+def _xdp_packet(data: bytes | bytearray, hook: HookSpec, begin: int) -> Context:
+    made = Context(contexts.XDP_MD, Packet(data, begin, room=FIRST_BUFFER), hook)
+    made.struct.ingress_ifindex = _LOOPBACK
+    return made
+
+
+def _skb_packet(data: bytes | bytearray, hook: HookSpec, begin: int) -> Context:
+    packet = Packet(data, begin, room=max(len(data), SKB_MAX))
+    made = Context(contexts.SK_BUFF, packet, hook)
+    skb = made.struct
+    skb.protocol, skb.pkt_type, skb.ifindex = packet.protocol, packet.pkt_type, _LOOPBACK
+    return made
+
+
+_SETUPS: Final = {Setup.XDP: _xdp_packet, Setup.SKB: _skb_packet}
+
+
 def refresh(context: Context) -> None:
-    """Tells the context of its packet's new length."""
+    """Tells the context of its packet's length."""
     packet = context._packet
-    if hasattr(context.struct, "len"):
+    if isinstance(context.struct, contexts.SkBuff):
         context.struct.len = len(packet)
     context.struct.data_end = packet.direct
 
@@ -236,7 +234,7 @@ def spec_of(of: Any) -> ContextSpec:
         return of
     if isinstance(of, type) and issubclass(of, ctypes.Structure):
         return ContextSpec(of)
-    found = getattr(of, "expected_context" if hasattr(of, "targets") else "context", None)
+    found = getattr(of, "expected_context", None)
     if isinstance(found, ContextSpec):
         return found
     raise SimulationError(f"{shown(of)} tells no context: give a probe, a ContextSpec or a ctypes Structure")
@@ -258,26 +256,18 @@ def wrapped(given: ctypes.Structure) -> Context:
     return made
 
 
-ALIASES: Final = {"tc": ProgType.SCHED_CLS}
-
-
 def hook_of(hook: Any, fn: Any) -> HookSpec:
     """The HookSpec that a name, a program type or a probe means; a plain function's is the socket filter."""
     if isinstance(hook, HookSpec):
         return hook
     if hook is None:
-        return SPECS[_type_of(fn)]
+        row = getattr(fn, "hook", None)
+        return row.spec if isinstance(row, Hook) else SPECS[ProgType.SOCKET_FILTER]
     if isinstance(hook, str):
-        kind = ALIASES.get(hook.lower()) or ProgType.__members__.get(hook.upper())
+        found = BY_NAME.get(hook.lower())
     else:
-        kind = next((each for each in ProgType if isinstance(hook, int) and each == hook), None)
-    if kind not in SPECS:
-        known = ", ".join([*ALIASES, *(each.name for each in SPECS.values())])
-        raise SimulationError(f"there is no hook {shown(hook)}; there are {known}")
-    return SPECS[kind]
-
-
-def _type_of(fn: Any) -> ProgType:
-    if hasattr(fn, "targets"):
-        return ProgType.KPROBE
-    return ProgType.TRACEPOINT if hasattr(fn, "event") else ProgType.SOCKET_FILTER
+        found = next((row for row in BY_TYPE.values() if isinstance(hook, int) and row.prog_type == hook), None)
+    if found is None:
+        known = sorted(BY_NAME, key=lambda name: BY_NAME[name].alias != name)
+        raise SimulationError(f"there is no hook {shown(hook)}; there are {', '.join(known)}")
+    return found.spec

@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..uapi.prog_types import ProgType
+from ..uapi.hooks import Setup, row_of
 from ..uapi.tc import TcAction
 from ..uapi.xdp import XdpAction
 from .contexts import refresh
@@ -42,8 +42,10 @@ def _load_relative(s: Run, _ctx: Any, offset: int, out: memoryview, header: int)
 
 def _writable(s: Run, name: str) -> Packet:
     packet: Packet = packet_of(s, name)
-    if s.hook.prog_type == ProgType.SOCKET_FILTER:
-        raise SimulationError(f"{name}() is for programs that may change packets; a socket filter may not")
+    if not s.hook.packet_stores:
+        row = row_of(s.hook)
+        who = row.program if row is not None else f"{s.hook.name} program"
+        raise SimulationError(f"{name}() is for programs that may change packets; a {who} may not")
     return packet
 
 
@@ -134,7 +136,8 @@ def _change_type(s: Run, ctx: Any, kind: int) -> int:
 
 
 def _redirect(s: Run, ifindex: int, flags: int) -> int:
-    if s.hook.prog_type == ProgType.XDP:
+    row = row_of(s.hook)
+    if row is not None and row.setup is Setup.XDP:
         return int(XdpAction.ABORTED if flags else XdpAction.REDIRECT)
     return int(TcAction.SHOT if flags & ~1 else TcAction.REDIRECT)
 

@@ -13,6 +13,7 @@ from ..borders import Public, is_librarys, of_a_signal, public
 from ..exception import DataTypeError, Py2BpfError
 from ..given import shown
 from ..spec import ContextSpec, ErrorSite, HookSpec
+from ..uapi.contexts import OF_REGISTERS
 from ..worlds import CURRENT
 from . import contexts, searches, world
 from .contexts import Context
@@ -103,7 +104,8 @@ class Runner(Public):
         if isinstance(given, (bytes, bytearray)):
             return contexts.packet_context(given, self.hook)
         if isinstance(given, Context):
-            return contexts.retyped(given, self._spec) if hasattr(self._probe, "targets") else given
+            is_probes = self._probe is not None and isinstance(given.struct, OF_REGISTERS.structs)
+            return contexts.retyped(given, self._spec) if is_probes else given
         if isinstance(given, ctypes.Structure):
             return contexts.wrapped(given)
         if self._probe is not None and (given is None or isinstance(given, dict)):

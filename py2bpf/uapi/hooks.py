@@ -123,9 +123,11 @@ class Hook:
         )  # fmt: skip
 
     @property
-    def programs(self) -> str:
-        """What its programs are called in a sentence."""
-        return "tracing programs" if Trait.TRACING in self.traits else f"{self.name.replace('_', ' ')}s"
+    def program(self) -> str:
+        """What one of its programs is called in a sentence, without an article."""
+        if Trait.TRACING in self.traits:
+            return "tracing program"
+        return self.name.replace("_", " ") if self.name.endswith("filter") else f"{self.name} program"
 
 
 _TC_RESULTS: Final = Results(

@@ -17,7 +17,7 @@ from ..exception import DataTypeError, KernelError, NotInVm, Span, VmFault
 from ..given import path_bytes, plain_memory, shown
 from ..kernel.program import ProgInfo, TestRun, encode
 from ..spec import ProgramSpec
-from ..uapi.prog_types import ProgType
+from ..uapi.hooks import Trait, row_of
 from . import core
 
 _ETHERNET_HEADER: Final = 14
@@ -26,10 +26,8 @@ _ids: Final = itertools.count(1)
 _programs: Final[weakref.WeakValueDictionary[int, VmProgram]] = weakref.WeakValueDictionary()
 """The programs by their address in the core: a fault can be another's, after a tail call."""
 
-_TRACING: Final = frozenset({ProgType.KPROBE, ProgType.TRACEPOINT, ProgType.PERF_EVENT})
-"""What the kernel has no test runs for; here they run on a context of the caller's, or one of zeros."""
-
 _NO_CONTEXT: Final = bytes(4096)
+"""What programs run on that the kernel makes no test runs of, where the caller gives no context."""
 
 
 class HasHandle(Protocol):
@@ -96,6 +94,7 @@ class VmProgram:
         self._runs = self._time = 0
         self._counting = threading.Lock()
         self.spec = spec
+        self._row = row_of(spec.hook)
         _programs[core.address(handle)] = self
 
     @property
@@ -158,7 +157,7 @@ class VmProgram:
         return result
 
     def _context(self) -> bytes:
-        return _NO_CONTEXT if self.spec.hook.prog_type in _TRACING else b""
+        return _NO_CONTEXT if self._row is not None and Trait.TEST_RUN not in self._row.traits else b""
 
     def fault(self, fault: core.Fault) -> VmFault:
         """The exception for a fault of this program, or of one that a tail call of it went to."""
@@ -170,7 +169,7 @@ class VmProgram:
         what = f"cannot run {self.spec.name}, a {self.spec.hook.name} program, for a test"
         if error == errno.EDEADLK:
             return KernelError(error, f"{what} from a signal handler: this thread is running a program of the VM")
-        if size and self.spec.hook.prog_type in {*_TRACING, ProgType.RAW_TRACEPOINT}:
+        if size and self._row is not None and self._row.packet is None:
             what += ": it takes a context and no packet"
         elif size < _ETHERNET_HEADER:
             what += f" on {size} bytes of data (network programs need {_ETHERNET_HEADER} at least, an Ethernet header)"

@@ -38,17 +38,17 @@ from py2bpf.compiler.pass_list import PASSES
 from py2bpf.exception import TranslationError
 from py2bpf.spec import ContextSpec, MapSpec, ProgramSpec, Target
 from py2bpf.uapi import contexts
-from py2bpf.uapi.hooks import SPECS
+from py2bpf.uapi.hooks import BY_TYPE, SPECS
 from py2bpf.uapi.map_types import MapFlags, MapType
 from py2bpf.uapi.prog_types import ProgType
 
-CONTEXTS: dict[ProgType, Callable[[], ContextSpec]] = {
-    ProgType.SOCKET_FILTER: lambda: contexts.SK_BUFF,
-    ProgType.SCHED_CLS: lambda: contexts.SK_BUFF,
-    ProgType.XDP: lambda: contexts.XDP_MD,
-    ProgType.KPROBE: lambda: contexts.pt_regs("x86_64"),
-    ProgType.RAW_TRACEPOINT: lambda: contexts.RAW_TRACEPOINT_ARGS,
-}
+
+def context_of(prog_type: ProgType) -> ContextSpec:
+    """What a case's program gets; a probe has the registers of x86-64."""
+    own = BY_TYPE[prog_type].context
+    return contexts.pt_regs("x86_64") if own is contexts.OF_REGISTERS else own.spec or contexts.SK_BUFF
+
+
 GOLDEN = ("peval", "ir", "asm", "error", "warning")
 SECTIONS = ("python", *GOLDEN, "run")
 PACKET = bytes(range(64))
@@ -164,7 +164,7 @@ def translate(case: Case, names: dict[str, Any]) -> dict[str, str]:
         warnings.simplefilter("always")
         try:
             spec = pipeline.compile_function(
-                names["prog"], CONTEXTS[case.prog_type](), SPECS[case.prog_type], target=case.target,
+                names["prog"], context_of(case.prog_type), SPECS[case.prog_type], target=case.target,
                 dump=stages.__setitem__
             )
         except TranslationError as error:

@@ -15,7 +15,7 @@ from ctypes import c_uint32, c_uint64
 from pathlib import Path
 from typing import Any
 
-from case_files import CONTEXTS, GOLDEN, Case, namespace, parse, pure_maps, translate
+from case_files import GOLDEN, Case, context_of, namespace, parse, pure_maps, translate
 from confined import confine
 
 from py2bpf import compiler, funcs
@@ -41,7 +41,7 @@ def compiled(case: Case) -> str:
     assert {name: found[name].rstrip() for name in wanted} == wanted, case.path
     names = namespace(case, pure_maps())
     try:
-        spec = compile_prog(case.prog_type, CONTEXTS[case.prog_type](), names["prog"], target=case.target)
+        spec = compile_prog(case.prog_type, context_of(case.prog_type), names["prog"], target=case.target)
         return ARRAY.sub(r"\1", repr(spec))
     except TranslationError as error:
         return str(error)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from case_files import (
-    CONTEXTS,
     GOLDEN,
     PACKET,
     Case,
     check_run,
+    context_of,
     live_maps,
     namespace,
     parse,
@@ -110,7 +110,7 @@ def run_case(case: Case, maps: dict[str, Any], traced: Any) -> None:
     names = namespace(case, maps)
     if "warning" in case.sections:
         warnings.simplefilter("ignore", UserWarning)
-    with create_prog(case.prog_type, CONTEXTS[case.prog_type](), names["prog"]) as prog:
+    with create_prog(case.prog_type, context_of(case.prog_type), names["prog"]) as prog:
         assert prog.in_vm == (vm.current() == "vm")
 
         def run(packet: bytes = PACKET, repeat: int = 1) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from case_files import CONTEXTS, Case, live_maps, namespace, pure_maps
+from case_files import Case, context_of, live_maps, namespace, pure_maps
 
 from py2bpf import exception, funcs
 from py2bpf.compiler import pipeline
@@ -69,7 +69,7 @@ def refusal(source: str) -> TranslationError:
     case = Case(Path("case.case"), "", {"python": source})
     prog = namespace(case, pure_maps())["prog"]
     with pytest.raises(TranslationError) as caught:
-        pipeline.compile_function(prog, CONTEXTS[case.prog_type](), SOCKET_FILTER)
+        pipeline.compile_function(prog, context_of(case.prog_type), SOCKET_FILTER)
     return caught.value
 
 

@@ -205,7 +205,7 @@ def _of_case(path: Path) -> list[Subject]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         names = case_files.namespace(case, case_files.live_maps())
-    return _subjects(names["prog"], case_files.CONTEXTS[case.prog_type](), SPECS[case.prog_type])
+    return _subjects(names["prog"], case_files.context_of(case.prog_type), SPECS[case.prog_type])
 
 
 def _of_document(place: tuple[Path, int]) -> list[Subject]:

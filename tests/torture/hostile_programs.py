@@ -82,7 +82,7 @@ def _good(paths: Sequence[Path]) -> Iterator[tuple[Good, Any]]:
         case = case_files.parse(path)
         with contextlib.suppress(Py2BpfError), mock.patch.object(core, "prog_create", note):
             names = case_files.namespace(case, case_files.live_maps())
-            prog = create_prog(case.prog_type, case_files.CONTEXTS[case.prog_type](), names["prog"])
+            prog = create_prog(case.prog_type, case_files.context_of(case.prog_type), names["prog"])
             yield made[-1], (names, prog)
 
 

@@ -11,13 +11,11 @@ import pytest
 
 from py2bpf import datastructures
 from py2bpf.kernel import features
-from py2bpf.sim import contexts as sim_contexts
 from py2bpf.sim import helpers as sim_helpers
 from py2bpf.uapi.helpers import HELPERS, INTERNAL
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import KINDS, MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import program as vm_program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,10 +34,6 @@ class Table(NamedTuple):
 
 
 HOOK_TABLES = {
-    "fields that a simulation may store": Table(sim_contexts._WRITABLE, PROBES | RAW, "they see no packets"),
-    "runs without a packet in the VM": Table(
-        vm_program._TRACING, PACKETS | RAW, "the kernel has test runs for them"
-    ),
 }  # fmt: skip
 
 

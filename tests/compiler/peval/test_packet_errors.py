@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from case_files import CONTEXTS, Case, namespace, pure_maps
+from case_files import Case, context_of, namespace, pure_maps
 
 from py2bpf.compiler import pipeline
 from py2bpf.exception import TranslationError
-from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.prog_types import ProgType
 
@@ -43,7 +42,7 @@ def refusal(body: str, kind: ProgType = ProgType.XDP) -> TranslationError:
     case = Case(Path("case.case"), "", {"python": f"def prog(ctx):\n    {body}\n"})
     prog = namespace(case, pure_maps())["prog"]
     with pytest.raises(TranslationError) as caught:
-        pipeline.compile_function(prog, CONTEXTS.get(kind, lambda: SK_BUFF)(), SPECS[kind])
+        pipeline.compile_function(prog, context_of(kind), SPECS[kind])
     return caught.value
 
 
