@@ -330,7 +330,8 @@ REFUSE_NOTHING: Final = {
     "insertions.CountsInsertions.losses", "queue.BpfQueue.losses", "ring.RingBuffer.losses", "kprobe.Kprobe.losses",
     "prog.Prog.losses", "choice.Backend.__init__", "choice.Backend.__enter__", "runner.SimRun.items",
     # only defined by subclasses
-    "probes.Unattached.__call__", "probes.Unattached.context", "probes.Unattached.expected_context", "probes.Unattached.load",
+    "probes.Unattached.__call__", "probes.Unattached.context", "probes.Unattached.load",
+    "probes.Unattached.expected_context",
     # run in programs, where the compiler looks at what they are given
     "dissector.dissect", "dissector.enter", "dissector.load", "dissector.Dissection.is_ip",
     "dissector.Dissection.has_ports",

@@ -192,7 +192,7 @@ HOOKS: Final = (
     ),
     Hook(
         "raw_tracepoint_writable", "raw_tp.w", ProgType.RAW_TRACEPOINT_WRITABLE, contexts.OF_RAW_TRACEPOINT, "5.2",
-        traits=Trait.TRACING | Trait.TEST_RUN,
+        traits=Trait.TRACING,
     ),
 )  # fmt: skip
 """All hooks that functions can be compiled for."""

@@ -1,11 +1,9 @@
-"""Each hook, kind of map and helper stands in every table that knows of them, or is left out there on purpose."""
+"""Each kind of map and helper stands in every table that knows of them, or is left out there on purpose."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -13,35 +11,9 @@ from py2bpf import datastructures
 from py2bpf.kernel import features
 from py2bpf.sim import helpers as sim_helpers
 from py2bpf.uapi.helpers import HELPERS, INTERNAL
-from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import KINDS, MapType
-from py2bpf.uapi.prog_types import ProgType
 
 ROOT = Path(__file__).resolve().parents[2]
-
-PROBES = {ProgType.KPROBE, ProgType.TRACEPOINT, ProgType.PERF_EVENT}
-RAW = {ProgType.RAW_TRACEPOINT, ProgType.RAW_TRACEPOINT_WRITABLE}
-SKBS = {ProgType.SOCKET_FILTER, ProgType.SCHED_CLS, ProgType.SCHED_ACT, ProgType.CGROUP_SKB}
-PACKETS = SKBS | {ProgType.XDP}
-
-
-class Table(NamedTuple):
-    """The hooks that a table has, and those that it leaves out with the reason."""
-
-    has: Collection[int]
-    out: Collection[int] = ()
-    why: str = ""
-
-
-HOOK_TABLES = {
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", HOOK_TABLES)
-def test_each_hook_is_in_the_table_or_left_out(name: str) -> None:
-    table = HOOK_TABLES[name]
-    assert set(table.has) | set(table.out) == set(SPECS), f"{name}: whether a hook is left out has to be said"
-    assert not set(table.has) & set(table.out)
 
 
 def c_source(name: str) -> str:
@@ -52,15 +24,6 @@ def numbers(prefix: str, header: str) -> dict[str, int]:
     """The constants of an enumeration of the C core."""
     found = re.findall(rf"\b{prefix}(\w+) = (\d+),", c_source(header))
     return {name: int(number) for name, number in found}
-
-
-def test_the_vm_runs_the_hooks_that_see_packets_on_packets() -> None:
-    source = c_source("vm_load.c")
-    cases = source[source.index("class_of(") : source.index("default:")]
-    known = numbers("VM_", "vm_context.h")
-    found = {known[name] for name in re.findall(r"case VM_(\w+):", cases)}
-    assert {int(each) for each in PACKETS} <= found
-    assert not found & {int(each) for each in PROBES | RAW}
 
 
 def test_the_vm_has_each_kind_of_map() -> None:
