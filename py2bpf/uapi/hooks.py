@@ -129,6 +129,11 @@ class Hook:
             return "tracing program"
         return self.name.replace("_", " ") if self.name.endswith("filter") else f"{self.name} program"
 
+    @property
+    def programs(self) -> str:
+        """The same of several."""
+        return f"{self.program}s"
+
 
 _TC_RESULTS: Final = Results(
     TcAction.OK, TcAction.OK, {each.value & 0xFFFFFFFF: each.name for each in TcAction}

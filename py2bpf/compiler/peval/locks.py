@@ -18,7 +18,7 @@ def check_hook(b: Builder, spec: MapSpec) -> None:
     row = row_of(b.fn.hook)
     if spec.lock_offset is not None and row is not None and Trait.LOCKS not in row.traits:
         raise UnsupportedSyntax(
-            0, f"the kernel doesn't let {row.program}s use a map whose values have a spin lock",
+            0, f"the kernel doesn't let {row.programs} use a map whose values have a spin lock",
             hints=("update single fields with += and the like, which are atomic, or use a per-CPU map",),
         )  # fmt: skip
 
