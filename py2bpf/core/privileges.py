@@ -67,7 +67,7 @@ def refusal(operation: Operation | None, error: int) -> str:
     if lacking:
         needed = words(known(NEEDS[operation].capabilities))
         disabled = _unprivileged() if Capability.BPF in lacking else ""
-        return f"{said}: that takes {needed}, and this process lacks {words(lacking)}{disabled}. {_remedy(lacking)}"
+        return f"{said}: this needs {needed}, and this process lacks {words(lacking)}{disabled}. {_remedy(lacking)}"
     return f"{said}: {_otherwise(operation, error)}"
 
 
@@ -77,11 +77,11 @@ def words(capabilities: Iterable[Capability]) -> str:
 
 
 def _remedy(lacking: tuple[Capability, ...]) -> str:
-    it = "it" if len(lacking) == 1 else "them"
+    them = "this capability" if len(lacking) == 1 else "these capabilities"
     if os.geteuid():
-        return f"Run it as root, with sudo for example, or give {it} to it"
+        return f"Run it as root, with sudo for example, or give the process {them}"
     options = " ".join(f"--cap-add {each.name}" for each in lacking)
-    return f"This root lacks {it}, as containers' mostly do: `docker run {options}` gives {it}"
+    return f"Root lacks {them} here, as in most containers: use `docker run {options}`"
 
 
 def _unprivileged() -> str:
@@ -96,7 +96,7 @@ def _otherwise(operation: Operation, error: int) -> str:
     if operation is Operation.READ_QUEUE and error == errno.EPERM and not has(Capability.IPC_LOCK):
         limit = _read(_PERF_MLOCK).strip().decode()
         return (f"its pages are more than kernel.perf_event_mlock_kb ({limit} for each CPU) and RLIMIT_MEMLOCK let "
-                f"processes have without {Capability.IPC_LOCK}: ask for fewer num_pages, or give it that")
+                f"a process have without {Capability.IPC_LOCK}: use fewer num_pages, or give the process this one")
     if charges_memlock(os.uname().release) and NEEDS[operation].capabilities:
         limit = str(resource.getrlimit(resource.RLIMIT_MEMLOCK)[0])
         if limit != str(resource.RLIM_INFINITY):

@@ -215,7 +215,7 @@ def said(operation: Operation | None = O.MAKE_MAP, error: int = errno.EPERM) -> 
 
 def test_kernels_before_5_8_ask_for_cap_sys_admin(machine: Callable[..., None]) -> None:
     machine(last="37\n", status="CapEff:\t0000000000001000\n")
-    assert "that takes CAP_SYS_ADMIN, and this process lacks CAP_SYS_ADMIN" in said(O.READ_QUEUE)
+    assert "this needs CAP_SYS_ADMIN, and this process lacks CAP_SYS_ADMIN" in said(O.READ_QUEUE)
     assert "CAP_SYS_ADMIN and CAP_NET_ADMIN, and this process lacks CAP_SYS_ADMIN" in said(O.LOAD_NETWORK)
 
 
