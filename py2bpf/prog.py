@@ -203,15 +203,11 @@ def create_prog(
 
 
 def easier(spec: ProgramSpec, error: VerifierError, target: Target) -> Target | None:
-    """What to compile for after the verifier gave up at a program. First without iterators: in a callback of bpf_loop
-    it forgets what the branches before told it, which costs some programs checks that they need and saves others its
-    patience. Then without branches that choose between numbers.
-    """
-    if not error.gave_up:
-        return None
-    if spec.kfuncs and target.bpf_loop:
-        return target.without("iterators")
-    return target.without("branches") if target.branches else None
+    """What to compile for after the verifier refused a program; None where nothing else may help."""
+    from .compiler.attempts import Attempts, Failure
+
+    attempts = Attempts(spec.name, target)
+    return attempts.form.target if attempts.again(Failure(error, spec=spec)) else None
 
 
 @public

@@ -91,6 +91,7 @@ EDGES: dict[str, set[str]] = {
         "py2bpf.core",
         "py2bpf.kernel",
         "py2bpf.compiler.pipeline",
+        "py2bpf.compiler.attempts",
         "py2bpf.compiler.diagnostics",
     },
 }

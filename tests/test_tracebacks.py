@@ -103,7 +103,7 @@ def test_a_bug_of_the_compiler_keeps_its_frames(monkeypatch: pytest.MonkeyPatch)
     def broken(*_args: Any) -> None:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr(pipeline, "evaluate", broken)
+    monkeypatch.setattr(pipeline.Evaluator, "program", broken)
     error = error_of(lambda: compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, lambda skb: 0))
     assert isinstance(error, InternalCompilerError) and isinstance(error.__cause__, AssertionError)
     assert any(name.endswith("pipeline.py") for name in frames(error)) and frames(error.__cause__)

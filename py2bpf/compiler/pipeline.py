@@ -16,6 +16,7 @@ from ..exception import InternalCompilerError, LimitExceeded, Py2BpfError, Span,
 from ..given import shown
 from ..spec import ContextSpec, HookSpec, ProgramSpec, Target
 from . import codegen, warn
+from .attempts import Attempts, Evaluation, Failure, NoRoom
 from .bytecode import decode
 from .bytecode.text import render as bytecode_text
 from .ir.checker import check
@@ -23,7 +24,7 @@ from .ir.ops import Op
 from .ir.printer import to_text
 from .ir.values import Function
 from .pass_list import PASSES, Pass, run_passes
-from .peval import evaluate
+from .peval import Evaluator, Restart, blame, failures
 
 Dump = Callable[[str, str], None]
 """Receives a stage's name and its text."""
@@ -54,7 +55,7 @@ def compile_function(
         dump("bytecode", bytecode_text(decode(fn.__code__)))
     compilation = _Compilation(fn, context, hook, target or Target(), dump)
     try:
-        spec = compilation.run(inline=False) or compilation.run(inline=True) or compilation.run_plain()
+        spec = compilation.run()
     except TranslationError as error:
         _blame(error, given)
         raise
@@ -83,39 +84,55 @@ class _Compilation:
         self.fn = fn
         self.context = context
         self.hook = hook
-        self.target = target
+        self.attempts = Attempts(fn.__name__, target)
         self.dump = dump
         self.stage = ""
         self.found: list[warn.Found] = []
-        self.last = False
 
-    def run_plain(self) -> ProgramSpec:
-        """Without subprograms and callbacks: one frame has the whole stack."""
-        self.target = self.target.without("bpf_loop")
-        self.last = True
-        spec = self.run(inline=True)
-        assert spec is not None
-        return spec
+    def run(self) -> ProgramSpec:
+        """In the first form whose frames fit the stack."""
+        while True:
+            program = self._optimised()
+            try:
+                return self._generated(program)
+            except NoRoom as error:
+                if self.attempts.again(Failure(error)) is None:
+                    raise (error.__cause__ or _too_much_stack(program)) from None
 
-    def run(self, inline: bool) -> ProgramSpec | None:
-        """``inline``: without subprograms. None where it is worth a try since their frames, or those of callbacks,
-        don't fit the stack."""
+    def _optimised(self) -> Function:
+        """The function through evaluation and all passes."""
         self.stage = "peval"
-        program = evaluate(self.fn, self.context, self.hook, self.target, decode, inline)
+        program = self._evaluated()
         self.show(program)
         self.found = warn.noticed(program)
         run_passes(program, self)
+        return program
+
+    def _evaluated(self) -> Function:
+        evaluation = Evaluation(self.attempts)
+        while True:
+            form = self.attempts.form
+            evaluator = Evaluator.of_program(self.fn.__name__, self.hook, form.target, decode, form.decisions)
+            try:
+                return evaluator.program(self.fn, self.context)
+            except (Restart, TranslationError) as error:
+                evaluation.again(evaluator, error)
+            except RecursionError as error:
+                if of_a_signal(error):
+                    raise
+                raise blame.on_the_user(evaluator.located(failures.too_deep())) from None
+
+    def _generated(self, program: Function) -> ProgramSpec:
+        """The program's instructions. Raises NoRoom where another form may fit."""
         self.stage = "codegen"
         try:
             return codegen.generate(program)
         except codegen.FrameSizeError:
-            if self.last:
-                raise _too_much_stack(program) from None
-            return None
-        except LimitExceeded:
-            if self.last or not any(function.callback for function in program.subprograms):
+            raise NoRoom from None
+        except LimitExceeded as error:
+            if not any(function.callback for function in program.subprograms):
                 raise
-            return None
+            raise NoRoom from error
 
     # what the passes tell
 

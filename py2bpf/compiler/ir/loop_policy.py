@@ -1,5 +1,5 @@
-"""Which form a loop gets, and which functions become subprograms: the one place where that is decided, with the
-numbers that were found by measuring.
+"""Which form a loop gets, which functions become subprograms, and how long that may be tried: the one place where it
+is decided, with the numbers that were found by measuring.
 
 | form | what it is | when |
 | --- | --- | --- |
@@ -23,6 +23,27 @@ UNROLL_ITERATIONS: Final = 32
 """A range of more numbers becomes a run-time loop, unless its body needs its variable as a constant."""
 UNROLL_INSTRUCTIONS: Final = 512
 """The same, if iterations times canonical instructions of the body exceed this."""
+
+LEAVING_ITERATIONS: Final = 256
+"""After so many iterations a ``while`` that leaves run-time code in each, or that run-time branches leave, is tried as
+a run-time loop."""
+LEAVING_BLOCKS: Final = 2048
+"""And one that run-time branches leave also after so many blocks."""
+PATIENCE: Final = 3
+"""After so many iterations that change a plan again, a loop is no longer unrolled."""
+CALLS_PATIENCE: Final = 16
+"""The same where the plans of functions change that it calls: each iteration has its own."""
+MAX_UNROLLED: Final = 4096
+"""No loop is unrolled to more iterations."""
+
+MAX_ATTEMPTS: Final = 200
+"""So often one form of a function is evaluated: each attempt begins with what those before it found out."""
+MAX_BLOCKS: Final = 30_000
+"""So many blocks may an attempt evaluate, and so many all together that came before it: each may be worth a try, and
+together they take minutes."""
+MAX_KEPT: Final = 4_000_000
+"""Objects in all states that wait to be merged: each iteration's lists and dicts are in those of all later ones."""
+
 MAX_ITERATIONS: Final = 8 * 1024 * 1024
 """BPF_MAX_LOOPS of the kernel: so often an iterator goes on, and no more."""
 TOO_LONG: Final = "TimeoutError"
@@ -46,6 +67,11 @@ ITERATOR_WALKS: Final = 4
 
 MAX_CONTEXT: Final = 256
 """The most bytes of stack for what a loop shares with its callback: half of what a program has for all its frames."""
+
+
+def is_short(iterations: int, instructions: int) -> bool:
+    """Whether a loop over so many items, with so many instructions in its body, is unrolled without need."""
+    return iterations <= UNROLL_ITERATIONS and iterations * instructions <= UNROLL_INSTRUCTIONS
 
 
 class Form(Enum):

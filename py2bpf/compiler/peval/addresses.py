@@ -10,8 +10,9 @@ from ...intrinsics import Pseudo
 from ..bytecode.canonical import Op
 from ..ir.values import Value, const
 from . import arith, variables
-from .frames import Frame, Restart
-from .machine import Machine, Name
+from .decisions import Name, Restart
+from .frames import Frame
+from .machine import Machine
 from .state import State
 from .values import Abstract, CellId, Const, Null, Option, Run, Variable
 
@@ -53,7 +54,7 @@ def address(ev: Machine, name: Name, slot: Value | None, held: dict[Any, Abstrac
         return value
     if name not in ev.addressed:
         ev.addressed.add(name)
-        raise Restart
+        raise Restart(f"the address of {name[1]} is taken")
     if isinstance(value, Option):
         value = held[key] = variables.assigned(ev.b, slot, Run(arith.to_ir(ev.b, value)))
     return value.ref if isinstance(value, Variable) else value

@@ -1,26 +1,25 @@
-"""Calls in progress, and the decisions about loops that outlive a restart."""
+"""Calls in progress: the activations of functions, and the loops that each is in."""
 
 from __future__ import annotations
 
 import types
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from ... import borders
 from ...exception import Span
 from ..bytecode.canonical import Function, Loop, Op
-from ..ir.types import Int
 from ..ir.values import Block, Value
 from .counters import counter_items
 from .layout import scalar
+from .plans import LoopAt
 from .state import State
-from .values import Abstract, CellId, Counter, KernelRef, Option, Ref, TupleOf
+from .values import Abstract, CellId, Counter
 
 Context = tuple[int, ...]
 """For each loop around a block, from the outermost: the iteration of an unrolled one, 0 of a run-time one."""
-
-
-class Restart(Exception):  # noqa: N818 - no error: a decision has changed, evaluation begins again
-    """Evaluation must begin anew, since a decision about a loop turned out wrong."""
+Node = tuple[int, Context]
+"""A block in one combination of iterations: what is evaluated once."""
 
 
 def _shown(code: types.CodeType, parent: Frame | None, site: Span | None) -> Span | None:
@@ -30,34 +29,19 @@ def _shown(code: types.CodeType, parent: Frame | None, site: Span | None) -> Spa
     return (parent.shown if parent is not None else None) or site
 
 
-class LoopPlan:
-    """How one loop, reached on one path of calls and iterations, is evaluated.
+class Turn(NamedTuple):
+    """A loop that evaluation is in, and the iteration of it."""
 
-    ``forced``: unrolled because its body failed otherwise. ``types`` says what the phi of a variable must hold:
-    an integer type, a model (Ref, KernelRef or Option), or (a str) why it can't hold the variable at all. ``cells`` are
-    the variables that functions called in the loop change; ``mixed`` the phis that are a bool on some paths only.
-    ``leaves``: a run-time branch leads out of it. ``begun``: so
-    many blocks there were when its second iteration began; ``tried``: a run-time loop only since it is long.
-    """
-
-    __slots__ = ("begun", "can_unroll", "cells", "forced", "leaves", "mixed", "tried", "types", "unroll")
-
-    def __init__(self) -> None:
-        self.unroll = True
-        self.can_unroll = True
-        self.forced = False
-        self.types: dict[Any, Int | Ref | KernelRef | Option | TupleOf | str] = {}
-        self.mixed: set[Any] = set()
-        self.leaves = False
-        self.begun = 0
-        self.tried = False
-        self.cells: set[CellId] = set()
+    loop: Loop
+    at: LoopAt
+    iteration: int
 
 
 class Frame:
     """One activation of a function: its code, its names, where it was called from."""
 
     __slots__ = (
+        "begun",
         "cell_ids",
         "code",
         "constants",
@@ -100,16 +84,18 @@ class Frame:
         self.cell_ids: dict[str, CellId] = {}
         self.slots: dict[str, Value] = {}  # of the variables whose address is taken
         self.constants: dict[str, types.CellType] = {}  # free variables of a real function
-        self.pending: dict[tuple[int, Context], tuple[Block, list[State]]] = {}
-        self.run_time_loops: set[tuple[int, Context]] = set()
+        self.pending: dict[Node, tuple[Block, list[State]]] = {}
+        self.run_time_loops: set[Node] = set()
         """The headers of loops that run at run time, each in its context."""
+        self.begun: dict[LoopAt, int] = {}
+        """How many blocks there were when the second iteration of an unrolled loop began."""
         self.exits: list[tuple[State, Abstract]] = []
         self.return_block = Block()
         self.held: Value | None = None  # the entry whose spin lock is held around the call
         self.loop_chains: list[tuple[int, ...]] = [self._chain(loop) for loop in self.fn.loop_of]
         if apart:
             self.loop_chains = self.exit_chains()
-        self.context: tuple[int, Context] = (0, ())
+        self.context: Node = (0, ())
         self.operations = 0  # that methods of users' classes did in the block: they have no unit
 
     def place(self, span: Span) -> Span:
@@ -149,10 +135,25 @@ class Frame:
         return any(given is value for given in self.given)
 
     def depth(self) -> int:
-        frame, count = self.parent, 1
+        return sum(1 for _ in self.callers())
+
+    def loop_at(self, loop: Loop, context: Context) -> LoopAt:
+        """A loop as plans know it; ``context`` has the iterations of the loops around it, and maybe of inner ones."""
+        return self.path, loop.header, context[: len(self.loop_chains[loop.header]) - 1]
+
+    def turns(self) -> list[Turn]:
+        """The loops around the block that is evaluated, the outermost first."""
+        index, context = self.context
+        loops = (self.fn.loops[number] for number in self.loop_chains[index])
+        return [Turn(loop, (self.path, loop.header, context[:depth]), context[depth])
+                for depth, loop in enumerate(loops) if depth < len(context)]  # fmt: skip
+
+    def callers(self) -> Iterator[Frame]:
+        """This one and those that it was called from, the innermost first."""
+        frame: Frame | None = self
         while frame is not None:
-            frame, count = frame.parent, count + 1
-        return count
+            yield frame
+            frame = frame.parent
 
     def header_loop(self, block: int) -> Loop | None:
         """The loop that the block is the header of."""

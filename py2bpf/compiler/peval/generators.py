@@ -51,9 +51,7 @@ class _Truth(Consumer):
         ev.b.start(further)
 
     def _leave(self, ev: Machine, frame: Frame, state: State) -> None:
-        frame.exits.append((state.copy(), TRUE if self.ends else FALSE))
-        ev.kept += len(state.heap)
-        ev.b.jump(frame.return_block)
+        ev.leave(frame, state.copy(), TRUE if self.ends else FALSE)
 
     def result(self, ev: Machine, frame: Frame, state: State) -> Abstract:
         return FALSE if self.ends else TRUE

@@ -11,8 +11,10 @@ from ..ir.ops import Op as IrOp
 from ..ir.types import I64, U64, Int
 from ..ir.values import Block, Function, Value, connect, const
 from . import arith, counters, integers, memory, records, variables
+from .decisions import Restart
 from .describe import differ
-from .frames import Frame, LoopPlan, Restart
+from .frames import Frame
+from .plans import LoopAt, Plans, RunTime, Slot, Wanted
 from .state import State, cast_at, join_pointers, join_texts, kernel_address_at, option_at, point_at, same
 from .values import UNASSIGNED, Abstract, Const, Counter, KernelRef, Option, Ref, Run, TupleOf, Unbound, Variable, wrap
 
@@ -29,13 +31,17 @@ class RunTimeLoop:
     back edge that does not fit changes the plan and restarts the evaluation.
     """
 
-    __slots__ = ("block", "plan", "slots", "span", "state")
+    __slots__ = ("at", "block", "plan", "plans", "slots", "span", "state")
 
-    def __init__(self, block: Block, plan: LoopPlan, span: Span | None) -> None:
+    def __init__(self, block: Block, plans: Plans, at: LoopAt, span: Span | None) -> None:
+        plan = plans[at]
+        assert isinstance(plan, RunTime)
         self.block = block
+        self.plans = plans
+        self.at = at
         self.plan = plan
         self.span = span
-        self.slots: list[tuple[Any, Abstract]] = []
+        self.slots: list[tuple[Slot, Abstract]] = []
         self.state = State([], {}, {}, {})
 
     def open(self, fn: Function, frame: Frame, loop: Loop, state: State) -> State:
@@ -74,14 +80,14 @@ class RunTimeLoop:
         fn.blocks.insert(len(fn.blocks) - 1, entry)
         connect(entry, IrOp.JUMP, [], (block,), self.span)
 
-    def _slot(self, slot: Any, value: Abstract) -> Abstract:
+    def _slot(self, slot: Slot, value: Abstract) -> Abstract:
         """The value at the loop's header: a phi for what may change, if a phi can hold it."""
         phi = self._header_phi(slot, value)
         if not isinstance(phi, Unbound) or phi is value:
             self.slots.append((slot, phi))
         return phi
 
-    def _header_phi(self, slot: Any, value: Abstract) -> Abstract:
+    def _header_phi(self, slot: Slot, value: Abstract) -> Abstract:
         pred = self.block.preds[0]
         wanted = self.plan.types.get(slot)
         if isinstance(wanted, str):
@@ -116,7 +122,7 @@ class RunTimeLoop:
             return TupleOf(items, value.cls)
         return value
 
-    def _option_phi(self, slot: Any, value: Abstract, pred: Block, wanted: Any) -> Abstract:
+    def _option_phi(self, slot: Slot, value: Abstract, pred: Block, wanted: Any) -> Abstract:
         """An integer or None: whether it's there, and which."""
         parts = option_at(pred, value)
         if parts is None:
@@ -126,7 +132,7 @@ class RunTimeLoop:
         assert isinstance(number, Run)
         return Option(self._phi(cast_at(pred, parts[0], I64)), number.ir, number.boolean)
 
-    def _boolean(self, slot: Any, value: Abstract) -> bool | None:
+    def _boolean(self, slot: Slot, value: Abstract) -> bool | None:
         return None if slot in self.plan.mixed else value.boolean
 
     def _phi(self, initial: Value) -> Value:
@@ -157,11 +163,10 @@ class RunTimeLoop:
             if ("cell", ident) not in slots and not same(value, state.cells.get(ident, UNASSIGNED)):
                 if ident in self.plan.cells:
                     continue  # no phi can hold it: it is unusable from the header on
-                self.plan.cells.add(ident)
-                raise Restart
+                self._change(self.plan.carrying(ident), f"{ident[1]} changes in functions that it calls")
 
     @staticmethod
-    def _slot_value(state: State, slot: Any) -> Abstract:
+    def _slot_value(state: State, slot: Slot) -> Abstract:
         kind, name, *_ = slot
         if kind == "local":
             return state.locals.get(name, UNASSIGNED)
@@ -171,7 +176,7 @@ class RunTimeLoop:
         assert isinstance(value, Counter)
         return value.current
 
-    def _back(self, slot: Any, header: Abstract, back: Abstract, pred: Block) -> None:
+    def _back(self, slot: Slot, header: Abstract, back: Abstract, pred: Block) -> None:
         if isinstance(header, Variable) and isinstance(back, Variable):
             if header.signed and not back.signed:
                 self._replan(slot, U64)
@@ -183,8 +188,7 @@ class RunTimeLoop:
             if kind == I64 and arith.int_type(ir) == U64:
                 self._replan(slot, U64)
             if header.boolean is not None and back.boolean is not header.boolean:
-                self.plan.mixed.add(slot)
-                raise Restart
+                self._change(self.plan.mixing(slot), f"{_named(slot)} is a bool on some paths only")
             header.ir.args.append(cast_at(pred, ir, kind))
         elif isinstance(header, Ref) and (isinstance(back, Ref) or (isinstance(back, Const) and back.obj is None)):
             if isinstance(back, Ref) and memory.in_packet(back) is not memory.in_packet(header):
@@ -226,9 +230,18 @@ class RunTimeLoop:
             before, after = differ(header, back)
             self._replan(slot, f"it is {before} before the loop and {after} in it")
 
-    def _replan(self, slot: Any, wanted: Int | Ref | KernelRef | Option | TupleOf | str) -> NoReturn:
-        self.plan.types[slot] = wanted
-        raise Restart
+    def _replan(self, slot: Slot, wanted: Wanted) -> NoReturn:
+        self._change(self.plan.holding(slot, wanted), f"{_named(slot)} changes its type in it")
+
+    def _change(self, plan: RunTime, why: str) -> NoReturn:
+        """All begins again with another plan."""
+        self.plans[self.at] = plan
+        raise Restart(f"a loop gets another header: {why}")
+
+
+def _named(slot: Slot) -> str:
+    kind, name, *_ = slot
+    return str(name) if kind == "local" else str(name[1]) if kind == "cell" else "its counter"
 
 
 def _is_none(value: Abstract) -> bool:

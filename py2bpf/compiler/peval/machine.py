@@ -10,13 +10,11 @@ from ...spec import HookSpec
 from ..bytecode.canonical import Function, Instr
 from ..ir.values import Value
 from .builder import Builder
+from .decisions import Name
 from .frames import Frame
 from .registry import Registry
 from .state import State
 from .values import Abstract, CellId, CellRef, Ref
-
-Name = tuple[types.CodeType, str]
-"""A variable: the function that has it, and its name."""
 
 
 class Taken(NamedTuple):
@@ -61,8 +59,6 @@ class Machine(Protocol):
     """Of the items of generator expressions that run now."""
     taken: dict[int, Taken]
     """Lists that were made of arrays, by their place in the heap."""
-    kept: int
-    """Objects in all states that wait to be merged."""
     endless: list[Any]
     """The program's own constant iterators that have no last item."""
 
@@ -82,8 +78,11 @@ class Machine(Protocol):
         """Evaluates a frame's code at the current place. The result is what it returns; ``state`` gets the cells and
         heap as the call leaves them. Raises PathEnds if no path returns."""
 
-    def locate(self, error: TranslationError) -> None:
-        """Gives an error its place, and the calls that lead there."""
+    def leave(self, frame: Frame, state: State, value: Abstract) -> None:
+        """The current block ends: its path returns ``value`` from the frame."""
+
+    def located(self, error: TranslationError) -> TranslationError:
+        """The error, with its place and the calls that lead there."""
 
     def call(
         self, state: State, callee: Abstract, args: tuple[Abstract, ...], kwargs: dict[str, Abstract], unit: int

@@ -15,7 +15,7 @@ from ..ir.types import U64, Region
 from ..ir.values import const
 from . import arith
 from .builder import Builder
-from .frames import Restart
+from .decisions import Restart
 from .values import Ref
 
 
@@ -33,7 +33,7 @@ def _soil(b: Builder, types: frozenset[Any]) -> None:
     b.padding.soiled |= types
     if types & b.padding.relied_on:
         b.padding.relied_on.clear()
-        raise Restart
+        raise Restart("the padding of a type isn't clean everywhere")
 
 
 def is_clean(b: Builder, ref: Ref) -> bool:

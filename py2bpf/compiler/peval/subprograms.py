@@ -17,9 +17,10 @@ from ..ir.types import STACK, Int
 from ..ir.values import Function, Value, const
 from . import arith
 from .builder import Builder, PathEnds
-from .frames import Frame, Restart
+from .decisions import Called, Restart
+from .frames import Frame
 from .machine import Machine
-from .registry import Key, Registry
+from .registry import Registry
 from .state import State
 from .values import Abstract, Const, Context, Run
 
@@ -34,25 +35,25 @@ def check(registry: Registry, program: Function) -> None:
     functions = (program, *program.subprograms)
     called = not all(function.callback for function in program.subprograms)  # beside these, loads are made helpers
     if called and any(v.op is Op.PACKET for f in functions for block in f.blocks for v in block.body):
-        registry.inline = True
-        raise Restart
+        registry.decisions.inline = True
+        raise Restart("a program with subprograms can't load from the packet by BPF_LD_ABS")
 
 
 def call(ev: Machine, fn: types.FunctionType, frame: Frame, names: dict[str, Abstract]) -> Abstract | None:
     """The call of a subprogram; None where the function is to be inlined."""
-    registry = ev.registry
-    if registry.inline or frame.size() < SUBPROGRAM_INSTRUCTIONS or ev.b.held is not None:  # no calls under a lock
+    registry, decisions = ev.registry, ev.registry.decisions
+    if decisions.inline or frame.size() < SUBPROGRAM_INSTRUCTIONS or ev.b.held is not None:  # no calls under a lock
         return None
     key = _key(fn, names)
-    if key is None or key in registry.refused:
+    if key is None or key in decisions.refused:
         return None
-    sites = registry.sites.setdefault(key, set())
+    sites = decisions.sites.setdefault(key, set())
     news = frame.path not in sites
     sites.add(frame.path)
     if len(sites) < SUBPROGRAM_CALLS:
         return None
     if news and len(sites) == SUBPROGRAM_CALLS:  # the earlier ones are inlined already
-        raise Restart
+        raise Restart(f"{fn.__name__}() is called often enough to be a subprogram")
     if key not in registry.made:
         registry.made[key] = None
         registry.made[key] = _make(ev, fn, frame, names, key)
@@ -63,7 +64,7 @@ def call(ev: Machine, fn: types.FunctionType, frame: Frame, names: dict[str, Abs
     return Run(result, registry.booleans[key])
 
 
-def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Key | None:
+def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Called | None:
     """Tells apart what needs code of its own; None for arguments that a subprogram can't take."""
     parts: list[Any] = [fn]
     integers = 0
@@ -81,7 +82,7 @@ def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Key | None:
     return tuple(parts) if integers <= MAX_INTEGERS else None
 
 
-def _make(ev: Machine, fn: types.FunctionType, site: Frame, names: dict[str, Abstract], key: Key) -> Function:
+def _make(ev: Machine, fn: types.FunctionType, site: Frame, names: dict[str, Abstract], key: Called) -> Function:
     """Evaluates the function by itself."""
     b = Builder(fn.__name__, ev.hook, ev.b.target, ev.b)
     inner = ev.nested(b)
@@ -93,7 +94,7 @@ def _make(ev: Machine, fn: types.FunctionType, site: Frame, names: dict[str, Abs
     except TranslationError as error:
         if not error.final:
             ev.registry.refuse(key)
-        inner.locate(error)
+        inner.located(error)
         raise
     if not isinstance(result, (Run, Const)) or not result.is_int():
         ev.registry.refuse(key)

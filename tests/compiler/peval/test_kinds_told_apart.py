@@ -24,7 +24,7 @@ LADDERS = {
     "compare.py: _equal": 9,
     "compare.py: _equal_options": 4,
     "compare.py: contains": 5,
-    "evaluator.py: result": 3,
+    "evaluator.py: _result": 3,
     "functions.py: call": 3,
     "handlers/calls.py: _make_function": 4,
     "handlers/operators.py: _inplace": 5,

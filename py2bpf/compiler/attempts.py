@@ -1,0 +1,207 @@
+"""How often a function is compiled, and why again: all that is tried after a failure, and what that may cost.
+
+An attempt begins with the decisions of those before it. Where it fails, the first strategy that knows something else to
+try changes a decision, and the next attempt begins; where none does, the error is told. With PY2BPF_VERBOSE each
+attempt has a line. Three places make attempts: evaluation alone, over and over, since it is quick to fail (up to
+MAX_ATTEMPTS and MAX_BLOCKS of ir/loop_policy.py for one form of the program); pipeline.py, all stages, for each form
+(with subprograms, without, without callbacks); prog.py, once more for each Target when the verifier gives up.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from ..borders import verbose
+from ..exception import InternalCompilerError, LimitExceeded, Py2BpfError, Span, TranslationError, VerifierError
+from ..spec import ProgramSpec, Target
+from .ir.loop_policy import CALLS_PATIENCE, MAX_ATTEMPTS, MAX_BLOCKS
+from .peval import Decisions, Evaluator, Frame, Restart, blame, failures, plans
+from .peval.plans import Forced, RunTime
+
+
+class NoRoom(Exception):  # noqa: N818 - no error: there may be another form that fits
+    """A program's frames need more stack than there is, or its callbacks share more than fits."""
+
+
+class Failure(NamedTuple):
+    """How an attempt ended; ``frame`` is where evaluation stood, ``spec`` what the verifier gave up at."""
+
+    error: Exception
+    frame: Frame | None = None
+    spec: ProgramSpec | None = None
+
+
+class Form:
+    """What is compiled: for which kernel, and with what decisions about the function."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.decisions = Decisions()
+
+    def begin_anew(self) -> None:
+        """Forgets what evaluation has decided: another form may do without."""
+        self.decisions = Decisions(self.decisions.inline)
+
+
+class Strategy(NamedTuple):
+    """``change`` alters the form after a failure of kind ``after``, and tells whether that is worth another attempt;
+    ``says`` is what it changes. Where the last attempt fails too, the first error is told."""
+
+    says: str
+    after: type[Exception]
+    change: Callable[[Form, Failure], bool]
+
+
+def _settle(form: Form, failure: Failure) -> bool:
+    """Evaluation has changed a decision by itself. A ``while`` that is unrolled and changes one in every iteration may
+    have no end: it is no longer unrolled."""
+    known = form.decisions.plans
+    for frame in failure.frame.callers() if failure.frame else ():
+        for turn in frame.turns():
+            if turn.at in known and turn.iteration >= CALLS_PATIENCE and not frame.is_for(turn.loop):
+                known[turn.at] = plans.given_up(known[turn.at])
+    return True
+
+
+def _keep_apart(form: Form, failure: Failure) -> bool:
+    """An error on a way out of a loop: it may help to evaluate that way for each iteration by itself."""
+    apart = form.decisions.apart
+    for frame in failure.frame.callers() if failure.frame else ():
+        index = frame.context[0]
+        if frame.path not in apart and frame.exit_chains()[index] != frame.loop_chains[index]:
+            apart.add(frame.path)
+            return True
+    return False
+
+
+def _unroll_instead(form: Form, failure: Failure) -> bool:
+    """An error inside a run-time loop: unrolling the innermost one makes constants of its variables."""
+    known = form.decisions.plans
+    for frame in failure.frame.callers() if failure.frame else ():
+        for turn in reversed(frame.turns()):
+            plan = known.get(turn.at)
+            if isinstance(plan, RunTime) and plan.can_unroll:
+                known[turn.at] = plans.forced(plan, "its body failed at run time")
+                return True
+            if isinstance(plan, Forced):
+                return False
+    return False
+
+
+def _unroll_tried(form: Form, failure: Failure) -> bool:
+    """Any other error, where long loops were tried at run time: code after one may need the constants that it ends
+    with."""
+    known = form.decisions.plans
+    tried = [at for at, plan in known.items() if isinstance(plan, RunTime) and plan.tried]
+    for at in tried:
+        known[at] = plans.forced(known[at], "what follows the loop failed")
+    return bool(tried)
+
+
+def _inline(form: Form, failure: Failure) -> bool:
+    """Each subprogram has a frame of its own beside the program's."""
+    if form.decisions.inline:
+        return False
+    form.decisions.inline = True
+    form.begin_anew()
+    return True
+
+
+def _without_callbacks(form: Form, failure: Failure) -> bool:
+    """So has the body of a loop that bpf_loop calls."""
+    if not form.target.bpf_loop:
+        return False
+    form.target = form.target.without("bpf_loop")
+    form.begin_anew()
+    return True
+
+
+def _without_iterators(form: Form, failure: Failure) -> bool:
+    """In a callback of bpf_loop the verifier forgets what the branches before told it, which costs some programs checks
+    that they need and saves others its patience."""
+    kfuncs = failure.spec is not None and failure.spec.kfuncs
+    if not (_gave_up(failure) and kfuncs and form.target.bpf_loop):
+        return False
+    form.target = form.target.without("iterators")
+    return True
+
+
+def _without_branches(form: Form, failure: Failure) -> bool:
+    """Each branch that chooses between numbers is two ways to walk."""
+    if not (_gave_up(failure) and form.target.branches):
+        return False
+    form.target = form.target.without("branches")
+    return True
+
+
+def _gave_up(failure: Failure) -> bool:
+    return isinstance(failure.error, VerifierError) and failure.error.gave_up
+
+
+STRATEGIES: Final = (
+    Strategy("", Restart, _settle),
+    Strategy("the ways out of a loop are parts of it", TranslationError, _keep_apart),
+    Strategy("a loop is unrolled, as its body fails at run time", TranslationError, _unroll_instead),
+    Strategy("long loops are unrolled, as what follows them fails", TranslationError, _unroll_tried),
+    Strategy("without subprograms, for less stack", NoRoom, _inline),
+    Strategy("without callbacks, for less stack", NoRoom, _without_callbacks),
+    Strategy("without iterators, as the verifier gave up", VerifierError, _without_iterators),
+    Strategy("without branches between numbers, as the verifier gave up", VerifierError, _without_branches),
+)
+"""In the order in which they are tried."""
+
+
+class Attempts:
+    """The attempts to compile one function, of which ``form`` is what the next one makes."""
+
+    def __init__(self, name: str, target: Target) -> None:
+        self.name = name
+        self.form = Form(target)
+
+    def again(self, failure: Failure) -> Strategy | None:
+        """The strategy by which the next attempt differs; None where nothing else can be tried."""
+        for strategy in STRATEGIES:
+            if isinstance(failure.error, strategy.after) and strategy.change(self.form, failure):
+                if verbose():
+                    print(f"== {self.name} again: {strategy.says or failure.error}", file=sys.stderr)
+                return strategy
+        return None
+
+
+class Evaluation:
+    """The attempts to evaluate one form of a program: so many, and with so many blocks in all."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self.attempts = attempts
+        self.count = 0
+        self.blocks = 0
+        self.first: TranslationError | None = None
+        self.parted = False
+
+    def again(self, evaluator: Evaluator, error: TranslationError | Restart) -> None:
+        """After an attempt that failed. Raises the error to tell, if there is nothing else to try."""
+        self.count += 1
+        self.blocks += evaluator.blocks
+        spent = self.blocks > MAX_BLOCKS
+        if isinstance(error, TranslationError):
+            self._remember(evaluator.located(error))
+        elif spent:
+            self.first = self.first or evaluator.located(failures.endless_growth())
+        over = spent or (isinstance(error, TranslationError) and error.final)
+        strategy = None if over else self.attempts.again(Failure(error, evaluator.frame))
+        if isinstance(error, TranslationError):
+            self.parted = strategy is not None and strategy.change is _keep_apart
+        if strategy is None or self.count == MAX_ATTEMPTS:
+            raise self._told(evaluator.b.span) from None if self.first is None else self.first.__cause__
+
+    def _remember(self, error: TranslationError) -> None:
+        """Values that met where they no longer meet made the first error likely, unless apart they are too many."""
+        if self.first is None or error.final or (self.parted and not isinstance(error, LimitExceeded)):
+            self.first = error
+
+    def _told(self, span: Span | None) -> Py2BpfError:
+        if self.first is None:
+            return InternalCompilerError("peval", "loops do not settle", span)
+        return blame.on_the_user(self.first)
