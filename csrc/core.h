@@ -15,6 +15,9 @@
 /* The kernel's own "not supported", which no header for programs names. */
 enum { P2B_ENOTSUPP = 524 };
 
+/* The most data pages of a perf ring, in the kernel and in the embedded VM. */
+enum { P2B_PERF_PAGES_MAX = 1 << 20 };
+
 /* struct bpf_insn without bit fields, and what encoding and relocation know of 64-bit immediates and calls. */
 struct slot {
 	uint8_t code;

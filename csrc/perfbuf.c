@@ -5,8 +5,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAGES_MAX = 1 << 20 };
-
 static const uint64_t SECOND = 1000000000;
 
 /*
@@ -143,7 +141,7 @@ int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wak
 	int err;
 
 	*ret = NULL;
-	if (!pages || pages & (pages - 1) || pages > PAGES_MAX)
+	if (!pages || pages & (pages - 1) || pages > P2B_PERF_PAGES_MAX)
 		return -EINVAL;
 	b = calloc(1, sizeof(*b) + n_cpus * sizeof(b->rings[0]));
 	if (!b)

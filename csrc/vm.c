@@ -231,7 +231,7 @@ static struct p2b_vm_prog *tail_call(struct vm_state *s, const uint64_t *r)
 	map = vm_map_argument(s, r[2]);
 	if (!map)
 		return NULL;
-	if (map->kind != VM_PROG_ARRAY) {
+	if (!(map->abilities & VM_CAN_TAIL_CALL)) {
 		vm_fault(s, r[2], "a tail call needs a program array");
 		return NULL;
 	}

@@ -9,23 +9,7 @@
 #define P2B_VM_H
 
 #include "core.h"
-
-enum vm_map_kind {
-	VM_HASH = 1,
-	VM_ARRAY = 2,
-	VM_PROG_ARRAY = 3,
-	VM_PERF_EVENT_ARRAY = 4,
-	VM_PERCPU_HASH = 5,
-	VM_PERCPU_ARRAY = 6,
-	VM_STACK_TRACE = 7,
-	VM_LRU_HASH = 9,
-	VM_LRU_PERCPU_HASH = 10,
-	VM_LPM_TRIE = 11,
-	VM_QUEUE = 22,
-	VM_STACK = 23,
-	VM_RINGBUF = 27,
-	VM_USER_RINGBUF = 31,
-};
+#include "vmmap_kinds.h"
 
 struct vm_map_private;
 
@@ -39,6 +23,7 @@ struct vm_map {
 	struct p2b_vm *vm;      /* the machine, which the map holds */
 	uint32_t refs;          /* change it with the atomic functions below */
 	uint32_t kind, key_size, value_size, max_entries, flags, n_cpus;
+	uint32_t abilities;     /* VM_CAN_FIND ... */
 	uint8_t *arena;         /* every value that a program can get a pointer to; there from creation, never moved */
 	size_t arena_size;
 	void (*done)(void *memory);     /* NULL, or who gave the arena */
@@ -94,6 +79,7 @@ int vm_map_pop(struct vm_map *map, void *value);
 int vm_map_peek(struct vm_map *map, void *value);
 
 /* Queues a record for perf_event_output or ringbuf_output. 0, or -ENOSPC (perf), -EAGAIN (ring), which count a loss. */
+enum { VM_PERF_RECORD_MAX = (1 << 16) - 1 };      /* bytes: what the size in a record's header can say */
 int vm_map_emit(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size);
 
 /*

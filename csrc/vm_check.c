@@ -322,7 +322,7 @@ static int decode_map(const struct decoder *d, uint32_t offset)
 		d->to->imm = (int64_t)p2b_ptr(map);
 		return offset ? reserved(d) : 0;
 	}
-	if (map->kind != VM_ARRAY || map->max_entries != 1 || offset >= map->value_size)
+	if (!(map->abilities & VM_CAN_ADDRESS) || map->max_entries != 1 || offset >= map->value_size)
 		return refuse(d, offset, "an address inside the value of a map that has no such place");
 	d->to->imm = (int64_t)(p2b_ptr(vm_map_find(map, &(uint32_t){ 0 }, 0)) + offset);
 	return 0;

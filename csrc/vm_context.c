@@ -14,8 +14,7 @@ enum {
 	XDP_FRAME = 40,                 /* struct xdp_frame, which the headroom must keep room for */
 	BUFFER = SKB_HEADROOM + P2B_VM_PACKET_MAX + VM_PAGE,
 	LOOPBACK = 1,
-	P_IP = 0x0800, P_IPV6 = 0x86dd, P_802_3 = 1, P_802_2 = 4,
-	IPV4_LEN = 20, IPV6_LEN = 40,
+	P_802_3 = 1, P_802_2 = 4,
 	GSO_MAX_SEGS = 65535,
 };
 
@@ -105,11 +104,10 @@ static void take_given(uint8_t *ctx, const uint8_t *from, uint32_t size)
 static uint32_t packet_type(const uint8_t *ethernet)
 {
 	static const uint8_t own[6];
-	enum { HOST = 0, MULTICAST = 2, OTHERHOST = 3 };
 
 	if (memcmp(ethernet, own, sizeof(own)) == 0)
-		return HOST;
-	return ethernet[0] & 1 ? MULTICAST : OTHERHOST;
+		return VM_PACKET_HOST;
+	return ethernet[0] & 1 ? VM_PACKET_MULTICAST : VM_PACKET_OTHERHOST;
 }
 
 static uint32_t packet_protocol(const uint8_t *data, uint32_t size)
@@ -127,15 +125,15 @@ static void set_socket(uint8_t *ctx, const uint8_t *ip, uint32_t size)
 {
 	uint32_t protocol = vm_get32(ctx + SKB_PROTOCOL);
 
-	if (protocol == htons(P_IP)) {
+	if (protocol == htons(VM_P_IP)) {
 		vm_put32(ctx + SKB_FAMILY, 2);
-		if (size >= IPV4_LEN) {
+		if (size >= VM_IPV4_LEN) {
 			memcpy(ctx + SKB_LOCAL_IP4, ip + 12, 4);
 			memcpy(ctx + SKB_REMOTE_IP4, ip + 16, 4);
 		}
-	} else if (protocol == htons(P_IPV6)) {
+	} else if (protocol == htons(VM_P_IPV6)) {
 		vm_put32(ctx + SKB_FAMILY, 10);
-		if (size >= IPV6_LEN) {
+		if (size >= VM_IPV6_LEN) {
 			memcpy(ctx + SKB_LOCAL_IP6, ip + 8, 16);
 			memcpy(ctx + SKB_REMOTE_IP6, ip + 24, 16);
 		}
@@ -159,9 +157,9 @@ int vm_context_check(const struct p2b_vm_prog *prog, const struct p2b_vm_run *ru
 	if (prog->class != VM_SKB || run->data_size < VM_ETH_HLEN)
 		return 0;
 	protocol = packet_protocol(run->data, run->data_size);
-	if (protocol == htons(P_IP) && run->data_size < VM_ETH_HLEN + IPV4_LEN)
+	if (protocol == htons(VM_P_IP) && run->data_size < VM_ETH_HLEN + VM_IPV4_LEN)
 		return -EINVAL;
-	return protocol == htons(P_IPV6) && run->data_size < VM_ETH_HLEN + IPV6_LEN ? -EINVAL : 0;
+	return protocol == htons(VM_P_IPV6) && run->data_size < VM_ETH_HLEN + VM_IPV6_LEN ? -EINVAL : 0;
 }
 
 /* The given context, cut or extended to size bytes; what is cut must be zero. */
@@ -234,7 +232,7 @@ static int begin_xdp(struct vm_state *s, const struct p2b_vm_run *run)
 			return -E2BIG;
 		meta = vm_get32(view + XDP_DATA);
 		if (vm_get32(view + XDP_DATA_META) || vm_get32(view + XDP_DATA_END) != size ||
-		    vm_get32(view + XDP_EGRESS_IFINDEX) || meta > 252 || meta % 4 || size < meta + VM_ETH_HLEN)
+		    vm_get32(view + XDP_EGRESS_IFINDEX) || meta > VM_META_MAX || meta % 4 || size < meta + VM_ETH_HLEN)
 			return -EINVAL;
 		ingress = vm_get32(view + XDP_INGRESS_IFINDEX) ?: LOOPBACK;
 		vm_put32(s->ctx + XDP_RX_QUEUE_INDEX, vm_get32(view + XDP_RX_QUEUE_INDEX));

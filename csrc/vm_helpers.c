@@ -217,16 +217,16 @@ static const struct vm_helper_row rows[] = {
 	{ 209, ANY, "", vm_user_ringbuf_drain },
 	/* These differ between types of programs. */
 	{ 25, TRACE, "c", vm_perf_event_output },
-	{ 25, SKB | XDP, "c", vm_perf_event_output_skb },
-	{ 23, XDP, "", vm_xdp_redirect },
+	{ 25, SKB | XDP, "c", vm_perf_event_output_skb },     /* perf_event_output */
+	{ 23, XDP, "", vm_xdp_redirect },       /* redirect */
 	{ 17, TRACE | XDP, "", zero },           /* get_cgroup_classid: of the current task, whatever the argument */
 };
 
-static int is_map(struct vm_state *s, uint64_t value, enum vm_map_kind kind)
+static int is_map(struct vm_state *s, uint64_t value, uint32_t ability)
 {
 	const struct vm_map *map = vm_map_argument(s, value);
 
-	if (map && map->kind == kind)
+	if (map && map->abilities & ability)
 		return 1;
 	vm_fault(s, value, "this kind of map has no such helper function"); /* unless it's no map: the first fault counts */
 	return 0;
@@ -240,9 +240,9 @@ static int is_of_kind(struct vm_state *s, char kind, const uint64_t *a)
 	case 'n':
 		return !*a || vm_ctx_argument(s, *a);
 	case 'p':
-		return is_map(s, *a, VM_PERF_EVENT_ARRAY);
+		return is_map(s, *a, VM_CAN_EMIT);
 	case 's':
-		return is_map(s, *a, VM_STACK_TRACE);
+		return is_map(s, *a, VM_CAN_STACK_TRACE);
 	case 'r':
 	case 'w':
 		return vm_argument(s, a[0], (uint32_t)a[1], kind == 'w') != NULL;

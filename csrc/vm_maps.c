@@ -1,32 +1,13 @@
 /* Helper functions on maps and rings: arguments checked, then over to the map. */
 #include "vm_helpers.h"
 
-enum { RDONLY_PROG = 1 << 7, WRONLY_PROG = 1 << 8 };
-
-/* What a kind of map allows programs to do, as check_map_func_compatibility of the kernel's verifier. */
-enum { BY_KEY = 1, UPDATE = 2, DELETE = 4, LIST = 8, PERF = 16, RING = 32, USER_RING = 64 };
-static const uint8_t abilities[] = {
-	[VM_HASH] = BY_KEY | UPDATE | DELETE,
-	[VM_ARRAY] = BY_KEY | UPDATE | DELETE,
-	[VM_PERF_EVENT_ARRAY] = PERF,
-	[VM_PERCPU_HASH] = BY_KEY | UPDATE | DELETE,
-	[VM_PERCPU_ARRAY] = BY_KEY | UPDATE | DELETE,
-	[VM_LRU_HASH] = BY_KEY | UPDATE | DELETE,
-	[VM_LRU_PERCPU_HASH] = BY_KEY | UPDATE | DELETE,
-	[VM_LPM_TRIE] = BY_KEY | UPDATE | DELETE,
-	[VM_QUEUE] = LIST,
-	[VM_STACK] = LIST,
-	[VM_RINGBUF] = RING,
-	[VM_USER_RINGBUF] = USER_RING,
-};
-
-static struct vm_map *map_for(struct vm_state *s, uint64_t value, int ability)
+static struct vm_map *map_for(struct vm_state *s, uint64_t value, uint32_t ability)
 {
 	struct vm_map *map = vm_map_argument(s, value);
 
 	if (!map)
 		return NULL;
-	if (map->kind < sizeof(abilities) && (abilities[map->kind] & ability)) {
+	if (map->abilities & ability) {
 		map->work = 0;
 		return map;
 	}
@@ -43,7 +24,7 @@ static uint64_t charged(struct vm_state *s, const struct vm_map *map, uint64_t r
 
 uint64_t vm_map_lookup_elem(struct vm_state *s, const uint64_t *a)
 {
-	struct vm_map *map = map_for(s, a[0], BY_KEY);
+	struct vm_map *map = map_for(s, a[0], VM_CAN_FIND);
 	const void *key = map ? vm_argument(s, a[1], map->key_size, 0) : NULL;
 
 	return key ? charged(s, map, p2b_ptr(vm_map_find(map, key, s->vm->cpu))) : 0;
@@ -51,7 +32,7 @@ uint64_t vm_map_lookup_elem(struct vm_state *s, const uint64_t *a)
 
 uint64_t vm_map_lookup_percpu_elem(struct vm_state *s, const uint64_t *a)
 {
-	struct vm_map *map = map_for(s, a[0], BY_KEY);
+	struct vm_map *map = map_for(s, a[0], VM_CAN_FIND);
 	const void *key = map ? vm_argument(s, a[1], map->key_size, 0) : NULL;
 
 	if (!key || (uint32_t)a[2] >= s->vm->n_cpus)
@@ -61,32 +42,32 @@ uint64_t vm_map_lookup_percpu_elem(struct vm_state *s, const uint64_t *a)
 
 uint64_t vm_map_update_elem(struct vm_state *s, const uint64_t *a)
 {
-	struct vm_map *map = map_for(s, a[0], UPDATE);
+	struct vm_map *map = map_for(s, a[0], VM_CAN_UPDATE);
 	const void *key = map ? vm_argument(s, a[1], map->key_size, 0) : NULL;
 	const void *value = key ? vm_argument(s, a[2], map->value_size, 0) : NULL;
 
 	if (!value)
 		return 0;
-	if (map->flags & RDONLY_PROG)
+	if (map->flags & VM_RDONLY_PROG)
 		return vm_fault(s, a[0], "the map is read-only for programs");
 	return charged(s, map, (uint64_t)(int64_t)vm_map_put(map, key, value, a[3], s->vm->cpu));
 }
 
 uint64_t vm_map_delete_elem(struct vm_state *s, const uint64_t *a)
 {
-	struct vm_map *map = map_for(s, a[0], DELETE);
+	struct vm_map *map = map_for(s, a[0], VM_CAN_DELETE);
 	const void *key = map ? vm_argument(s, a[1], map->key_size, 0) : NULL;
 
 	if (!key)
 		return 0;
-	if (map->flags & RDONLY_PROG)
+	if (map->flags & VM_RDONLY_PROG)
 		return vm_fault(s, a[0], "the map is read-only for programs");
 	return charged(s, map, (uint64_t)(int64_t)vm_map_del(map, key));
 }
 
 uint64_t vm_map_push_elem(struct vm_state *s, const uint64_t *a)
 {
-	struct vm_map *map = map_for(s, a[0], LIST);
+	struct vm_map *map = map_for(s, a[0], VM_CAN_PUSH);
 	const void *value = map ? vm_argument(s, a[1], map->value_size, 0) : NULL;
 
 	return value ? (uint64_t)(int64_t)vm_map_push(map, value, a[2]) : 0;
@@ -94,7 +75,7 @@ uint64_t vm_map_push_elem(struct vm_state *s, const uint64_t *a)
 
 static uint64_t take(struct vm_state *s, const uint64_t *a, int (*from)(struct vm_map *, void *))
 {
-	struct vm_map *map = map_for(s, a[0], LIST);
+	struct vm_map *map = map_for(s, a[0], VM_CAN_PUSH);
 	void *value = map ? vm_argument(s, a[1], map->value_size, 1) : NULL;
 
 	return value ? (uint64_t)(int64_t)from(map, value) : 0;
@@ -133,13 +114,12 @@ uint64_t vm_spin_unlock(struct vm_state *s, const uint64_t *a)
 
 /* ---- perf event arrays ----------------------------------------------------------------------------------------- */
 
-enum { RECORD_MAX = 65535 };
 #define CTXLEN_MASK (0xfffffull << 32)
 #define CURRENT_CPU 0xffffffffull
 
 static uint64_t emit(struct vm_state *s, const uint64_t *a, uint32_t packet_bytes)
 {
-	struct vm_map *map = map_for(s, a[1], PERF);
+	struct vm_map *map = map_for(s, a[1], VM_CAN_EMIT);
 	const uint8_t *data = map ? vm_argument(s, a[3], a[4], 0) : NULL;
 	uint32_t cpu = (uint32_t)a[2];
 	uint64_t size = a[4] + packet_bytes;
@@ -152,7 +132,7 @@ static uint64_t emit(struct vm_state *s, const uint64_t *a, uint32_t packet_byte
 		cpu = s->vm->cpu;
 	if (cpu >= map->max_entries)
 		return (uint64_t)-E2BIG;
-	if (size > RECORD_MAX)
+	if (size > VM_PERF_RECORD_MAX)
 		return (uint64_t)-E2BIG;
 	if (cpu != s->vm->cpu)
 		return (uint64_t)-EOPNOTSUPP;
@@ -190,7 +170,7 @@ enum { WAKE_FLAGS = 3 };
 
 uint64_t vm_ringbuf_output(struct vm_state *s, const uint64_t *a)
 {
-	struct vm_map *map = map_for(s, a[0], RING);
+	struct vm_map *map = map_for(s, a[0], VM_CAN_RESERVE);
 	const uint8_t *data = map ? vm_argument(s, a[1], a[2], 0) : NULL;
 
 	if (!data)
@@ -202,7 +182,7 @@ uint64_t vm_ringbuf_output(struct vm_state *s, const uint64_t *a)
 
 uint64_t vm_ringbuf_reserve(struct vm_state *s, const uint64_t *a)
 {
-	struct vm_map *map = map_for(s, a[0], RING);
+	struct vm_map *map = map_for(s, a[0], VM_CAN_RESERVE);
 	uint8_t *at;
 
 	if (!map || a[2])
@@ -242,7 +222,7 @@ uint64_t vm_ringbuf_discard(struct vm_state *s, const uint64_t *a)
 
 uint64_t vm_ringbuf_query(struct vm_state *s, const uint64_t *a)
 {
-	struct vm_map *map = map_for(s, a[0], RING);
+	struct vm_map *map = map_for(s, a[0], VM_CAN_RESERVE);
 
 	return map ? vm_ring_query(map, a[1]) : 0;
 }
@@ -259,7 +239,7 @@ static uint64_t record_token(struct vm_state *s)
 
 uint64_t vm_user_ringbuf_drain(struct vm_state *s, const uint64_t *a)
 {
-	struct vm_map *map = map_for(s, a[0], USER_RING);
+	struct vm_map *map = map_for(s, a[0], VM_CAN_DRAIN);
 	const struct vm_insn *entry = map ? vm_callback(s, a[1]) : NULL;
 	uint64_t n = 0, stop = 0;
 

@@ -22,8 +22,6 @@ static int within(const struct vm_region *r, uint64_t addr, uint64_t size)
 	return at < r->size && (at & r->mask) + size <= r->limit;
 }
 
-enum { BPF_F_RDONLY_PROG = 1 << 7, BPF_F_WRONLY_PROG = 1 << 8 };
-
 static int inside(const struct vm_region *r, uint64_t addr)
 {
 	return addr - r->lo < r->size;
@@ -39,8 +37,8 @@ static int find_region(const struct vm_state *s, uint64_t addr, struct vm_region
 		const struct vm_map *map = s->prog->maps[i];
 
 		*found = (struct vm_region){ p2b_ptr(map->arena), map->arena_size, map->stride - 1, map->value_size,
-					     map->flags & BPF_F_RDONLY_PROG ? VM_ATOMICS : VM_WRITES | VM_ATOMICS };
-		if (map->kind != VM_RINGBUF && map->arena && inside(found, addr))
+					     map->flags & VM_RDONLY_PROG ? VM_ATOMICS : VM_WRITES | VM_ATOMICS };
+		if ((map->abilities & VM_CAN_TOUCH) && inside(found, addr))
 			return 1;
 	}
 	for (uint32_t i = 0; i < s->n_records; i++) {

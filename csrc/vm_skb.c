@@ -3,10 +3,9 @@
 
 #include "vm_net.h"
 
-enum { P_IP = 0x0800, P_VLAN = 0x8100, P_IPV6 = 0x86dd, P_QINQ = 0x88a8 };
 enum { TC_ACT_SHOT = 2, TC_ACT_REDIRECT = 7, REDIRECT_INGRESS = 1 };
 enum { RECOMPUTE_CSUM = 1, INVALIDATE_HASH = 2 };
-enum { PACKET_OTHERHOST = 3, IPV4_LEN = 20, IPV6_LEN = 40, VLAN_LEN = 4, VLAN_MAX_DEPTH = 8, MACS_LEN = 12 };
+enum { VLAN_LEN = 4, VLAN_MAX_DEPTH = 8, MACS_LEN = 12 };
 enum { ROOM_NET = 0, ROOM_MAC = 1, ROOM_FIXED_GSO = 1, ROOM_NO_CSUM_RESET = 1 << 5 };
 enum { OFFSET_NET = -0x100000, OFFSET_LINK = -0x200000 };
 
@@ -128,7 +127,7 @@ int vm_packet_load(struct vm_state *s, int64_t offset, uint32_t size, uint64_t *
 
 static int is_vlan(uint32_t protocol)
 {
-	return protocol == htons(P_VLAN) || protocol == htons(P_QINQ);
+	return protocol == htons(VM_P_VLAN) || protocol == htons(VM_P_QINQ);
 }
 
 static void set_tag(struct vm_state *s, uint32_t present, uint32_t protocol, uint32_t tci)
@@ -168,7 +167,7 @@ uint64_t vm_skb_vlan_push(struct vm_state *s, const uint64_t *a)
 	uint32_t protocol = (uint16_t)a[1];
 
 	if (!is_vlan(protocol))
-		protocol = htons(P_VLAN);
+		protocol = htons(VM_P_VLAN);
 	if (vm_get32(s->ctx + SKB_VLAN_PRESENT)) {
 		uint32_t inner = vm_get32(s->ctx + SKB_VLAN_PROTO);
 		int64_t err = insert_tag(s, inner, vm_get32(s->ctx + SKB_VLAN_TCI));
@@ -263,7 +262,7 @@ uint64_t vm_skb_change_head(struct vm_state *s, const uint64_t *a)
 
 static uint32_t base_length(uint32_t protocol)
 {
-	return protocol == htons(P_IP) ? IPV4_LEN : protocol == htons(P_IPV6) ? IPV6_LEN : 0;
+	return protocol == htons(VM_P_IP) ? VM_IPV4_LEN : protocol == htons(VM_P_IPV6) ? VM_IPV6_LEN : 0;
 }
 
 /* The network header's length by the packet's type, or 0. */
@@ -315,7 +314,7 @@ uint64_t vm_skb_adjust_room(struct vm_state *s, const uint64_t *a)
 
 uint64_t vm_skb_change_type(struct vm_state *s, const uint64_t *a)
 {
-	if ((uint32_t)a[1] > PACKET_OTHERHOST)
+	if ((uint32_t)a[1] > VM_PACKET_OTHERHOST)
 		return (uint64_t)-EINVAL;
 	vm_put32(s->ctx + SKB_PKT_TYPE, (uint32_t)a[1]);
 	return 0;
@@ -338,7 +337,7 @@ uint64_t vm_set_hash_invalid(struct vm_state *s, const uint64_t *a)
 uint64_t vm_get_hash_recalc(struct vm_state *s, const uint64_t *a)
 {
 	const struct vm_packet *p = &s->packet;
-	uint32_t hash, end = p->end > p->net + IPV6_LEN ? p->net + IPV6_LEN : p->end;
+	uint32_t hash, end = p->end > p->net + VM_IPV6_LEN ? p->net + VM_IPV6_LEN : p->end;
 
 	(void)a;
 	hash = vm_get32(s->ctx + SKB_HASH);
@@ -426,7 +425,7 @@ uint64_t vm_skb_ecn_set_ce(struct vm_state *s, const uint64_t *a)
 	(void)a;
 	if (!base || p->end < p->net + base)
 		return 0;
-	if (base == IPV6_LEN) {
+	if (base == VM_IPV6_LEN) {
 		if (!(ip[1] & 0x30))
 			return 0;
 		ip[1] |= 0x30;

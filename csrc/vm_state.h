@@ -3,6 +3,7 @@
 #define P2B_VM_STATE_H
 
 #include "vm_isa.h"
+#include "vm_packet.h"
 
 /* Instructions between looks at the clock. A build with another number proves that nothing depends on where they are. */
 #ifndef P2B_VM_SLICE
@@ -21,19 +22,6 @@ enum {
 	VM_POISON = 0x5ca1ab1e, /* what registers hold that have no value */
 };
 
-/* struct __sk_buff and struct xdp_md, where they matter here. */
-enum {
-	SKB_LEN = 0, SKB_PKT_TYPE = 4, SKB_MARK = 8, SKB_QUEUE_MAPPING = 12, SKB_PROTOCOL = 16, SKB_VLAN_PRESENT = 20,
-	SKB_VLAN_TCI = 24, SKB_VLAN_PROTO = 28, SKB_PRIORITY = 32, SKB_INGRESS_IFINDEX = 36, SKB_IFINDEX = 40,
-	SKB_TC_INDEX = 44, SKB_CB = 48, SKB_HASH = 68, SKB_TC_CLASSID = 72, SKB_DATA = 76, SKB_DATA_END = 80,
-	SKB_NAPI_ID = 84, SKB_FAMILY = 88, SKB_REMOTE_IP4 = 92, SKB_LOCAL_IP4 = 96, SKB_REMOTE_IP6 = 100,
-	SKB_LOCAL_IP6 = 116, SKB_REMOTE_PORT = 132, SKB_LOCAL_PORT = 136, SKB_DATA_META = 140, SKB_FLOW_KEYS = 144,
-	SKB_TSTAMP = 152, SKB_WIRE_LEN = 160, SKB_GSO_SEGS = 164, SKB_SK = 168, SKB_GSO_SIZE = 176,
-	SKB_TSTAMP_TYPE = 180, SKB_HWTSTAMP = 184, SKB_SIZE = 192,
-	XDP_DATA = 0, XDP_DATA_END = 4, XDP_DATA_META = 8, XDP_INGRESS_IFINDEX = 12, XDP_RX_QUEUE_INDEX = 16,
-	XDP_EGRESS_IFINDEX = 20, XDP_SIZE = 24,
-};
-
 /* What an access needs of a region, and a region allows. The kernel has no atomic operations on packets. */
 enum { VM_READS = 0, VM_WRITES = 1, VM_ATOMICS = 2 };
 
@@ -45,16 +33,6 @@ struct vm_region {
 	uint64_t lo, size;
 	uint64_t mask, limit;
 	int allows;             /* VM_WRITES, VM_ATOMICS; reads always */
-};
-
-/* A packet in the machine's buffer, by offsets there: the kernel's head, data_meta, data, data_end, headers. */
-struct vm_packet {
-	uint8_t *buffer;
-	uint32_t first;         /* data can't begin before */
-	uint32_t last;          /* nor end behind; an XDP packet goes on from there in fragments, a page each */
-	uint32_t meta, data, end;
-	uint32_t mac, net;      /* network packets of an skb */
-	int writable;           /* directly, by stores */
 };
 
 struct vm_record {
@@ -213,32 +191,9 @@ int vm_arguments(struct vm_state *state, const char *kinds, const uint64_t *args
 /* The bytes at addr that may be read, at most max: for strings and probes. 0 where there are none. No fault. */
 uint64_t vm_readable(struct vm_state *state, uint64_t addr, uint64_t max);
 
-/* ---- vm_net.c: packets ---------------------------------------------------------------------------------------- */
-
-enum { VM_PAGE = 4096, VM_ETH_HLEN = 14, VM_SKB_MAX = 4 * 4096 - 320 /* BPF_SKB_MAX_LEN */ };
-
-static inline uint32_t vm_get32(const uint8_t *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
-
-static inline void vm_put32(uint8_t *at, uint32_t value)
-{
-	memcpy(at, &value, sizeof(value));
-}
-
 static inline uint32_t vm_packet_size(const struct vm_state *state)
 {
 	return state->packet.end - state->packet.data;
-}
-
-/* Where the bytes end that the program itself sees: not those of fragments, which come behind in the same buffer. */
-static inline uint32_t vm_packet_direct(const struct vm_packet *packet)
-{
-	return packet->end < packet->last ? packet->end : packet->last;
 }
 
 /* What LD_ABS and LD_IND load: 1 and the value in host order, or 0. */

@@ -1,7 +1,7 @@
 /* XDP's helper functions: net/core/filter.c, bpf_xdp_adjust_head and so on. */
 #include "vm_net.h"
 
-enum { XDP_ABORTED = 0, XDP_REDIRECT = 4, META_MAX = 252 };
+enum { XDP_ABORTED = 0, XDP_REDIRECT = 4 };
 
 static uint64_t moved(struct vm_state *s)
 {
@@ -51,7 +51,7 @@ uint64_t vm_xdp_adjust_meta(struct vm_state *s, const uint64_t *a)
 
 	if (meta < p->first || meta > p->data)
 		return (uint64_t)-EINVAL;
-	if ((p->data - meta) % 4 || p->data - meta > META_MAX)
+	if ((p->data - meta) % 4 || p->data - meta > VM_META_MAX)
 		return (uint64_t)-EACCES;
 	p->meta = (uint32_t)meta;
 	return moved(s);

@@ -1,26 +1,14 @@
 /* Maps of the embedded VM: making them, and what programs do with any kind. */
 #include "vmmap.h"
 
-static const struct {
+#define ROW(name, number, has_per_cpu, operations, allowed, can) \
+	{ .kind = number, .per_cpu = has_per_cpu, .ops = &operations, .flags_allowed = allowed, .abilities = can },
+static const struct kind {
 	uint32_t kind;
 	int per_cpu;
 	const struct vm_map_ops *ops;
-} kinds[] = {
-	{ VM_HASH, 0, &vm_hash_ops },
-	{ VM_ARRAY, 0, &vm_array_ops },
-	{ VM_PROG_ARRAY, 0, &vm_progs_ops },
-	{ VM_PERF_EVENT_ARRAY, 0, &vm_perf_ops },
-	{ VM_PERCPU_HASH, 1, &vm_hash_ops },
-	{ VM_PERCPU_ARRAY, 1, &vm_array_ops },
-	{ VM_STACK_TRACE, 0, &vm_stacks_ops },
-	{ VM_LRU_HASH, 0, &vm_lru_ops },
-	{ VM_LRU_PERCPU_HASH, 1, &vm_lru_ops },
-	{ VM_LPM_TRIE, 0, &vm_lpm_ops },
-	{ VM_QUEUE, 0, &vm_list_ops },
-	{ VM_STACK, 0, &vm_list_ops },
-	{ VM_RINGBUF, 0, &vm_ring_ops },
-	{ VM_USER_RINGBUF, 0, &vm_user_ring_ops },
-};
+	uint32_t flags_allowed, abilities;
+} kinds[] = { VM_MAP_KINDS(ROW) };
 
 static int choose(struct vm_map *map)
 {
@@ -30,7 +18,8 @@ static int choose(struct vm_map *map)
 		if (kinds[i].kind == map->kind) {
 			p->ops = kinds[i].ops;
 			p->per_cpu = kinds[i].per_cpu;
-			return map->flags & ~p->ops->flags ? -EINVAL : 0;
+			map->abilities = kinds[i].abilities;
+			return map->flags & ~kinds[i].flags_allowed ? -EINVAL : 0;
 		}
 	}
 	return -EINVAL;

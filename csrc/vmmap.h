@@ -12,7 +12,6 @@
 
 enum {
 	VM_ANY = 0, VM_NOEXIST = 1, VM_EXIST = 2, VM_F_LOCK = 4,        /* BPF_ANY ... of an update */
-	VM_NO_PREALLOC = 1 << 0, VM_NO_COMMON_LRU = 1 << 1, VM_RDONLY_PROG = 1 << 7, VM_MMAPABLE = 1 << 10,
 	VM_KEY_MAX = 512,
 	VM_PER_CPU_MAX = 32 << 10,
 	VM_PREFIX_MAX = 256,
@@ -27,7 +26,6 @@ struct vm_value {
 };
 
 struct vm_map_ops {
-	uint32_t flags;                 /* that the kind may be made with */
 	int (*open)(struct vm_map *map);                        /* checks the sizes, makes state and arena */
 	void (*close)(struct vm_map *map);                      /* frees the state */
 	uint32_t (*search)(struct vm_map *map, const void *key);/* the element that reading key gives */
@@ -36,6 +34,7 @@ struct vm_map_ops {
 	int (*put)(struct vm_map *map, const void *key, const struct vm_value *value, uint64_t flags);
 	int (*remove)(struct vm_map *map, const void *key);
 	uint32_t (*after)(struct vm_map *map, uint32_t at);     /* the next element (0: the first), 0 at the end */
+	uint64_t (*count)(struct vm_map *map);                  /* NULL: elements are counted one by one */
 	void (*key)(struct vm_map *map, uint32_t at, void *out);
 	void (*read)(struct vm_map *map, uint32_t at, void *out);       /* where user space reads no value of the arena */
 	int (*push)(struct vm_map *map, const void *value, uint64_t flags);
@@ -65,8 +64,9 @@ struct vm_map_private {
 	struct p2b_ring_stats stats;
 };
 
-extern const struct vm_map_ops vm_hash_ops, vm_lru_ops, vm_array_ops, vm_lpm_ops, vm_list_ops, vm_progs_ops;
-extern const struct vm_map_ops vm_stacks_ops, vm_perf_ops, vm_ring_ops, vm_user_ring_ops;
+#define VM_KIND_OPS(name, number, per_cpu, ops, flags, abilities) extern const struct vm_map_ops ops;
+VM_MAP_KINDS(VM_KIND_OPS)
+#undef VM_KIND_OPS
 
 /* Zeroed memory that costs nothing until it is used; NULL where there is none. size is given back to vm_give_back. */
 void *vm_take_memory(size_t size);

@@ -43,6 +43,11 @@ static uint32_t array_after(struct vm_map *map, uint32_t at)
 	return at < map->max_entries ? at + 1 : 0;
 }
 
+static uint64_t array_count(struct vm_map *map)
+{
+	return map->max_entries;
+}
+
 static void array_key(struct vm_map *map, uint32_t at, void *out)
 {
 	uint32_t index = at - 1;
@@ -52,8 +57,8 @@ static void array_key(struct vm_map *map, uint32_t at, void *out)
 }
 
 const struct vm_map_ops vm_array_ops = {
-	.flags = VM_RDONLY_PROG | VM_MMAPABLE,
-	.open = array_open, .search = array_search, .put = array_put, .after = array_after, .key = array_key,
+	.open = array_open, .search = array_search, .put = array_put, .after = array_after,
+	.count = array_count, .key = array_key,
 };
 
 /*

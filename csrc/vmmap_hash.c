@@ -262,13 +262,11 @@ static void hash_key_out(struct vm_map *map, uint32_t at, void *out)
 }
 
 const struct vm_map_ops vm_hash_ops = {
-	.flags = VM_NO_PREALLOC | VM_RDONLY_PROG,
 	.open = hash_open, .close = hash_close, .search = vm_hash_locate, .put = hash_put, .remove = hash_remove,
 	.after = hash_after, .key = hash_key_out,
 };
 
 const struct vm_map_ops vm_lru_ops = {
-	.flags = VM_NO_COMMON_LRU | VM_RDONLY_PROG,
 	.open = hash_open, .close = hash_close, .search = vm_hash_locate, .touch = touch, .put = hash_put,
 	.remove = hash_remove, .after = hash_after, .key = hash_key_out,
 };

@@ -131,7 +131,6 @@ static void lpm_key(struct vm_map *map, uint32_t at, void *out)
 }
 
 const struct vm_map_ops vm_lpm_ops = {
-	.flags = VM_NO_PREALLOC | VM_RDONLY_PROG,
 	.open = lpm_open, .close = lpm_close, .search = lpm_search, .locate = lpm_locate, .put = lpm_put,
 	.remove = lpm_remove, .after = lpm_after, .key = lpm_key,
 };

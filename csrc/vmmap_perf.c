@@ -8,7 +8,7 @@
 #include "batch.h"
 #include "vmmap.h"
 
-enum { PAGES_MAX = 1 << 20, RECORD_MAX = (1 << 16) - 1, SIZE_FIELD = 4 };
+enum { SIZE_FIELD = 4 };
 
 struct frame {
 	uint32_t number;        /* of all frames in the order of writing: wraps */
@@ -67,7 +67,7 @@ static int perf_begin_reading(struct vm_map *map, uint32_t pages, int ordered)
 {
 	int err = -EBUSY;
 
-	if (!pages || pages & (pages - 1) || pages > PAGES_MAX)
+	if (!pages || pages & (pages - 1) || pages > P2B_PERF_PAGES_MAX)
 		return -EINVAL;
 	vm_lock(map->vm);
 	if (!map->private->state) {
@@ -117,7 +117,7 @@ static int perf_emit(struct vm_map *map, uint32_t cpu, const void *data, uint32_
 	struct frame frame = { .size = (uint32_t)room };
 	struct perf_ring *r;
 
-	if (cpu >= map->n_cpus || cpu >= map->max_entries || sizeof(frame) + room + SIZE_FIELD > RECORD_MAX)
+	if (cpu >= map->n_cpus || cpu >= map->max_entries || sizeof(frame) + room + SIZE_FIELD > VM_PERF_RECORD_MAX)
 		return -E2BIG;
 	if (!b || p->released)
 		return -ENOENT;

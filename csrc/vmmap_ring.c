@@ -7,8 +7,9 @@
 
 #include "batch.h"
 #include "vmmap.h"
+#include "vmmap_records.h"
 
-enum { HEADER = 8, BUSY = 1u << 31, DISCARD = 1u << 30, SIZE_MASK = DISCARD - 1 };
+enum { SIZE_MASK = VM_RECORD_DISCARD - 1 };
 enum { AVAIL_DATA, RING_SIZE, CONS_POS, PROD_POS };
 
 struct ring {
@@ -28,7 +29,7 @@ static int ring_open(struct vm_map *map)
 	r = map->private->state = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
-	r->headers_size = size / HEADER * sizeof(r->headers[0]);
+	r->headers_size = size / VM_RECORD_HEADER * sizeof(r->headers[0]);
 	r->headers = vm_take_memory(r->headers_size);
 	if (!r->headers)
 		return -ENOMEM;
@@ -51,12 +52,7 @@ static uint32_t *header_at(const struct vm_map *map, uint64_t position)
 {
 	const struct ring *r = map->private->state;
 
-	return &r->headers[(position & (map->max_entries - 1)) / HEADER];
-}
-
-static uint64_t length(uint64_t size)
-{
-	return HEADER + ((size + 7) & ~7ull);
+	return &r->headers[(position & (map->max_entries - 1)) / VM_RECORD_HEADER];
 }
 
 void *vm_ring_reserve(struct vm_map *map, uint64_t size)
@@ -67,24 +63,24 @@ void *vm_ring_reserve(struct vm_map *map, uint64_t size)
 
 	if (map->kind != VM_RINGBUF)
 		return NULL;
-	if (size > SIZE_MASK || r->produced + length(size) - r->consumed > map->max_entries - 1) {
+	if (size > SIZE_MASK || r->produced + vm_record_length(size) - r->consumed > map->max_entries - 1) {
 		p->stats.lost++;
 		return NULL;
 	}
 	at = r->produced;
-	*header_at(map, at) = BUSY | (uint32_t)size;
-	r->produced += length(size);
-	return map->arena + (at & (map->max_entries - 1)) + HEADER;
+	*header_at(map, at) = VM_RECORD_BUSY | (uint32_t)size;
+	r->produced += vm_record_length(size);
+	return map->arena + (at & (map->max_entries - 1)) + VM_RECORD_HEADER;
 }
 
 /* A discarded record wakes nobody; one that isn't the oldest wakes a reader who finds nothing yet. */
 void vm_ring_submit(struct vm_map *map, void *record, int discard)
 {
-	uint32_t *header = header_at(map, (uint64_t)((uint8_t *)record - map->arena) - HEADER);
+	uint32_t *header = header_at(map, (uint64_t)((uint8_t *)record - map->arena) - VM_RECORD_HEADER);
 
-	*header &= ~BUSY;
+	*header &= ~VM_RECORD_BUSY;
 	if (discard)
-		*header |= DISCARD;
+		*header |= VM_RECORD_DISCARD;
 	else
 		vm_wake_raise(&map->private->wake);
 }
@@ -109,14 +105,14 @@ static void ring_take(struct vm_map *map, struct p2b_batch *batch)
 	while (r->consumed != r->produced && !p2b_batch_full(batch)) {
 		uint32_t header = *header_at(map, r->consumed), size = header & SIZE_MASK;
 
-		if (header & BUSY)
+		if (header & VM_RECORD_BUSY)
 			break;
-		if (!(header & DISCARD))
-			p2b_batch_put(batch, 0, map->arena + (r->consumed & (map->max_entries - 1)) + HEADER, size,
+		if (!(header & VM_RECORD_DISCARD))
+			p2b_batch_put(batch, 0, map->arena + (r->consumed & (map->max_entries - 1)) + VM_RECORD_HEADER, size,
 				      batch->size);
-		r->consumed += length(size);
+		r->consumed += vm_record_length(size);
 	}
-	if (r->consumed == r->produced || *header_at(map, r->consumed) & BUSY)
+	if (r->consumed == r->produced || *header_at(map, r->consumed) & VM_RECORD_BUSY)
 		vm_wake_lower(&map->private->wake);
 }
 

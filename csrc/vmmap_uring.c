@@ -5,8 +5,7 @@
 #include <unistd.h>
 
 #include "vmmap.h"
-
-enum { HEADER = 8, DISCARD = 1u << 30 };
+#include "vmmap_records.h"
 
 struct user_ring {
 	uint64_t produced, consumed;
@@ -35,11 +34,6 @@ static void user_ring_close(struct vm_map *map)
 		return;
 	vm_give_back(r->data, map->max_entries);
 	free(r);
-}
-
-static uint64_t length(uint64_t size)
-{
-	return HEADER + ((size + 7) & ~7ull);
 }
 
 static void put(struct vm_map *map, uint64_t at, const uint8_t *from, uint64_t size)
@@ -71,9 +65,9 @@ static uint32_t skip(const struct vm_map *map, uint64_t *at)
 		uint32_t header;
 
 		get(map, *at, (uint8_t *)&header, sizeof(header));
-		if (!(header & DISCARD))
+		if (!(header & VM_RECORD_DISCARD))
 			return header;
-		*at += length(header & ~DISCARD);
+		*at += vm_record_length(header & ~VM_RECORD_DISCARD);
 	}
 	return 0;
 }
@@ -92,14 +86,14 @@ void vm_user_ring_read(const struct vm_map *map, uint32_t offset, void *to, uint
 {
 	const struct user_ring *r = map->private->state;
 
-	get(map, r->consumed + HEADER + offset, to, size);
+	get(map, r->consumed + VM_RECORD_HEADER + offset, to, size);
 }
 
 void vm_user_ring_drop(struct vm_map *map, uint32_t size)
 {
 	struct user_ring *r = map->private->state;
 
-	r->consumed += length(size);
+	r->consumed += vm_record_length(size);
 }
 
 /* ---- User space ----------------------------------------------------------------------------------------------- */
@@ -111,15 +105,15 @@ int vm_user_ring_send(struct vm_map *map, const void *data, uint32_t size)
 
 	if (map->kind != VM_USER_RINGBUF)
 		return -EINVAL;
-	if (!size || size >= DISCARD || length(size) > map->max_entries)
+	if (!size || size >= VM_RECORD_DISCARD || vm_record_length(size) > map->max_entries)
 		return -E2BIG;
 	vm_lock(map->vm);
-	if (length(size) > map->max_entries - (r->produced - r->consumed)) {
+	if (vm_record_length(size) > map->max_entries - (r->produced - r->consumed)) {
 		err = -ENOSPC;
 	} else {
 		put(map, r->produced, (const uint8_t *)&size, sizeof(size));
-		put(map, r->produced + HEADER, data, size);
-		r->produced += length(size);
+		put(map, r->produced + VM_RECORD_HEADER, data, size);
+		r->produced += vm_record_length(size);
 	}
 	vm_unlock(map->vm);
 	return err;
@@ -137,11 +131,11 @@ int64_t vm_user_ring_peek(struct vm_map *map, uint64_t *position, void *out, uin
 		*position = r->consumed;
 	size = skip(map, position);
 	if (size && size <= cap) {
-		get(map, *position + HEADER, out, size);
-		header = size | DISCARD;
+		get(map, *position + VM_RECORD_HEADER, out, size);
+		header = size | VM_RECORD_DISCARD;
 		if (take)
 			put(map, *position, (const uint8_t *)&header, sizeof(header));
-		*position += length(size);
+		*position += vm_record_length(size);
 	}
 	vm_unlock(map->vm);
 	return size > cap ? -ENOSPC : (int64_t)size;

@@ -141,8 +141,8 @@ static uint64_t count_elements(struct vm_map *map)
 	const struct vm_map_ops *ops = map->private->ops;
 	uint64_t n = 0;
 
-	if (ops == &vm_array_ops)
-		return map->max_entries;
+	if (ops->count)
+		return ops->count(map);
 	for (uint32_t at = 0; (at = ops->after(map, at)) != 0;)
 		n++;
 	return n;
