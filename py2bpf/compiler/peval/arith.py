@@ -256,6 +256,11 @@ def to_bool(b: Builder, ir: Value) -> Value:
     return b.compare(Op.NE, ir, const(0))
 
 
+def condition(b: Builder, value: Abstract) -> Value:
+    """A comparison's result as 1 or 0."""
+    return to_bool(b, to_ir(b, value))
+
+
 def negate(b: Builder, condition: Value) -> Value:
     return b.compare(Op.EQ, condition, const(0))
 

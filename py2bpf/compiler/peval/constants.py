@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
+from ...exception import TypeMismatch
 from . import host
 from .machine import Machine
 from .values import Abstract, wrap
@@ -13,6 +14,11 @@ from .values import Abstract, wrap
 _ENDS: Final = (ArithmeticError, IndexError, KeyError)
 _SHIFTS: Final = (operator.lshift, operator.rshift)
 """Whose ValueError is about a negative count."""
+
+
+def no_string(op: str) -> TypeMismatch:
+    """For operators that make a text of constants only."""
+    return TypeMismatch(0, f"{op} makes no string of run-time values", hints=("write an f-string: f'... {value}'",))
 
 
 def operation(ev: Machine, what: str, function: Callable[..., Any], *args: Any) -> Abstract:

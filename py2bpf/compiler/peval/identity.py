@@ -6,83 +6,64 @@ likes; and of two places in memory a program doesn't know whether one ctypes obj
 
 from __future__ import annotations
 
-from typing import Final
-
 from ...exception import UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.values import Value, const
-from . import arith, mixed, semantics
+from . import arith, kind, mixed
 from .machine import Machine
 from .state import same
 from .values import (
     Abstract,
     Closure,
     Const,
-    Context,
-    DictRef,
-    GeneratorOf,
-    IteratorRef,
     KernelRef,
-    ListRef,
-    Map,
     NumberClass,
-    OneOf,
     Option,
-    RangeOf,
     Ref,
-    Run,
-    Text,
-    TupleOf,
     Unbound,
 )
-
-_MADE_ANEW: Final[dict[type[Abstract], type]] = {TupleOf: tuple, Text: str, RangeOf: range}
-"""What is made of run-time values, and what it is when all of them are constant."""
 
 
 def identical(ev: Machine, left: Abstract, right: Abstract) -> Value:
     """``left is right``."""
     for one, other in ((left, right), (right, left)):
         if isinstance(other, Const) and other.obj is None:
-            return semantics.is_none(ev, one)
+            return kind.of(one).is_none(ev, one)
     for value in (left, right):
         if isinstance(value, Unbound):
             mixed.refuse(value)
-    if isinstance(left, Const) and isinstance(right, Const):
-        return const(int(left.obj is right.obj))
     for one, other in ((left, right), (right, left)):
-        if isinstance(one, NumberClass):
-            return _class_of_number(other)
-    if isinstance(left, (Run, Option)) or isinstance(right, (Run, Option)):
-        return _numbers(ev, left, right)
-    if isinstance(left, (KernelRef, Ref)) and isinstance(right, (KernelRef, Ref)):
-        return _memory(ev, left, right)
-    for one, other in ((left, right), (right, left)):
-        kind = _MADE_ANEW.get(type(one))
-        if kind and (type(other) is type(one) or (isinstance(other, Const) and isinstance(other.obj, kind))):
-            raise _undecided(kind.__name__)
+        found = kind.of(one).identical(ev, one, other)
+        if found is not None:
+            return found
     return const(int(_is_one(left, right)))
 
 
 def _is_one(left: Abstract, right: Abstract) -> bool:
     """Of two values that are no numbers and lie in no memory."""
-    if left is right or (isinstance(left, Context) and isinstance(right, Context)):
+    if left is right:
         return True
-    for one, other in ((left, right), (right, left)):
-        if isinstance(one, OneOf) and isinstance(other, (OneOf, Const)):
-            raise _undecided("text")
     if not same(left, right):
         return False
-    if isinstance(left, (Map, ListRef, DictRef, IteratorRef, GeneratorOf)):
+    if left.one_object:
         return True
-    raise _undecided("function" if isinstance(left, Closure) else "object")
+    raise undecided("function" if isinstance(left, Closure) else "object")
 
 
-def _undecided(kind: str) -> UnsupportedSyntax:
+def made_anew(value: Abstract, other: Abstract, cls: type) -> Value | None:
+    """Refuses to compare what is made of run-time values, and is a ``cls`` where all of them are constant; None where
+    the other is something else."""
+    if type(other) is type(value) or (isinstance(other, Const) and isinstance(other.obj, cls)):
+        raise undecided(cls.__name__)
+    return None
+
+
+def undecided(kind: str) -> UnsupportedSyntax:
+    """For objects of which a program doesn't know whether they are one."""
     return UnsupportedSyntax(0, f"'is' can't compare two {kind}s that are made in a program", hints=("use ==",))
 
 
-def _class_of_number(other: Abstract) -> Value:
+def of_number_class(other: Abstract) -> Value:
     """Whether the class of an integer is another one: surely not, unless that is int or bool."""
     if isinstance(other, NumberClass) or (isinstance(other, Const) and other.obj in (int, bool)):
         raise UnsupportedSyntax(0, "whether a run-time integer is an int or a bool is not known",
@@ -90,7 +71,7 @@ def _class_of_number(other: Abstract) -> Value:
     return const(0)
 
 
-def _numbers(ev: Machine, left: Abstract, right: Abstract) -> Value:
+def of_numbers(ev: Machine, left: Abstract, right: Abstract) -> Value:
     """Where at least one is a number, or a number or None."""
     if isinstance(left, Option) and left is right:
         return const(1)
@@ -109,7 +90,7 @@ def _numbers(ev: Machine, left: Abstract, right: Abstract) -> Value:
 
 def _nones(ev: Machine, left: Abstract, right: Abstract) -> Value:
     """Values of different kinds are identical where both are None."""
-    return arith.both(ev.b, semantics.is_none(ev, left), semantics.is_none(ev, right))
+    return arith.both(ev.b, kind.of(left).is_none(ev, left), kind.of(right).is_none(ev, right))
 
 
 def _bools(ev: Machine, left: Abstract, right: Abstract) -> Value:
@@ -130,7 +111,10 @@ def _parts(ev: Machine, value: Abstract) -> tuple[Value, Value]:
     return const(1), arith.to_ir(ev.b, value)
 
 
-def _memory(ev: Machine, left: KernelRef | Ref, right: KernelRef | Ref) -> Value:
+def of_memory(ev: Machine, left: KernelRef | Ref, right: Abstract) -> Value | None:
+    """Where at least one lies in memory; None where the other lies in none."""
+    if not isinstance(right, (KernelRef, Ref)):
+        return None
     if isinstance(left, KernelRef) and isinstance(right, KernelRef):
         raise UnsupportedSyntax(0, "'is' can't compare two objects in the kernel's memory",
                                 hints=("== tells whether they have one address",))  # fmt: skip

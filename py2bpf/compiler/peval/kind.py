@@ -51,6 +51,29 @@ class Kind(Generic[V]):
         """The value as Python has it; raises NotConstant where it is known at run time only."""
         raise NotConstant
 
+    # comparisons and operators
+
+    def precedence(self, b: Builder, value: V) -> int:
+        """Of two sides of == the one with the greater decides: what may be None, before it is asked for more."""
+        return 0
+
+    def equals(self, ev: Machine, state: State, value: V, other: Abstract) -> Value | None:
+        """``value == other``, or the other way round, as 1 or 0; None where that is the other's business."""
+        return None
+
+    def identical(self, ev: Machine, value: V, other: Abstract) -> Value | None:
+        """``value is other``, or the other way round; None where that is the other's business. Neither is None."""
+        return None
+
+    def contains(self, ev: Machine, state: State, value: V, item: Abstract) -> Value:
+        """``item in value``."""
+        raise TypeMismatch(0, f"can't search {value.describe()}", hints=(hints.for_search(value),))
+
+    def binary(self, ev: Machine, state: State, op: str, value: V, other: Abstract, is_left: bool) -> Abstract | None:
+        """``value op other``, or the other way round; None for what numbers do, and where that is the other's business.
+        """
+        return None
+
     # calls
 
     def call(self, ev: Machine, state: State, value: V, args: Args, kwargs: Kwargs, unit: int) -> Abstract:

@@ -1,5 +1,7 @@
-"""What ``x in ...`` of a number of run time means for captured objects that Python searches by code of its library:
-networks and enumerations become the numbers that are in them."""
+"""``x in ...``: items compared one after the other, and captured objects that Python searches by code of its library.
+
+Networks and enumerations become the numbers that are in them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,12 @@ import numbers
 from typing import Any
 
 from ...exception import TypeMismatch
-from .values import Abstract, Const
+from ..ir.ops import Op
+from ..ir.values import Value, const
+from . import arith, hints, iterators, kind
+from .machine import Machine
+from .state import State
+from .values import Abstract, Const, Run
 
 
 def of_numbers(container: Abstract) -> Abstract:
@@ -29,3 +36,26 @@ def _values(cls: Any) -> tuple[Any, ...]:
         raise TypeMismatch(0, f"flags are combined, and {cls.__name__} doesn't list what a number may be",
                            hints=("test its bits: n & flag",))  # fmt: skip
     return tuple(value for member in cls if isinstance(value := member.value, numbers.Number))
+
+
+def through(ev: Machine, state: State, container: Abstract, item: Abstract, hashed: bool = False) -> Value:
+    """``item in container``, item by item. Where they are ``hashed``, texts among them are no numbers."""
+    items = kind.of(container).stored(ev.b, state, container)
+    if items is None:
+        raise TypeMismatch(0, f"can't search {container.describe()}", hints=(hints.for_search(container),))
+    result, known = const(0), True
+    for candidate in items:
+        if hashed and isinstance(item, Run) and _is_text(candidate):
+            continue
+        equal = arith.condition(ev.b, ev.operate(state, "==", item, candidate))
+        result = ev.b.emit(Op.OR, [result, equal], equal.type)
+        known = known and equal.op is Op.CONST
+        if known and equal.attr:
+            break
+    if not known:
+        iterators.lose(state, container, "in")
+    return result
+
+
+def _is_text(value: Abstract) -> bool:
+    return isinstance(value, Const) and isinstance(value.obj, (str, bytes))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Final
 
 from ...exception import TypeMismatch
+from . import host, indices, kind
+from .builder import Builder
 from .machine import Machine
 from .state import State
 from .values import Abstract, Const, ListRef, TupleOf
@@ -38,3 +41,22 @@ def check_count(count: int) -> None:
         error = TypeMismatch(0, f"a list or tuple of more than {MAX_ITEMS} items", hints=hint)
         error.final = True
         raise error
+
+
+def joined(ev: Machine, state: State, left: Abstract, right: Abstract) -> list[Abstract]:
+    """The items of ``left + right``."""
+    first, second = (tuple(kind.of(value).stored(ev.b, state, value) or ()) for value in (left, right))
+    check_count(len(first) + len(second))
+    return [*first, *second]
+
+
+def repeated(b: Builder, items: tuple[Abstract, ...], times: Abstract) -> tuple[Abstract, ...] | None:
+    """The items of ``sequence * times``; None where only run time knows how often."""
+    times = indices.number(b, times)
+    if not isinstance(times, Const) or not isinstance(times.obj, int):
+        return None
+    count = max(times.obj, 0)
+    check_count(len(items) * count)
+    # Of no items, 2**63 times are too many for CPython.
+    made: tuple[Abstract, ...] = host.run(b, "the operator *", operator.mul, items, count)
+    return made

@@ -12,9 +12,11 @@ from .. import (
     classes,
     compare,
     constants,
+    dicts,
     functions,
     giants,
     identity,
+    iterators,
     maps,
     methods,
     nevers,
@@ -77,8 +79,8 @@ def _inplace(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
         methods.extend(ev, state, left, right)
         state.stack.append(left)
         return
-    if isinstance(left, DictRef) and op == "|" and (united := semantics.union(ev, state, left, right)) is not None:
-        state.heap[left.ident] = united
+    if isinstance(left, DictRef) and op == "|" and (added := dicts.contents(state, right)) is not None:
+        state.heap[left.ident] = {**iterators.heap_object(state, left), **added}
         state.stack.append(left)
         return
     name = f"__i{classes.BINARY[op]}__"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import enum
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from ....exception import TypeMismatch
+from ...ir.ops import Op
 from ...ir.values import Value, const
 from .. import (
     arith,
@@ -14,10 +17,14 @@ from .. import (
     constant_walks,
     constants,
     counters,
+    equality,
+    giants,
     host,
     iteration,
     iterators,
+    kind,
     ranges,
+    searches,
     sequence_items,
 )
 from ..builder import Builder
@@ -25,7 +32,7 @@ from ..kind import Args, Kind, Kinds, Kwargs
 from ..machine import Machine
 from ..naming import short
 from ..state import State
-from ..values import Abstract, Const, Counter, Items, wrap
+from ..values import Abstract, Const, Counter, Items, Run, wrap
 
 
 class ConstKind(Kind[Const]):
@@ -42,6 +49,42 @@ class ConstKind(Kind[Const]):
 
     def as_object(self, b: Builder, state: State, value: Const) -> Any:
         return value.obj
+
+    def precedence(self, b: Builder, value: Const) -> int:
+        return 4 if value.obj is None else 0
+
+    def equals(self, ev: Machine, state: State, value: Const, other: Abstract) -> Value | None:
+        if value.obj is None:
+            return kind.of(other).is_none(ev, other)
+        if isinstance(other, Const):
+            return const(int(value.obj == other.obj))
+        return equality.of_integers(ev.b, value, other) if value.is_int() and isinstance(other, Run) else None
+
+    def identical(self, ev: Machine, value: Const, other: Abstract) -> Value | None:
+        return const(int(value.obj is other.obj)) if isinstance(other, Const) else None
+
+    def contains(self, ev: Machine, state: State, value: Const, item: Abstract) -> Value:
+        if isinstance(item, Const):
+            giants.check_search(value.obj, item.obj)
+            return arith.to_ir(ev.b, constants.operation(ev, "in", operator.contains, value.obj, item.obj))
+        if isinstance(value.obj, range):
+            return ranges.contains(ev.b, ranges.of_constant(value.obj), arith.to_ir(ev.b, item))
+        if isinstance(value.obj, bytes) and item.is_int():
+            return _among_bytes(ev, state, value.obj, item)
+        if isinstance(value.obj, (bytes, str)):
+            raise TypeMismatch(0, f"can't search {value.describe()} for a run-time value",
+                               hints=("search a tuple of what it may be",))  # fmt: skip
+        return searches.through(ev, state, value, item, hashed=isinstance(value.obj, (dict, set, frozenset)))
+
+    def binary(
+        self, ev: Machine, state: State, op: str, value: Const, other: Abstract, is_left: bool
+    ) -> Abstract | None:
+        if isinstance(other, Const):
+            giants.check(op, value.obj, other.obj)
+            return constants.operation(ev, f"the operator {op}", arith.PYTHON[op], value.obj, other.obj)
+        if op == "%" and is_left and isinstance(value.obj, (str, bytes)):
+            raise constants.no_string(op)
+        return None
 
     def call(self, ev: Machine, state: State, value: Const, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
         return callables.constant(ev, state, value.obj, args, kwargs, unit)
@@ -92,6 +135,14 @@ class ConstKind(Kind[Const]):
 
     def set_item(self, ev: Machine, state: State, value: Const, key: Abstract, given: Abstract) -> None:
         captured.refuse_change(value.obj)
+
+
+def _among_bytes(ev: Machine, state: State, data: bytes, item: Abstract) -> Value:
+    """Python searches bytes for numbers that a byte can be, and for no others."""
+    number = arith.to_ir(ev.b, item)
+    low, high = ev.b.compare(Op.GE, number, const(0)), ev.b.compare(Op.LE, number, const(255))
+    ev.b.guard(arith.both(ev.b, low, high), "ValueError")
+    return searches.through(ev, state, Const(tuple(sorted(set(bytes.__iter__(data))))), item)
 
 
 def _as_bytes(obj: Any) -> str:

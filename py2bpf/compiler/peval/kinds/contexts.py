@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ....exception import UnsupportedSyntax
+from ...ir.values import Value, const
 from .. import contexts, memory, packets
 from ..builder import Builder
 from ..kind import Args, Kinds, Kwargs, Object
@@ -15,6 +16,9 @@ from ..values import Abstract, Context, ContextFields, PacketEdge, Ref
 
 
 class ContextKind(Object[Context]):
+    def identical(self, ev: Machine, value: Context, other: Abstract) -> Value | None:
+        return const(1) if isinstance(other, Context) else None
+
     def method(self, ev: Machine, state: State, value: Context, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         return packets.view(ev, value, args, kwargs)
 
@@ -41,6 +45,11 @@ class ContextFieldsKind(Object[ContextFields]):
 
 
 class PacketEdgeKind(Object[PacketEdge]):
+    def binary(
+        self, ev: Machine, state: State, op: str, value: PacketEdge, other: Abstract, is_left: bool
+    ) -> Abstract | None:
+        return packets.distance(ev, value, other) if isinstance(other, PacketEdge) and op == "-" else None
+
     def where_items_are(self, ev: Machine, value: PacketEdge, key: Abstract) -> tuple[str, ...]:
         return packets.how_to_read(ev, key)
 

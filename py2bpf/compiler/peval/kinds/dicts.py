@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from ....exception import UnsupportedSyntax
 from ...ir.values import Value, const
-from .. import choice, host, iterators, kind, methods, sequences
+from .. import choice, dicts, host, iterators, kind, methods, searches, sequences
 from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs
 from ..machine import Machine
 from ..state import State
-from ..values import NONE, Abstract, Const, DictRef, DictView, Method
+from ..values import NONE, Abstract, Const, DictRef, DictView, Method, Run, TupleOf
 
 _METHODS: Final = {"get": (1, 2), "keys": (0, 0), "values": (0, 0), "items": (0, 0)}
 """And how few and how many arguments they take."""
@@ -32,6 +32,21 @@ class DictKind(Kind[DictRef]):
 
     def attribute(self, ev: Machine, state: State, value: DictRef, name: str) -> Abstract:
         return Method(value, name)
+
+    def equals(self, ev: Machine, state: State, value: DictRef, other: Abstract) -> Value | None:
+        return const(0) if isinstance(other, (Run, TupleOf)) else None
+
+    def contains(self, ev: Machine, state: State, value: DictRef, item: Abstract) -> Value:
+        return searches.through(ev, state, value, item, hashed=True)
+
+    def binary(
+        self, ev: Machine, state: State, op: str, value: DictRef, other: Abstract, is_left: bool
+    ) -> Abstract | None:
+        added = dicts.contents(state, other) if op == "|" else None
+        if added is None:
+            return None
+        own = iterators.heap_object(state, value)
+        return dicts.new(ev, state, {**own, **added} if is_left else {**added, **own})
 
     def method(self, ev: Machine, state: State, value: DictRef, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         methods.check_arguments("dict", _METHODS, name, args, kwargs)
@@ -92,6 +107,9 @@ class DictViewKind(Kind[DictView]):
         if value.kind == "values":
             return list(contents.values())
         return [sequences.tuple_of([Const(key), item]) for key, item in contents.items()]
+
+    def contains(self, ev: Machine, state: State, value: DictView, item: Abstract) -> Value:
+        return searches.through(ev, state, value, item)
 
     def items(self, b: Builder, state: State, value: DictView) -> Iterator[Abstract] | None:
         return iter(self.walked(state, value))

@@ -7,7 +7,8 @@ from typing import Any, Final
 from ....exception import TypeMismatch
 from ...ir.ops import Op
 from ...ir.values import Value, const
-from .. import arith, methods, packets
+from .. import arith, equality, hints, identity, kind, methods, packets
+from ..builder import Builder
 from ..kind import Args, Hidden, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
@@ -31,6 +32,14 @@ class RunKind(Kind[Run]):
             return Const(bool) if value.boolean else NumberClass()
         return Method(value, name) if name in _METHODS else super().attribute(ev, state, value, name)
 
+    def equals(self, ev: Machine, state: State, value: Run, other: Abstract) -> Value | None:
+        if other.is_int():
+            return equality.of_integers(ev.b, value, other)
+        return _equals_constant(ev, value, other) if isinstance(other, Const) else None
+
+    def identical(self, ev: Machine, value: Run, other: Abstract) -> Value | None:
+        return identity.of_numbers(ev, value, other)
+
     def method(self, ev: Machine, state: State, value: Run, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         methods.check_arguments("int", _METHODS, name, args, kwargs)
         if name == "conjugate":
@@ -53,12 +62,49 @@ class OptionKind(Kind[Option]):
         present = arith.to_bool(ev.b, value.present)
         return Const(number) if number is none else arith.from_bool(present if number else arith.negate(ev.b, present))
 
+    def precedence(self, b: Builder, value: Option) -> int:
+        return 2
+
+    def equals(self, ev: Machine, state: State, value: Option, other: Abstract) -> Value | None:
+        b = ev.b
+        if isinstance(other, Option):
+            values = b.compare(Op.EQ, value.value, other.value)
+            neither = b.emit(Op.OR, [value.present, other.present], value.present.type)
+            both = arith.both(b, arith.both(b, value.present, other.present), values)
+            return b.emit(Op.SELECT, [neither, both, const(1)], values.type)
+        if isinstance(other, Const) or other.is_int():
+            same = equality.equal(ev, state, Run(value.value, value.boolean), other)
+            return arith.both(b, value.present, same)
+        return arith.both(b, self.is_none(ev, value), kind.of(other).is_none(ev, other))
+
+    def identical(self, ev: Machine, value: Option, other: Abstract) -> Value | None:
+        return identity.of_numbers(ev, value, other)
+
     def attribute(self, ev: Machine, state: State, value: Option, name: str) -> Abstract:
         if name not in _METHODS:
             return super().attribute(ev, state, value, name)
         ev.b.guard(ev.b.compare(Op.NE, value.present, const(0)), "AttributeError", none=True)
         number = arith.from_ir(value.value)
         return ev.attribute(state, number, name)
+
+
+class NumberClassKind(Object[NumberClass]):
+    def identical(self, ev: Machine, value: NumberClass, other: Abstract) -> Value | None:
+        return identity.of_number_class(other)
+
+
+def _equals_constant(ev: Machine, value: Run, other: Const) -> Value:
+    """A number beside a constant that is none that integers are compared with."""
+    if not isinstance(other.obj, (bytes, str)):
+        return equality.with_constant(ev, value, other.obj)
+    if hints.may_be_address(value):
+        raise TypeMismatch(0, f"a number of 64 bits, as an address is, never equals {other.describe()}",
+                           hints=(hints.READ_TEXT,))  # fmt: skip
+    raise TypeMismatch(
+        0,
+        f"an integer never equals {other.describe()}",
+        hints=("an item of bytes is a number: compare with b'x'[0], or with ord('x')",),
+    )
 
 
 def _is_number_of(value: Run | Option, classes: Any) -> bool:
@@ -69,4 +115,4 @@ def _is_number_of(value: Run | Option, classes: Any) -> bool:
     return isinstance(True if value.boolean else 2, classes)
 
 
-KINDS: Final[Kinds] = {Run: RunKind(), Option: OptionKind(), NumberClass: Object(), Variable: Hidden()}
+KINDS: Final[Kinds] = {Run: RunKind(), Option: OptionKind(), NumberClass: NumberClassKind(), Variable: Hidden()}

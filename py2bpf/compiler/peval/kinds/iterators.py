@@ -9,7 +9,7 @@ from typing import Any, Final
 from ....exception import TypeMismatch
 from ...ir.ops import Op
 from ...ir.values import Value
-from .. import arith, counters, iterators, kind, memory, ranges, sequence_items, sequences
+from .. import arith, counters, identity, iterators, kind, memory, ranges, searches, sequence_items, sequences
 from ..builder import Builder
 from ..kind import Kind, Kinds, Object, V
 from ..machine import Machine
@@ -41,6 +41,12 @@ class RangeKind(Kind[RangeOf]):
     def length(self, ev: Machine, state: State, value: RangeOf) -> Abstract:
         return arith.from_ir(ranges.length(ev.b, value))
 
+    def identical(self, ev: Machine, value: RangeOf, other: Abstract) -> Value | None:
+        return identity.made_anew(value, other, range)
+
+    def contains(self, ev: Machine, state: State, value: RangeOf, item: Abstract) -> Value:
+        return ranges.contains(ev.b, value, arith.to_ir(ev.b, item))
+
     def item(self, ev: Machine, state: State, value: RangeOf, key: Abstract) -> Abstract:
         return sequence_items.of_range(ev, value, key)
 
@@ -58,6 +64,9 @@ class IteratorKind(Object[V]):
     """What next() takes items from."""
 
     is_iterator = True
+
+    def contains(self, ev: Machine, state: State, value: V, item: Abstract) -> Value:
+        return searches.through(ev, state, value, item)
 
     def items(self, b: Builder, state: State, value: V) -> Iterator[Abstract] | None:
         return iterators.rest(b, state, value)

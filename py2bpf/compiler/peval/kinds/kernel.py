@@ -7,7 +7,7 @@ from typing import Final
 from ....btf.shapes import Items, Record
 from ...ir.ops import Op
 from ...ir.values import Value, const
-from .. import kernel_memory
+from .. import identity, kernel_memory
 from ..builder import Builder
 from ..kind import Kind, Kinds
 from ..machine import Machine
@@ -18,6 +18,14 @@ from ..values import Abstract, KernelRef
 class KernelRefKind(Kind[KernelRef]):
     def truth(self, ev: Machine, state: State, value: KernelRef) -> Value:
         return ev.b.compare(Op.NE, value.address, const(0)) if value.pointer else const(1)
+
+    def equals(self, ev: Machine, state: State, value: KernelRef, other: Abstract) -> Value | None:
+        if not isinstance(other, KernelRef):
+            return None
+        return ev.b.compare(Op.EQ, kernel_memory.address(ev.b, value), kernel_memory.address(ev.b, other))
+
+    def identical(self, ev: Machine, value: KernelRef, other: Abstract) -> Value | None:
+        return identity.of_memory(ev, value, other)
 
     def known_length(self, state: State, value: KernelRef) -> int | None:
         return value.shape.length if isinstance(value.shape, Items) else None

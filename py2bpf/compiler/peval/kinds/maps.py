@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...ir.values import Value
-from .. import hints, host, maps, memory, overrides, places, rings
+from .. import arith, hints, host, maps, memory, overrides, places, rings
 from ..kind import Args, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
@@ -55,6 +55,9 @@ class MapKind(Kind[Map]):
             super().set_attribute(ev, state, value, name, given)
             return
         memory.store(ev.b, maps.value(ev.b, value), places.entry(ev.b, value.spec.value_type, given))
+
+    def contains(self, ev: Machine, state: State, value: Map, item: Abstract) -> Value:
+        return arith.to_ir(ev.b, maps.contains(ev.b, value, item))
 
     def method(self, ev: Machine, state: State, value: Map, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         if kwargs:

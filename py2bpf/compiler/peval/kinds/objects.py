@@ -17,12 +17,16 @@ from .. import (
     class_attributes,
     classes,
     contents,
+    equality,
     hints,
+    identity,
     iterators,
+    kind,
     memory,
     methods,
     nevers,
     presence,
+    searches,
     sequences,
     slices,
     special,
@@ -65,6 +69,21 @@ class RefKind(Kind[Ref]):
         there, none = issubclass(bytes if value.text else value.ctype, classes), isinstance(None, classes)
         missing = self.is_none(ev, value)
         return Const(there) if there is none else arith.from_bool(arith.negate(ev.b, missing) if there else missing)
+
+    def precedence(self, b: Builder, value: Ref) -> int:
+        return 3 if presence.may_be_null(b, value) else 0
+
+    def equals(self, ev: Machine, state: State, value: Ref, other: Abstract) -> Value | None:
+        if presence.may_be_null(ev.b, value):
+            return presence.where_there(ev.b, value.base, lambda: equality.equal(ev, state, value, other),
+                                        lambda: kind.of(other).is_none(ev, other))  # fmt: skip
+        return _equal_chars(ev, value, other) if is_chars(value.ctype) or is_char(value.ctype) else None
+
+    def identical(self, ev: Machine, value: Ref, other: Abstract) -> Value | None:
+        return identity.of_memory(ev, value, other)
+
+    def contains(self, ev: Machine, state: State, value: Ref, item: Abstract) -> Value:
+        return searches.through(ev, state, value, item)
 
     def known_length(self, state: State, value: Ref) -> int | None:
         if not is_array(value.ctype):
@@ -150,6 +169,22 @@ class RefKind(Kind[Ref]):
         else:
             slices.check_bounds(key, slices.WRITE_ONE_BY_ONE)
             memory.store(ev.b, memory.index(ev.b, value, key), given)
+
+
+def _equal_chars(ev: Machine, chars: Ref, other: Abstract) -> Value:
+    if isinstance(other, Const):
+        if isinstance(other.obj, str):
+            raise TypeMismatch(0, "a char array holds bytes, and bytes never equal a str",
+                               hints=hints.for_bytes(other.obj))  # fmt: skip
+        if not isinstance(other.obj, bytes):
+            return const(0)
+        if is_char(chars.ctype):
+            return contents.equal_bytes(ev.b, chars, other.obj) if len(other.obj) == 1 else const(0)
+        return contents.equals_text(ev.b, chars, other.obj) if nevers.text_test(ev, chars, other.obj) else const(0)
+    if isinstance(other, Ref) and is_chars(chars.ctype) and is_chars(other.ctype):
+        return contents.equal_texts(ev.b, chars, other)
+    raise TypeMismatch(0, f"a char array can be compared with bytes, but this is {other.describe()}",
+                       hints=("compare two arrays' bytes with py2bpf.funcs.mem_eq",))  # fmt: skip
 
 
 def _is_items(ref: Ref) -> bool:

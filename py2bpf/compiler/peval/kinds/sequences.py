@@ -11,7 +11,9 @@ from ....exception import TypeMismatch, UnsupportedSyntax
 from ...ir.values import Value, const
 from .. import (
     class_attributes,
+    equality,
     hints,
+    identity,
     indices,
     iteration,
     iterators,
@@ -19,6 +21,7 @@ from .. import (
     methods,
     namedtuples,
     overrides,
+    searches,
     sequence_items,
     sequences,
     slices,
@@ -28,7 +31,7 @@ from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
-from ..values import NONE, Abstract, Bound, Const, ListRef, Method, SliceOf, TupleOf
+from ..values import NONE, Abstract, Bound, Const, ListRef, Method, Run, SliceOf, TupleOf
 
 
 class TupleKind(Kind[TupleOf]):
@@ -56,6 +59,27 @@ class TupleKind(Kind[TupleOf]):
         if value.cls is tuple:
             return super().attribute(ev, state, value, name)
         return _named_item(ev, state, value, name)
+
+    def equals(self, ev: Machine, state: State, value: TupleOf, other: Abstract) -> Value | None:
+        if isinstance(other, TupleOf) or (isinstance(other, Const) and isinstance(other.obj, tuple)):
+            return equality.of_tuples(ev, state, value.items, tuple(iteration.stored(ev.b, state, other) or ()))
+        return equality.with_constant(ev, value, other.obj) if isinstance(other, Const) else None
+
+    def identical(self, ev: Machine, value: TupleOf, other: Abstract) -> Value | None:
+        return identity.made_anew(value, other, tuple)
+
+    def contains(self, ev: Machine, state: State, value: TupleOf, item: Abstract) -> Value:
+        return searches.through(ev, state, value, item)
+
+    def binary(
+        self, ev: Machine, state: State, op: str, value: TupleOf, other: Abstract, is_left: bool
+    ) -> Abstract | None:
+        if op == "+" and (isinstance(other, TupleOf) or (isinstance(other, Const) and isinstance(other.obj, tuple))):
+            sides = (value, other) if is_left else (other, value)
+            return sequences.tuple_of(sequences.joined(ev, state, *sides))
+        if op == "*" and (items := sequences.repeated(ev.b, value.items, other)) is not None:
+            return sequences.tuple_of(items)
+        return None
 
     def method(self, ev: Machine, state: State, value: TupleOf, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         return namedtuples.call(ev, state, name, value, args, kwargs)
@@ -104,6 +128,28 @@ class ListKind(Kind[ListRef]):
 
     def attribute(self, ev: Machine, state: State, value: ListRef, name: str) -> Abstract:
         return Method(value, name)
+
+    def equals(self, ev: Machine, state: State, value: ListRef, other: Abstract) -> Value | None:
+        if isinstance(other, (Run, TupleOf)):
+            return const(0)
+        if not sequences.is_list(other):
+            return None
+        items = (tuple(iteration.stored(ev.b, state, each) or ()) for each in (value, other))
+        return equality.of_tuples(ev, state, *items)
+
+    def contains(self, ev: Machine, state: State, value: ListRef, item: Abstract) -> Value:
+        return searches.through(ev, state, value, item)
+
+    def binary(
+        self, ev: Machine, state: State, op: str, value: ListRef, other: Abstract, is_left: bool
+    ) -> Abstract | None:
+        if op == "+" and sequences.is_list(other):
+            sides = (value, other) if is_left else (other, value)
+            return sequences.new_list(ev, state, sequences.joined(ev, state, *sides))
+        if op != "*":
+            return None
+        items = sequences.repeated(ev.b, iterators.heap_object(state, value), other)
+        return None if items is None else sequences.new_list(ev, state, items)
 
     def method(self, ev: Machine, state: State, value: ListRef, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         methods.check_arguments("list", _LIST_METHODS, name, args, kwargs)

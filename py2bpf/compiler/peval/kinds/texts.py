@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from ....exception import UnsupportedSyntax
 from ...ir.values import Value, const
-from .. import arith, contents
+from .. import arith, constants, contents, equality, identity
+from ..builder import Builder
 from ..kind import Kind, Kinds
 from ..machine import Machine
 from ..state import State
@@ -20,6 +21,20 @@ class OneOfKind(Kind[OneOf]):
     def is_instance(self, ev: Machine, value: OneOf, classes: Any) -> Abstract:
         return Const(isinstance(value.options[0], classes))
 
+    def precedence(self, b: Builder, value: OneOf) -> int:
+        return 1
+
+    def equals(self, ev: Machine, state: State, value: OneOf, other: Abstract) -> Value | None:
+        equal = [equality.equal(ev, state, Const(text), other) for text in value.options]
+        return contents.chosen(ev.b, value, equal)
+
+    def identical(self, ev: Machine, value: OneOf, other: Abstract) -> Value | None:
+        if value is other:
+            return const(1)
+        if isinstance(other, (OneOf, Const)):
+            raise identity.undecided("text")
+        return None
+
     def length(self, ev: Machine, state: State, value: OneOf) -> Abstract:
         return arith.from_ir(contents.chosen(ev.b, value, [const(len(text)) for text in value.options]))
 
@@ -30,6 +45,16 @@ class TextKind(Kind[Text]):
     def truth(self, ev: Machine, state: State, value: Text) -> Value:
         raise UnsupportedSyntax(0, "a string with run-time parts has no truth value in a program",
                                 hints=("test the values that it is made of",))  # fmt: skip
+
+    def identical(self, ev: Machine, value: Text, other: Abstract) -> Value | None:
+        return identity.made_anew(value, other, str)
+
+    def binary(
+        self, ev: Machine, state: State, op: str, value: Text, other: Abstract, is_left: bool
+    ) -> Abstract | None:
+        if op == "+":
+            raise constants.no_string(op)
+        return None
 
 
 KINDS: Final[Kinds] = {OneOf: OneOfKind(), Text: TextKind()}

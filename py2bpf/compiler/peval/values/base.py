@@ -31,6 +31,8 @@ class Abstract:
         """What to write where a number is needed."""
         return self.instead
 
+    one_object: ClassVar[bool] = False
+    """Whether two of these that are the same value are one object for Python."""
     may_shrink: ClassVar[bool] = False
     """Whether a function that calls itself with it may end: the next one may be smaller, or another constant."""
 

@@ -65,6 +65,7 @@ class GeneratorOf(Abstract):
     """A generator expression; ``path`` is where it was made. The state's heap knows whether its items are taken."""
 
     words = "a generator expression"
+    one_object = True
 
     closure: Closure
     args: tuple[Abstract, ...]

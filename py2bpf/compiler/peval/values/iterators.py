@@ -78,6 +78,7 @@ class IteratorRef(Abstract):
     knows."""
 
     words = "an iterator"
+    one_object = True
 
     ident: int
 

@@ -14,6 +14,8 @@ class DictRef(Abstract):
     words = "a dict"
     instead = ("name one of its items",)
 
+    one_object = True
+
     ident: int
 
 

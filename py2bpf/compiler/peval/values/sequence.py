@@ -35,6 +35,7 @@ class ListRef(Abstract):
     words = "a list"
     instead = ("name one of its items",)
 
+    one_object = True
     may_shrink = True
 
     ident: int

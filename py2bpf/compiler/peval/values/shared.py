@@ -17,6 +17,8 @@ GLOBAL_HINT: Final = ("its value is g.value",)
 class Map(Abstract):
     """A map: the live object, its spec, its number in the program."""
 
+    one_object = True
+
     obj: Any
     spec: MapSpec
 

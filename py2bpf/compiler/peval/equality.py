@@ -1,0 +1,65 @@
+"""``==`` of values for which no class of the user's has a say."""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+import types
+from typing import Any, Final
+
+from ...exception import TypeMismatch
+from ..ir.ops import Op
+from ..ir.values import Value, const
+from . import arith, hints, integers, kind
+from .builder import Builder
+from .machine import Machine
+from .state import State
+from .values import Abstract, Const, Run, TupleOf
+
+
+def equal(ev: Machine, state: State, left: Abstract, right: Abstract) -> Value:
+    """``left == right`` as 1 or 0."""
+    sides = ((left, right), (right, left))
+    if kind.of(right).precedence(ev.b, right) > kind.of(left).precedence(ev.b, left):
+        sides = sides[::-1]
+    for one, other in sides:
+        found = kind.of(one).equals(ev, state, one, other)
+        if found is not None:
+            return found
+    raise TypeMismatch(0, f"can't compare {left.describe()} with {right.describe()}",
+                       hints=hints.for_comparison(left, right))  # fmt: skip
+
+
+def of_integers(b: Builder, left: Abstract, right: Abstract) -> Value:
+    """The same of two integers: one that does not fit 64 bits equals none that a program computes."""
+    if arith.is_beyond(left) or arith.is_beyond(right):
+        return const(0)
+    return b.compare(Op.EQ, arith.to_ir(b, left), arith.to_ir(b, right))
+
+
+def of_tuples(ev: Machine, state: State, left: tuple[Abstract, ...], right: tuple[Abstract, ...]) -> Value:
+    """The same of the items of two tuples, or of two lists."""
+    if len(left) != len(right):
+        return const(0)
+    result = const(1)
+    for a, c in zip(left, right, strict=True):
+        result = arith.both(ev.b, result, arith.condition(ev.b, ev.operate(state, "==", a, c)))
+    return result
+
+
+def with_constant(ev: Machine, value: Run | TupleOf, other: Any) -> Value:
+    """An integer or tuple of run time beside a constant of another type: 5 == 5.0 is True, 5 == [] is False."""
+    if isinstance(value, Run) and isinstance(other, numbers.Number):
+        number = arith.as_integer(other)
+        return const(0) if number is None else ev.b.compare(Op.EQ, value.ir, integers.constant(number))
+    if isinstance(value, TupleOf) and isinstance(other, numbers.Number):
+        return const(0)
+    if isinstance(other, _UNLIKE) or inspect.getattr_static(type(other), "__eq__") is _IDENTITY:
+        return const(0)
+    raise TypeMismatch(0, f"can't compare {value.describe()} with {Const(other).describe()}",
+                       hints=("its == is a function of its class: compare with a number that it has",))  # fmt: skip
+
+
+_IDENTITY: Final = inspect.getattr_static(object, "__eq__")
+_UNLIKE: Final = (list, dict, set, frozenset, range, type, types.FunctionType, bytearray, str, bytes, tuple)
+"""Whose == is False for integers, and for tuples that are not known yet."""
