@@ -31,7 +31,7 @@ from harness import Results, arguments, pin, report
 from peers import PeerMissingError, find_clang, gcc
 
 from py2bpf.examples.packet_counter import Counters
-from py2bpf.kernel.program import encode
+from py2bpf.programs import encode
 from py2bpf.socket_filter import SocketFilter
 from py2bpf.xdp import XDP_DROP, XdpMode, XdpProgram
 

@@ -34,7 +34,7 @@ from programs import (
     xdp_parser,
 )
 
-from py2bpf.kernel.program import encode
+from py2bpf.programs import encode
 
 STATISTICS = Path("/proc/sys/kernel/bpf_stats_enabled")
 OURS = "py2bpf"

@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
+from .backend import current
 from .compiler.pipeline import compile_function
 from .exception import KernelError, NotInVm, Py2BpfError
 from .probes import Unattached
@@ -112,7 +113,7 @@ def _load_for_dis(target: str, stack: ExitStack) -> tuple[dict[str, Any], str]:
     try:
         return _load(target)
     except KernelError as error:
-        if error.errno not in _REFUSED or vm.current() == "vm":
+        if error.errno not in _REFUSED or not current().takes_privileges:
             raise _at_import(error, target.rpartition(":")[0]) from error
         instead = "So the file's maps are in py2bpf's embedded VM, which asks for no privileges."
         print(f"{error}\n{instead}", file=sys.stderr)

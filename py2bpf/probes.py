@@ -10,6 +10,7 @@ from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn, Self
 
+from .backend import current
 from .borders import Public
 from .exception import ClosedError, DataTypeError, NotInVm
 from .given import shown
@@ -17,7 +18,6 @@ from .kernel.links import Resources, prog_info
 from .prog import Prog
 from .spec import ContextSpec
 from .uapi.hooks import Hook
-from .vm.choice import current
 
 
 class Unattached(Public, ABC):
@@ -52,7 +52,7 @@ class Unattached(Public, ABC):
         """Compiles and loads the function, and attaches it to nothing: for test_run(ctx=...) in the embedded VM."""
 
     def _need_kernel(self) -> None:
-        if current() == "vm":
+        if not current().can_attach:
             raise NotInVm(f"can't attach {self._name}: the embedded VM attaches to nothing",
                           f"run it by {self._name}.load().test_run(ctx=...)")
 

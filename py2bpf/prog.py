@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
-from . import ledger
+from . import backend, ledger
 from .asm import Insn, Kind
 from .borders import Public, public
 from .exception import ClosedError, DataTypeError, KernelError, NotInVm, Py2BpfError, VerifierError
@@ -23,13 +23,11 @@ from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
 from .uapi.hooks import BY_TYPE, SPECS, TITLES
 from .uapi.map_types import KINDS, MapType, title
 from .uapi.prog_types import ProgType
-from .vm.choice import current, storage_in_vm
 
 if TYPE_CHECKING:
+    from .backend import Backend, LoadedProgram, MapStorage
     from .core.handles import Handle
-    from .datastructures.storage import MapStorage
-    from .kernel.program import LoadedProgram, ProgInfo, TestRun
-    from .vm.program import VmProgram
+    from .programs import ProgInfo, TestRun
 
 __all__ = ["Prog", "ProgType", "create_prog"]
 
@@ -40,7 +38,7 @@ class Prog(Public):
     ClosedError after it.
     """
 
-    def __init__(self, loaded: LoadedProgram | VmProgram, counters: MapStorage | None = None) -> None:
+    def __init__(self, loaded: LoadedProgram, counters: MapStorage | None = None) -> None:
         self._loaded = loaded
         self._counters = counters
         self._errors_in_all: dict[ErrorSite, int] | None = None
@@ -60,12 +58,12 @@ class Prog(Public):
     @property
     def arrays(self) -> Sequence[Handle]:
         """Handles of the program arrays that it uses, as long as it is open; the VM's keep theirs themselves."""
-        return getattr(self._loaded, "arrays", ())
+        return self._loaded.arrays
 
     @property
     def in_vm(self) -> bool:
-        """Whether the program is one of the embedded VM."""
-        return self._loaded.backend == "vm"
+        """Whether the program is one of the embedded VM, and so can't be attached."""
+        return not self._loaded.backend.can_attach
 
     @property
     def closed(self) -> bool:
@@ -161,14 +159,14 @@ class Prog(Public):
         raise uncopyable(repr(self))
 
     def __enter__(self) -> Self:
-        self._loaded.__enter__()
+        self._loaded.ensure_open()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else "in the VM" if self.in_vm else f"fd {self.fd}"
+        state = "closed" if self.closed else self._loaded.where
         return f"<Prog {self.spec.name} ({self.spec.hook.name}), {state}>"
 
 
@@ -185,7 +183,7 @@ def create_prog(
     VerifierError where the kernel refuses the program, KernelError without the privileges (CAP_BPF, or
     root), NotInVm where the program is for the kernel and its map in the VM, or the reverse.
     """
-    target = _target()
+    target = backend.current().target()
     spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=target)
     first: VerifierError | None = None
     while True:
@@ -221,18 +219,18 @@ def load_spec(spec: ProgramSpec, maps: Sequence[Any]) -> Prog:
     """
     if not isinstance(spec, ProgramSpec):
         raise DataTypeError(f"what is loaded is a ProgramSpec of compile_prog(), not {shown(spec)}")
-    load = _load_in_vm if current() == "vm" else _load_in_kernel
+    where = backend.current()
     with contextlib.ExitStack() as failed, contextlib.ExitStack() as loaded:
         counters = None
         maps = _in_their_places(spec, maps)
         if spec.error_map is not None:
-            counters = maps[spec.error_map] = _open_counters(spec.maps[spec.error_map])
+            counters = maps[spec.error_map] = _counters(where, spec.maps[spec.error_map])
             failed.callback(counters.close)
         for counter, of in spec.loss_maps:
             maps[counter] = _loss_counter(maps[of]) or loaded.enter_context(
-                contextlib.closing(_open_counters(spec.maps[counter]))
+                contextlib.closing(_counters(where, spec.maps[counter]))
             )
-        prog = Prog(load(spec, maps), counters)
+        prog = Prog(where.load(spec, maps), counters)
         failed.pop_all()
     return prog
 
@@ -274,51 +272,8 @@ def _loss_counter(map: Any) -> Any:
     return getattr(map, "lost_counter", None)
 
 
-def _target() -> Target:
-    """The running kernel's features; the VM has them all."""
-    if current() == "vm":
-        return Target()
-    from .kernel.features import target
-
-    return target()
-
-
-def _load_in_kernel(spec: ProgramSpec, maps: list[Any]) -> LoadedProgram:
-    from .kernel.program import load
-
-    for each in maps:
-        if storage_in_vm(each) is not None:
-            raise NotInVm(f"{spec.name} is loaded into the kernel, and its map {each!r} lives in the embedded VM",
-                          "make program and maps inside of the same py2bpf.vm.backend()")
-    return load(spec, [_handle_of(each) for each in maps])
-
-
-def _handle_of(map: Any) -> Handle:
-    """A map's handle; of what only has a descriptor, a copy."""
-    from .core.handles import Handle
-
-    handle = getattr(getattr(map, "_storage", map), "handle", None)
-    return handle if isinstance(handle, Handle) else Handle.of(map.fd, repr(map))
-
-
-def _load_in_vm(spec: ProgramSpec, maps: list[Any]) -> VmProgram:
-    from .vm.machine import machine
-    from .vm.program import load
-
-    storages = []
-    for each in maps:
-        storage = storage_in_vm(each)
-        if storage is None:
-            raise NotInVm(f"{spec.name} runs in the embedded VM, and its map {each!r} lives in the kernel",
-                          "make program and maps inside of the same py2bpf.vm.backend()")
-        storages.append(storage)
-    return load(spec, storages, machine().handle)
-
-
-def _open_counters(spec: MapSpec) -> MapStorage:
-    from .datastructures.storage import open_storage
-
-    return open_storage(spec, spec.key_size, spec.value_size)
+def _counters(where: Backend, spec: MapSpec) -> MapStorage:
+    return where.create_map(spec, spec.key_size, spec.value_size)
 
 
 @public

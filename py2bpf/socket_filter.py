@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from .exception import DataTypeError
 from .given import INT_MAX, checked_int, shown
-from .kernel import core
+from .kernel import bpf_call
 from .kernel.links import Resources
 from .prog import create_prog
 from .uapi.contexts import SK_BUFF
@@ -75,4 +75,4 @@ def _set(sock: _HasFileno | int, option: int, value: int, what: str) -> None:
     if number is None or isinstance(sock, bool):
         raise DataTypeError(f"{what} needs a socket, or the number of its descriptor, not {shown(sock)}")
     fd = checked_int(number if isinstance(number, int) else number(), -1, INT_MAX, "the number of a descriptor")
-    core.set_socket(fd, option, value, what)
+    bpf_call.set_socket(fd, option, value, what)

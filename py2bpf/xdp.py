@@ -32,7 +32,7 @@ from .uapi.prog_types import AttachType, ProgType
 from .uapi.xdp import XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX, XdpAction, XdpFlags
 
 if TYPE_CHECKING:
-    from .kernel.program import TestRun
+    from .programs import TestRun
 
 __all__ = [
     "XDP_ABORTED",

@@ -29,6 +29,9 @@ BASE = {
 """The border types, which everybody may use, what cuts our frames out of errors, what ctypes types consist of, what of
 them is no data, and what looks at values that users give."""
 
+SIDES = {"py2bpf.backend", "py2bpf.programs", "py2bpf.record_streams"}
+"""What the kernel side and the embedded VM implement."""
+
 EDGES: dict[str, set[str]] = {
     "py2bpf.exception": set(),
     "py2bpf.asm": {"py2bpf.exception"},
@@ -62,20 +65,26 @@ EDGES: dict[str, set[str]] = {
     # What holds a file descriptor never looks back at the compiler.
     "py2bpf._ffi": set(),
     "py2bpf.cpus": set(),
+    # The two sides under maps, queues and programs, to all who use either.
+    "py2bpf.programs": BASE | {"py2bpf.core"},
+    "py2bpf.record_streams": {"py2bpf.codec", "py2bpf.core"},
+    "py2bpf.backend": BASE | {"py2bpf.codec", "py2bpf.core", "py2bpf.programs", "py2bpf.record_streams"},
     # What the kernel side and the embedded VM have in common.
     "py2bpf.core": BASE | {"py2bpf.uapi", "py2bpf.codec", "py2bpf._ffi"},
     "py2bpf.kernel": BASE
     | {"py2bpf.uapi", "py2bpf.btf", "py2bpf.codec", "py2bpf.core", "py2bpf.cpus", "py2bpf.disasm", "py2bpf._ffi"}
-    | {"py2bpf.optional", "py2bpf.clocks"},
+    | {"py2bpf.optional", "py2bpf.clocks"}
+    | SIDES,
     # The embedded VM takes the place of bpf(2) under maps and programs.
-    "py2bpf.vm": BASE | {"py2bpf.uapi", "py2bpf.codec", "py2bpf.core", "py2bpf.cpus", "py2bpf.kernel", "py2bpf._ffi"},
+    "py2bpf.vm": BASE | SIDES | {"py2bpf.uapi", "py2bpf.codec", "py2bpf.core", "py2bpf.cpus", "py2bpf._ffi"},
     "py2bpf.datastructures": BASE
-    | {"py2bpf.uapi", "py2bpf.kernel", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds", "py2bpf.vm"}
-    | {"py2bpf.codec", "py2bpf.core", "py2bpf.cpus", "py2bpf.ledger", "py2bpf.optional"},
+    | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.funcs", "py2bpf.worlds"}
+    | {"py2bpf.codec", "py2bpf.core", "py2bpf.cpus", "py2bpf.ledger", "py2bpf.optional"}
+    | SIDES,
     # A program's Python side: sees maps and helpers as programs do, and no compiled program.
     "py2bpf.sim": BASE
     | {"py2bpf.uapi", "py2bpf.codec", "py2bpf.datastructures", "py2bpf.intrinsics"}
-    | {"py2bpf.worlds", "py2bpf.btf.shapes"},
+    | {"py2bpf.worlds", "py2bpf.btf.shapes", "py2bpf.backend"},
     "py2bpf.funcs": BASE | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.checksum"},
     "py2bpf.checksum": set(),
     "py2bpf.net": BASE | {"py2bpf.funcs", "py2bpf.records"},

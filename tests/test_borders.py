@@ -146,7 +146,6 @@ def running(action: Callable[[Any], Any]) -> None:
 BAD: Final[dict[str, Callable[[], Any]]] = {
     "globals.Global.__init__": lambda: Global(c_uint8, 256),
     "globals.Global.value": lambda: field(Global(c_uint8), "value", 256),
-    "globals.Place.__setattr__": lambda: field(Global(P).value, "a", 256),
     "lifetime.OnStorage.fd": lambda: hashes().fd,
     "lifetime.OnStorage.__enter__": lambda: entered(closed(hashes())),
     "lifetime.OnStorage.__reduce_ex__": lambda: hashes().__reduce_ex__(2),
@@ -320,7 +319,8 @@ REFUSE_NOTHING: Final = {
     "prog.Prog.in_vm", "prog.Prog.arrays", "prog.Prog.prog_type", "prog.Prog.bpf_insns", "prog.Prog.errors",
     "prog.Prog.spec", "prog.Prog.pretty", "pending.PendingReads.lost", "probes.Attached.missed",
     "tc._Program.devices", "xdp.XdpProgram.devices",
-    "insertions.CountsInsertions.lost", "queue.BpfQueue.lost_by_cpu", "choice.current", "environment.Environment.now",
+    "insertions.CountsInsertions.lost", "queue.BpfQueue.lost_by_cpu", "backend.current_name",
+    "environment.Environment.now",
     # give back
     "globals.Global.close", "lifetime.OnStorage.close", "arrays.ArrayMap.close", "base.Map.close", "prog.Prog.close",
     "pending.PendingReads.close", "user_ring.UserRingBuffer.close", "links.Resources.close",
@@ -328,7 +328,8 @@ REFUSE_NOTHING: Final = {
     "async_reads.AsyncReads.__init__", "pending.PendingReads.__init__", "probes.Attached.__init__",
     "links.Resources.__init__", "prog.Prog.__init__", "percpu.PerCpuValues.__init__", "contexts.Context.__init__",
     "insertions.CountsInsertions.losses", "queue.BpfQueue.losses", "ring.RingBuffer.losses", "kprobe.Kprobe.losses",
-    "prog.Prog.losses", "choice.Backend.__init__", "choice.Backend.__enter__", "runner.SimRun.items",
+    "prog.Prog.losses", "choice.Backend.__init__", "choice.Backend.__enter__", "backend.Choice.__init__",
+    "backend.Choice.__enter__", "runner.SimRun.items",
     # only defined by subclasses
     "probes.Unattached.__call__", "probes.Unattached.context", "probes.Unattached.load",
     "probes.Unattached.expected_context",

@@ -11,7 +11,7 @@ import pytest
 from test_pcap import pcap
 
 from py2bpf.cli import main
-from py2bpf.kernel import core
+from py2bpf.kernel import bpf_call
 
 SOURCE = """
 import py2bpf
@@ -133,7 +133,7 @@ def test_without_privileges_the_vm_has_the_maps(
     path = tmp_path / "mapped.py"
     path.write_text(MAPPED)
     monkeypatch.delenv("PY2BPF_BACKEND", raising=False)
-    monkeypatch.setattr(core, "bpf_make", lambda *_: -errno.EPERM)
+    monkeypatch.setattr(bpf_call, "bpf_make", lambda *_: -errno.EPERM)
     assert main(["dis", f"{path}:count"]) == 0
     shown = capsys.readouterr()
     assert "seen[skb.len] += 1" in shown.out and "call map_lookup_elem" in shown.out
@@ -175,7 +175,7 @@ def test_a_file_that_attaches_when_it_is_run(
     """Says what to do instead, and where; without privileges the file's maps are the VM's."""
     path = tmp_path / "tool.py"
     path.write_text(ATTACHING)
-    monkeypatch.setattr(core, "bpf_make", lambda *_: -errno.EPERM)
+    monkeypatch.setattr(bpf_call, "bpf_make", lambda *_: -errno.EPERM)
     assert main(["dis", f"{path}:on_switch"]) == 1
     told = capsys.readouterr().err
     assert "can't attach on_switch: the embedded VM attaches to nothing" in told and f"({path}, line 11)" in told

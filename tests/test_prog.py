@@ -15,7 +15,7 @@ import pytest
 from py2bpf import Global, prog, socket_filter, tc, vm, xdp
 from py2bpf.datastructures import ArrayMap, HashMap, LruHashMap, ProgArray, RingBuffer, create_map
 from py2bpf.exception import DataTypeError, KernelError, PossiblyNone, Py2BpfError, UnsupportedSyntax, VerifierError
-from py2bpf.kernel import core
+from py2bpf.kernel import prog_load
 from py2bpf.prog import ProgType, compile_prog, create_prog, load_spec
 from py2bpf.socket_filter import SocketFilter
 from py2bpf.spec import ProgramSpec, Target
@@ -102,13 +102,13 @@ processed 592 insns (limit 1000000) max_states_per_insn 4 total_states 39 peak_s
 @pytest.mark.kernel
 def test_a_mistake_of_the_verifier_is_gone_round(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or told as what it is."""
-    real, refused = core.prog_load, [True, False]
+    real, refused = prog_load.prog_load, [True, False]
 
     def load(made: Any, purpose: Any, code: Any, *others: Any) -> Any:
         bad = refused[0] if code.kfuncs else refused[1]
-        return core.LoadResult(-errno.EFAULT, BUG, False) if bad else real(made, purpose, code, *others)
+        return prog_load.LoadResult(-errno.EFAULT, BUG, False) if bad else real(made, purpose, code, *others)
 
-    monkeypatch.setattr(core, "prog_load", load)
+    monkeypatch.setattr(prog_load, "prog_load", load)
     with create_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, loop) as made:
         assert made.spec.functions and not made.spec.kfuncs
     refused[1] = True

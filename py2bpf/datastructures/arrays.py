@@ -14,7 +14,6 @@ from ..spec import lock_offset
 from ..uapi.map_types import MapFlags, MapType
 from . import columns
 from .base import _MISSING, Map
-from .storage import Mappable
 from .sums import PerCpuMap
 from .views import KeysSnapshot
 
@@ -83,7 +82,7 @@ class ArrayMap(_Indexed):
         """
         numpy = columns.numpy_for("view()")
         self._storage.check_open()
-        if not self._mapped or not isinstance(self._storage, Mappable):
+        if not self._mapped:
             raise DataTypeError(f"the values of {self!r} aren't mapped into memory: make it with mmap=True")
         memory = self._memory
         if memory is None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..borders import mark, shorten
 from ..exception import ClosedError, Py2BpfError
+from ..record_streams import RecordSource
 from .batch_reads import BatchReads
-from .pending import RecordSource
 
 if TYPE_CHECKING:
     import numpy

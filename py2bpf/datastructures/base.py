@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from .. import ledger
+from ..backend import Chunk, Room, current
 from ..codec import BoolCodec, Buffer, Codec, IntCodec, codec_for, key_codec_for, type_name
 from ..exception import DataRangeError, DataTypeError
 from ..given import checked_int, shown
@@ -19,7 +20,6 @@ from .arrow import pyarrow_module
 from .insertions import CountsInsertions
 from .lifetime import OnStorage
 from .names import checked_name
-from .storage import Chunk, Room, open_storage
 from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Map(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
             default=_checked_default(default, element),
             per_cpu=KINDS[self.kind].per_cpu,
         )
-        self._storage = open_storage(self.map_spec, self._keys.size, self._values.size)
+        self._storage = current().create_map(self.map_spec, self._keys.size, self._values.size)
         ledger.register(self)
 
     def _creation_flags(self) -> int:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from ..borders import mark, shorten
 from ..exception import Py2BpfError
 from ..given import checked_int
+from ..record_streams import RecordSource
 from .columns import end_texts, numpy_for
-from .pending import PendingReads, RecordSource
+from .pending import PendingReads
 
 if TYPE_CHECKING:
     import numpy

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Iterator
 from ctypes import c_uint64
 from typing import Any, Final
 
-from ..borders import Public, all_errors
+from ..backend import Backend, current
 from ..codec import codec_for, type_name
+from ..exception import ClosedError
 from ..spec import MapSpec
 from ..uapi.map_types import variable
 from ..worlds import in_programs
 from .lifetime import OnStorage
 from .names import checked_name
-from .storage import Mappable, open_storage
 
 _KEY: Final = bytes(4)
 
@@ -35,15 +34,18 @@ class Global(OnStorage):
 
     __slots__ = ("__weakref__", "_codec", "_memory", "_storage", "map_spec")  # so that g.valeu = 5 is an error
 
-    map_spec: Final[MapSpec]
+    map_spec: MapSpec
 
     def __init__(self, ctype: Any, initial: Any = None, *, name: str = "") -> None:
+        self._make(current(), ctype, initial, name)
+
+    def _make(self, where: Backend, ctype: Any, initial: Any = None, name: str = "") -> None:
         self._codec = codec_for(ctype)
         first = None if initial is None else self._codec.encode(initial)
         self.map_spec = variable(ctype, checked_name(name))
-        self._storage = open_storage(self.map_spec, len(_KEY), self._codec.size)
+        self._storage = where.create_map(self.map_spec, len(_KEY), self._codec.size)
         try:
-            self._memory = self._storage.memory() if isinstance(self._storage, Mappable) else None
+            self._memory = self._storage.memory()
             if first is not None:
                 self._write(first)
         except BaseException:
@@ -60,12 +62,14 @@ class Global(OnStorage):
         if not parts or getattr(ctype, "_type_", None) is ctypes.c_char:
             return self._codec.decode(self._read())
         memory = self._memory
-        return Place(self._copy, self._write, ()) if memory is None else ctype.from_buffer(memory)
+        if memory is None:  # another thread closes this
+            raise ClosedError(f"the Global of {type_name(ctype)} is closed")
+        return ctype.from_buffer(memory)
 
     @value.setter
     @in_programs
     def value(self, value: Any) -> None:
-        self._write(self._codec.encode(value.whole() if isinstance(value, Place) else value))
+        self._write(self._codec.encode(value))
 
     def _read(self) -> bytes:
         memory = self._memory  # another thread may close this
@@ -76,14 +80,10 @@ class Global(OnStorage):
     def _write(self, data: bytes) -> None:
         self._check_open()
         memory = self._memory
-        if memory is not None and self._storage.backend == "kernel":
+        if memory is not None and self._storage.memory_is_atomic:
             memory[: self._codec.size] = data
         else:  # in the VM not while a program runs, whose atomic operations know of other programs only
             self._storage.update(_KEY, data)
-
-    def _copy(self) -> Any:
-        self._check_open()
-        return self._codec.ctype.from_buffer_copy(self._read())
 
     def close(self) -> None:
         """Gives it back; programs that use it keep it. Calling it again does nothing."""
@@ -98,8 +98,8 @@ class Global(OnStorage):
 class LossCounter(Global):
     """What programs count in what the map or ring buffer beside it could not take."""
 
-    def __init__(self) -> None:
-        super().__init__(c_uint64)
+    def __init__(self, where: Backend) -> None:
+        self._make(where, c_uint64)
 
     def read(self) -> int:
         """The number, also while a simulated program runs."""
@@ -108,55 +108,3 @@ class LossCounter(Global):
     def add(self) -> None:
         """Counts one more, of a simulated program."""
         self._write((self.read() + 1).to_bytes(self._codec.size, sys.byteorder))
-
-
-class Place(Public):
-    """A structure, union or array in a storage that is no memory: every access reads or writes the whole there."""
-
-    def __init__(self, read: Callable[[], Any], write: Callable[[bytes], None], path: tuple[Any, ...]) -> None:
-        vars(self).update(_read=read, _write=write, _path=path)
-
-    def whole(self) -> Any:
-        """A copy."""
-        return self._part(self._read())
-
-    def _part(self, found: Any) -> Any:
-        for step in self._path:
-            found = getattr(found, step) if isinstance(step, str) else found[step]
-        return found
-
-    def _get(self, step: Any, found: Any) -> Any:
-        if isinstance(found, (ctypes.Structure, ctypes.Union, ctypes.Array)):
-            return Place(self._read, self._write, (*self._path, step))
-        return found
-
-    @all_errors
-    def __getattr__(self, name: str) -> Any:
-        return self._get(name, getattr(self.whole(), name))
-
-    @all_errors
-    def __setattr__(self, name: str, value: Any) -> None:
-        everything = self._read()
-        if not hasattr(self._part(everything), name):
-            raise AttributeError(f"{type_name(type(self.whole()))} has no field {name!r}")
-        setattr(self._part(everything), name, value.whole() if isinstance(value, Place) else value)
-        self._write(bytes(everything))
-
-    @all_errors
-    def __getitem__(self, index: Any) -> Any:
-        return self._get(index, self.whole()[index])
-
-    @all_errors
-    def __setitem__(self, index: Any, value: Any) -> None:
-        everything = self._read()
-        self._part(everything)[index] = value.whole() if isinstance(value, Place) else value
-        self._write(bytes(everything))
-
-    def __len__(self) -> int:
-        return len(self.whole())
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
-
-    def __repr__(self) -> str:
-        return repr(self.whole())

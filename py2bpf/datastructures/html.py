@@ -11,7 +11,7 @@ from ..codec import Codec, RecordCodec
 from ..fields import contents
 
 if TYPE_CHECKING:
-    from .storage import Chunk
+    from ..backend import Chunk
 
 ROWS: Final = 20
 """So many entries are shown."""

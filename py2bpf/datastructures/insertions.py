@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from ..backend import MapStorage
 from ..borders import Public
 from ..exception import ClosedError
 from ..ledger import Loss
 from ..spec import MapSpec
-from ..vm.choice import backend
 from .globals import LossCounter
-from .storage import MapStorage
 
 _making: Final = threading.Lock()
 
@@ -32,8 +31,7 @@ class CountsLosses(Public):
         self._storage.check_open()
         with _making:
             if self._counter is None:
-                with backend(self._storage.backend):
-                    self._counter = LossCounter()
+                self._counter = LossCounter(self._storage.backend)
             made = self._counter
         if self._storage.closed:  # meanwhile: close() may have been too early to see it
             self._close_counter()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import NoReturn, Self
 
+from ..backend import MapStorage
 from ..borders import Public
 from ..exception import ClosedError, DataTypeError
-from .storage import MapStorage
 
 
 class OnStorage(Public):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+from ..backend import MapStorage
 from ..borders import Public, shorten
 from ..codec import Codec
 from ..exception import DataTypeError, Py2BpfError
 from ..fields import declared
 from ..spec import SpinLock, lock_offset
 from ..uapi.map_types import KINDS, MapType, Update
-from .storage import MapStorage
 
 """The kinds, of those here, whose values may have a lock: map_check_btf() of kernel/bpf/syscall.c."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
 import ipaddress
 import struct
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -12,7 +10,6 @@ from ..codec import Buffer, Codec, key_codec_for
 from ..exception import DataRangeError, DataTypeError
 from ..given import checked_int, shown
 from ..uapi.map_types import MAX_PREFIX_BYTES, MapFlags, MapType, Update
-from ..vm.choice import backend
 from ..worlds import in_programs
 from . import columns
 from .base import Map
@@ -163,7 +160,7 @@ class LpmTrieMap(Map):
         Asked for the key after a prefix that isn't there, the kernel answers with the first key of all, which
         comes after no key.
         """
-        if self._storage.backend == "kernel" and not _tells_absent_prefixes():
+        if not self._storage.tells_absent_prefixes:
             size = self._keys.size
             return any(raw == keys[at : at + size] for keys, _, n in self._storage.walk()
                        for at in range(0, n * size, size))
@@ -184,16 +181,3 @@ def _well_formed(codec: PrefixCodec, rows: Any) -> bool:
     lengths = rows["prefixlen"].astype("i8")
     behind = 8 - (lengths[:, None] - [8 * i for i in range(codec.size - 4)]).clip(0, 8)
     return bool((lengths <= codec.bits).all() and not (address & (1 << behind) - 1).any())
-
-
-@functools.cache
-def _tells_absent_prefixes() -> bool:
-    """Whether the kernel tells a prefix that isn't there from another of the same length that is.
-
-    Before 6.12 and its contemporary stable releases it compared the lengths alone. There is no other command to ask, so
-    such kernels need a look at all keys.
-    """
-    with backend("kernel"), LpmTrieMap(ctypes.c_uint32, ctypes.c_uint8, 2) as trie:
-        trie.update({"0.0.0.0/4": 0, "2.0.0.0/7": 0})
-        storage = trie._storage
-        return storage.next_key(trie._key("0.0.0.0/7")) == storage.next_key(None)

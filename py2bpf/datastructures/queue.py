@@ -8,6 +8,7 @@ from ctypes import c_uint32
 from typing import Any, Final
 
 from .. import ledger
+from ..backend import current
 from ..codec import codec_for, type_name
 from ..cpus import possible_cpus
 from ..exception import ClosedError, DataRangeError, Py2BpfError
@@ -19,7 +20,6 @@ from ..worlds import in_programs
 from .insertions import CountsLosses
 from .names import checked_name
 from .reader import Reader
-from .storage import open_storage
 from .wakeups import checked_latency
 
 SEED_PAGES: Final = 9
@@ -72,7 +72,7 @@ class BpfQueue(CountsLosses, Reader):
             data_type=data_type,
         )
         self._lost_in_end: dict[int, int] = {}
-        self._storage = open_storage(self.map_spec, self.map_spec.key_size, self.map_spec.value_size)
+        self._storage = current().create_map(self.map_spec, self.map_spec.key_size, self.map_spec.value_size)
         try:
             super().__init__(
                 self._storage.perf_source(n_cpus, pages, latency, codec, bool(ordered), self._count_weakly())

@@ -7,17 +7,18 @@ from mmap import PAGESIZE
 from typing import Any, Final, NoReturn
 
 from .. import ledger
+from ..backend import current
 from ..codec import codec_for, record_codec, type_name
 from ..exception import DataRangeError, Py2BpfError
 from ..given import checked_int
 from ..ledger import Loss
+from ..record_streams import RingPositions
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
 from .globals import LossCounter
 from .names import checked_name
 from .reader import Reader
-from .storage import RingPositions, open_storage
 from .wakeups import Wakeup, announcement
 
 SIZE_MAX: Final = 1 << 30
@@ -64,10 +65,11 @@ class RingBuffer(Reader):
             kind=int(MapType.RINGBUF), key_type=None, value_type=None, max_entries=size, name=checked_name(name),
             data_type=data_type, variable=variable, wakeup=announced.wakeup,
         )  # fmt: skip
-        self.lost_counter: Final = LossCounter()
+        where = current()
+        self.lost_counter: Final = LossCounter(where)
         """What programs add to when a record finds no room: nobody else knows of it."""
         try:
-            self._storage = open_storage(self.map_spec, 0, 0)
+            self._storage = where.create_map(self.map_spec, 0, 0)
         except BaseException:
             self.lost_counter.close()
             raise

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ..codec import ArrayCodec, BoolCodec, Buffer, Codec, FloatCodec, IntCodec, RecordCodec
+from ..core.sums import NumberField, NumberKind, sum_cpus
 from ..exception import DataRangeError, DataTypeError
 from ..fields import contents
 from ..given import shown
-from ..kernel import core
-from ..kernel.core import NumberField, NumberKind
 from . import columns
 from .arrow import pyarrow_module
 from .base import Map
@@ -65,7 +64,7 @@ class Sums:
 
     def add_up(self, values: Buffer, n: int) -> bytearray:
         """The sums' bytes for n entries. Raises TooLarge when 64 bits can't hold one."""
-        sums = core.sum_cpus(values, n, self._values.cpus, self._values.stride, self._fields)
+        sums = sum_cpus(values, n, self._values.cpus, self._values.stride, self._fields)
         if isinstance(sums, int):
             one = self._values.decode(values, sums * self._values.size)
             raise TooLarge(sums, f"the sum of all CPUs' {self._item.name} doesn't fit 64 bits: "

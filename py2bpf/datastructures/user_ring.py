@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import time
 from typing import Any, Final, NoReturn
 
+from ..backend import current
 from ..codec import codec_for, type_name
-from ..exception import ClosedError, DataRangeError, KernelError, Py2BpfError
-from ..kernel import features
+from ..exception import ClosedError, DataRangeError, Py2BpfError
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
 from ..worlds import in_programs
@@ -17,7 +16,6 @@ from .lifetime import OnStorage
 from .names import checked_name
 from .pending import deadline_of
 from .ring import HEADER, checked_size
-from .storage import MapStorage, open_storage
 
 RECORD_MAX: Final = 472
 """Bytes: of the stack's 512, 8 are for the copy's status and 32 for the frame of the function that copies."""
@@ -49,19 +47,11 @@ class UserRingBuffer(OnStorage):
             kind=int(MapType.USER_RINGBUF), key_type=None, value_type=None, max_entries=size, name=checked_name(name),
             data_type=data_type,
         )  # fmt: skip
-        self._storage = self._made()
+        self._storage = current().create_map(self.map_spec, 0, 0)
         try:
             self._ring = self._storage.user_ring(size, self._codec.size)
         except BaseException:
             self._storage.close()
-            raise
-
-    def _made(self) -> MapStorage:
-        try:
-            return open_storage(self.map_spec, 0, 0)
-        except KernelError as error:
-            if error.errno == errno.EINVAL:
-                features.require(features.of_map(MapType.USER_RINGBUF))
             raise
 
     def send(self, record: Any, timeout: float | None = None) -> None:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from .. import asm
+from ..core import encoding
 from ..core.failures import ENOTSUPP
 from ..core.handles import Handle
 from ..exception import KernelError, NotSupported
@@ -23,7 +24,8 @@ from ..uapi.helpers import HELPERS, INTERNAL
 from ..uapi.hooks import HOOKS
 from ..uapi.map_types import KINDS, MapType
 from ..uapi.prog_types import AttachType, ProgType
-from . import core, kfuncs, syscalls
+from . import bpf_call, kfuncs, prog_load, syscalls
+from .prog_load import Code, Purpose
 
 
 class Outcome(Enum):
@@ -166,16 +168,16 @@ def _batch() -> Finding:
     if isinstance(map, int):
         return _judge(map, frozenset())
     room = bytearray(64)
-    keys, values, cursor = (core.address(room) + at for at in (0, 16, 32))
-    result = core.bpf(_LOOKUP_BATCH, bytearray(_BATCH.pack(0, cursor, keys, values, 1, 0, 0, 0)), (map, _BATCH_MAP))
+    keys, values, cursor = (bpf_call.address(room) + at for at in (0, 16, 32))
+    result = bpf_call.bpf(_LOOKUP_BATCH, bytearray(_BATCH.pack(0, cursor, keys, values, 1, 0, 0, 0)), (map, _BATCH_MAP))
     return _judge(result, _REFUSED, yes=frozenset({errno.ENOENT}))
 
 
 def _load(prog_type: ProgType, code: list[asm.Insn], ids: tuple[int, ...] = ()) -> tuple[Handle, int]:
     """A program, and 0 or -errno."""
-    slots, _ = core.encode(asm.pack([*code, asm.mov_imm(0, 0), asm.exit_()]))
+    slots, _ = encoding.encode(asm.pack([*code, asm.mov_imm(0, 0), asm.exit_()]))
     made = Handle("a program")
-    return made, core.prog_load(made, core.Purpose(prog_type), core.Code(slots, (), ids), "GPL", "probe").result
+    return made, prog_load.prog_load(made, Purpose(prog_type), Code(slots, (), ids), "GPL", "probe").result
 
 
 def _program(prog_type: ProgType, code: list[asm.Insn]) -> Finding:

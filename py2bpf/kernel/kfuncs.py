@@ -6,10 +6,9 @@ import errno
 from collections.abc import Iterable
 from typing import Final
 
-from ..btf import Kind
+from ..btf import Kind, core
 from ..btf.reader import VMLINUX
 from ..exception import NotSupported
-from . import core
 
 SINCE: Final = {"bpf_iter_num_new": "6.4", "bpf_iter_num_next": "6.4", "bpf_iter_num_destroy": "6.4"}
 """The Linux version that brought a function, for messages."""
@@ -29,7 +28,7 @@ def find(names: Iterable[str]) -> dict[str, int | None]:
         except FileNotFoundError:
             _numbers.update(dict.fromkeys(missing))
         else:
-            _numbers.update({name: core.btf_find(btf, Kind.FUNC, name) for name in missing})
+            _numbers.update({name: core.find(btf, Kind.FUNC, name) for name in missing})
     return {name: _numbers[name] for name in names}
 
 

@@ -17,7 +17,7 @@ from ..core.handles import Handle, uncopyable
 from ..exception import ClosedError, KernelError
 from ..uapi.operations import Operation
 from ..uapi.prog_types import AttachType
-from . import core, syscalls
+from . import bpf_call, syscalls
 
 _PROG_GET_FD_BY_ID: Final = 13
 _BY_ID: Final = struct.Struct("=III")  # id, next_id, flags
@@ -105,7 +105,7 @@ _XDP_LINK_INFO: Final = 20
 def prog_by_id(number: int) -> Handle | None:
     """The program with that id, or None when it is gone. Raises KernelError."""
     made = Handle(f"program {number}")
-    result = core.bpf_make(made, _PROG_GET_FD_BY_ID, bytearray(_BY_ID.pack(number, 0, 0)))
+    result = bpf_call.bpf_make(made, _PROG_GET_FD_BY_ID, bytearray(_BY_ID.pack(number, 0, 0)))
     if result == -errno.ENOENT:
         return None
     checked(result, f"opening the program with id {number}, through which a tc program is removed", None,
@@ -161,8 +161,8 @@ def tcx_detach(ifindex: int, where: AttachType, prog: Handle) -> bool:
 def tcx_query(ifindex: int, where: AttachType) -> list[TcxEntry] | None:
     """The programs at a place of a device in the order they run, or None when the kernel has no tcx (before 6.6)."""
     progs, links = bytearray(4 * TCX_LIMIT), bytearray(4 * TCX_LIMIT)
-    attr = bytearray(_QUERY.pack(ifindex, where, core.address(progs), TCX_LIMIT, core.address(links)))
-    result = core.bpf(syscalls.Cmd.PROG_QUERY, attr)
+    attr = bytearray(_QUERY.pack(ifindex, where, bpf_call.address(progs), TCX_LIMIT, bpf_call.address(links)))
+    result = bpf_call.bpf(syscalls.Cmd.PROG_QUERY, attr)
     if result in (-errno.EINVAL, -errno.EOPNOTSUPP):
         return None
     checked(result, f"asking for the programs at {where.name} of device {ifindex}", None, Operation.ATTACH_TC)

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import errno
+import functools
 import mmap
+import socket
+import struct
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Literal
+from ctypes import c_uint8, c_uint32
+from typing import TYPE_CHECKING, Any, Final
 
+from ..backend import Backend, Chunk, Room, named
 from ..btf import maps
+from ..core import entries
 from ..core.failures import failure
 from ..core.handles import Handle, Reach
 from ..exception import ClosedError, DataTypeError, KernelError
 from ..given import shown
 from ..spec import MapSpec
-from ..uapi.map_types import KINDS, MapType, Update
+from ..uapi.map_types import KINDS, MapFlags, MapType, Update
 from ..uapi.operations import Operation, full
-from . import core, syscalls
+from . import map_commands, syscalls
 
 if TYPE_CHECKING:
     from ..codec import Codec
     from ..core.queue_records import Records
     from .perfbuf import PerfRecords
     from .user_ring import UserRing
-
-Chunk = tuple[memoryview, memoryview, int]
-Room = Callable[[int], tuple[memoryview, memoryview]]
 
 _CHUNK_BYTES: Final = 1 << 20
 _CHUNK_ENTRIES_MIN: Final = 64
@@ -59,8 +62,8 @@ class KernelMap:
         return f"fd {self.fd}"
 
     @property
-    def backend(self) -> Literal["kernel"]:
-        return "kernel"
+    def backend(self) -> Backend:
+        return named("kernel")
 
     def perf_source(
         self, n_cpus: int, pages: int, latency: float, codec: Codec, ordered: bool, refused: Callable[[], int]
@@ -108,20 +111,26 @@ class KernelMap:
         except OSError as error:
             raise KernelError(error.errno or 0, "cannot map an array into memory") from error
 
+    memory_is_atomic: Final = True
+
+    @property
+    def tells_absent_prefixes(self) -> bool:
+        return _tells_absent_prefixes()
+
     def lookup(self, key: bytes) -> bytes | None:
-        return core.map_lookup(self.handle, key, self.value_size, self._lock)
+        return map_commands.map_lookup(self.handle, key, self.value_size, self._lock)
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
         try:
-            core.map_update(self.handle, key, value, flags | self._lock)
+            map_commands.map_update(self.handle, key, value, flags | self._lock)
         except KernelError as error:
             if (flags, error.errno) in ((Update.NOEXIST, errno.EEXIST), (Update.EXIST, errno.ENOENT)):
                 return False
             raise self._explained(error) from None
         return True
 
-    def update_many(self, keys: core.Buffer, values: core.Buffer, count: int) -> None:
-        stored = core.map_store(self.handle, keys, self.key_size, values, self.value_size, count, self._lock)
+    def update_many(self, keys: entries.Buffer, values: entries.Buffer, count: int) -> None:
+        stored = map_commands.map_store(self.handle, keys, self.key_size, values, self.value_size, count, self._lock)
         if stored.error:
             extent = f"{stored.done} of {count} entries were stored"
             what = f"cannot fill the map ({extent})"
@@ -139,12 +148,12 @@ class KernelMap:
         return error
 
     def delete(self, key: bytes) -> bool:
-        return core.map_delete(self.handle, key)
+        return map_commands.map_delete(self.handle, key)
 
     def take(self, key: bytes) -> bytes | None:
         if self._can_take:
             try:
-                return core.map_lookup_and_delete(self.handle, key, self.value_size, self._lock)
+                return map_commands.map_lookup_and_delete(self.handle, key, self.value_size, self._lock)
             except KernelError as error:
                 if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
                     raise
@@ -153,7 +162,7 @@ class KernelMap:
         return value if value is not None and self.delete(key) else None
 
     def next_key(self, key: bytes | None) -> bytes | None:
-        return core.map_next_key(self.handle, key, self.key_size)
+        return map_commands.map_next_key(self.handle, key, self.key_size)
 
     def program_value(self, value: Any) -> int:
         """The descriptor of a program, or of an object that has one, which is about to be stored: the program arrays
@@ -186,10 +195,11 @@ class KernelMap:
         return {int.from_bytes(each, sys.byteorder) for each in found if each is not None}
 
     def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
-        kind, entries = KINDS[MapType(self._spec.kind)], self._spec.max_entries
-        walk = core.Walk(self.handle, self.key_size, self.value_size, entries, not kind.batch, delete, bool(self._lock))
-        cap = min(entries, max(_CHUNK_ENTRIES_MIN, _CHUNK_BYTES // (self.key_size + self.value_size)))
-        room = room or core.Room(self.key_size, self.value_size)
+        by_keys, most = not KINDS[MapType(self._spec.kind)].batch, self._spec.max_entries
+        walk = map_commands.Walk(
+            self.handle, self.key_size, self.value_size, most, by_keys, delete, bool(self._lock))
+        cap = min(most, max(_CHUNK_ENTRIES_MIN, _CHUNK_BYTES // (self.key_size + self.value_size)))
+        room = room or entries.Room(self.key_size, self.value_size)
         while (found := walk.next(cap, room)).n:
             yield found
             self.check_open()  # another thread may have closed the map
@@ -197,6 +207,26 @@ class KernelMap:
     def synchronize(self) -> None:
         self.check_open()
         syscalls.synchronize()
+
+
+@functools.cache
+def _tells_absent_prefixes() -> bool:
+    """Whether the kernel tells a prefix that isn't there from another of the same length that is.
+
+    Before 6.12 and its contemporary stable releases it compared the lengths alone. There is no other command to ask, so
+    such kernels need a look at all keys.
+    """
+    trie = KernelMap(MapSpec(MapType.LPM_TRIE, c_uint32, c_uint8, 2, MapFlags.NO_PREALLOC), 8, 1)
+    trie.update(_prefix(4, "0.0.0.0"), bytes(1))
+    trie.update(_prefix(7, "2.0.0.0"), bytes(1))
+    try:
+        return trie.next_key(_prefix(7, "0.0.0.0")) == trie.next_key(None)
+    finally:
+        trie.close()
+
+
+def _prefix(length: int, address: str) -> bytes:
+    return struct.pack("=I", length) + socket.inet_aton(address)
 
 
 def _create_typed(spec: MapSpec, what: str) -> Handle:

@@ -19,7 +19,7 @@ from ..core.handles import Handle
 from ..cpus import online_cpus
 from ..exception import KernelError, NotSupported
 from ..uapi.operations import Operation
-from . import core
+from . import bpf_call
 from .links import Resources, kprobe_link_misses, link_perf_event
 from .tracefs import MOUNT_POINTS, ProbeEvent, may_exist
 
@@ -34,7 +34,7 @@ def _open(what: str, kind: int, config: int, config1: int = 0, config2: int = 0)
     """Raises KernelError; ``what`` it says was tried."""
     made = Handle("a perf event")
     attr = bytearray(_ATTR.pack(kind, _ATTR.size, config, config1, config2))
-    checked(core.perf_event_make(made, attr, -1, online_cpus()[0]), what, None, Operation.OPEN_EVENT)
+    checked(bpf_call.perf_event_make(made, attr, -1, online_cpus()[0]), what, None, Operation.OPEN_EVENT)
     return made
 
 
@@ -91,7 +91,7 @@ def _what(symbol: str, offset: int, is_return: bool) -> str:
 def _pmu_probe(pmu: tuple[int, int], symbol: str, offset: int, is_return: bool) -> Handle:
     kind, return_bit = pmu
     name = symbol.encode() + b"\0"
-    return _open(_what(symbol, offset, is_return), kind, return_bit if is_return else 0, core.address(name), offset)
+    return _open(_what(symbol, offset, is_return), kind, return_bit if is_return else 0, bpf_call.address(name), offset)
 
 
 def _tracefs_probe(stack: ExitStack, symbol: str, offset: int, is_return: bool) -> Handle:

@@ -13,90 +13,30 @@ import struct
 from array import array
 from collections.abc import Iterator, Sequence
 from mmap import PAGESIZE
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from .. import asm
+from ..backend import Backend, named
 from ..btf import writer
 from ..core import privileges
+from ..core.encoding import EncodingError
 from ..core.failures import ENOTSUPP, failure
 from ..core.handles import Handle
-from ..exception import (
-    DataTypeError,
-    InternalCompilerError,
-    KernelError,
-    NotSupported,
-    Span,
-    VerifierError,
-)
-from ..given import path_bytes, plain_memory, shown
+from ..exception import InternalCompilerError, KernelError, NotSupported, Span, VerifierError
+from ..given import path_bytes
+from ..programs import ETHERNET_HEADER, ProgInfo, TestRun, bytes_of, check_repeat, encode, span_at
 from ..spec import ProgramSpec
 from ..uapi.map_types import MapType
 from ..uapi.operations import Operation, loading
-from . import core, kfuncs, reached, syscalls, verifier
-
-
-class Encoded(NamedTuple):
-    """A program as the kernel takes it, maps still by number. ``slot_of[i]`` is where ``spec.code[i]`` begins."""
-
-    slots: bytearray
-    slot_of: array[int]
-
-
-class _Run(NamedTuple):
-    retval: int
-    data: bytes
-    duration_ns: int
-
-
-class TestRun(_Run):
-    """What a test run gave: the program's result, the packet afterwards, the mean time of a run in nanoseconds."""
-
-    __slots__ = ()
-    __test__ = False  # it is no class of tests, whatever its name makes pytest think
-
-
-class ProgInfo(NamedTuple):
-    """What the kernel knows of a program.
-
-    ``run_cnt`` and ``run_time_ns`` count while statistics are on (sysctl kernel.bpf_stats_enabled);
-    ``verified_insns`` and ``recursion_misses`` are 0 on kernels before 5.16 and 5.12.
-    """
-
-    id: int
-    name: str
-    tag: str
-    type: int
-    run_cnt: int
-    run_time_ns: int
-    verified_insns: int
-    recursion_misses: int
-
+from . import kfuncs, prog_load, reached, syscalls, verifier
+from .prog_load import BtfTarget, Code, Described, LoadResult, Purpose
 
 _IP_HEADERS: Final = {b"\x08\x00": ("IPv4", 20), b"\x86\xdd": ("IPv6", 40)}
 """By EtherType: the protocol, and its header's least size."""
 
 
-def encode(spec: ProgramSpec) -> Encoded:
-    """Encodes a program, resolving its jumps.
-
-    Raises LimitExceeded where a conditional jump reaches too far, InternalCompilerError for a malformed spec.
-    """
-    try:
-        return Encoded(*core.encode(asm.pack(spec.code)))
-    except core.EncodingError as error:
-        raise _unencodable(spec, error) from error
-
-
-def _unencodable(spec: ProgramSpec, error: core.EncodingError) -> Exception:
-    span = spec.lines[error.index] if error.index < len(spec.lines) else None
-    if error.errno == errno.ERANGE and spec.code[error.index].kind == asm.Kind.JUMP:
-        return asm.out_of_reach(error.value, span)
-    insn = f", in `{spec.code[error.index]}`" if error.index < len(spec.code) else ""
-    return InternalCompilerError("encoding", f"{error}{insn}", span)
-
-
 def load(
-    spec: ProgramSpec, maps: Sequence[Handle] = (), target: core.BtfTarget | None = None, flags: int = 0
+    spec: ProgramSpec, maps: Sequence[Handle] = (), target: BtfTarget | None = None, flags: int = 0
 ) -> LoadedProgram:
     """Loads a program; ``maps[i]`` is the map that ``spec.maps[i]`` describes. ``target`` is what it is made for, where
     its type wants one, ``flags`` are BPF_F_SLEEPABLE and others.
@@ -107,14 +47,14 @@ def load(
     if len(maps) != len(spec.maps):
         raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(maps)} are given")
     encoded = encode(spec)
-    code = core.Code(encoded.slots, maps, kfuncs.numbers(spec.kfuncs))
-    purpose = core.Purpose(spec.hook.prog_type, spec.hook.attach_type, flags, target)
+    code = Code(encoded.slots, maps, kfuncs.numbers(spec.kfuncs))
+    purpose = Purpose(spec.hook.prog_type, spec.hook.attach_type, flags, target)
     made = Handle(f"program {spec.name}")
     try:
         loaded = _load_described(made, purpose, spec, code, encoded.slot_of)
         if loaded.result < 0 and verifier.blames_btf(loaded.log):
             loaded = _load(made, purpose, spec, code)
-    except core.EncodingError as error:
+    except EncodingError as error:
         raise InternalCompilerError("relocation", f"{spec.name}: {error}") from error
     if loaded.result < 0:
         raise _refusal(spec, encoded.slot_of, loaded)
@@ -123,25 +63,25 @@ def load(
 
 
 def _load_described(
-    made: Handle, purpose: core.Purpose, spec: ProgramSpec, code: core.Code, slot_of: array[int]
-) -> core.LoadResult:
+    made: Handle, purpose: Purpose, spec: ProgramSpec, code: Code, slot_of: array[int]
+) -> LoadResult:
     """Loads with BTF: function names, source lines in listings and logs. Without it where the kernel takes none."""
     btf = writer.program(spec, slot_of)
     loaded = syscalls.btf_load(btf.blob)
     if isinstance(loaded, int):
         return _load(made, purpose, spec, code)
     with loaded:
-        return _load(made, purpose, spec, code, core.Described(loaded, btf.func_info, btf.line_info))
+        return _load(made, purpose, spec, code, Described(loaded, btf.func_info, btf.line_info))
 
 
 def _load(
-    made: Handle, purpose: core.Purpose, spec: ProgramSpec, code: core.Code, described: core.Described | None = None
-) -> core.LoadResult:
+    made: Handle, purpose: Purpose, spec: ProgramSpec, code: Code, described: Described | None = None
+) -> LoadResult:
     name = syscalls.object_name(spec.name).decode()
-    return core.prog_load(made, purpose, code, spec.license, name, described)
+    return prog_load.prog_load(made, purpose, code, spec.license, name, described)
 
 
-def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) -> KernelError:
+def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: LoadResult) -> KernelError:
     error = -loaded.result
     what = f"the kernel refused to load {spec.name}, a {spec.hook.name} program"
     verdict = verifier.parse(loaded.log)
@@ -149,7 +89,7 @@ def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: core.LoadResult) ->
     if not verdict.reason and (error not in _GAVE_UP or loop is None):
         return failure(error, what, loading(spec.hook.prog_type))
     hint = verifier.hint(verdict.reason, loop is not None)
-    span = (loop if hint else None) if verdict.insn is None else _span_at(spec, slot_of, verdict.insn)
+    span = (loop if hint else None) if verdict.insn is None else span_at(spec, slot_of, verdict.insn)
     reason = verdict.reason or f"the verifier gave up ({os.strerror(error)})"
     guess = " (the kernel names no instruction, shown is the last loop)" if loop and verdict.insn is None else ""
     bounds = verifier.about_result(verdict.reason, spec.hook.results)
@@ -176,30 +116,6 @@ def _last_loop(spec: ProgramSpec) -> Span | None:
     return found
 
 
-def _span_at(spec: ProgramSpec, slot_of: array[int], slot: int) -> Span | None:
-    """The source of the instruction at a slot, or of the nearest one before it that has any."""
-    found = None
-    for begin, span, insn in zip(slot_of, spec.lines, spec.code, strict=True):
-        if begin > slot:
-            break
-        if span is not None and insn.kind != asm.Kind.LABEL:
-            found = span
-    return found
-
-
-def _check_repeat(repeat: int) -> None:
-    if isinstance(repeat, bool) or not isinstance(repeat, int):
-        raise DataTypeError(f"repeat is the number of runs, an int, not {shown(repeat)}")
-    if repeat < 1:
-        raise ValueError(f"a test run takes place at least once, not {shown(repeat)} times")
-    if repeat > _REPEAT_MAX:
-        raise ValueError(f"a test run takes place at most {_REPEAT_MAX} times, not {shown(repeat)}")
-
-
-def _bytes_of(value: Any, what: str) -> bytes:
-    return bytes(plain_memory(value, what))
-
-
 class LoadedProgram:
     """A program in the kernel, which lives until close() unless something else holds it: a link, a pin.
 
@@ -207,12 +123,22 @@ class LoadedProgram:
     own of the program arrays that it uses, which the kernel would empty without anybody's.
     """
 
-    backend: Final = "kernel"
-
     def __init__(self, handle: Handle, spec: ProgramSpec, arrays: Sequence[Handle] = ()) -> None:
         self.handle = handle
         self.spec = spec
         self.arrays = arrays
+
+    @property
+    def backend(self) -> Backend:
+        return named("kernel")
+
+    @property
+    def where(self) -> str:
+        return f"fd {self.fd}"
+
+    def ensure_open(self) -> None:
+        """Raises ClosedError after close()."""
+        self.handle.check_open()
 
     @property
     def fd(self) -> int:
@@ -233,14 +159,14 @@ class LoadedProgram:
             each.close()
 
     def __enter__(self) -> Self:
-        self.handle.check_open()
+        self.ensure_open()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else f'fd {self.fd}'}>"
+        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else self.where}>"
 
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
         """Runs the program in the kernel on a made-up packet or context (BPF_PROG_TEST_RUN).
@@ -249,9 +175,9 @@ class LoadedProgram:
         bytes, or a ctypes instance, for the hooks that take one. Raises NotSupported for program types that
         can't be run (kprobes, tracepoints), DataTypeError and ValueError for wrong arguments, KernelError otherwise.
         """
-        _check_repeat(repeat)
-        packet = _bytes_of(data, "data is the packet's bytes")
-        context = b"" if ctx is None else _bytes_of(ctx, "ctx is the context's bytes or a ctypes structure")
+        check_repeat(repeat)
+        packet = bytes_of(data, "data is the packet's bytes")
+        context = b"" if ctx is None else bytes_of(ctx, "ctx is the context's bytes or a ctypes structure")
         # The kernel counts 0 as 1, and the types that can't repeat take nothing else. The packet may grow.
         room = len(packet) + _GROWTH if packet else 0
         run = syscalls.prog_test_run(self.handle, packet, context, repeat if repeat > 1 else 0, room)
@@ -264,15 +190,15 @@ class LoadedProgram:
         if error in (ENOTSUPP, errno.EOPNOTSUPP):
             return NotSupported(errno.EOPNOTSUPP, f"test runs of {hook} programs")
         what = f"cannot run {self.spec.name}, a {hook} program, for a test"
-        if error == errno.EINVAL and size < _ETHERNET_HEADER:
-            what += f" on {size} bytes of data (network programs need {_ETHERNET_HEADER} at least, an Ethernet header)"
+        if error == errno.EINVAL and size < ETHERNET_HEADER:
+            what += f" on {size} bytes of data (network programs need {ETHERNET_HEADER} at least, an Ethernet header)"
         if error == errno.EINVAL and size > PAGESIZE - _PACKET_OVERHEAD:
             what += (f" on {size} bytes of data (network programs take at most a page of {PAGESIZE} bytes, less what "
                      "the kernel keeps around a packet: about 3.7 kB of 4 KiB, for XDP programs about 3.5)")
         if error == errno.ENOMEM and size > _FRAGMENTS * PAGESIZE:
             what += f" on {size} bytes of data (XDP programs take at most {_FRAGMENTS + 1} pages, the first in part)"
         kind, header = _IP_HEADERS.get(packet[12:14], ("", 0))
-        if error == errno.EINVAL and _ETHERNET_HEADER <= size < _ETHERNET_HEADER + header:
+        if error == errno.EINVAL and ETHERNET_HEADER <= size < ETHERNET_HEADER + header:
             what += (f" on {size} bytes of data (its EtherType says {kind}, and it ends within that header of {header} "
                      "bytes, which kernels may refuse)")  # fmt: skip
         if error == errno.EINVAL and context:
@@ -331,8 +257,6 @@ def _pins(path: str | os.PathLike[str]) -> Iterator[str | os.PathLike[str]]:
 
 _GAVE_UP: Final = (errno.E2BIG, errno.ENOMEM)
 _GROWTH: Final = 1 << 14  # BPF_SKB_MAX_LEN and more: what programs may add to a packet
-_ETHERNET_HEADER: Final = 14
-_REPEAT_MAX: Final = (1 << 32) - 1
 _FRAGMENTS: Final = 17  # MAX_SKB_FRAGS, as kernels are mostly built
 _PACKET_OVERHEAD: Final = 1024
 """More than net/bpf/test_run.c keeps of the page: in front NET_SKB_PAD (64) or XDP_PACKET_HEADROOM (256), behind it

@@ -18,7 +18,7 @@ from ..core.handles import Handle
 from ..given import path_bytes
 from ..uapi.map_types import MapType
 from ..uapi.operations import Operation
-from . import core
+from . import bpf_call, map_commands
 
 
 class Cmd(IntEnum):
@@ -73,7 +73,7 @@ def map_create(
     which = f"the map {name!r}" if name else "a map"
     tried = f"cannot create {which} (type {map_type}, {key_size}-byte keys, {value_size}-byte values, "
     made = Handle(what or which)
-    result = core.charged(lambda: core.bpf_make(made, Cmd.MAP_CREATE, bytearray(attr), *uses))
+    result = bpf_call.charged(lambda: bpf_call.bpf_make(made, Cmd.MAP_CREATE, bytearray(attr), *uses))
     checked(result, tried + f"{max_entries} entries)", None, Operation.MAKE_MAP)
     return made
 
@@ -84,14 +84,14 @@ def synchronize() -> None:
     The kernel promises it to whoever changes an array of maps (maybe_wait_bpf_programs() in kernel/bpf/syscall.c).
     """
     with map_create(MapType.ARRAY, 4, 4, 1) as inner, map_create(MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner) as outer:
-        core.map_update(outer, bytes(4), struct.pack("=I", inner.fd))
+        map_commands.map_update(outer, bytes(4), struct.pack("=I", inner.fd))
 
 
 def btf_load(blob: bytes) -> Handle | int:
     """BTF that the kernel has taken (BPF_BTF_LOAD), or -errno."""
-    attr = _BTF_LOAD.pack(core.address(blob), 0, len(blob), 0, 0)
+    attr = _BTF_LOAD.pack(bpf_call.address(blob), 0, len(blob), 0, 0)
     made = Handle("BTF")
-    return core.charged(lambda: core.bpf_make(made, Cmd.BTF_LOAD, bytearray(attr))) or made
+    return bpf_call.charged(lambda: bpf_call.bpf_make(made, Cmd.BTF_LOAD, bytearray(attr))) or made
 
 
 def object_name(name: str) -> bytes:
@@ -111,7 +111,7 @@ def obj_pin(path: str | os.PathLike[str], object: Handle) -> None:
     Nothing is mounted here: where ``path`` isn't on a bpf file system the error says how to mount one.
     """
     attr, _name = _path_attr(path)
-    result = core.bpf(Cmd.OBJ_PIN, attr, (object, _OBJ_FD))
+    result = bpf_call.bpf(Cmd.OBJ_PIN, attr, (object, _OBJ_FD))
     checked(result, f"cannot pin to {_shown(path)}", object, Operation.PIN)
 
 
@@ -119,14 +119,14 @@ def obj_get(path: str | os.PathLike[str]) -> Handle:
     """What is pinned at path."""
     attr, _name = _path_attr(path)
     made = Handle(f"what is pinned at {_shown(path)}")
-    checked(core.bpf_make(made, Cmd.OBJ_GET, attr), f"cannot open {made.what}", None, Operation.OPEN_PIN)
+    checked(bpf_call.bpf_make(made, Cmd.OBJ_GET, attr), f"cannot open {made.what}", None, Operation.OPEN_PIN)
     return made
 
 
 def _path_attr(path: str | os.PathLike[str]) -> tuple[bytearray, bytes]:
     """The attribute, and the name that it points to. Raises DataTypeError, DataRangeError for what is no path."""
     name = path_bytes(path, "a path to pin at") + b"\0"
-    return bytearray(_OBJ.pack(core.address(name), 0, 0)), name
+    return bytearray(_OBJ.pack(bpf_call.address(name), 0, 0)), name
 
 
 def _shown(path: str | os.PathLike[str]) -> str:
@@ -145,10 +145,10 @@ def prog_test_run(prog: Handle, data: bytes, ctx: bytes, repeat: int, room: int)
     """BPF_PROG_TEST_RUN with ``room`` bytes for the packet that comes back. Gives the errno when it fails."""
     out = bytearray(room)
     attr = bytearray(_TEST_RUN.pack(
-        0, 0, len(data), room, core.address(data) if data else 0, core.address(out) if room else 0,
-        repeat, 0, len(ctx), 0, core.address(ctx) if ctx else 0, 0, 0, 0, 0, 0,
+        0, 0, len(data), room, bpf_call.address(data) if data else 0, bpf_call.address(out) if room else 0,
+        repeat, 0, len(ctx), 0, bpf_call.address(ctx) if ctx else 0, 0, 0, 0, 0, 0,
     ))  # fmt: skip
-    result = core.bpf(Cmd.PROG_TEST_RUN, attr, (prog, 0))
+    result = bpf_call.bpf(Cmd.PROG_TEST_RUN, attr, (prog, 0))
     if is_closed(result):
         raise prog.closed_error()
     if result < 0:
@@ -161,8 +161,8 @@ def get_info(object: Handle, size: int) -> bytes:
     """struct bpf_map_info, bpf_prog_info or bpf_link_info of an object: the first size bytes, or as many as the kernel
     has."""
     info = bytearray(size)
-    attr = bytearray(_INFO.pack(0, size, core.address(info)))
-    result = core.bpf(Cmd.OBJ_GET_INFO_BY_FD, attr, (object, 0))
+    attr = bytearray(_INFO.pack(0, size, bpf_call.address(info)))
+    result = bpf_call.bpf(Cmd.OBJ_GET_INFO_BY_FD, attr, (object, 0))
     checked(result, "cannot read what the kernel knows of the descriptor", object)
     return bytes(info[: _INFO.unpack(attr)[1]])
 
@@ -173,22 +173,22 @@ _PROG_FD: Final = 4
 def prog_attach(target: int, prog: Handle, attach_type: int, flags: int = 0) -> None:
     """BPF_PROG_ATTACH: to a cgroup, say, without a link. ``target`` is a descriptor or an interface index."""
     attr = bytearray(_ATTACH.pack(target, 0, attach_type, flags))
-    checked(core.bpf(Cmd.PROG_ATTACH, attr, (prog, _PROG_FD)), "cannot attach the program", prog,
+    checked(bpf_call.bpf(Cmd.PROG_ATTACH, attr, (prog, _PROG_FD)), "cannot attach the program", prog,
                  Operation.ATTACH_TC)
 
 
 def prog_detach(target: int, prog: Handle, attach_type: int) -> None:
     """BPF_PROG_DETACH."""
     attr = bytearray(_ATTACH.pack(target, 0, attach_type, 0))
-    checked(core.bpf(Cmd.PROG_DETACH, attr, (prog, _PROG_FD)), "cannot detach the program", prog,
+    checked(bpf_call.bpf(Cmd.PROG_DETACH, attr, (prog, _PROG_FD)), "cannot detach the program", prog,
                  Operation.ATTACH_TC)
 
 
 def prog_query(target: int, attach_type: int, flags: int = 0, cap: int = 64) -> list[int]:
     """The ids of the programs attached to a target (descriptor or interface index), in their order."""
     ids = bytearray(4 * cap)
-    attr = bytearray(_QUERY.pack(target, attach_type, flags, 0, core.address(ids), cap, 0))
-    result = core.bpf(Cmd.PROG_QUERY, attr)
+    attr = bytearray(_QUERY.pack(target, attach_type, flags, 0, bpf_call.address(ids), cap, 0))
+    result = bpf_call.bpf(Cmd.PROG_QUERY, attr)
     count = _QUERY.unpack(attr)[5]
     if result == -errno.ENOSPC and count > cap:
         return prog_query(target, attach_type, flags, count)
@@ -206,7 +206,8 @@ def link_create(
     """
     number, uses = (target, [(prog, 0)]) if isinstance(target, int) else (0, [(prog, 0), (target, _PROG_FD)])
     made = Handle(what)
-    result = core.bpf_make(made, Cmd.LINK_CREATE, bytearray(_LINK.pack(0, number, attach_type, flags) + extra), *uses)
+    attr = bytearray(_LINK.pack(0, number, attach_type, flags) + extra)
+    result = bpf_call.bpf_make(made, Cmd.LINK_CREATE, attr, *uses)
     closed = next((each for each, _ in uses if each.closed), None)
     operation = Operation.ATTACH_XDP if isinstance(target, int) else Operation.ATTACH_EVENT
     checked(result, f"cannot create {what}", closed, operation)
@@ -231,7 +232,7 @@ def link_update(link: Handle, prog: Handle, old: Handle | None = None) -> None:
         uses.append((old, _OLD_PROG_FD))
     attr = bytearray(_LINK.pack(0, 0, LinkFlag.REPLACE if old is not None else 0, 0))
     closed = next((each for each, _ in uses if each.closed), None)
-    result = core.bpf(Cmd.LINK_UPDATE, attr, *uses)
+    result = bpf_call.bpf(Cmd.LINK_UPDATE, attr, *uses)
     checked(result, f"cannot replace the program of {link.what}", closed, Operation.USE_LINK)
 
 
@@ -241,7 +242,7 @@ _OLD_PROG_FD: Final = 12
 
 def link_detach(link: Handle) -> None:
     """BPF_LINK_DETACH: the link stays, and its program runs no more. Raises KernelError."""
-    result = core.bpf(Cmd.LINK_DETACH, bytearray(_LINK_DETACH.pack(0)), (link, 0))
+    result = bpf_call.bpf(Cmd.LINK_DETACH, bytearray(_LINK_DETACH.pack(0)), (link, 0))
     checked(result, f"cannot detach {link.what}", link, Operation.USE_LINK)
 
 
@@ -249,9 +250,9 @@ def raw_tracepoint_open(prog: Handle, name: str, what: str = "") -> Handle:
     """BPF_RAW_TRACEPOINT_OPEN: a link by which the program runs at the tracepoint of that name (``sys_enter``). Of a
     program that was loaded for a BTF target the target tells, and ``name`` is ""."""
     text = name.encode() + b"\0"
-    attr = bytearray(_RAW_TRACEPOINT.pack(core.address(text) if name else 0, 0, 0))
+    attr = bytearray(_RAW_TRACEPOINT.pack(bpf_call.address(text) if name else 0, 0, 0))
     made = Handle(what or f"a link to the raw tracepoint {name}")
-    result = core.bpf_make(made, Cmd.RAW_TRACEPOINT_OPEN, attr, (prog, _RAW_PROG_FD))
+    result = bpf_call.bpf_make(made, Cmd.RAW_TRACEPOINT_OPEN, attr, (prog, _RAW_PROG_FD))
     checked(result, f"cannot create {made.what}", prog, Operation.ATTACH_EVENT)
     return made
 
@@ -262,6 +263,6 @@ _RAW_PROG_FD: Final = 8
 def iter_create(link: Handle) -> Handle:
     """BPF_ITER_CREATE: a descriptor whose reading runs the program of an iterator's link over everything there is."""
     made = Handle(f"what {link.what} goes over")
-    result = core.bpf_make(made, Cmd.ITER_CREATE, bytearray(_ITER.pack(0, 0)), (link, 0))
+    result = bpf_call.bpf_make(made, Cmd.ITER_CREATE, bytearray(_ITER.pack(0, 0)), (link, 0))
     checked(result, f"cannot read by {link.what}", link, Operation.USE_LINK)
     return made

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ..datastructures.storage import MapStorage
+from ..backend import MapStorage
 from ..exception import KernelError
 from ..uapi.map_types import KINDS, MapType, Update
 from .errors import SimulationError

@@ -11,7 +11,8 @@ PY2BPF_BACKEND=vm has all of a process do so. The VM attaches to nothing: progra
 
 from __future__ import annotations
 
-from .choice import Backend, backend, current
+from ..backend import current_name as current
+from .choice import Backend, backend
 from .machine import set_cpu
 
 __all__ = ["Backend", "backend", "current", "set_cpu"]

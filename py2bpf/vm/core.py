@@ -108,7 +108,7 @@ def trace(machine: Any) -> tuple[list[str], int]:
 def prog_create(
     machine: Any, slots: Buffer, prog_type: int, maps: Sequence[Handle], kfuncs: Sequence[str], what: str
 ) -> Handle | Fault:
-    """A program, made of what kernel.core.encode() gives.
+    """A program, made of what programs.encode() gives.
 
     Gives the Fault of a program that the machine refuses. Raises ClosedError where a map is closed.
     """

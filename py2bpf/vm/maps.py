@@ -1,4 +1,4 @@
-"""A map in the VM: bytes in, bytes out. See datastructures.storage.MapStorage."""
+"""A map in the VM: bytes in, bytes out. See backend.MapStorage."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import errno
 import mmap
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
+from ..backend import Backend, Chunk, Room, named
+from ..core.entries import Buffer
+from ..core.entries import Room as Buffers
 from ..core.failures import failure
 from ..exception import DataTypeError, KernelError, NotInVm
 from ..given import shown
-from ..kernel.core import Buffer
-from ..kernel.core import Room as Buffers
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapFlags, MapType, Update
 from ..uapi.operations import full
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from ..codec import Codec
     from ..core.queue_records import Records
     from .user_ring import VmUserRing
-
-Chunk = tuple[memoryview, memoryview, int]
-Room = Callable[[int], tuple[memoryview, memoryview]]
 
 _ORDER: Final = sys.byteorder
 
@@ -64,8 +62,8 @@ class VmMap:
         return "in the VM"
 
     @property
-    def backend(self) -> Literal["vm"]:
-        return "vm"
+    def backend(self) -> Backend:
+        return named("vm")
 
     def perf_source(
         self, n_cpus: int, pages: int, _latency: float, codec: Codec, ordered: bool, refused: Callable[[], int]
@@ -114,6 +112,10 @@ class VmMap:
         if self._memory is None:
             raise KernelError(errno.EPERM, "cannot have the map's values as memory: it is no array made for that")
         return self._memory
+
+    memory_is_atomic: Final = False
+    """The atomic operations of programs know of other programs only."""
+    tells_absent_prefixes: Final = True
 
     def lookup(self, key: bytes) -> bytes | None:
         return native.map_lookup(self.handle, key, self.value_size)

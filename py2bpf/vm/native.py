@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .._ffi import ffi, lib
+from ..core.entries import Buffer, Entries, Stored, entries_of
 from ..core.failures import checked, is_closed
 from ..core.handles import Handle
 from ..core.readers import CoreReader
 from ..exception import KernelError
-from ..kernel.core import Buffer, Entries, Stored, entries_of
 
 WALK_DELETE: Final[int] = lib.P2B_WALK_DELETE
 _SPARE: Final = 64

@@ -1,4 +1,4 @@
-"""Programs in the embedded VM: the surface of kernel.program.LoadedProgram, without descriptors and privileges."""
+"""Programs in the embedded VM, without descriptors and privileges: see backend.LoadedProgram."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn, Protocol, Self
 
+from ..backend import Backend, named
 from ..core.handles import Handle
-from ..exception import DataTypeError, KernelError, NotInVm, Span, VmFault
-from ..given import path_bytes, plain_memory, shown
-from ..kernel.program import ProgInfo, TestRun, encode
+from ..exception import KernelError, NotInVm, VmFault
+from ..given import path_bytes
+from ..programs import ETHERNET_HEADER, ProgInfo, TestRun, bytes_of, check_repeat, encode, span_at
 from ..spec import ProgramSpec
 from ..uapi.hooks import Trait, row_of
 from . import core
 
-_ETHERNET_HEADER: Final = 14
-_REPEAT_MAX: Final = (1 << 32) - 1
 _ids: Final = itertools.count(1)
 _programs: Final[weakref.WeakValueDictionary[int, VmProgram]] = weakref.WeakValueDictionary()
 """The programs by their address in the core: a fault can be another's, after a tail call."""
@@ -54,28 +53,7 @@ def load(spec: ProgramSpec, maps: Sequence[HasHandle], machine: Any) -> VmProgra
 
 
 def _fault(spec: ProgramSpec, slot_of: array[int], fault: core.Fault, what: str) -> VmFault:
-    return VmFault(fault.slot, fault.reason, fault.value, what, _span_at(spec, slot_of, fault.slot))
-
-
-def _span_at(spec: ProgramSpec, slot_of: array[int], slot: int) -> Span | None:
-    """The source of the instruction at a slot, or of the nearest one before it that has any."""
-    found = None
-    for begin, span in zip(slot_of, spec.lines, strict=True):
-        if begin > slot:
-            break
-        found = span or found
-    return found
-
-
-def _bytes_of(value: Any, what: str) -> bytes:
-    return bytes(plain_memory(value, what))
-
-
-def _check_repeat(repeat: int) -> None:
-    if isinstance(repeat, bool) or not isinstance(repeat, int):
-        raise DataTypeError(f"repeat is the number of runs, an int, not {shown(repeat)}")
-    if not 1 <= repeat <= _REPEAT_MAX:
-        raise ValueError(f"a test run takes place 1 to {_REPEAT_MAX} times, not {shown(repeat)}")
+    return VmFault(fault.slot, fault.reason, fault.value, what, span_at(spec, slot_of, fault.slot))
 
 
 class VmProgram:
@@ -84,7 +62,8 @@ class VmProgram:
     A context manager; close() may be called again, any use after it raises ClosedError.
     """
 
-    backend: Final = "vm"
+    arrays: Sequence[Handle] = ()
+    where: Final = "in the VM"
 
     def __init__(self, handle: Handle, spec: ProgramSpec, slot_of: array[int], slots: bytearray) -> None:
         self.handle = handle
@@ -100,6 +79,14 @@ class VmProgram:
     @property
     def closed(self) -> bool:
         return self.handle.closed
+
+    @property
+    def backend(self) -> Backend:
+        return named("vm")
+
+    def ensure_open(self) -> None:
+        """Raises ClosedError after close()."""
+        self.handle.check_open()
 
     @property
     def fd(self) -> NoReturn:
@@ -128,7 +115,7 @@ class VmProgram:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else 'in the VM'}>"
+        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else self.where}>"
 
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1, budget: int = 0) -> TestRun:
         """Runs the program on a made-up packet or context, by the rules of the kernel's BPF_PROG_TEST_RUN.
@@ -143,9 +130,9 @@ class VmProgram:
 
     def run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1, budget: int = 0) -> core.RunResult:
         """test_run() with all that it gives: also the context afterwards and the number of instructions."""
-        _check_repeat(repeat)
-        packet = _bytes_of(data, "data is the packet's bytes")
-        context = self._context() if ctx is None else _bytes_of(ctx, "ctx is the context's bytes or a ctypes structure")
+        check_repeat(repeat)
+        packet = bytes_of(data, "data is the packet's bytes")
+        context = self._context() if ctx is None else bytes_of(ctx, "ctx is the context's bytes or a ctypes structure")
         result = core.prog_run(self.handle, packet, context, repeat, budget)
         if isinstance(result, core.Fault):
             raise self.fault(result)
@@ -171,8 +158,8 @@ class VmProgram:
             return KernelError(error, f"{what} from a signal handler: this thread is running a program of the VM")
         if size and self._row is not None and self._row.packet is None:
             what += ": it takes a context and no packet"
-        elif size < _ETHERNET_HEADER:
-            what += f" on {size} bytes of data (network programs need {_ETHERNET_HEADER} at least, an Ethernet header)"
+        elif size < ETHERNET_HEADER:
+            what += f" on {size} bytes of data (network programs need {ETHERNET_HEADER} at least, an Ethernet header)"
         elif size > core.PACKET_MAX:
             what += f" on {size} bytes of data (the embedded VM takes {core.PACKET_MAX} at most)"
         return KernelError(error, f"{what}: {os.strerror(error)}")

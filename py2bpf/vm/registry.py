@@ -5,7 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any, Final
 
-from ..exception import ClosedError, DataTypeError, NotInVm
+from ..backend import apart
+from ..exception import ClosedError, DataTypeError
 from ..given import shown
 from .program import VmProgram
 
@@ -30,5 +31,4 @@ def number_of(value: Any, what: str) -> int:
         number: int = program.info().id
         _programs[number] = program
         return number
-    raise NotInVm(f"{what} lives in the embedded VM, and {shown(value)} in the kernel",
-                  "make both inside of the same py2bpf.vm.backend()")
+    raise apart(f"{what} lives in the embedded VM, and {shown(value)} in the kernel", "both")

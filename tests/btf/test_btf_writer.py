@@ -20,9 +20,10 @@ from py2bpf.asm import FRAME, Alu, Insn
 from py2bpf.btf import Btf, Kind, writer
 from py2bpf.btf.types import Array, FuncProto, Ref, Scalar, Struct
 from py2bpf.exception import Span, VerifierError
-from py2bpf.kernel import core, features, syscalls
+from py2bpf.kernel import features, prog_load, syscalls
 from py2bpf.kernel.features import Feature
-from py2bpf.kernel.program import LoadedProgram, encode, load
+from py2bpf.kernel.program import LoadedProgram, load
+from py2bpf.programs import encode
 from py2bpf.spec import FunctionSpec, ProgramSpec
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.prog_types import ProgType
@@ -226,4 +227,4 @@ def test_bpftool_shows_the_source(
 
 
 def test_the_record_sizes_are_the_core_s() -> None:
-    assert (core._FUNC_INFO, core._LINE_INFO) == (struct.calcsize("=2I"), struct.calcsize("=4I"))
+    assert (prog_load._FUNC_INFO, prog_load._LINE_INFO) == (struct.calcsize("=2I"), struct.calcsize("=4I"))

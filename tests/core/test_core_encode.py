@@ -11,7 +11,7 @@ import pytest
 
 from py2bpf import asm, disasm
 from py2bpf.asm import Alu, Insn, Jump, Kind
-from py2bpf.kernel import core
+from py2bpf.core import encoding
 from py2bpf.uapi.helpers import HELPERS
 
 LLVM_MC = ("llvm-mc-22", "llvm-mc-21", "llvm-mc-20", "llvm-mc-19")
@@ -69,7 +69,7 @@ SAMPLES = list(dict.fromkeys(samples()))
 
 def encode_alone(insn: Insn) -> bytes:
     """The slots of an instruction in a program where TARGET exists."""
-    slots, slot_of = core.encode(asm.pack([insn, asm.exit_(), asm.label(TARGET), asm.exit_()]))
+    slots, slot_of = encoding.encode(asm.pack([insn, asm.exit_(), asm.label(TARGET), asm.exit_()]))
     return bytes(slots[: 8 * slot_of[1]])
 
 
@@ -123,35 +123,35 @@ def test_a_64_bit_number_takes_two_slots(value: int) -> None:
 def test_instructions_begin_at_their_slots() -> None:
     wide = asm.mov_imm(1, 1 << 40)
     code = [wide, asm.label(1), asm.mov_imm(0, 0), asm.ld_map(2, 0), asm.label(2), asm.exit_(), asm.jump(2)]
-    slots, slot_of = core.encode(asm.pack(code))
+    slots, slot_of = encoding.encode(asm.pack(code))
     assert list(slot_of) == [0, 2, 2, 3, 5, 5, 6]
     assert len(slots) == 7 * 8
 
 
 def test_a_jump_back_counts_from_the_next_slot() -> None:
     code = [asm.label(1), asm.mov_imm(1, 1 << 40), asm.branch_imm(Jump.JNE, 1, 0, 1), asm.exit_()]
-    slots, _ = core.encode(asm.pack(code))
+    slots, _ = encoding.encode(asm.pack(code))
     assert struct.unpack_from("<h", slots, 2 * 8 + 2) == (-3,)
 
 
 @pytest.mark.parametrize("distance", [32767, -32768])
 def test_the_farthest_branch(distance: int) -> None:
-    slots, slot_of = core.encode(asm.pack(far(asm.branch_imm(Jump.JEQ, 1, 0, TARGET), distance)))
+    slots, slot_of = encoding.encode(asm.pack(far(asm.branch_imm(Jump.JEQ, 1, 0, TARGET), distance)))
     at = next(i for i in slot_of if slots[8 * i] == asm.Class.JMP | Jump.JEQ)
     assert struct.unpack_from("<h", slots, 8 * at + 2) == (distance,)
 
 
 @pytest.mark.parametrize("distance", [32768, -32769])
 def test_a_branch_too_far(distance: int) -> None:
-    with pytest.raises(core.EncodingError, match="conditional jump") as caught:
-        core.encode(asm.pack(far(asm.branch_imm(Jump.JEQ, 1, 0, TARGET), distance)))
+    with pytest.raises(encoding.EncodingError, match="conditional jump") as caught:
+        encoding.encode(asm.pack(far(asm.branch_imm(Jump.JEQ, 1, 0, TARGET), distance)))
     assert caught.value.value == distance
     assert caught.value.index == (0 if distance > 0 else -distance)
 
 
 @pytest.mark.parametrize("distance", [32767, 32768, -32768, -32769, 100_000])
 def test_a_jump_far_away_is_a_long_one(distance: int) -> None:
-    slots, slot_of = core.encode(asm.pack(far(asm.jump(TARGET), distance)))
+    slots, slot_of = encoding.encode(asm.pack(far(asm.jump(TARGET), distance)))
     at = 8 * slot_of[0 if distance > 0 else -distance]
     code, regs, off, imm = struct.unpack_from("<BBhi", slots, at)
     if -32768 <= distance <= 32767:
@@ -170,14 +170,14 @@ def far(insn: Insn, distance: int) -> list[Insn]:
 
 def test_a_local_call() -> None:
     code = [Insn(Kind.CALL_LOCAL, ref=3), asm.exit_(), asm.label(3), asm.mov_imm(0, 1), asm.exit_()]
-    slots, _ = core.encode(asm.pack(code))
+    slots, _ = encoding.encode(asm.pack(code))
     assert slots[:8] == struct.pack("<BBhi", 0x85, 1 << 4, 0, 1)
 
 
 def test_map_loads() -> None:
     code = [asm.ld_map(1, 1), Insn(Kind.LD_MAP_VALUE, 0x18, 2, imm=24, ref=0), asm.exit_()]
-    slots, _ = core.encode(asm.pack(code))
-    core.relocate(slots, (77, 99))
+    slots, _ = encoding.encode(asm.pack(code))
+    encoding.relocate(slots, (77, 99))
     first = struct.pack("<BBhi8x", 0x18, 1 << 4 | 1, 0, 99)
     second = struct.pack("<BBhi4xi", 0x18, 2 << 4 | 2, 0, 77, 24)
     assert slots == first + second + encode_alone(asm.exit_())
@@ -187,36 +187,36 @@ def test_map_loads() -> None:
 def test_a_function_for_a_helper(before: int, distance: int) -> None:
     """The distance counts from behind the first of the two slots, as the kernel does."""
     code = [*[asm.mov_imm(0, 0)] * before, asm.ld_func(2, 3), asm.exit_(), asm.label(3), asm.exit_()]
-    slots, _ = core.encode(asm.pack(code))
-    core.relocate(slots, ())
+    slots, _ = encoding.encode(asm.pack(code))
+    encoding.relocate(slots, ())
     assert slots[8 * before :][:16] == struct.pack("<BBhi8x", 0x18, 4 << 4 | 2, 0, distance)
 
 
 def test_a_function_that_stands_before() -> None:
     code = [asm.label(3), asm.mov_imm(0, 0), asm.exit_(), asm.ld_func(2, 3), asm.exit_()]
-    slots, _ = core.encode(asm.pack(code))
+    slots, _ = encoding.encode(asm.pack(code))
     assert slots[16:24] == struct.pack("<BBhi", 0x18, 4 << 4 | 2, 0, -3)
 
 
 def test_kernel_functions() -> None:
-    slots, _ = core.encode(asm.pack([asm.call_kfunc(1), asm.call(1), asm.call_kfunc(0), asm.exit_()]))
-    core.relocate(slots, (), (4000, 1 << 20))
+    slots, _ = encoding.encode(asm.pack([asm.call_kfunc(1), asm.call(1), asm.call_kfunc(0), asm.exit_()]))
+    encoding.relocate(slots, (), (4000, 1 << 20))
     first = struct.pack("<BBhi", 0x85, 2 << 4, 0, 1 << 20)
     assert slots == first + encode_alone(asm.call(1)) + struct.pack("<BBhi", 0x85, 2 << 4, 0, 4000) + slots[-8:]
 
 
 @pytest.mark.parametrize("numbers", [(), (5,)])
 def test_a_kernel_function_without_a_number(numbers: tuple[int, ...]) -> None:
-    slots, _ = core.encode(asm.pack([asm.exit_(), asm.call_kfunc(1)]))
-    with pytest.raises(core.EncodingError, match="kernel function that is not given") as caught:
-        core.relocate(slots, (), numbers)
+    slots, _ = encoding.encode(asm.pack([asm.exit_(), asm.call_kfunc(1)]))
+    with pytest.raises(encoding.EncodingError, match="kernel function that is not given") as caught:
+        encoding.relocate(slots, (), numbers)
     assert (caught.value.index, caught.value.value) == (1, 1)
 
 
 def test_a_number_that_looks_like_a_map_load_stays() -> None:
-    slots, _ = core.encode(asm.pack([asm.mov_imm(1, 0x1118 << 32), asm.exit_()]))
+    slots, _ = encoding.encode(asm.pack([asm.mov_imm(1, 0x1118 << 32), asm.exit_()]))
     before = bytes(slots)
-    core.relocate(slots, ())
+    encoding.relocate(slots, ())
     assert slots == before
 
 
@@ -242,19 +242,19 @@ def test_a_number_that_looks_like_a_map_load_stays() -> None:
     ],
 )
 def test_what_cannot_be_encoded(code: list[Insn], index: int, value: int, what: str) -> None:
-    with pytest.raises(core.EncodingError, match=what) as caught:
-        core.encode(asm.pack(code))
+    with pytest.raises(encoding.EncodingError, match=what) as caught:
+        encoding.encode(asm.pack(code))
     assert (caught.value.index, caught.value.value) == (index, value)
 
 
 @pytest.mark.parametrize("fds", [(), (3,)])
 def test_a_map_without_a_descriptor(fds: tuple[int, ...]) -> None:
-    slots, _ = core.encode(asm.pack([asm.exit_(), asm.ld_map(1, 1)]))
-    with pytest.raises(core.EncodingError, match="without a descriptor") as caught:
-        core.relocate(slots, fds)
+    slots, _ = encoding.encode(asm.pack([asm.exit_(), asm.ld_map(1, 1)]))
+    with pytest.raises(encoding.EncodingError, match="without a descriptor") as caught:
+        encoding.relocate(slots, fds)
     assert (caught.value.index, caught.value.value) == (1, 1)
 
 
 def test_an_empty_program() -> None:
-    slots, slot_of = core.encode(b"")
+    slots, slot_of = encoding.encode(b"")
     assert (len(slots), len(slot_of)) == (0, 0)

@@ -31,13 +31,6 @@ class Outer(ctypes.Structure):
     _fields_ = (("limits", Limits), ("name", c_char * 8))
 
 
-@pytest.fixture(params=["memory", "system calls"])
-def _storage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What user space reads and writes by."""
-    if request.param == "system calls":
-        monkeypatch.setattr("py2bpf.datastructures.globals.Mappable", ())
-
-
 def load(fn: Callable[[Any], Any]) -> Prog:
     return create_prog(ProgType.SOCKET_FILTER, SK_BUFF, fn)
 
@@ -54,7 +47,6 @@ def test_the_public_name() -> None:
     assert py2bpf.Global is Global is datastructures.Global
 
 
-@pytest.mark.usefixtures("_storage")
 def test_numbers_in_both_worlds() -> None:
     with Global(c_uint64, 100) as limit, Global(c_int32) as seen:
 
@@ -75,7 +67,6 @@ def test_numbers_in_both_worlds() -> None:
             assert seen.value == 0
 
 
-@pytest.mark.usefixtures("_storage")
 def test_structures_change_in_place() -> None:
     with Global(Outer, Outer(Limits(5, 6, (1, 2, 3, 4), True), b"eth0")) as g:
 
@@ -103,7 +94,6 @@ def test_structures_change_in_place() -> None:
                 _ = g.value.nothing
 
 
-@pytest.mark.usefixtures("_storage")
 def test_arrays() -> None:
     with Global(c_uint32 * 4, (1, 2, 3, 4)) as g, Global(c_char * 6, b"abc") as text, Global(c_bool) as on:
 
@@ -208,9 +198,9 @@ def test_only_arrays_made_for_it_are_memory() -> None:
     from py2bpf.exception import KernelError
 
     with ArrayMap(c_uint64, 2) as m, pytest.raises(KernelError, match="memory"):
-        m._storage.memory()  # type: ignore[attr-defined]
+        m._storage.memory()
     with HashMap(c_uint32, c_uint64, 2) as m, pytest.raises(KernelError, match="memory"):
-        m._storage.memory()  # type: ignore[attr-defined]
+        m._storage.memory()
 
 
 @pytest.mark.unsynchronized("a global variable is memory, read while a program adds to it")

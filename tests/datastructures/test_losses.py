@@ -31,7 +31,7 @@ from py2bpf.datastructures import (
     RingBuffer,
     create_map,
 )
-from py2bpf.kernel import core
+from py2bpf.kernel import bpf_call
 from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 
@@ -317,9 +317,9 @@ def test_runs_that_the_kernel_left_out() -> None:
 
     with raw(led_echo) as echo, raw(say) as speaker:
         name = b"bpf_trace_printk\0"
-        attr = bytearray(struct.pack("=QI4x", core.address(name), 0))
+        attr = bytearray(struct.pack("=QI4x", bpf_call.address(name), 0))
         with Handle("a raw tracepoint") as attached:
-            made = core.bpf_make(attached, RAW_TRACEPOINT_OPEN, attr, (echo.handle, 8))
+            made = bpf_call.bpf_make(attached, RAW_TRACEPOINT_OPEN, attr, (echo.handle, 8))
             failures.checked(made, "attaching to a raw tracepoint")
             for _ in range(17):
                 assert speaker.test_run(ctx=bytes(8)).retval > 0

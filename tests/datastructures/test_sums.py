@@ -25,11 +25,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from py2bpf.core import sums
+from py2bpf.core.sums import NumberField, NumberKind
 from py2bpf.cpus import possible_cpus
 from py2bpf.datastructures import LruPerCpuHashMap, PerCpuArrayMap, PerCpuHashMap
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError
-from py2bpf.kernel import core
-from py2bpf.kernel.core import NumberField, NumberKind
 
 numpy = pytest.importorskip("numpy")
 
@@ -194,6 +194,6 @@ def test_after_closing_and_without_numpy(monkeypatch: pytest.MonkeyPatch) -> Non
 ])
 def test_impossible_fields(field: NumberField) -> None:
     with pytest.raises(OSError, match="add up"):
-        core.sum_cpus(bytes(16), 0, 2, 8, [field])
+        sums.sum_cpus(bytes(16), 0, 2, 8, [field])
     with pytest.raises(ValueError, match="more than 15 bytes"):
-        core.sum_cpus(bytes(15), 1, 2, 8, [NumberField(0, 1, NumberKind.UNSIGNED, 8, False)])
+        sums.sum_cpus(bytes(15), 1, 2, 8, [NumberField(0, 1, NumberKind.UNSIGNED, 8, False)])

@@ -22,7 +22,6 @@ from simulated import COMM
 
 from py2bpf import Global, funcs, vm
 from py2bpf.datastructures import ProgArray
-from py2bpf.datastructures.globals import Place
 from py2bpf.prog import Prog, load_spec
 from py2bpf.spec import ProgramSpec
 
@@ -33,8 +32,6 @@ _GARBAGE = 480
 def bytes_of(kind: Any, value: Any) -> bytes:
     if isinstance(value, tuple):
         return bytes(kind(*value))
-    if isinstance(value, Place):
-        value = value.whole()
     if isinstance(value, bytes):
         return value.ljust(ctypes.sizeof(kind), b"\0")
     return bytes(value) if isinstance(value, (ctypes.Structure, ctypes.Array)) else bytes(kind(value))

@@ -18,9 +18,10 @@ from py2bpf.asm import FRAME, Alu, Insn
 from py2bpf.btf import Btf, Kind, writer
 from py2bpf.core.handles import Handle
 from py2bpf.exception import ClosedError, KernelError, VerifierError
-from py2bpf.kernel import core, program, syscalls
-from py2bpf.kernel.core import BtfTarget
-from py2bpf.kernel.program import LoadedProgram, encode
+from py2bpf.kernel import map_commands, program, syscalls
+from py2bpf.kernel.prog_load import BtfTarget
+from py2bpf.kernel.program import LoadedProgram
+from py2bpf.programs import encode
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
@@ -50,7 +51,7 @@ def counter() -> Iterator[Handle]:
 
 
 def count(made: Handle) -> int:
-    return int.from_bytes(core.map_lookup(made, bytes(4), 8) or b"", "little")
+    return int.from_bytes(map_commands.map_lookup(made, bytes(4), 8) or b"", "little")
 
 
 def some_calls() -> None:

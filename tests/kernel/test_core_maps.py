@@ -13,7 +13,7 @@ import pytest
 from py2bpf.core.handles import Handle
 from py2bpf.cpus import possible_cpus
 from py2bpf.exception import ClosedError, KernelError
-from py2bpf.kernel import core, syscalls
+from py2bpf.kernel import map_commands, syscalls
 from py2bpf.uapi.map_types import MapFlags, MapType, Update
 
 pytestmark = [pytest.mark.kernel, pytest.mark.any_kernel]
@@ -44,11 +44,11 @@ def u64(*values: int) -> bytes:
 
 def fill(map: Handle, count: int, begin: int = 0) -> None:
     keys = range(begin, begin + count)
-    core.map_update_many(map, u32(*keys), 4, u64(*(3 * k for k in keys)), 8, count)
+    map_commands.map_update_many(map, u32(*keys), 4, u64(*(3 * k for k in keys)), 8, count)
 
 
 def walk(map: Handle, entries: int, cap: int = 16, **how: bool) -> Iterator[tuple[int, int]]:
-    source = core.Walk(map, 4, 8, entries, **how)
+    source = map_commands.Walk(map, 4, 8, entries, **how)
     while (found := source.next(cap)).n:
         yield from zip(
             struct.unpack(f"={found.n}I", found.keys), struct.unpack(f"={found.n}Q", found.values), strict=True
@@ -60,22 +60,22 @@ BOTH_WAYS = pytest.mark.parametrize("by_keys", [False, True], ids=["batches", "k
 
 def test_one_element(make: Make) -> None:
     map = make()
-    assert core.map_lookup(map, u32(1), 8) is None
-    core.map_update(map, u32(1), u64(10))
-    assert core.map_lookup(map, u32(1), 8) == u64(10)
-    assert core.map_delete(map, u32(1)) is True
-    assert core.map_delete(map, u32(1)) is False
-    assert core.map_lookup(map, u32(1), 8) is None
+    assert map_commands.map_lookup(map, u32(1), 8) is None
+    map_commands.map_update(map, u32(1), u64(10))
+    assert map_commands.map_lookup(map, u32(1), 8) == u64(10)
+    assert map_commands.map_delete(map, u32(1)) is True
+    assert map_commands.map_delete(map, u32(1)) is False
+    assert map_commands.map_lookup(map, u32(1), 8) is None
 
 
 def test_update_flags(make: Make) -> None:
     map = make()
     with pytest.raises(KernelError) as caught:
-        core.map_update(map, u32(1), u64(1), Update.EXIST)
+        map_commands.map_update(map, u32(1), u64(1), Update.EXIST)
     assert caught.value.errno == errno.ENOENT
-    core.map_update(map, u32(1), u64(1), Update.NOEXIST)
+    map_commands.map_update(map, u32(1), u64(1), Update.NOEXIST)
     with pytest.raises(KernelError) as caught:
-        core.map_update(map, u32(1), u64(1), Update.NOEXIST)
+        map_commands.map_update(map, u32(1), u64(1), Update.NOEXIST)
     assert caught.value.errno == errno.EEXIST
 
 
@@ -83,57 +83,57 @@ def test_a_full_map(make: Make) -> None:
     map = make(entries=4)
     fill(map, 4)
     with pytest.raises(KernelError, match="more entries") as caught:
-        core.map_update(map, u32(9), u64(1))
+        map_commands.map_update(map, u32(9), u64(1))
     assert caught.value.errno == errno.E2BIG
     with pytest.raises(KernelError, match="2 are set"):
-        core.map_update_many(map, u32(0, 1, 9), 4, u64(0, 3, 5), 8, 3)
+        map_commands.map_update_many(map, u32(0, 1, 9), 4, u64(0, 3, 5), 8, 3)
 
 
 def test_keys_one_after_the_other(make: Make) -> None:
     map = make()
-    assert core.map_next_key(map, None, 4) is None
+    assert map_commands.map_next_key(map, None, 4) is None
     fill(map, 3)
-    seen, key = set(), core.map_next_key(map, None, 4)
+    seen, key = set(), map_commands.map_next_key(map, None, 4)
     while key is not None:
         seen.add(key)
-        key = core.map_next_key(map, key, 4)
+        key = map_commands.map_next_key(map, key, 4)
     assert seen == {u32(0), u32(1), u32(2)}
 
 
 def test_taking_an_element_out(make: Make) -> None:
     map = make()
     try:
-        assert core.map_lookup_and_delete(map, u32(1), 8) is None
+        assert map_commands.map_lookup_and_delete(map, u32(1), 8) is None
     except KernelError as error:  # hash maps know the command since Linux 5.14
         assert error.errno in (errno.EINVAL, errno.EOPNOTSUPP)
         return
-    core.map_update(map, u32(1), u64(10))
-    assert core.map_lookup_and_delete(map, u32(1), 8) == u64(10)
-    assert core.map_lookup(map, u32(1), 8) is None
+    map_commands.map_update(map, u32(1), u64(10))
+    assert map_commands.map_lookup_and_delete(map, u32(1), 8) == u64(10)
+    assert map_commands.map_lookup(map, u32(1), 8) is None
 
 
 def test_deleting_many_passes_over_missing_keys(make: Make) -> None:
     map = make()
     fill(map, 10)
     keys = [0, 99, 1, 2, 98, 97, 9, 96]
-    core.map_delete_many(map, u32(*keys), 4, len(keys))
+    map_commands.map_delete_many(map, u32(*keys), 4, len(keys))
     assert sorted(walk(map, 64)) == [(k, 3 * k) for k in range(3, 9)]
 
 
 def test_deleting_from_an_array(make: Make) -> None:
     with pytest.raises(KernelError) as caught:
-        core.map_delete_many(make(MapType.ARRAY), u32(0), 4, 1)
+        map_commands.map_delete_many(make(MapType.ARRAY), u32(0), 4, 1)
     assert caught.value.errno == errno.EINVAL
 
 
-@pytest.mark.parametrize("call", [core.map_update_many, None])
+@pytest.mark.parametrize("call", [map_commands.map_update_many, None])
 def test_buffers_that_are_too_short(make: Make, call: object) -> None:
     map = make()
     with pytest.raises(ValueError, match="2"):
         if call:
-            core.map_update_many(map, u32(1, 2), 4, u64(1), 8, 2)
+            map_commands.map_update_many(map, u32(1, 2), 4, u64(1), 8, 2)
         else:
-            core.map_delete_many(map, u32(1), 4, 2)
+            map_commands.map_delete_many(map, u32(1), 4, 2)
 
 
 @BOTH_WAYS
@@ -156,15 +156,15 @@ def test_walking_out(make: Make, by_keys: bool) -> None:
     map = make(entries=500)
     fill(map, 300)
     assert sorted(walk(map, 500, 13, by_keys=by_keys, delete=True)) == [(k, 3 * k) for k in range(300)]
-    assert core.map_next_key(map, None, 4) is None
+    assert map_commands.map_next_key(map, None, 4) is None
 
 
 @BOTH_WAYS
 def test_a_per_cpu_map(make: Make, by_keys: bool) -> None:
     cpus = len(possible_cpus())
     map = make(MapType.PERCPU_HASH)
-    core.map_update(map, u32(5), u64(*range(cpus)))
-    source = core.Walk(map, 4, 8 * cpus, 64, by_keys=by_keys)
+    map_commands.map_update(map, u32(5), u64(*range(cpus)))
+    source = map_commands.Walk(map, 4, 8 * cpus, 64, by_keys=by_keys)
     assert source.next(64) == (u32(5), u64(*range(cpus)), 1)
     assert source.next(64).n == 0
 
@@ -177,10 +177,10 @@ def test_keys_that_are_deleted_while_walking(make: Make) -> None:
     for key, _ in walk(map, 1000, 10, by_keys=True):
         seen.append(key)
         if key % 2:
-            core.map_delete(map, u32(key))
+            map_commands.map_delete(map, u32(key))
         if len(seen) % 10 == 0:  # all around the place where the walk stands
             for other in range(1, 1000, 98):
-                core.map_delete(map, u32(other))
+                map_commands.map_delete(map, u32(other))
     assert len(seen) == len(set(seen))
     assert set(seen) >= set(range(0, 1000, 2))
 
@@ -189,16 +189,16 @@ def test_an_lpm_trie_that_shrinks_while_walking(make: Make) -> None:
     map = make(MapType.LPM_TRIE, entries=256, key=8, flags=MapFlags.NO_PREALLOC)
     prefixes = [struct.pack("=I4B", 32, 10, 0, 0, i) for i in range(200)]
     for i, prefix in enumerate(prefixes):
-        core.map_update(map, prefix, u64(i))
-    source = core.Walk(map, 8, 8, 256, by_keys=True)
+        map_commands.map_update(map, prefix, u64(i))
+    source = map_commands.Walk(map, 8, 8, 256, by_keys=True)
     seen: list[int] = []
     while (found := source.next(7)).n:
         values = struct.unpack(f"={found.n}Q", found.values)
         seen += values
         for value in values:
             if value % 3 == 0:
-                core.map_delete(map, prefixes[value])
-        core.map_delete(map, prefixes[(values[-1] + 3) // 3 * 3 % 198])
+                map_commands.map_delete(map, prefixes[value])
+        map_commands.map_delete(map, prefixes[(values[-1] + 3) // 3 * 3 % 198])
     assert len(seen) == len(set(seen))
     assert set(seen) >= {i for i in range(200) if i % 3}
 
@@ -212,7 +212,7 @@ def test_what_stays_comes_once_whatever_changes(make: Make, by_keys: bool) -> No
     def churn() -> None:
         while not stop.is_set():
             fill(map, 500, begin=10_000)
-            core.map_delete_many(map, u32(*range(10_000, 10_500)), 4, 500)
+            map_commands.map_delete_many(map, u32(*range(10_000, 10_500)), 4, 500)
 
     thread = threading.Thread(target=churn)
     thread.start()
@@ -244,7 +244,7 @@ def test_walking_a_closed_map(make: Make) -> None:
     closed = make()
     closed.close()
     with pytest.raises(ClosedError, match="a map is closed"):
-        core.Walk(closed, 4, 8, 10).next(4)
+        map_commands.Walk(closed, 4, 8, 10).next(4)
 
 
 def test_creating_what_cannot_be() -> None:

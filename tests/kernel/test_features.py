@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from py2bpf.exception import KernelError, NotSupported
-from py2bpf.kernel import core, features, kfuncs, syscalls
+from py2bpf.kernel import bpf_call, features, kfuncs, prog_load, syscalls
 from py2bpf.kernel.features import PROBES, Feature, Finding, Outcome, Probe
 from py2bpf.spec import Target
 from py2bpf.uapi.hooks import HOOKS
@@ -98,7 +98,7 @@ def test_the_target_probes_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_a_call_without_its_function_tells(
     monkeypatch: pytest.MonkeyPatch, number: int, outcome: Outcome
 ) -> None:
-    monkeypatch.setattr(core, "prog_load", lambda *args: core.LoadResult(-number, "", False))
+    monkeypatch.setattr(prog_load, "prog_load", lambda *args: prog_load.LoadResult(-number, "", False))
     assert features.probe(Feature.HELPER_LOOP).outcome is outcome
 
 
@@ -111,7 +111,7 @@ def test_a_kernel_without_iterators(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @kernel
 def test_without_privileges_nobody_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "_memlock_tried", True)
+    monkeypatch.setattr(bpf_call, "_memlock_tried", True)
     os.seteuid(65534)
     try:
         for feature in (LPM_TRIES, XDP_PROGRAMS, Feature.LINK_TCX, Feature.HELPER_PROBE_READ_KERNEL):
@@ -179,11 +179,11 @@ def test_what_a_refusal_tells(monkeypatch: pytest.MonkeyPatch, error: int, outco
 
 @pytest.mark.parametrize("error", [errno.EINVAL, errno.EACCES])
 def test_a_refused_program_tells_no(monkeypatch: pytest.MonkeyPatch, error: int) -> None:
-    monkeypatch.setattr(core, "prog_load", lambda *args: core.LoadResult(-error, "", False))
+    monkeypatch.setattr(prog_load, "prog_load", lambda *args: prog_load.LoadResult(-error, "", False))
     assert features.probe(Feature.INSN_ATOMICS).outcome is Outcome.NO
     assert features.target().atomic_alu is False
 
 
 def test_the_target_keeps_its_defaults_where_nobody_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "prog_load", lambda *args: core.LoadResult(-errno.EPERM, "", False))
+    monkeypatch.setattr(prog_load, "prog_load", lambda *args: prog_load.LoadResult(-errno.EPERM, "", False))
     assert permitted(features.target()) == permitted(Target())

@@ -12,10 +12,10 @@ from assembled import PACKET, spec
 
 from py2bpf import asm
 from py2bpf.asm import FRAME, Alu, Jump
-from py2bpf.btf import Btf, Kind
+from py2bpf.btf import Btf, Kind, core
 from py2bpf.btf.reader import VMLINUX
 from py2bpf.exception import KernelError, NotSupported
-from py2bpf.kernel import core, features, kfuncs
+from py2bpf.kernel import features, kfuncs
 from py2bpf.kernel.features import Feature
 from py2bpf.kernel.program import load
 from py2bpf.spec import ProgramSpec
@@ -49,7 +49,7 @@ def test_numbers_are_those_of_the_reader() -> None:
     if not features.probe(Feature.KFUNC_ITER_NUM):
         pytest.skip("this kernel has no iterators")
     assert kfuncs.numbers(NAMES) == tuple(Btf.kernel().number(Kind.FUNC, name) for name in NAMES)
-    assert core.btf_find(VMLINUX.read_bytes(), Kind.STRUCT, "task_struct") == Btf.kernel().number(
+    assert core.find(VMLINUX.read_bytes(), Kind.STRUCT, "task_struct") == Btf.kernel().number(
         Kind.STRUCT, "task_struct"
     )
 
@@ -87,4 +87,4 @@ def test_a_kernel_without_btf(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("blob", [b"", bytes(24), b"\xeb\x9f" + bytes(30)])
 def test_what_is_no_btf(blob: bytes) -> None:
     with pytest.raises(KernelError, match="cannot find f in BTF"):
-        core.btf_find(blob, Kind.FUNC, "f")
+        core.find(blob, Kind.FUNC, "f")

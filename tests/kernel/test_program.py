@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from assembled import COUNTER, FIRST_LINE, PACKET, counting, returning, spec
 
-from py2bpf import Global, asm, funcs, tracepoint
+from py2bpf import Global, asm, funcs, programs, tracepoint
 from py2bpf.asm import FRAME, Alu, Insn, Jump
 from py2bpf.core import failures
 from py2bpf.core.handles import Handle
@@ -32,7 +32,7 @@ from py2bpf.exception import (
     Span,
     VerifierError,
 )
-from py2bpf.kernel import core, program, syscalls
+from py2bpf.kernel import bpf_call, map_commands, prog_load, program, syscalls
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.operations import Operation
 from py2bpf.uapi.prog_types import AttachType, ProgType
@@ -108,7 +108,7 @@ def test_a_map() -> None:
     with array() as made, program.load(counting(), (made,)) as loaded:
         assert [loaded.test_run(PACKET).retval for _ in range(3)] == [0, 1, 2]
         assert loaded.test_run(PACKET, repeat=1000).retval == 1002
-        assert core.map_lookup(made, bytes(4), 8) == (1003).to_bytes(8, "little")
+        assert map_commands.map_lookup(made, bytes(4), 8) == (1003).to_bytes(8, "little")
 
 
 @kernel
@@ -116,7 +116,7 @@ def test_a_map() -> None:
 def test_a_map_value_by_its_address() -> None:
     code = [Insn(asm.Kind.LD_MAP_VALUE, 0x18, 1, imm=8, ref=0), asm.load(8, 0, 1, 0), asm.exit_()]
     with array(16) as made:
-        core.map_update(made, bytes(4), (5).to_bytes(8, "little") + (77).to_bytes(8, "little"))
+        map_commands.map_update(made, bytes(4), (5).to_bytes(8, "little") + (77).to_bytes(8, "little"))
         with program.load(spec(code, maps=(COUNTER,)), (made,)) as loaded:
             assert loaded.test_run(PACKET).retval == 77
 
@@ -252,7 +252,7 @@ def test_of_a_very_long_log_the_end_is_kept() -> None:
     (errno.E2BIG, [asm.mov_imm(0, 0), asm.exit_()], KernelError),
 ])  # fmt: skip
 def test_refusals_without_a_reason(error: int, code: list[Insn], expected: type[KernelError]) -> None:
-    refused = program._refusal(spec(code), array_of("I", range(len(code))), core.LoadResult(-error, "", False))
+    refused = program._refusal(spec(code), array_of("I", range(len(code))), prog_load.LoadResult(-error, "", False))
     assert type(refused) is expected and refused.errno == error
     if isinstance(refused, VerifierError):
         assert refused.line == FIRST_LINE + 4 and "a bound that" in str(refused) and os.strerror(error) in str(refused)
@@ -269,7 +269,7 @@ def unprivileged() -> Iterator[None]:
 
 @kernel
 def test_without_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "_memlock_tried", True)
+    monkeypatch.setattr(bpf_call, "_memlock_tried", True)
     with unprivileged(), pytest.raises(KernelError, match="takes CAP_BPF and CAP_PERFMON, and") as caught:
         program.load(returning(0, ProgType.TRACEPOINT))
     assert caught.value.errno == errno.EPERM
@@ -296,7 +296,7 @@ class Kernel510:
         self.calls = 0
         self.limits = [(65536, hard)]
         self.may_raise = may_raise
-        monkeypatch.setattr(core, "_memlock_tried", False)
+        monkeypatch.setattr(bpf_call, "_memlock_tried", False)
         monkeypatch.setattr(resource, "getrlimit", lambda which: self.limits[-1])
         monkeypatch.setattr(resource, "setrlimit", self.setrlimit)
 
@@ -316,21 +316,21 @@ UNLIMITED = resource.RLIM_INFINITY
 
 def test_the_memlock_limit_is_lifted_when_the_kernel_charges(monkeypatch: pytest.MonkeyPatch) -> None:
     old = Kernel510(monkeypatch, hard=65536, may_raise=True)
-    assert core.charged(old.call) == 5
+    assert bpf_call.charged(old.call) == 5
     assert old.limits[1:] == [(UNLIMITED, UNLIMITED)]
     assert old.calls == 2
 
 
 def test_the_memlock_limit_goes_as_far_as_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     old = Kernel510(monkeypatch, hard=1 << 30, may_raise=False)
-    assert core.charged(old.call) == 5
+    assert bpf_call.charged(old.call) == 5
     assert old.limits[1:] == [(1 << 30, 1 << 30)]
 
 
 def test_the_memlock_limit_is_touched_once(monkeypatch: pytest.MonkeyPatch) -> None:
     old = Kernel510(monkeypatch, hard=65536, may_raise=False)
-    assert core.charged(old.call) == -errno.EPERM
-    assert core.charged(old.call) == -errno.EPERM
+    assert bpf_call.charged(old.call) == -errno.EPERM
+    assert bpf_call.charged(old.call) == -errno.EPERM
     assert len(old.limits) == 2  # raised to the hard limit, which is where it was
     assert old.calls == 3
 
@@ -338,7 +338,7 @@ def test_the_memlock_limit_is_touched_once(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("result", [7, 0, -errno.EINVAL, -errno.ENOMEM])
 def test_the_memlock_limit_stays_otherwise(monkeypatch: pytest.MonkeyPatch, result: int) -> None:
     new = Kernel510(monkeypatch, hard=65536, may_raise=True)
-    assert core.charged(lambda: result) == result
+    assert bpf_call.charged(lambda: result) == result
     assert len(new.limits) == 1
 
 
@@ -391,7 +391,7 @@ def test_statistics() -> None:
     attr = bytearray(4)
     with ExitStack() as stack, program.load(returning(0)) as loaded:
         stats = stack.enter_context(Handle("statistics"))
-        failures.checked(core.bpf_make(stats, 32, attr), "cannot turn statistics on")
+        failures.checked(bpf_call.bpf_make(stats, 32, attr), "cannot turn statistics on")
         before = loaded.info().run_cnt
         left, right = (stack.enter_context(s) for s in socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
         left.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, loaded.fd)
@@ -565,7 +565,7 @@ def test_a_pin_outside_of_a_bpf_file_system(tmp_path: Path) -> None:
 def test_a_branch_over_too_much_code_is_the_users_to_mend() -> None:
     code = [asm.branch_imm(Jump.JEQ, 1, 0, 1), *[asm.mov_imm(0, 0)] * 32768, asm.label(1), asm.exit_()]
     with pytest.raises(LimitExceeded) as caught:
-        program.encode(spec(code))
+        programs.encode(spec(code))
     assert caught.value.line == FIRST_LINE
     assert caught.value.span == Span("user.py", FIRST_LINE, 0)
     assert "32768 instructions" in caught.value.msg
@@ -574,7 +574,7 @@ def test_a_branch_over_too_much_code_is_the_users_to_mend() -> None:
 
 def test_a_malformed_spec_is_ours() -> None:
     with pytest.raises(InternalCompilerError, match=r"encoding.*user.py:101.*not defined: 5.*goto L5"):
-        program.encode(spec([asm.exit_(), asm.jump(5)]))
+        programs.encode(spec([asm.exit_(), asm.jump(5)]))
 
 
 def test_a_map_number_without_a_map_is_ours() -> None:
@@ -583,7 +583,7 @@ def test_a_map_number_without_a_map_is_ours() -> None:
 
 
 def test_encoding_needs_no_kernel_and_is_the_same_each_time() -> None:
-    one, other = program.encode(counting()), program.encode(counting())
+    one, other = programs.encode(counting()), programs.encode(counting())
     assert one == other
     assert len(one.slot_of) == len(counting().code)
 

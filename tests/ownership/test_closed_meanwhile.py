@@ -93,9 +93,9 @@ def test_counter_of_losses(where: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         m = HashMap(c_uint32, c_uint64, 4)
         make = insertions.LossCounter
 
-        def counter() -> Any:
+        def counter(where: Any) -> Any:
             m.close()
-            return make()
+            return make(where)
 
         monkeypatch.setattr(insertions, "LossCounter", counter)
         with pytest.raises(ClosedError):

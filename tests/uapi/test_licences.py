@@ -6,6 +6,7 @@ from ctypes import c_uint32, c_uint64
 import pytest
 
 from py2bpf import asm
+from py2bpf.core import encoding
 from py2bpf.core.failures import ENOTSUPP
 from py2bpf.core.handles import Handle
 from py2bpf.datastructures import (
@@ -22,7 +23,7 @@ from py2bpf.datastructures import (
     StackTraceMap,
     UserRingBuffer,
 )
-from py2bpf.kernel import core
+from py2bpf.kernel import prog_load
 from py2bpf.uapi.helpers import HELPERS, Arg
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
@@ -52,9 +53,9 @@ ELSEWHERE = {
 
 def verdict(helper, prog_type, license):
     """What the verifier says of a program that calls the helper with whatever the registers hold."""
-    slots, _ = core.encode(asm.pack([asm.call(helper), asm.mov_imm(0, 1), asm.exit_()]))
+    slots, _ = encoding.encode(asm.pack([asm.call(helper), asm.mov_imm(0, 1), asm.exit_()]))
     with Handle("t") as made:
-        loaded = core.prog_load(made, core.Purpose(prog_type), core.Code(slots), license, "t")
+        loaded = prog_load.prog_load(made, prog_load.Purpose(prog_type), prog_load.Code(slots), license, "t")
     if loaded.result < 0:
         assert -loaded.result in (errno.EINVAL, errno.EACCES, errno.EPERM, ENOTSUPP), loaded
     return loaded.log
@@ -76,9 +77,9 @@ def test_licence(name):
 def test_only_these_types_load_from_packets():
     for kind, hook in SPECS.items():
         code = [asm.mov(6, 1), asm.packet_load(1, 0), asm.mov_imm(0, 0), asm.exit_()]
-        slots, _ = core.encode(asm.pack(code))
+        slots, _ = encoding.encode(asm.pack(code))
         with Handle("t") as made:
-            loaded = core.prog_load(made, core.Purpose(kind), core.Code(slots), "GPL", "t")
+            loaded = prog_load.prog_load(made, prog_load.Purpose(kind), prog_load.Code(slots), "GPL", "t")
         assert (loaded.result >= 0) == hook.packet_loads, (kind, loaded.log)
 
 
@@ -117,8 +118,8 @@ def test_kinds_of_maps(name):
         return
     for kind, made in kinds_of_maps().items():
         with made:
-            slots, _ = core.encode(asm.pack(calling(info)))
+            slots, _ = encoding.encode(asm.pack(calling(info)))
             with Handle("t") as program:
-                code = core.Code(slots, [made._storage.handle])
-                loaded = core.prog_load(program, core.Purpose(usable[0]), code, "GPL", "t")
+                code = prog_load.Code(slots, [made._storage.handle])
+                loaded = prog_load.prog_load(program, prog_load.Purpose(usable[0]), code, "GPL", "t")
             assert any(text in loaded.log for text in NO_SUCH_MAP) == (kind not in info.maps), (kind, loaded.log)

@@ -19,13 +19,12 @@ from vm_programs import Held, array_of, spec_of
 from py2bpf import asm
 from py2bpf.asm import Alu, Insn, Jump
 from py2bpf.exception import KernelError, VerifierError, VmFault
-from py2bpf.kernel import core as kernel
+from py2bpf.kernel import map_commands, syscalls
 from py2bpf.kernel import program as kernel_program
-from py2bpf.kernel import syscalls
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import core, native, program
+from py2bpf.vm import core, native
 
 FOLDER = os.environ.get("PY2BPF_CONFORMANCE", "")
 FILES = sorted(Path(FOLDER).glob("*.data")) if FOLDER else []
@@ -62,7 +61,7 @@ def in_kernel(text: Program) -> int | str:
         try:
             with kernel_program.load(spec(text), [made]) as loaded:
                 loaded.test_run(text.memory.ljust(14, b"\0"))
-            return int.from_bytes(kernel.map_lookup(made, bytes(4), 8) or b"", "little")
+            return int.from_bytes(map_commands.map_lookup(made, bytes(4), 8) or b"", "little")
         except VerifierError as error:
             return error.log
         except KernelError as error:
@@ -74,7 +73,7 @@ def in_vm(text: Program) -> int | str:
     machine = core.machine_create(1)
     held: Any = Held(native.map_create(machine, MapType.ARRAY, 4, 8, 1, 0, 1))
     try:
-        with program.load(spec(text), [held], machine) as loaded:
+        with kernel_program.load(spec(text), [held], machine) as loaded:
             loaded.test_run(text.memory.ljust(14, b"\0"), budget=1 << 20)
     except VmFault as fault:
         return fault.reason

@@ -11,14 +11,14 @@ from vm_programs import Held, array_of, spec_of
 
 from py2bpf import asm
 from py2bpf.asm import Insn
+from py2bpf.core.failures import checked
 from py2bpf.exception import VerifierError
-from py2bpf.kernel import core as kernel
+from py2bpf.kernel import bpf_call, map_commands, syscalls
 from py2bpf.kernel import program as kernel_program
-from py2bpf.kernel import syscalls
 from py2bpf.sim.printk import formatted
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import core, native, program
+from py2bpf.vm import core, native
 
 SNPRINTF, FREEZE, READ_ONLY = 165, 22, 1 << 7
 FORMAT_SIZE, MEMORY_SIZE = 512, 1024
@@ -57,8 +57,8 @@ def in_kernel(code: list[Insn], text: bytes, memory: bytes) -> Printed | str:
         maps = [stack.enter_context(syscalls.map_create(MapType.ARRAY, 4, len(value), 1, flags))
                 for value, flags in ((text, READ_ONLY), (memory, 0))]  # fmt: skip
         for made, value in zip(maps, (text, memory), strict=True):
-            kernel.map_update(made, ZERO, value)
-        kernel.checked(kernel.bpf(FREEZE, bytearray(4), (maps[0], 0)), "cannot freeze the map")
+            map_commands.map_update(made, ZERO, value)
+        checked(bpf_call.bpf(FREEZE, bytearray(4), (maps[0], 0)), "cannot freeze the map")
         try:
             loaded = kernel_program.load(spec_of(code, ProgType.SCHED_CLS, maps=MAPS), maps)
         except VerifierError as error:
@@ -66,7 +66,7 @@ def in_kernel(code: list[Insn], text: bytes, memory: bytes) -> Printed | str:
             return "refused"
         with loaded:
             retval = loaded.test_run(bytes(64)).retval
-        return retval, kernel.map_lookup(maps[1], ZERO, len(memory)) or b""
+        return retval, map_commands.map_lookup(maps[1], ZERO, len(memory)) or b""
 
 
 def in_vm(code: list[Insn], text: bytes, memory: bytes) -> Printed | str:
@@ -76,7 +76,7 @@ def in_vm(code: list[Insn], text: bytes, memory: bytes) -> Printed | str:
     for handle, value in zip(maps, (text, memory), strict=True):
         native.map_update(handle, ZERO, value, 0)
     handles: Any = [Held(handle) for handle in maps]
-    with program.load(spec_of(code, ProgType.SCHED_CLS, maps=MAPS), handles, machine) as loaded:
+    with kernel_program.load(spec_of(code, ProgType.SCHED_CLS, maps=MAPS), handles, machine) as loaded:
         retval = loaded.test_run(bytes(64)).retval
     after = native.map_lookup(maps[1], ZERO, len(memory)) or b""
     return "refused" if retval == 2**32 - 22 else (retval, after)

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from py2bpf.datastructures.storage import open_storage
 
 from py2bpf import vm
+from py2bpf.backend import MapStorage
 from py2bpf.cpus import possible_cpus
-from py2bpf.datastructures.storage import MapStorage, open_storage
 from py2bpf.exception import KernelError
 from py2bpf.spec import MapSpec
 from py2bpf.uapi.map_types import KINDS, MapFlags, MapType

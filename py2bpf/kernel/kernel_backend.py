@@ -1,0 +1,54 @@
+"""The kernel as a backend: what creates maps and loads programs by bpf(2)."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from ..backend import Backend, LoadedProgram, MapStorage, apart, storage_of
+from ..core.handles import Handle
+from ..exception import KernelError
+from ..spec import MapSpec, ProgramSpec, Target
+from ..uapi.map_types import MapType
+
+
+class KernelBackend:
+    """See py2bpf.backend.Backend. What a program or a map takes is imported when one is made."""
+
+    name: Final[Literal["kernel"]] = "kernel"
+    can_attach: Final = True
+    takes_privileges: Final = True
+
+    def create_map(self, spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
+        from . import features
+        from .maps import KernelMap
+
+        try:
+            return KernelMap(spec, key_size, value_size)
+        except KernelError as error:
+            if error.errno == errno.EINVAL:  # of a kind that the kernel doesn't know, too
+                features.require(features.of_map(MapType(spec.kind)))
+            raise
+
+    def load(self, spec: ProgramSpec, maps: Sequence[Any]) -> LoadedProgram:
+        from .program import load
+
+        return load(spec, [self._handle(spec, each) for each in maps])
+
+    def _handle(self, spec: ProgramSpec, map_: Any) -> Handle:
+        """A map's handle; of what only has a descriptor, a copy."""
+        storage = storage_of(map_)
+        if getattr(storage, "backend", self) is not self:
+            raise apart(f"{spec.name} is loaded into the kernel, and its map {map_!r} lives in the embedded VM",
+                        "program and maps")
+        handle = getattr(storage, "handle", None)
+        return handle if isinstance(handle, Handle) else Handle.of(map_.fd, repr(map_))
+
+    def target(self) -> Target:
+        from .features import target
+
+        return target()
+
+
+BACKEND: Final[Backend] = KernelBackend()

@@ -1,0 +1,43 @@
+"""The embedded VM as a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+from ..backend import Backend, LoadedProgram, MapStorage, apart, storage_of
+from ..spec import MapSpec, ProgramSpec, Target
+
+
+class VmBackend:
+    """See py2bpf.backend.Backend. The machine is the process's."""
+
+    name: Final[Literal["vm"]] = "vm"
+    can_attach: Final = False
+    takes_privileges: Final = False
+
+    def create_map(self, spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
+        from .maps import VmMap
+
+        return VmMap(spec, key_size, value_size)
+
+    def load(self, spec: ProgramSpec, maps: Sequence[Any]) -> LoadedProgram:
+        from .machine import machine
+        from .program import load
+
+        return load(spec, [self._storage(spec, each) for each in maps], machine().handle)
+
+    def _storage(self, spec: ProgramSpec, map_: Any) -> MapStorage:
+        storage: Any = storage_of(map_)
+        if getattr(storage, "backend", None) is not self:
+            raise apart(f"{spec.name} runs in the embedded VM, and its map {map_!r} lives in the kernel",
+                        "program and maps")
+        found: MapStorage = storage
+        return found
+
+    def target(self) -> Target:
+        """The VM has all that a kernel may lack."""
+        return Target()
+
+
+BACKEND: Final[Backend] = VmBackend()
