@@ -12,15 +12,17 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, Self, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, Self, get_args
 
 from .borders import Public, public
-from .codec import Buffer, Codec
-from .core.handles import Handle
 from .exception import NotInVm, Py2BpfError
-from .programs import ProgInfo, TestRun
-from .record_streams import RecordSource, UserRing
-from .spec import MapSpec, ProgramSpec, Target
+
+if TYPE_CHECKING:
+    from .codec import Buffer, Codec
+    from .core.handles import Handle
+    from .programs import ProgInfo, TestRun
+    from .record_streams import RecordSource, UserRing
+    from .spec import MapSpec, ProgramSpec, Target
 
 Name = Literal["kernel", "vm"]
 
