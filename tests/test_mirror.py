@@ -9,7 +9,6 @@ TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "py2bpf"
 
 OTHERS = {
-    "core": "the C core, csrc/: its checks in C, and its encoder against LLVM",
     "differential": "the language as a whole: random functions, and written ones, compared with CPython",
     "hooks": "socket_filter, tracepoint, kprobe, tc and xdp: a module each of the package, over one kind of network",
     "language": "the language as a whole: programs in CPython, in the embedded VM and in the kernel",
