@@ -24,6 +24,7 @@ TESTED_ABOVE = {
     "compiler/passes/shared": "the tables of the passes that share it",
     "compiler/passes/views": "so does its table",
     "compiler/peval/handlers": "they show in what is made of functions: tests/compiler/peval and the golden cases",
+    "compiler/peval/kinds": "so do they",
     "compiler/peval/values": "so do they",
 }
 """Folders of the package whose tests stand in the folder around theirs."""
