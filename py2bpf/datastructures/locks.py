@@ -13,8 +13,6 @@ from ..fields import declared
 from ..spec import SpinLock, lock_offset
 from ..uapi.map_types import KINDS, MapType, Update
 
-"""The kinds, of those here, whose values may have a lock: map_check_btf() of kernel/bpf/syscall.c."""
-
 
 def check(kind: MapType, key_type: Any, value_type: Any) -> None:
     """Raises DataTypeError for a lock where the kernel allows none."""
@@ -24,13 +22,17 @@ def check(kind: MapType, key_type: Any, value_type: Any) -> None:
     if not locks:
         return
     if not KINDS[kind].lockable:
-        raise DataTypeError(f"a {KINDS[kind].title} can't hold values with a spin lock; HashMap and ArrayMap can")
+        raise DataTypeError(f"a {KINDS[kind].title} can't hold values with a spin lock; {_able()} can")
     offset = lock_offset(value_type)
     if locks > 1 or offset is None:
         raise DataTypeError(f"{value_type.__name__} may have one SpinLock, as a field of its own and not in an array, "
                             "union or structure inside")
     if offset % 4:
         raise DataTypeError(f"the spin lock of {value_type.__name__} has to lie at a multiple of 4 bytes")
+
+
+def _able() -> str:
+    return " and ".join(row.made_by for row in KINDS.values() if row.lockable)
 
 
 def _count(ctype: Any) -> int:

@@ -10,7 +10,7 @@ from ..backend import Backend, LoadedProgram, MapStorage, apart, storage_of
 from ..core.handles import Handle
 from ..exception import KernelError
 from ..spec import MapSpec, ProgramSpec, Target
-from ..uapi.map_types import MapType
+from ..uapi.map_types import Holds, MapType, kind_of
 
 
 class KernelBackend:
@@ -22,10 +22,12 @@ class KernelBackend:
 
     def create_map(self, spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
         from . import features
+        from .kernel_prog_array import KernelProgArray
         from .maps import KernelMap
 
+        made = {Holds.VALUES: KernelMap, Holds.PROGRAMS: KernelProgArray}[kind_of(spec.kind).holds]
         try:
-            return KernelMap(spec, key_size, value_size)
+            return made(spec, key_size, value_size)
         except KernelError as error:
             if error.errno == errno.EINVAL:  # of a kind that the kernel doesn't know, too
                 features.require(features.of_map(MapType(spec.kind)))

@@ -7,7 +7,6 @@ import functools
 import mmap
 import socket
 import struct
-import sys
 from collections.abc import Callable, Iterator
 from ctypes import c_uint8, c_uint32
 from typing import TYPE_CHECKING, Any, Final
@@ -16,8 +15,8 @@ from ..backend import Backend, Chunk, Room, named
 from ..btf import maps
 from ..core import entries
 from ..core.failures import failure
-from ..core.handles import Handle, Reach
-from ..exception import ClosedError, DataTypeError, KernelError
+from ..core.handles import Handle
+from ..exception import DataTypeError, KernelError
 from ..given import shown
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapFlags, MapType, Update
@@ -46,12 +45,14 @@ class KernelMap:
         self.value_size = value_size
         self._spec = spec
         self._lock = 0 if spec.lock_offset is None else Update.LOCK
-        what = f"the {KINDS[MapType(spec.kind)].title}{_called(spec)}"
-        self.handle: Final = _create_typed(spec, what) if self._lock else syscalls.map_create(
-            spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, what=what)
+        self._kind: Final = KINDS[MapType(spec.kind)]
+        self.handle: Final = _create_typed(spec, self._title) if self._lock else syscalls.map_create(
+            spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, what=self._title)
         self._can_take = True
-        if spec.kind == MapType.PROG_ARRAY:
-            self.handle.reach = Reach(spec.max_entries)
+
+    @property
+    def _title(self) -> str:
+        return f"the {self._kind.title}{_called(self._spec)}"
 
     @property
     def fd(self) -> int:
@@ -137,15 +138,7 @@ class KernelMap:
             raise self._explained(failure(stored.error, what, Operation.USE_MAP), f"; {extent}")
 
     def _explained(self, error: KernelError, extent: str = "") -> KernelError:
-        kind = KINDS[MapType(self._spec.kind)].title
-        if error.errno in (errno.E2BIG, errno.ENOSPC):
-            return full(f"the {kind}{_called(self._spec)}", self._spec, extent)
-        if error.errno == errno.EBADF and self._spec.kind == MapType.PROG_ARRAY:
-            return KernelError(errno.EBADF, f"cannot put that into the {kind}: no descriptor of a program")
-        if error.errno == errno.EINVAL and self._spec.kind == MapType.PROG_ARRAY:
-            return KernelError(errno.EINVAL, f"cannot put that into the {kind}: it takes descriptors of programs, "
-                                             "all of the same type")
-        return error
+        return full(self._title, self._spec, extent) if error.errno in (errno.E2BIG, errno.ENOSPC) else error
 
     def delete(self, key: bytes) -> bool:
         return map_commands.map_delete(self.handle, key)
@@ -165,37 +158,11 @@ class KernelMap:
         return map_commands.map_next_key(self.handle, key, self.key_size)
 
     def program_value(self, value: Any) -> int:
-        """The descriptor of a program, or of an object that has one, which is about to be stored: the program arrays
-        that it uses are held from now on. Raises DataTypeError, ClosedError."""
-        self._hold(value)
-        if isinstance(value, bool) or not isinstance(value, int):
-            value = getattr(value, "fd", value)
-        kind = KINDS[MapType(self._spec.kind)].title
-        if isinstance(value, bool) or not isinstance(value, int):
-            advice = ", whose .prog is one" if hasattr(value, "prog") else ""
-            raise DataTypeError(f"a {kind} takes a program or its file descriptor, not {shown(value)}{advice}")
-        if value < 0:
-            raise ClosedError(f"a {kind} takes programs: that is closed, or none (descriptor {shown(value)})")
-        return value
-
-    def _hold(self, program: Any) -> None:
-        arrays, reach = getattr(program, "arrays", ()), self.handle.reach
-        if not arrays or reach is None:
-            return
-        from . import kept
-        from .links import prog_info
-
-        reach.hold(prog_info(program.handle).id, arrays, self._programs)
-        for place in list(reach.places):
-            kept.keep(*place, reach.arrays)
-
-    def _programs(self) -> set[int]:
-        """The ids of the programs in a program array."""
-        found = (self.lookup(index.to_bytes(4, sys.byteorder)) for index in range(self._spec.max_entries))
-        return {int.from_bytes(each, sys.byteorder) for each in found if each is not None}
+        """Raises DataTypeError: kernel_prog_array.KernelProgArray has programs."""
+        raise DataTypeError(f"{self._title} takes no programs, as {shown(value)}")
 
     def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
-        by_keys, most = not KINDS[MapType(self._spec.kind)].batch, self._spec.max_entries
+        by_keys, most = not self._kind.batch, self._spec.max_entries
         walk = map_commands.Walk(
             self.handle, self.key_size, self.value_size, most, by_keys, delete, bool(self._lock))
         cap = min(most, max(_CHUNK_ENTRIES_MIN, _CHUNK_BYTES // (self.key_size + self.value_size)))

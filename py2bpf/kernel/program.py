@@ -26,7 +26,7 @@ from ..exception import InternalCompilerError, KernelError, NotSupported, Span, 
 from ..given import path_bytes
 from ..programs import ETHERNET_HEADER, ProgInfo, TestRun, bytes_of, check_repeat, encode, span_at
 from ..spec import ProgramSpec
-from ..uapi.map_types import MapType
+from ..uapi.map_types import Holds, kind_of
 from ..uapi.operations import Operation, loading
 from . import kfuncs, prog_load, reached, syscalls, verifier
 from .prog_load import BtfTarget, Code, Described, LoadResult, Purpose
@@ -58,7 +58,7 @@ def load(
         raise InternalCompilerError("relocation", f"{spec.name}: {error}") from error
     if loaded.result < 0:
         raise _refusal(spec, encoded.slot_of, loaded)
-    arrays = [each.copy() for each, of in zip(maps, spec.maps, strict=True) if of.kind == MapType.PROG_ARRAY]
+    arrays = [each.copy() for each, of in zip(maps, spec.maps, strict=True) if kind_of(of.kind).holds is Holds.PROGRAMS]
     return LoadedProgram(made, spec, arrays)
 
 

@@ -66,7 +66,7 @@ class MapView:
         if not KINDS[self.kind].keyed:
             raise SimulationError(f"{self.map!r} has no items that a program can read or write")
         raw = self._encode_key(used(key))
-        return struct.pack("=I", 8 * len(raw)) + raw if self.kind == MapType.LPM_TRIE else raw
+        return struct.pack("=I", 8 * len(raw)) + raw if KINDS[self.kind].prefixes else raw
 
     def encode_value(self, value: Any) -> bytes:
         """A value's bytes. Raises DataTypeError."""

@@ -9,10 +9,8 @@ from typing import Any
 
 from ..backend import MapStorage
 from ..exception import KernelError
-from ..uapi.map_types import KINDS, MapType, Update
+from ..uapi.map_types import Update, kind_of
 from .errors import SimulationError
-
-"""Maps in which another value of a key takes another place; see htab_map_update_elem() and trie_update_elem()."""
 
 
 class Overlay:
@@ -26,8 +24,8 @@ class Overlay:
     def __init__(self, storage: MapStorage, spec: Any, isolated: bool) -> None:
         self._storage = storage
         self._isolated = isolated
-        self._kind = MapType(spec.kind)
-        self._replaces = KINDS[self._kind].replaces and spec.lock_offset is None
+        self._kind = kind_of(spec.kind)
+        self._replaces = self._kind.replaces and spec.lock_offset is None
         self._room = spec.max_entries
         self._entries: dict[bytes, bytearray] = {}
         self._clean: dict[bytes, bytes] = {}
@@ -49,7 +47,7 @@ class Overlay:
 
     def _element(self, key: bytes) -> bytes:
         """The key of the element that a program finds: in a trie that of the longest prefix, else the key itself."""
-        if self._kind != MapType.LPM_TRIE:
+        if not self._kind.prefixes:
             return key
         covering = [each for each in self._keys(len(key)) if _covers(each, key)]
         return max(covering, key=_prefix_length, default=key)
@@ -73,7 +71,7 @@ class Overlay:
 
     def _has(self, key: bytes) -> bool:
         """Whether a trie has an element of this very prefix: its lookup finds shorter ones too."""
-        return self._kind != MapType.LPM_TRIE or key in self._keys(len(key))
+        return not self._kind.prefixes or key in self._keys(len(key))
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
         """False where the flags forbid it. Raises KernelError: E2BIG in a full map."""
@@ -102,7 +100,7 @@ class Overlay:
             return True
         if flags == Update.EXIST:
             return False
-        if not KINDS[self._kind].forgets and self._size() >= self._room:
+        if not self._kind.forgets and self._size() >= self._room:
             raise KernelError(errno.E2BIG, "the map is full")
         self._entries[key] = bytearray(value)
         self._deleted.discard(key)
@@ -121,7 +119,7 @@ class Overlay:
             self._entries.pop(key, None)
             self._clean.pop(key, None)
             return self._storage.delete(key)
-        if self._kind == MapType.LPM_TRIE:
+        if self._kind.prefixes:
             raise SimulationError("a simulation apart from the map can't delete from an LPM trie: run it on the map")
         if self.lookup(key) is None:
             return False
@@ -148,7 +146,7 @@ class Overlay:
                     found = self._entries.get(key)
                     yield key, bytes(values[at * value_size : (at + 1) * value_size]) if found is None else bytes(found)
         for key, entry in self._entries.items():
-            if key not in seen and not KINDS[self._kind].indexed:
+            if key not in seen and not self._kind.indexed:
                 yield key, bytes(entry)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from ctypes import c_uint32, c_uint64
-from enum import IntEnum, IntFlag
+from enum import Enum, IntEnum, IntFlag
 from typing import Any, Final, NamedTuple
 
 from ..spec import MapSpec
@@ -80,6 +80,13 @@ class Smallest(NamedTuple):
     flags: int = 0
 
 
+class Holds(Enum):
+    """What user space puts into a map's entries."""
+
+    VALUES = "values"
+    PROGRAMS = "programs"
+
+
 class MapKind(NamedTuple):
     """What everybody must know of a map type: compiler, kernel side, VM, simulation, docs and tests read it here."""
 
@@ -90,11 +97,14 @@ class MapKind(NamedTuple):
     instead: str = ""
     """What a program does with a map that has no items for it; "" where it reads and writes them by key."""
     indexed: bool = False  # keys are 0 ... max_entries - 1, always there
+    prefixes: bool = False  # keys are prefixes, of which a program finds the longest that its whole key begins with
     per_cpu: bool = False
     forgets: bool = False  # the entries least used, where it is full
+    lru: str = ""  # the class of maps that do, where this kind does not
     lockable: bool = False  # values may have a spin lock
     records: bool = False  # programs write records into it
     batch: bool = True  # BPF_MAP_LOOKUP_BATCH gives each stable key once
+    holds: Holds = Holds.VALUES
     smallest: Smallest = Smallest()
 
     @property
@@ -117,16 +127,16 @@ _OUTPUT: Final = "a queue's records are written by output()"
 _RING: Final = Smallest(0, 0, os.sysconf("SC_PAGESIZE"))
 
 KINDS: Final = {
-    MapType.HASH: MapKind("hash map", "3.19", "HashMap", lockable=True),
+    MapType.HASH: MapKind("hash map", "3.19", "HashMap", lockable=True, lru="LruHashMap"),
     MapType.ARRAY: MapKind("array map", "3.19", "ArrayMap", indexed=True, lockable=True),
     MapType.PROG_ARRAY: MapKind(
-        "program array", "4.2", "ProgArray", batch=False, smallest=Smallest(value_size=4),
+        "program array", "4.2", "ProgArray", batch=False, holds=Holds.PROGRAMS, smallest=Smallest(value_size=4),
         instead="py2bpf.funcs.tail_call(ctx, programs, index) goes to one of its programs",
     ),
     MapType.PERF_EVENT_ARRAY: MapKind(
         "perf event array", "4.3", "BpfQueue", _OUTPUT, records=True, batch=False, smallest=Smallest(value_size=4),
     ),
-    MapType.PERCPU_HASH: MapKind("per-CPU hash map", "4.6", "PerCpuHashMap", per_cpu=True),
+    MapType.PERCPU_HASH: MapKind("per-CPU hash map", "4.6", "PerCpuHashMap", per_cpu=True, lru="LruHashMap"),
     MapType.PERCPU_ARRAY: MapKind("per-CPU array map", "4.6", "PerCpuArrayMap", per_cpu=True, indexed=True),
     MapType.STACK_TRACE: MapKind(
         "stack trace map", "4.6", "StackTraceMap", batch=False,
@@ -137,7 +147,8 @@ KINDS: Final = {
         "per-CPU LRU hash map", "4.10", "LruPerCpuHashMap", per_cpu=True, forgets=True,
     ),
     MapType.LPM_TRIE: MapKind(
-        "LPM trie", "4.11", "LpmTrieMap", batch=False, smallest=Smallest(8, flags=MapFlags.NO_PREALLOC),
+        "LPM trie", "4.11", "LpmTrieMap", prefixes=True, batch=False,
+        smallest=Smallest(8, flags=MapFlags.NO_PREALLOC),
     ),
     MapType.RINGBUF: MapKind("ring buffer", "5.8", "RingBuffer", _OUTPUT, records=True, batch=False, smallest=_RING),
     MapType.USER_RINGBUF: MapKind(

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from ..exception import KernelError
 from ..spec import MapSpec
-from .map_types import MapType
+from .map_types import kind_of
 from .prog_types import ProgType
 
 
@@ -170,9 +170,7 @@ MEANINGS: Final[dict[tuple[Operation, int], str]] = {
 
 def full(what: str, spec: MapSpec, extent: str = "") -> KernelError:
     """The error for a map without room for another key, E2BIG; ``extent`` says what was stored before."""
-    forgets = ", or take an LruHashMap, which forgets the entries least used" if spec.kind in _HASHES else ""
+    lru = kind_of(spec.kind).lru
+    forgets = f", or take an {lru}, which forgets the entries least used" if lru else ""
     return KernelError(errno.E2BIG, f"{what} is full: it holds max_entries={spec.max_entries}{extent}. Make it with "
                                     f"more, or delete keys{forgets}", told=True)
-
-
-_HASHES: Final = (MapType.HASH, MapType.PERCPU_HASH)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import mmap
-import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,15 +18,11 @@ from ..uapi.map_types import KINDS, MapFlags, MapType, Update
 from ..uapi.operations import full
 from . import core, native
 from .machine import machine
-from .registry import number_of, program_of
 
 if TYPE_CHECKING:
     from ..codec import Codec
     from ..core.queue_records import Records
     from .user_ring import VmUserRing
-
-_ORDER: Final = sys.byteorder
-
 
 class VmMap:
     """A map of the process's machine. Programs that use it keep it alive in the machine after close().
@@ -39,6 +34,7 @@ class VmMap:
         self.key_size = key_size
         self.value_size = value_size
         self._spec = spec
+        self._kind: Final = KINDS[MapType(spec.kind)]
         self._memory: Final = (
             native.array_memory(spec.value_size, spec.max_entries) if spec.flags & MapFlags.MMAPABLE else None)
         vm = machine()
@@ -49,7 +45,7 @@ class VmMap:
     @property
     def _title(self) -> str:
         name = f" {self._spec.name!r}" if self._spec.name else ""
-        return f"the {KINDS[MapType(self._spec.kind)].title}{name}"
+        return f"the {self._kind.title}{name}"
 
     @property
     def fd(self) -> int:
@@ -122,44 +118,29 @@ class VmMap:
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
         try:
-            if self._spec.kind == MapType.PROG_ARRAY:
-                self._set_program(key, value, flags)
-            else:
-                native.map_update(self.handle, key, value, flags)
+            self._store(key, value, flags)
         except KernelError as error:
             if (flags, error.errno) in ((Update.NOEXIST, errno.EEXIST), (Update.EXIST, errno.ENOENT)):
                 return False
             raise self._explained(error) from None
         return True
 
+    def _store(self, key: bytes, value: bytes, flags: int) -> None:
+        native.map_update(self.handle, key, value, flags)
+
     def update_many(self, keys: Buffer, values: Buffer, count: int) -> None:
-        if self._spec.kind == MapType.PROG_ARRAY:
-            for i in range(count):
-                self.update(bytes(keys[4 * i : 4 * i + 4]), bytes(values[4 * i : 4 * i + 4]))
-            return
         stored = native.map_store(self.handle, keys, self.key_size, values, self.value_size, count)
         if stored.error:
             extent = f"{stored.done} of {count} entries were stored"
             raise self._explained(failure(stored.error, f"cannot fill the map ({extent})"), f"; {extent}")
 
     def _explained(self, error: KernelError, extent: str = "") -> KernelError:
-        kind = KINDS[MapType(self._spec.kind)].title
-        if error.errno in (errno.E2BIG, errno.ENOSPC):
-            return full(self._title, self._spec, extent)
-        if error.errno == errno.EINVAL and self._spec.kind == MapType.PROG_ARRAY:
-            return KernelError(errno.EINVAL, f"cannot put that into the {kind}: it takes programs of the VM, all of "
-                                             "the same type")
-        return error
+        return full(self._title, self._spec, extent) if error.errno in (errno.E2BIG, errno.ENOSPC) else error
 
     def delete(self, key: bytes) -> bool:
-        if self._spec.kind == MapType.PROG_ARRAY:
-            return native.map_set_prog(self.handle, _index(key), None, 0)
         return native.map_delete(self.handle, key)
 
     def take(self, key: bytes) -> bytes | None:
-        if self._spec.kind == MapType.PROG_ARRAY:
-            value = self.lookup(key)
-            return value if value is not None and self.delete(key) else None
         return native.map_take(self.handle, key, self.value_size)
 
     def next_key(self, key: bytes | None) -> bytes | None:
@@ -167,12 +148,8 @@ class VmMap:
 
     def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
         """All of the map at one time, oldest entries first: one chunk."""
-        programs = self._spec.kind == MapType.PROG_ARRAY
         room = room or Buffers(self.key_size, self.value_size)
-        keys, values, n = native.map_walk(self.handle, room, delete and not programs)
-        if delete and programs:
-            for i in range(n):
-                self.delete(bytes(keys[4 * i : 4 * i + 4]))
+        keys, values, n = native.map_walk(self.handle, room, delete)
         if n:
             yield keys[: n * self.key_size], values[: n * self.value_size], n
 
@@ -180,21 +157,6 @@ class VmMap:
         self.check_open()
         core.machine_set(machine().handle, core.Setting.IDLE, 0)
 
-    # Program arrays: user space stores a number of registry.py, and reads it.
-
     def program_value(self, value: Any) -> int:
-        """The number to store for a program of the VM. Raises DataTypeError, or NotInVm for the kernel's programs."""
-        if isinstance(value, int):
-            raise DataTypeError(f"{self._title} lives in the embedded VM: it takes programs that were made in the VM, "
-                                f"not {shown(value)}")
-        return number_of(value, self._title)
-
-    def _set_program(self, key: bytes, value: bytes, flags: int) -> None:
-        if flags != Update.ANY:
-            raise KernelError(errno.EINVAL, f"{self._title} takes programs without flags")
-        number = int.from_bytes(value, _ORDER)
-        native.map_set_prog(self.handle, _index(key), program_of(number).handle, number)
-
-
-def _index(key: bytes) -> int:
-    return int.from_bytes(key, _ORDER)
+        """Raises DataTypeError: vm_prog_array.VmProgArray has programs."""
+        raise DataTypeError(f"{self._title} takes no programs, as {shown(value)}")

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from ..backend import Backend, LoadedProgram, MapStorage, apart, storage_of
 from ..spec import MapSpec, ProgramSpec, Target
+from ..uapi.map_types import Holds, kind_of
 
 
 class VmBackend:
@@ -18,8 +19,10 @@ class VmBackend:
 
     def create_map(self, spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
         from .maps import VmMap
+        from .vm_prog_array import VmProgArray
 
-        return VmMap(spec, key_size, value_size)
+        made = {Holds.VALUES: VmMap, Holds.PROGRAMS: VmProgArray}[kind_of(spec.kind).holds]
+        return made(spec, key_size, value_size)
 
     def load(self, spec: ProgramSpec, maps: Sequence[Any]) -> LoadedProgram:
         from .machine import machine

@@ -8,7 +8,7 @@ import pytest
 from py2bpf.btf import Btf
 from py2bpf.core import privileges
 from py2bpf.exception import KernelError
-from py2bpf.kernel import links
+from py2bpf.kernel import bpf_call, links
 from py2bpf.prog import create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.uapi.operations import Capability
@@ -56,7 +56,7 @@ def test_facts_about_a_program():
 
 def test_programs_are_found_by_their_ids_with_one_capability(monkeypatch):
     """CAP_BPF and CAP_NET_ADMIN install a tc program, and don't remove it."""
-    monkeypatch.setattr(links.core, "bpf_make", lambda *_: -errno.EPERM)
+    monkeypatch.setattr(bpf_call, "bpf_make", lambda *_: -errno.EPERM)
     monkeypatch.setattr(privileges, "has", lambda capability: capability != Capability.SYS_ADMIN)
     with pytest.raises(KernelError, match=r"program with id 7, .* and this process lacks CAP_SYS_ADMIN"):
         links.prog_by_id(7)

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from py2bpf.datastructures.storage import open_storage
 
 from py2bpf import vm
-from py2bpf.backend import MapStorage
+from py2bpf.backend import MapStorage, current
 from py2bpf.cpus import possible_cpus
 from py2bpf.exception import KernelError
 from py2bpf.spec import MapSpec
@@ -84,7 +83,7 @@ def make_machine(shape: Shape) -> type[RuleBasedStateMachine]:
             self.maps: list[MapStorage] = []
             for where in ("kernel", "vm"):
                 with vm.backend(where):
-                    self.maps.append(open_storage(spec, len(shape.keys[0]), shape.stored_size))
+                    self.maps.append(current().create_map(spec, len(shape.keys[0]), shape.stored_size))
 
         def both(self, call: Callable[[MapStorage], Any]) -> None:
             kernel, ours = (answer(lambda storage=storage: call(storage)) for storage in self.maps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...exception import TypeMismatch, UnsupportedSyntax
-from ...uapi.map_types import MapType
+from ...uapi.map_types import kind_of
 from . import access, captured, indices, locks, maps, memory, overrides
 from .builder import Builder
 from .layout import is_array, is_record, members, scalar
@@ -41,7 +41,7 @@ def item_updates_in_place(b: Builder, container: Abstract) -> bool:
     if isinstance(container, Const):  # before the read, which may end the program
         captured.refuse_change(container.obj)
     if isinstance(container, Map):
-        if container.spec.kind == MapType.LPM_TRIE:
+        if kind_of(container.spec.kind).prefixes:
             raise UnsupportedSyntax(
                 0,
                 "an augmented assignment would read the longest prefix, but write the whole address",

@@ -75,7 +75,7 @@ def key_address(b: Builder, map: Map, key: Abstract) -> Value:
             hints=(kind_of(spec.kind).instead,),
         )
     _check_constant(spec, key)
-    if spec.kind == MapType.LPM_TRIE:
+    if kind_of(spec.kind).prefixes:
         return _prefix(b, spec, key)
     return memory.address_of(b, memory.key(b, spec.key_type, key))
 
