@@ -234,7 +234,7 @@ FREERS = ("os.close", "os.dup", "ffi.gc")
 
 
 def test_handles_alone_close_and_free() -> None:
-    """The machine of the VM (vm/core.py) is the process's, and never ends before it."""
+    """The machine of the VM (vm/machine_calls.py) is the process's, and never ends before it."""
     found = {
         path.relative_to(ROOT / "py2bpf").as_posix()
         for path in (ROOT / "py2bpf").rglob("*.py")
@@ -242,7 +242,7 @@ def test_handles_alone_close_and_free() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in FREERS
     }
-    assert found == {"core/handles.py", "vm/core.py"}
+    assert found == {"core/handles.py", "vm/machine_calls.py"}
 
 
 def field_walks(tree: ast.AST) -> list[int]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from array import array
 from typing import Any, NamedTuple
 
+from ..core import entries
 from ..exception import DataTypeError, KernelError, VmFault
 from ..given import shown
-from . import core
+from . import program_calls
 from .program import VmProgram
 
 
@@ -20,7 +21,7 @@ class ManyRuns(NamedTuple):
     fault: VmFault | None
 
 
-def run_many(prog: Any, data: core.Buffer, offsets: memoryview, sizes: memoryview, times: memoryview) -> ManyRuns:
+def run_many(prog: Any, data: entries.Buffer, offsets: memoryview, sizes: memoryview, times: memoryview) -> ManyRuns:
     """Runs a network program of the VM once for each packet: packet i is ``sizes[i]`` bytes of data at ``offsets[i]``,
     and while it runs all clocks show ``times[i]``. The arrays are of u64, u32 and u64.
 
@@ -30,13 +31,13 @@ def run_many(prog: Any, data: core.Buffer, offsets: memoryview, sizes: memoryvie
     program = getattr(prog, "_loaded", prog)
     if not isinstance(program, VmProgram):
         raise DataTypeError(f"{shown(prog)} is no program of the embedded VM: make it inside of py2bpf.vm.backend()")
-    if len(sizes) and max(sizes) > core.PACKET_MAX:
-        sizes = memoryview(array("I", (min(size, core.PACKET_MAX) for size in sizes)))
+    if len(sizes) and max(sizes) > program_calls.PACKET_MAX:
+        sizes = memoryview(array("I", (min(size, program_calls.PACKET_MAX) for size in sizes)))
     retvals = bytearray(4 * len(sizes))
-    ran = core.prog_run_many(
+    ran = program_calls.prog_run_many(
         program.handle, data, offsets.cast("B"), sizes.cast("B"), times.cast("B"), retvals
     )
-    fault = program.fault(ran.failure) if isinstance(ran.failure, core.Fault) else None
+    fault = program.fault(ran.failure) if isinstance(ran.failure, program_calls.Fault) else None
     if isinstance(ran.failure, int):
         what = f"cannot run {program.spec.name}, a {program.spec.hook.name} program, on packets"
         raise KernelError(ran.failure, what)

@@ -11,7 +11,7 @@ from ..borders import public
 from ..cpus import possible_cpus
 from ..exception import DataRangeError
 from ..given import checked_int
-from . import core, native
+from . import machine_calls
 
 
 class Machine:
@@ -19,7 +19,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.n_cpus: Final = len(possible_cpus())
-        self.handle: Final = core.machine_create(self.n_cpus)
+        self.handle: Final = machine_calls.machine_create(self.n_cpus)
         self._cpu = 0
 
     @property
@@ -32,7 +32,7 @@ class Machine:
         checked_int(cpu, 0, (1 << 32) - 1, "cpu")
         if cpu >= self.n_cpus:
             raise DataRangeError(f"the VM has the CPUs 0 to {self.n_cpus - 1}, not {cpu}")
-        core.machine_set(self.handle, core.Setting.CPU, cpu)
+        machine_calls.machine_set(self.handle, machine_calls.Setting.CPU, cpu)
         before, self._cpu = self._cpu, cpu
         return before
 
@@ -60,14 +60,14 @@ def _made() -> Machine:
     def pause() -> None:
         collecting.append(gc.isenabled())
         gc.disable()  # freeing a map needs the lock
-        native.machine_lock(handle)
+        machine_calls.machine_lock(handle)
 
     def resume() -> None:
-        native.machine_unlock(handle)
+        machine_calls.machine_unlock(handle)
         collect()
 
     def begin() -> None:
-        native.machine_forked(handle)
+        machine_calls.machine_forked(handle)
         collect()
 
     def collect() -> None:

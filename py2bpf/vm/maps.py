@@ -16,7 +16,7 @@ from ..given import shown
 from ..spec import MapSpec
 from ..uapi.map_types import KINDS, MapFlags, MapType, Update
 from ..uapi.operations import full
-from . import core, native
+from . import machine_calls, map_calls
 from .machine import machine
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ class VmMap:
         self._spec = spec
         self._kind: Final = KINDS[MapType(spec.kind)]
         self._memory: Final = (
-            native.array_memory(spec.value_size, spec.max_entries) if spec.flags & MapFlags.MMAPABLE else None)
+            map_calls.array_memory(spec.value_size, spec.max_entries) if spec.flags & MapFlags.MMAPABLE else None)
         vm = machine()
-        self.handle: Final = native.map_create(
+        self.handle: Final = map_calls.map_create(
             vm.handle, spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, vm.n_cpus, self._title,
             self._memory)
 
@@ -114,7 +114,7 @@ class VmMap:
     tells_absent_prefixes: Final = True
 
     def lookup(self, key: bytes) -> bytes | None:
-        return native.map_lookup(self.handle, key, self.value_size)
+        return map_calls.map_lookup(self.handle, key, self.value_size)
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
         try:
@@ -126,10 +126,10 @@ class VmMap:
         return True
 
     def _store(self, key: bytes, value: bytes, flags: int) -> None:
-        native.map_update(self.handle, key, value, flags)
+        map_calls.map_update(self.handle, key, value, flags)
 
     def update_many(self, keys: Buffer, values: Buffer, count: int) -> None:
-        stored = native.map_store(self.handle, keys, self.key_size, values, self.value_size, count)
+        stored = map_calls.map_store(self.handle, keys, self.key_size, values, self.value_size, count)
         if stored.error:
             extent = f"{stored.done} of {count} entries were stored"
             raise self._explained(failure(stored.error, f"cannot fill the map ({extent})"), f"; {extent}")
@@ -138,24 +138,24 @@ class VmMap:
         return full(self._title, self._spec, extent) if error.errno in (errno.E2BIG, errno.ENOSPC) else error
 
     def delete(self, key: bytes) -> bool:
-        return native.map_delete(self.handle, key)
+        return map_calls.map_delete(self.handle, key)
 
     def take(self, key: bytes) -> bytes | None:
-        return native.map_take(self.handle, key, self.value_size)
+        return map_calls.map_take(self.handle, key, self.value_size)
 
     def next_key(self, key: bytes | None) -> bytes | None:
-        return native.map_next_key(self.handle, key, self.key_size)
+        return map_calls.map_next_key(self.handle, key, self.key_size)
 
     def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
         """All of the map at one time, oldest entries first: one chunk."""
         room = room or Buffers(self.key_size, self.value_size)
-        keys, values, n = native.map_walk(self.handle, room, delete)
+        keys, values, n = map_calls.map_walk(self.handle, room, delete)
         if n:
             yield keys[: n * self.key_size], values[: n * self.value_size], n
 
     def synchronize(self) -> None:
         self.check_open()
-        core.machine_set(machine().handle, core.Setting.IDLE, 0)
+        machine_calls.machine_set(machine().handle, machine_calls.Setting.IDLE, 0)
 
     def program_value(self, value: Any) -> int:
         """Raises DataTypeError: vm_prog_array.VmProgArray has programs."""

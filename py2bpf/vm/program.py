@@ -19,7 +19,7 @@ from ..given import path_bytes
 from ..programs import ETHERNET_HEADER, ProgInfo, TestRun, bytes_of, check_repeat, encode, span_at
 from ..spec import ProgramSpec
 from ..uapi.hooks import Trait, row_of
-from . import core
+from . import program_calls
 
 _ids: Final = itertools.count(1)
 _programs: Final[weakref.WeakValueDictionary[int, VmProgram]] = weakref.WeakValueDictionary()
@@ -45,14 +45,14 @@ def load(spec: ProgramSpec, maps: Sequence[HasHandle], machine: Any) -> VmProgra
         raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(maps)} are given")
     encoded = encode(spec)
     handles = [map_.handle for map_ in maps]
-    made = core.prog_create(
+    made = program_calls.prog_create(
         machine, encoded.slots, spec.hook.prog_type, handles, spec.kfuncs, f"program {spec.name}")
-    if isinstance(made, core.Fault):
+    if isinstance(made, program_calls.Fault):
         raise _fault(spec, encoded.slot_of, made, f"the embedded VM can't run {spec.name}")
     return VmProgram(made, spec, encoded.slot_of, encoded.slots)
 
 
-def _fault(spec: ProgramSpec, slot_of: array[int], fault: core.Fault, what: str) -> VmFault:
+def _fault(spec: ProgramSpec, slot_of: array[int], fault: program_calls.Fault, what: str) -> VmFault:
     return VmFault(fault.slot, fault.reason, fault.value, what, span_at(spec, slot_of, fault.slot))
 
 
@@ -74,7 +74,7 @@ class VmProgram:
         self._counting = threading.Lock()
         self.spec = spec
         self._row = row_of(spec.hook)
-        _programs[core.address(handle)] = self
+        _programs[program_calls.address(handle)] = self
 
     @property
     def closed(self) -> bool:
@@ -128,13 +128,13 @@ class VmProgram:
         run = self.run(data, ctx, repeat, budget)
         return TestRun(run.retval, run.data, run.duration)
 
-    def run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1, budget: int = 0) -> core.RunResult:
+    def run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1, budget: int = 0) -> program_calls.RunResult:
         """test_run() with all that it gives: also the context afterwards and the number of instructions."""
         check_repeat(repeat)
         packet = bytes_of(data, "data is the packet's bytes")
         context = self._context() if ctx is None else bytes_of(ctx, "ctx is the context's bytes or a ctypes structure")
-        result = core.prog_run(self.handle, packet, context, repeat, budget)
-        if isinstance(result, core.Fault):
+        result = program_calls.prog_run(self.handle, packet, context, repeat, budget)
+        if isinstance(result, program_calls.Fault):
             raise self.fault(result)
         if isinstance(result, int):
             raise self._run_failure(result, len(packet))
@@ -146,7 +146,7 @@ class VmProgram:
     def _context(self) -> bytes:
         return _NO_CONTEXT if self._row is not None and Trait.TEST_RUN not in self._row.traits else b""
 
-    def fault(self, fault: core.Fault) -> VmFault:
+    def fault(self, fault: program_calls.Fault) -> VmFault:
         """The exception for a fault of this program, or of one that a tail call of it went to."""
         at_fault = _programs.get(fault.program, self)
         what = f"{at_fault.spec.name} ended in the embedded VM"
@@ -160,8 +160,8 @@ class VmProgram:
             what += ": it takes a context and no packet"
         elif size < ETHERNET_HEADER:
             what += f" on {size} bytes of data (network programs need {ETHERNET_HEADER} at least, an Ethernet header)"
-        elif size > core.PACKET_MAX:
-            what += f" on {size} bytes of data (the embedded VM takes {core.PACKET_MAX} at most)"
+        elif size > program_calls.PACKET_MAX:
+            what += f" on {size} bytes of data (the embedded VM takes {program_calls.PACKET_MAX} at most)"
         return KernelError(error, f"{what}: {os.strerror(error)}")
 
     def info(self) -> ProgInfo:

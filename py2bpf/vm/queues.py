@@ -10,7 +10,7 @@ from ..codec import Codec
 from ..core.failures import checked
 from ..core.handles import Handle
 from ..core.queue_records import Records
-from .native import queue_reader
+from .map_calls import queue_reader
 
 
 def perf_source(

@@ -12,7 +12,7 @@ from ..core.entries import Buffer
 from ..exception import DataTypeError, KernelError
 from ..given import shown
 from ..uapi.map_types import Update
-from . import native
+from . import map_calls
 from .maps import VmMap
 from .registry import number_of, program_of
 
@@ -34,7 +34,7 @@ class VmProgArray(VmMap):
         if flags != Update.ANY:
             raise KernelError(errno.EINVAL, f"{self._title} takes programs without flags")
         number = _number(value)
-        native.map_set_prog(self.handle, _number(key), program_of(number).handle, number)
+        map_calls.map_set_prog(self.handle, _number(key), program_of(number).handle, number)
 
     def update_many(self, keys: Buffer, values: Buffer, count: int) -> None:
         for at in range(0, _SIZE * count, _SIZE):
@@ -47,7 +47,7 @@ class VmProgArray(VmMap):
         return super()._explained(error, extent)
 
     def delete(self, key: bytes) -> bool:
-        return native.map_set_prog(self.handle, _number(key), None, 0)
+        return map_calls.map_set_prog(self.handle, _number(key), None, 0)
 
     def take(self, key: bytes) -> bytes | None:
         value = self.lookup(key)

@@ -26,7 +26,7 @@ from py2bpf import vm
 from py2bpf.compiler import pipeline
 from py2bpf.prog import create_prog
 from py2bpf.uapi.prog_types import KEEP_PACKET
-from py2bpf.vm import core as vm_core
+from py2bpf.vm import machine_calls
 from py2bpf.vm.machine import machine
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -97,9 +97,9 @@ def test_runs_in_the_vm(case: Case, maps: dict[str, Any]) -> None:
     """The same answers from the embedded VM, without privileges."""
 
     def traced(action: Callable[[], object]) -> list[str]:
-        vm_core.trace(machine().handle)
+        machine_calls.trace(machine().handle)
         action()
-        return vm_core.trace(machine().handle)[0]
+        return machine_calls.trace(machine().handle)[0]
 
     with vm.backend():
         run_case(case, maps, traced)

@@ -24,7 +24,7 @@ from py2bpf.datastructures import ArrayMap, BpfQueue, Global, HashMap, RingBuffe
 from py2bpf.exception import ClosedError
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
-from py2bpf.vm import native
+from py2bpf.vm import map_calls
 
 pytestmark = pytest.mark.kernel
 everywhere = pytest.mark.parametrize("where", ["kernel", "vm"])
@@ -141,14 +141,14 @@ def test_the_core_gives_memory_back_without_running_python() -> None:
 
     with vm.backend("vm"):
         handle = ArrayMap(c_uint64, 4, mmap=True)._storage.handle  # type: ignore[attr-defined]
-        before = len(native._lent)
+        before = len(map_calls._lent)
         sys.setprofile(look)
         try:
             lib.p2b_handle_close(handle.cell)
         finally:
             sys.setprofile(None)
         assert called == []
-        assert len(native._lent) == before - 1
+        assert len(map_calls._lent) == before - 1
 
 
 def batches_in_cycles() -> None:

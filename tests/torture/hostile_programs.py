@@ -21,7 +21,7 @@ from py2bpf import vm
 from py2bpf.core.handles import Handle
 from py2bpf.exception import Py2BpfError
 from py2bpf.prog import create_prog
-from py2bpf.vm import core
+from py2bpf.vm import program_calls
 from py2bpf.vm.machine import machine
 
 SLOT = 8
@@ -72,7 +72,7 @@ def begin() -> Round:
 def _good(paths: Sequence[Path]) -> Iterator[tuple[Good, Any]]:
     """Programs, and what holds their maps."""
     made: list[Good] = []
-    create = core.prog_create
+    create = program_calls.prog_create
 
     def note(machine: Any, slots: Any, prog_type: int, maps: Any, kfuncs: Any, what: str) -> Any:
         made.append(Good(bytes(slots), prog_type, maps, kfuncs))
@@ -80,7 +80,7 @@ def _good(paths: Sequence[Path]) -> Iterator[tuple[Good, Any]]:
 
     for path in paths:
         case = case_files.parse(path)
-        with contextlib.suppress(Py2BpfError), mock.patch.object(core, "prog_create", note):
+        with contextlib.suppress(Py2BpfError), mock.patch.object(program_calls, "prog_create", note):
             names = case_files.namespace(case, case_files.live_maps())
             prog = create_prog(case.prog_type, case_files.context_of(case.prog_type), names["prog"])
             yield made[-1], (names, prog)
@@ -88,17 +88,18 @@ def _good(paths: Sequence[Path]) -> Iterator[tuple[Good, Any]]:
 
 def _tried(good: Good, slots: bytes, choose: random.Random) -> tuple[str, int]:
     """Makes a program and runs it; tells a run that went on beyond its budget, and how many came to their end."""
-    made = core.prog_create(machine().handle, slots, good.prog_type, good.maps, good.kfuncs, "a hostile program")
-    if isinstance(made, core.Fault):
+    made = program_calls.prog_create(
+        machine().handle, slots, good.prog_type, good.maps, good.kfuncs, "a hostile program")
+    if isinstance(made, program_calls.Fault):
         return "", 0
     budget, repeat = choose.choice((1, 100, 3000, 50_000)), choose.choice((1, 1, 3))
     packet = choose.randbytes(choose.choice((0, 14, 60, 64, 1500, 9000)))
     context = choose.choice((b"", bytes(4096), choose.randbytes(192)))
     try:
-        result = core.prog_run(made, packet, context, repeat, budget)
+        result = program_calls.prog_run(made, packet, context, repeat, budget)
     finally:
         made.close()
-    if not isinstance(result, core.RunResult):
+    if not isinstance(result, program_calls.RunResult):
         return "", 0
     most = repeat * (budget + len(slots) // SLOT + SLACK)
     return (f"{result.insns} instructions, {most} at most" if result.insns > most else ""), 1

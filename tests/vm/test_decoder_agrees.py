@@ -17,7 +17,7 @@ from py2bpf.asm import Class, Insn, Kind
 from py2bpf.exception import VerifierError, VmFault
 from py2bpf.kernel import program as kernel_program
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import core
+from py2bpf.vm import machine_calls
 
 pytestmark = pytest.mark.kernel
 
@@ -70,7 +70,7 @@ def vm_refuses(code: list[Insn], machine: Any) -> str:
 
 @pytest.mark.parametrize("kind", Class, ids=lambda kind: kind.name)
 def test_the_kernel_and_the_vm_refuse_the_same(kind: Class) -> None:
-    machine, tried, taken = core.machine_create(1), 0, 0
+    machine, tried, taken = machine_calls.machine_create(1), 0, 0
     for insn in accesses(kind) if kind in (Class.LDX, Class.ST, Class.STX) else calculations(kind):
         if insn.code in (CALL, EXIT, WIDE, NOTHING) or jumps_away(insn):
             continue

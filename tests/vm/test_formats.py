@@ -18,7 +18,7 @@ from py2bpf.kernel import program as kernel_program
 from py2bpf.sim.printk import formatted
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import core, native
+from py2bpf.vm import machine_calls, map_calls
 
 SNPRINTF, FREEZE, READ_ONLY = 165, 22, 1 << 7
 FORMAT_SIZE, MEMORY_SIZE = 512, 1024
@@ -70,15 +70,15 @@ def in_kernel(code: list[Insn], text: bytes, memory: bytes) -> Printed | str:
 
 
 def in_vm(code: list[Insn], text: bytes, memory: bytes) -> Printed | str:
-    machine = core.machine_create(1)
-    maps = [native.map_create(machine, MapType.ARRAY, 4, len(value), 1, flags, 1)
+    machine = machine_calls.machine_create(1)
+    maps = [map_calls.map_create(machine, MapType.ARRAY, 4, len(value), 1, flags, 1)
             for value, flags in ((text, READ_ONLY), (memory, 0))]  # fmt: skip
     for handle, value in zip(maps, (text, memory), strict=True):
-        native.map_update(handle, ZERO, value, 0)
+        map_calls.map_update(handle, ZERO, value, 0)
     handles: Any = [Held(handle) for handle in maps]
     with kernel_program.load(spec_of(code, ProgType.SCHED_CLS, maps=MAPS), handles, machine) as loaded:
         retval = loaded.test_run(bytes(64)).retval
-    after = native.map_lookup(maps[1], ZERO, len(memory)) or b""
+    after = map_calls.map_lookup(maps[1], ZERO, len(memory)) or b""
     return "refused" if retval == 2**32 - 22 else (retval, after)
 
 

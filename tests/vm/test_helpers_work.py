@@ -17,7 +17,7 @@ from py2bpf.exception import VmFault
 from py2bpf.spec import MapSpec
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import core, native, program
+from py2bpf.vm import machine_calls, map_calls, program
 
 BIG, BUDGET, CPUS = 1 << 20, 4 << 20, 4
 M64 = (1 << 64) - 1
@@ -29,7 +29,7 @@ Program = tuple[ProgType, tuple[MapSpec, ...], list[Insn], int]
 def create(machine: Any, spec: MapSpec) -> Any:
     key_size = ctypes.sizeof(spec.key_type) if spec.key_type else 0
     value_size = ctypes.sizeof(spec.value_type)
-    return native.map_create(machine, spec.kind, key_size, value_size, spec.max_entries, spec.flags, CPUS)
+    return map_calls.map_create(machine, spec.kind, key_size, value_size, spec.max_entries, spec.flags, CPUS)
 
 
 def turns(prog: Program, fill: Callable[[list[Any]], None]) -> int:
@@ -38,14 +38,14 @@ def turns(prog: Program, fill: Callable[[list[Any]], None]) -> int:
     maps = (*maps, array_of(8))
     counter = [asm.ld_map_value(1, len(maps) - 1, 0), asm.mov_imm(2, 1), asm.atomic(8, Alu.ADD, 1, 0, 2)]
     code = [SAVED, asm.label(1), *counter, *body, asm.jump(1), asm.exit_()]
-    machine = core.machine_create(CPUS)
+    machine = machine_calls.machine_create(CPUS)
     handles = [create(machine, spec) for spec in maps]
     fill(handles)
     held: list[Any] = [Held(handle) for handle in handles]
     with program.load(spec_of(code, prog_type, (), maps), held, machine) as loaded:
         with pytest.raises(VmFault, match="the instruction budget is used up"):
             loaded.test_run(b"" if prog_type is ProgType.KPROBE else PACKET, budget=BUDGET)
-    return int.from_bytes(native.map_lookup(handles[-1], bytes(4), 8) or b"", "little")
+    return int.from_bytes(map_calls.map_lookup(handles[-1], bytes(4), 8) or b"", "little")
 
 
 def at(register: int, number: int, offset: int = 0) -> Insn:
@@ -102,7 +102,7 @@ WORK: dict[str, Program] = {
 def fill(handles: list[Any], specs: tuple[MapSpec, ...]) -> None:
     for handle, spec in zip(handles[:-1], specs, strict=True):
         if spec in TEXTS:
-            native.map_update(handle, bytes(4), b"1" * BIG, 0)
+            map_calls.map_update(handle, bytes(4), b"1" * BIG, 0)
 
 
 @pytest.mark.parametrize("name", WORK)
@@ -118,7 +118,7 @@ def test_the_budget_pays_for_wide_fields() -> None:
     prog: Program = (NET, TEXTS, body, BIG)
 
     def put_format(handles: list[Any]) -> None:
-        native.map_update(handles[0], bytes(4), b"%2000000000d".ljust(BIG, b"\0"), 0)
+        map_calls.map_update(handles[0], bytes(4), b"%2000000000d".ljust(BIG, b"\0"), 0)
 
     assert 1 <= turns(prog, put_format) <= BUDGET * 8 // BIG + 1
 
@@ -142,7 +142,7 @@ def test_the_budget_pays_for_chains_of_a_hash_map(call_: int) -> None:
     spec = MapSpec(MapType.HASH, ctypes.c_uint64, ctypes.c_uint64, 4096)
 
     def insert(handles: list[Any]) -> None:
-        native.map_store(handles[0], b"".join(keys), 8, bytes(8 * len(keys)), 8, len(keys))
+        map_calls.map_store(handles[0], b"".join(keys), 8, bytes(8 * len(keys)), 8, len(keys))
 
     assert 1 <= turns((NET, (spec,), body, 0), insert) <= BUDGET // len(keys)
 
@@ -157,15 +157,15 @@ def test_the_budget_pays_for_prefix_lengths() -> None:
 
     def insert(handles: list[Any]) -> None:
         keys = b"".join(struct.pack("=I", n) + b"\xff" * 256 for n in range(1, 2049))
-        native.map_store(handles[0], keys, 260, bytes(8 * 2048), 8, 2048)
-        native.map_update(handles[1], bytes(4), struct.pack("=I", 2048) + bytes(256), 0)
+        map_calls.map_store(handles[0], keys, 260, bytes(8 * 2048), 8, 2048)
+        map_calls.map_update(handles[1], bytes(4), struct.pack("=I", 2048) + bytes(256), 0)
 
     assert 1 <= turns((NET, (spec, array_of(260)), body, 0), insert) <= BUDGET * 8 // (2048 * 260)
 
 
 def test_work_is_not_counted_as_instructions() -> None:
     code = [at(1, 0), asm.mov_imm(2, BIG), at(3, 0), asm.mov_imm(4, BIG), asm.mov_imm(5, 0), asm.call(28), asm.exit_()]
-    machine = core.machine_create(1)
+    machine = machine_calls.machine_create(1)
     held: list[Any] = [Held(create(machine, array_of(BIG)))]
     with program.load(spec_of(code, NET, (), (array_of(BIG),)), held, machine) as loaded:
         assert loaded.run(bytes(64), repeat=3).insns == 3 * len(code)

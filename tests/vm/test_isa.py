@@ -12,7 +12,7 @@ from py2bpf import asm
 from py2bpf.asm import CMPXCHG, FETCH, XCHG, Alu, Class, Insn, Jump, Kind, Source
 from py2bpf.exception import VmFault
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import core, program
+from py2bpf.vm import machine_calls, program
 
 M32, M64 = (1 << 32) - 1, (1 << 64) - 1
 NUMBERS = (0, 1, 2, 5, 31, 32, 63, 64, 255, 256, 0x7FFF, 0x8000, 0x7FFFFFFF, 0x80000000, M32, 1 << 32,
@@ -72,7 +72,7 @@ WIDTHS = pytest.mark.parametrize("bits", [64, 32])
 
 @pytest.fixture(scope="module")
 def machine() -> Any:
-    return core.machine_create(1)
+    return machine_calls.machine_create(1)
 
 
 def wide(dst: int, value: int) -> Insn:

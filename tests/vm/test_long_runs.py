@@ -20,7 +20,7 @@ from py2bpf.exception import KernelError, VmFault
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.uapi.map_types import MapType
-from py2bpf.vm import core, native, program
+from py2bpf.vm import machine_calls, map_calls, program, program_calls
 
 PACKET = bytes(64)
 FOREVER = 1 << 60
@@ -34,12 +34,12 @@ class Stop(Exception):
 def endless() -> program.VmProgram:
     """A program that jumps to itself."""
     code = [asm.mov_imm(0, 0), asm.label(1), asm.jump(1), asm.exit_()]
-    return program.load(spec_of(code, ProgType.SCHED_CLS), (), core.machine_create(2))
+    return program.load(spec_of(code, ProgType.SCHED_CLS), (), machine_calls.machine_create(2))
 
 
 def short() -> program.VmProgram:
     code = [asm.mov_imm(0, 7), asm.exit_()]
-    return program.load(spec_of(code, ProgType.SCHED_CLS), (), core.machine_create(2))
+    return program.load(spec_of(code, ProgType.SCHED_CLS), (), machine_calls.machine_create(2))
 
 
 def instructions(seconds: float) -> int:
@@ -81,10 +81,10 @@ def test_an_interrupt_ends_a_run() -> None:
 
 def test_an_interrupt_ends_helpers_that_do_much() -> None:
     """A checksum of two megabytes again and again: half a second of instructions would be an hour."""
-    machine, size = core.machine_create(2), 1 << 20
+    machine, size = machine_calls.machine_create(2), 1 << 20
     code = [asm.label(1), asm.ld_map_value(1, 0, 0), asm.mov_imm(2, size), asm.mov(3, 1), asm.mov_imm(4, size),
             asm.mov_imm(5, 0), asm.call(28), asm.jump(1), asm.exit_()]  # fmt: skip
-    held: Any = Held(native.map_create(machine, MapType.ARRAY, 4, size, 1, 0, 2))
+    held: Any = Held(map_calls.map_create(machine, MapType.ARRAY, 4, size, 1, 0, 2))
     prog = program.load(spec_of(code, ProgType.SCHED_CLS, maps=(array_of(size),)), [held], machine)
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
     begin = time.monotonic()
@@ -107,7 +107,7 @@ def test_a_signal_ends_runs_on_many_packets(alarm: Any) -> None:
     prog = endless()
     alarm(stop)
     with pytest.raises(Stop):
-        core.prog_run_many(prog.handle, PACKET, offsets, sizes, None, retvals, FOREVER)
+        program_calls.prog_run_many(prog.handle, PACKET, offsets, sizes, None, retvals, FOREVER)
 
 
 def test_handlers_that_return_end_nothing(alarm: Any) -> None:

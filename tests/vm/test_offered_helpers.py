@@ -14,7 +14,7 @@ from py2bpf.kernel import program as kernel_program
 from py2bpf.uapi.helpers import HELPERS
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import core
+from py2bpf.vm import machine_calls
 from py2bpf.vm import program as vm_program
 
 KNOWN: Final = (6, 18)
@@ -46,7 +46,7 @@ def in_kernel(number: int, prog_type: ProgType) -> bool:
 def in_vm(number: int, prog_type: ProgType) -> bool | None:
     """None where the VM hasn't got the helper at all."""
     try:
-        vm_program.load(spec_of(calling(number), prog_type), (), core.machine_create(1)).close()
+        vm_program.load(spec_of(calling(number), prog_type), (), machine_calls.machine_create(1)).close()
     except vm_program.VmFault as fault:
         assert "helper function" in str(fault)
         return None if "has no such helper" in str(fault) else False

@@ -16,7 +16,7 @@ from py2bpf.exception import VerifierError
 from py2bpf.spec import MapSpec
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import core, native, program
+from py2bpf.vm import machine_calls, map_calls, program
 
 SLICE = lib.p2b_vm_slice()
 PACKET = bytes(range(64))
@@ -108,7 +108,7 @@ def run(code: list[Insn], prog_type: ProgType, machine: Any) -> tuple[int, bytes
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_wherever_the_slice_ends(name: str) -> None:
     prog_type, code = PROGRAMS[name]
-    machine = core.machine_create(1)
+    machine = machine_calls.machine_create(1)
     retval, data, insns = run(code, prog_type, machine)
     for burnt in range(SLICE - insns - 2, SLICE + 3):
         if burnt >= 3:
@@ -119,7 +119,7 @@ def test_wherever_the_slice_ends(name: str) -> None:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_as_the_kernel(name: str) -> None:
     prog_type, code = PROGRAMS[name]
-    retval, data, _ = run(code, prog_type, core.machine_create(1))
+    retval, data, _ = run(code, prog_type, machine_calls.machine_create(1))
     try:
         kernel = in_kernel(spec_of(code, prog_type, NUMBERS if "iterator" in name else ()), PACKET)
     except VerifierError as error:
@@ -136,17 +136,17 @@ def linked(burnt: int, machine: Any) -> int:
     tails = [insn for index in (1, 0)
              for insn in (asm.mov(1, 6), asm.ld_map(2, 0), asm.mov_imm(3, index), asm.call(12))]  # fmt: skip
     code = [*(after(burnt, []) if burnt else []), *count, *tails, asm.load(1, 0, 7, 3), asm.exit_()]
-    progs: Any = Held(native.map_create(machine, MapType.PROG_ARRAY, 4, 4, 2, 0, 1))
+    progs: Any = Held(map_calls.map_create(machine, MapType.PROG_ARRAY, 4, 4, 2, 0, 1))
     spec = spec_of(code, ProgType.SCHED_CLS, maps=(MapSpec(MapType.PROG_ARRAY, ctypes.c_uint32, ctypes.c_uint32, 2),))
     with program.load(spec, [progs], machine) as loaded:
-        native.map_set_prog(progs.handle, 0, loaded.handle, 1)
+        map_calls.map_set_prog(progs.handle, 0, loaded.handle, 1)
         ran = loaded.run(PACKET)
     assert (ran.retval, ran.data) == (PACKET[3] + 34, PACKET[:3] + bytes([PACKET[3] + 34]) + PACKET[4:])
     return ran.insns
 
 
 def test_tail_calls_where_the_slice_ends() -> None:
-    machine = core.machine_create(1)
+    machine = machine_calls.machine_create(1)
     once = linked(0, machine) // 34
     for burnt in range(max(3, SLICE - once - 3), SLICE + 3):
         assert linked(burnt, machine) == 34 * burnt + linked(0, machine), burnt
@@ -155,7 +155,7 @@ def test_tail_calls_where_the_slice_ends() -> None:
 def test_the_budget_ends_a_run_where_it_did_before() -> None:
     """However long slices are: one instruction too few ends at the last one."""
     code = after(1001, PROGRAMS["calls in calls"][1])
-    with program.load(spec_of(code, ProgType.SCHED_CLS), (), core.machine_create(1)) as loaded:
+    with program.load(spec_of(code, ProgType.SCHED_CLS), (), machine_calls.machine_create(1)) as loaded:
         whole = loaded.run(PACKET)
         assert loaded.test_run(PACKET, budget=whole.insns).retval == whole.retval
         with pytest.raises(Exception, match="the instruction budget is used up"):

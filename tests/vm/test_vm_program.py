@@ -19,7 +19,7 @@ from py2bpf.uapi.contexts import PtRegsX86
 from py2bpf.uapi.helpers import HELPERS, Arg
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import core, program
+from py2bpf.vm import machine_calls, program, program_calls
 from py2bpf.vm.batch import run_many
 
 ONE = [asm.mov_imm(0, 1), asm.exit_()]
@@ -27,7 +27,7 @@ ONE = [asm.mov_imm(0, 1), asm.exit_()]
 
 @pytest.fixture
 def machine() -> Any:
-    return core.machine_create(2)
+    return machine_calls.machine_create(2)
 
 
 def load(code: list[Insn], machine: Any, prog_type: ProgType = ProgType.SOCKET_FILTER) -> program.VmProgram:
@@ -162,30 +162,30 @@ def printing(text: str, *args: int) -> list[Insn]:
 ])  # fmt: skip
 def test_printing(machine: Any, text: str, args: tuple[int, ...], wanted: str) -> None:
     run = load(printing(text, *args), machine, ProgType.SCHED_CLS).test_run(bytes(14))
-    assert (core.trace(machine), run.retval) == (([wanted], 0), len(wanted))
-    assert core.trace(machine) == ([], 0)
+    assert (machine_calls.trace(machine), run.retval) == (([wanted], 0), len(wanted))
+    assert machine_calls.trace(machine) == ([], 0)
 
 
 @pytest.mark.parametrize("text", ["%d %d %d %d", "%q", "%", "\x01"])
 def test_refused_formats(machine: Any, text: str) -> None:
     assert load(printing(text), machine, ProgType.SCHED_CLS).test_run(bytes(14)).retval == (1 << 32) - 22
-    assert core.trace(machine) == ([], 0)
+    assert machine_calls.trace(machine) == ([], 0)
 
 
 def test_what_programs_see_is_settable(machine: Any) -> None:
-    core.machine_set(machine, core.Setting.CPU, 1)
-    core.machine_set(machine, core.Setting.CLOCK, 12345)
+    machine_calls.machine_set(machine, machine_calls.Setting.CPU, 1)
+    machine_calls.machine_set(machine, machine_calls.Setting.CLOCK, 12345)
     assert load([*call("get_smp_processor_id"), asm.exit_()], machine).test_run(bytes(14)).retval == 1
     assert load([*call("ktime_get_ns"), asm.exit_()], machine).test_run(bytes(14)).retval == 12345
     chance = load([*call("get_prandom_u32"), asm.exit_()], machine)
     found = []
     for _ in range(2):
-        core.machine_set(machine, core.Setting.SEED, 1)
+        machine_calls.machine_set(machine, machine_calls.Setting.SEED, 1)
         found.append([chance.test_run(bytes(14)).retval for _ in range(3)])
     assert found[0] == found[1] and len(set(found[0])) == 3
-    for setting, value in ((core.Setting.CPU, 2), (99, 0)):
+    for setting, value in ((machine_calls.Setting.CPU, 2), (99, 0)):
         with pytest.raises(KernelError, match="cannot set"):
-            core.machine_set(machine, setting, value)
+            machine_calls.machine_set(machine, setting, value)
 
 
 def test_many_packets_in_one_call(machine: Any) -> None:
@@ -197,10 +197,10 @@ def test_many_packets_in_one_call(machine: Any) -> None:
     offsets, sizes = struct.pack("=3Q", 0, 10, 290), struct.pack("=3I", 100, 200, 10)
     times = struct.pack("=3Q", 1_000_000_000, 2_000_000_000, 3_000_000_000)
     retvals = bytearray(12)
-    batch = core.prog_run_many(prog.handle, data, offsets, sizes, times, retvals)
+    batch = program_calls.prog_run_many(prog.handle, data, offsets, sizes, times, retvals)
     assert (batch.done, batch.failure) == (3, None)
     assert struct.unpack("=3I", retvals) == (1100, 2200, 3014)
-    outside = core.prog_run_many(prog.handle, data, offsets, struct.pack("=3I", 100, 200, 11), None, retvals)
+    outside = program_calls.prog_run_many(prog.handle, data, offsets, struct.pack("=3I", 100, 200, 11), None, retvals)
     assert (outside.done, outside.failure) == (2, 22)
 
 
@@ -214,9 +214,9 @@ def test_the_context_afterwards(machine: Any) -> None:
 def test_packets_of_any_size_in_one_call(machine: Any) -> None:
     """Short ones are padded, long ones cut; only what is in the VM can be called so."""
     prog = load([asm.load(4, 0, 1, 0), asm.exit_()], machine, ProgType.SCHED_CLS)
-    sizes, offsets, times = array("I", [3, core.PACKET_MAX + 5]), array("Q", [0, 0]), array("Q", [0, 0])
-    ran = run_many(prog, bytes(core.PACKET_MAX + 5), *map(memoryview, (offsets, sizes, times)))
-    assert ran.retvals.tolist() == [14, core.PACKET_MAX] and ran.fault is None
+    sizes, offsets, times = array("I", [3, program_calls.PACKET_MAX + 5]), array("Q", [0, 0]), array("Q", [0, 0])
+    ran = run_many(prog, bytes(program_calls.PACKET_MAX + 5), *map(memoryview, (offsets, sizes, times)))
+    assert ran.retvals.tolist() == [14, program_calls.PACKET_MAX] and ran.fault is None
     with pytest.raises(DataTypeError, match="no program of the embedded VM"):
         run_many(object(), b"", *map(memoryview, (offsets, sizes, times)))
 

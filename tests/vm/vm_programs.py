@@ -16,7 +16,7 @@ from py2bpf.uapi.helpers import HELPERS
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import core
+from py2bpf.vm import machine_calls
 from py2bpf.vm import program as vm_program
 
 SAVED = asm.mov(6, 1)
@@ -69,7 +69,7 @@ def in_vm(
     spec: ProgramSpec, data: bytes, ctx: bytes | None = None, repeat: int = 1, machine: Any = None
 ) -> tuple[int, bytes] | int:
     """As in_kernel. Raises VmFault."""
-    with vm_program.load(spec, (), machine or core.machine_create(2)) as loaded:
+    with vm_program.load(spec, (), machine or machine_calls.machine_create(2)) as loaded:
         return _outcome(loaded, data, ctx, repeat)
 
 

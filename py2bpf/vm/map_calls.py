@@ -19,27 +19,6 @@ _SPARE: Final = 64
 """Entries of room for what comes between counting and copying."""
 
 
-# The machine
-
-
-def machine_lock(machine: Any) -> None:
-    """Has programs and maps stand still until machine_unlock(): waits for a running program's next pause."""
-    lib.p2b_vm_lock(machine)
-
-
-def machine_unlock(machine: Any) -> None:
-    lib.p2b_vm_unlock(machine)
-
-
-def machine_forked(machine: Any) -> None:
-    """In a child that was forked while the machine was locked: unlocks it, and forgets what the parent's other
-    threads were running."""
-    lib.p2b_vm_forked(machine)
-
-
-# Elements
-
-
 def map_create(
     machine: Any, kind: int, key_size: int, value_size: int, max_entries: int, flags: int, n_cpus: int,
     what: str = "a map of the VM", memory: mmap.mmap | None = None,

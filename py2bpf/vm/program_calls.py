@@ -1,28 +1,23 @@
-"""The embedded VM's machine and programs in the C core: csrc/api.h tells what the calls do. They release the GIL.
+"""The embedded VM's programs in the C core: csrc/api.h tells what the calls do. They release the GIL.
 
-The machine is a cffi pointer that frees what it points at, programs have handles. What fails raises KernelError with
-the errno that the kernel would give, except where a docstring says otherwise.
+What fails raises KernelError with the errno that the kernel would give, except where a docstring says otherwise.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from .._ffi import ffi, lib
+from ..core.entries import Buffer
 from ..core.failures import is_closed
 from ..core.handles import Handle
-from ..exception import KernelError
+from .machine_calls import core_failure
 from .pause import interruptible
-
-Buffer = bytes | bytearray | memoryview
 
 PACKET_MAX: Final[int] = lib.P2B_VM_PACKET_MAX
 """Bytes of the largest packet that a program of the VM runs on."""
-
-_TRACE_CHUNK: Final = 1 << 16
 
 
 class Fault(NamedTuple):
@@ -51,10 +46,6 @@ def _fault(fault: Any, program: int = 0) -> Fault:
     return Fault(fault.index, fault.value, ffi.string(fault.what).decode(), program)
 
 
-def _failure(result: int, what: str) -> KernelError:
-    return KernelError(-result, f"{what}: {os.strerror(-result)}")
-
-
 def address(prog: Handle) -> int:
     """Where the program lies, which names it in a Fault."""
     return _number(prog.cell.object)
@@ -62,47 +53,6 @@ def address(prog: Handle) -> int:
 
 def _number(pointer: Any) -> int:
     return int(ffi.cast("uintptr_t", pointer))
-
-
-# The machine
-
-
-def machine_create(n_cpus: int) -> Any:
-    """A machine with so many CPUs, 4096 at most."""
-    ret = ffi.new("struct p2b_vm **")
-    result: int = lib.p2b_vm_create(n_cpus, ret)
-    if result < 0:
-        raise _failure(result, f"cannot make an embedded VM of {n_cpus} CPUs")
-    return ffi.gc(ret[0], lib.p2b_vm_destroy)
-
-
-class Setting:
-    """What machine_set() sets: ``enum p2b_vm_setting``."""
-
-    CPU: Final[int] = lib.P2B_VM_CPU
-    SEED: Final[int] = lib.P2B_VM_SEED
-    CLOCK: Final[int] = lib.P2B_VM_CLOCK
-    RUN_CLOCK: Final[int] = lib.P2B_VM_RUN_CLOCK
-    IDLE: Final[int] = lib.P2B_VM_IDLE
-
-
-def machine_set(machine: Any, setting: int, value: int) -> None:
-    """What programs see: the current CPU, the random numbers' seed, a clock that stands still."""
-    result: int = lib.p2b_vm_set(machine, setting, value)
-    if result < 0:
-        raise _failure(result, f"cannot set number {setting} of the embedded VM to {value}")
-
-
-def trace(machine: Any) -> tuple[list[str], int]:
-    """Takes the lines that programs printed, and how many were lost: there is room for a megabyte of them."""
-    out, lost, text, missing = bytearray(_TRACE_CHUNK), ffi.new("uint64_t *"), bytearray(), 0
-    while n := lib.p2b_vm_trace(machine, ffi.from_buffer(out), len(out), lost):
-        text += out[:n]
-        missing += lost[0]
-    return text.decode(errors="replace").splitlines(), missing + lost[0]
-
-
-# Programs
 
 
 def prog_create(
@@ -123,7 +73,7 @@ def prog_create(
     if result < 0:
         found = _fault(fault)
         if not found.reason:
-            raise _failure(result, "cannot make a program of the embedded VM")
+            raise core_failure(result, "cannot make a program of the embedded VM")
         return found
     return made
 
