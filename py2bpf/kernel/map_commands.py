@@ -19,17 +19,22 @@ from ..uapi.operations import Operation
 _USE: Final = Operation.USE_MAP
 
 
+def _key(key: bytes) -> Any:
+    """What the kernel is given: it wants no address from a map without keys."""
+    return key or ffi.NULL
+
+
 def map_lookup(map: Handle, key: bytes, size: int, flags: int = 0) -> bytes | None:
     """The value of a key, size bytes of it (all CPUs' values, padded to 8, for a per-CPU map), or None."""
     value = ffi.new("char[]", size)
-    result: int = lib.p2b_map_lookup(map.cell, key, value, flags)
+    result: int = lib.p2b_map_lookup(map.cell, _key(key), value, flags)
     return _found(map, result, value, "look up a key in the map")
 
 
 def map_lookup_and_delete(map: Handle, key: bytes, size: int, flags: int = 0) -> bytes | None:
     """Takes a key's value out of the map, or gives None. Hash maps know this since Linux 5.14 (else EOPNOTSUPP)."""
     value = ffi.new("char[]", size)
-    result: int = lib.p2b_map_lookup_and_delete(map.cell, key, value, flags)
+    result: int = lib.p2b_map_lookup_and_delete(map.cell, _key(key), value, flags)
     return _found(map, result, value, "take a key out of the map")
 
 
@@ -43,7 +48,7 @@ def _found(map: Handle, result: int, value: Any, what: str) -> bytes | None:
 
 def map_update(map: Handle, key: bytes, value: bytes, flags: int = 0) -> None:
     """Sets a key's value. ``flags``: uapi.map_types.Update. E2BIG when the map is full."""
-    checked(lib.p2b_map_update(map.cell, key, value, flags), "cannot set a key of the map", map, _USE)
+    checked(lib.p2b_map_update(map.cell, _key(key), value, flags), "cannot set a key of the map", map, _USE)
 
 
 def map_delete(map: Handle, key: bytes) -> bool:
