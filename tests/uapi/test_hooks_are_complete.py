@@ -14,11 +14,13 @@ import pytest
 import py2bpf
 from py2bpf import asm, sim, vm
 from py2bpf.btf import Btf
+from py2bpf.core.handles import Handle
 from py2bpf.datastructures import ArrayMap, SpinLock
 from py2bpf.exception import NotSupported
-from py2bpf.kernel import core, features
-from py2bpf.kernel.program import encode, load
+from py2bpf.kernel import features, prog_load
+from py2bpf.kernel.program import load
 from py2bpf.prog import compile_prog, create_prog
+from py2bpf.programs import encode
 from py2bpf.spec import ContextSpec, ProgramSpec
 from py2bpf.uapi import hooks
 from py2bpf.uapi.contexts import pt_regs
@@ -136,9 +138,9 @@ def test_the_kernel_lets_them_use_locks_where_the_row_says_so(hook: Hook) -> Non
     with ArrayMap(Locked, 1) as locked:
         code = (asm.ld_map(1, 0), asm.mov_imm(0, 1), asm.exit_())
         spec = ProgramSpec("locking", hook.spec, code, (None,) * len(code), (locked.map_spec,))
-        code_of = core.Code(encode(spec).slots, [locked._storage.handle])
-        with core.Handle("a program") as made:
-            loaded = core.prog_load(made, core.Purpose(hook.prog_type), code_of, "GPL", "locking")
+        code_of = prog_load.Code(encode(spec).slots, [locked._storage.handle])
+        with Handle("a program") as made:
+            loaded = prog_load.prog_load(made, prog_load.Purpose(hook.prog_type), code_of, "GPL", "locking")
     assert (loaded.result >= 0) == (Trait.LOCKS in hook.traits), loaded.log
     assert loaded.result >= 0 or -loaded.result == errno.EINVAL
 
