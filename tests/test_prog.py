@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from for_targets import compile_for
 
 from py2bpf import Global, prog, socket_filter, tc, vm, xdp
 from py2bpf.datastructures import ArrayMap, HashMap, LruHashMap, ProgArray, RingBuffer, create_map
@@ -40,7 +41,7 @@ def gives_up(monkeypatch: pytest.MonkeyPatch, *, gave_up: bool, always: bool = F
         return spec
 
     monkeypatch.setattr(prog, "load_spec", load)
-    monkeypatch.setattr(prog, "_target", Target)
+    compile_for(monkeypatch, Target())
     return seen
 
 

@@ -7,9 +7,10 @@ import itertools
 from typing import Any
 
 import pytest
+from for_targets import compile_for
 from runner import TYPES, Case
 
-from py2bpf import prog, vm
+from py2bpf import vm
 from py2bpf.compiler.passes import truths
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.spec import Target
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exc
 
 @pytest.fixture(autouse=True, params=[True, False], ids=["", "no branches"])
 def _branches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prog, "_target", lambda: Target(branches=request.param))
+    compile_for(monkeypatch, Target(branches=request.param))
 
 
 HEAD = "def program(ctx):\n    a = A[0]\n    b = B[0]\n"

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from for_targets import compile_for
 
-from py2bpf import prog, sim, vm
+from py2bpf import sim, vm
 from py2bpf.exception import VerifierError
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.spec import Target
@@ -81,7 +82,7 @@ def test_the_kernel_sees_the_bound(name: str, backend: str) -> None:
 
 @pytest.mark.parametrize("name", ["in a loop", "toggled"])
 def test_it_sees_the_bound_of_what_callbacks_found(name: str, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prog, "_target", lambda: Target().without("iterators"))
+    compile_for(monkeypatch, Target().without("iterators"))
     agree(PROGRAMS[name])
 
 
