@@ -9,11 +9,10 @@ from ...spec import LossMap, MapSpec, ProgramSpec
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
 from ..ir.values import Function
-from . import distances, edges, frame, regalloc, zeros
+from . import distances, edges, frame, regalloc, select, zeros
 from .emit import Emitter
 from .exits import Sites
 from .program import Compiled, FrameSizeError, join
-from .select import select
 
 __all__ = ["FrameSizeError", "generate"]
 
@@ -56,7 +55,7 @@ def _function(fn: Function, errors: Sites) -> Compiled:
     edges.split_critical(fn)
     aside = zeros.put_last(fn)
     places = frame.lay_out(fn)
-    code = select(fn, edges.loop_depths(fn), places.slots, errors)
+    code = select.select(fn, edges.loop_depths(fn), places.slots, errors)
     distances.check(code)
     allocation = regalloc.allocate(code)
     emitter = Emitter(code, allocation, places, aside)

@@ -38,7 +38,7 @@ def subprogram(s: Selector, value: Value) -> bool:
 
 
 def begin_counting(s: Selector, value: Value) -> bool:
-    """iter_new x, y  ->  r1 = rx; r2 = 0; r3 = ry; call kfunc #n; rd = r0"""
+    """iter_new x, y  ->  r1 = r10; r1 += #o; r2 = 0; r3 = ry; call kfunc #n; rd = r0"""
     if not s.isa.iterators:
         return False
     s.into(1, value.args[0])
@@ -50,7 +50,7 @@ def begin_counting(s: Selector, value: Value) -> bool:
 
 
 def count(s: Selector, value: Value) -> bool:
-    """iter_next x  ->  r1 = rx; call kfunc #n; rd = r0"""
+    """iter_next x  ->  r1 = r10; r1 += #o; call kfunc #n; rd = r0"""
     if not s.isa.iterators:
         return False
     s.into(1, value.args[0])
@@ -60,7 +60,7 @@ def count(s: Selector, value: Value) -> bool:
 
 
 def loop(s: Selector, value: Value) -> bool:
-    """loop x, y, #n  ->  r1 = ry; r2 = function La ll; r3 = rx; r4 = 0; call 181; rd = r0"""
+    """loop x, y, #n  ->  r1 = ry; r2 = function La ll; r3 = r10; r3 += #o; r4 = 0; call 181; rd = r0"""
     if not s.isa.loops:
         return False
     s.into(1, value.args[1])

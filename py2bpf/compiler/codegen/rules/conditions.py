@@ -29,7 +29,7 @@ def steering(s: Selector, value: Value) -> bool:
 
 
 def truth(s: Selector, value: Value) -> bool:
-    """ult x, y  ->  rd = 1; if rx < ry goto La; rd = 0; La:"""
+    """ult x, y  ->  rd = 0; if rx >= ry goto La; rd = 1; La:"""
     return _either(s, value, value, const(1), const(0))
 
 

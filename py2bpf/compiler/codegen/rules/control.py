@@ -56,7 +56,7 @@ def jump(s: Selector, value: Value) -> bool:
 
 
 def branch_over(s: Selector, value: Value) -> bool:
-    """branch x, a, b  ->  if rx == 0 goto Lb; goto La   (a is the next block, and x takes several jumps)"""
+    """branch x and y, a, b  ->  if rx >= #i goto Lb; if ry <= #j goto Lb; goto La   (a is the next block)"""
     there, otherwise = value.attr
     if there is not s.following or not is_condition(value.args[0]):
         return False
