@@ -25,7 +25,8 @@ from py2bpf.testing import packets
 from py2bpf.xdp import XDP_DROP, XdpProgram
 
 SEND = """
-import os, pathlib, socket, struct, sys
+import os, pathlib, socket, sys
+from py2bpf.testing import packets
 
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # so that packets stay in order
 
@@ -38,21 +39,16 @@ def datagrams(family, address, size, count):
 datagrams(socket.AF_INET, "10.78.0.2", 100, 25)
 datagrams(socket.AF_INET6, "fd78::2", 50, 40)
 
-def raw(protocol, packets, at, pseudo=b""):
+def raw(protocol, frames):
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol) as sock:
-        for packet in packets:
-            summed = pseudo + packet
-            total = sum(struct.unpack(f"!{len(summed) // 2}H", summed))
-            while total > 0xFFFF:
-                total = (total >> 16) + (total & 0xFFFF)
-            sock.sendto(packet[:at] + struct.pack("!H", 0xFFFF - total) + packet[at + 2:], ("10.78.0.2", 0))
+        for frame in frames:
+            sock.sendto(frame[14 + 20:], ("10.78.0.2", 0))
 
-raw(socket.IPPROTO_ICMP, [struct.pack("!BBHHH", 8, 0, 0, 1, number) + bytes(32) for number in range(7)], 2)
+ends = ("10.78.0.1", "10.78.0.2")
+raw(socket.IPPROTO_ICMP, [packets.icmp(*ends, rest=1 << 16 | number, payload=bytes(32)) for number in range(7)])
 
 # SYNs to a port where nobody listens. Not of connect(), which sends more of them when the answer is late.
-syn = struct.pack("!HHIIBBHHH", 7000, 7001, 1, 0, 5 << 4, 2, 1024, 0, 0)
-ends = socket.inet_aton("10.78.0.1") + socket.inet_aton("10.78.0.2")
-raw(socket.IPPROTO_TCP, [syn] * 3, 16, ends + struct.pack("!HH", socket.IPPROTO_TCP, len(syn)))
+raw(socket.IPPROTO_TCP, [packets.tcp(*ends, 7000, 7001, flags="S", window=1024)] * 3)
 
 # The last packets come back, so all those before them have been there: of each family, since it may have waited for
 # the other side's address.

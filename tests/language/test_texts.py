@@ -11,10 +11,11 @@ import pytest
 from py2bpf import Global, Struct, funcs, sim, vm
 from py2bpf.datastructures import ArrayMap, HashMap, PerCpuArrayMap, RingBuffer
 from py2bpf.prog import create_prog
+from py2bpf.testing import packets
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 from py2bpf.uapi.prog_types import ProgType
 
-PACKET = bytes(12) + b"\x08\x00" + bytes(range(50))
+PACKET = packets.ethernet(bytes(range(50)), packets.ETH_P_IP)
 CONTEXTS = {"socket_filter": (ProgType.SOCKET_FILTER, SK_BUFF), "xdp": (ProgType.XDP, XDP_MD)}
 Name = c_char * 16
 

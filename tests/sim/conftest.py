@@ -11,11 +11,12 @@ import pytest
 from py2bpf import sim
 from py2bpf.exception import PossiblyNone
 from py2bpf.prog import create_prog
+from py2bpf.testing import packets
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 from py2bpf.uapi.prog_types import ProgType
 
 CONTEXTS = {ProgType.SOCKET_FILTER: SK_BUFF, ProgType.SCHED_CLS: SK_BUFF, ProgType.XDP: XDP_MD}
-PACKET = bytes(12) + b"\x08\x00" + bytes(50)
+PACKET = packets.ethernet(bytes(50), packets.ETH_P_IP)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from ctypes import Array, BigEndianStructure, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from typing import Any
@@ -13,6 +12,7 @@ from py2bpf import sim
 from py2bpf.datastructures import ArrayMap
 from py2bpf.exception import VerifierError
 from py2bpf.prog import create_prog
+from py2bpf.testing import packets
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 
 pytestmark = pytest.mark.kernel
@@ -24,13 +24,15 @@ FIELDS = [
     *(("tc", name) for name in (*SKB, "tc_classid", "tstamp", "wire_len")),
     *(("xdp", name) for name in ("ingress_ifindex", "rx_queue_index")),
 ]
+TO_US = "00:00:00:00:00:00"
+"""The address of loopback, where test runs run."""
 PACKETS = {
-    "IPv4 to us": bytes(12) + b"\x08\x00" + bytes(30),
-    "IPv6 broadcast": b"\xff" * 6 + bytes(6) + b"\x86\xdd" + bytes(60),
-    "VLAN multicast": b"\x01" + bytes(11) + b"\x81\x00\x00\x05\x08\x00" + bytes(20),
-    "802.2 to others": b"\x02" + bytes(11) + struct.pack("!H", 100) + bytes(range(30)),
-    "802.3": b"\x02" + bytes(11) + struct.pack("!H", 100) + b"\xff\xff" + bytes(30),
-    "header alone": bytes(12) + b"\x08\x06",
+    "IPv4 to us": packets.ethernet(bytes(30), packets.ETH_P_IP, dst=TO_US),
+    "IPv6 broadcast": packets.ethernet(bytes(60), packets.ETH_P_IPV6, dst="ff:ff:ff:ff:ff:ff"),
+    "VLAN multicast": packets.ethernet(bytes(20), packets.ETH_P_IP, dst="01:00:00:00:00:00", vlan=5),
+    "802.2 to others": packets.ethernet(bytes(range(30)), 100),
+    "802.3": packets.ethernet(b"\xff\xff" + bytes(30), 100),
+    "header alone": packets.ethernet(b"", 0x0806, dst=TO_US),
 }
 
 
@@ -120,7 +122,7 @@ def test_views_are_those_of_the_kernel(both: Callable[..., Any], hook: str, offs
             header.bytes[seen[3]] = header.bytes[5]
             return header.little % 1000
 
-        both(program, bytes(12) + b"\x08\x00" + bytes(range(48)), hook, (seen,))
+        both(program, packets.ethernet(bytes(range(48)), packets.ETH_P_IP), hook, (seen,))
 
 
 def test_fields_that_are_not_there(both: Callable[..., Any]) -> None:

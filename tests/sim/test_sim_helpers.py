@@ -11,8 +11,9 @@ import pytest
 
 from py2bpf import funcs, sim
 from py2bpf.datastructures import ArrayMap, BpfQueue, HashMap
+from py2bpf.testing import packets
 
-PACKET = bytes(12) + b"\x08\x00" + bytes(range(50))
+PACKET = packets.ethernet(bytes(range(50)), packets.ETH_P_IP)
 EFAULT = (1 << 32) - 14
 
 

@@ -22,9 +22,10 @@ from py2bpf.datastructures import (
 )
 from py2bpf.exception import Py2BpfError
 from py2bpf.spec import SpinLock
+from py2bpf.testing import packets
 
 pytestmark = pytest.mark.kernel
-PACKET = bytes(12) + b"\x08\x00" + bytes(50)
+PACKET = packets.ethernet(bytes(50), packets.ETH_P_IP)
 
 
 class Entry(Structure):

@@ -21,8 +21,9 @@ from py2bpf.datastructures import ArrayMap, BpfQueue, HashMap, LpmTrieMap, PerCp
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, NotInVm, NotSupported, Py2BpfError
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext, SocketFilter
+from py2bpf.testing import packets
 
-PACKET = bytes(12) + b"\x08\x00" + bytes(50)
+PACKET = packets.ethernet(bytes(50), packets.ETH_P_IP)
 SEEN = 50
 """Bytes of it that a socket filter sees: without the Ethernet header."""
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,12 +9,13 @@ from vm_programs import CTX, SAVED, call, in_kernel, in_vm, spec_of
 
 from py2bpf import asm
 from py2bpf.asm import Insn
+from py2bpf.testing import packets
 from py2bpf.uapi.helpers import HELPERS, Arg
 from py2bpf.uapi.prog_types import ProgType
 
 SIZE = 16
 OUT, SOURCE = ("stack", -SIZE), ("stack", -32)
-PACKET = bytes(12) + b"\x08\x00" + bytes(range(50))
+PACKET = packets.ethernet(bytes(range(50)), packets.ETH_P_IP)
 PATTERNS = (0x5A5A5A5A, 0x25252525)
 
 FILLED: dict[str, list[tuple[Any, ...]]] = {

@@ -11,27 +11,38 @@ from vm_programs import CTX, SAVED, call, in_kernel, in_vm, spec_of
 from py2bpf import asm
 from py2bpf.asm import Alu, Insn
 from py2bpf.exception import VmFault
+from py2bpf.testing import packets
 from py2bpf.uapi.contexts import SkBuff
 from py2bpf.uapi.prog_types import ProgType
 
 pytestmark = pytest.mark.kernel
 
-IPV4 = bytes.fromhex("4500002e00004000401100007f0000017f000002") + bytes(range(26))
+TO_ALL, TO_SOME = "ff:ff:ff:ff:ff:ff", "01:80:c2:00:00:00"
+IPV4 = packets.ipv4(bytes(range(26)), "127.0.0.1", "127.0.0.2")
+IPV4_ECT0 = packets.ipv4(bytes(range(26)), "127.0.0.1", "127.0.0.2", tos=2)
+IPV6 = packets.ipv6(bytes(range(30)))
+
+def behind_tag(control: int, ethertype: int, payload: bytes) -> bytes:
+    """What follows the type of a VLAN tag."""
+    return control.to_bytes(2) + ethertype.to_bytes(2) + payload
+
+
 PACKETS = {
     "zeros": bytes(64),
     "counting": bytes(range(64)),
     "shortest": bytes(14),
-    "ipv4": bytes.fromhex("ffffffffffff0a00000000010800") + IPV4,
-    "ipv4 ect0": bytes.fromhex("ffffffffffff0a0000000001080045024321") + IPV4[4:],
-    "ipv6": bytes.fromhex("0180c20000000a000000000186dd60") + bytes(range(70)),
-    "vlan": bytes.fromhex("0200000000010a0000000001810020050800") + IPV4,
-    "qinq": bytes.fromhex("0200000000010a000000000188a82005810000060800") + IPV4,
+    "ipv4": packets.ethernet(IPV4, dst=TO_ALL),
+    "ipv4 ect0": packets.ethernet(IPV4_ECT0, dst=TO_ALL),
+    "ipv6": packets.ethernet(IPV6, dst=TO_SOME),
+    "vlan": packets.ethernet(behind_tag(0x2005, packets.ETH_P_IP, IPV4), packets.ETH_P_8021Q),
+    "qinq": packets.ethernet(behind_tag(0x2005, packets.ETH_P_8021Q, behind_tag(6, packets.ETH_P_IP, IPV4)),
+                             packets.ETH_P_8021AD),
     "802.3": bytes(12) + b"\0\x20\xff\xff" + bytes(20),
     "802.2": bytes(12) + b"\0\x20\x42\x42" + bytes(20),
     "cut ipv4": bytes(12) + b"\x08\0" + bytes(10),
     "cut ipv6": bytes(12) + b"\x86\xdd" + bytes(30),
-    "large": bytes.fromhex("0200000000010a00000000010800") + IPV4 + bytes(1400),
-}
+    "large": packets.ethernet(IPV4 + bytes(1400)),
+}  # fmt: skip
 
 
 def given() -> bytes:
@@ -209,7 +220,7 @@ BEHIND_A_TAG = {"a length, 802.3": "0020ffff00", "a length, 802.2": "0020ff00ff"
 @pytest.mark.parametrize("inner", BEHIND_A_TAG)
 def test_the_protocol_behind_a_tag_that_is_taken_out(inner: str) -> None:
     """Where a length stands instead of a type, the two bytes behind it tell what the packet is."""
-    packet = bytes.fromhex("0200000000010a000000000181002005" + BEHIND_A_TAG[inner]) + bytes(40)
+    packet = packets.ethernet(bytes.fromhex("2005" + BEHIND_A_TAG[inner]) + bytes(40), packets.ETH_P_8021Q)
     for field in (None, *SEEN):
         agree(result_of(EDITS["pop"], field), ProgType.SCHED_CLS, packet)
 
