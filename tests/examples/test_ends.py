@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from tool_runs import PATIENCE, Namespace, Tool, command
+from tool_runs import PATIENCE, Tool, ToolNamespace, command
 
 PID = os.getpid()
 
@@ -50,7 +50,7 @@ KINDS = {
 
 @pytest.fixture
 def started(
-    namespace: Namespace, tmp_path: Path, extra: Callable[[str], Any]
+    namespace: ToolNamespace, tmp_path: Path, extra: Callable[[str], Any]
 ) -> Callable[..., contextlib.AbstractContextManager[Tool]]:
     """Starts a tool of the table, with output to where the test says."""
     extra("pyarrow"), extra("numpy")
@@ -226,7 +226,7 @@ VARIANTS = [
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=str)
-def test_a_device_that_is_deleted(namespace: Namespace, name: str, options: tuple[str, ...]) -> None:
+def test_a_device_that_is_deleted(namespace: ToolNamespace, name: str, options: tuple[str, ...]) -> None:
     """The tool says so, and shows what it has."""
     namespace.shell("ip", "link", "add", "there", "type", "veth", "peer", "here")
     for device in ("there", "here"):
@@ -244,7 +244,7 @@ def test_a_device_that_is_deleted(namespace: Namespace, name: str, options: tupl
 
 
 @pytest.mark.kernel
-def test_a_device_that_gets_another_name(namespace: Namespace) -> None:
+def test_a_device_that_gets_another_name(namespace: ToolNamespace) -> None:
     """It is still there."""
     namespace.shell("ip", "link", "add", "there", "type", "veth", "peer", "here")
     namespace.shell("ip", "link", "set", "here", "up")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tool_runs import PATIENCE, Namespace, command
+from tool_runs import PATIENCE, ToolNamespace, command
 
 from py2bpf import vm
 from py2bpf.examples import flows
@@ -77,7 +77,7 @@ EXPECTED = {
     ("TCP", "10.78.0.1", 7000, "10.78.0.2", 7001): (3, 3 * (ETHERNET + 20 + 20)),
 }
 
-Wire = tuple[Namespace, Namespace]
+Wire = tuple[ToolNamespace, ToolNamespace]
 
 
 def by_flow(report: dict[str, Any]) -> dict[tuple[Any, ...], tuple[int, int]]:

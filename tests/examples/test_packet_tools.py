@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tool_runs import Namespace
+from tool_runs import ToolNamespace
 
 pytestmark = pytest.mark.kernel
 
@@ -35,7 +35,7 @@ for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
 @pytest.mark.parametrize(("direction", "times"), [("both", 2), ("in", 1), ("out", 1)])
-def test_count_by_protocol(namespace: Namespace, direction: str, times: int) -> None:
+def test_count_by_protocol(namespace: ToolNamespace, direction: str, times: int) -> None:
     options = ("-i", "lo", "--json", "--direction", direction, "--interval", 60)
     with namespace.run("count_by_protocol", *options) as tool:
         namespace.python(PACKETS)
@@ -45,7 +45,7 @@ def test_count_by_protocol(namespace: Namespace, direction: str, times: int) -> 
     assert expected.items() <= counts.items()
 
 
-def test_count_by_protocol_again_and_again(namespace: Namespace) -> None:
+def test_count_by_protocol_again_and_again(namespace: ToolNamespace) -> None:
     with namespace.run("count_by_protocol", "--interval", 0.2, "--duration", 2) as tool:
         namespace.python(PACKETS)
         assert tool.end(by=None) == 0
@@ -53,7 +53,7 @@ def test_count_by_protocol_again_and_again(namespace: Namespace) -> None:
     assert sum(line.split()[1:] == ["IPv4", "UDP", "10"] for line in tool.lines) > 1
 
 
-def test_flow_counter(namespace: Namespace) -> None:
+def test_flow_counter(namespace: ToolNamespace) -> None:
     with namespace.run("flow_counter", "-i", "lo", "--json", "--direction", "in", "--interval", 60) as tool:
         namespace.python(FLOWS)
         assert tool.end() == 0
@@ -67,7 +67,7 @@ def test_flow_counter(namespace: Namespace) -> None:
     assert tool.rows[0] == data, "the largest comes first"
 
 
-def test_flow_counter_shows_the_top(namespace: Namespace) -> None:
+def test_flow_counter_shows_the_top(namespace: ToolNamespace) -> None:
     with namespace.run("flow_counter", "-i", "lo", "--json", "--interval", 60, "--top", 1) as tool:
         namespace.python(FLOWS)
         assert tool.end() == 0
@@ -118,7 +118,7 @@ print(*came)
 ALL = "127.0.0.1 127.0.0.9 127.5.0.1 127.5.255.1 ::1\n"
 
 
-def test_blacklist(namespace: Namespace) -> None:
+def test_blacklist(namespace: ToolNamespace) -> None:
     assert namespace.python(RECEIVED) == ALL
     addresses = ("127.0.0.9", "127.5.0.0/24", "10.0.0.0/8", "::/0")
     with namespace.run("blacklist_ingress_ips", "-i", "lo", "--json", *addresses) as tool:
@@ -133,7 +133,7 @@ def test_blacklist(namespace: Namespace) -> None:
     assert namespace.python(RECEIVED) == ALL, "the filter has gone with the tool"
 
 
-def test_a_blacklist_that_stays(namespace: Namespace, tmp_path: Path) -> None:
+def test_a_blacklist_that_stays(namespace: ToolNamespace, tmp_path: Path) -> None:
     (tmp_path / "list").write_text("# hosts\n127.0.0.9  # one\n\n")
     assert namespace.call("blacklist_ingress_ips", "-i", "lo", "--file", tmp_path / "list", "--keep").returncode == 0
     assert namespace.python(RECEIVED) == ALL.replace("127.0.0.9 ", "")
@@ -143,7 +143,7 @@ def test_a_blacklist_that_stays(namespace: Namespace, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [(), ("--mode", "generic")])
-def test_ports(namespace: Namespace, mode: tuple[str, ...]) -> None:
+def test_ports(namespace: ToolNamespace, mode: tuple[str, ...]) -> None:
     options = ("-i", "lo", "--json", "--interval", 60, *mode)
     with namespace.run("xdp_ports", *options, "udp/6001", "tcp/4999", "9") as tool:
         namespace.python(FLOWS + PACKETS)
@@ -159,7 +159,7 @@ def test_ports(namespace: Namespace, mode: tuple[str, ...]) -> None:
         assert tool.end(by=None) == 0, "the first one has gone from the device"
 
 
-def test_dropped_ports_hear_nothing(namespace: Namespace) -> None:
+def test_dropped_ports_hear_nothing(namespace: ToolNamespace) -> None:
     assert namespace.python(RECEIVED_AT) == "5001 5002\n"
     with namespace.run("xdp_ports", "-i", "lo", "udp/5001"):
         assert namespace.python(RECEIVED_AT) == "5002\n"
@@ -185,7 +185,7 @@ with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
 
 
 @pytest.mark.parametrize(("options", "verdict"), [((), "dropped"), (("--unparsed", "pass"), "passed")])
-def test_hidden_ports(wire: tuple[Namespace, Namespace], options: tuple[str, ...], verdict: str) -> None:
+def test_hidden_ports(wire: tuple[ToolNamespace, ToolNamespace], options: tuple[str, ...], verdict: str) -> None:
     left, right = wire
     with right.run("xdp_ports", "-i", "right0", "--json", "--interval", 60, *options, "tcp/23") as tool:
         left.python(HIDDEN)
@@ -197,7 +197,7 @@ def test_hidden_ports(wire: tuple[Namespace, Namespace], options: tuple[str, ...
 
 
 @pytest.mark.parametrize("options", [(), ("--unparsed", "pass")])
-def test_hidden_addresses(wire: tuple[Namespace, Namespace], options: tuple[str, ...]) -> None:
+def test_hidden_addresses(wire: tuple[ToolNamespace, ToolNamespace], options: tuple[str, ...]) -> None:
     """All but the packet of IPv6 have the address; one ends within the IP header, behind that."""
     left, right = wire
     with right.run("blacklist_ingress_ips", "-i", "right0", "--json", *options, "192.0.2.1") as tool:
@@ -208,7 +208,7 @@ def test_hidden_addresses(wire: tuple[Namespace, Namespace], options: tuple[str,
     assert "10 packets dropped; 1 could not be parsed" in tool.errors
 
 
-def test_a_wrong_line_is_named(namespace: Namespace, tmp_path: Path) -> None:
+def test_a_wrong_line_is_named(namespace: ToolNamespace, tmp_path: Path) -> None:
     (tmp_path / "list").write_text("127.0.0.9\n127.0.0.999\n")
     done = namespace.call("blacklist_ingress_ips", "-i", "lo", "--file", tmp_path / "list")
     assert done.returncode == 2

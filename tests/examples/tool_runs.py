@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from namespaces import Namespace, alone, pair
 
 from py2bpf.exception import KernelError
 from py2bpf.util import ensure_resources
@@ -136,72 +137,32 @@ def run(missing: Callable[[str], Any]) -> Run:
     return lambda name, *options: running(command(name, *options))
 
 
-class Namespace:
-    """A network namespace of our own, where nobody else's packets pass."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
+class ToolNamespace(Namespace):
+    """A network namespace for tools."""
 
     def run(self, name: str, *options: object) -> contextlib.AbstractContextManager[Tool]:
-        return running([*self._prefix, *command(name, *options)])
+        return running([*self.prefix, *command(name, *options)])
 
     def call(self, name: str, *options: object) -> subprocess.CompletedProcess[str]:
         """Runs a tool that ends by itself."""
-        return subprocess.run([*self._prefix, *command(name, *options)], capture_output=True, text=True)
-
-    def shell(self, *words: str) -> str:
-        return subprocess.run([*self._prefix, *words], capture_output=True, text=True, check=True).stdout
+        return subprocess.run([*self.prefix, *command(name, *options)], capture_output=True, text=True)
 
     def in_terminal(self, name: str, *options: object) -> contextlib.AbstractContextManager[Tool]:
         """As run(), with a terminal to write to."""
-        return running([*self._prefix, *command(name, *options)], TerminalTool)
-
-    def python(self, code: str) -> str:
-        done = subprocess.run([*self._prefix, sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    @property
-    def _prefix(self) -> list[str]:
-        return ["ip", "netns", "exec", self.name]
+        return running([*self.prefix, *command(name, *options)], TerminalTool)
 
 
 @pytest.fixture
-def namespace(missing: Callable[[str], Any]) -> Iterator[Namespace]:
-    if os.geteuid() or not shutil.which("ip"):
-        missing("network namespaces need root and iproute2")
-    name = f"py2bpf-examples-{os.getpid()}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
-        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
-        yield Namespace(name)
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
+def namespace(missing: Callable[[str], Any]) -> Iterator[ToolNamespace]:
+    with alone(missing, ToolNamespace) as made:
+        yield made
 
 
 @pytest.fixture
-def wire(missing: Callable[[str], Any]) -> Iterator[tuple[Namespace, Namespace]]:
-    """Two namespaces joined by a pair of devices: ``left0`` is 10.78.0.1 and fd78::1, ``right0`` the same with 2."""
-    if os.geteuid() or not shutil.which("ip"):
-        missing("network namespaces need root and iproute2")
-    with contextlib.ExitStack() as stack:
-        sides = {side: f"py2bpf-{side}-{os.getpid()}" for side in ("left", "right")}
-        for name in sides.values():
-            ip("netns", "add", name)
-            stack.callback(ip, "netns", "del", name)
-        pair = ("left0", "type", "veth", "peer", "right0", "netns", sides["right"])
-        ip("-n", sides["left"], "link", "add", *pair)
-        for number, (side, name) in enumerate(sides.items(), 1):
-            device = f"{side}0"
-            ip("-n", name, "address", "add", f"10.78.0.{number}/24", "dev", device)
-            ip("-n", name, "address", "add", f"fd78::{number}/64", "dev", device, "nodad")
-            ip("-n", name, "link", "set", "lo", "up")
-            ip("-n", name, "link", "set", device, "up")
-        yield Namespace(sides["left"]), Namespace(sides["right"])
-
-
-def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True)
+def wire(missing: Callable[[str], Any]) -> Iterator[tuple[ToolNamespace, ToolNamespace]]:
+    """Two namespaces joined by a pair of devices, left0 and right0."""
+    with pair(missing, ToolNamespace) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,89 +1,18 @@
-"""What the tests of hooks share: network namespaces."""
+"""What the tests of hooks share: datagrams from one network namespace to another."""
 
 import contextlib
-import ctypes
-import os
-import shutil
 import socket
-import subprocess
 from dataclasses import dataclass
 
 import pytest
-
-CLONE_NEWNET = 0x40000000
-
-
-@dataclass(frozen=True)
-class Node:
-    """A network namespace with one end of a pair of devices."""
-
-    namespace: str
-    device: str
-    address: str
-
-    @contextlib.contextmanager
-    def inside(self):
-        """The calling thread is in the namespace meanwhile; sockets made there stay there."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{self.namespace}") as there:
-            enter(libc, there)
-            try:
-                yield self
-            finally:
-                enter(libc, home)
-
-    def run(self, *command):
-        done = subprocess.run(["ip", "netns", "exec", self.namespace, *command], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def socket(self, port=0):
-        with self.inside():
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sock.settimeout(0.3)
-            sock.bind((self.address, port))
-            return sock
-
-
-def enter(libc, namespace):
-    if libc.setns(namespace.fileno(), CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")
-
-
-def ip(*arguments):
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, f"`ip {' '.join(arguments)}` failed: {done.stderr.strip()}"
+from namespaces import Namespace, ip, pair
 
 
 @pytest.fixture
 def wire(missing):
-    """Two namespaces joined by a veth pair: (left, right). The left's default route leads to the right."""
-    if os.geteuid() or not shutil.which("ip"):
-        missing("network namespaces need root and iproute2")
-    left, right = (
-        Node(f"py2bpf-{os.getpid()}-{side}", f"p2b{side}", f"10.77.0.{n}") for n, side in ((1, "l"), (2, "r"))
-    )
-    with contextlib.ExitStack() as stack:
-        for node in (left, right):
-            ip("netns", "add", node.namespace)
-            stack.callback(ip, "netns", "del", node.namespace)
-        ip(
-            "-n",
-            left.namespace,
-            "link",
-            "add",
-            left.device,
-            "type",
-            "veth",
-            "peer",
-            right.device,
-            "netns",
-            right.namespace,
-        )
-        for node in (left, right):
-            ip("-n", node.namespace, "address", "add", f"{node.address}/24", "dev", node.device)
-            ip("-n", node.namespace, "link", "set", node.device, "up")
-        ip("-n", left.namespace, "route", "add", "default", "via", right.address)
+    """Two namespaces joined by a pair of devices: (left, right). The left's default route leads to the right."""
+    with pair(missing, Namespace) as (left, right):
+        ip("-n", left.name, "route", "add", "default", "via", right.address)
         yield left, right
 
 

@@ -98,7 +98,7 @@ def test_it_outlives_the_process(wire, traffic, mechanism):
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_tc, py2bpf.tc\n"
         f"py2bpf.tc.IngressFilter(test_tc.drop_ipv4).install({right.device!r}, mechanism={mechanism!r})"
     )
-    right.run(sys.executable, "-c", code)
+    right.shell(sys.executable, "-c", code)
     assert traffic.is_dropped()
     with right.inside():
         assert tc.clear_ingress_filter(right.device) == 1
@@ -246,10 +246,10 @@ def test_a_closed_filter_is_not_installed(wire, mechanism):
 def test_removing_from_a_device_that_is_gone(wire, mechanism):
     _left, right = wire
     with right.inside(), tc.IngressFilter(drop_ipv4) as filter:
-        right.run("ip", "link", "add", "p2bgone", "type", "veth", "peer", "p2bpeer")
+        right.shell("ip", "link", "add", "p2bgone", "type", "veth", "peer", "p2bpeer")
         filter.install("p2bgone", mechanism=mechanism)
         filter.install(right.device, mechanism=mechanism)
-        right.run("ip", "link", "del", "p2bgone")
+        right.shell("ip", "link", "del", "p2bgone")
         assert filter.remove() is True
         assert filter.remove() is False
 
@@ -265,18 +265,18 @@ def test_what_is_no_device(dev):
 def test_clearing_leaves_the_filters_and_qdiscs_of_others(wire, traffic):
     pytest.importorskip("pyroute2")
     _left, right = wire
-    right.run("tc", "qdisc", "add", "dev", right.device, "clsact")
+    right.shell("tc", "qdisc", "add", "dev", right.device, "clsact")
     accept = ["bpf", "bytecode", "1,6 0 0 4294967295"]
     for side, prio in (("egress", "5"), ("egress", str(clsact.PRIORITIES.start)), ("ingress", "7")):
-        right.run("tc", "filter", "add", "dev", right.device, side, "prio", prio, "protocol", "all", *accept)
-    before = [right.run("tc", "filter", "show", "dev", right.device, side) for side in ("ingress", "egress")]
+        right.shell("tc", "filter", "add", "dev", right.device, side, "prio", prio, "protocol", "all", *accept)
+    before = [right.shell("tc", "filter", "show", "dev", right.device, side) for side in ("ingress", "egress")]
     with right.inside(), tc.IngressFilter(drop_ipv4) as filter:
         filter.install(right.device, mechanism="clsact")
-        assert "py2bpf_drop_ipv4" in right.run("tc", "filter", "show", "dev", right.device, "ingress")
+        assert "py2bpf_drop_ipv4" in right.shell("tc", "filter", "show", "dev", right.device, "ingress")
         assert tc.clear_ingress_filter(right.device) == 1
         assert tc.clear_egress_filter(right.device) == 0
-    assert before == [right.run("tc", "filter", "show", "dev", right.device, side) for side in ("ingress", "egress")]
-    assert "clsact" in right.run("tc", "qdisc", "show", "dev", right.device)
+    assert before == [right.shell("tc", "filter", "show", "dev", right.device, side) for side in ("ingress", "egress")]
+    assert "clsact" in right.shell("tc", "qdisc", "show", "dev", right.device)
 
 
 def test_clearing_leaves_the_tcx_programs_of_others(wire, traffic):
@@ -340,7 +340,7 @@ def test_a_process_takes_off_what_it_installed_without_cap_sys_admin(wire):
         if links.tcx_query(ifindex("lo"), AttachType.TCX_INGRESS) is None:
             pytest.skip("this kernel has no tcx")
     code = WITHOUT_SYS_ADMIN.format(folder=str(Path(__file__).parent))
-    right.run("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", sys.executable, "-c", code)
+    right.shell("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", sys.executable, "-c", code)
 
 
 steps = ProgArray(4)
@@ -490,10 +490,10 @@ def test_pins_of_a_device_that_is_gone_go_too(wire):
     _left, right = wire
     with right.inside(), tc.IngressProgram(dispatch) as second:
         with tc.IngressProgram(dispatch) as first:
-            right.run(*MAKE)
+            right.shell(*MAKE)
             first.install("p2bx")
             assert len(pins(wire)) == 1
-            right.run("ip", "link", "del", "p2bx")
+            right.shell("ip", "link", "del", "p2bx")
             assert first.devices == []
         del first
         for _ in range(100):
@@ -511,10 +511,10 @@ def test_pins_of_a_device_that_moves_stay(wire):
     left, right = wire
     with tc.IngressProgram(dispatch) as first, tc.IngressProgram(dispatch) as second:
         with right.inside():
-            right.run(*MAKE)
+            right.shell(*MAKE)
             first.install("p2bx")
-            right.run("ip", "link", "set", "p2bx", "netns", left.namespace)
-            right.run(*MAKE[:-1], "p2bz")
+            right.shell("ip", "link", "set", "p2bx", "netns", left.name)
+            right.shell(*MAKE[:-1], "p2bz")
             second.install("p2bx")
             assert len(pins(wire)) == 2
             assert second.remove() and len(pins(wire)) == 1
@@ -578,7 +578,7 @@ def test_kernels_without_tcx_use_clsact(wire, traffic, monkeypatch):
             filter.install(right.device, mechanism="tcx")
         filter.install(right.device)
         assert traffic.is_dropped()
-        assert "py2bpf_drop_ipv4" in right.run("tc", "filter", "show", "dev", right.device, "ingress")
+        assert "py2bpf_drop_ipv4" in right.shell("tc", "filter", "show", "dev", right.device, "ingress")
         assert tc.clear_ingress_filter(right.device) == 1
     assert traffic.passes()
 

@@ -31,7 +31,7 @@ def let_pass(ctx):
 
 
 def attached(node):
-    return "xdp" in node.run("ip", "link", "show", node.device)
+    return "xdp" in node.shell("ip", "link", "show", node.device)
 
 
 @pytest.mark.parametrize("mode", ["native", "generic", "skb", xdp.XdpMode.NATIVE, None])
@@ -40,7 +40,7 @@ def test_it_drops_what_it_says(wire, traffic, mode):
     with right.inside(), xdp.XdpProgram(drop_b) as program:
         program.attach(right.device, mode)
         assert traffic.is_dropped(b"bad") and traffic.passes(b"good")
-        shown = right.run("ip", "link", "show", right.device)
+        shown = right.shell("ip", "link", "show", right.device)
         assert ("xdpgeneric" in shown) is (mode in ("generic", "skb"))
         assert program.detach(right.device) and not program.detach(right.device)
         assert traffic.passes(b"bad")
@@ -118,7 +118,7 @@ def test_what_the_device_refuses(wire):
 
 def test_a_native_program_needs_room_in_a_packets_page(wire):
     left, right = wire
-    left.run("ip", "link", "set", left.device, "mtu", "9000")
+    left.shell("ip", "link", "set", left.device, "mtu", "9000")
     with right.inside(), xdp.XdpProgram(let_pass) as program:
         with pytest.raises(KernelError, match="MTU"):
             program.attach(right.device, "native")
@@ -130,13 +130,13 @@ def test_several_devices(wire, traffic):
     with right.inside(), xdp.XdpProgram(drop_b) as program:
         program.attach(right.device)
         program.attach("lo", "generic")
-        assert "xdp" in right.run("ip", "link", "show", "lo")
+        assert "xdp" in right.shell("ip", "link", "show", "lo")
         assert program.detach()
-        assert not attached(right) and "xdp" not in right.run("ip", "link", "show", "lo")
+        assert not attached(right) and "xdp" not in right.shell("ip", "link", "show", "lo")
 
 
 def has_xdp(node, device):
-    return "xdp" in node.run("ip", "link", "show", device)
+    return "xdp" in node.shell("ip", "link", "show", device)
 
 
 def test_devices_of_several_namespaces_with_one_number(wire):
@@ -160,13 +160,13 @@ def test_a_device_that_has_the_number_of_one_that_is_gone(wire):
     make = ("ip", "link", "add", "p2bx", "index", "7700", "type", "veth", "peer", "p2by")
     with right.inside(), xdp.XdpProgram(let_pass) as program:
         for _ in range(2):
-            right.run(*make)
+            right.shell(*make)
             program.attach("p2bx", "generic")
             assert has_xdp(right, "p2bx") and program.devices == ["p2bx"]
             with pytest.raises(KernelError, match="is on device p2bx already"):
                 program.attach("p2bx", "generic")
-            right.run("ip", "link", "del", "p2bx")
-        right.run(*make)
+            right.shell("ip", "link", "del", "p2bx")
+        right.shell(*make)
         assert program.devices == [] and not has_xdp(right, "p2bx")
         assert program.detach() is False
 

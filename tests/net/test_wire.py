@@ -3,14 +3,11 @@ packet socket sends, whose network header lies behind them."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from namespaces import Namespace, alone
 
 pytestmark = pytest.mark.kernel
 
@@ -48,18 +45,12 @@ FOUND = ["0 0 0x800 17 9 0", "1 5 0x800 17 9 0", "2 6 0x800 17 9 0", "3 1280 0x8
 
 
 @pytest.fixture
-def pair(missing: Callable[[str], Any]) -> Iterator[str]:
-    """A namespace with both ends of a pair of devices: left0 and right0."""
-    if os.geteuid() or not shutil.which("ip"):
-        missing("network namespaces need root and iproute2")
-    name = f"py2bpf-net-{os.getpid()}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
-    try:
-        for words in ("add left0 type veth peer right0", "set left0 up", "set right0 up", "set lo up"):
-            subprocess.run(["ip", "-n", name, "link", *words.split()], check=True)
-        yield name
-    finally:
-        subprocess.run(["ip", "netns", "del", name], check=True)
+def namespace(missing: Callable[[str], Any]) -> Iterator[Namespace]:
+    """One with both ends of a pair of devices: left0 and right0."""
+    with alone(missing, Namespace) as made:
+        for words in ("add left0 type veth peer right0", "set left0 up", "set right0 up"):
+            made.shell("ip", "link", *words.split())
+        yield made
 
 
 WAYS = {
@@ -73,27 +64,24 @@ WAYS = {
 }
 
 
-def found(namespace: str, way: str, sender: str, frames: str) -> list[str]:
+def found(namespace: Namespace, way: str, sender: str, frames: str) -> list[str]:
     program, attach, detach = (part.format(sender=sender) for part in WAYS[way])
     code = CODE.format(program=program, attach=attach, detach=detach, frames=frames, sender=sender)
-    command = ["ip", "netns", "exec", namespace, sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert not done.returncode, done.stderr
-    return done.stdout.splitlines()
+    return namespace.python(code).splitlines()
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_tags(pair: str, way: str) -> None:
+def test_tags(namespace: Namespace, way: str) -> None:
     """The kernel takes out the outermost tag of what arrives, and leaves the others in the packet."""
-    assert found(pair, way, "left0", TAGGED) == FOUND
+    assert found(namespace, way, "left0", TAGGED) == FOUND
 
 
-def test_tags_on_loopback(pair: str) -> None:
+def test_tags_on_loopback(namespace: Namespace) -> None:
     """There the network header of what is sent is at the first tag."""
-    assert found(pair, "sent", "lo", TAGGED) == FOUND
+    assert found(namespace, "sent", "lo", TAGGED) == FOUND
 
 
-def test_a_packet_that_could_be_two(pair: str) -> None:
+def test_a_packet_that_could_be_two(namespace: Namespace) -> None:
     """Its tag's bytes are those of IP's header: where the network header is can't be told."""
     twice = "packets.udp(vlan=1280)[:14] + 4 * bytes.fromhex('45000800') + bytes(40),"
-    assert [row.split()[-1] for row in found(pair, "sent", "left0", twice)] == ["2"]
+    assert [row.split()[-1] for row in found(namespace, "sent", "left0", twice)] == ["2"]

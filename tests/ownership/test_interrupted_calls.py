@@ -4,7 +4,6 @@ them. Either the call was made or it was not, and the objects know which.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import gc
 import os
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from forked import in_child
+from namespaces import leave_ours
 from owners import nothing
 from rounds import INTERRUPTIONS, end_signals
 
@@ -36,7 +36,6 @@ pytestmark = pytest.mark.kernel
 
 LIBRARY = str(Path(py2bpf.__file__).parent)
 ROUNDS = 200
-CLONE_NEWNET = 0x40000000
 LO = 1
 
 
@@ -143,7 +142,7 @@ def lasts(*calls: Callable[[], object]) -> list[float]:
 def both_ways(name: str) -> None:
     """In a network namespace of its own."""
     make, rounds = CALLS[name]
-    assert ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) == 0
+    assert leave_ours()
     random.seed(name)
     with make() as call:
         pairs = [lasts(call.do, call.undo) for _ in range(5)]

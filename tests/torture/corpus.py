@@ -29,8 +29,8 @@ import compiled
 import constructs
 import fuzz
 import hooks
+import namespaces
 import shared
-import surroundings
 from markdown import PAGES, ROOT, blocks
 from pools import Pool
 
@@ -255,7 +255,7 @@ class Corpus:
     """All there is. In a network of its own where the process may have one."""
 
     def __init__(self) -> None:
-        surroundings.alone()
+        namespaces.leave_ours()
         self.cases = sorted((ROOT / "tests" / "cases").rglob("*.case"))
         files = [ROOT / "README.md", *PAGES]
         self.documents = [(file, number) for file in files for number in range(len(blocks(file)))]

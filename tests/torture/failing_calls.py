@@ -29,7 +29,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
-import surroundings
+import namespaces
 from campaigns import Outcome, Round
 from owners import HOOKS, OWNERS, Owner, nothing
 
@@ -339,7 +339,7 @@ def _import_all() -> None:
 
 def begin() -> Round:
     """Seeds go through the lives. Half of the children have never made anything before."""
-    surroundings.alone()
+    namespaces.leave_ours()
     warnings.simplefilter("ignore")
     _import_all()
     if platform.machine() not in _NUMBERS:

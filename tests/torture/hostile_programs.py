@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import case_files
-import surroundings
+import namespaces
 from campaigns import TESTS, Outcome, Round
 
 from py2bpf import vm
@@ -45,7 +45,7 @@ class Good(NamedTuple):
 
 def begin() -> Round:
     """Everything is made in the VM, without privileges."""
-    surroundings.alone()
+    namespaces.leave_ours()
     with vm.backend("vm"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         kept = list(_good(sorted((TESTS / "cases").rglob("*.case"))[::EVERY]))
