@@ -71,6 +71,8 @@ class HelperInfo(NamedTuple):
     """Only programs with a GPL-compatible licence may call it."""
     writes_packet: bool = False
     """Pointers into the packet are invalid after the call."""
+    droppable: bool = False
+    """The compiler may leave out a call whose result nobody uses."""
     optional: int = 0
     nullable: tuple[int, ...] = ()
     """Pointers that may be NULL (with size 0, where a size follows)."""
@@ -102,7 +104,7 @@ _QUEUES: Final = (MapType.QUEUE, MapType.STACK)
 # fmt: off
 _TABLE: Final = (
     # Maps
-    _H("map_lookup_elem", 1, (_MAP, _KEY), Ret.MAP_VALUE, "Finds the value of a key."),
+    _H("map_lookup_elem", 1, (_MAP, _KEY), Ret.MAP_VALUE, "Finds the value of a key.", droppable=True),
     _H("map_update_elem", 2, (_MAP, _KEY, _VALUE, _INT), _I64,
        "Sets a key's value; flags BPF_ANY, BPF_NOEXIST, BPF_EXIST."),
     _H("map_delete_elem", 3, (_MAP, _KEY), _I64, "Removes a key; -ENOENT when it is missing."),
@@ -149,20 +151,23 @@ _TABLE: Final = (
     _H("trace_vprintk", 177, (_FMT, _SIZE, _MEM, _SIZE), _I64,
        "Writes a line formatted from an array of u64 to trace_pipe.", gpl_only=True, nullable=(2,)),
     # Time, CPU, chance
-    _H("ktime_get_ns", 5, (), _U64, "Nanoseconds since boot, without suspended time (CLOCK_MONOTONIC)."),
-    _H("ktime_get_boot_ns", 125, (), _U64, "Nanoseconds since boot, with suspended time (CLOCK_BOOTTIME)."),
+    _H("ktime_get_ns", 5, (), _U64,
+       "Nanoseconds since boot, without suspended time (CLOCK_MONOTONIC).", droppable=True),
+    _H("ktime_get_boot_ns", 125, (), _U64,
+       "Nanoseconds since boot, with suspended time (CLOCK_BOOTTIME).", droppable=True),
     _H("ktime_get_coarse_ns", 160, (), _U64, "CLOCK_MONOTONIC_COARSE in nanoseconds: cheap, as old as one tick."),
     _H("ktime_get_tai_ns", 208, (), _U64, "International atomic time in nanoseconds (CLOCK_TAI)."),
-    _H("jiffies64", 118, (), _U64, "The kernel's tick counter."),
-    _H("get_prandom_u32", 7, (), _U32, "A pseudo-random number."),
-    _H("get_smp_processor_id", 8, (), _U32, "The number of the CPU that runs the program."),
-    _H("get_numa_node_id", 42, (), _I64, "The NUMA node of the CPU that runs the program."),
+    _H("jiffies64", 118, (), _U64, "The kernel's tick counter.", droppable=True),
+    _H("get_prandom_u32", 7, (), _U32, "A pseudo-random number.", droppable=True),
+    _H("get_smp_processor_id", 8, (), _U32, "The number of the CPU that runs the program.", droppable=True),
+    _H("get_numa_node_id", 42, (), _I64, "The NUMA node of the CPU that runs the program.", droppable=True),
     # Who is running
-    _H("get_current_pid_tgid", 14, (), _U64, "tgid << 32 | pid, in the kernel's words: process, thread."),
-    _H("get_current_uid_gid", 15, (), _U64, "gid << 32 | uid of the current task."),
+    _H("get_current_pid_tgid", 14, (), _U64,
+       "tgid << 32 | pid, in the kernel's words: process, thread.", droppable=True),
+    _H("get_current_uid_gid", 15, (), _U64, "gid << 32 | uid of the current task.", droppable=True),
     _H("get_current_comm", 16, (_OUT, _SIZE), _I64, "Copies the current task's name (16 bytes at most, with NUL).",
        texts=(0,), notes="Linux pads it with zeros, but for some versions around 6.1"),
-    _H("get_current_task", 35, (), _U64, "Address of the current task_struct.", gpl_only=True),
+    _H("get_current_task", 35, (), _U64, "Address of the current task_struct.", gpl_only=True, droppable=True),
     _H("get_current_task_btf", 158, (), Ret.PTR, "The current task_struct, typed for the verifier.", gpl_only=True),
     _H("get_current_cgroup_id", 80, (), _U64, "The id of the current task's cgroup (version 2)."),
     _H("get_current_ancestor_cgroup_id", 123, (_INT,), _U64,

@@ -10,10 +10,6 @@ from ..ir.ops import INFO, Op
 from ..ir.types import VOID
 from ..ir.values import Function, Value
 
-_HARMLESS_HELPERS = frozenset({
-    "map_lookup_elem", "ktime_get_ns", "ktime_get_boot_ns", "get_smp_processor_id", "get_current_pid_tgid",
-    "get_current_uid_gid", "get_prandom_u32", "get_current_task", "jiffies64", "get_numa_node_id",
-})  # fmt: skip
 _WRITES = frozenset({Op.STORE, Op.ZERO, Op.COPY})
 
 
@@ -44,5 +40,5 @@ def _removable(value: Value) -> bool:
     if info.pure or info.removable:
         return value.type is not VOID
     if value.op is Op.CALL:
-        return value.attr.name in _HARMLESS_HELPERS
+        return bool(value.attr.droppable)
     return value.op in _WRITES and value.args[0].op is Op.ALLOCA
