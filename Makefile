@@ -68,12 +68,7 @@ short-slices: $(VENV)/.test
 	PYTHON="$(BIN)/python" FUNCTIONS=1000 sh .ci/short-slices.sh
 
 bench: $(VENV)/.examples
-	$(BIN)/python benchmarks/bench_compile.py
-	$(BIN)/python benchmarks/bench_program.py
-	$(BIN)/python benchmarks/bench_map_batch.py
-	$(BIN)/python benchmarks/bench_packets.py
-	$(BIN)/python benchmarks/bench_ringbuf.py
-	$(BIN)/python benchmarks/bench_perfbuf.py
+	set -e; for each in benchmarks/bench_*.py; do $(BIN)/python $$each; done
 
 venv: $(VENV)/.test $(VENV)/.lint
 

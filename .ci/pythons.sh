@@ -2,7 +2,7 @@
 # Run tests under every supported Python:   .ci/pythons.sh [pytest arguments]      (default: tests/compiler)
 #
 # PYTHONS="3.12 3.14" selects versions. An interpreter is looked for on PATH and among pyenv's; for what is missing a
-# Debian sid tree with 3.13 to 3.15 is built once (34 s, 0.6 GB; needs root and mmdebstrap) under .cache/pythons,
+# Debian sid tree with 3.13 and later is built once (34 s, 0.6 GB; needs root and mmdebstrap) under .cache/pythons,
 # which may be deleted at any time. A version with a t is the free-threaded build, which py2bpf refuses: under that
 # tests/test_interpreters.py sees how. Debian has none, so it must be on this machine. Prints a line per version and
 # fails when a test fails or a version is missing.
@@ -13,9 +13,15 @@ repo=$(cd "$(dirname "$0")/.." && pwd)
 . "$repo/.ci/chroot.sh"
 cache=$repo/.cache/pythons
 tree=$cache/sid
-in_tree=" 3.13 3.14 3.15 "
+supported=()
+for file in "$repo"/py2bpf/compiler/bytecode/v3*.py; do
+    version=${file##*/v3}
+    supported+=("3.${version%.py}")
+done
+in_tree=" ${supported[*]} "
+in_tree=${in_tree/ 3.11 3.12/}
 packages="pytest hypothesis cffi"
-read -ra versions <<<"${PYTHONS:-3.11 3.12 3.13 3.14 3.15}"
+read -ra versions <<<"${PYTHONS:-${supported[*]}}"
 [ $# -gt 0 ] || set -- -q tests/compiler
 
 host_python() { # VERSION: prints the path of an interpreter of this machine

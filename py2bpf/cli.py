@@ -1,13 +1,13 @@
-"""``python -m py2bpf``: looks into the compiler, and runs programs over captures.
+"""``python -m py2bpf``: shows what the compiler makes of a function, and runs functions over captures.
 
-    python -m py2bpf dis count.py:count                  the instructions of a function, after its source lines
+    python -m py2bpf dis count.py:count                  the instructions of a function, under its source lines
     python -m py2bpf dis count.py:count --all            every stage: bytecode, IR after each pass, instructions
-    python -m py2bpf dis tools.py:on_packet --hook xdp   as a program of that hook
-    python -m py2bpf replay count.py:count lo.pcap       runs it over a capture; --hook xdp or tc, --json
+    python -m py2bpf dis tools.py:on_packet --hook xdp   the instructions as a program of that hook
+    python -m py2bpf replay count.py:count lo.pcap       runs a function over a capture; --hook xdp or tc, --json
 
-Nothing is loaded or attached, but the file is run as Python imports it: what it attaches itself belongs under
-``if __name__ == "__main__":``. ``replay`` has the maps that it makes live
-in the embedded VM, and so has ``dis`` where the kernel refuses them.
+Nothing is loaded into the kernel or attached. The file itself is run, as an import runs it, so code that attaches
+programs belongs under ``if __name__ == "__main__":``. The maps that the file makes live in the embedded VM for
+``replay``, and for ``dis`` if the kernel refuses to make them. A new command is a row of ``_COMMANDS``.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from .uapi.hooks import HOOKS, Hook, Trait
 _MODULE: Final = "__py2bpf_dis__"
 """What the file's own functions have as their module."""
 _REPLAYED: Final = {hook.alias or hook.name: hook for hook in HOOKS if Trait.CAPTURES in hook.traits}
-"""What captures can be replayed through."""
+"""The hooks through which a capture can be replayed."""
 
 _COMPILED: Final = {**_REPLAYED, **{hook.name: hook for hook in HOOKS if hook.context.spec is not None}}
-"""What ``dis`` compiles for, in the same words: hooks with one context. A probe's comes from what it probes."""
+"""The hooks that ``dis --hook`` takes: those with one context. The context of a probe follows from what it probes."""
 
 _AT_IMPORT: Final = (
-    "The file was run as Python imports it, up to there. Put what attaches and reads under "
-    "`if __name__ == '__main__':`, and it is left out here"
+    "The file was run up to that line, as an import runs it. Put code that attaches programs and reads queues under "
+    "`if __name__ == '__main__':`, which skips it here"
 )
 
 _REFUSED: Final = (errno.EPERM, errno.EACCES)
@@ -58,30 +58,15 @@ class _Broken(Exception):  # noqa: N818 - carries a message on
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit status is 0, 1 for a function that can't be compiled or a capture that can't be
-    read, 2 for wrong arguments."""
-    what = "Looks into the py2bpf compiler, and runs programs over captures."
-    parser = argparse.ArgumentParser(prog="python -m py2bpf", description=what)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    dis = commands.add_parser("dis", help="show what a function is compiled to")
-    dis.add_argument("target", metavar="FILE:FUNCTION", help="a Python file, and a function or probe in it")
-    dis.add_argument("--all", action="store_true", help="show every stage of the compiler")
-    known = f"what it is a program of: {', '.join(_COMPILED)} (default: socket_filter)"
-    dis.add_argument("--hook", "--type", metavar="HOOK", help=known)
-    replay = commands.add_parser("replay", help="run a function over a capture, in the embedded VM")
-    replay.add_argument("target", metavar="FILE:FUNCTION", help="a Python file, and a function in it")
-    replay.add_argument("capture", metavar="CAPTURE", help="a pcap or pcapng file of Ethernet packets")
-    replay.add_argument("--hook", choices=sorted(_REPLAYED), default="socket_filter", help="default: %(default)s")
-    replay.add_argument("--json", action="store_true", help="print all of it as one JSON object")
+    """Runs a command. The exit status is 0; 1 for a function that can't be compiled or a capture that can't be read; 2
+    for wrong arguments."""
+    parser = _parser()
     args = parser.parse_args(argv)
     if sys.stdout is None:
         print("standard output is closed", file=sys.stderr)
         return 1
     try:
-        if args.command == "replay":
-            status = _replay(args.target, args.capture, _REPLAYED[args.hook], args.json)
-        else:
-            status = _dis(args.target, args.hook, args.all)
+        status: int = args.run(args)
         sys.stdout.flush()
         return status
     except _Usage as error:
@@ -99,10 +84,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _dis(target: str, hook: str | None, everything: bool) -> int:
+def _parser() -> argparse.ArgumentParser:
+    what = "Shows what the compiler makes of a function, and runs functions over captures."
+    parser = argparse.ArgumentParser(prog="python -m py2bpf", description=what)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (purpose, add_arguments, run) in _COMMANDS.items():
+        command = commands.add_parser(name, help=purpose)
+        command.set_defaults(run=run)
+        add_arguments(command)
+    return parser
+
+
+def _dis_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("target", metavar="FILE:FUNCTION", help="a Python file, and a function or probe in it")
+    command.add_argument("--all", action="store_true", help="show every stage of the compiler")
+    known = f"the program type: {', '.join(_COMPILED)} (default: socket_filter)"
+    command.add_argument("--hook", "--type", metavar="HOOK", help=known)
+
+
+def _dis(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
-        names, name = _load_for_dis(target, stack)
-        _show(names[name], hook, everything)
+        names, name = _load_for_dis(args.target, stack)
+        _show(names[name], args.hook, args.all)
     return 0
 
 
@@ -131,25 +134,33 @@ def _show(found: Any, hook: str | None, everything: bool) -> None:
     print(listing(spec))
 
 
-def _replay(target: str, path: str, hook: Hook, as_json: bool) -> int:
-    """The embedded VM has maps and program, which needs no privileges."""
+def _replay_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("target", metavar="FILE:FUNCTION", help="a Python file, and a function in it")
+    command.add_argument("capture", metavar="CAPTURE", help="a pcap or pcapng file of Ethernet packets")
+    command.add_argument("--hook", choices=sorted(_REPLAYED), default="socket_filter",
+                         help="the program type (default: %(default)s)")  # fmt: skip
+    command.add_argument("--json", action="store_true", help="print everything as one JSON object")
+
+
+def _replay(args: argparse.Namespace) -> int:
+    """Maps and program live in the embedded VM, which needs no privileges."""
     from . import report, vm
     from .pcap import Capture
     from .replay import replay
 
     with ExitStack() as stack:
         try:
-            capture = stack.enter_context(Capture(path))
+            capture = stack.enter_context(Capture(args.capture))
         except OSError as error:
-            raise _Usage(f"can't read {path}: {error.strerror}") from error
+            raise _Usage(f"can't read {args.capture}: {error.strerror}") from error
         stack.enter_context(vm.backend())
-        names, name = _load(target)
-        prog = stack.enter_context(_program(names[name], hook))
+        names, name = _load(args.target)
+        prog = stack.enter_context(_program(names[name], _REPLAYED[args.hook]))
         maps, queues = _captured(prog, names)
-        with report.progress(capture, as_json) as progress:
+        with report.progress(capture, args.json) as progress:
             done = replay(prog, capture, queues.items(), progress)
         lost = {each: queue.lost for each, queue in queues.items()}
-        if as_json:
+        if args.json:
             print(report.as_json(done, maps, prog.errors, lost))
         else:
             speed = f", {done.packets / done.seconds:,.0f} a second" if done.seconds and done.packets else ""
@@ -232,3 +243,10 @@ def _resolve(found: Any, name: str | None) -> tuple[Any, Hook, ContextSpec]:
         raise _Usage(f"unknown hook {name!r}; known are {', '.join(_COMPILED)}")
     assert hook.context.spec is not None
     return _own(found, "fn"), hook, hook.context.spec
+
+
+_COMMANDS: Final = {
+    "dis": ("show the instructions that a function is compiled to", _dis_arguments, _dis),
+    "replay": ("run a function over a capture, in the embedded VM", _replay_arguments, _replay),
+}
+"""What each command is for; what adds its arguments to a parser; what runs it and gives the exit status."""

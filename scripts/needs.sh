@@ -45,9 +45,18 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 # What is there
 
+pythons() { # the names of the interpreters that have a module of bytecode, the newest first
+	found=
+	for file in "${0%/*}"/../py2bpf/compiler/bytecode/v3*.py; do
+		minor=${file##*/v3}
+		found="python3.${minor%.py} $found"
+	done
+	echo "$found"
+}
+
 find_python() { # sets python: empty where there is none that is recent enough
 	python=
-	for candidate in ${PYTHON:-python3 python3.15 python3.14 python3.13 python3.12 python3.11}; do
+	for candidate in ${PYTHON:-python3 $(pythons)}; do
 		if have "$candidate" && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11) or "t" in sys.abiflags)' 2>/dev/null; then
 			python=$candidate
 			return

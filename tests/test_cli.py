@@ -179,7 +179,7 @@ def test_a_file_that_attaches_when_it_is_run(
     assert main(["dis", f"{path}:on_switch"]) == 1
     told = capsys.readouterr().err
     assert "can't attach on_switch: the embedded VM attaches to nothing" in told and f"({path}, line 11)" in told
-    assert "Put what attaches and reads under `if __name__ == '__main__':`" in told
+    assert "Put code that attaches programs and reads queues under `if __name__ == '__main__':`" in told
 
 
 @pytest.mark.parametrize("end", ["KeyboardInterrupt", "SystemExit(0)"])

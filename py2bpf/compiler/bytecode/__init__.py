@@ -11,6 +11,7 @@ import sys
 import weakref
 from functools import cache
 from importlib import import_module
+from pkgutil import iter_modules
 from types import CodeType
 
 from ...exception import Py2BpfError
@@ -20,7 +21,8 @@ from .rules import Version
 
 __all__ = ["Block", "Function", "Instr", "Loop", "Op", "decode"]
 
-SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14), (3, 15))
+SUPPORTED = sorted((int(name[1]), int(name[2:])) for _, name, _ in iter_modules(__path__) if name.startswith("v3"))
+"""The versions of CPython that have a module here."""
 
 _decoded: dict[int, tuple[weakref.ref[CodeType], Function]] = {}
 

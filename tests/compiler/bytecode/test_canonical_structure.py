@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
@@ -182,6 +183,11 @@ def test_two_entries():
         arrange([(1, 2), (2,), (1,)])
 
 
-def test_every_supported_python_has_its_module() -> None:
-    modules = {path.stem for path in Path(bytecode.__file__).parent.glob("v3*.py")}
-    assert modules == {f"v{major}{minor}" for major, minor in bytecode.SUPPORTED}
+def test_the_supported_pythons_are_told() -> None:
+    """Those with a module of bytecode: to package indexes by pyproject.toml, to readers by README.md."""
+    root = Path(__file__).resolve().parents[3]
+    versions = [f"{major}.{minor}" for major, minor in bytecode.SUPPORTED]
+    assert versions[0] == "3.11" and len(versions) >= 5
+    classifiers = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', (root / "pyproject.toml").read_text())
+    assert classifiers == versions
+    assert f"CPython {versions[0]} to {versions[-1]}" in (root / "README.md").read_text()
