@@ -15,6 +15,7 @@ from py2bpf.datastructures import HashMap, ProgArray
 from py2bpf.exception import ClosedError, NotInVm
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
+from py2bpf.uapi.map_types import KINDS, MapType
 
 EXEMPT = ("py2bpf.backend", "py2bpf.kernel", "py2bpf.vm", "py2bpf.examples")
 """Those who are asked; tools ask as users do, by py2bpf.vm.current()."""
@@ -81,3 +82,10 @@ def test_a_program_of_the_vm_in_an_array_of_the_kernel() -> None:
         prog.close()
         with pytest.raises(ClosedError):
             prog.__enter__()
+
+
+def test_a_kind_of_map_that_the_vm_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = KINDS[MapType.HASH]._replace(not_in_vm="there are no keys")
+    monkeypatch.setitem(KINDS, MapType.HASH, row)
+    with vm.backend(), pytest.raises(NotInVm, match="has no map of the kind hash map: there are no keys"):
+        HashMap(c_uint32, c_uint64, 1)

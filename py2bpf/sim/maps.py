@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ..codec import codec_for
 from ..exception import ClosedError, DataTypeError, KernelError
-from ..uapi.map_types import KINDS, MapType, Update
+from ..uapi.map_types import Update, kind_of
 from . import places, values
 from .errors import SimulationError
 from .overlay import Overlay
@@ -31,15 +31,15 @@ class MapView:
         if getattr(map, "closed", False):
             raise ClosedError(f"{map!r} is closed")
         self.map, self.spec = map, map.map_spec
-        self.kind = MapType(self.spec.kind)
+        self.kind = kind_of(self.spec.kind)
         self.isolated = isolated
-        self.indexed = KINDS[self.kind].indexed
-        self.ring = RingView(map, isolated) if self.kind == MapType.RINGBUF else None
+        self.indexed = self.kind.indexed
+        self.ring = RingView(map, isolated) if self.kind.ring else None
         self.texts: list[Text] = []
         self.received = False  # from a user ring buffer
-        if self.kind == MapType.USER_RINGBUF:
+        if "receive" in self.kind.methods:
             self.numbers = values.is_number(self.spec.data_type)
-        if KINDS[self.kind].keyed:
+        if self.kind.keyed:
             self.overlay = Overlay(map._storage, self.spec, isolated)
             self._encode_key = values.key_encoder(self.spec.key_type)
             self._encode_value = values.encoder(self.spec.value_type)
@@ -63,10 +63,10 @@ class MapView:
 
     def key(self, key: Any) -> bytes:
         """The key's bytes; of an LPM trie's address, with its whole length."""
-        if not KINDS[self.kind].keyed:
+        if not self.kind.keyed:
             raise SimulationError(f"{self.map!r} has no items that a program can read or write")
         raw = self._encode_key(used(key))
-        return struct.pack("=I", 8 * len(raw)) + raw if KINDS[self.kind].prefixes else raw
+        return struct.pack("=I", 8 * len(raw)) + raw if self.kind.prefixes else raw
 
     def encode_value(self, value: Any) -> bytes:
         """A value's bytes. Raises DataTypeError."""
@@ -123,7 +123,7 @@ class MapView:
 
     def flush(self) -> None:
         """Gives the map what was written through references."""
-        if KINDS[self.kind].keyed:
+        if self.kind.keyed:
             self.overlay.flush()
 
     def items(self) -> list[tuple[Any, Any]]:
@@ -232,7 +232,7 @@ def _output(run: Run, view: MapView, *args: Any, size: Any = None) -> int:
         return view.emit(run, _part(view, *args, *(() if size is None else (size,))))
     if size is not None:
         raise SimulationError(f"records of {view.map!r} all have one size: say variable=True when it is made")
-    wanted = 2 if view.kind == MapType.PERF_EVENT_ARRAY else 1
+    wanted = 1 if view.kind.ring else 2
     if len(args) != wanted:
         raise SimulationError(f"output() of {view.map!r} takes {'the context and ' if wanted == 2 else ''}a record")
     return view.emit(run, record_bytes(view, args[-1]))
@@ -278,7 +278,7 @@ def _discard(run: Run, view: MapView, record: Any) -> None:
 
 def _receive(_: Run, view: MapView) -> Any:
     """The next record that Python sent. An isolated run leaves it to others, and remembers where it is."""
-    if view.kind != MapType.USER_RINGBUF:
+    if "receive" not in view.kind.methods:
         raise SimulationError(f"programs receive nothing from {view.map!r}")
     data = view.map._ring.next(begin=not (view.isolated and view.received), take=not view.isolated)
     view.received = True
@@ -291,7 +291,7 @@ def _receive(_: Run, view: MapView) -> Any:
 
 def record_bytes(view: MapView, record: Any) -> bytes:
     """A queue's record made of a value."""
-    if not KINDS[view.kind].records:
+    if not view.kind.records:
         raise DataTypeError(f"{view.map!r} takes no records: output() is a method of queues and ring buffers")
     ctype = view.spec.data_type
     plain = used(record) if isinstance(record, ctype) else values.plain(record)

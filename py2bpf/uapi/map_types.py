@@ -80,6 +80,10 @@ class Smallest(NamedTuple):
     flags: int = 0
 
 
+ITEMS: Final = ("get", "setdefault", "pop", "add")
+"""What programs call of maps, beside m[k], where their kind says nothing else."""
+
+
 class Holds(Enum):
     """What user space puts into a map's entries."""
 
@@ -102,10 +106,14 @@ class MapKind(NamedTuple):
     forgets: bool = False  # the entries least used, where it is full
     lru: str = ""  # the class of maps that do, where this kind does not
     lockable: bool = False  # values may have a spin lock
+    addressed: bool = False  # the address of an array's only value is a constant of programs
     records: bool = False  # programs write records into it
+    ring: bool = False  # which all CPUs share: programs count what finds no room
+    methods: tuple[str, ...] = ITEMS  # that programs call, beside lock() where a value has one
     batch: bool = True  # BPF_MAP_LOOKUP_BATCH gives each stable key once
     holds: Holds = Holds.VALUES
     smallest: Smallest = Smallest()
+    not_in_vm: str = ""  # why the embedded VM has no such maps
 
     @property
     def keyed(self) -> bool:
@@ -118,6 +126,11 @@ class MapKind(NamedTuple):
         return self.keyed and not self.indexed
 
     @property
+    def counts_losses(self) -> bool:
+        """Whether programs count what they could not keep, since nobody else does."""
+        return self.inserts or self.ring
+
+    @property
     def replaces(self) -> bool:
         """Whether storing under a key makes a new entry: references to the old one keep what it was."""
         return self.inserts and not self.per_cpu
@@ -128,13 +141,14 @@ _RING: Final = Smallest(0, 0, os.sysconf("SC_PAGESIZE"))
 
 KINDS: Final = {
     MapType.HASH: MapKind("hash map", "3.19", "HashMap", lockable=True, lru="LruHashMap"),
-    MapType.ARRAY: MapKind("array map", "3.19", "ArrayMap", indexed=True, lockable=True),
+    MapType.ARRAY: MapKind("array map", "3.19", "ArrayMap", indexed=True, lockable=True, addressed=True),
     MapType.PROG_ARRAY: MapKind(
         "program array", "4.2", "ProgArray", batch=False, holds=Holds.PROGRAMS, smallest=Smallest(value_size=4),
         instead="py2bpf.funcs.tail_call(ctx, programs, index) goes to one of its programs",
     ),
     MapType.PERF_EVENT_ARRAY: MapKind(
-        "perf event array", "4.3", "BpfQueue", _OUTPUT, records=True, batch=False, smallest=Smallest(value_size=4),
+        "perf event array", "4.3", "BpfQueue", _OUTPUT, records=True, methods=("output",), batch=False,
+        smallest=Smallest(value_size=4),
     ),
     MapType.PERCPU_HASH: MapKind("per-CPU hash map", "4.6", "PerCpuHashMap", per_cpu=True, lru="LruHashMap"),
     MapType.PERCPU_ARRAY: MapKind("per-CPU array map", "4.6", "PerCpuArrayMap", per_cpu=True, indexed=True),
@@ -150,9 +164,13 @@ KINDS: Final = {
         "LPM trie", "4.11", "LpmTrieMap", prefixes=True, batch=False,
         smallest=Smallest(8, flags=MapFlags.NO_PREALLOC),
     ),
-    MapType.RINGBUF: MapKind("ring buffer", "5.8", "RingBuffer", _OUTPUT, records=True, batch=False, smallest=_RING),
+    MapType.RINGBUF: MapKind(
+        "ring buffer", "5.8", "RingBuffer", _OUTPUT, records=True, ring=True,
+        methods=("output", "reserve", "submit", "discard"), batch=False, smallest=_RING,
+    ),
     MapType.USER_RINGBUF: MapKind(
-        "user ring buffer", "6.1", "UserRingBuffer", "ring.receive() takes the next record out", batch=False,
+        "user ring buffer", "6.1", "UserRingBuffer", "ring.receive() takes the next record out",
+        methods=("receive",), batch=False,
         smallest=_RING,
     ),
 }  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from ..backend import Backend, LoadedProgram, MapStorage, apart, storage_of
+from ..exception import NotInVm
 from ..spec import MapSpec, ProgramSpec, Target
 from ..uapi.map_types import Holds, kind_of
 
@@ -21,7 +22,10 @@ class VmBackend:
         from .maps import VmMap
         from .vm_prog_array import VmProgArray
 
-        made = {Holds.VALUES: VmMap, Holds.PROGRAMS: VmProgArray}[kind_of(spec.kind).holds]
+        row = kind_of(spec.kind)
+        if row.not_in_vm:
+            raise NotInVm(f"the embedded VM has no map of the kind {row.title}: {row.not_in_vm}")
+        made = {Holds.VALUES: VmMap, Holds.PROGRAMS: VmProgArray}[row.holds]
         return made(spec, key_size, value_size)
 
     def load(self, spec: ProgramSpec, maps: Sequence[Any]) -> LoadedProgram:

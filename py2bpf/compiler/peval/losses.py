@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...uapi.map_types import LOSS_COUNTER, MapType, kind_of
+from ...uapi.map_types import LOSS_COUNTER, kind_of
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Block, Value, const
@@ -29,7 +29,7 @@ def _place(b: Builder, map: Map) -> Value:
 
 def number(b: Builder, map: Map) -> Abstract | None:
     """``m.lost``; None where a map loses nothing that programs count."""
-    if not kind_of(map.spec.kind).inserts and map.spec.kind != MapType.RINGBUF:
+    if not kind_of(map.spec.kind).counts_losses:
         return None  # of a perf buffer's the kernel counts most
     return Run(b.load(_place(b, map), 0, 8, False))
 

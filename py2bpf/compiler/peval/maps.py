@@ -48,7 +48,7 @@ def entry(found: Value, spec: MapSpec) -> Ref:
 def _only_entry(b: Builder, map: Map, key: Abstract) -> Ref | None:
     """The value at a constant key of an array that has no other. (Of larger arrays the kernel gives no address.)"""
     constant = isinstance(key, Const) and isinstance(key.obj, int) and key.obj == 0
-    if map.spec.kind == MapType.ARRAY and map.spec.max_entries == 1 and not map.spec.is_global and constant:
+    if kind_of(map.spec.kind).addressed and map.spec.max_entries == 1 and not map.spec.is_global and constant:
         return value(b, map)
     return None
 
@@ -374,7 +374,7 @@ def _add(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
 
 
 def _output(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
-    if map.spec.kind != MapType.PERF_EVENT_ARRAY:
+    if not kind_of(map.spec.kind).records:
         raise TypeMismatch(0, "this map takes no records", hints=("output() is a method of BpfQueue and RingBuffer",))
     if not isinstance(args[0], Context):
         raise TypeMismatch(
@@ -441,7 +441,7 @@ _OTHER_NAMES: Final = ("lookup", "delete")
 """What the original of 2017 called get() and ``del m[key]``."""
 
 def _waiting(b: Builder, map: Map) -> Abstract | None:
-    return rings.waiting(b, pointer(b, map)) if map.spec.kind == MapType.RINGBUF else None
+    return rings.waiting(b, pointer(b, map)) if kind_of(map.spec.kind).ring else None
 
 
 NUMBERS: Final[dict[str, Callable[[Builder, Map], Abstract | None]]] = {"lost": losses.number, "waiting": _waiting}
@@ -465,13 +465,7 @@ SIGNATURES: Final = {
 
 def known_methods(spec: MapSpec) -> list[str]:
     """The names of the methods that programs may call of such a map."""
-    if spec.kind == MapType.RINGBUF:
-        return ["output", *rings.METHODS]
-    if spec.kind == MapType.USER_RINGBUF:
-        return ["receive"]
-    if spec.kind == MapType.PERF_EVENT_ARRAY:
-        return ["output"]
-    return ["get", "setdefault", "pop", "add", *(["lock"] if spec.lock_offset is not None else [])]
+    return [*kind_of(spec.kind).methods, *(["lock"] if spec.lock_offset is not None else [])]
 
 
 def understood_methods(spec: MapSpec) -> list[str]:
@@ -481,7 +475,7 @@ def understood_methods(spec: MapSpec) -> list[str]:
 
 
 def call_method(b: Builder, map: Map, name: str, args: tuple[Abstract, ...]) -> Abstract:
-    if name == "output" and map.spec.kind == MapType.RINGBUF:
+    if name == "output" and kind_of(map.spec.kind).ring:
         return rings.output(b, map, pointer(b, map), args)
     handler, fewest, most = METHODS[name]
     if not fewest <= len(args) <= most:

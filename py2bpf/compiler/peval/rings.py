@@ -12,7 +12,7 @@ from typing import Final
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...spec import MapSpec
 from ...uapi.helpers import HELPERS
-from ...uapi.map_types import MapType
+from ...uapi.map_types import kind_of
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region
 from ..ir.values import Block, Value, const
@@ -30,7 +30,7 @@ PLAIN: Final = {f"ringbuf_{name}": name for name in METHODS}
 
 def check(map: Map, name: str) -> None:
     """Refuses the methods of ring buffers on other maps."""
-    if map.spec.kind != MapType.RINGBUF:
+    if name not in kind_of(map.spec.kind).methods:
         raise TypeMismatch(0, f"this map has no {name}()", hints=("it is a method of RingBuffer",))
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from ...exception import TypeMismatch
 from ...uapi.helpers import INTERNAL
-from ...uapi.map_types import MapType
+from ...uapi.map_types import kind_of
 from ..ir.ops import Op
 from ..ir.types import I64, STACK, VOID, Ptr, Region
 from ..ir.values import Block, Function, Value, append, const
@@ -34,7 +34,7 @@ _STOP: Final = 1
 
 def check(map: Map) -> None:
     """Refuses receive() of other maps."""
-    if map.spec.kind != MapType.USER_RINGBUF:
+    if "receive" not in kind_of(map.spec.kind).methods:
         raise TypeMismatch(0, "programs receive nothing from this map",
                            hints=("receive() is UserRingBuffer's; a RingBuffer is for output()",))  # fmt: skip
 
