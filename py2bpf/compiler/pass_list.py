@@ -79,9 +79,6 @@ PASSES: Final = (
     Pass("stack_init", stack_init.run, "z", RAW),
 )
 
-_PLACES: Final = {row.name: place for place, row in enumerate(PASSES)}
-
-
 class Watcher(Protocol):
     """Who is told what the passes do."""
 
@@ -95,17 +92,18 @@ class Watcher(Protocol):
         """It is done with all."""
 
 
-def run_passes(program: Function, watcher: Watcher) -> None:
-    """Runs all passes over the program and its subprograms, to which passes may add."""
+def run_passes(program: Function, watcher: Watcher, rows: Sequence[Pass] = PASSES) -> None:
+    """Runs passes over the program and its subprograms, to which passes may add."""
+    places = {row.name: place for place, row in enumerate(rows)}
     changed: dict[str, Sequence[Function]] = {}
     place = 0
-    while place < len(PASSES):
-        row = PASSES[place]
+    while place < len(rows):
+        row = rows[place]
         functions = changed[row.after] if row.after else (program, *program.subprograms)
         if functions:
             changed[row.name] = _run(row, functions, watcher)
             watcher.done(row, program)
-        place = _PLACES[row.after] if functions and row.again else place + 1
+        place = places[row.after] if functions and row.again else place + 1
 
 
 def _run(row: Pass, functions: Sequence[Function], watcher: Watcher) -> list[Function]:

@@ -1,7 +1,8 @@
 """The operations of the IR as a table: what each takes, whether it may be dropped, shared or moved.
 
 Exact operations mean what Python means, on integers of two signednesses; the ``lower`` pass replaces each by
-raw ones, which mean what a BPF instruction means. ``attr`` is the operation's compile-time operand.
+raw ones, which mean what a BPF instruction means. ``attr`` is the operation's compile-time operand; ATTRIBUTES names its
+parts.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Op(Enum):
     ADD = "add"
     SUB = "sub"
     MUL = "mul"
-    AND = "and"  # attr: BOUND where the mask keeps a result within its hook's bounds
+    AND = "and"  # attr: BOUND where the mask keeps a result in its hook's range
     OR = "or"
     XOR = "xor"
     NEG = "neg"
@@ -166,8 +167,35 @@ INFO: Final[dict[Op, Info]] = {
     Op.EXIT: _END,
 }
 
-BOUND: Final = "bound"
+BOUND: Final = "result"
 """The attribute of a mask that stays, unless the verifier itself sees that it is useless."""
+
+ATTRIBUTES: Final[dict[Op, tuple[str, ...]]] = {
+    Op.PARAM: ("register",),
+    Op.TRUNC: ("bytes", "signed"),
+    Op.BSWAP: ("bytes",),
+    Op.AND: ("bounds",),
+    Op.ALLOCA: ("bytes",),
+    Op.LOAD: ("offset", "bytes", "signed"),
+    Op.STORE: ("offset", "bytes"),
+    Op.ZERO: ("offset", "bytes"),
+    Op.COPY: ("to_offset", "from_offset", "bytes"),
+    Op.ATOMIC: ("offset", "bytes", "op"),
+    Op.MAP: ("map",),
+    Op.MAPVALUE: ("map",),
+    Op.FUNC: ("function",),
+    Op.CALL: ("helper",),
+    Op.CALL_SUB: ("function",),
+    Op.PACKET: ("bytes", "offset"),
+    Op.VIEW: ("bytes", "offset", "in_reach"),
+    Op.EXTENT: ("end", "start"),
+    Op.LOOP: ("callback",),
+    Op.GUARD: ("raises",),
+    Op.EXIT: ("raises",),
+    Op.JUMP: ("to",),
+    Op.BRANCH: ("then", "else"),
+}
+"""The names of what an operation's ``attr`` is, or of its parts in order where it is a tuple."""
 
 NEGATED: Final[dict[Op, Op]] = {}
 """The comparison that holds where the given one doesn't."""

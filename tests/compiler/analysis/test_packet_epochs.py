@@ -25,8 +25,9 @@ class Pairs(Struct):
 
 
 LOOP = (
-    "b0:\n %0 = ctx ctx*\n jump b1\nb1:  ; from b0, b2, b3\n %1 = load i64 %0, #0, #4, unsigned\n branch %1, b2, b4\n"
-    "b2:  ; from b1\n branch %1, b1, b3\nb3:  ; from b2\n jump b1\nb4:  ; from b1\n return 0\n"
+    "b0:\n %0 = ctx ctx*\n jump b1\nb1:  ; from b0, b2, b3\n"
+    " %1 = load i64 %0, offset=0, bytes=4, unsigned\n branch %1, then=b2, else=b4\n"
+    "b2:  ; from b1\n branch %1, then=b1, else=b3\nb3:  ; from b2\n jump b1\nb4:  ; from b1\n return 0\n"
 )
 
 

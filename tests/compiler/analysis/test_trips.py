@@ -14,7 +14,7 @@ from py2bpf.compiler.ir.natural_loops import find_loops
 def loop(test: str, start: str = "0", step: str = "add i64 %2, 1", branch: str = "b2, b3", between: str = "") -> str:
     """A loop whose counter is %2; %1 is a byte of the context."""
     return (
-        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, #0, #1, unsigned\n jump b1\n"
+        "b0:\n %0 = ctx ctx*\n %1 = load i64 %0, offset=0, bytes=1, unsigned\n jump b1\n"
         f"b1:  ; from b0, b2\n %2 = phi i64 {start}, %4\n{between} %3 = {test}\n branch %3, {branch}\n"
         f"b2:  ; from b1\n %4 = {step}\n jump b1\nb3:  ; from b1\n return %2\n"
     )
@@ -58,7 +58,7 @@ BOUNDS: dict[str, tuple[str, tuple[int, bool, bool] | None]] = {
     "down past zero": (loop("ne i64 %5, 0", "%1", "sub i64 %2, 1", between=NEXT.format(-1)), None),
     "never": (loop("lt i64 %2, 10", "20"), (0, True, True)),
     "up to the end of the type": (loop("le i64 %2, 9223372036854775807", "9223372036854775800"), (8, False, True)),
-    "an end that changes": (loop("lt i64 %2, %5", between=" %5 = load i64 %0, #8, #1, unsigned\n"), None),
+    "an end that changes": (loop("lt i64 %2, %5", between=" %5 = load i64 %0, offset=8, bytes=1, unsigned\n"), None),
     "another step each time": (loop("lt i64 %2, %1", step="add i64 %2, %1"), None),
 }  # fmt: skip
 

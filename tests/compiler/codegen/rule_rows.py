@@ -20,7 +20,11 @@ from py2bpf.compiler.codegen.target import Isa
 from py2bpf.compiler.ir.values import Function, Value
 from py2bpf.disasm import listing
 
-BEGINNING = "b0:\n%0 = ctx ctx*\n%1 = load u64 %0, #0, #8, unsigned\n%2 = load u64 %0, #8, #8, unsigned\n"
+BEGINNING = """b0:
+%0 = ctx ctx*
+%1 = load u64 %0, offset=0, bytes=8, unsigned
+%2 = load u64 %0, offset=8, bytes=8, unsigned
+"""
 """What comes before the IR of a row that has no blocks of its own: a context and two numbers."""
 
 X86 = Isa(unaligned=True, little_endian=True)

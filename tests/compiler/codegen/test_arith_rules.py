@@ -144,7 +144,7 @@ ROWS: Rows = {
         %3 = ult i64 %1, 5
         %4 = ult i64 %2, 6
         %5 = and i64 %3, %4
-        guard %5, ValueError
+        guard %5, raises=ValueError
         return 1
     """, """
             r0 = *(u64 *)(r1 + 0)
@@ -179,7 +179,7 @@ ROWS: Rows = {
         exit
     """),
     "arith.swap: four bytes": ("""
-        %3 = bswap u64 %1, #4
+        %3 = bswap u64 %1, bytes=4
         return %3
     """, """
         r0 = *(u64 *)(r1 + 0)
@@ -194,9 +194,9 @@ ROWS: Rows = {
         exit
     """),
     "arith.held: a constant that is stored from a register": ("""
-        %3 = alloca stack* #8
+        %3 = alloca stack* bytes=8
         %4 = held u64 5
-        store %3, %4, #0, #8
+        store %3, %4, offset=0, bytes=8
         return 0
     """, """
         r0 = 5

@@ -7,10 +7,10 @@ from rule_rows import Rows, check
 
 ROWS: Rows = {
     "calls.helper: arguments and result": ("""
-        %3 = alloca stack* #8
-        zero %3, #0, #8
-        %4 = map map* #0
-        %5 = call i64 %4, %3, %3, %1, map_update_elem
+        %3 = alloca stack* bytes=8
+        zero %3, offset=0, bytes=8
+        %4 = map map* map=0
+        %5 = call i64 %4, %3, %3, %1, helper=map_update_elem
         return %5
     """, """
         r4 = *(u64 *)(r1 + 0)
@@ -24,7 +24,7 @@ ROWS: Rows = {
         exit
     """),
     "calls.helper: two values": ("""
-        %3 = call i64 %1, %2, ktime_get_ns
+        %3 = call i64 %1, %2, helper=ktime_get_ns
         return %3
     """, """
         r0 = *(u64 *)(r1 + 0)
@@ -34,7 +34,7 @@ ROWS: Rows = {
         exit
     """),
     "calls.helper: a result that nobody uses": ("""
-        %3 = call i64 ktime_get_ns
+        %3 = call i64 helper=ktime_get_ns
         return 0
     """, """
         call ktime_get_ns
@@ -42,7 +42,7 @@ ROWS: Rows = {
         exit
     """),
     "calls.subprogram: the context first": ("""
-        %3 = call_sub i64 %0, %1, #callee
+        %3 = call_sub i64 %0, %1, function=callee
         return %3
     """, """
             r2 = *(u64 *)(r1 + 0)
@@ -53,7 +53,7 @@ ROWS: Rows = {
             exit
     """),
     "calls.begin_counting: the kernel's iterator": ("""
-        %3 = alloca stack* #8
+        %3 = alloca stack* bytes=8
         %4 = iter_new u64 %3, %1
         %5 = iter_next mem*? %3
         iter_destroy %3
@@ -75,7 +75,7 @@ ROWS: Rows = {
         exit
     """),
     "calls.count: its next number": ("""
-        %3 = alloca stack* #8
+        %3 = alloca stack* bytes=8
         %4 = iter_next mem*? %3
         return %4
     """, """
@@ -85,7 +85,7 @@ ROWS: Rows = {
         exit
     """),
     "calls.count: its end": ("""
-        %3 = alloca stack* #8
+        %3 = alloca stack* bytes=8
         iter_destroy %3
         return 0
     """, """
@@ -96,8 +96,8 @@ ROWS: Rows = {
         exit
     """),
     "calls.loop: a callback": ("""
-        %3 = alloca stack* #8
-        %4 = loop i64 %3, %1, #callee
+        %3 = alloca stack* bytes=8
+        %4 = loop i64 %3, %1, callback=callee
         return %4
     """, """
             r1 = *(u64 *)(r1 + 0)
@@ -124,7 +124,7 @@ ROWS: Rows = {
         exit
     """),
     "calls.packet: at a constant offset": ("""
-        %3 = packet u64 %0, #2, #12
+        %3 = packet u64 %0, bytes=2, offset=12
         return %3
     """, """
         r6 = r1
@@ -132,7 +132,7 @@ ROWS: Rows = {
         exit
     """),
     "calls.packet_at_index: at an offset of the run": ("""
-        %3 = packet u64 %0, %1, #2, #12
+        %3 = packet u64 %0, %1, bytes=2, offset=12
         return %3
     """, """
         r6 = r1

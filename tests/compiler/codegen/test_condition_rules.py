@@ -8,7 +8,7 @@ from rule_rows import Rows, check
 ROWS: Rows = {
     "conditions.steering: a guard compares by itself": ("""
         %3 = ult i64 %1, 5
-        guard %3, ValueError
+        guard %3, raises=ValueError
         return 1
     """, """
             r0 = *(u64 *)(r1 + 0)
@@ -61,7 +61,7 @@ ROWS: Rows = {
             exit
     """),
     "conditions.select: of two registers": ("""
-        %3 = load u64 %0, #16, #8, unsigned
+        %3 = load u64 %0, offset=16, bytes=8, unsigned
         %4 = select u64 %3, %1, %2
         return %4
     """, """
@@ -114,10 +114,10 @@ ROWS: Rows = {
             exit
     """),
     "conditions.select: bits for a choice that is stored, with the 0 first": ("""
-        %3 = alloca stack* #8
+        %3 = alloca stack* bytes=8
         %4 = and i64 %1, 4
         %5 = select u64 %4, %2, 0
-        store %3, %5, #0, #8
+        store %3, %5, offset=0, bytes=8
         return 0
     """, """
             r2 = *(u64 *)(r1 + 0)

@@ -13,14 +13,14 @@ ROWS: Rows = {
         exit
     """),
     "control.parameter: comes in its register": ("""
-        %3 = param u64 #2
+        %3 = param u64 register=2
         return %3
     """, """
         r0 = r2
         exit
     """),
     "control.guard: a number": ("""
-        guard %1, ZeroDivisionError
+        guard %1, raises=ZeroDivisionError
         return %2
     """, """
             r0 = *(u64 *)(r1 + 0)
@@ -39,7 +39,7 @@ ROWS: Rows = {
         %3 = ult i64 %1, 5
         %4 = ult i64 %2, 6
         %5 = and i64 %3, %4
-        guard %5, ValueError
+        guard %5, raises=ValueError
         return 1
     """, """
             r0 = *(u64 *)(r1 + 0)
@@ -59,7 +59,7 @@ ROWS: Rows = {
         %3 = ult i64 %1, 5
         %4 = ult i64 %2, 6
         %5 = or i64 %3, %4
-        guard %5, ValueError
+        guard %5, raises=ValueError
         return 1
     """, """
             r0 = *(u64 *)(r1 + 0)
@@ -77,7 +77,7 @@ ROWS: Rows = {
             exit
     """),
     "control.leave: an error": ("""
-        exit IndexError
+        exit raises=IndexError
     """, """
         r1 = map 0 value + 0 ll
         r2 = 1
@@ -88,14 +88,14 @@ ROWS: Rows = {
     "control.jump_with_phis: values change places": ("""
         b0:
           %0 = ctx ctx*
-          %1 = load u64 %0, #0, #8, unsigned
-          %2 = load u64 %0, #8, #8, unsigned
+          %1 = load u64 %0, offset=0, bytes=8, unsigned
+          %2 = load u64 %0, offset=8, bytes=8, unsigned
           jump b1
         b1:  ; from b0, b2
           %3 = phi u64 %1, %4
           %4 = phi u64 %2, %3
           %5 = ult i64 %3, 5
-          branch %5, b2, b3
+          branch %5, then=b2, else=b3
         b2:  ; from b1
           jump b1
         b3:  ; from b1
@@ -116,10 +116,10 @@ ROWS: Rows = {
     "control.jump_with_phis: constants come last": ("""
         b0:
           %0 = ctx ctx*
-          %1 = load u64 %0, #0, #8, unsigned
-          branch %1, b1, b2
+          %1 = load u64 %0, offset=0, bytes=8, unsigned
+          branch %1, then=b1, else=b2
         b1:  ; from b0
-          %2 = load u64 %0, #8, #8, unsigned
+          %2 = load u64 %0, offset=8, bytes=8, unsigned
           jump b3
         b2:  ; from b0
           jump b3
@@ -139,13 +139,13 @@ ROWS: Rows = {
     "control.jump: behind other code": ("""
         b0:
           %0 = ctx ctx*
-          %1 = load u64 %0, #0, #8, unsigned
-          branch %1, b1, b2
+          %1 = load u64 %0, offset=0, bytes=8, unsigned
+          branch %1, then=b1, else=b2
         b1:  ; from b0
-          store %0, 1, #8, #8
+          store %0, 1, offset=8, bytes=8
           jump b3
         b2:  ; from b0
-          store %0, 2, #8, #8
+          store %0, 2, offset=8, bytes=8
           jump b3
         b3:  ; from b1, b2
           return 0
@@ -163,8 +163,8 @@ ROWS: Rows = {
     "control.branch: on a number": ("""
         b0:
           %0 = ctx ctx*
-          %1 = load u64 %0, #0, #8, unsigned
-          branch %1, b1, b2
+          %1 = load u64 %0, offset=0, bytes=8, unsigned
+          branch %1, then=b1, else=b2
         b1:  ; from b0
           return 1
         b2:  ; from b0
@@ -181,9 +181,9 @@ ROWS: Rows = {
     "control.branch: on bits": ("""
         b0:
           %0 = ctx ctx*
-          %1 = load u64 %0, #0, #8, unsigned
+          %1 = load u64 %0, offset=0, bytes=8, unsigned
           %2 = and i64 %1, 6
-          branch %2, b1, b2
+          branch %2, then=b1, else=b2
         b1:  ; from b0
           return 1
         b2:  ; from b0
@@ -202,11 +202,11 @@ ROWS: Rows = {
     "control.branch: on a condition of several jumps": ("""
         b0:
           %0 = ctx ctx*
-          %1 = load u64 %0, #0, #8, unsigned
+          %1 = load u64 %0, offset=0, bytes=8, unsigned
           %2 = ult i64 %1, 5
           %3 = ugt i64 %1, 1
           %4 = and i64 %2, %3
-          branch %4, b2, b1
+          branch %4, then=b2, else=b1
         b1:  ; from b0
           return 1
         b2:  ; from b0
@@ -225,11 +225,11 @@ ROWS: Rows = {
     "control.branch_over: the next block is where the condition holds": ("""
         b0:
           %0 = ctx ctx*
-          %1 = load u64 %0, #0, #8, unsigned
+          %1 = load u64 %0, offset=0, bytes=8, unsigned
           %2 = ult i64 %1, 5
           %3 = ugt i64 %1, 1
           %4 = and i64 %2, %3
-          branch %4, b1, b2
+          branch %4, then=b1, else=b2
         b1:  ; from b0
           return 1
         b2:  ; from b0

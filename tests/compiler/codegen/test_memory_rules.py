@@ -7,14 +7,14 @@ from rule_rows import Rows, check
 
 ROWS: Rows = {
     "memory.load: four bytes": ("""
-        %3 = load u64 %0, #16, #4, unsigned
+        %3 = load u64 %0, offset=16, bytes=4, unsigned
         return %3
     """, """
         r0 = *(u32 *)(r1 + 16)
         exit
     """),
     "memory.load_extended: four bytes with a sign": ("""
-        %3 = load i64 %0, #16, #4, signed
+        %3 = load i64 %0, offset=16, bytes=4, signed
         return %3
     """, """
         r0 = *(u32 *)(r1 + 16)
@@ -23,14 +23,14 @@ ROWS: Rows = {
         exit
     """),
     "memory.load: eight bytes have their sign": ("""
-        %3 = load i64 %0, #16, #8, signed
+        %3 = load i64 %0, offset=16, bytes=8, signed
         return %3
     """, """
         r0 = *(u64 *)(r1 + 16)
         exit
     """),
     "memory.load: at an address too far for one instruction": ("""
-        %3 = load u64 %0, #32766, #4, unsigned
+        %3 = load u64 %0, offset=32766, bytes=4, unsigned
         return %3
     """, """
         r1 += 32766
@@ -38,7 +38,7 @@ ROWS: Rows = {
         exit
     """),
     "memory.store_immediate: what fits": ("""
-        store %0, 7, #16, #4
+        store %0, 7, offset=16, bytes=4
         return 0
     """, """
         *(u32 *)(r1 + 16) = 7
@@ -46,7 +46,7 @@ ROWS: Rows = {
         exit
     """),
     "memory.store_immediate: only the bytes that are stored count": ("""
-        store %0, 4294967295, #16, #4
+        store %0, 4294967295, offset=16, bytes=4
         return 0
     """, """
         *(u32 *)(r1 + 16) = -1
@@ -54,7 +54,7 @@ ROWS: Rows = {
         exit
     """),
     "memory.store: a constant of 64 bits": ("""
-        store %0, 4294967296, #16, #8
+        store %0, 4294967296, offset=16, bytes=8
         return 0
     """, """
         r0 = 4294967296 ll
@@ -63,7 +63,7 @@ ROWS: Rows = {
         exit
     """),
     "memory.store: a register": ("""
-        store %0, %1, #16, #4
+        store %0, %1, offset=16, bytes=4
         return 0
     """, """
         r0 = *(u64 *)(r1 + 0)
@@ -72,7 +72,7 @@ ROWS: Rows = {
         exit
     """),
     "memory.zero: in the widest pieces": ("""
-        zero %0, #16, #12
+        zero %0, offset=16, bytes=12
         return 0
     """, """
         *(u64 *)(r1 + 16) = 0
@@ -81,7 +81,7 @@ ROWS: Rows = {
         exit
     """),
     "memory.zero: across the farthest offset": ("""
-        zero %0, #32752, #24
+        zero %0, offset=32752, bytes=24
         return 0
     """, """
         *(u64 *)(r1 + 32752) = 0
@@ -92,9 +92,9 @@ ROWS: Rows = {
         exit
     """),
     "memory.copy: aligned where both must be": ("""
-        %3 = alloca stack* #16
-        copy %3, %0, #0, #16, #8
-        %4 = load u64 %3, #0, #8, unsigned
+        %3 = alloca stack* bytes=16
+        copy %3, %0, to_offset=0, from_offset=16, bytes=8
+        %4 = load u64 %3, offset=0, bytes=8, unsigned
         return %4
     """, """
         r0 = *(u64 *)(r1 + 16)
@@ -103,9 +103,9 @@ ROWS: Rows = {
         exit
     """),
     "memory.copy: narrower where an address is not aligned": ("""
-        %3 = alloca stack* #16
-        copy %3, %0, #4, #8, #8
-        %4 = load u64 %3, #4, #4, unsigned
+        %3 = alloca stack* bytes=16
+        copy %3, %0, to_offset=4, from_offset=8, bytes=8
+        %4 = load u64 %3, offset=4, bytes=4, unsigned
         return %4
     """, """
         r0 = *(u32 *)(r1 + 8)
@@ -116,8 +116,8 @@ ROWS: Rows = {
         exit
     """),
     "memory.copy: any address of a map's value": ("""
-        %3 = mapvalue value* #0
-        copy %3, %3, #1, #20, #9
+        %3 = mapvalue value* map=0
+        copy %3, %3, to_offset=1, from_offset=20, bytes=9
         return 0
     """, """
         r0 = map 0 value + 0 ll
@@ -129,7 +129,7 @@ ROWS: Rows = {
         exit
     """),
     "memory.copy: eight bytes": ("""
-        copy %0, %0, #16, #24, #8
+        copy %0, %0, to_offset=16, from_offset=24, bytes=8
         return 0
     """, """
         r0 = *(u64 *)(r1 + 24)
@@ -138,7 +138,7 @@ ROWS: Rows = {
         exit
     """),
     "memory.atomic: an addition": ("""
-        atomic %0, %1, #16, #8, add
+        atomic %0, %1, offset=16, bytes=8, op=add
         return 0
     """, """
         r0 = *(u64 *)(r1 + 0)
@@ -147,7 +147,7 @@ ROWS: Rows = {
         exit
     """),
     "memory.atomic: other bits of four bytes": ("""
-        atomic %0, %1, #16, #4, xor
+        atomic %0, %1, offset=16, bytes=4, op=xor
         return 0
     """, """
         r0 = *(u64 *)(r1 + 0)
@@ -156,8 +156,8 @@ ROWS: Rows = {
         exit
     """),
     "memory.made_where_used: a place on the stack is part of accesses": ("""
-        %3 = alloca stack* #8
-        store %3, %1, #0, #8
+        %3 = alloca stack* bytes=8
+        store %3, %1, offset=0, bytes=8
         return 0
     """, """
         r0 = *(u64 *)(r1 + 0)
@@ -166,10 +166,10 @@ ROWS: Rows = {
         exit
     """),
     "memory.made_where_used: a map for one call": ("""
-        %3 = alloca stack* #8
-        zero %3, #0, #8
-        %4 = map map* #0
-        %5 = call i64 %4, %3, map_delete_elem
+        %3 = alloca stack* bytes=8
+        zero %3, offset=0, bytes=8
+        %4 = map map* map=0
+        %5 = call i64 %4, %3, helper=map_delete_elem
         return %5
     """, """
         *(u64 *)(r10 - 8) = 0
@@ -180,8 +180,8 @@ ROWS: Rows = {
         exit
     """),
     "memory.made_once: a place on the stack that is used three times": ("""
-        %3 = alloca stack* #16
-        zero %3, #0, #16
+        %3 = alloca stack* bytes=16
+        zero %3, offset=0, bytes=16
         %4 = ptradd stack* %3, 8
         %5 = add u64 %4, %1
         %6 = add u64 %4, %5
@@ -200,12 +200,12 @@ ROWS: Rows = {
         exit
     """),
     "memory.made_once: a map that is used three times": ("""
-        %3 = alloca stack* #8
-        zero %3, #0, #8
-        %4 = map map* #0
-        %5 = call i64 %4, %3, map_delete_elem
-        %6 = call i64 %4, %3, map_delete_elem
-        %7 = call i64 %4, %3, map_delete_elem
+        %3 = alloca stack* bytes=8
+        zero %3, offset=0, bytes=8
+        %4 = map map* map=0
+        %5 = call i64 %4, %3, helper=map_delete_elem
+        %6 = call i64 %4, %3, helper=map_delete_elem
+        %7 = call i64 %4, %3, helper=map_delete_elem
         return 0
     """, """
         r6 = r10
@@ -225,8 +225,8 @@ ROWS: Rows = {
         exit
     """),
     "memory.map_value: the value of an array": ("""
-        %3 = mapvalue value* #0
-        %4 = load u64 %3, #8, #8, unsigned
+        %3 = mapvalue value* map=0
+        %4 = load u64 %3, offset=8, bytes=8, unsigned
         return %4
     """, """
         r0 = map 0 value + 0 ll
@@ -235,7 +235,7 @@ ROWS: Rows = {
     """),
     "memory.folded: an offset that accesses add": ("""
         %3 = ptradd ctx* %0, 16
-        %4 = load u64 %3, #8, #8, unsigned
+        %4 = load u64 %3, offset=8, bytes=8, unsigned
         return %4
     """, """
         r0 = *(u64 *)(r1 + 24)
@@ -243,7 +243,7 @@ ROWS: Rows = {
     """),
     "memory.pointer_immediate: an offset that no access can add": ("""
         %3 = ptradd ctx* %0, 100000
-        %4 = load u64 %3, #8, #8, unsigned
+        %4 = load u64 %3, offset=8, bytes=8, unsigned
         return %4
     """, """
         r1 += 100000
@@ -251,9 +251,9 @@ ROWS: Rows = {
         exit
     """),
     "memory.pointer_register: an offset of the run": ("""
-        %3 = mapvalue value* #0
+        %3 = mapvalue value* map=0
         %4 = ptradd value* %3, %1
-        %5 = load u64 %4, #8, #8, unsigned
+        %5 = load u64 %4, offset=8, bytes=8, unsigned
         return %5
     """, """
         r0 = *(u64 *)(r1 + 0)

@@ -15,21 +15,21 @@ STRICT = Isa(unaligned=False, little_endian=True)
 
 ROWS: dict[str, tuple[str, str, Isa]] = {
     "memory.load_signed: version 4 of the instruction set extends signs": ("""
-        %3 = load i64 %0, #16, #4, signed
+        %3 = load i64 %0, offset=16, bytes=4, signed
         return %3
     """, """
             r0 = *(s32 *)(r1 + 16)
             exit
     """, V4),
     "memory.load: of eight bytes there is no such instruction": ("""
-        %3 = load i64 %0, #16, #8, signed
+        %3 = load i64 %0, offset=16, bytes=8, signed
         return %3
     """, """
             r0 = *(u64 *)(r1 + 16)
             exit
     """, V4),
     "arith.swap: the other order of bytes": ("""
-        %3 = bswap u64 %1, #4
+        %3 = bswap u64 %1, bytes=4
         return %3
     """, """
             r0 = *(u64 *)(r1 + 0)
@@ -37,8 +37,8 @@ ROWS: dict[str, tuple[str, str, Isa]] = {
             exit
     """, BIG),
     "memory.copy: where the processor wants addresses aligned": ("""
-        %3 = mapvalue value* #0
-        copy %3, %3, #4, #20, #8
+        %3 = mapvalue value* map=0
+        copy %3, %3, to_offset=4, from_offset=20, bytes=8
         return 0
     """, """
             r0 = map 0 value + 0 ll
@@ -61,9 +61,9 @@ def test_row(name: str) -> None:
 @pytest.mark.parametrize(
     ("ir", "isa"),
     [
-        ("%3 = alloca stack* #8\n%4 = iter_new u64 %3, %1\nreturn 0", Isa(iterators=False)),
-        ("%3 = alloca stack* #8\niter_destroy %3\nreturn 0", Isa(iterators=False)),
-        ("%3 = alloca stack* #8\n%4 = loop i64 %3, %1, #callee\nreturn 0", Isa(loops=False)),
+        ("%3 = alloca stack* bytes=8\n%4 = iter_new u64 %3, %1\nreturn 0", Isa(iterators=False)),
+        ("%3 = alloca stack* bytes=8\niter_destroy %3\nreturn 0", Isa(iterators=False)),
+        ("%3 = alloca stack* bytes=8\n%4 = loop i64 %3, %1, callback=callee\nreturn 0", Isa(loops=False)),
     ],
 )
 def test_what_the_target_lacks_is_no_instruction(ir: str, isa: Isa) -> None:

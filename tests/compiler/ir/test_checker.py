@@ -15,9 +15,9 @@ from py2bpf.exception import InternalCompilerError
 TEXT = """
 b0:
   %0 = ctx ctx*
-  %1 = load i64 %0, #0, #4, unsigned
+  %1 = load i64 %0, offset=0, bytes=4, unsigned
   %2 = neg i64 %1
-  branch %2, b1, b2
+  branch %2, then=b1, else=b2
 b1:  ; from b0
   %3 = mul i64 %2, 3
   jump b2
