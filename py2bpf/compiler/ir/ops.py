@@ -1,7 +1,7 @@
 """The operations of the IR as a table: what each takes, whether it may be dropped, shared or moved.
 
-Exact operations mean what Python means, on integers of two signednesses; the ``lower`` pass replaces each by
-raw ones, which mean what a BPF instruction means. ``attr`` is the operation's compile-time operand; ATTRIBUTES names its
+Exact operations mean what Python means, on integers of two signednesses; the ``lower`` pass replaces each by raw ones,
+which mean what a BPF instruction means. ``attr`` is the operation's compile-time operand, of which ATTRIBUTES names the
 parts.
 """
 
