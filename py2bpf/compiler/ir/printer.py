@@ -14,6 +14,8 @@ from .values import Block, Function, Value
 
 _SOURCE_COLUMN: Final = 24
 """Where the source line beside a block's label begins, unless the label is longer."""
+_OURS: Final = str(PurePath(__file__).parents[1])
+"""The compiler itself, which has a function that calls methods and the like."""
 
 
 def to_text(fn: Function) -> str:
@@ -94,5 +96,6 @@ class _Text:
 
 
 def _first_span(block: Block) -> Span | None:
-    """The place of the first operation that has one; where ways only meet, of what meets there."""
-    return next((value.span for value in (*block.body, *block.phis) if value.span is not None), None)
+    """The place of the first operation that has one in a user's function; where ways only meet, of what meets there."""
+    spans = (value.span for value in (*block.body, *block.phis))
+    return next((span for span in spans if span is not None and not span.filename.startswith(_OURS)), None)
