@@ -11,8 +11,8 @@ from ..ir.types import Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
 from . import arith, integers, memory, records
 from .builder import Builder
+from .joins.objects import are_texts, pointer_to
 from .layout import scalar
-from .state import join_pointers, join_texts
 from .values import Abstract, Const, Option, Ref
 
 
@@ -50,8 +50,8 @@ def object_or(b: Builder, found: Ref, default: Abstract) -> Ref:
         return _address(b, others[0])
 
     args = _either(b, found.base, lambda: found.base, missing)
-    pointer = b.phi(b.block, list(args), join_pointers([found, *others], False))
-    return Ref(pointer, 0, found.ctype, join_texts([found, *others]))
+    pointer = b.phi(b.block, list(args), pointer_to([found, *others], False))
+    return Ref(pointer, 0, found.ctype, are_texts([found, *others]))
 
 
 def copy_or(b: Builder, found: Ref, default: Abstract) -> Ref:
@@ -76,8 +76,8 @@ def copy_or(b: Builder, found: Ref, default: Abstract) -> Ref:
     args = _either(b, found.base, there, missing)
     if args[0] is args[1]:
         return memory.as_text(copy)
-    type = join_pointers([copy, *others], False) if others else Ptr(Region.STACK, True)
-    return Ref(b.phi(b.block, list(args), type), 0, found.ctype, join_texts([found, *others]))
+    type = pointer_to([copy, *others], False) if others else Ptr(Region.STACK, True)
+    return Ref(b.phi(b.block, list(args), type), 0, found.ctype, are_texts([found, *others]))
 
 
 def _object(b: Builder, ctype: Any, default: Abstract) -> Ref:

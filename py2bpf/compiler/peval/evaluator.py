@@ -47,9 +47,10 @@ from .decisions import Decisions
 from .frames import Context, Frame, Node
 from .loops import RunTimeLoop
 from .machine import Consumer, Taken
+from .merging import Merger
 from .plans import RunTime
 from .registry import Registry
-from .state import Merger, State
+from .state import State
 from .values import UNASSIGNED, Abstract, CellId, CellRef, Const, Option, Unbound, wrap
 from .values import Context as ContextValue
 from .waiting import Waiting
@@ -194,7 +195,7 @@ class Evaluator:
         loop = self.run_time_loops.get((frame, node))
         if loop is not None:
             self.b.jump(loop.block)
-            loop.close(state)
+            loop.go_back(state)
             return None
         self.b.jump(self.waiting.put(frame, node, state))
         return node
@@ -258,7 +259,7 @@ class Evaluator:
         self.b.writes += 1  # what the body has yet to write may come before
         if self.b.held is not None:
             self.b.fn.locked.add(block)
-        return opened.open(self.b.fn, frame, loop, state)
+        return opened.enter(self.b.fn, frame, loop, state)
 
     def _count_block(self) -> None:
         self.blocks += 1

@@ -11,7 +11,6 @@ from ..ir.ops import Op
 from ..ir.values import Value, const
 from . import arith, kind, mixed
 from .machine import Machine
-from .state import same
 from .values import (
     Abstract,
     Closure,
@@ -43,7 +42,7 @@ def _is_one(left: Abstract, right: Abstract) -> bool:
     """Of two values that are no numbers and lie in no memory."""
     if left is right:
         return True
-    if not same(left, right):
+    if not left.same(right):
         return False
     if left.one_object:
         return True

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from ...exception import InternalCompilerError, Span, UnsupportedSyntax
 from ..bytecode.canonical import Loop
 from ..ir.ops import Op as IrOp
-from ..ir.types import I64, U64, Int
-from ..ir.values import Block, Function, Value, connect, const
-from . import arith, counters, integers, memory, records, variables
+from ..ir.types import U64, Int
+from ..ir.values import Block, Function, Value, connect
+from . import counters, variables
 from .decisions import Restart
 from .describe import differ
 from .frames import Frame
+from .joins import JOINS
 from .plans import LoopAt, Plans, RunTime, Slot, Wanted
-from .state import State, cast_at, join_pointers, join_texts, kernel_address_at, option_at, point_at, same
-from .values import UNASSIGNED, Abstract, Const, Counter, KernelRef, Option, Ref, Run, TupleOf, Unbound, Variable, wrap
+from .state import State
+from .values import UNASSIGNED, Abstract, Const, Counter, Unbound, Variable
 
 _NO_LIST: Final = (
     "use a ctypes array or a map, or loop over constants",
@@ -44,7 +45,7 @@ class RunTimeLoop:
         self.slots: list[tuple[Slot, Abstract]] = []
         self.state = State([], {}, {}, {})
 
-    def open(self, fn: Function, frame: Frame, loop: Loop, state: State) -> State:
+    def enter(self, fn: Function, frame: Frame, loop: Loop, state: State) -> State:
         """The state at the header, made from the one on entry."""
         state = state.copy()
         if len(self.block.preds) > 1:
@@ -82,71 +83,17 @@ class RunTimeLoop:
 
     def _slot(self, slot: Slot, value: Abstract) -> Abstract:
         """The value at the loop's header: a phi for what may change, if a phi can hold it."""
-        phi = self._header_phi(slot, value)
+        phi = self.open(slot, value)
         if not isinstance(phi, Unbound) or phi is value:
             self.slots.append((slot, phi))
         return phi
 
-    def _header_phi(self, slot: Slot, value: Abstract) -> Abstract:
-        pred = self.block.preds[0]
-        wanted = self.plan.types.get(slot)
-        if isinstance(wanted, str):
-            return Unbound(wanted)
-        if isinstance(value, Variable):
-            if wanted is None or isinstance(wanted, Int):
-                return Variable(value.slot, value.signed and wanted != U64)
-            value = variables.read_at(pred, value)
-        if isinstance(value, Option) or isinstance(wanted, Option):
-            return self._option_phi(slot, value, pred, wanted)
-        if arith.fits(value) and isinstance(value, (Run, Const)):
-            ir = value.ir if isinstance(value, Run) else integers.constant(int(value.obj))
-            kind = wanted if isinstance(wanted, Int) else arith.int_type(ir)
-            return Run(self._phi(cast_at(pred, ir, kind)), self._boolean(slot, value))
-        if isinstance(value, Ref) or (isinstance(value, Const) and value.obj is None and isinstance(wanted, Ref)):
-            model = wanted if isinstance(wanted, Ref) else value
-            assert isinstance(model, Ref)
-            if records.is_record(model):
-                return Unbound(records.CARRIED)
-            phi = self._phi(point_at(pred, value))
-            phi.type = model.ptr if isinstance(wanted, Ref) else join_pointers([model], False)
-            return Ref(phi, 0, model.ctype, model.text, model.copied)
-        none = isinstance(value, Const) and value.obj is None
-        if isinstance(value, KernelRef) or (none and isinstance(wanted, KernelRef)):
-            like = wanted if isinstance(wanted, KernelRef) else value
-            assert isinstance(like, KernelRef)
-            return KernelRef(self._phi(kernel_address_at(pred, value)), 0, like.shape, like.pointer)
-        if isinstance(value, Const) and isinstance(wanted, TupleOf):
-            value = TupleOf(tuple(wrap(item) for item in value.obj), type(value.obj))
-        if isinstance(value, TupleOf):
-            items = tuple(self._header_phi((*slot, i), item) for i, item in enumerate(value.items))
-            return TupleOf(items, value.cls)
-        return value
-
-    def _option_phi(self, slot: Slot, value: Abstract, pred: Block, wanted: Any) -> Abstract:
-        """An integer or None: whether it's there, and which."""
-        parts = option_at(pred, value)
-        if parts is None:
-            return value
-        known = (wanted if _is_none(value) and isinstance(wanted, Option) else value).boolean
-        number = self._header_phi((*slot, "value"), arith.number(parts[1], known))
-        assert isinstance(number, Run)
-        return Option(self._phi(cast_at(pred, parts[0], I64)), number.ir, number.boolean)
-
-    def _boolean(self, slot: Slot, value: Abstract) -> bool | None:
-        return None if slot in self.plan.mixed else value.boolean
-
-    def _phi(self, initial: Value) -> Value:
-        phi = Value(IrOp.PHI, [initial], initial.type, None, self.span)
-        self.block.phis.append(phi)
-        return phi
-
-    def close(self, state: State) -> None:
+    def go_back(self, state: State) -> None:
         """A back edge: gives every phi its argument, or changes the plan where none fits."""
         block = self.block
-        pred = block.preds[-1]
         for slot, header in self.slots:
             back = self._slot_value(state, slot)
-            self._back(slot, header, back, pred)
+            self.close(slot, header, back)
         self._check_cells(state)
         for ident, items in self.state.heap.items():
             if state.heap.get(ident) is not items:
@@ -160,7 +107,7 @@ class RunTimeLoop:
         """A function called in the loop may change variables of ours."""
         slots = {slot for slot, _ in self.slots}
         for ident, value in self.state.cells.items():
-            if ("cell", ident) not in slots and not same(value, state.cells.get(ident, UNASSIGNED)):
+            if ("cell", ident) not in slots and not value.same(state.cells.get(ident, UNASSIGNED)):
                 if ident in self.plan.cells:
                     continue  # no phi can hold it: it is unusable from the header on
                 self._change(self.plan.carrying(ident), f"{ident[1]} changes in functions that it calls")
@@ -176,62 +123,52 @@ class RunTimeLoop:
         assert isinstance(value, Counter)
         return value.current
 
-    def _back(self, slot: Slot, header: Abstract, back: Abstract, pred: Block) -> None:
-        if isinstance(header, Variable) and isinstance(back, Variable):
-            if header.signed and not back.signed:
-                self._replan(slot, U64)
-            return
-        back = variables.read_at(pred, back)
-        if isinstance(header, Run) and arith.fits(back) and isinstance(back, (Run, Const)):
-            ir = back.ir if isinstance(back, Run) else integers.constant(int(back.obj))
-            kind = arith.int_type(header.ir)
-            if kind == I64 and arith.int_type(ir) == U64:
-                self._replan(slot, U64)
-            if header.boolean is not None and back.boolean is not header.boolean:
-                self._change(self.plan.mixing(slot), f"{_named(slot)} is a bool on some paths only")
-            header.ir.args.append(cast_at(pred, ir, kind))
-        elif isinstance(header, Ref) and (isinstance(back, Ref) or (isinstance(back, Const) and back.obj is None)):
-            if isinstance(back, Ref) and memory.in_packet(back) is not memory.in_packet(header):
-                self._replan(slot, "it is in the packet on one path, and a copy on another")
-            if isinstance(back, Ref) and records.is_record(back):
-                self._replan(slot, records.CARRIED)
-            if isinstance(back, Ref) and back.ctype is not header.ctype:
-                self._replan(slot, f"it is {header.describe()} before the loop and {back.describe()} in it")
-            refs = [header, back] if isinstance(back, Ref) else [header]
-            kind_ = join_pointers(refs, nullable=not isinstance(back, Ref))
-            found = Ref(Value(IrOp.PHI, [], kind_), 0, header.ctype, join_texts(refs), any(ref.copied for ref in refs))
-            if (kind_, found.text, found.copied) != (header.ptr, header.text, header.copied):
-                self._replan(slot, found)
-            header.base.args.append(point_at(pred, back))
-        elif isinstance(header, KernelRef) and _kernel_like(header, back):
-            pointer = not isinstance(back, KernelRef) or back.pointer
-            if pointer and not header.pointer:
-                self._replan(slot, KernelRef(const(0), 0, header.shape, True))
-            header.address.args.append(kernel_address_at(pred, back))
-        elif isinstance(header, Const) and header.obj is None and isinstance(back, KernelRef):
-            self._replan(slot, KernelRef(const(0), 0, back.shape, True))
-        elif isinstance(header, TupleOf) and _like(header, back):
-            for i, mine in enumerate(header.items):
-                self._back((*slot, i), mine, _items(back)[i], pred)
-        elif isinstance(header, Option) and (parts := option_at(pred, back)) is not None:
-            header.present.args.append(cast_at(pred, parts[0], I64))
-            known = header.boolean if _is_none(back) else back.boolean
-            self._back((*slot, "value"), Run(header.value, header.boolean), arith.number(parts[1], known), pred)
-        elif not same(header, back) and _optional(header) and _optional(back):
-            self._replan(slot, Option(const(0), const(0), (back if _is_none(header) else header).boolean))
-        elif isinstance(header, Const) and _like(header, back) and not same(header, back):
-            self._replan(slot, TupleOf(()))
-        elif isinstance(header, Const) and header.obj is None and isinstance(back, Ref):
-            if records.is_record(back):
-                self._replan(slot, records.CARRIED)
-            kind_ = join_pointers([back], nullable=True)
-            self._replan(slot, Ref(Value(IrOp.PHI, [], kind_), 0, back.ctype, back.text, back.copied))
-        elif not same(header, back) and not isinstance(header, Unbound):
-            before, after = differ(header, back)
-            self._replan(slot, f"it is {before} before the loop and {after} in it")
+    # what joins ask and do
 
-    def _replan(self, slot: Slot, wanted: Wanted) -> NoReturn:
+    @property
+    def edge(self) -> Block:
+        return self.block.preds[-1]
+
+    def wanted(self, slot: Slot) -> Wanted | None:
+        return self.plan.types.get(slot)
+
+    def is_mixed(self, slot: Slot) -> bool:
+        return slot in self.plan.mixed
+
+    def phi(self, initial: Value) -> Value:
+        phi = Value(IrOp.PHI, [initial], initial.type, None, self.span)
+        self.block.phis.append(phi)
+        return phi
+
+    def open(self, slot: Slot, value: Abstract) -> Abstract:
+        """What a variable is at the header: its value itself where no phi can hold it."""
+        wanted = self.wanted(slot)
+        if isinstance(wanted, str):
+            return Unbound(wanted)
+        if isinstance(value, Variable):
+            if wanted is None or isinstance(wanted, Int):
+                return Variable(value.slot, value.signed and wanted != U64)
+            value = variables.read_at(self.edge, value)
+        found = (join.open(self, slot, value) for join in JOINS)
+        return next((each for each in found if each is not None), value)
+
+    def close(self, slot: Slot, mine: Abstract, back: Abstract) -> None:
+        if isinstance(mine, Variable) and isinstance(back, Variable):
+            if mine.signed and not back.signed:
+                self.replan(slot, U64)
+            return
+        back = variables.read_at(self.edge, back)
+        if any(join.close(self, slot, mine, back) for join in JOINS):
+            return
+        if not mine.same(back) and not isinstance(mine, Unbound):
+            before, after = differ(mine, back)
+            self.replan(slot, f"it is {before} before the loop and {after} in it")
+
+    def replan(self, slot: Slot, wanted: Wanted) -> NoReturn:
         self._change(self.plan.holding(slot, wanted), f"{_named(slot)} changes its type in it")
+
+    def mix(self, slot: Slot) -> NoReturn:
+        self._change(self.plan.mixing(slot), f"{_named(slot)} is a bool on some paths only")
 
     def _change(self, plan: RunTime, why: str) -> NoReturn:
         """All begins again with another plan."""
@@ -242,36 +179,3 @@ class RunTimeLoop:
 def _named(slot: Slot) -> str:
     kind, name, *_ = slot
     return str(name) if kind == "local" else str(name[1]) if kind == "cell" else "its counter"
-
-
-def _is_none(value: Abstract) -> bool:
-    return isinstance(value, Const) and value.obj is None
-
-
-def _optional(value: Abstract) -> bool:
-    """Whether the value is an integer or None."""
-    return arith.fits(value) or isinstance(value, Variable) or (isinstance(value, Const) and value.obj is None)
-
-
-def _kernel_like(header: KernelRef, back: Abstract) -> bool:
-    """Whether both are objects of one kernel type, or the second is None."""
-    if isinstance(back, KernelRef):
-        return back.shape is header.shape
-    return isinstance(back, Const) and back.obj is None
-
-
-def _items(value: Abstract) -> tuple[Abstract, ...]:
-    if isinstance(value, TupleOf):
-        return value.items
-    return tuple(wrap(item) for item in value.obj) if isinstance(value, Const) and isinstance(value.obj, tuple) else ()
-
-
-def _like(header: Abstract, back: Abstract) -> bool:
-    """Whether both are tuples of one class and length."""
-    if not isinstance(back, (Const, TupleOf)):
-        return False
-    return _class(header) is _class(back) and len(_items(header)) == len(_items(back)) > 0
-
-
-def _class(value: Abstract) -> Any:
-    return value.cls if isinstance(value, TupleOf) else type(value.obj) if isinstance(value, Const) else None

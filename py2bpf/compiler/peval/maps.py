@@ -13,11 +13,10 @@ from ...uapi.map_types import MapType, kind_of
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, defaults, hints, locks, losses, memory, nevers, paddings, places, rings, user_rings
+from . import arith, block_ends, defaults, hints, locks, losses, memory, nevers, paddings, places, rings, user_rings
 from .builder import Builder
 from .layout import Scalar, has_padding, scalar
 from .naming import short, type_name
-from .state import cast_at
 from .values import GLOBAL_HINT, NONE, TRUE, Abstract, Const, Context, Lock, Map, Option, Ref
 
 _ANY, _NOEXIST, _LOCK = 0, 1, 4
@@ -154,7 +153,7 @@ def _present_or(b: Builder, map: Map, found: Value, missing: Callable[[], Value]
     other = missing()
     type = join_ints(arith.int_type(value), arith.int_type(other))
     if value.type != type:
-        value = cast_at(there, value, type)
+        value = block_ends.cast(there, value, type)
     other = arith.cast(b, other, type)
     b.jump(done)
     b.start(done)

@@ -14,7 +14,8 @@ from ..ir.values import Block, Value
 from . import arith, classes, kernel_side, overrides, presence
 from .builder import PathEnds
 from .machine import Machine
-from .state import Merger, State
+from .merging import Merger
+from .state import State
 from .values import Abstract, Const, Ref, TupleOf
 
 _ASIDE: Final = Const(NotImplemented)

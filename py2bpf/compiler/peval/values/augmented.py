@@ -12,6 +12,7 @@ class AugmentedItem(Abstract):
     """``container[key]`` under an augmented assignment: read only if the operation needs it."""
 
     words = "an item"
+    by_fields = True
 
     container: Abstract
     key: Abstract
@@ -22,6 +23,7 @@ class AugmentedAttr(Abstract):
     """``owner.name`` under an augmented assignment."""
 
     words = "an attribute"
+    by_fields = True
 
     owner: Abstract
     name: str

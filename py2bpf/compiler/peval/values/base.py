@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from ...ir.ops import Op
 from ...ir.values import Block, Value, const
 from .. import block_ends
 from ..builder import Builder
@@ -33,6 +34,23 @@ class Abstract:
 
     one_object: ClassVar[bool] = False
     """Whether two of these that are the same value are one object for Python."""
+
+    by_fields: ClassVar[bool] = False
+    """Whether values of several paths are one where all of their fields are."""
+
+    def fields(self) -> tuple[str, ...]:
+        """The names of its parts."""
+        names: tuple[str, ...] = type(self).__slots__
+        return names
+
+    def same(self, other: Abstract) -> bool:
+        """Whether two values are surely one."""
+        return self is other or (type(self) is type(other) and self.is_like(other))
+
+    def is_like(self, other: Any) -> bool:
+        """``same``, of two values of one kind."""
+        return all(is_same_field(getattr(self, name), getattr(other, name)) for name in self.fields())
+
     may_shrink: ClassVar[bool] = False
     """Whether a function that calls itself with it may end: the next one may be smaller, or another constant."""
 
@@ -66,3 +84,18 @@ class Abstract:
     def truth_at(self, block: Block) -> Value | None:
         """``bool(value)`` at the end of a block; None where it takes more than an operation or two."""
         return None
+
+
+SIMPLE: Final = (int, str, bytes, bool, float, type(None))
+"""Objects of these types are one if they are equal."""
+
+
+def is_same_field(a: Any, b: Any) -> bool:
+    """Whether the parts of two values are surely one."""
+    if isinstance(a, Abstract):
+        return isinstance(b, Abstract) and a.same(b)
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(is_same_field(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, Value) and isinstance(b, Value):
+        return a is b or (a.op is Op.CONST and b.op is Op.CONST and a.attr == b.attr and a.type == b.type)
+    return a is b or (isinstance(a, SIMPLE) and type(a) is type(b) and bool(a == b))

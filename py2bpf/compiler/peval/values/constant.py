@@ -10,7 +10,7 @@ from ...ir.values import Block, Value, const
 from .. import integers
 from ..builder import Builder
 from ..naming import short
-from .base import Abstract
+from .base import SIMPLE, Abstract
 
 _PLAIN: Final = (int, bool, float, str, bytes, tuple, type(None))
 
@@ -36,6 +36,9 @@ class Const(Abstract):
             return f"a captured {type(self.obj).__name__}"
         return f"the {type(self.obj).__name__} {short(self.obj)}"
 
+    def is_like(self, other: Const) -> bool:
+        return _are_one(self.obj, other.obj)
+
     def python_class(self) -> Any:
         return type(self.obj)
 
@@ -54,6 +57,17 @@ class Const(Abstract):
 
     def truth_at(self, block: Block) -> Value | None:
         return const(int(bool(self.obj))) if type(self.obj) in _PLAIN else None
+
+
+def _are_one(a: Any, b: Any) -> bool:
+    """Whether two objects are surely one, or equal and of a simple type."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(_are_one(x, y) for x, y in zip(a, b, strict=True))
+    return type(a) in SIMPLE and bool(a == b)
 
 
 NONE: Final = Const(None)

@@ -15,6 +15,7 @@ class RangeOf(Abstract):
     ``stop``, which no integer of 64 bits may be able to."""
 
     words = "a range"
+    by_fields = True
 
     start: Abstract
     stop: Abstract
@@ -27,6 +28,7 @@ class Items(Abstract):
     """An iterator over what can't change: constants and tuples."""
 
     words = "an iterator"
+    by_fields = True
 
     items: tuple[Abstract, ...]
     position: int = 0
@@ -38,6 +40,7 @@ class Walk(Abstract):
     dict had at the beginning."""
 
     words = "an iterator"
+    by_fields = True
 
     source: Abstract
     position: int
@@ -50,6 +53,7 @@ class Numbered(Abstract):
     """The iterator of enumerate(): its next number."""
 
     words = "an iterator"
+    by_fields = True
 
     inner: Abstract
     number: Abstract
@@ -60,6 +64,7 @@ class Zipped(Abstract):
     """The iterator of zip(); ``strict``: a ValueError where the inner ones have different lengths."""
 
     words = "an iterator"
+    by_fields = True
 
     inners: tuple[Abstract, ...]
     strict: bool = False
@@ -90,6 +95,7 @@ class Counter(Abstract):
     for that number. ``wraps``: the number after the last one may not fit 64 bits."""
 
     words = "an iterator"
+    by_fields = True
 
     current: Abstract
     stop: Abstract

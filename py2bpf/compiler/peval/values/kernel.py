@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ....btf.shapes import Items as KernelItems
 from ....btf.shapes import Record
+from ...ir.ops import Op
+from ...ir.types import U64
 from ...ir.values import Block, Value, const
 from .. import block_ends
 from .base import Abstract
@@ -22,6 +24,12 @@ class KernelRef(Abstract):
     offset: int
     shape: Record | KernelItems
     pointer: bool
+
+    def address_at(self, block: Block) -> Value:
+        """The object's address as one value, at the end of ``block``."""
+        if not self.offset:
+            return block_ends.cast(block, self.address, U64)
+        return block_ends.offset(block, Op.ADD, self.address, self.offset, U64)
 
     def describe(self) -> str:
         return f"a {self.shape.text} in the kernel's memory" + (" or None" if self.pointer else "")

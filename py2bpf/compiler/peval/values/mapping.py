@@ -24,6 +24,7 @@ class DictView(Abstract):
     """What keys(), values() and items() (``kind``) of a dict made in the program give: what it holds then."""
 
     words = "a view of a dict"
+    by_fields = True
 
     owner: DictRef
     kind: str

@@ -6,6 +6,7 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any
 
+from ...ir.ops import Op
 from ...ir.types import Ptr
 from ...ir.values import Block, Value, const
 from .. import block_ends, classes
@@ -35,6 +36,12 @@ class Ref(Abstract):
     def ptr(self) -> Ptr:
         assert isinstance(self.base.type, Ptr)
         return self.base.type
+
+    def address_at(self, block: Block) -> Value:
+        """The object's address as one value, at the end of ``block``."""
+        if not self.offset:
+            return self.base
+        return block_ends.offset(block, Op.PTRADD, self.base, self.offset, Ptr(self.ptr.region, False, self.ptr.spec))
 
     def describe(self) -> str:
         return f"a {type_name(self.ctype)}" + (" or None" if self.ptr.nullable else "")
@@ -79,5 +86,6 @@ class Stored(Abstract):
     """An item of a copied array, which nobody changes: read where it is used, since many don't fit the registers."""
 
     words = "an item of an array"
+    by_fields = True
 
     ref: Ref

@@ -22,6 +22,9 @@ class Map(Abstract):
     obj: Any
     spec: MapSpec
 
+    def is_like(self, other: Map) -> bool:
+        return self.obj is other.obj
+
     def describe(self) -> str:
         return "a Global" if self.spec.is_global else title(self.spec.kind)
 

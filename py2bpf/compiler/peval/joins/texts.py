@@ -1,0 +1,15 @@
+"""Constant bytes, or a constant str: a phi tells which."""
+
+from __future__ import annotations
+
+from .. import constant_texts
+from ..values import Abstract, OneOf
+from .join import Join, Meeting
+
+
+class Texts(Join):
+    def merge(self, meeting: Meeting, values: list[Abstract]) -> Abstract | None:
+        known = constant_texts.known(values)
+        if known is None:
+            return None
+        return OneOf(meeting.phi([constant_texts.number(value, known) for value in values]), known)
