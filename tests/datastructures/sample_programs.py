@@ -14,8 +14,9 @@ from py2bpf import asm, vm
 from py2bpf.asm import FRAME, Alu, Insn, Jump
 from py2bpf.datastructures import BpfQueue, PerCpuArrayMap
 from py2bpf.kernel.program import LoadedProgram, load
-from py2bpf.prog import Prog
+from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.spec import HookSpec, ProgramSpec
+from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.vm.machine import machine
 from py2bpf.vm.program import load as vm_load
 
@@ -94,3 +95,8 @@ def run_on(cpu: int, program: LoadedProgram | Prog, count: int) -> None:
     thread = threading.Thread(target=body)
     thread.start()
     thread.join()
+
+
+def tc(fn: Callable[[Any], Any]) -> Prog:
+    """A function as a program of traffic control, whose test runs hand it the whole packet."""
+    return create_prog(ProgType.SCHED_CLS, SK_BUFF, fn)

@@ -23,22 +23,16 @@ import pytest
 from forked import in_child
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sample_programs import PAUSE, Event, emitting, run_on
+from sample_programs import PAUSE, Event, emitting, run_on, tc
 
 from py2bpf.datastructures import ArrayMap, BpfQueue, RingBuffer
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, ShortRecordError
-from py2bpf.prog import Prog, ProgType, create_prog
-from py2bpf.uapi.contexts import SK_BUFF
 
 numpy = pytest.importorskip("numpy")
 
 pytestmark = pytest.mark.kernel
 CPUS = sorted(os.sched_getaffinity(0))
 PACKET = bytes(64)
-
-
-def tc(fn: Callable[[Any], Any]) -> Prog:
-    return create_prog(ProgType.SCHED_CLS, SK_BUFF, fn)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import Structure, c_char, c_uint32, c_uint64
 from mmap import PAGESIZE
@@ -15,13 +15,12 @@ from typing import Any
 
 import pytest
 from forked import in_child
-from sample_programs import Event, run_on
+from sample_programs import Event, run_on, tc
 
 from py2bpf import funcs
 from py2bpf.datastructures import PerCpuArrayMap, RingBuffer
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, Py2BpfError
-from py2bpf.prog import Prog, ProgType, create_prog
-from py2bpf.uapi.contexts import SK_BUFF
+from py2bpf.prog import Prog
 from py2bpf.uapi.map_types import MapType
 
 pytestmark = pytest.mark.kernel
@@ -30,10 +29,6 @@ PACKET = bytes(64)
 FRAME = 8 + ctypes.sizeof(Event)
 FIT = (PAGESIZE - 8) // FRAME
 """Events that a ring of one page holds: it is never quite full."""
-
-
-def tc(fn: Callable[[Any], Any]) -> Prog:
-    return create_prog(ProgType.SCHED_CLS, SK_BUFF, fn)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from mmap import PAGESIZE
 from typing import Any
 
 import pytest
+from sample_programs import tc
 
 from py2bpf import funcs, sim, tracepoint
 from py2bpf.datastructures import RingBuffer
@@ -23,10 +24,6 @@ from py2bpf.uapi.contexts import SK_BUFF
 
 pytestmark = pytest.mark.kernel
 PACKET = bytes(64)
-
-
-def tc(fn: Callable[[Any], Any]) -> Prog:
-    return create_prog(ProgType.SCHED_CLS, SK_BUFF, fn)
 
 
 def wake_ups(ring: RingBuffer, program: Prog, runs: int) -> list[int]:

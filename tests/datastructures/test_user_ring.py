@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 from forked import in_child
-from sample_programs import PAUSE
+from sample_programs import PAUSE, tc
 
 from py2bpf import funcs, sim
 from py2bpf.datastructures import ArrayMap, HashMap, RingBuffer, UserRingBuffer
 from py2bpf.exception import ClosedError, DataRangeError, DataTypeError, KernelError, NotSupported, Py2BpfError
 from py2bpf.kernel import features
 from py2bpf.kernel.features import Finding, Outcome
-from py2bpf.prog import Prog, ProgType, compile_prog, create_prog, load_spec
+from py2bpf.prog import ProgType, compile_prog, create_prog, load_spec
 from py2bpf.spec import Target
 from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.uapi.map_types import MapType
@@ -36,10 +36,6 @@ class Command(Structure):
 
 FRAME = 8 + 24 + 8
 FIT = PAGESIZE // FRAME
-
-
-def tc(fn: Callable[[Any], Any]) -> Prog:
-    return create_prog(ProgType.SCHED_CLS, SK_BUFF, fn)
 
 
 def summing(ring: UserRingBuffer, out: ArrayMap) -> Callable[[Any], int]:

@@ -1,10 +1,16 @@
-"""Every program of these tests is checked by the IR checker after every pass."""
+"""The worlds in which programs are compared. Every program of these tests is checked by the IR checker after every
+pass."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from fuzz import worlds
+from pools import Pool
 
 from py2bpf.compiler import pipeline
+from py2bpf.compiler.peval import subprograms
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -12,3 +18,16 @@ def _checked_ir() -> object:
     before, pipeline.checking = pipeline.checking, True
     yield
     pipeline.checking = before
+
+
+@pytest.fixture(scope="module")
+def pools() -> Iterator[list[Pool]]:
+    """The maps of each world."""
+    with worlds() as made:
+        yield made
+
+
+@pytest.fixture
+def all_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every function is large enough to become a subprogram."""
+    monkeypatch.setattr(subprograms, "SUBPROGRAM_INSTRUCTIONS", 1)

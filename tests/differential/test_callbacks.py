@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from compiled import Compiled
-from fuzz import LOOPS, SAMPLES, worlds
+from fuzz import LOOPS, SAMPLES
 from grammar import Program
 from pools import Pool
 from samples import samples
@@ -254,12 +254,6 @@ for k in range(e & 255):
                 break
 return t & 0xffff""",
 }
-
-
-@pytest.fixture(scope="module")
-def pools() -> Iterator[list[Pool]]:
-    with worlds() as made:
-        yield made
 
 
 def check(body: str, hook: str, loops: str, pools: list[Pool]) -> None:

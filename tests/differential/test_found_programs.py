@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
-from fuzz import SAMPLES, worlds
+from fuzz import SAMPLES
 from grammar import Program
 from pools import Pool
 from samples import samples
@@ -366,12 +365,6 @@ p = ctx.packet(c_uint8 * 8, sum(((v & 65535) * (abs(x) & 4095) for v in WEIGHTS)
 r.s5 = funcs.bswap32(r.i8) & z >> (z & 15)""",
 }
 """Those that see their packet as structures."""
-
-
-@pytest.fixture(scope="module")
-def pools() -> Iterator[list[Pool]]:
-    with worlds() as made:
-        yield made
 
 
 @pytest.mark.parametrize("body", PROGRAMS.values(), ids=list(PROGRAMS))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from choices import Drawn, Seeded
 from constructs import CALLS, TABLES
-from fuzz import BAD, SAMPLES, generate, run, worlds
+from fuzz import BAD, SAMPLES, generate, run
 from grammar import Program, program
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,12 +26,6 @@ from verdicts import Kind, examine
 FUNCTIONS = int(os.environ.get("PY2BPF_FUZZ", "2000"))
 RARE = 8
 """How many of 2000 functions have each construct, at least."""
-
-
-@pytest.fixture(scope="module")
-def pools() -> Iterator[list[Pool]]:
-    with worlds() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

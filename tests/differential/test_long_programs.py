@@ -4,19 +4,17 @@ calls, callbacks and tail calls: CPython, the embedded VM and the kernel agree."
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from ctypes import c_uint64
 from typing import Any
 
 import pytest
-from fuzz import LOOPS, worlds
+from fuzz import LOOPS
 from grammar import Program
 from pools import Pool
 from samples import samples
 from verdicts import Kind, examine
 
 from py2bpf import funcs, vm
-from py2bpf.compiler.peval import subprograms
 from py2bpf.datastructures import ArrayMap, ProgArray
 from py2bpf.prog import ProgType, compile_prog, load_spec
 from py2bpf.socket_filter import SkBuffContext
@@ -87,19 +85,7 @@ return t""",
 }
 
 
-@pytest.fixture(scope="module")
-def pools() -> Iterator[list[Pool]]:
-    with worlds() as made:
-        yield made
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every function is large enough to be called."""
-    monkeypatch.setattr(subprograms, "SUBPROGRAM_INSTRUCTIONS", 1)
-
-
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("all_are_called")
 @pytest.mark.parametrize("body", PROGRAMS.values(), ids=list(PROGRAMS))
 @pytest.mark.parametrize("loops", ["iterators", "bpf_loop"])
 def test_agrees(body: str, loops: str, pools: list[Pool]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from loop_forms import FORMS
 from runner import Case
 
 from py2bpf import funcs, vm
-from py2bpf.compiler.ir.loop_policy import Form
 from py2bpf.compiler.passes.shared import loop_plan
 from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.exception import VerifierError
@@ -238,13 +237,6 @@ SHAPES = {
             x += n
     """,
 }
-FORMS: dict[str, Callable[..., Form] | None] = {
-    "policy": None,
-    "iterator": lambda shape, target: Form.ITERATOR,
-    "bpf_loop": lambda shape, target: Form.CALLBACK,
-}
-
-
 def source(body: str) -> str:
     lines = [line[4:] for line in body.splitlines() if line.strip()]
     head = "def program(ctx):\n    a = A[0]\n    b = B[0]\n    c = C[0]\n    x = 0\n    y = 0\n    u = b\n"

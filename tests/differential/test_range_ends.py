@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 
 import pytest
+from loop_forms import FORMS
 from runner import Case
 
 from py2bpf import vm
-from py2bpf.compiler.ir.loop_policy import Form
 from py2bpf.compiler.passes.shared import loop_plan
 from py2bpf.exception import TranslationError
 
@@ -39,13 +38,6 @@ LOOP = """
             break
     OUT[{at}] = t
 """
-FORMS: dict[str, Callable[..., Form] | None] = {
-    "policy": None,
-    "iterator": lambda shape, target: Form.ITERATOR,
-    "bpf_loop": lambda shape, target: Form.CALLBACK,
-}
-
-
 def case(*ranges: str) -> Case:
     head = "def program(ctx):\n    a = A[0]\n    b = B[0]\n    c = C[0]\n    d = D[0]\n"
     bodies = [LOOP.format(numbers=numbers, at=2 * i) for i, numbers in enumerate(ranges)]

@@ -13,7 +13,6 @@ from runner import Case
 
 from py2bpf import sim
 from py2bpf.compiler.ir import loop_policy
-from py2bpf.compiler.peval import subprograms
 from py2bpf.datastructures import HashMap
 from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
@@ -101,13 +100,7 @@ PROGRAMS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every function is large enough."""
-    monkeypatch.setattr(subprograms, "SUBPROGRAM_INSTRUCTIONS", 1)
-
-
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("all_are_called")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_subprograms_answer_as_python_does(name: str) -> None:
     functions, body, wanted = PROGRAMS[name]
@@ -122,7 +115,7 @@ def program(fn: Any) -> Prog:
     return create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn)
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("all_are_called")
 def test_the_context_and_errors_by_line() -> None:
     def share(skb: Any, part: int) -> int:
         return 100 // (skb.len - part)
@@ -140,7 +133,7 @@ def test_the_context_and_errors_by_line() -> None:
         }
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("all_are_called")
 def test_frames_that_don_t_fit_the_stack_together_are_inlined() -> None:
     Big = ctypes.c_uint64 * 40
 
@@ -164,7 +157,7 @@ def test_frames_that_don_t_fit_the_stack_together_are_inlined() -> None:
             assert table[0][2] == 50 and table[1][3] == 51 and table[2][2] == 5 and list(table[2]).count(0) == 39
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("all_are_called")
 def test_packet_loads_don_t_mix_with_subprograms() -> None:
     from py2bpf import funcs
 

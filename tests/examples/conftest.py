@@ -1,5 +1,5 @@
 """The fixtures of tool_runs.py; tests import what they need by name from there, since many folders have a conftest."""
 
-from tool_runs import extra, namespace, powerless, run, wire
+from tool_runs import extra, namespace, parquet, powerless, run, wire
 
-__all__ = ["extra", "namespace", "powerless", "run", "wire"]
+__all__ = ["extra", "namespace", "parquet", "powerless", "run", "wire"]

@@ -26,11 +26,6 @@ PID = os.getpid()
 COMM = Path("/proc/self/comm").read_text().strip()
 
 
-@pytest.fixture
-def parquet(extra: Callable[[str], Any]) -> Any:
-    return extra("pyarrow.parquet")
-
-
 def files(folder: Path) -> list[Path]:
     assert not list(folder.glob("*.part"))
     return sorted(folder.glob("*.parquet"))

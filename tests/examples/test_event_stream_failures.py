@@ -22,11 +22,6 @@ CALLS = 3000
 
 
 @pytest.fixture
-def parquet(extra: Callable[[str], Any]) -> Any:
-    return extra("pyarrow.parquet")
-
-
-@pytest.fixture
 def small_disk(tmp_path: Path, missing: Callable[[str], Any]) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()

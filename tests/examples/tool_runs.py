@@ -179,6 +179,12 @@ def extra(missing: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 @pytest.fixture
+def parquet(extra: Callable[[str], Any]) -> Any:
+    """The module that reads the tools' files."""
+    return extra("pyarrow.parquet")
+
+
+@pytest.fixture
 def powerless(missing: Callable[[str], Any]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a tool without any capability."""
     if not shutil.which("setpriv"):

@@ -14,19 +14,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from py2bpf import Global, funcs, sim, vm
+from py2bpf import Global, funcs, sim
 from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.exception import TranslationError, TypeMismatch, UnsupportedSyntax
 from py2bpf.prog import ProgType, compile_prog, create_prog
 from py2bpf.socket_filter import SkBuffContext
 
 PACKETS = [bytes(14 + size) for size in (0, 1, 2, 3, 5, 7, 49)]
-
-
-@pytest.fixture(params=["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
-def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    with vm.backend(request.param):
-        yield request.param
 
 
 def agree(fn: Callable[[Any], int]) -> None:

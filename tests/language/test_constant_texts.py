@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ctypes import Structure, c_char, c_uint8, c_uint32
 from typing import Any
 
@@ -21,12 +20,6 @@ Name = c_char * 8
 
 class Row(Structure):
     _fields_ = [("text", Name), ("long", c_char * 20), ("n", c_uint32)]
-
-
-@pytest.fixture(params=["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
-def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    with vm.backend(request.param):
-        yield request.param
 
 
 def answers(fn: Any, m: Any) -> list[int]:

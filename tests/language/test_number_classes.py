@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ctypes import c_uint8, c_uint32
 from typing import Any
 
 import pytest
 
-from py2bpf import Global, funcs, sim, vm
+from py2bpf import Global, funcs, sim
 from py2bpf.datastructures import ArrayMap, HashMap, PerCpuArrayMap
 from py2bpf.prog import create_prog
 from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
@@ -43,12 +43,6 @@ class Odd(int):
 
 
 FIVE, MINUS = Odd(5), Odd(-1)
-
-
-@pytest.fixture(params=["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
-def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    with vm.backend(request.param):
-        yield request.param
 
 
 def byte(skb: Any) -> int:

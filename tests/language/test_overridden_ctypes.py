@@ -170,12 +170,6 @@ def matched(value: Any) -> int:
             return 2
 
 
-@pytest.fixture(params=["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
-def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    with vm.backend(request.param):
-        yield request.param
-
-
 Programs = tuple[Callable[[Any], Any], ...]
 
 

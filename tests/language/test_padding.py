@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ctypes import (
     BigEndianStructure,
     Structure,
@@ -64,12 +63,6 @@ class Overlaid(Structure):
 
 KINDS = [Gap, Behind, Bits, Rows, Big]
 ROOM = 48
-
-
-@pytest.fixture(params=["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
-def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    with vm.backend(request.param):
-        yield request.param
 
 
 def packet(ctype: Any, garbage: int) -> bytes:

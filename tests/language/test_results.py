@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from for_targets import compile_for
 
-from py2bpf import sim, vm
+from py2bpf import sim
 from py2bpf.exception import VerifierError
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.spec import Target
 from py2bpf.uapi.contexts import SK_BUFF
 
 PACKETS = [bytes(14 + size) for size in (20, 21, 490, 1000)]
-
-
-@pytest.fixture(params=["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
-def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    with vm.backend(request.param):
-        yield request.param
 
 
 def narrowed(ctx: Any) -> Any:

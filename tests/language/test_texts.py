@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ctypes import Structure, c_char, c_uint8, c_uint32, c_uint64
 from typing import Annotated, Any
 
 import pytest
 
-from py2bpf import Global, Struct, funcs, sim, vm
+from py2bpf import Global, Struct, funcs, sim
 from py2bpf.datastructures import ArrayMap, HashMap, PerCpuArrayMap, RingBuffer
 from py2bpf.prog import create_prog
 from py2bpf.testing import packets
@@ -22,12 +22,6 @@ Name = c_char * 16
 
 class Entry(Structure):
     _fields_ = [("number", c_uint32), ("name", Name)]
-
-
-@pytest.fixture(params=["vm", pytest.param("kernel", marks=pytest.mark.kernel)])
-def backend(request: pytest.FixtureRequest) -> Iterator[str]:
-    with vm.backend(request.param):
-        yield request.param
 
 
 def answers(fn: Any, packet: bytes = PACKET, hook: str = "socket_filter") -> int:

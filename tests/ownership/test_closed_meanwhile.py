@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import mmap
-import os
 import sys
 import threading
 from array import array
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from forked import in_child
+from rounds import descriptors
 
 from py2bpf import vm
 from py2bpf._ffi import lib
@@ -32,11 +32,6 @@ everywhere = pytest.mark.parametrize("where", ["kernel", "vm"])
 
 class Pair(Structure):
     _fields_ = [("a", c_uint32), ("b", c_uint32)]
-
-
-def descriptors() -> int:
-    gc.collect()
-    return len(os.listdir("/proc/self/fd"))
 
 
 @everywhere
