@@ -382,7 +382,7 @@ int p2b_vm_set(struct p2b_vm *vm, uint32_t setting, uint64_t value);
  */
 int64_t p2b_vm_trace(struct p2b_vm *vm, char *out, uint64_t cap, uint64_t *lost);
 
-/* After so many instructions programs give way to others: 65536, unless P2B_VM_SLICE was another when this was built. */
+/* After so many instructions programs yield to others: 65536, unless P2B_VM_SLICE was another when this was built. */
 uint32_t p2b_vm_slice(void);
 
 /*
@@ -466,7 +466,7 @@ uint64_t p2b_vm_array_size(uint32_t value_size, uint32_t max_entries);
 
 /*
  * Makes a map: -EINVAL for kinds, sizes and flags that the kernel refuses too (or that the VM lacks), -E2BIG, -ENOMEM.
- * Closing its handle lets go of it; programs that use it keep it, and a program array is emptied.
+ * Closing its handle releases it; programs that use it hold it, and a program array is emptied.
  */
 int p2b_vm_map_create(struct p2b_vm *vm, const struct p2b_vm_map_spec *spec, struct p2b_handle *ret);
 

@@ -38,9 +38,9 @@ enum {
 
 /* ---- handle.c, sys.c ---- */
 
-/* Holds a handle: its descriptor, 0 for an object, or the error of a closed or empty one. p2b_let_go() after a result >= 0. */
+/* Holds a handle: its descriptor, 0 for an object, or the error of a closed or empty one. p2b_release() after a result >= 0. */
 int p2b_hold(struct p2b_handle *handle);
-void p2b_let_go(struct p2b_handle *handle);
+void p2b_release(struct p2b_handle *handle);
 
 /* Gives ret a descriptor to own, or closes that; a negative one is an error, which this returns. */
 int p2b_handle_adopt(struct p2b_handle *ret, int fd);

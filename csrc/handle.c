@@ -7,7 +7,7 @@
 /* A handle's state: two bits, and the number of calls that hold it. Once it is closed that number only shrinks. */
 enum { CLOSED = 1, OWNS = 2, HOLD = 4 };
 
-static void give_back(struct p2b_handle *h)
+static void dispose(struct p2b_handle *h)
 {
 	if (h->object)
 		h->destroy(h->object);
@@ -33,12 +33,12 @@ int p2b_hold(struct p2b_handle *h)
 	return h->fd;
 }
 
-void p2b_let_go(struct p2b_handle *h)
+void p2b_release(struct p2b_handle *h)
 {
 	uint64_t state = __atomic_sub_fetch(&h->state, HOLD, __ATOMIC_ACQ_REL);
 
 	if ((state & CLOSED) && is_idle(state))
-		give_back(h);
+		dispose(h);
 }
 
 void p2b_handle_close(struct p2b_handle *h)
@@ -47,7 +47,7 @@ void p2b_handle_close(struct p2b_handle *h)
 	uint64_t before = __atomic_fetch_or(&h->state, CLOSED, __ATOMIC_ACQ_REL);
 
 	if (!(before & CLOSED) && is_idle(before))
-		give_back(h);
+		dispose(h);
 	errno = saved;
 }
 
@@ -121,7 +121,7 @@ int p2b_handle_copy(struct p2b_handle *h, struct p2b_handle *ret)
 		return fd;
 	copy = h->object ? -EINVAL : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	copy = copy == -1 ? -errno : copy;
-	p2b_let_go(h);
+	p2b_release(h);
 	return p2b_handle_adopt(ret, copy);
 }
 
@@ -151,7 +151,7 @@ int p2b_bpf_call(int cmd, void *attr, uint32_t size, const struct p2b_uses *uses
 
 	r = err ? err : p2b_bpf(cmd, attr, size);
 	while (held)
-		p2b_let_go(uses->handles[--held]);
+		p2b_release(uses->handles[--held]);
 	return ret && r >= 0 ? p2b_handle_adopt(ret, r) : r;
 }
 

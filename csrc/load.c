@@ -197,9 +197,9 @@ static int load_beside(const struct p2b_load *load, const void *slots, struct p2
 		attach_fd = p2b_hold(load->attach_btf);
 	r = attach_fd < 0 ? attach_fd : load_slots(load, slots, btf_fd, attach_fd, log);
 	if (load->attach_btf && attach_fd >= 0)
-		p2b_let_go(load->attach_btf);
+		p2b_release(load->attach_btf);
 	if (btf_fd >= 0)
-		p2b_let_go(load->btf);
+		p2b_release(load->btf);
 	return r;
 }
 
@@ -227,7 +227,7 @@ int p2b_prog_make(const struct p2b_load *load, struct p2b_log *log, struct p2b_f
 			r = relocate_and_load(load, fds, slots, log, fault);
 	}
 	while (held)
-		p2b_let_go(load->maps[--held]);
+		p2b_release(load->maps[--held]);
 	free(fds);
 	free(slots);
 	return p2b_handle_adopt(ret, r);

@@ -22,7 +22,7 @@ static int element(int cmd, struct p2b_handle *map, const void *key, const void 
 	if (fd < 0)
 		return fd;
 	err = p2b_element(cmd, fd, key, value, flags);
-	p2b_let_go(map);
+	p2b_release(map);
 	return err;
 }
 
@@ -110,7 +110,7 @@ int p2b_map_update_many(struct p2b_handle *map, uint32_t key_size, uint32_t valu
 	if (fd < 0)
 		return fd;
 	err = update_many(fd, key_size, value_size, keys, values, count, flags, done);
-	p2b_let_go(map);
+	p2b_release(map);
 	return err;
 }
 
@@ -148,6 +148,6 @@ int p2b_map_delete_many(struct p2b_handle *map, uint32_t key_size, const void *k
 	if (fd < 0)
 		return fd;
 	err = delete_many(fd, key_size, keys, count, done);
-	p2b_let_go(map);
+	p2b_release(map);
 	return err;
 }

@@ -20,7 +20,7 @@ int p2b_perfbuf_make(struct p2b_handle *map, uint32_t n_cpus, uint32_t pages, ui
 	if (fd < 0)
 		return fd;
 	err = p2b_perfbuf_create(fd, n_cpus, pages, wakeup_events, watermark, hold, ahead, &reader);
-	p2b_let_go(map);
+	p2b_release(map);
 	return p2b_own_reader(ret, reader, err);
 }
 
@@ -32,7 +32,7 @@ int p2b_ringbuf_make(struct p2b_handle *map, uint64_t size, struct p2b_handle *r
 	if (fd < 0)
 		return fd;
 	err = p2b_ringbuf_create(fd, size, &reader);
-	p2b_let_go(map);
+	p2b_release(map);
 	return p2b_own_reader(ret, reader, err);
 }
 
@@ -43,7 +43,7 @@ int p2b_queue_take(struct p2b_handle *queue, struct p2b_batch *batch)
 	if (r < 0)
 		return r;
 	r = p2b_reader_take(queue->object, batch);
-	p2b_let_go(queue);
+	p2b_release(queue);
 	return r;
 }
 
@@ -54,7 +54,7 @@ int p2b_queue_wait(struct p2b_handle *queue, int timeout_ms)
 	if (r < 0)
 		return r;
 	r = p2b_reader_wait(queue->object, timeout_ms);
-	p2b_let_go(queue);
+	p2b_release(queue);
 	return r;
 }
 
@@ -63,7 +63,7 @@ void p2b_queue_cancel(struct p2b_handle *queue)
 	if (p2b_hold(queue) < 0)
 		return;
 	p2b_reader_cancel(queue->object);
-	p2b_let_go(queue);
+	p2b_release(queue);
 }
 
 int p2b_queue_poll(struct p2b_handle *queue, struct p2b_handle *ret)
@@ -79,7 +79,7 @@ int p2b_queue_poll(struct p2b_handle *queue, struct p2b_handle *ret)
 		p2b_reader_hold(reader);
 		r = p2b_own_object(ret, reader, destroy, r);
 	}
-	p2b_let_go(queue);
+	p2b_release(queue);
 	return r;
 }
 
@@ -90,7 +90,7 @@ int p2b_queue_tick(struct p2b_handle *queue, uint32_t ms)
 	if (r < 0)
 		return r;
 	r = p2b_reader_tick(queue->object, ms);
-	p2b_let_go(queue);
+	p2b_release(queue);
 	return r;
 }
 
@@ -101,7 +101,7 @@ int p2b_queue_revive(struct p2b_handle *queue)
 	if (r < 0)
 		return r;
 	r = p2b_reader_revive(queue->object);
-	p2b_let_go(queue);
+	p2b_release(queue);
 	return r;
 }
 
@@ -112,6 +112,6 @@ int p2b_queue_stats(struct p2b_handle *queue, int64_t cpu, struct p2b_ring_stats
 	if (r < 0)
 		return r;
 	r = cpu < 0 ? p2b_reader_stats(queue->object, ret) : p2b_reader_cpu_stats(queue->object, (uint32_t)cpu, ret);
-	p2b_let_go(queue);
+	p2b_release(queue);
 	return r;
 }

@@ -58,7 +58,7 @@ static inline struct p2b_ring_stats p2b_stats_get(const struct p2b_ring_stats *s
 
 /* What api.h says of p2b_queue_take() and its neighbours, of the reader itself. */
 void p2b_reader_hold(struct p2b_reader *reader);
-void p2b_reader_destroy(struct p2b_reader *reader);      /* lets go of it */
+void p2b_reader_destroy(struct p2b_reader *reader);      /* releases it */
 int p2b_reader_take(struct p2b_reader *reader, struct p2b_batch *batch);
 int p2b_reader_wait(struct p2b_reader *reader, int timeout_ms);
 void p2b_reader_cancel(struct p2b_reader *reader);

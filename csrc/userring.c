@@ -202,7 +202,7 @@ int p2b_uring_make(struct p2b_handle *map, uint64_t size, struct p2b_handle *ret
 	if (fd < 0)
 		return fd;
 	err = p2b_user_ring_create(fd, size, &ring);
-	p2b_let_go(map);
+	p2b_release(map);
 	return err ? err : p2b_own_object(ret, ring, destroy, 0);
 }
 
@@ -213,7 +213,7 @@ int p2b_uring_send(struct p2b_handle *ring, const void *data, uint32_t size)
 	if (r < 0)
 		return r;
 	r = p2b_user_ring_send(ring->object, data, size);
-	p2b_let_go(ring);
+	p2b_release(ring);
 	return r;
 }
 
@@ -224,7 +224,7 @@ int64_t p2b_uring_peek(struct p2b_handle *ring, uint64_t *position, void *out, u
 	if (r < 0)
 		return r;
 	r = p2b_user_ring_peek(ring->object, position, out, cap, take);
-	p2b_let_go(ring);
+	p2b_release(ring);
 	return r;
 }
 
@@ -235,7 +235,7 @@ int64_t p2b_uring_waiting(struct p2b_handle *ring)
 	if (r < 0)
 		return r;
 	r = (int64_t)p2b_user_ring_waiting(ring->object);
-	p2b_let_go(ring);
+	p2b_release(ring);
 	return r;
 }
 
@@ -246,7 +246,7 @@ int p2b_uring_wait(struct p2b_handle *ring, uint32_t size, int timeout_ms)
 	if (r < 0)
 		return r;
 	r = p2b_user_ring_wait(ring->object, size, timeout_ms);
-	p2b_let_go(ring);
+	p2b_release(ring);
 	return r;
 }
 
@@ -255,5 +255,5 @@ void p2b_uring_cancel(struct p2b_handle *ring)
 	if (p2b_hold(ring) < 0)
 		return;
 	p2b_user_ring_cancel(ring->object);
-	p2b_let_go(ring);
+	p2b_release(ring);
 }

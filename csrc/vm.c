@@ -88,14 +88,14 @@ DIVISION(64)
 #define NEXT() do { pc++; GO(); } while (0)
 
 /*
- * Counts what ran since the last count, this instruction included. When the slice of the budget is spent, the next one
- * begins with the same instruction, all over again. So SPENT() stands before everything that an instruction changes,
- * also its registers, and an instruction that goes on as another one joins it behind its SPENT().
+ * Counts what ran since the last count, this instruction included. When the slice of the budget is used up, the next one
+ * begins with the same instruction, all over again. So CHECK_BUDGET() stands before everything that an instruction
+ * changes, also its registers, and an instruction that goes on as another one joins it behind its CHECK_BUDGET().
  */
 #define COUNT() (s->left -= pc - segment + 1)
-#define SPENT() do { COUNT(); segment = pc + 1; if (unlikely(s->left < 0)) goto end_of_slice; } while (0)
+#define CHECK_BUDGET() do { COUNT(); segment = pc + 1; if (unlikely(s->left < 0)) goto end_of_slice; } while (0)
 #define FOLLOW() do { pc += pc->off; segment = pc; GO(); } while (0)
-#define TAKE() do { SPENT(); FOLLOW(); } while (0)
+#define TAKE() do { CHECK_BUDGET(); FOLLOW(); } while (0)
 
 #define ALU_FORM(name, form, n, operand)                                                       \
 	do_##name##n##form : {                                                                 \
@@ -121,7 +121,7 @@ DIVISION(64)
 #define LOAD(name, bits, type, extend)                                                                 \
 	do_##name##bits : {                                                                    \
 		uint64_t addr = SRC + (uint64_t)(int64_t)pc->off;                              \
-		const uint8_t *at = vm_reach(s, addr, bits / 8, VM_READS);                     \
+		const uint8_t *at = vm_translate(s, addr, bits / 8, VM_READS);                     \
 		if (unlikely(!at)) {                                                           \
 			if (!vm_load_slow(s, addr, bits / 8, &DST))                            \
 				goto fault;                                                    \
@@ -136,7 +136,7 @@ DIVISION(64)
 #define STORE(name, bits, operand, constant)                                                   \
 	do_##name##bits : {                                                                    \
 		uint64_t addr = DST + (uint64_t)(int64_t)pc->off;                              \
-		uint8_t *at = vm_reach(s, addr, bits / 8, VM_WRITES);                          \
+		uint8_t *at = vm_translate(s, addr, bits / 8, VM_WRITES);                          \
 		if (unlikely(!at)) {                                                           \
 			if (!vm_store_slow(s, addr, bits / 8, (uint64_t)(operand), constant)) \
 				goto fault;                                                    \
@@ -149,7 +149,7 @@ DIVISION(64)
 /* The machine's lock makes them atomic: no other program and no map operation runs meanwhile. */
 #define FIND_ATOMIC(bits, base, needs)                                                         \
 	uint64_t addr = (base) + (uint64_t)(int64_t)pc->off;                                   \
-	uint8_t *at = vm_reach_atomic(s, addr, (bits) / 8, needs);                             \
+	uint8_t *at = vm_translate_atomic(s, addr, (bits) / 8, needs);                             \
 	if (unlikely(!at)) {                                                                   \
 		vm_no_atomic(s, addr, (bits) / 8, needs);                                      \
 		goto fault;                                                                    \
@@ -192,7 +192,7 @@ DIVISION(64)
 		if (unlikely(!vm_ctx_argument(s, r[6])))                                       \
 			goto fault;                                                            \
 		if (!vm_packet_load(s, at, bits / 8, &value)) {                                \
-			SPENT();                                                               \
+			CHECK_BUDGET();                                                               \
 			r[0] = 0;                                                              \
 			goto leave;                                                            \
 		}                                                                              \
@@ -241,7 +241,7 @@ static struct p2b_vm_prog *tail_call(struct vm_state *s, const uint64_t *r)
 	if (!next || next->vm != s->vm || next->type != s->prog->type)
 		return NULL;
 	s->tail_calls++;
-	vm_keep(s, next);
+	vm_hold_target(s, next);
 	return next;
 }
 
@@ -335,7 +335,7 @@ do_MAY_GOTO:
 	TAKE();
 
 do_HELPER:
-	SPENT();
+	CHECK_BUDGET();
 	r[0] = pc->helper(s, r + 1);
 	if (unlikely(s->why))
 		goto fault;
@@ -343,7 +343,7 @@ do_HELPER:
 	NEXT();
 
 do_CHECKED:
-	SPENT();
+	CHECK_BUDGET();
 	if (unlikely(!vm_arguments(s, pc->row->args, r + 1)))
 		goto fault;
 	r[0] = pc->row->fn(s, r + 1);
@@ -353,7 +353,7 @@ do_CHECKED:
 	NEXT();
 
 do_LOCAL:
-	SPENT();
+	CHECK_BUDGET();
 	if (unlikely(s->depth + 1 >= VM_FRAMES)) {
 		vm_fault(s, s->depth + 1, "too many calls inside each other: 8 functions at most");
 		goto fault;
@@ -367,7 +367,7 @@ do_LOCAL:
 do_TAIL: {
 	struct p2b_vm_prog *next;
 
-	SPENT();
+	CHECK_BUDGET();
 	next = tail_call(s, r);
 	if (unlikely(s->why))
 		goto fault;
@@ -384,7 +384,7 @@ do_TAIL: {
 }
 
 do_EXIT:
-	SPENT();
+	CHECK_BUDGET();
 leave:
 	if (s->depth == bottom)
 		return r[0];

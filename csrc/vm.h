@@ -15,7 +15,7 @@ struct vm_map_private;
 
 /*
  * A map. It is made with one reference, its user's; each program that uses it has another (vm_map_hold). A program
- * array lets go of its programs when the user does, as the kernel's, or a program in its own array would never end.
+ * array releases its programs when the user releases it, as the kernel's, or a program in its own array would never end.
  *
  * Programs may read and write all of the arena: it holds values and nothing that the map relies on.
  */
@@ -37,7 +37,7 @@ struct p2b_vm_prog;
 
 /*
  * What user space does with programs and maps: api.h says it of their handles (vmhandle.c), these are the objects'.
- * Each takes the machine's lock itself; destroying lets go of a reference.
+ * Each takes the machine's lock itself; destroying releases a reference.
  */
 int vm_prog_create(struct p2b_vm *vm, const void *slots, uint32_t n_slots, uint32_t prog_type,
 		   struct vm_map *const *maps, uint32_t n_maps, const char *const *kfuncs, uint32_t n_kfuncs,
@@ -106,7 +106,7 @@ struct p2b_vm_prog *vm_map_prog(struct vm_map *map, uint32_t index);
 void vm_lock(struct p2b_vm *vm);
 void vm_unlock(struct p2b_vm *vm);
 
-/* References to the machine and to programs; letting go of the last frees. Never let go with the lock held. */
+/* References to the machine and to programs; releasing the last frees. Never release with the lock held. */
 void vm_hold(struct p2b_vm *vm);
 void vm_release(struct p2b_vm *vm);
 void vm_prog_hold(struct p2b_vm_prog *prog);

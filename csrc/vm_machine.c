@@ -71,7 +71,7 @@ void vm_unlock(struct p2b_vm *vm)
 
 /*
  * Until a run ends, or for a period, without the lock. The condition has a mutex of its own, so that it is vm_lock()
- * that takes the lock again: the running thread gives way to those only who are counted there.
+ * that takes the lock again: the running thread yields only to those who are counted there.
  */
 static void wait_a_period(struct p2b_vm *vm)
 {
@@ -92,7 +92,7 @@ static void wait_a_period(struct p2b_vm *vm)
 	vm_lock(vm);
 }
 
-int vm_acquire(struct p2b_vm *vm, int (*pause)(void))
+int vm_enter(struct p2b_vm *vm, int (*pause)(void))
 {
 	if (vm->busy && pthread_equal(vm->runner, pthread_self()))
 		return -EDEADLK;
@@ -113,7 +113,7 @@ int vm_acquire(struct p2b_vm *vm, int (*pause)(void))
 	return 0;
 }
 
-void vm_let_go(struct p2b_vm *vm)
+void vm_leave(struct p2b_vm *vm)
 {
 	vm->busy = 0;
 	pthread_mutex_lock(&vm->ending);
@@ -123,7 +123,7 @@ void vm_let_go(struct p2b_vm *vm)
 }
 
 /* A mutex is nobody's turn: who opens it and takes it at once gets it again. So wait until somebody else had it. */
-void vm_give_way(struct p2b_vm *vm)
+void vm_unlock_fairly(struct p2b_vm *vm)
 {
 	static const struct timespec moment = { .tv_nsec = 20000 };
 
@@ -171,7 +171,7 @@ int p2b_vm_set(struct p2b_vm *vm, uint32_t setting, uint64_t value)
 	int err;
 
 	vm_lock(vm);
-	err = vm_acquire(vm, NULL);
+	err = vm_enter(vm, NULL);
 	if (err) {
 		vm_unlock(vm);
 		return err;
@@ -186,7 +186,7 @@ int p2b_vm_set(struct p2b_vm *vm, uint32_t setting, uint64_t value)
 		err = -EINVAL;
 	if (setting == P2B_VM_CLOCK)
 		vm->clock = value;
-	vm_let_go(vm);
+	vm_leave(vm);
 	vm_unlock(vm);
 	return err;
 }

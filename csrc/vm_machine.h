@@ -38,10 +38,10 @@ uint64_t vm_clock(struct p2b_vm *vm, int clock);
  * The machine for one thread's program: under the lock, waits for others' programs. -EDEADLK when this thread runs one,
  * -EINTR when pause (or NULL), which is called now and then, gives other than 0.
  */
-int vm_acquire(struct p2b_vm *vm, int (*pause)(void));
-void vm_let_go(struct p2b_vm *vm);
+int vm_enter(struct p2b_vm *vm, int (*pause)(void));
+void vm_leave(struct p2b_vm *vm);
 
-/* The lock for those who wait for it, and back again. */
-void vm_give_way(struct p2b_vm *vm);
+/* Opens the lock for those who wait for it, and takes it again behind them. */
+void vm_unlock_fairly(struct p2b_vm *vm);
 
 #endif

@@ -49,7 +49,7 @@ static int find_region(const struct vm_state *s, uint64_t addr, struct vm_region
 	return 0;
 }
 
-uint8_t *vm_reach_slow(struct vm_state *s, uint64_t addr, uint64_t size, int needs)
+uint8_t *vm_translate_slow(struct vm_state *s, uint64_t addr, uint64_t size, int needs)
 {
 	struct vm_region found;
 
@@ -210,7 +210,7 @@ uint8_t *vm_argument(struct vm_state *s, uint64_t addr, uint64_t size, int write
 		return NULL;
 	}
 	vm_charge(s, size);
-	found = vm_reach(s, addr, size, write ? VM_WRITES : VM_READS);
+	found = vm_translate(s, addr, size, write ? VM_WRITES : VM_READS);
 	if (!found)
 		vm_fault(s, addr, why_not(s, addr, size, write));
 	return found;

@@ -12,7 +12,7 @@ static void start(struct vm_state *s, struct p2b_vm_prog *prog, const struct p2b
 	s->vm = prog->vm;
 	s->prog = prog;
 	s->pause = run->pause;
-	s->breath = vm_ticks();
+	s->last_yield = vm_ticks();
 	s->exec = vm_exec;
 }
 
@@ -35,15 +35,15 @@ static void check_end(struct vm_state *s, const struct p2b_vm_prog *prog)
 }
 
 /* Many short runs are as a long one: a run counts as some instructions more. */
-static int between_runs(struct vm_state *s, uint64_t spent)
+static int between_runs(struct vm_state *s, uint64_t executed)
 {
 	enum { RUN = 64 };
 
-	s->since_breath += spent + RUN;
-	if (s->since_breath < VM_SLICE)
+	s->since_yield += executed + RUN;
+	if (s->since_yield < VM_SLICE)
 		return 0;
-	s->since_breath = 0;
-	return vm_breathe(s) ? 0 : -EINTR;
+	s->since_yield = 0;
+	return vm_yield(s) ? 0 : -EINTR;
 }
 
 static void tell_fault(struct vm_state *s, struct p2b_vm_run *run)
@@ -67,7 +67,7 @@ static int run_once(struct vm_state *s, struct p2b_vm_prog *prog, struct p2b_vm_
 	check_end(s, prog);
 	if (s->why)
 		tell_fault(s, run);
-	vm_drop_held(s);
+	vm_release_targets(s);
 	if (s->stopped)
 		return -EINTR;
 	return s->why ? -EFAULT : between_runs(s, executed + s->work);
@@ -116,10 +116,10 @@ int vm_run(struct p2b_vm_prog *prog, struct p2b_vm_run *run)
 
 	clear_results(run);
 	vm_lock(prog->vm);
-	err = vm_acquire(prog->vm, run->pause);
+	err = vm_enter(prog->vm, run->pause);
 	if (!err) {
 		err = run_locked(prog, run);
-		vm_let_go(prog->vm);
+		vm_leave(prog->vm);
 	}
 	vm_unlock(prog->vm);
 	return err;
@@ -196,10 +196,10 @@ int vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_size, 
 		return -EINVAL;
 	run->ctx_size = 0;
 	vm_lock(prog->vm);
-	err = vm_acquire(prog->vm, run->pause);
+	err = vm_enter(prog->vm, run->pause);
 	if (!err) {
 		err = run_timed(prog, &all, n, retvals, done, run);
-		vm_let_go(prog->vm);
+		vm_leave(prog->vm);
 	}
 	vm_unlock(prog->vm);
 	run->data = NULL;

@@ -1,5 +1,5 @@
 /*
- * A run's instruction budget, in slices: between them the machine gives way to threads that want to look at its maps,
+ * A run's instruction budget, in slices: between them the machine yields to threads that want to look at its maps,
  * and asks whether to go on. Pointers into maps stay good meanwhile, as values never move.
  */
 #include <time.h>
@@ -21,7 +21,7 @@ uint32_t p2b_vm_slice(void)
 	return VM_SLICE;
 }
 
-/* A helper function may have spent more than a slice. */
+/* A helper function may have used up more than a slice. */
 static void take_slice(struct vm_state *s)
 {
 	uint64_t slice = VM_SLICE + (s->left < 0 ? (uint64_t)-s->left : 0);
@@ -53,21 +53,21 @@ static int pause_locked(struct vm_state *s)
 	return 0;
 }
 
-int vm_breathe(struct vm_state *s)
+int vm_yield(struct vm_state *s)
 {
 	uint64_t begin = vm_ticks(), end;
 
-	if (begin - s->breath < VM_PERIOD)
+	if (begin - s->last_yield < VM_PERIOD)
 		return 1;
 	if (s->lock)
 		return pause_locked(s);
 	vm_unlock(s->vm);
 	s->stopped = s->pause && s->pause();
 	vm_lock(s->vm);
-	vm_give_way(s->vm);
+	vm_unlock_fairly(s->vm);
 	end = vm_ticks();
 	s->paused += end - begin;
-	s->breath = end;
+	s->last_yield = end;
 	s->locked = 0;
 	if (s->stopped)
 		vm_fault(s, 0, "the run was interrupted");
@@ -76,7 +76,7 @@ int vm_breathe(struct vm_state *s)
 
 int vm_next_slice(struct vm_state *s)
 {
-	if (!vm_breathe(s))
+	if (!vm_yield(s))
 		return 0;
 	take_slice(s);
 	if (s->left >= 0)
@@ -85,18 +85,18 @@ int vm_next_slice(struct vm_state *s)
 	return 0;
 }
 
-void vm_keep(struct vm_state *s, struct p2b_vm_prog *prog)
+void vm_hold_target(struct vm_state *s, struct p2b_vm_prog *prog)
 {
 	vm_prog_hold(prog);
-	s->held[s->n_held++] = prog;
+	s->targets[s->n_targets++] = prog;
 }
 
-void vm_drop_held(struct vm_state *s)
+void vm_release_targets(struct vm_state *s)
 {
-	if (!s->n_held)
+	if (!s->n_targets)
 		return;
 	vm_unlock(s->vm);
-	while (s->n_held)
-		vm_prog_release(s->held[--s->n_held]);
+	while (s->n_targets)
+		vm_prog_release(s->targets[--s->n_targets]);
 	vm_lock(s->vm);
 }

@@ -67,14 +67,14 @@ struct vm_state {
 	int64_t left;           /* of the slice of the budget */
 	uint64_t rest;          /* of the budget, behind the slice */
 	uint64_t work;          /* what helper functions took of the budget, for bytes */
-	uint64_t breath;        /* when the run began, or paused last */
+	uint64_t last_yield;    /* when the run began, or yielded last */
 	uint64_t paused;        /* nanoseconds */
-	uint64_t since_breath;  /* instructions of whole runs, about */
+	uint64_t since_yield;   /* instructions of whole runs, about */
 	int (*pause)(void);
 	vm_exec_fn *exec;       /* by which helper functions call back into the program */
 	uint32_t locked;        /* pauses that a lock prevented */
-	uint32_t n_held;
-	struct p2b_vm_prog *held[VM_TAIL_CALLS];        /* whom tail calls went to: others may take them away */
+	uint32_t n_targets;
+	struct p2b_vm_prog *targets[VM_TAIL_CALLS];     /* of tail calls, each held: user space may take them out of their arrays */
 	int stopped;            /* by pause() */
 	const struct p2b_vm_prog *prog;
 	struct p2b_vm *vm;
@@ -112,7 +112,7 @@ void vm_budget(struct vm_state *state, uint64_t budget);
 uint64_t vm_executed(const struct vm_state *state, uint64_t budget);
 
 /*
- * Has the budget pay for a helper function's work on so many bytes. When the slice is spent by that, the next counted
+ * Has the budget pay for a helper function's work on so many bytes. When the slice is used up by that, the next counted
  * instruction begins a new one: a helper function is never interrupted.
  */
 static inline void vm_charge(struct vm_state *state, uint64_t bytes)
@@ -121,22 +121,22 @@ static inline void vm_charge(struct vm_state *state, uint64_t bytes)
 	state->left -= (int64_t)(bytes / VM_WORK);
 }
 
-/* The slice is spent: gives way to others if it's time, and takes the next one. 0 when the run ends: with a fault. */
+/* The slice is used up: yields to other threads if it's time, and takes the next one. 0 when the run ends: with a fault. */
 int vm_next_slice(struct vm_state *state);
 
-/* Gives way to others if it's time. 0 when the run ends. */
-int vm_breathe(struct vm_state *state);
+/* Yields the machine to other threads if it's time. 0 when the run ends. */
+int vm_yield(struct vm_state *state);
 
-/* Keeps a program until vm_drop_held, which opens the lock to let go. */
-void vm_keep(struct vm_state *state, struct p2b_vm_prog *prog);
-void vm_drop_held(struct vm_state *state);
+/* Holds the program that a tail call goes to, until vm_release_targets, which opens the lock to release them. */
+void vm_hold_target(struct vm_state *state, struct p2b_vm_prog *prog);
+void vm_release_targets(struct vm_state *state);
 
 /* ---- vm_mem.c: memory ----------------------------------------------------------------------------------------- */
 
 /* Where [addr, addr + size) may be accessed; NULL when it may not, or is the context. Remembers the region. */
-uint8_t *vm_reach_slow(struct vm_state *state, uint64_t addr, uint64_t size, int needs);
+uint8_t *vm_translate_slow(struct vm_state *state, uint64_t addr, uint64_t size, int needs);
 
-static inline uint8_t *vm_reach(struct vm_state *state, uint64_t addr, uint64_t size, int needs)
+static inline uint8_t *vm_translate(struct vm_state *state, uint64_t addr, uint64_t size, int needs)
 {
 	uint64_t at = addr - state->stack_lo;
 
@@ -146,13 +146,13 @@ static inline uint8_t *vm_reach(struct vm_state *state, uint64_t addr, uint64_t 
 	if (at < state->last.size && (at & state->last.mask) + size <= state->last.limit &&
 	    (state->last.allows & needs) == needs)
 		return (uint8_t *)(uintptr_t)addr;
-	return vm_reach_slow(state, addr, size, needs);
+	return vm_translate_slow(state, addr, size, needs);
 }
 
-/* As vm_reach for an atomic operation of 1, 2, 4 or 8 bytes; where that is NULL, vm_no_atomic is the fault. */
-static inline uint8_t *vm_reach_atomic(struct vm_state *state, uint64_t addr, uint64_t size, int needs)
+/* As vm_translate for an atomic operation of 1, 2, 4 or 8 bytes; where that is NULL, vm_no_atomic is the fault. */
+static inline uint8_t *vm_translate_atomic(struct vm_state *state, uint64_t addr, uint64_t size, int needs)
 {
-	return addr & (size - 1) ? NULL : vm_reach(state, addr, size, needs | VM_ATOMICS);
+	return addr & (size - 1) ? NULL : vm_translate(state, addr, size, needs | VM_ATOMICS);
 }
 void vm_no_atomic(struct vm_state *state, uint64_t addr, uint64_t size, int needs);
 

@@ -34,7 +34,7 @@ int p2b_vm_prog_create(struct p2b_vm *vm, const void *slots, uint32_t n_slots, u
 	if (!err)
 		err = vm_prog_create(vm, slots, n_slots, prog_type, objects, n_maps, kfuncs, n_kfuncs, fault, &prog);
 	while (held)
-		p2b_let_go(maps[--held]);
+		p2b_release(maps[--held]);
 	free(objects);
 	return err ? err : p2b_own_object(ret, prog, destroy_prog, 0);
 }
@@ -47,7 +47,7 @@ int p2b_vm_run(struct p2b_handle *prog, struct p2b_vm_run *run)
 	if (r)
 		return r;
 	r = vm_run(prog->object, run);
-	p2b_let_go(prog);
+	p2b_release(prog);
 	return r;
 }
 
@@ -62,7 +62,7 @@ int p2b_vm_run_many(struct p2b_handle *prog, const void *data, uint64_t data_siz
 	if (r)
 		return r;
 	r = vm_run_many(prog->object, data, data_size, offsets, sizes, times, n, retvals, done, run);
-	p2b_let_go(prog);
+	p2b_release(prog);
 	return r;
 }
 
@@ -83,7 +83,7 @@ int p2b_vm_map_lookup(struct p2b_handle *map, const void *key, void *value)
 	if (r)
 		return r;
 	r = vm_map_lookup(map->object, key, value);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -94,7 +94,7 @@ int p2b_vm_map_take(struct p2b_handle *map, const void *key, void *value)
 	if (r)
 		return r;
 	r = vm_map_take(map->object, key, value);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -105,7 +105,7 @@ int p2b_vm_map_update(struct p2b_handle *map, const void *key, const void *value
 	if (r)
 		return r;
 	r = vm_map_update(map->object, key, value, flags);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -116,7 +116,7 @@ int p2b_vm_map_delete(struct p2b_handle *map, const void *key)
 	if (r)
 		return r;
 	r = vm_map_delete(map->object, key);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -129,7 +129,7 @@ int p2b_vm_map_update_many(struct p2b_handle *map, const void *keys, const void 
 	if (r)
 		return r;
 	r = vm_map_update_many(map->object, keys, values, count, flags, done);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -140,7 +140,7 @@ int p2b_vm_map_next_key(struct p2b_handle *map, const void *key, void *next)
 	if (r)
 		return r;
 	r = vm_map_next_key(map->object, key, next);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -151,7 +151,7 @@ int64_t p2b_vm_map_count(struct p2b_handle *map)
 	if (r)
 		return r;
 	r = vm_map_count(map->object);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -162,7 +162,7 @@ int64_t p2b_vm_map_walk(struct p2b_handle *map, void *keys, void *values, uint64
 	if (r)
 		return r;
 	r = vm_map_walk(map->object, keys, values, cap, flags);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -176,9 +176,9 @@ int p2b_vm_map_set_prog(struct p2b_handle *map, uint32_t index, struct p2b_handl
 	if (!r) {
 		r = vm_map_set_prog(map->object, index, prog ? prog->object : NULL, id);
 		if (prog)
-			p2b_let_go(prog);
+			p2b_release(prog);
 	}
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -192,7 +192,7 @@ int p2b_vm_queue_read(struct p2b_handle *map, uint32_t pages, uint32_t ordered, 
 	if (r)
 		return r;
 	r = vm_queue_read(map->object, pages, ordered, &reader);
-	p2b_let_go(map);
+	p2b_release(map);
 	return p2b_own_reader(ret, reader, r);
 }
 
@@ -203,7 +203,7 @@ int p2b_vm_ring_positions(struct p2b_handle *map, uint64_t *ret)
 	if (r)
 		return r;
 	vm_ring_positions(map->object, ret);
-	p2b_let_go(map);
+	p2b_release(map);
 	return 0;
 }
 
@@ -214,7 +214,7 @@ int p2b_vm_user_ring_send(struct p2b_handle *map, const void *data, uint32_t siz
 	if (r)
 		return r;
 	r = vm_user_ring_send(map->object, data, size);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -225,7 +225,7 @@ int64_t p2b_vm_user_ring_peek(struct p2b_handle *map, uint64_t *position, void *
 	if (r)
 		return r;
 	r = vm_user_ring_peek(map->object, position, out, cap, take);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }
 
@@ -236,6 +236,6 @@ int64_t p2b_vm_user_ring_waiting(struct p2b_handle *map)
 	if (r)
 		return r;
 	r = (int64_t)vm_user_ring_waiting(map->object);
-	p2b_let_go(map);
+	p2b_release(map);
 	return r;
 }

@@ -55,7 +55,7 @@ static void free_map(struct vm_map *map)
 	if (map->done)
 		map->done(map->arena);
 	else if (map->arena)
-		vm_give_back(map->arena, map->arena_size);
+		vm_free(map->arena, map->arena_size);
 	free(p);
 	free(map);
 	vm_release(vm);
@@ -82,7 +82,7 @@ int vm_map_create(struct p2b_vm *vm, const struct p2b_vm_map_spec *spec, struct 
 	}
 	if (err) {
 		if (map && map->arena && !map->done)
-			vm_give_back(map->arena, map->arena_size);
+			vm_free(map->arena, map->arena_size);
 		free(p);
 		free(map);
 		return err;

@@ -38,12 +38,12 @@ struct vm_map_ops {
 	void (*key)(struct vm_map *map, uint32_t at, void *out);
 	void (*read)(struct vm_map *map, uint32_t at, void *out);       /* where user space reads no value of the arena */
 	int (*push)(struct vm_map *map, const void *value, uint64_t flags);
-	int (*pop)(struct vm_map *map, void *value, int keep);
+	int (*pop)(struct vm_map *map, void *value, int peek);
 	int (*emit)(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size);
 	int (*begin_reading)(struct vm_map *map, uint32_t pages, int ordered); /* NULL: nothing to do */
 	void (*take)(struct vm_map *map, struct p2b_batch *batch);              /* counts them in stats */
 	int (*cpu_stats)(struct vm_map *map, uint32_t cpu, struct p2b_ring_stats *ret);  /* NULL: one buffer for all */
-	void (*reset)(struct vm_map *map);                      /* the user lets go */
+	void (*reset)(struct vm_map *map);                      /* the user releases it */
 };
 
 /* Announces records to readers: an eventfd that is readable while there are some. */
@@ -57,7 +57,7 @@ struct vm_map_private {
 	const struct vm_map_ops *ops;
 	size_t element;                 /* bytes from one element to the next */
 	size_t padded, passed;          /* of a CPU's value, and of all that user space passes: as bpf(2) has them */
-	int per_cpu, released;          /* released: the user let go, so nobody waits for records */
+	int per_cpu, released;          /* released: by the user, so nobody waits for records */
 	void *state;                    /* the family's own */
 	void *family;                   /* what a trie keeps beside the state of its hash map */
 	struct vm_wake wake;
@@ -68,9 +68,9 @@ struct vm_map_private {
 VM_MAP_KINDS(VM_KIND_OPS)
 #undef VM_KIND_OPS
 
-/* Zeroed memory that costs nothing until it is used; NULL where there is none. size is given back to vm_give_back. */
-void *vm_take_memory(size_t size);
-void vm_give_back(void *memory, size_t size);
+/* Zeroed memory that costs nothing until it is used; NULL where there is none. vm_free wants the size. */
+void *vm_alloc(size_t size);
+void vm_free(void *memory, size_t size);
 
 /* From one value to the next, with the gap behind it. */
 uint64_t vm_stride(uint32_t value_size);

@@ -6,7 +6,7 @@
 enum { MAPPED_FROM = 1 << 18 };
 
 /* Small pieces by calloc, where sanitizers watch their ends; large ones by mmap, which commits nothing at once. */
-void *vm_take_memory(size_t size)
+void *vm_alloc(size_t size)
 {
 	void *memory;
 
@@ -16,7 +16,7 @@ void *vm_take_memory(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-void vm_give_back(void *memory, size_t size)
+void vm_free(void *memory, size_t size)
 {
 	if (size < MAPPED_FROM)
 		free(memory);
@@ -33,7 +33,7 @@ int vm_make_arena(struct vm_map *map, uint64_t count)
 	map->arena_size = size;
 	if (map->arena)
 		return 0;
-	map->arena = vm_take_memory(size);
+	map->arena = vm_alloc(size);
 	return map->arena ? 0 : -ENOMEM;
 }
 

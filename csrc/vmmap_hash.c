@@ -73,9 +73,9 @@ static int hash_open(struct vm_map *map)
 	h->keys_size = entries * map->key_size;
 	h->entries_size = entries * sizeof(h->entries[0]);
 	h->buckets_size = buckets * sizeof(h->buckets[0]);
-	h->keys = vm_take_memory(h->keys_size);
-	h->entries = vm_take_memory(h->entries_size);
-	h->buckets = vm_take_memory(h->buckets_size);
+	h->keys = vm_alloc(h->keys_size);
+	h->entries = vm_alloc(h->entries_size);
+	h->buckets = vm_alloc(h->buckets_size);
 	if (!h->keys || !h->entries || !h->buckets)
 		return -ENOMEM;
 	h->spare = h->fresh = 1;
@@ -88,9 +88,9 @@ static void hash_close(struct vm_map *map)
 
 	if (!h)
 		return;
-	vm_give_back(h->keys, h->keys_size);
-	vm_give_back(h->entries, h->entries_size);
-	vm_give_back(h->buckets, h->buckets_size);
+	vm_free(h->keys, h->keys_size);
+	vm_free(h->entries, h->entries_size);
+	vm_free(h->buckets, h->buckets_size);
 	free(h);
 }
 

@@ -43,7 +43,7 @@ static int list_push(struct vm_map *map, const void *value, uint64_t flags)
 	return 0;
 }
 
-static int list_pop(struct vm_map *map, void *value, int keep)
+static int list_pop(struct vm_map *map, void *value, int peek)
 {
 	struct list *l = map->private->state;
 
@@ -52,7 +52,7 @@ static int list_pop(struct vm_map *map, void *value, int keep)
 		return -ENOENT;
 	}
 	memmove(value, nth(map, map->kind == VM_STACK ? l->used - 1 : 0), map->value_size);
-	if (!keep) {
+	if (!peek) {
 		if (map->kind == VM_QUEUE)
 			l->first = (l->first + 1) % map->max_entries;
 		l->used--;

@@ -39,7 +39,7 @@ static void perf_close(struct vm_map *map)
 	struct perf *b = map->private->state;
 
 	for (uint32_t cpu = 0; b && cpu < map->n_cpus; cpu++)
-		vm_give_back(b->rings[cpu].data, b->size);
+		vm_free(b->rings[cpu].data, b->size);
 	free(b);
 }
 
@@ -54,7 +54,7 @@ static int make_rings(struct vm_map *map, uint64_t size, int ordered)
 	b->ordered = ordered;
 	map->private->state = b;
 	for (uint32_t cpu = 0; cpu < map->n_cpus; cpu++) {
-		b->rings[cpu].data = vm_take_memory(size);
+		b->rings[cpu].data = vm_alloc(size);
 		if (!b->rings[cpu].data)
 			return -ENOMEM;
 	}
@@ -227,7 +227,7 @@ static int perf_cpu_stats(struct vm_map *map, uint32_t cpu, struct p2b_ring_stat
 	return 0;
 }
 
-static void let_go(struct vm_map *map)
+static void perf_reset(struct vm_map *map)
 {
 	vm_lock(map->vm);
 	map->private->released = 1;
@@ -236,5 +236,5 @@ static void let_go(struct vm_map *map)
 
 const struct vm_map_ops vm_perf_ops = {
 	.open = perf_open, .close = perf_close, .emit = perf_emit, .begin_reading = perf_begin_reading, .take = perf_take,
-	.cpu_stats = perf_cpu_stats, .reset = let_go,
+	.cpu_stats = perf_cpu_stats, .reset = perf_reset,
 };

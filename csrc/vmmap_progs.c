@@ -1,6 +1,6 @@
 /*
  * Program arrays: programs for tail calls. User space puts programs in by vm_map_set_prog, and reads the numbers
- * that it gave them; programs can do nothing with the elements. No program is let go with the lock held.
+ * that it gave them; programs can do nothing with the elements. No program is released with the lock held.
  */
 #include "vmmap.h"
 
@@ -35,7 +35,7 @@ static int progs_open(struct vm_map *map)
 
 	if (map->key_size != sizeof(uint32_t) || map->value_size != sizeof(uint32_t))
 		return -EINVAL;
-	s = map->private->state = vm_take_memory(sizeof(*s) + (size_t)map->max_entries * sizeof(s->slots[0]));
+	s = map->private->state = vm_alloc(sizeof(*s) + (size_t)map->max_entries * sizeof(s->slots[0]));
 	return s ? 0 : -ENOMEM;
 }
 
@@ -67,7 +67,7 @@ static void progs_close(struct vm_map *map)
 	struct progs *s = map->private->state;
 
 	if (s)
-		vm_give_back(s, sizeof(*s) + (size_t)map->max_entries * sizeof(s->slots[0]));
+		vm_free(s, sizeof(*s) + (size_t)map->max_entries * sizeof(s->slots[0]));
 }
 
 static uint32_t progs_search(struct vm_map *map, const void *key)

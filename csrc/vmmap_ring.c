@@ -30,7 +30,7 @@ static int ring_open(struct vm_map *map)
 	if (!r)
 		return -ENOMEM;
 	r->headers_size = size / VM_RECORD_HEADER * sizeof(r->headers[0]);
-	r->headers = vm_take_memory(r->headers_size);
+	r->headers = vm_alloc(r->headers_size);
 	if (!r->headers)
 		return -ENOMEM;
 	map->private->element = 2;
@@ -44,7 +44,7 @@ static void ring_close(struct vm_map *map)
 
 	if (!r)
 		return;
-	vm_give_back(r->headers, r->headers_size);
+	vm_free(r->headers, r->headers_size);
 	free(r);
 }
 

@@ -22,7 +22,7 @@ static int user_ring_open(struct vm_map *map)
 	r = map->private->state = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;
-	r->data = vm_take_memory(size);
+	r->data = vm_alloc(size);
 	return r->data ? 0 : -ENOMEM;
 }
 
@@ -32,7 +32,7 @@ static void user_ring_close(struct vm_map *map)
 
 	if (!r)
 		return;
-	vm_give_back(r->data, map->max_entries);
+	vm_free(r->data, map->max_entries);
 	free(r);
 }
 

@@ -161,7 +161,7 @@ int p2b_walk_make(struct p2b_handle *map, uint32_t key_size, uint32_t value_size
 	if (fd < 0)
 		return fd;
 	err = create(fd, key_size, value_size, max_entries, flags, ret);
-	p2b_let_go(map);
+	p2b_release(map);
 	return err;
 }
 
@@ -349,6 +349,6 @@ int p2b_walk_next(struct p2b_handle *walk, void *keys, void *values, uint32_t ca
 	if (r < 0)
 		return r;
 	r = read_on(walk->object, keys, values, cap);
-	p2b_let_go(walk);
+	p2b_release(walk);
 	return r;
 }

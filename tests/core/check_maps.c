@@ -47,11 +47,11 @@ static void handles(void)
 	CHECK(p2b_own_object(&h, &destroyed, destroy, 0) == -EBUSY && destroyed == 1);
 	CHECK(p2b_handle_copy(&h, &copy) == -EINVAL && p2b_handle_fd(&copy) == -EBADF);
 	CHECK(p2b_hold(&h) == 0 && p2b_hold(&h) == 0);
-	p2b_let_go(&h);
+	p2b_release(&h);
 	p2b_handle_close(&h);
 	p2b_handle_close(&h);
 	CHECK(destroyed == 1 && p2b_hold(&h) == -ESHUTDOWN);
-	p2b_let_go(&h);
+	p2b_release(&h);
 	CHECK(destroyed == 2 && p2b_handle_fd(&h) == -ESHUTDOWN);
 	CHECK(p2b_own_object(&h, &destroyed, destroy, 0) == -ESHUTDOWN && destroyed == 3);
 	p2b_handle_close(&h);

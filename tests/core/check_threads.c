@@ -71,7 +71,7 @@ static void read_object(void *shared)
 
 	while (p2b_hold(h) >= 0) {
 		CHECK(*(uint64_t *)h->object == 7);
-		p2b_let_go(h);
+		p2b_release(h);
 	}
 	CHECK(p2b_handle_fd(h) == -ESHUTDOWN);
 }
