@@ -7,7 +7,7 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CORE := setup.py pyproject.toml $(wildcard csrc/*)
+CORE := setup.py pyproject.toml $(wildcard csrc/*.* csrc/*/*.[ch] csrc/*/*/*.[ch])
 PYTEST_ARGS ?=
 # Of make fuzz: how many functions, in how many processes, from which seed on.
 N ?= 10000

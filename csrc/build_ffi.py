@@ -19,8 +19,8 @@ ffibuilder.cdef('extern "Python" void p2b_vm_memory_done(void *memory);')  # vm/
 ffibuilder.set_source(
     "py2bpf._core",
     '#include <stdint.h>\n#include "api.h"\n',
-    sources=sorted(f"csrc/{path.name}" for path in HERE.glob("*.c")),
-    depends=sorted(f"csrc/{path.name}" for path in HERE.glob("*.h")),
+    sources=sorted(f"csrc/{path.relative_to(HERE)}" for path in HERE.rglob("*.c")),
+    depends=sorted(f"csrc/{path.relative_to(HERE)}" for path in HERE.rglob("*.h")),
     include_dirs=["csrc"],
     extra_compile_args=[*WARNINGS, "-O2"],
     extra_link_args=STRIP,

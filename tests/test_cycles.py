@@ -13,6 +13,10 @@ from typing import NoReturn
 
 from test_architecture import LAZY, MODULES, ROOT, imports
 
+CORE = ROOT / "csrc"
+FOLDERS = {"common": set(), "sys": {"common"}, "vm": {"common"}}
+"""Whose symbols each part of the C core uses besides its own."""
+
 Graph = Mapping[str, Collection[str]]
 
 
@@ -55,16 +59,20 @@ def symbol_graph(compiler: str, folder: Path) -> Graph:
     """Which C file uses what which other defines, as their object files tell."""
 
     def compiled(source: Path) -> Path:
-        made = folder / f"{source.stem}.o"
-        subprocess.run([compiler, "-c", "-o", made, source], check=True)
+        made = folder / source.relative_to(CORE).with_suffix(".o")
+        made.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([compiler, f"-I{CORE}", "-c", "-o", made, source], check=True)
         return made
 
+    def file_of(made: Path) -> str:
+        return str(made.relative_to(folder).with_suffix(""))
+
     with ThreadPoolExecutor() as pool:
-        objects = list(pool.map(compiled, sorted((ROOT / "csrc").glob("*.c"))))
+        objects = list(pool.map(compiled, sorted(CORE.rglob("*.c"))))
     lines = subprocess.run(["nm", "-A", *objects], check=True, capture_output=True, text=True).stdout.splitlines()
-    symbols = [(Path(line.partition(":")[0]).stem, *line.split()[-2:]) for line in lines]
+    symbols = [(file_of(Path(line.partition(":")[0])), *line.split()[-2:]) for line in lines]
     defined = {name: file for file, kind, name in symbols if kind.isupper() and kind != "U"}
-    graph: dict[str, set[str]] = {made.stem: set() for made in objects}
+    graph: dict[str, set[str]] = {file_of(made): set() for made in objects}
     for file, kind, name in symbols:
         if kind == "U" and name in defined:
             graph[file].add(defined[name])
@@ -72,7 +80,8 @@ def symbol_graph(compiler: str, folder: Path) -> Graph:
 
 
 def include_graph() -> Graph:
-    return {path.name: re.findall(r'^#include "(.*)"', path.read_text(), re.M) for path in (ROOT / "csrc").iterdir()}
+    files = sorted(CORE.rglob("*.[ch]"))
+    return {str(path.relative_to(CORE)): re.findall(r'^#include "(.*)"', path.read_text(), re.M) for path in files}
 
 
 def test_circles_are_found() -> None:
@@ -95,4 +104,7 @@ def test_no_circle_of_c_files(tmp_path: Path, missing: Callable[[str], NoReturn]
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or shutil.which("nm") is None:
         missing("there is no C compiler, or no nm")
-    assert circles(symbol_graph(compiler, tmp_path)) == set()
+    graph = symbol_graph(compiler, tmp_path)
+    assert circles(graph) == set()
+    used = {(user.partition("/")[0], other.partition("/")[0]) for user in graph for other in graph[user]}
+    assert used <= {(folder, other) for folder, others in FOLDERS.items() for other in {folder, *others}}

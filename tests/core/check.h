@@ -8,7 +8,7 @@
 #include <string.h>
 #include <errno.h>
 
-#include "core.h"
+#include "common/core.h"
 
 #define CHECK(condition)                                                                       \
 	do {                                                                                   \

@@ -3,7 +3,7 @@
  * sanitizer looks). With a kernel that lets us, walks over a real map as well.
  */
 #include "check.h"
-#include "reader.h"
+#include "sys/perfbuf.h"
 
 #include <linux/bpf.h>
 

@@ -1,6 +1,6 @@
 /* The ring buffer walker: rings with known contents against a model, and rings full of noise. */
 #include "check.h"
-#include "reader.h"
+#include "sys/ringbuf.h"
 #include "expected.h"
 
 enum { HEADER = 8, LONGEST = 200 };

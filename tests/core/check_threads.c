@@ -3,7 +3,7 @@
  * thread closes them. Under the thread sanitizer this shows what only chance would else.
  */
 #include "check.h"
-#include "reader.h"
+#include "common/reader.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,12 +1,12 @@
 /* User ring buffers: a ring in a file that stands for the kernel's, and that of the embedded VM, against a queue. */
 #define _GNU_SOURCE
 #include "check.h"
-#include "userring.h"
+#include "sys/user_ring.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vm.h"
+#include "vm/vm.h"
 
 enum { SIZE = 1 << 16, LONGEST = 300, WAITING = SIZE / 16, USER_RINGBUF = 31 };
 

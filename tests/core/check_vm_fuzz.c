@@ -3,9 +3,9 @@
  * packets, under the sanitizers. The same ones every time. P2B_FUZZ_RUNS is how many; P2B_FUZZ_SEED starts others.
  */
 #include "check.h"
-#include "reader.h"
-#include "vmmap.h"
-#include "core.h"
+#include "common/reader.h"
+#include "vm/map/map.h"
+#include "common/core.h"
 
 enum { N_MAPS = 10, INSNS_MAX = 96, PACKET_MAX = 300, RUNS = 40000 };
 

@@ -28,7 +28,7 @@ def compiler(missing: Callable[[str], None]) -> str:
 
 
 def build(compiler: str, flags: list[str], program: Path) -> None:
-    sources = [*sorted(CORE.glob("*.c")), *sorted(HERE.glob("check_*.c"))]
+    sources = [*sorted(CORE.rglob("*.c")), *sorted(HERE.glob("check_*.c"))]
     command = [compiler, *WARNINGS, "-g", *flags, f"-I{CORE}", *map(str, sources), "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -54,7 +54,7 @@ class Core:
             (folder / flavour).mkdir()
             own = sorted(CHECKS.glob("check_*.c")) if flavour == "checked" else [glue]
             own += [Path(__file__).with_name("called.c")] if flavour == "counted" else []
-            for source in [*sorted(SOURCES.glob("*.c")), *own]:
+            for source in [*sorted(SOURCES.rglob("*.c")), *own]:
                 running.append(subprocess.Popen(self._compile(flavour, source, SOURCES, folder / flavour)))
                 if len(running) > 4:
                     _wait(running.pop(0))
@@ -64,7 +64,7 @@ class Core:
     def _compile(self, flavour: str, source: Path, headers: Path, to: Path) -> list[str]:
         python = sysconfig.get_path("include")
         flags = ["-std=gnu11", "-O1", "-w", f"-I{headers}", f"-I{CHECKS}", f"-I{python}", *FLAVOURS[flavour]]
-        return [self.compiler, *flags, "-c", str(source), "-o", str(to / f"{source.stem}.o")]
+        return [self.compiler, *flags, "-c", str(source), "-o", str(to / _object(source, headers))]
 
     def build(self, flavour: str, folder: Path, file: str = "", text: bytes = b"") -> Path:
         """The module or program with a changed file. Raises BuildFailedError."""
@@ -80,9 +80,10 @@ class Core:
         """The objects that a change makes anew; a header's are all."""
         copy, to = folder / "csrc", folder / flavour
         shutil.copytree(SOURCES, copy, dirs_exist_ok=True)
-        (copy / Path(file).name).write_bytes(text)
+        changed = copy / Path(file).relative_to("csrc")
+        changed.write_bytes(text)
         to.mkdir(exist_ok=True)
-        sources = [copy / Path(file).name] if file.endswith(".c") else sorted(copy.glob("*.c"))
+        sources = [changed] if file.endswith(".c") else sorted(copy.rglob("*.c"))
         for source in sources:
             _run(self._compile(flavour, source, copy, to))
         return {path.name: path for path in to.glob("*.o")}
@@ -91,6 +92,12 @@ class Core:
         """Whether the change that was built there left the code as it was."""
         made = folder / "module"
         return all(path.read_bytes() == (self.folder / "module" / path.name).read_bytes() for path in made.glob("*.o"))
+
+
+def _object(source: Path, core: Path) -> str:
+    """The object file's name: the core has files of one name in several folders."""
+    path = source.relative_to(core) if source.is_relative_to(core) else Path(source.name)
+    return "-".join(path.with_suffix(".o").parts)
 
 
 def _write_glue(path: Path) -> None:

@@ -2,7 +2,7 @@
 
     make mutants                   # one in 60 of all
     make mutants ONE_IN=240        # fewer; 1: all
-    .venv/bin/python tests/mutants/mutate.py --files 'csrc/vm_strings.c' --one-in 5
+    .venv/bin/python tests/mutants/mutate.py --files 'csrc/vm/helpers/strings.c' --one-in 5
     .venv/bin/python tests/mutants/mutate.py --only 3fa2b1c0     # one, by its name
 """
 

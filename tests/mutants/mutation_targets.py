@@ -60,10 +60,10 @@ ASKED: Final = {
     "py2bpf/asm.py": ("encoder", *_COMPILED),
     "py2bpf/codec/*.py": ("codec", "maps", *_COMPILED),
     "py2bpf/vm/*.py": _EMBEDDED[:-1],
-    "csrc/encode.c": ("C core", "encoder", *_COMPILED),
-    "csrc/reloc.c": ("C core", "encoder", *_COMPILED),
-    "csrc/vm*.[ch]": _EMBEDDED,
-    "csrc/core.h": ("C core", "encoder", *_EMBEDDED[:-1]),
+    "csrc/common/encode.c": ("C core", "encoder", *_COMPILED),
+    "csrc/sys/reloc.c": ("C core", "encoder", *_COMPILED),
+    "csrc/vm/*.[ch]": _EMBEDDED,
+    "csrc/common/core.h": ("C core", "encoder", *_EMBEDDED[:-1]),
 }
 """By the first pattern that fits; a star fits slashes too. The suites are asked in this order, and the first that
 notices ends it."""
@@ -76,7 +76,7 @@ _OTHER_PYTHONS: Final = {
 
 def files() -> Iterator[str]:
     """All that are changed, in order. Those that this Python doesn't run are left out."""
-    for path in sorted([*ROOT.glob("py2bpf/**/*.py"), *ROOT.glob("csrc/*.[ch]")]):
+    for path in sorted([*ROOT.glob("py2bpf/**/*.py"), *ROOT.glob("csrc/**/*.[ch]")]):
         file = str(path.relative_to(ROOT))
         if asked(file) and file not in _OTHER_PYTHONS:
             yield file

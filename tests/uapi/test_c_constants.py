@@ -15,7 +15,7 @@ from py2bpf.uapi.map_types import MapFlags, MapType, Update
 from py2bpf.uapi.prog_types import ProgType
 
 CORE = Path(__file__).resolve().parents[2] / "csrc"
-SOURCES = {path.name: path.read_text(encoding="utf-8") for path in sorted(CORE.rglob("*.[ch]"))}
+SOURCES = {str(path.relative_to(CORE)): path.read_text(encoding="utf-8") for path in sorted(CORE.rglob("*.[ch]"))}
 COMPILERS_OWN = {"loop": 181, "dynptr_read": 201, "user_ringbuf_drain": 209}
 """Helpers that programs call through what the compiler makes of loops and user ring buffers."""
 
@@ -53,7 +53,7 @@ def offsets(struct: type[ctypes.Structure], prefix: str) -> dict[str, int]:
 
 def helper_rows() -> list[tuple[int, str]]:
     """Number and name of each helper: the comment's name, or the function's."""
-    table = SOURCES["vm_helpers.c"].partition("struct vm_helper_row rows[] = {")[2].partition("};")[0]
+    table = SOURCES["vm/helpers/table.c"].partition("struct vm_helper_row rows[] = {")[2].partition("};")[0]
     rows = re.findall(r'\{ (\d+), [^"]*"[^"]*", (?:vm_)?(\w+) \},(?:[ \t]*/\* (\w+))?', table)
     return [(int(number), comment or function) for number, function, comment in rows]
 
@@ -68,20 +68,20 @@ def test_no_constant_is_written_twice() -> None:
 
 @pytest.mark.parametrize(("prefix", "struct"), [("SKB_", contexts.SkBuff), ("XDP_", contexts.XdpMd)])
 def test_fields_of_contexts(prefix: str, struct: type[ctypes.Structure]) -> None:
-    mine = {name: value for name, value in constants("vm_packet.h").items() if name.startswith(prefix)}
+    mine = {name: value for name, value in constants("vm/packet.h").items() if name.startswith(prefix)}
     assert mine == offsets(struct, prefix)
 
 
 def test_types_of_programs() -> None:
-    mine = {name.removeprefix("VM_"): value for name, value in constants("vm_context.h").items()}
+    mine = {name.removeprefix("VM_"): value for name, value in constants("vm/context.h").items()}
     mine["XDP"] = mine.pop("XDP_PROG")
     assert mine == {name: ProgType[name] for name in mine}
 
 
 def test_kinds_and_flags_of_maps() -> None:
-    kinds = re.findall(r"^\t_\((\w+), (\d+), ", SOURCES["vmmap_kinds.h"], flags=re.MULTILINE)
+    kinds = re.findall(r"^\t_\((\w+), (\d+), ", SOURCES["vm/map/kinds.h"], flags=re.MULTILINE)
     assert {name: int(number) for name, number in kinds} == {name: MapType[name] for name, _ in kinds}
-    mine = constants("vmmap_kinds.h", "vmmap.h")
+    mine = constants("vm/map/kinds.h", "vm/map/map.h")
     flags = ("NO_PREALLOC", "NO_COMMON_LRU", "RDONLY_PROG", "MMAPABLE")
     assert [mine[f"VM_{name}"] for name in flags] == [MapFlags[name] for name in flags]
     assert [mine[f"VM_{name}"] for name in ("ANY", "NOEXIST", "EXIST", "F_LOCK")] == list(Update)
@@ -94,11 +94,11 @@ def test_numbers_of_helpers() -> None:
     assert len(rows) > 90
     known = {helper.name: helper.id for helper in HELPERS.values()} | COMPILERS_OWN
     assert [(number, name) for number, name in rows if known.get(name) != number] == []
-    tail_call = re.search(r"VM_TAIL_CALL = (\d+)", SOURCES["vm_isa.h"])
+    tail_call = re.search(r"VM_TAIL_CALL = (\d+)", SOURCES["vm/isa.h"])
     assert tail_call is not None and int(tail_call[1]) == HELPERS["tail_call"].id
 
 
 def test_results_of_helpers() -> None:
-    assert constants("vm_skb.c")["TC_ACT_SHOT"] == tc.TC_ACT_SHOT
-    assert constants("vm_skb.c")["TC_ACT_REDIRECT"] == tc.TC_ACT_REDIRECT
-    assert constants("vm_xdp.c") == {name: getattr(xdp, name) for name in ("XDP_ABORTED", "XDP_REDIRECT")}
+    assert constants("vm/helpers/skb.c")["TC_ACT_SHOT"] == tc.TC_ACT_SHOT
+    assert constants("vm/helpers/skb.c")["TC_ACT_REDIRECT"] == tc.TC_ACT_REDIRECT
+    assert constants("vm/helpers/xdp.c") == {name: getattr(xdp, name) for name in ("XDP_ABORTED", "XDP_REDIRECT")}

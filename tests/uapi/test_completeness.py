@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def c_source(name: str) -> str:
-    return next((ROOT / "csrc").rglob(name)).read_text(encoding="utf-8")
+    return (ROOT / "csrc" / name).read_text(encoding="utf-8")
 
 
 def numbers(prefix: str, header: str) -> dict[str, int]:
@@ -27,7 +27,7 @@ def numbers(prefix: str, header: str) -> dict[str, int]:
 
 
 def test_the_vm_has_each_kind_of_map() -> None:
-    rows = re.findall(r"^\t_\(\w+, (\d+), ([01]), ", c_source("vmmap_kinds.h"), flags=re.MULTILINE)
+    rows = re.findall(r"^\t_\(\w+, (\d+), ([01]), ", c_source("vm/map/kinds.h"), flags=re.MULTILINE)
     found = {int(number): bool(int(per_cpu)) for number, per_cpu in rows}
     assert {int(kind): row.per_cpu for kind, row in KINDS.items() if not row.not_in_vm}.items() <= found.items()
     assert not {int(kind) for kind, row in KINDS.items() if row.not_in_vm} & found.keys()
@@ -57,6 +57,6 @@ def test_each_helper_is_simulated_or_says_why_not() -> None:
 
 
 def test_the_vm_has_helpers_that_the_table_has() -> None:
-    found = {int(number) for number in re.findall(r"^\t\{ (\d+), ", c_source("vm_helpers.c"), re.M)}
+    found = {int(number) for number in re.findall(r"^\t\{ (\d+), ", c_source("vm/helpers/table.c"), re.M)}
     internal = {info.id for info in INTERNAL.values()}
     assert found - internal <= {info.id for info in HELPERS.values()} and found > internal

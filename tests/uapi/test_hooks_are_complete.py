@@ -92,9 +92,9 @@ def test_the_kernel_knows_the_context_by_its_name(hook: Hook) -> None:
 
 def classes_of_the_vm() -> dict[int, str]:
     """What the C core's class_of() answers, by program type."""
-    source = (ROOT / "csrc" / "vm_load.c").read_text(encoding="utf-8")
+    source = (ROOT / "csrc" / "vm/load.c").read_text(encoding="utf-8")
     body = source[source.index("class_of(uint32_t type)") :]
-    header = (ROOT / "csrc" / "vm_context.h").read_text(encoding="utf-8")
+    header = (ROOT / "csrc" / "vm/context.h").read_text(encoding="utf-8")
     numbers = {name: int(number) for name, number in re.findall(r"\b(VM_\w+) = (\d+),", header)}
     found: dict[int, str] = {}
     for cases, answer in re.findall(r"((?:\tcase VM_\w+:\n)+)\t\treturn VM_(\w+);", body[: body.index("\n}")]):

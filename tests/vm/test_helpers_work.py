@@ -124,7 +124,7 @@ def test_the_budget_pays_for_wide_fields() -> None:
 
 
 def colliding(count: int) -> list[bytes]:
-    """Keys of 8 bytes that the VM's hash function (csrc/vmmap_hash.c) gives the same 32 bits."""
+    """Keys of 8 bytes that the VM's hash function (csrc/vm/map/hash.c) gives the same 32 bits."""
     begin, first, last = 8 * 0x9E3779B97F4A7C15 & M64, 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
     keys = []
     for low in range(count):

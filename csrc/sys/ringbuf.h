@@ -1,0 +1,9 @@
+/* The reader of a ring buffer itself; what api.h says of p2b_ringbuf_make(). */
+#ifndef P2B_RINGBUF_H
+#define P2B_RINGBUF_H
+
+#include "common/reader.h"
+
+int p2b_ringbuf_create(int map_fd, uint64_t size, struct p2b_reader **ret);
+
+#endif

@@ -1,0 +1,354 @@
+/*
+ * One pass over a map that changes meanwhile.
+ *
+ * By batches: the kernel hands out hash buckets whole and arrays by index, so a key that stays comes once and none
+ * comes twice. By keys: BPF_MAP_GET_NEXT_KEY starts over at the first key when the one it is given was deleted, so
+ * the keys that were handed out are remembered and passed over when they come again.
+ */
+#include "sys/calls.h"
+
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <unistd.h>
+
+enum {
+	SEEN_FIRST = 1 << 10,   /* places in the smallest table of seen keys */
+	ROUNDS = 32,            /* a walk by keys gives up after that many times max_entries steps */
+	STEPS_MIN = 4096,
+	AGREE_TRIES = 64,
+};
+
+/* A set of keys: an open-addressing table of positions (plus one) in an array of the keys themselves. */
+struct seen {
+	uint8_t *keys;
+	uint32_t *table;
+	uint32_t count, places;
+};
+
+enum mode { MODE_START, MODE_BATCH, MODE_KEYS, MODE_END };
+
+struct p2b_walk {
+	int fd;                 /* of its own: the map may be closed meanwhile */
+	enum mode mode;
+	uint32_t key_size, value_size, flags;
+	uint64_t steps_left;
+	uint8_t *again, *first; /* MODE_KEYS: the second answer, the map's first key */
+	uint8_t *cursor, *next; /* MODE_BATCH: where the kernel stopped; MODE_KEYS: the key to hand out, the one after */
+	int error;              /* met behind entries that were still handed out */
+	struct seen seen;
+};
+
+static const uint8_t *key_at(const struct p2b_walk *w, uint32_t i)
+{
+	return w->seen.keys + (size_t)i * w->key_size;
+}
+
+/* FNV-1a. */
+static uint32_t hash(const uint8_t *key, uint32_t size)
+{
+	uint32_t h = 2166136261u;
+
+	for (uint32_t i = 0; i < size; i++)
+		h = (h ^ key[i]) * 16777619u;
+	return h ^ h >> 15;
+}
+
+/* The key's place in the table: its own or the empty one where it belongs. */
+static uint32_t place(const struct p2b_walk *w, const uint8_t *key)
+{
+	uint32_t mask = w->seen.places - 1, i = hash(key, w->key_size) & mask;
+
+	while (w->seen.table[i] && memcmp(key_at(w, w->seen.table[i] - 1), key, w->key_size))
+		i = (i + 1) & mask;
+	return i;
+}
+
+static int seen_grow(struct p2b_walk *w)
+{
+	struct seen *s = &w->seen;
+	uint32_t places = s->places ? s->places * 2 : SEEN_FIRST;
+	uint8_t *keys = realloc(s->keys, (size_t)places / 2 * w->key_size);
+	uint32_t *table;
+
+	if (!keys)
+		return -ENOMEM;
+	s->keys = keys;
+	table = calloc(places, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	free(s->table);
+	s->table = table;
+	s->places = places;
+	for (uint32_t i = 0; i < s->count; i++)
+		table[place(w, key_at(w, i))] = i + 1;
+	return 0;
+}
+
+/* 1: the key is new and now remembered; 0: it was there; or -errno. */
+static int seen_add(struct p2b_walk *w, const uint8_t *key)
+{
+	struct seen *s = &w->seen;
+	uint32_t i;
+
+	if (s->count + 1 > s->places / 2) {
+		int err = seen_grow(w);
+
+		if (err)
+			return err;
+	}
+	i = place(w, key);
+	if (s->table[i])
+		return 0;
+	memcpy(s->keys + (size_t)s->count * w->key_size, key, w->key_size);
+	s->table[i] = ++s->count;
+	return 1;
+}
+
+static int seen_has(const struct p2b_walk *w, const uint8_t *key)
+{
+	return w->seen.places && w->seen.table[place(w, key)];
+}
+
+static void destroy(void *walk)
+{
+	struct p2b_walk *w = walk;
+
+	if (w->fd >= 0)
+		close(w->fd);
+	free(w->seen.keys);
+	free(w->seen.table);
+	free(w->cursor);
+	free(w->next);
+	free(w->again);
+	free(w->first);
+	free(w);
+}
+
+static int create(int fd, uint32_t key_size, uint32_t value_size, uint32_t max_entries, uint32_t flags,
+		  struct p2b_handle *ret)
+{
+	struct p2b_walk *w = calloc(1, sizeof(*w));
+	size_t cursor = key_size > sizeof(uint32_t) ? key_size : sizeof(uint32_t);
+	int err = 0;
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct p2b_walk){
+		.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0),
+		.mode = MODE_START,
+		.key_size = key_size,
+		.value_size = value_size,
+		.flags = flags,
+		.steps_left = (uint64_t)max_entries * ROUNDS + STEPS_MIN,
+	};
+	if (w->fd < 0)
+		err = -errno;
+	w->cursor = malloc(cursor);
+	w->next = malloc(cursor);
+	w->again = malloc(cursor);
+	w->first = malloc(cursor);
+	if (!err && w->cursor && w->next && w->again && w->first)
+		return p2b_own_object(ret, w, destroy, 0);
+	destroy(w);
+	return err ? err : -ENOMEM;
+}
+
+int p2b_walk_make(struct p2b_handle *map, uint32_t key_size, uint32_t value_size, uint32_t max_entries, uint32_t flags,
+		  struct p2b_handle *ret)
+{
+	int fd = p2b_hold(map), err;
+
+	if (fd < 0)
+		return fd;
+	err = create(fd, key_size, value_size, max_entries, flags, ret);
+	p2b_release(map);
+	return err;
+}
+
+static uint64_t element_flags(const struct p2b_walk *w)
+{
+	return w->flags & P2B_WALK_LOCK ? BPF_F_LOCK : 0;
+}
+
+static int next_key(const struct p2b_walk *w, const void *key, void *next)
+{
+	return p2b_element(BPF_MAP_GET_NEXT_KEY, w->fd, key, next, 0);
+}
+
+static int batch_next(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
+{
+	union bpf_attr attr;
+	int err;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.batch.map_fd = (uint32_t)w->fd;
+	attr.batch.in_batch = w->mode == MODE_BATCH ? p2b_ptr(w->cursor) : 0;
+	attr.batch.out_batch = p2b_ptr(w->cursor);
+	attr.batch.keys = p2b_ptr(keys);
+	attr.batch.values = p2b_ptr(values);
+	attr.batch.count = cap;
+	attr.batch.elem_flags = element_flags(w);
+	err = p2b_bpf(w->flags & P2B_WALK_DELETE ? BPF_MAP_LOOKUP_AND_DELETE_BATCH : BPF_MAP_LOOKUP_BATCH, &attr,
+		      sizeof(attr));
+	if (err && err != -ENOENT)
+		return err;
+	w->mode = err ? MODE_END : MODE_BATCH;
+	return (int)attr.batch.count;
+}
+
+static int take(struct p2b_walk *w, const void *key, void *value)
+{
+	int err;
+
+	if (!(w->flags & P2B_WALK_DELETE))
+		return p2b_element(BPF_MAP_LOOKUP_ELEM, w->fd, key, value, element_flags(w));
+	err = p2b_element(BPF_MAP_LOOKUP_AND_DELETE_ELEM, w->fd, key, value, element_flags(w));
+	if (err != -EINVAL && err != -P2B_ENOTSUPP)
+		return err;
+	err = p2b_element(BPF_MAP_LOOKUP_ELEM, w->fd, key, value, element_flags(w));      /* hashes have the joint command since 5.14 */
+	return err ? err : p2b_element(BPF_MAP_DELETE_ELEM, w->fd, key, NULL, 0);
+}
+
+/* Takes the key at the cursor out of the map: 1, or 0 when it is gone, or -errno. */
+static int emit_taken(struct p2b_walk *w, void *key, void *value)
+{
+	int err = take(w, w->cursor, value);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	memcpy(key, w->cursor, w->key_size);
+	return seen_add(w, w->cursor);
+}
+
+static int same(const struct p2b_walk *w, int err1, const uint8_t *key1, int err2, const uint8_t *key2)
+{
+	return err1 == err2 && (err1 || !memcmp(key1, key2, w->key_size));
+}
+
+static int fatal(int err)
+{
+	return err && err != -ENOENT;
+}
+
+/*
+ * Reads the value of the cursor's key (unless value is NULL) and finds the key after it: 0 or -ENOENT. One answer can't
+ * be trusted while others change the map: a trie's next key may leave out a branch, a recycled hash element leads to
+ * another bucket, and a trie looks up a shorter prefix in place of one that is gone. So the question is asked until two
+ * answers agree, around the lookup. *there says whether the key was still in the map afterwards: after a key that
+ * isn't, the kernel names the first key of all.
+ */
+static int settle(struct p2b_walk *w, void *value, int *there)
+{
+	for (int tries = 0; tries < AGREE_TRIES; tries++) {
+		int before = next_key(w, w->cursor, w->next);
+		int found = value ? p2b_element(BPF_MAP_LOOKUP_ELEM, w->fd, w->cursor, value, element_flags(w)) : 0;
+		int after = next_key(w, w->cursor, w->again);
+		int first = next_key(w, NULL, w->first);
+		int agree = same(w, before, w->next, after, w->again);
+
+		if (fatal(before) || fatal(after) || fatal(first) || fatal(found))
+			return fatal(before) ? before : fatal(after) ? after : fatal(first) ? first : found;
+		*there = !found && !first && !same(w, after, w->again, 0, w->first);
+		memcpy(w->next, w->again, w->key_size);
+		if (agree || !*there)
+			return after;
+	}
+	return -EBUSY;
+}
+
+/* One step of a walk by keys: entries handed out (0 or 1) or -errno. */
+static int key_step(struct p2b_walk *w, void *key, void *value)
+{
+	int known = seen_has(w, w->cursor), there = 0, n = 0, last;
+
+	if (!w->steps_left--)
+		return -EBUSY;
+	/* A key that will be deleted has a next one only before. */
+	last = w->flags & P2B_WALK_DELETE ? next_key(w, w->cursor, w->next) :
+					    settle(w, known ? NULL : value, &there);
+	if (fatal(last))
+		return last;
+	if (w->flags & P2B_WALK_DELETE) {
+		n = known ? 0 : emit_taken(w, key, value);
+	} else if (there && !known) {
+		memcpy(key, w->cursor, w->key_size);
+		n = seen_add(w, w->cursor);
+	}
+	if (n < 0)
+		return n;
+	if (last) {
+		w->mode = MODE_END;
+	} else {
+		uint8_t *old = w->cursor;
+
+		w->cursor = w->next;
+		w->next = old;
+	}
+	return n;
+}
+
+static int keys_next(struct p2b_walk *w, uint8_t *keys, uint8_t *values, uint32_t cap)
+{
+	uint32_t n = 0;
+
+	while (n < cap && w->mode == MODE_KEYS) {
+		int r = key_step(w, keys + (size_t)n * w->key_size, values + (size_t)n * w->value_size);
+
+		if (r < 0) {
+			w->mode = MODE_END;
+			w->error = r;
+			break;
+		}
+		n += (uint32_t)r;
+	}
+	return (int)n;
+}
+
+/* The first call decides how to go. */
+static int start(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
+{
+	int r;
+
+	if (!(w->flags & P2B_WALK_KEYS)) {
+		r = batch_next(w, keys, values, cap);
+		if (r != -EINVAL && r != -P2B_ENOTSUPP)
+			return r;
+	}
+	r = next_key(w, NULL, w->cursor);
+	w->mode = r ? MODE_END : MODE_KEYS;
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	return keys_next(w, keys, values, cap);
+}
+
+static int read_on(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
+{
+	int n = 0;
+
+	if (!cap || cap > INT32_MAX)
+		return -EINVAL;
+	while (!n && w->mode != MODE_END) {
+		if (w->mode == MODE_START)
+			n = start(w, keys, values, cap);
+		else if (w->mode == MODE_BATCH)
+			n = batch_next(w, keys, values, cap);
+		else
+			n = keys_next(w, keys, values, cap);
+	}
+	if (!n && w->error) {
+		n = w->error;
+		w->error = 0;
+	}
+	return n;
+}
+
+int p2b_walk_next(struct p2b_handle *walk, void *keys, void *values, uint32_t cap)
+{
+	int r = p2b_hold(walk);
+
+	if (r < 0)
+		return r;
+	r = read_on(walk->object, keys, values, cap);
+	p2b_release(walk);
+	return r;
+}

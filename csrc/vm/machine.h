@@ -1,0 +1,47 @@
+/* The embedded VM's machine as its own files see it. */
+#ifndef P2B_VM_MACHINE_H
+#define P2B_VM_MACHINE_H
+
+#include <pthread.h>
+
+#include "vm/vm.h"
+
+enum { VM_CPUS_MAX = 4096, VM_PERIOD = 10 * 1000 * 1000 /* nanoseconds between pauses */ };
+
+/* What programs printed: lines, each with its newline. Full at VM_TRACE_MAX: then lines are counted, not kept. */
+struct vm_trace {
+	char *text;
+	size_t used, room;
+	uint64_t lost;
+};
+
+struct p2b_vm {
+	pthread_mutex_t lock;
+	uint32_t waiting;       /* threads that want the lock; atomic */
+	pthread_mutex_t ending; /* taken under the lock or without it */
+	pthread_cond_t idle;    /* with ending: ended has changed */
+	uint64_t ended;         /* runs; changed under both */
+	int busy;               /* runner runs a program, or pauses in one */
+	pthread_t runner;
+	uint32_t refs;
+	uint32_t n_cpus, cpu;
+	int fixed_clock;        /* clock is what every clock shows */
+	uint64_t clock;
+	uint64_t random;        /* never 0 */
+	struct vm_trace trace;
+	uint8_t *packet;        /* the buffer of the packet that a program runs on */
+};
+
+uint64_t vm_clock(struct p2b_vm *vm, int clock);
+
+/*
+ * The machine for one thread's program: under the lock, waits for others' programs. -EDEADLK when this thread runs one,
+ * -EINTR when pause (or NULL), which is called now and then, gives other than 0.
+ */
+int vm_enter(struct p2b_vm *vm, int (*pause)(void));
+void vm_leave(struct p2b_vm *vm);
+
+/* Opens the lock for those who wait for it, and takes it again behind them. */
+void vm_unlock_fairly(struct p2b_vm *vm);
+
+#endif
