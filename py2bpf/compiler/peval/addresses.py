@@ -1,20 +1,25 @@
-"""Which variables' addresses a program takes. Evaluation finds out: the first ``addrof(x)`` of a variable that isn't in
-memory begins everything again.
+"""What addrof() gives: objects' places, copies of numbers, and which variables' addresses a program takes.
+
+Evaluation finds the last out: the first ``addrof(x)`` of a variable that isn't in memory begins everything again.
 """
 
 from __future__ import annotations
 
+import ctypes
+from dataclasses import replace
 from typing import Any
 
+from ...exception import TypeMismatch
 from ...intrinsics import Pseudo
 from ..bytecode.canonical import Op
 from ..ir.values import Value, const
-from . import arith, variables
+from . import arith, memory, variables
+from .builder import Builder
 from .decisions import Name, Restart
 from .frames import Frame
 from .machine import Machine
 from .state import State
-from .values import Abstract, CellId, Const, Null, Option, Run, Variable
+from .values import Abstract, CellId, Const, Null, Option, Ref, Run, Variable
 
 
 def enter(ev: Machine, frame: Frame, names: dict[str, Abstract], cells: dict[CellId, Abstract]) -> None:
@@ -58,3 +63,20 @@ def address(ev: Machine, name: Name, slot: Value | None, held: dict[Any, Abstrac
     if isinstance(value, Option):
         value = held[key] = variables.assigned(ev.b, slot, Run(arith.to_ir(ev.b, value)))
     return value.ref if isinstance(value, Variable) else value
+
+
+def of_number(b: Builder, value: Abstract) -> Ref:
+    """A copy in memory of a number that has no place."""
+    ir = arith.to_ir(b, value)
+    place = memory.new(b, ctypes.c_int64 if arith.int_type(ir).signed else ctypes.c_uint64, zero=False)
+    b.store(place.base, 0, variables.SIZE, ir)
+    return replace(place, copied=True, addressed=True)
+
+
+def given_whole(value: Abstract, *instead: str) -> TypeMismatch:
+    """For what helpers take without its address."""
+    return TypeMismatch(
+        0,
+        f"addrof() needs a number or ctypes object, but this is {value.describe()}",
+        hints=instead or ("helpers take it as it is",),
+    )

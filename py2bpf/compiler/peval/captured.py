@@ -151,7 +151,7 @@ def underlying(mapping: Any) -> Any:
     return mapping
 
 
-def refuse_change(obj: Any) -> None:
-    """Raises the error for ``obj[key] = value`` and the like."""
+def no_change(obj: Any) -> UnsupportedSyntax:
+    """The error for ``obj[key] = value`` and the like."""
     hints_ = (CONSTANT, _IN_A_MAP) if isinstance(obj, Mapping) else (CONSTANT,)
-    raise UnsupportedSyntax(0, f"can't assign to an item of {Const(obj).describe()}", hints=hints_)
+    return UnsupportedSyntax(0, f"can't assign to an item of {Const(obj).describe()}", hints=hints_)

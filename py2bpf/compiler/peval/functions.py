@@ -470,9 +470,13 @@ def is_special(fn: Any) -> bool:
         return False
 
 
+def _all_constant(*args: Abstract) -> bool:
+    return all(isinstance(arg, Const) for arg in args)
+
+
 def call(ev: Machine, state: State, fn: Any, args: Args, kwargs: dict[str, Abstract]) -> Abstract | None:
     """Translates the call; None if all is constant and CPython can make it now."""
-    if fn not in _ALWAYS and all(isinstance(arg, Const) for arg in (*args, *kwargs.values())):
+    if fn not in _ALWAYS and _all_constant(*args, *kwargs.values()):
         return None
     if len(args) == 1 and len(kwargs) == 1 and (fn, next(iter(kwargs))) in _SECOND:
         args, kwargs = (*args, *kwargs.values()), {}

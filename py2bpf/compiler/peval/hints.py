@@ -118,16 +118,10 @@ def for_object(ctype: Any, value: Abstract) -> tuple[str, ...]:
     """For a value that stands where an object of ``ctype`` is needed."""
     if isinstance(value, Const) and isinstance(value.obj, float):
         return _NO_FLOAT
+    if is_chars(ctype) and isinstance(value, Mixed):
+        return (f"give it constant bytes, or a {type_name(ctype)}, on each path by itself: with an if statement",)
     if is_chars(ctype):
-        if may_be_address(value):
-            return (READ_TEXT,)
-        if isinstance(value, Const) and isinstance(value.obj, str):
-            return for_bytes(value.obj)
-        if isinstance(value, Mixed):
-            return (f"give it constant bytes, or a {type_name(ctype)}, on each path by itself: with an if statement",)
-        known = f"give it constant bytes, as in b'...', or a {type_name(ctype)}"
-        longer = isinstance(value, Ref) and is_chars(value.ctype) and value.ctype._length_ > ctype._length_
-        return (known, f"or cut it: text[:{ctype._length_}]") if longer else (known,)
+        return _for_chars(ctype, value)
     if is_record(ctype):
         return (f"make one, {type_name(ctype)}(...), or give a tuple of its fields: {_fields(ctype)}",)
     if is_array(ctype):
@@ -135,16 +129,35 @@ def for_object(ctype: Any, value: Abstract) -> tuple[str, ...]:
     return (f"make one: {type_name(ctype)}(...)",)
 
 
+def _for_chars(ctype: Any, value: Abstract) -> tuple[str, ...]:
+    """For a value that stands where chars are needed."""
+    if may_be_address(value):
+        return (READ_TEXT,)
+    if isinstance(value, Const) and isinstance(value.obj, str):
+        return for_bytes(value.obj)
+    known = f"give it constant bytes, as in b'...', or a {type_name(ctype)}"
+    longer = isinstance(value, Ref) and is_chars(value.ctype) and value.ctype._length_ > ctype._length_
+    return (known, f"or cut it: text[:{ctype._length_}]") if longer else (known,)
+
+
 def for_comparison(*values: Abstract) -> tuple[str, ...]:
     """For values that no == compares."""
-    for value in values:
-        if isinstance(value, Map) or (isinstance(value, Ref) and scalar(value.ctype) is not None):
-            return for_number(value)
-    if any(isinstance(value, (ListRef, TupleOf)) for value in values) and any(map(_is_array, values)):
+    if (number := next(filter(_is_number_of_its_own, values), None)) is not None:
+        return for_number(number)
+    if any(map(_is_sequence, values)) and any(map(_is_array, values)):
         return ("a ctypes array equals no list, and no tuple; compare the list of its items: a[:]",)
     if any(isinstance(value, RangeOf) for value in values):
         return ("compare their len(), and the numbers that they were made of",)
     return ("compare their fields, or the bytes with py2bpf.funcs.mem_eq",)
+
+
+def _is_number_of_its_own(value: Abstract) -> bool:
+    """Whether it is a map, or a ctypes object that has a number."""
+    return isinstance(value, Map) or (isinstance(value, Ref) and scalar(value.ctype) is not None)
+
+
+def _is_sequence(value: Abstract) -> bool:
+    return isinstance(value, (ListRef, TupleOf))
 
 
 def _is_array(value: Abstract) -> bool:
@@ -162,7 +175,7 @@ def for_search(value: Abstract) -> str:
 
 def for_print(value: Abstract) -> tuple[str, ...]:
     """For a value that no f-string shows."""
-    if isinstance(value, Map) or (isinstance(value, Ref) and scalar(value.ctype) is not None):
+    if _is_number_of_its_own(value):
         return for_number(value)
     return ("integers and char arrays can be printed",)
 

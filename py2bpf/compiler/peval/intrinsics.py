@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
@@ -14,12 +13,26 @@ from ...uapi.map_types import title
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region, Type
 from ..ir.values import Value, const
-from . import arith, contents, hints, integers, kernel_memory, losses, maps, memory, overlap, paddings, rings, text
+from . import (
+    arith,
+    contents,
+    hints,
+    integers,
+    kernel_memory,
+    kind,
+    losses,
+    maps,
+    memory,
+    overlap,
+    paddings,
+    rings,
+    text,
+)
 from .layout import scalar
 from .machine import Machine
 from .naming import short, type_name
 from .state import State
-from .values import GLOBAL_HINT, NONE, Abstract, Const, Context, KernelRef, Map, Option, Ref, Run, TupleOf
+from .values import GLOBAL_HINT, NONE, Abstract, Const, Context, KernelRef, Map, Ref, Run
 
 Args = tuple[Abstract, ...]
 _COPIED: Final = 128
@@ -92,7 +105,7 @@ def _call_pseudo(ev: Machine, fn: Pseudo, args: Args) -> Abstract:
 
 def _call_of(info: HelperInfo) -> str:
     """How a helper is called, sizes being filled in."""
-    return f"{info.name}({', '.join(_PARAMETERS[kind] for kind in info.args if kind is not Arg.SIZE)})"
+    return f"{info.name}({', '.join(_PARAMETERS[role] for role in info.args if role is not Arg.SIZE)})"
 
 
 class _Marshal:
@@ -109,16 +122,16 @@ class _Marshal:
     def call(self, args: Args) -> Abstract:
         values: list[Value] = []
         size: int | None = None
-        for position, (kind, arg) in enumerate(self._pair(args)):
-            if kind is Arg.SIZE and arg is None:
+        for position, (role, arg) in enumerate(self._pair(args)):
+            if role is Arg.SIZE and arg is None:
                 assert size is not None
                 values.append(const(size))
-            elif kind is Arg.SIZE:
+            elif role is Arg.SIZE:
                 assert arg is not None
                 values.append(self._given_size(position, arg, size or 0))
             else:
                 assert arg is not None
-                value, size = self._argument(position, kind, arg)
+                value, size = self._argument(position, role, arg)
                 values.append(value)
             self.given += arg is not None
         for ref in self.texts:
@@ -135,7 +148,7 @@ class _Marshal:
                 return list(zip(wanted, args, strict=True))
             if len(args) == len(wanted) - wanted.count(Arg.SIZE):
                 rest = iter(args)
-                return [(kind, None if kind is Arg.SIZE else next(rest)) for kind in wanted]
+                return [(role, None if role is Arg.SIZE else next(rest)) for role in wanted]
         raise TypeMismatch(
             0,
             f"{self.info.name}() takes {hints.count(len(kinds) - sizes, 'argument')}"
@@ -143,12 +156,12 @@ class _Marshal:
             hints=(f"call it as {_call_of(self.info)}",),
         )
 
-    def _argument(self, position: int, kind: Arg, arg: Abstract) -> tuple[Value, int | None]:
-        if kind is Arg.CTX:
+    def _argument(self, position: int, role: Arg, arg: Abstract) -> tuple[Value, int | None]:
+        if role is Arg.CTX:
             if not isinstance(arg, Context):
                 raise self._wrong("the program's context", arg)
             return arg.base, None
-        if kind is Arg.MAP:
+        if role is Arg.MAP:
             if not isinstance(arg, Map):
                 raise self._wrong(self._wanted_map(), arg)
             if arg.spec.is_global:
@@ -157,15 +170,15 @@ class _Marshal:
                 raise self._wrong(self._wanted_map(), arg)
             self.map = arg
             return maps.pointer(self.b, arg), None
-        if kind is Arg.KEY:
+        if role is Arg.KEY:
             assert self.map is not None
             return maps.key_address(self.b, self.map, arg), None
-        if kind is Arg.VALUE:
+        if role is Arg.VALUE:
             assert self.map is not None
             place = memory.materialise(self.b, self.map.spec.value_type, arg)
             return memory.address_of(self.b, place), None
-        if kind in _POINTERS:
-            return self._pointer(position, kind, arg)
+        if role in _POINTERS:
+            return self._pointer(position, role, arg)
         return self._number(position, arg), None
 
     def _given_size(self, position: int, arg: Abstract, limit: int) -> Value:
@@ -200,7 +213,7 @@ class _Marshal:
         memory.store(self.b, copy, source)
         return copy
 
-    def _pointer(self, position: int, kind: Arg, arg: Abstract) -> tuple[Value, int | None]:
+    def _pointer(self, position: int, role: Arg, arg: Abstract) -> tuple[Value, int | None]:
         if position in self.info.rodata:
             raise UnsupportedSyntax(
                 0, f"{self.info.name}() wants a constant string in read-only memory, which programs don't have",
@@ -209,36 +222,40 @@ class _Marshal:
         if position in self.info.nullable and isinstance(arg, Const) and arg.obj in (None, 0):
             return const(0), 0
         if isinstance(arg, Ref):
-            if not ctypes.sizeof(arg.ctype) and Arg.SIZE in self.info.args[position + 1 : position + 2]:
-                raise TypeMismatch(0, f"{self.info.name}() is given {arg.describe()}, which has no bytes",
-                                   hints=("give it an object of at least one",))  # fmt: skip
-            self.b.guard_not_null(arg.base, "TypeError")
-            if kind is Arg.OUT:
-                memory.check_place(arg, f"{self.info.name}()")
-                paddings.overwritten(self.b, arg.ctype)
-            arg = self._reachable(position, kind, arg)
-            if position in self.info.texts:
-                self.texts.append(arg)
-            if self.map is not None and self.map.spec.data_type is not None and scalar(arg.ctype) is not None:
-                return self._record(self.map, memory.load(self.b, arg))
-            return memory.address_of(self.b, arg), ctypes.sizeof(arg.ctype)
-        if kind is Arg.OUT:
+            return self._object(position, role, arg)
+        if role is Arg.OUT:
             raise self._no_place(position, arg)
         if isinstance(arg, Const) and isinstance(arg.obj, (str, bytes)):
             return contents.text_for_c(self.b, arg.obj)
         if self.map is not None and self.map.spec.data_type is not None:
             return self._record(self.map, arg)
-        if isinstance(arg, (Run, Const, Option)):
+        if isinstance(arg, Const) or arg.is_int():
             place = self.b.alloca(8)
             self.b.store(place, 0, 8, arith.to_ir(self.b, arg, "this buffer holds an integer"))
             return place, 8
         raise self._wrong("a ctypes object or bytes", arg)
 
-    def _reachable(self, position: int, kind: Arg, arg: Ref) -> Ref:
+    def _object(self, position: int, role: Arg, arg: Ref) -> tuple[Value, int | None]:
+        """An object of the program's, or its copy."""
+        if not ctypes.sizeof(arg.ctype) and Arg.SIZE in self.info.args[position + 1 : position + 2]:
+            raise TypeMismatch(0, f"{self.info.name}() is given {arg.describe()}, which has no bytes",
+                               hints=("give it an object of at least one",))  # fmt: skip
+        self.b.guard_not_null(arg.base, "TypeError")
+        if role is Arg.OUT:
+            memory.check_place(arg, f"{self.info.name}()")
+            paddings.overwritten(self.b, arg.ctype)
+        arg = self._reachable(position, role, arg)
+        if position in self.info.texts:
+            self.texts.append(arg)
+        if self.map is not None and self.map.spec.data_type is not None and scalar(arg.ctype) is not None:
+            return self._record(self.map, memory.load(self.b, arg))
+        return memory.address_of(self.b, arg), ctypes.sizeof(arg.ctype)
+
+    def _reachable(self, position: int, role: Arg, arg: Ref) -> Ref:
         """The object, or a copy of one in the packet for a helper that can't read there."""
         if not memory.in_packet(arg) or self.info.name in _READ_PACKETS:
             return arg
-        if kind is Arg.OUT:
+        if role is Arg.OUT:
             raise TypeMismatch(
                 0, f"{self.info.name}() can't write into the packet",
                 hints=("give it an object of the program's own, and assign that to the packet's",),
@@ -326,25 +343,8 @@ def _fits(name: str, ref: Ref, size: int) -> None:
 
 
 def _addrof(ev: Machine, args: Args) -> Abstract:
-    """An object's address: the object itself. The place of a variable, a field or an item has come instead of its
-    number; any other number gets a copy."""
-    value = args[0]
-    if isinstance(value, Ref):
-        return replace(_memory(ev, "addrof", value), addressed=True)
-    if isinstance(value, (Run, Option)) or (isinstance(value, Const) and isinstance(value.obj, int)):
-        ir = arith.to_ir(ev.b, value)
-        place = memory.new(ev.b, ctypes.c_int64 if arith.int_type(ir).signed else ctypes.c_uint64, zero=False)
-        ev.b.store(place.base, 0, 8, ir)
-        return replace(place, copied=True, addressed=True)
-    if isinstance(value, (TupleOf, Context, Map)):
-        raise TypeMismatch(
-            0,
-            f"addrof() needs a number or ctypes object, but this is {value.describe()}",
-            hints=hints.for_number(value) if isinstance(value, TupleOf) else ("helpers take it as it is",),
-        )
-    raise TypeMismatch(
-        0, f"{value.describe()} has no address in a program", hints=("helpers take constant strings as they are",)
-    )
+    """The place of a variable, a field or an item has come instead of its number."""
+    return kind.of(args[0]).address(ev, args[0])
 
 
 def _memcpy(ev: Machine, args: Args) -> Abstract:

@@ -22,7 +22,7 @@ from . import annotated, arith, giants, hints, host, memory, slices
 from .builder import Builder
 from .machine import Machine
 from .naming import short
-from .values import NONE, Abstract, Const, KernelRef, Ref, Run, SliceOf
+from .values import NONE, Abstract, Const, KernelRef, Ref, Run
 
 Args = tuple[Abstract, ...]
 Kwargs = dict[str, Abstract]
@@ -176,7 +176,7 @@ def item(ev: Machine, ref: KernelRef, key: Abstract) -> Abstract:
     shape = ref.shape
     if not isinstance(shape, Items):
         raise TypeMismatch(0, f"{ref.describe()} has no items", hints=("arrays have; name one of its members",))
-    if isinstance(key, SliceOf) or (isinstance(key, Const) and isinstance(key.obj, slice)):
+    if slices.is_slice(key):
         return _sliced(ev, ref, shape, key)
     element = _BYTE if shape.has_chars else shape.element
     if isinstance(key, Const) and isinstance(key.obj, int):

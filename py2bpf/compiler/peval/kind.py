@@ -17,7 +17,7 @@ from . import hints
 from .builder import Builder
 from .machine import Machine
 from .state import State
-from .values import Abstract, Const, Counter, Items
+from .values import Abstract, Const, Counter, Items, Ref
 
 V = TypeVar("V", bound=Abstract)
 Args = tuple[Abstract, ...]
@@ -46,6 +46,10 @@ class Kind(Generic[V]):
         """``isinstance(value, classes)``."""
         raise TypeMismatch(0, f"isinstance() can't tell the class of {value.describe()}",
                            hints=("it can of constants, integers, ctypes objects and maps",))  # fmt: skip
+
+    def is_sequence(self, value: V) -> bool:
+        """Whether a sequence pattern of ``match`` takes the value."""
+        return False
 
     def as_object(self, b: Builder, state: State, value: V) -> Any:
         """The value as Python has it; raises NotConstant where it is known at run time only."""
@@ -184,6 +188,54 @@ class Kind(Generic[V]):
             0, f"can't delete items of {value.describe()}",
             hints=("items of maps can be deleted; lists have pop()",),
         )  # fmt: skip
+
+
+    # augmented assignment
+
+    def inplace(self, ev: Machine, state: State, op: str, value: V, other: Abstract) -> Abstract | None:
+        """``value op= other`` where the object itself changes; None where it is ``value = value op other``."""
+        return None
+
+    def attribute_is_shared(self, b: Builder, value: V, name: str) -> bool:
+        """Whether ``value.name op= v`` must be one atomic step."""
+        return False
+
+    def item_is_shared(self, b: Builder, value: V) -> bool:
+        """Whether ``value[key] op= v`` must be one atomic step."""
+        return False
+
+    def update_attribute(self, b: Builder, value: V, name: str, op: str, operand: Abstract) -> None:
+        """Makes that step."""
+        raise InternalCompilerError("peval", f"no attribute of {value.describe()} is shared")
+
+    def update_item(self, b: Builder, value: V, key: Abstract, op: str, operand: Abstract) -> None:
+        """Makes that step."""
+        raise InternalCompilerError("peval", f"no item of {value.describe()} is shared")
+
+    # in memory, and printed
+
+    def store_into(self, b: Builder, place: Ref, value: V, by_items: bool) -> bool:
+        """Assigns to an object of ctypes that is no number. False where it takes no such value."""
+        return False
+
+    def fills(self, value: V, ctype: Any) -> bool:
+        """Whether assigning the value writes all bytes of an object."""
+        return True
+
+    def address(self, ev: Machine, value: V) -> Ref:
+        """``addrof(value)``."""
+        raise TypeMismatch(
+            0, f"{value.describe()} has no address in a program", hints=("helpers take constant strings as they are",)
+        )  # fmt: skip
+
+    def shown_as(self, ev: Machine, value: V, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
+        """For what is one text or another in Python: the condition, the part to print where it holds, the part
+        elsewhere."""
+        return None
+
+    def directive(self, ev: Machine, value: V, conversion: str, spec: str) -> tuple[str, Value | None]:
+        """The kernel's directive that prints the value, and what that takes; or a text, and None."""
+        raise TypeMismatch(0, f"can't print {value.describe()}", hints=hints.for_print(value))
 
 
 class Hidden(Kind[V]):

@@ -66,6 +66,12 @@ def is_aggregate(ctype: Any) -> bool:
     return isinstance(ctype, type) and issubclass(ctype, (ctypes.Structure, ctypes.Union, ctypes.Array))
 
 
+def is_integer(ctype: Any) -> bool:
+    """Whether it is the type of an integer: no bool, char or pointer."""
+    kind = scalar(ctype)
+    return kind is not None and kind.kind == "int"
+
+
 def is_record(ctype: Any) -> bool:
     return isinstance(ctype, type) and issubclass(ctype, (ctypes.Structure, ctypes.Union))
 

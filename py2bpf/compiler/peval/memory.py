@@ -13,7 +13,7 @@ from ..ir.alignment import alignment
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Value, const
-from . import arith, contents, fits, hints, locks, overlap, paddings, places, records
+from . import arith, contents, fits, hints, kind, locks, overlap, paddings, places, records
 from .builder import Builder
 from .layout import (
     Member,
@@ -289,19 +289,16 @@ def store(b: Builder, ref: Ref, value: Abstract, by_items: bool = False) -> None
 
 
 def _store(b: Builder, ref: Ref, value: Abstract, by_items: bool) -> None:
-    kind = scalar(ref.ctype)
-    if kind is not None:
-        _store_number(b, ref, kind, value)
-    elif isinstance(value, Ref):
-        _store_object(b, ref, value)
-    elif is_chars(ref.ctype) and contents.texts(value):
-        contents.store_text(b, ref, value)
-    elif isinstance(value, TupleOf) or (isinstance(value, Const) and isinstance(value.obj, tuple)):
-        _store_tuple(b, ref, value if by_items else places.settled(b, ref.ctype, value))
-    elif isinstance(value, Const) and isinstance(value.obj, ref.ctype):
-        contents.store_bytes(b, ref.base, ref.offset, padding.of(ref.ctype).cleared(bytes(value.obj)))
-    else:
+    number = scalar(ref.ctype)
+    if number is not None:
+        _store_number(b, ref, number, value)
+    elif not kind.of(value).store_into(b, ref, value, by_items):
         raise _needed(ref.ctype, value)
+
+
+def store_constant(b: Builder, ref: Ref, obj: Any) -> None:
+    """The bytes of a captured object of the same type; zeros where it has padding."""
+    contents.store_bytes(b, ref.base, ref.offset, padding.of(ref.ctype).cleared(bytes(obj)))
 
 
 def store_raw(b: Builder, ref: Ref, value: Abstract) -> None:
@@ -335,7 +332,8 @@ def _store_number(b: Builder, ref: Ref, kind: Scalar, value: Abstract) -> None:
     store_scalar(b, ref.base, ref.offset, kind, ir)
 
 
-def _store_object(b: Builder, ref: Ref, value: Ref) -> None:
+def store_object(b: Builder, ref: Ref, value: Ref) -> None:
+    """Copies an object, into an array perhaps a shorter one."""
     locks.check_whole(ref)
     locks.check_whole(value)
     b.guard_not_null(value.base, "TypeError")
@@ -379,7 +377,9 @@ def _copy_numbers(b: Builder, ref: Ref, value: Ref) -> None:
         store_scalar(b, ref.base, ref.offset, kind, load_scalar(b, value.base, value.offset, kind))
 
 
-def _store_tuple(b: Builder, ref: Ref, value: Abstract) -> None:
+def store_tuple(b: Builder, ref: Ref, value: Abstract, by_items: bool) -> None:
+    """Assigns a tuple's items to those of an array, or to the fields of a structure."""
+    value = value if by_items else places.settled(b, ref.ctype, value)
     items = value.items if isinstance(value, TupleOf) else tuple(Const(item) for item in _tuple_of(value))
     if is_array(ref.ctype):
         _store_items(b, ref, items)
@@ -497,7 +497,7 @@ def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
     ):
         b.guard_not_null(value.base, "TypeError")
         return value
-    ref = new(b, ctype, zero=scalar(ctype) is None and (has_padding(ctype) or _partial(ctype, value)))
+    ref = new(b, ctype, zero=scalar(ctype) is None and (has_padding(ctype) or not kind.of(value).fills(value, ctype)))
     store(b, ref, places.entry(b, ctype, value))
     return ref
 
@@ -524,10 +524,3 @@ def all_bytes(b: Builder, ctype: Any, value: Abstract) -> Ref | None:
     place = new(b, ctype, zero=False)
     contents.store_text(b, place, value, whole=True)
     return place
-
-
-def _partial(ctype: Any, value: Abstract) -> bool:
-    """Whether storing the value leaves bytes of the type as they were."""
-    if isinstance(value, Const) and isinstance(value.obj, bytes):
-        return len(value.obj) + 1 < ctypes.sizeof(ctype)
-    return isinstance(value, (TupleOf, Const)) or (isinstance(value, Ref) and value.ctype is not ctype)

@@ -27,7 +27,6 @@ from .values import Abstract, Const, Context, Run
 MAX_INTEGERS: Final = 4
 """r2 to r5; r1 has the context."""
 FLAG_BYTES: Final = 8
-_SIMPLE: Final = (int, str, bytes, type(None))
 
 
 def check(registry: Registry, program: Function) -> None:
@@ -69,16 +68,11 @@ def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Called | None:
     parts: list[Any] = [fn]
     integers = 0
     for name, value in names.items():
-        if isinstance(value, Run):
-            integers += 1
-            parts.append((name, arith.int_type(value.ir).signed, value.boolean))
-        elif isinstance(value, Context):
-            parts.append((name, "context"))
-        elif isinstance(value, Const):
-            simple = type(value.obj) in _SIMPLE
-            parts.append((name, type(value.obj), value.obj if simple else id(value.obj)))
-        else:
+        part = value.subprogram_key()
+        if part is None:
             return None
+        integers += isinstance(value, Run)
+        parts.append((name, *part))
     return tuple(parts) if integers <= MAX_INTEGERS else None
 
 

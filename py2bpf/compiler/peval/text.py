@@ -15,11 +15,11 @@ from ...uapi.helpers import HELPERS
 from ..ir.ops import Op
 from ..ir.types import I64
 from ..ir.values import Block, Value, const
-from . import arith, contents, giants, hints, host, memory, presence
+from . import arith, contents, giants, host, kind, memory
 from .layout import is_chars
 from .machine import Machine
 from .naming import short
-from .values import Abstract, Const, OneOf, Option, Ref, Run, Text
+from .values import Abstract, Const, Ref, Text
 
 MAX_VALUES: Final = 3
 _DIRECTIVE: Final = re.compile(r"%(%|[-+ 0]*\d*(?:(?:l|ll)?[diuxX]|[sc]|p[a-zA-Z0-9]*)|)")
@@ -42,7 +42,7 @@ def print_values(ev: Machine, args: tuple[Abstract, ...]) -> Abstract:
 def trace(ev: Machine, parts: tuple[Any, ...]) -> Abstract:
     """trace_printk of an f-string's parts."""
     for i, part in enumerate(parts):
-        if not isinstance(part, str) and (choice := _choice(ev, *part)) is not None:
+        if not isinstance(part, str) and (choice := kind.of(part[0]).shown_as(ev, *part)) is not None:
             condition, *shown = choice
             return _either(ev, condition, [(*parts[:i], text, *parts[i + 1 :]) for text in shown])
     pattern = ""
@@ -51,35 +51,10 @@ def trace(ev: Machine, parts: tuple[Any, ...]) -> Abstract:
         if isinstance(part, str):
             pattern += part.replace("%", "%%")
         else:
-            directive, value = _directive(ev, *part)
+            directive, value = kind.of(part[0]).directive(ev, *part)
             pattern += directive
             values += [value] if value is not None else []
     return printk(ev, pattern, values)
-
-
-def _choice(ev: Machine, value: Abstract, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
-    """For what is text in Python, constant texts, None and bools: the condition, the part where it holds, the part
-    elsewhere."""
-    if isinstance(value, OneOf):
-        return _first(ev, value, conversion, spec)
-    if spec:
-        return None
-    if isinstance(value, Option):
-        return value.present, (arith.number(value.value, value.boolean), conversion, spec), "None"
-    if isinstance(value, Ref) and presence.may_be_null(ev.b, value):
-        return value.base, (value, conversion, spec), "None"
-    if isinstance(value, Run) and value.boolean and conversion in ("", "s", "r"):
-        return value.ir, "True", "False"
-    return None
-
-
-def _first(ev: Machine, value: OneOf, conversion: str, spec: str) -> tuple[Value, Any, Any]:
-    """The first of the texts, or the others."""
-    text, *others = value.options
-    giants.check_width(spec)
-    shown = host.run(ev.b, "formatting", lambda: format(CONVERSIONS[conversion](text), spec))
-    rest = OneOf(ev.b.emit(Op.SUB, [value.number, const(1)], I64), tuple(others)) if others[1:] else Const(others[0])
-    return ev.b.compare(Op.EQ, value.number, const(0)), shown, (rest, conversion, spec)
 
 
 def _either(ev: Machine, condition: Value, texts: list[tuple[Any, ...]]) -> Abstract:
@@ -96,20 +71,15 @@ def _either(ev: Machine, condition: Value, texts: list[tuple[Any, ...]]) -> Abst
     return arith.from_ir(b.phi(done, results, I64))
 
 
-def _directive(ev: Machine, value: Abstract, conversion: str, spec: str) -> tuple[str, Value | None]:
-    if isinstance(value, Const):
-        giants.check_width(spec)
-        shown = host.run(ev.b, "formatting", format, CONVERSIONS[conversion](value.obj), spec)
-        return shown.replace("%", "%%"), None
-    if isinstance(value, Ref) and is_chars(value.ctype):
-        if spec:
-            raise UnsupportedSyntax(
-                0, f"the kernel can't format a string with {spec!r}", hints=("write {name} without a format",)
-            )
-        return "%s", memory.address_of(ev.b, value)
-    if not isinstance(value, (Run, Option)) or conversion not in ("", "s", "r"):
-        raise TypeMismatch(0, f"can't print {value.describe()}", hints=hints.for_print(value))
-    ir = arith.to_ir(ev.b, value)
+def shown(ev: Machine, obj: Any, conversion: str, spec: str) -> str:
+    """A constant as Python formats it."""
+    giants.check_width(spec)
+    text: str = host.run(ev.b, "formatting", lambda: format(CONVERSIONS[conversion](obj), spec))
+    return text
+
+
+def integer_directive(ir: Value, spec: str) -> tuple[str, Value]:
+    """The directive that prints a number as an f-string's specification says, and the number."""
     match = _SPEC.fullmatch(spec)
     if match is None or (match[2] and (match[5] not in ("x", "X") or (match[4] and not match[3]))) or (
         match[1] and (match[2] or match[3])

@@ -19,23 +19,7 @@ PEVAL = ROOT / "py2bpf" / "compiler" / "peval"
 MOST = 2
 
 LADDERS = {
-    "augmented.py: item_updates_in_place": 3,
-    "augmented.py: update": 4,
     "evaluator.py: _result": 3,
-    "functions.py: call": 3,
-    "handlers/calls.py: _make_function": 4,
-    "handlers/operators.py: _inplace": 5,
-    "handlers/operators.py: _match_sequence": 3,
-    "hints.py: for_object": 3,
-    "hints.py: for_comparison": 5,
-    "intrinsics.py: _addrof": 7,
-    "intrinsics.py: _pointer": 4,
-    "kernel_memory.py: item": 3,
-    "memory.py: _store": 3,
-    "memory.py: _partial": 3,
-    "subprograms.py: _key": 3,
-    "text.py: _choice": 4,
-    "text.py: _directive": 4,
 }
 
 

@@ -11,16 +11,7 @@ from .. import iteration, iterators
 from ..frames import Frame
 from ..machine import Machine
 from ..state import State
-from ..values import (
-    Abstract,
-    CellRef,
-    Closure,
-    Const,
-    DictRef,
-    Null,
-    TupleOf,
-    wrap,
-)
+from ..values import Abstract, CellId, CellRef, Closure, Const, DictRef, Null, TupleOf, wrap
 from .table import Table
 
 
@@ -75,11 +66,13 @@ def _make_function(ev: Machine, frame: Frame, state: State, instr: Instr) -> Non
     keywords: dict[str, Abstract] = {}
     if isinstance(kwdefaults, DictRef):
         keywords = iterators.heap_object(state, kwdefaults)
-    idents = (
-        tuple(cell.ident for cell in cells.items if isinstance(cell, CellRef)) if isinstance(cells, TupleOf) else ()
-    )
     items = iteration.known_items(ev.b, state, defaults) if defaults is not None else ()
-    state.stack.append(Closure(code.obj, frame.globals, items or (), tuple(keywords.items()), idents))
+    state.stack.append(Closure(code.obj, frame.globals, items or (), tuple(keywords.items()), _idents(cells)))
+
+
+def _idents(cells: Abstract | None) -> tuple[CellId, ...]:
+    """The variables in a tuple of cells."""
+    return tuple(cell.ident for cell in cells.items if isinstance(cell, CellRef)) if isinstance(cells, TupleOf) else ()
 
 
 def _load_assertion_error(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:

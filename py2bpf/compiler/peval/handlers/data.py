@@ -69,7 +69,7 @@ def _blamed(frame: Frame, instr: Instr, value: Abstract) -> Iterator[None]:
 def _store_attr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     owner, value = state.stack.pop(), state.stack.pop()
     if isinstance(value, Update):
-        augmented.update(ev, state, value)
+        augmented.update(ev, value)
     else:
         with _blamed(frame, instr, value := augmented.settled(ev, state, value)):
             access.store_attr(ev, state, owner, instr.arg, value)
@@ -99,7 +99,7 @@ def _aug_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 def _store_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     key, container, value = state.stack.pop(), state.stack.pop(), state.stack.pop()
     if isinstance(value, Update):
-        augmented.update(ev, state, value)
+        augmented.update(ev, value)
     else:
         with _blamed(frame, instr, value := augmented.settled(ev, state, value)):
             access.set_item(ev, state, container, key, value)

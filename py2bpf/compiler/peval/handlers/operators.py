@@ -12,18 +12,15 @@ from .. import (
     classes,
     compare,
     constants,
-    dicts,
     functions,
     giants,
     identity,
-    iterators,
+    kind,
     maps,
-    methods,
     nevers,
     overrides,
     semantics,
     special,
-    storage,
     text,
 )
 from ..frames import Frame
@@ -37,8 +34,6 @@ from ..values import (
     AugmentedAttr,
     AugmentedItem,
     Const,
-    DictRef,
-    ListRef,
     Text,
     TupleOf,
     Update,
@@ -75,25 +70,11 @@ def _inplace(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
         state.stack.append(Update(left, op, right))
         return
     left = augmented.settled(ev, state, left)
-    if isinstance(left, ListRef) and op == "+":
-        methods.extend(ev, state, left, right)
-        state.stack.append(left)
-        return
-    if isinstance(left, DictRef) and op == "|" and (added := dicts.contents(state, right)) is not None:
-        state.heap[left.ident] = {**iterators.heap_object(state, left), **added}
-        state.stack.append(left)
-        return
-    name = f"__i{classes.BINARY[op]}__"
-    if (own := special.method_of(ev, left, name)) is not None:
+    if (own := special.method_of(ev, left, f"__i{classes.BINARY[op]}__")) is not None:
         state.stack.append(special.call(ev, state, own, left, right))
         return
-    if isinstance(left, Const) and hasattr(type(left.obj), name):
-        raise UnsupportedSyntax(
-            0,
-            f"can't change {left.describe()}: what a program captures is constant",
-            hints=("keep changing values in a map, or make the object inside the function",),
-        )
-    state.stack.append(semantics.operate(ev, state, op, left, right))
+    changed = kind.of(left).inplace(ev, state, op, left, right)
+    state.stack.append(semantics.operate(ev, state, op, left, right) if changed is None else changed)
 
 
 def _compare(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
@@ -151,8 +132,7 @@ def _build_string(ev: Machine, frame: Frame, state: State, instr: Instr) -> None
 def _match_sequence(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     """CPython's arrays of ctypes are no sequences here, although they unpack."""
     subject = state.stack[-1]
-    captured = isinstance(subject, Const) and storage.is_sequence(subject.obj)
-    state.stack.append(TRUE if captured or isinstance(subject, (TupleOf, ListRef)) else FALSE)
+    state.stack.append(TRUE if kind.of(subject).is_sequence(subject) else FALSE)
 
 
 def _get_len(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import enum
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from ....exception import TypeMismatch
+from ....exception import TypeMismatch, UnsupportedSyntax
 from ...ir.ops import Op
 from ...ir.values import Value, const
 from .. import (
+    addresses,
     arith,
     callables,
     captured,
+    classes,
     constant_walks,
     constants,
+    contents,
     counters,
     equality,
     giants,
@@ -23,16 +27,20 @@ from .. import (
     iteration,
     iterators,
     kind,
+    memory,
     ranges,
     searches,
     sequence_items,
+    storage,
+    text,
 )
 from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs
+from ..layout import is_chars
 from ..machine import Machine
 from ..naming import short
 from ..state import State
-from ..values import Abstract, Const, Counter, Items, Run, wrap
+from ..values import Abstract, Const, Counter, Items, Ref, Run, wrap
 
 
 class ConstKind(Kind[Const]):
@@ -86,6 +94,41 @@ class ConstKind(Kind[Const]):
             raise constants.no_string(op)
         return None
 
+    def inplace(self, ev: Machine, state: State, op: str, value: Const, other: Abstract) -> Abstract | None:
+        if not hasattr(type(value.obj), f"__i{classes.BINARY[op]}__"):
+            return None
+        raise UnsupportedSyntax(
+            0,
+            f"can't change {value.describe()}: what a program captures is constant",
+            hints=("keep changing values in a map, or make the object inside the function",),
+        )
+
+    def item_is_shared(self, b: Builder, value: Const) -> bool:
+        raise captured.no_change(value.obj)  # before the read, which may end the program
+
+    def is_sequence(self, value: Const) -> bool:
+        return storage.is_sequence(value.obj)
+
+    def store_into(self, b: Builder, place: Ref, value: Const, by_items: bool) -> bool:
+        if is_chars(place.ctype) and isinstance(value.obj, bytes):
+            contents.store_text(b, place, value)
+        elif isinstance(value.obj, tuple):
+            memory.store_tuple(b, place, value, by_items)
+        elif isinstance(value.obj, place.ctype):
+            memory.store_constant(b, place, value.obj)
+        else:
+            return False
+        return True
+
+    def fills(self, value: Const, ctype: Any) -> bool:
+        return isinstance(value.obj, bytes) and len(value.obj) + 1 >= ctypes.sizeof(ctype)
+
+    def address(self, ev: Machine, value: Const) -> Ref:
+        return addresses.of_number(ev.b, value) if isinstance(value.obj, int) else super().address(ev, value)
+
+    def directive(self, ev: Machine, value: Const, conversion: str, spec: str) -> tuple[str, Value | None]:
+        return text.shown(ev, value.obj, conversion, spec).replace("%", "%%"), None
+
     def call(self, ev: Machine, state: State, value: Const, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
         return callables.constant(ev, state, value.obj, args, kwargs, unit)
 
@@ -134,7 +177,7 @@ class ConstKind(Kind[Const]):
         return counters.counted(b, value)
 
     def set_item(self, ev: Machine, state: State, value: Const, key: Abstract, given: Abstract) -> None:
-        captured.refuse_change(value.obj)
+        raise captured.no_change(value.obj)
 
 
 def _among_bytes(ev: Machine, state: State, data: bytes, item: Abstract) -> Value:

@@ -6,7 +6,7 @@ from typing import Final
 
 from ....exception import UnsupportedSyntax
 from ...ir.values import Value, const
-from .. import contexts, memory, packets
+from .. import addresses, contexts, memory, packets
 from ..builder import Builder
 from ..kind import Args, Kinds, Kwargs, Object
 from ..layout import members
@@ -18,6 +18,9 @@ from ..values import Abstract, Context, ContextFields, PacketEdge, Ref
 class ContextKind(Object[Context]):
     def identical(self, ev: Machine, value: Context, other: Abstract) -> Value | None:
         return const(1) if isinstance(other, Context) else None
+
+    def address(self, ev: Machine, value: Context) -> Ref:
+        raise addresses.given_whole(value)
 
     def method(self, ev: Machine, state: State, value: Context, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         return packets.view(ev, value, args, kwargs)

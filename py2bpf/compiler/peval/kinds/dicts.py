@@ -48,6 +48,13 @@ class DictKind(Kind[DictRef]):
         own = iterators.heap_object(state, value)
         return dicts.new(ev, state, {**own, **added} if is_left else {**added, **own})
 
+    def inplace(self, ev: Machine, state: State, op: str, value: DictRef, other: Abstract) -> Abstract | None:
+        added = dicts.contents(state, other) if op == "|" else None
+        if added is None:
+            return None
+        state.heap[value.ident] = {**iterators.heap_object(state, value), **added}
+        return value
+
     def method(self, ev: Machine, state: State, value: DictRef, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         methods.check_arguments("dict", _METHODS, name, args, kwargs)
         items = iterators.heap_object(state, value)

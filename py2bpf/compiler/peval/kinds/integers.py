@@ -7,12 +7,12 @@ from typing import Any, Final
 from ....exception import TypeMismatch
 from ...ir.ops import Op
 from ...ir.values import Value, const
-from .. import arith, equality, hints, identity, kind, methods, packets
+from .. import addresses, arith, equality, hints, identity, kind, methods, packets, text
 from ..builder import Builder
 from ..kind import Args, Hidden, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
-from ..values import Abstract, Const, Method, NumberClass, Option, Run, Variable
+from ..values import Abstract, Const, Method, NumberClass, Option, Ref, Run, Variable
 
 _METHODS: Final = {"bit_length": (0, 0), "bit_count": (0, 0), "conjugate": (0, 0)}
 """And how few and how many arguments they take."""
@@ -46,6 +46,17 @@ class RunKind(Kind[Run]):
             return value
         compute = arith.bit_length if name == "bit_length" else arith.popcount
         return arith.from_ir(compute(ev.b, value.ir))
+
+    def address(self, ev: Machine, value: Run) -> Ref:
+        return addresses.of_number(ev.b, value)
+
+    def shown_as(self, ev: Machine, value: Run, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
+        return (value.ir, "True", "False") if not spec and value.boolean and conversion in ("", "s", "r") else None
+
+    def directive(self, ev: Machine, value: Run, conversion: str, spec: str) -> tuple[str, Value | None]:
+        if conversion not in ("", "s", "r"):
+            return super().directive(ev, value, conversion, spec)
+        return text.integer_directive(value.ir, spec)
 
     def where_items_are(self, ev: Machine, value: Run, key: Abstract) -> tuple[str, ...]:
         if packets.is_edge(ev, value):
@@ -86,6 +97,19 @@ class OptionKind(Kind[Option]):
         ev.b.guard(ev.b.compare(Op.NE, value.present, const(0)), "AttributeError", none=True)
         number = arith.from_ir(value.value)
         return ev.attribute(state, number, name)
+
+    def address(self, ev: Machine, value: Option) -> Ref:
+        return addresses.of_number(ev.b, value)
+
+    def shown_as(self, ev: Machine, value: Option, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
+        if spec:
+            return None
+        return value.present, (arith.number(value.value, value.boolean), conversion, spec), "None"
+
+    def directive(self, ev: Machine, value: Option, conversion: str, spec: str) -> tuple[str, Value | None]:
+        if conversion not in ("", "s", "r"):
+            return super().directive(ev, value, conversion, spec)
+        return text.integer_directive(arith.to_ir(ev.b, value), spec)
 
 
 class NumberClassKind(Object[NumberClass]):

@@ -6,12 +6,15 @@ import inspect
 from typing import Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
+from ....uapi.map_types import kind_of
 from ...ir.values import Value
-from .. import arith, hints, host, maps, memory, overrides, places, rings
+from .. import addresses, arith, hints, host, maps, memory, overrides, places, rings
+from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs, Object
+from ..layout import is_integer
 from ..machine import Machine
 from ..state import State
-from ..values import GLOBAL_HINT, NONE, Abstract, Bound, Const, Lock, Map, Method, Unlock, wrap
+from ..values import GLOBAL_HINT, NONE, Abstract, Bound, Const, Lock, Map, Method, Ref, Unlock, wrap
 
 _NO_WALK: Final = "programs can't iterate over maps; user space can, with m.items()"
 _NOT_IN_PROGRAMS: Final = {
@@ -72,6 +75,27 @@ class MapKind(Kind[Map]):
 
     def delete_item(self, ev: Machine, state: State, value: Map, key: Abstract) -> None:
         maps.delete_item(ev.b, value, key)
+
+    def attribute_is_shared(self, b: Builder, value: Map, name: str) -> bool:
+        return value.is_value(name) and self.item_is_shared(b, value)
+
+    def item_is_shared(self, b: Builder, value: Map) -> bool:
+        if kind_of(value.spec.kind).prefixes:
+            raise UnsupportedSyntax(
+                0,
+                "an augmented assignment would read the longest prefix, but write the whole address",
+                hints=("make the values structs: entry = m[address]; if entry: entry.packets += 1",),
+            )
+        return is_integer(value.spec.value_type)
+
+    def update_attribute(self, b: Builder, value: Map, name: str, op: str, operand: Abstract) -> None:
+        maps.update_in_place(b, maps.value(b, value), op, operand)
+
+    def update_item(self, b: Builder, value: Map, key: Abstract, op: str, operand: Abstract) -> None:
+        maps.update_item(b, value, key, op, operand)
+
+    def address(self, ev: Machine, value: Map) -> Ref:
+        raise addresses.given_whole(value)
 
 
 def _no_attribute(map: Map, name: str) -> UnsupportedSyntax:

@@ -6,6 +6,7 @@ import ctypes
 import inspect
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
@@ -13,6 +14,7 @@ from ....fields import declared, is_field
 from ...ir.ops import Op
 from ...ir.values import Value, const
 from .. import (
+    access,
     arith,
     class_attributes,
     classes,
@@ -22,6 +24,8 @@ from .. import (
     identity,
     iterators,
     kind,
+    locks,
+    maps,
     memory,
     methods,
     nevers,
@@ -33,7 +37,7 @@ from .. import (
 )
 from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs
-from ..layout import is_array, is_char, is_chars, is_record, members, scalar
+from ..layout import is_array, is_char, is_chars, is_integer, is_record, members, scalar
 from ..machine import Machine
 from ..naming import type_name
 from ..state import State
@@ -169,6 +173,60 @@ class RefKind(Kind[Ref]):
         else:
             slices.check_bounds(key, slices.WRITE_ONE_BY_ONE)
             memory.store(ev.b, memory.index(ev.b, value, key), given)
+
+    def attribute_is_shared(self, b: Builder, value: Ref, name: str) -> bool:
+        if not maps.is_shared(value) or not is_record(value.ctype) or not access.has_field(value.ctype, name):
+            return False
+        member, locked = members(value.ctype)[name], locks.protects(b, value)
+        if member.bits is None:
+            return _is_shared(Ref(value.base, value.offset + member.offset, member.ctype), locked)
+        if locked:
+            return False
+        raise TypeMismatch(0, "a bit field of a shared map value can't be changed atomically",
+                           hints=("use a whole c_uint32 or c_uint64 field, a per-CPU map, or a SpinLock",))  # fmt: skip
+
+    def item_is_shared(self, b: Builder, value: Ref) -> bool:
+        if not maps.is_shared(value) or not is_array(value.ctype):
+            return False
+        return _is_shared(Ref(value.base, value.offset, value.ctype._type_), locks.protects(b, value))
+
+    def update_attribute(self, b: Builder, value: Ref, name: str, op: str, operand: Abstract) -> None:
+        member = memory.member(value.ctype, name)
+        maps.update_in_place(b, Ref(value.base, value.offset + member.offset, member.ctype), op, operand)
+
+    def update_item(self, b: Builder, value: Ref, key: Abstract, op: str, operand: Abstract) -> None:
+        maps.update_in_place(b, memory.index(b, value, key), op, operand)
+
+    def store_into(self, b: Builder, place: Ref, value: Ref, by_items: bool) -> bool:
+        memory.store_object(b, place, value)
+        return True
+
+    def fills(self, value: Ref, ctype: Any) -> bool:
+        return value.ctype is ctype
+
+    def address(self, ev: Machine, value: Ref) -> Ref:
+        ev.b.guard_not_null(value.base, "TypeError")
+        return replace(value, addressed=True)
+
+    def shown_as(self, ev: Machine, value: Ref, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
+        if spec or not presence.may_be_null(ev.b, value):
+            return None
+        return value.base, (value, conversion, spec), "None"
+
+    def directive(self, ev: Machine, value: Ref, conversion: str, spec: str) -> tuple[str, Value | None]:
+        if not is_chars(value.ctype):
+            return super().directive(ev, value, conversion, spec)
+        if spec:
+            raise UnsupportedSyntax(
+                0, f"the kernel can't format a string with {spec!r}", hints=("write {name} without a format",)
+            )
+        return "%s", memory.address_of(ev.b, value)
+
+
+def _is_shared(place: Ref, locked: bool) -> bool:
+    """Whether a number in a map must be changed in one step: under the entry's lock it need not be where BPF has no
+    such step."""
+    return is_integer(place.ctype) and (maps.can_be_atomic(place) or not locked)
 
 
 def _equal_chars(ev: Machine, chars: Ref, other: Abstract) -> Value:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...ir.values import Value, const
 from .. import (
+    addresses,
     class_attributes,
     equality,
     hints,
@@ -18,6 +19,7 @@ from .. import (
     iteration,
     iterators,
     kind,
+    memory,
     methods,
     namedtuples,
     overrides,
@@ -31,7 +33,7 @@ from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
-from ..values import NONE, Abstract, Bound, Const, ListRef, Method, Run, SliceOf, TupleOf
+from ..values import NONE, Abstract, Bound, Const, ListRef, Method, Ref, Run, SliceOf, TupleOf
 
 
 class TupleKind(Kind[TupleOf]):
@@ -80,6 +82,19 @@ class TupleKind(Kind[TupleOf]):
         if op == "*" and (items := sequences.repeated(ev.b, value.items, other)) is not None:
             return sequences.tuple_of(items)
         return None
+
+    def is_sequence(self, value: TupleOf) -> bool:
+        return True
+
+    def store_into(self, b: Builder, place: Ref, value: TupleOf, by_items: bool) -> bool:
+        memory.store_tuple(b, place, value, by_items)
+        return True
+
+    def fills(self, value: TupleOf, ctype: Any) -> bool:
+        return False
+
+    def address(self, ev: Machine, value: TupleOf) -> Ref:
+        raise addresses.given_whole(value, *hints.for_number(value))
 
     def method(self, ev: Machine, state: State, value: TupleOf, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         return namedtuples.call(ev, state, name, value, args, kwargs)
@@ -150,6 +165,15 @@ class ListKind(Kind[ListRef]):
             return None
         items = sequences.repeated(ev.b, iterators.heap_object(state, value), other)
         return None if items is None else sequences.new_list(ev, state, items)
+
+    def is_sequence(self, value: ListRef) -> bool:
+        return True
+
+    def inplace(self, ev: Machine, state: State, op: str, value: ListRef, other: Abstract) -> Abstract | None:
+        if op != "+":
+            return None
+        methods.extend(ev, state, value, other)
+        return value
 
     def method(self, ev: Machine, state: State, value: ListRef, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         methods.check_arguments("list", _LIST_METHODS, name, args, kwargs)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ....exception import UnsupportedSyntax
+from ...ir.ops import Op
+from ...ir.types import I64
 from ...ir.values import Value, const
-from .. import arith, constants, contents, equality, identity
+from .. import arith, constants, contents, equality, identity, text
 from ..builder import Builder
 from ..kind import Kind, Kinds
+from ..layout import is_chars
 from ..machine import Machine
 from ..state import State
-from ..values import Abstract, Const, OneOf, Text
+from ..values import Abstract, Const, OneOf, Ref, Text
 
 
 class OneOfKind(Kind[OneOf]):
@@ -34,6 +37,20 @@ class OneOfKind(Kind[OneOf]):
         if isinstance(other, (OneOf, Const)):
             raise identity.undecided("text")
         return None
+
+    def store_into(self, b: Builder, place: Ref, value: OneOf, by_items: bool) -> bool:
+        if not is_chars(place.ctype) or not contents.texts(value):
+            return False
+        contents.store_text(b, place, value)
+        return True
+
+    def shown_as(self, ev: Machine, value: OneOf, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
+        """The first of the texts, or the others."""
+        first, *others = value.options
+        shown = text.shown(ev, first, conversion, spec)
+        number = ev.b.emit(Op.SUB, [value.number, const(1)], I64)
+        rest = OneOf(number, tuple(others)) if others[1:] else Const(others[0])
+        return ev.b.compare(Op.EQ, value.number, const(0)), shown, (rest, conversion, spec)
 
     def length(self, ev: Machine, state: State, value: OneOf) -> Abstract:
         return arith.from_ir(contents.chosen(ev.b, value, [const(len(text)) for text in value.options]))

@@ -76,6 +76,10 @@ class Abstract:
         """What is 0, or null, where the value is None; None for what never is, and for constants."""
         return None
 
+    def subprogram_key(self) -> tuple[Any, ...] | None:
+        """What the code of a subprogram depends on that gets the value as an argument; None for what it can't get."""
+        return None
+
     def none_at(self, block: Block) -> Value:
         """``value is None`` at the end of a block."""
         asked = self.null_where_none()

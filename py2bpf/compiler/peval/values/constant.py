@@ -14,6 +14,8 @@ from .base import SIMPLE, Abstract
 
 _PLAIN: Final = (int, bool, float, str, bytes, tuple, type(None))
 
+_SIMPLE: Final = (int, str, bytes, type(None))
+
 
 @dataclass(slots=True, eq=False)
 class Const(Abstract):
@@ -51,6 +53,9 @@ class Const(Abstract):
 
     def integer(self, b: Builder) -> Value | None:
         return integers.constant(self.obj) if isinstance(self.obj, int) else None
+
+    def subprogram_key(self) -> tuple[Any, ...] | None:
+        return (type(self.obj), self.obj if type(self.obj) in _SIMPLE else id(self.obj))
 
     def none_at(self, block: Block) -> Value:
         return const(int(self.obj is None))

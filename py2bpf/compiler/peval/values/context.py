@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ....spec import ContextSpec
 from ...ir.values import Block, Value, const
@@ -18,6 +19,9 @@ class Context(Abstract):
 
     base: Value
     spec: ContextSpec
+
+    def subprogram_key(self) -> tuple[Any, ...] | None:
+        return ("context",)
 
     def truth_at(self, block: Block) -> Value | None:
         return const(1)

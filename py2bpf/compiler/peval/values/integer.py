@@ -31,6 +31,9 @@ class Run(Abstract):
     def integer(self, b: Builder) -> Value | None:
         return self.ir
 
+    def subprogram_key(self) -> tuple[Any, ...] | None:
+        return (self.ir.type, self.boolean)
+
     def truth_at(self, block: Block) -> Value | None:
         return block_ends.is_not_zero(block, self.ir)
 
