@@ -16,6 +16,8 @@ from .exits import Exits
 VIRTUAL: Final = 16
 FRAME: Final = 10
 CALLER_SAVED: Final = 0b111111
+ALLOCATABLE: Final = 0b1111111111
+"""r0 to r9, as a mask; r10 is the frame pointer, and nobody writes to it."""
 
 LEA: Final = 100
 """A kind beside asm.Kind: dst = frame pointer + offset of the stack object ``slot`` + off."""

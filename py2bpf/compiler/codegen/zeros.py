@@ -8,7 +8,7 @@ L1: ...                                L1: ...
 
 It follows what comes next in the code, and a jump later. It tells bytes of the stack that are 0 from others: a state
 with a 0 needs no walk after one with another number there, but not the other way round, so that each 0 that came first
-would double its walk. See also Selector._either().
+would double its walk. See also _either() of rules/conditions.py.
 """
 
 from __future__ import annotations
