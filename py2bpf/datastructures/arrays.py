@@ -13,7 +13,8 @@ from ..given import shown
 from ..spec import lock_offset
 from ..uapi.map_types import MapFlags, MapType
 from . import columns
-from .base import _MISSING, Map
+from .base import Map
+from .one_entry import MISSING
 from .sums import PerCpuMap
 from .views import KeysSnapshot
 
@@ -114,7 +115,7 @@ class ArrayMap(_Indexed):
     def __delitem__(self, key: Any) -> None:
         self._no_deletion()
 
-    def pop(self, key: Any, default: Any = _MISSING) -> Any:
+    def pop(self, key: Any, default: Any = MISSING) -> Any:
         self._no_deletion()
 
     def popitem(self) -> tuple[Any, Any]:

@@ -1,0 +1,141 @@
+"""What a map does with one entry: look up, store, delete, take out."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Final
+
+from ..codec import Codec
+from ..exception import DataRangeError, DataTypeError
+from ..spec import MapSpec
+from ..uapi.map_types import MapType, Update
+from ..worlds import in_programs
+from . import locks
+from .insertions import CountsInsertions
+from .lifetime import OnStorage
+
+MISSING: Final[Any] = object()
+
+
+class OneEntry(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
+    """See Map."""
+
+    kind: ClassVar[MapType]
+    map_spec: MapSpec
+    _absent: ClassVar[tuple[type[Exception], ...]] = ()
+    """How a key is refused that get() and ``in`` take for a missing one."""
+    _keys: Codec
+    _values: Codec
+
+    def _key(self, key: Any) -> bytes:
+        try:
+            return self._keys.encode(key)
+        except (DataTypeError, DataRangeError) as error:
+            raise type(error)(f"key of {self!r}: {error}") from None
+
+    def _value(self, value: Any) -> bytes:
+        try:
+            return self._values.encode(value)
+        except (DataTypeError, DataRangeError) as error:
+            raise type(error)(f"value of {self!r}: {error}") from None
+
+    def _find(self, key: Any) -> bytes | None:
+        return self._storage.lookup(self._key(key))
+
+    @in_programs
+    def __getitem__(self, key: Any) -> Any:
+        data = self._find(key)
+        if data is None:
+            raise KeyError(key)
+        return self._values.decode(data)
+
+    @in_programs
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The key's value, or ``default`` where the key is missing: None tells so, in programs of numbers too."""
+        try:
+            data = self._find(key)
+        except self._absent:
+            return default
+        return default if data is None else self._values.decode(data)
+
+    @in_programs
+    def __contains__(self, key: object) -> bool:
+        try:
+            return self._find(key) is not None
+        except self._absent:
+            return False
+
+    @in_programs
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._storage.update(self._key(key), self._value(value))
+
+    @in_programs
+    def __delitem__(self, key: Any) -> None:
+        if not self._storage.delete(self._key(key)):
+            raise KeyError(key)
+
+    @in_programs
+    def add(self, key: Any, value: Any) -> bool:
+        """Inserts; False, and no change, where the key is there already."""
+        return self._storage.update(self._key(key), self._value(value), Update.NOEXIST)
+
+    @in_programs
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        """The key's value, after inserting ``default`` (None: the map's default, else zero) where it is missing."""
+        raw = self._key(key)
+        value = bytes(self._values.size) if default is None and self.map_spec.default is None else self._value(
+            self.map_spec.default if default is None else default)
+        while (data := self._find(key)) is None:
+            if self._storage.update(raw, value, Update.NOEXIST):
+                data = value
+                break
+        return self._values.decode(data)
+
+    @in_programs
+    def pop(self, key: Any, default: Any = MISSING) -> Any:
+        """Takes the key's entry out and gives its value. Where the key is missing, ``default``; without one Python
+        raises KeyError, and a program gets what ``m[key]`` gives it: of numbers the map's default or 0, never None, of
+        structures and texts None. In programs ``m.pop(key, None)`` tells a number that is missing."""
+        data = self._storage.take(self._key(key))
+        if data is not None:
+            return self._values.decode(data)
+        if default is MISSING:
+            raise KeyError(key)
+        return default
+
+    # The names of the original of 2017
+
+    @in_programs
+    def lookup(self, key: Any) -> Any:
+        """get(key): None where the key is missing."""
+        return self.get(key)
+
+    @in_programs
+    def delete(self, key: Any) -> None:
+        """``del m[key]``."""
+        del self[key]
+
+    def get_next_key(self, key: Any = None) -> Any:
+        """The key after ``key``, the first one for None; None at the end. Programs that change the map meanwhile may
+        make it begin anew: keys() doesn't."""
+        found = self._storage.next_key(None if key is None else self._key(key))
+        return None if found is None else self._keys.decode(found)
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Takes any entry out. Raises KeyError when the map is empty."""
+        while (key := self._storage.next_key(None)) is not None:
+            if (data := self._storage.take(key)) is not None:
+                return self._keys.decode(key), self._values.decode(data)
+        raise KeyError(f"popitem(): {self!r} is empty")
+
+    @in_programs
+    def lock(self, key: Any) -> AbstractContextManager[Any]:
+        """``with m.lock(key) as entry:`` for values that have a SpinLock; None where the key is missing.
+
+        In a program the entry itself, whose lock is held until the end. Here a copy, read under the lock and written
+        back under it at the end: what a program wrote in between is lost. Raises DataTypeError without a SpinLock.
+        """
+        if self.map_spec.lock_offset is None:
+            raise DataTypeError(f"the values of {self!r} have no spin lock: give their structure a SpinLock as a field")
+        return locks.Held(self._storage, self._key(key), self._values)

@@ -1,0 +1,177 @@
+"""What a map does with all of its entries, or with many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from ..backend import Chunk, Room
+from ..codec import Buffer
+from ..exception import DataRangeError, DataTypeError
+from ..given import shown
+from ..uapi.map_types import KINDS
+from . import columns, given_entries, html
+from .arrow import column as arrow_column
+from .arrow import pyarrow_module
+from .one_entry import MISSING, OneEntry
+from .views import ItemsSnapshot, KeysSnapshot, ValuesSnapshot
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from .columns import Array
+
+_CLEAR_PASSES: Final = 8
+"""A pass that goes key by key may leave entries out when others change the map."""
+
+
+class WholeMap(OneEntry):
+    """See Map."""
+
+    def __len__(self) -> int:
+        return sum(count for _, _, count in self._storage.walk())
+
+    def __bool__(self) -> bool:
+        return self._storage.next_key(None) is not None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._key_list())
+
+    def _walk(self, pop: bool = False, room: Room | None = None) -> Iterator[Chunk]:
+        if pop:
+            self._check_pop()
+        return self._storage.walk(pop, room)
+
+    def _check_pop(self) -> None:
+        """Raises DataTypeError where entries can't be read and deleted in one step."""
+
+    def _key_list(self) -> list[Any]:
+        return [key for keys, _, n in self._walk() for key in self._keys.decode_many(keys, n)]
+
+    def keys(self) -> KeysSnapshot:
+        """A snapshot of the keys."""
+        return KeysSnapshot(self._key_list())
+
+    def values(self) -> ValuesSnapshot:
+        """A snapshot of the values, in the order of keys()."""
+        return ValuesSnapshot([v for _, values, n in self._walk() for v in self._values.decode_many(values, n)])
+
+    def items(self) -> ItemsSnapshot:
+        """A snapshot of the (key, value) pairs. Structures as keys aren't hashable: take pairs, not dict(items())."""
+        return self._items(self._walk())
+
+    def _items(self, chunks: Iterable[Chunk]) -> ItemsSnapshot:
+        entries: list[tuple[Any, Any]] = []
+        for keys, values, n in chunks:
+            entries.extend(zip(self._keys.decode_many(keys, n), self._values.decode_many(values, n), strict=True))
+        return ItemsSnapshot(entries)
+
+    def get_items(self) -> ItemsSnapshot:
+        """items()."""
+        return self.items()
+
+    def pop_all(self) -> ItemsSnapshot:
+        """Takes every entry out and gives the (key, value) pairs, in few system calls.
+
+        Each entry is read and deleted in one step: what programs have stored or added before it is in what comes back,
+        what they insert after it is in the map. One thing can fall in between: a program that has found the entry
+        (``m[k] += 1`` finds it and then adds) and changes it after the step has changed what nobody reads any more, or
+        the kernel has already given the element to another key. That is at most one change by each run that is under
+        way at that moment. Where not even that may be lost let programs fill two maps in turn, and call synchronize()
+        between turning and reading. (In the embedded VM only runs of more than 65536 instructions are ever cut.)
+
+        Raises DataTypeError for arrays, whose entries can't be deleted, and for LPM tries and program arrays, where the
+        kernel can't do both in one step.
+        """
+        return self._items(self._walk(pop=True))
+
+    def synchronize(self) -> None:
+        """Waits until every run of a program that began before the call has ended: some milliseconds.
+
+        After it no program works any more with what it saw before. The kernel doesn't wait for programs that may sleep.
+        """
+        self._storage.synchronize()
+
+    def update(self, other: Any = (), values: Any = MISSING, /, **more: Any) -> None:
+        """Stores all of a mapping or of (key, value) pairs, or as ``update(keys, values)`` of two columns.
+
+        The columns are sequences or numpy arrays, as arrays() gives them, of the same length: arrays go to the kernel
+        without a Python object for each entry. In few system calls; what doesn't fit changes nothing, and the error
+        (DataTypeError, DataRangeError) names it. Where the map is full, KernelError E2BIG tells how many entries were
+        stored: the first ones.
+        """
+        if values is MISSING:
+            keys, values = given_entries.columns_of(other, more)
+        elif more:
+            raise DataTypeError("update(keys, values) takes no entries as keyword arguments")
+        else:
+            given_entries.check_columns(other, values)
+            keys, values = columns.column(other), columns.column(values)
+        if len(keys) != len(values):
+            raise DataRangeError(f"{len(keys)} keys and {len(values)} values don't belong together")
+        if len(keys):
+            self._storage.update_many(self._pack_keys(keys), self._pack_values(keys, values), len(keys))
+        else:
+            self._storage.check_open()
+
+    def _pack_keys(self, keys: Any) -> Buffer:
+        try:
+            return columns.packed(self._keys, keys)
+        except (DataTypeError, DataRangeError) as error:
+            raise type(error)(f"key of {self!r}: {error}") from None
+
+    def _pack_values(self, keys: Any, values: Any) -> Buffer:
+        """The values' bytes; an error names the key."""
+        try:
+            return columns.packed(self._values, values)
+        except (DataTypeError, DataRangeError) as error:
+            at = columns.first_refused(self._values, values)
+            where = "" if at is None else f" for key {shown(columns.objects(keys)[at])}"
+            raise type(error)(f"value of {self!r}{where}: {error}") from None
+
+    def clear(self) -> None:
+        """Deletes every entry that is there when it passes; entries that programs add meanwhile may stay."""
+        for _ in range(_CLEAR_PASSES):
+            for _ in self._storage.walk(delete=True):
+                pass
+            if KINDS[self.kind].batch or self._storage.next_key(None) is None:
+                return
+
+    def arrays(self, *, pop: bool = False) -> tuple[Array, Array]:
+        """A snapshot as numpy arrays (keys, values) of one row an entry; structures become structured arrays.
+
+        A per-CPU map's values have a column for every possible CPU. With ``pop`` the entries are taken out of the map,
+        as by pop_all(). Raises ImportError without numpy.
+        """
+        numpy = columns.numpy_for("arrays()")
+        _ = numpy.dtype(self._keys.dtype), numpy.dtype(self._values.dtype)  # refused before anything is popped
+        gathered = columns.Gathered(numpy, self._keys.size, self._values.size, self.map_spec.max_entries)
+        for _, _, n in self._walk(bool(pop), gathered.room):
+            gathered.n += n
+        keys, values = gathered.arrays()
+        shown = self._values.rows(numpy, values.data)
+        columns.end_texts(shown)
+        return self._keys.rows(numpy, keys.data), shown
+
+    def to_arrow(self, *, pop: bool = False) -> pyarrow.Table:
+        """A snapshot as an Arrow table with the columns ``key`` and ``value``; with ``pop`` as by pop_all().
+
+        Structures are struct columns (``.flatten()`` makes a column of each field), arrays and per-CPU values lists of
+        fixed size, char arrays binary. ``.to_pandas()`` makes a DataFrame. Raises ImportError without pyarrow or numpy.
+        """
+        arrow = pyarrow_module("to_arrow()")
+        keys, values = self.arrays(pop=pop)
+        table: pyarrow.Table = arrow.table(
+            {"key": self._arrow_keys(arrow, keys), "value": self._arrow_values(arrow, values)}
+        )
+        return table
+
+    def _arrow_keys(self, arrow: Any, keys: Array) -> Any:
+        return arrow_column(arrow, keys)
+
+    def _arrow_values(self, arrow: Any, values: Array) -> Any:
+        return arrow_column(arrow, values)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the first entries, and how many there are."""
+        return html.closed(self) if self.closed else html.table(self, self._keys, self._values, self._walk())
