@@ -19,6 +19,7 @@ from .exception import NotInVm, Py2BpfError
 
 if TYPE_CHECKING:
     from .codec import Buffer, Codec
+    from .core.entries import Buffers, Entries
     from .core.handles import Handle
     from .programs import ProgInfo, TestRun
     from .record_streams import RecordSource, UserRing
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 Name = Literal["kernel", "vm"]
 
 VARIABLE: Final = "PY2BPF_BACKEND"
-
-Chunk = tuple[memoryview, memoryview, int]
-"""Keys, values and their count; valid until the next chunk is asked for."""
-
-Room = Callable[[int], tuple[memoryview, memoryview]]
-"""Gives writable memory for at least so many keys and as many values."""
 
 
 class MapStorage(Protocol):
@@ -81,8 +76,9 @@ class MapStorage(Protocol):
     def next_key(self, key: bytes | None) -> bytes | None:
         """The key after ``key``, or the first one; None at the end."""
 
-    def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
-        """One pass: each key that stays comes once, none comes twice, and it ends. Chunks lie where ``room`` says."""
+    def walk(self, delete: bool = False, buffers: Buffers | None = None) -> Iterator[Entries]:
+        """One pass: each key that stays comes once, none comes twice, and it ends. The entries lie in ``buffers``, and
+        are valid until the next ones are asked for."""
 
     def synchronize(self) -> None:
         """Waits until every run of a program that began before has ended."""

@@ -30,11 +30,11 @@ class Batch:
         self.struct = ffi.new("struct p2b_batch *")
         self.struct.cap, self.struct.size = count, size
         self.struct.least = size if least is None else least
-        self.struct.out, held = _room(out, count * size)
+        self.struct.out, held = _memory_of(out, count * size)
         self._held = [held]  # pointers in a structure keep nothing alive
         for name, numbers in (("cpus", cpus), ("sizes", sizes)):
             if numbers is not None:
-                place, held = _room(numbers, count * _NUMBER)
+                place, held = _memory_of(numbers, count * _NUMBER)
                 self._held.append(held)
                 setattr(self.struct, name, ffi.cast("uint32_t *", place))
 
@@ -76,7 +76,7 @@ class Refused(NamedTuple):
     size: int
 
 
-def _room(buffer: Any, wanted: int) -> tuple[Any, memoryview]:
+def _memory_of(buffer: Any, wanted: int) -> tuple[Any, memoryview]:
     """A pointer to a writable buffer, and what keeps it: the memoryview itself and nothing made of it, since CPython
     crashes where it collects a memoryview together with somebody who still uses its memory."""
     memory = plain_memory(buffer, _WANTED, writable=True)
@@ -87,10 +87,10 @@ def _room(buffer: Any, wanted: int) -> tuple[Any, memoryview]:
 
 def copy_bytes(buffer: Any, offset: int, data: bytes | memoryview) -> None:
     """Puts data into a writable buffer of any kind, from that byte on."""
-    place, _held = _room(buffer, offset + len(data))
+    place, _held = _memory_of(buffer, offset + len(data))
     ffi.memmove(place + offset, data, len(data))
 
 
-def room_of(buffer: Any) -> int:
+def size_of_buffer(buffer: Any) -> int:
     """How many bytes a writable buffer of any kind has. Raises DataTypeError for others."""
     return plain_memory(buffer, _WANTED, writable=True).nbytes

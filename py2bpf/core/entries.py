@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .._ffi import ffi
 
 Buffer = bytes | bytearray | memoryview
+
+Buffers = Callable[[int], tuple[memoryview, memoryview]]
+"""Gives writable memory for at least so many keys and as many values."""
 
 
 def entries_of(keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int) -> tuple[Any, Any]:
@@ -33,8 +37,8 @@ class Entries(NamedTuple):
     n: int
 
 
-class Room:
-    """Buffers for entries, which are used again and again."""
+class ReusedBuffers:
+    """See Buffers; the same memory each time that it is large enough."""
 
     def __init__(self, key_size: int, value_size: int) -> None:
         self._sizes = key_size, value_size

@@ -86,13 +86,13 @@ class AsyncReads(BatchReads):
         return self._next_record()
 
     def _batch_now(self, most: int | None) -> numpy.ndarray[Any, Any] | None:
-        rows = self._rows_for(most)
-        array = rows.array
+        buffer = self._buffer_for(most)
+        array = buffer.array
         try:
-            count = self._pending_into(rows.batch) if self._closing else self._take_into(rows.batch)
-            return rows.used(array, count) if count else None
+            count = self._pending_into(buffer.batch) if self._closing else self._take_into(buffer.batch)
+            return buffer.used(array, count) if count else None
         except BaseException:
-            self._put_back(rows.batch.rows(), rows.batch.n)
+            self._put_back(buffer.batch.rows(), buffer.batch.n)
             raise
 
     async def _until(self, attempt: Callable[[], _T | None]) -> _T:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
-from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from ..borders import mark, shorten
 from ..exception import Py2BpfError
 from ..given import checked_int
-from ..record_streams import RecordSource
-from .columns import end_texts, numpy_for
+from .chunks import ArrayBuffer
+from .columns import numpy_for
 from .pending import PendingReads
 
 if TYPE_CHECKING:
@@ -40,14 +38,14 @@ class BatchReads(PendingReads):
         or when the queue was closed meanwhile. Raises ClosedError and ShortRecordError as poll() does, DataTypeError
         for types that numpy can't describe (structures with bit fields), ImportError without numpy.
         """
-        rows = None
+        buffer = None
         try:
-            rows = self._rows_for(max)
-            array = rows.array
-            return rows.used(array, self._fill_batch(rows.batch, timeout))
+            buffer = self._buffer_for(max)
+            array = buffer.array
+            return buffer.used(array, self._fill_batch(buffer.batch, timeout))
         except BaseException as error:
-            if rows is not None:
-                self._put_back(rows.batch.rows(), rows.batch.n)
+            if buffer is not None:
+                self._put_back(buffer.batch.rows(), buffer.batch.n)
             if isinstance(error, Py2BpfError):
                 shorten(error)
             raise
@@ -60,40 +58,40 @@ class BatchReads(PendingReads):
         """
         from .arrow import record_batch
 
-        rows = None
+        array = None
         try:
-            rows = self.read_batch(max, timeout)
-            return record_batch(rows)
+            array = self.read_batch(max, timeout)
+            return record_batch(array)
         except BaseException as error:
-            if rows is not None:
-                self._put_back(rows.tobytes(), len(rows))
+            if array is not None:
+                self._put_back(array.tobytes(), len(array))
             if isinstance(error, Py2BpfError):
                 shorten(error)
             raise
 
-    def _rows_for(self, most: int | None) -> Rows:
+    def _buffer_for(self, most: int | None) -> ArrayBuffer:
         """Memory for so many records, if possible some that was used before: touching new memory costs more."""
         usual = self._usual
         count = usual if most is None else min(checked_int(most, 1, _RECORDS_MAX, "max"), max(self._source.most, usual))
         for _ in range(len(self._kept)):
             try:
-                rows = self._kept.popleft()
+                buffer = self._kept.popleft()
             except IndexError:  # another thread has it
                 break
-            if rows.is_free():
-                if len(rows.array) == count:
-                    rows.batch.n = 0
-                    return rows
+            if buffer.is_free():
+                if len(buffer.array) == count:
+                    buffer.batch.n = 0
+                    return buffer
             else:
-                self._kept.append(rows)
-        return Rows(lambda: self._numpy.empty(count, self._dtype), self._source, self._kept)
+                self._kept.append(buffer)
+        return ArrayBuffer(lambda: self._numpy.empty(count, self._dtype), self._source, self._kept)
 
     @cached_property
     def _usual(self) -> int:
         return BATCH // self._codec.size or 1
 
     @cached_property
-    def _kept(self) -> deque[Rows]:
+    def _kept(self) -> deque[ArrayBuffer]:
         return deque(maxlen=_KEPT)
 
     @cached_property
@@ -103,32 +101,3 @@ class BatchReads(PendingReads):
     @cached_property
     def _dtype(self) -> Any:
         return self._numpy.dtype(self._codec.dtype)
-
-
-class Rows:
-    """An array that a batch fills. Once nobody has a view of it any more, it may be filled again."""
-
-    def __init__(
-        self, make: Callable[[], numpy.ndarray[Any, Any]], source: RecordSource, kept: deque[Rows]
-    ) -> None:
-        self.array = make()
-        self.batch = source.batch(self.array, len(self.array))
-        self._kept = kept
-        self._free = self._references()  # nobody else has it yet, no local variable either
-
-    def _references(self) -> int:
-        """Views refer to the array that has the memory."""
-        return sys.getrefcount(self.array)
-
-    def is_free(self) -> bool:
-        return self._references() == self._free
-
-    def used(self, array: numpy.ndarray[Any, Any], count: int) -> numpy.ndarray[Any, Any]:
-        """The first rows of the array, as a copy where a view would keep much more memory; the rest is kept for later.
-
-        While the caller has the array, nobody else fills it.
-        """
-        found = array[:count] if 2 * count >= len(array) else array[:count].copy()
-        end_texts(found)
-        self._kept.append(self)
-        return found

@@ -1,15 +1,22 @@
-"""Some records as they came: bytes first, values when somebody asks for them, shared by all who read."""
+"""Some records as they came: bytes first, values when somebody asks for them, shared by all who read; and the arrays
+that others are read into."""
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, repeat
 from operator import getitem, length_hint
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..codec import Codec
 from ..core.batches import Batch
+from ..record_streams import RecordSource
+from .columns import end_texts
+
+if TYPE_CHECKING:
+    import numpy
 
 
 class Chunk:
@@ -75,7 +82,7 @@ class Chunk:
         return chunk
 
 
-class Takings:
+class Taken:
     """What a call takes from chunks: written down, so that it can be put back if a signal handler raises."""
 
     def __init__(self) -> None:
@@ -91,3 +98,32 @@ class Takings:
     def undo(self, pending: deque[Chunk]) -> None:
         """Puts all in front of what is pending."""
         pending.extendleft(chunk.again(numbers) for chunk, numbers in reversed(self._parts) if numbers)
+
+
+class ArrayBuffer:
+    """An array that a batch fills. Once nobody has a view of it any more, it may be filled again."""
+
+    def __init__(
+        self, make: Callable[[], numpy.ndarray[Any, Any]], source: RecordSource, kept: deque[ArrayBuffer]
+    ) -> None:
+        self.array = make()
+        self.batch = source.batch(self.array, len(self.array))
+        self._kept = kept
+        self._free = self._references()  # nobody else has it yet, no local variable either
+
+    def _references(self) -> int:
+        """Views refer to the array that has the memory."""
+        return sys.getrefcount(self.array)
+
+    def is_free(self) -> bool:
+        return self._references() == self._free
+
+    def used(self, array: numpy.ndarray[Any, Any], count: int) -> numpy.ndarray[Any, Any]:
+        """The first rows of the array, as a copy where a view would keep much more memory; the rest is kept for later.
+
+        While the caller has the array, nobody else fills it.
+        """
+        found = array[:count] if 2 * count >= len(array) else array[:count].copy()
+        end_texts(found)
+        self._kept.append(self)
+        return found

@@ -172,7 +172,7 @@ class Gathered:
         self._cap = 0
         self.n = 0
 
-    def room(self, cap: int) -> tuple[memoryview, memoryview]:
+    def buffers(self, cap: int) -> tuple[memoryview, memoryview]:
         """Memory for cap entries behind those that there are. What isn't written costs nothing."""
         if self.n + cap > self._cap:
             self._cap = max(2 * self._cap, self._first) + cap

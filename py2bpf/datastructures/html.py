@@ -11,7 +11,7 @@ from ..codec import Codec, RecordCodec
 from ..fields import contents
 
 if TYPE_CHECKING:
-    from ..backend import Chunk
+    from ..core.entries import Entries
 
 ROWS: Final = 20
 """So many entries are shown."""
@@ -24,11 +24,11 @@ def closed(m: Any) -> str:
     return _table(m, [], [])
 
 
-def table(m: Any, keys: Codec, values: Codec, chunks: Iterable[Chunk]) -> str:
+def table(m: Any, keys: Codec, values: Codec, entries: Iterable[Entries]) -> str:
     """The first entries that a walk gives, a column for each field of a structure, and how many more there are."""
     rows: list[str] = []
     count = 0
-    for some_keys, some_values, n in chunks:
+    for some_keys, some_values, n in entries:
         shown = min(n, max(ROWS - count, 0))
         rows += map(_row, keys.decode_many(some_keys, shown), values.decode_many(some_values, shown))
         count += n

@@ -13,11 +13,11 @@ from typing import Any, Final, NoReturn, Self
 
 from ..borders import Public, mark, shorten
 from ..codec import Codec
-from ..core.batches import Batch, Refused, copy_bytes, room_of
+from ..core.batches import Batch, Refused, copy_bytes, size_of_buffer
 from ..exception import ClosedError, DataRangeError, DataTypeError, Py2BpfError, ShortRecordError
 from ..given import shown
 from ..record_streams import RecordSource
-from .chunks import Chunk, Takings
+from .chunks import Chunk, Taken
 
 CHUNK: Final = 1 << 16
 """Bytes of the records that are read together: keeping one of them as an instance keeps all."""
@@ -157,7 +157,7 @@ class PendingReads(Public):
     def _batch_in(self, buffer: Any) -> Batch:
         """For as many records as a buffer has room for."""
         size = self._codec.size
-        found = room_of(buffer)
+        found = size_of_buffer(buffer)
         if found < size:
             raise DataRangeError(f"a record of {self._codec.name} has {size} bytes, the buffer {found}")
         return self._source.batch(buffer, found // size)
@@ -198,15 +198,15 @@ class PendingReads(Public):
     def _pending_into(self, batch: Batch) -> int:
         """Into an empty batch, which has them at the end of this."""
         n, size = 0, self._codec.size
-        takings = Takings()
+        taken = Taken()
         try:
             while n < batch.count and (chunk := self._front()):
-                numbers = takings.take(chunk, batch.count - n)
+                numbers = taken.take(chunk, batch.count - n)
                 copy_bytes(batch.out, n * size, chunk.rows_of(numbers))
                 n += len(numbers)
             batch.n = n
         except BaseException:
-            takings.undo(self._pending)
+            taken.undo(self._pending)
             raise
         return n
 

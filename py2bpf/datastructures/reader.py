@@ -9,7 +9,7 @@ from typing import Any
 from ..borders import mark, shorten
 from ..exception import Py2BpfError
 from .async_reads import AsyncReads
-from .chunks import Takings
+from .chunks import Taken
 from .pending import deadline_of
 
 
@@ -65,12 +65,12 @@ class Reader(AsyncReads):
             raise
 
     def _take(self) -> list[Any]:
-        taken: list[Any] = []
-        takings = Takings()
+        values: list[Any] = []
+        taken = Taken()
         try:
             while chunk := self._front():
-                taken += chunk.values_of(takings.take(chunk))
-            return taken
+                values += chunk.values_of(taken.take(chunk))
+            return values
         except BaseException:
-            takings.undo(self._pending)
+            taken.undo(self._pending)
             raise

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from ..backend import Chunk, Room
 from ..codec import Buffer
+from ..core.entries import Buffers, Entries
 from ..exception import DataRangeError, DataTypeError
 from ..given import shown
 from ..uapi.map_types import KINDS
@@ -37,10 +37,10 @@ class WholeMap(OneEntry):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._key_list())
 
-    def _walk(self, pop: bool = False, room: Room | None = None) -> Iterator[Chunk]:
+    def _walk(self, pop: bool = False, buffers: Buffers | None = None) -> Iterator[Entries]:
         if pop:
             self._check_pop()
-        return self._storage.walk(pop, room)
+        return self._storage.walk(pop, buffers)
 
     def _check_pop(self) -> None:
         """Raises DataTypeError where entries can't be read and deleted in one step."""
@@ -60,9 +60,9 @@ class WholeMap(OneEntry):
         """A snapshot of the (key, value) pairs. Structures as keys aren't hashable: take pairs, not dict(items())."""
         return self._items(self._walk())
 
-    def _items(self, chunks: Iterable[Chunk]) -> ItemsSnapshot:
+    def _items(self, found: Iterable[Entries]) -> ItemsSnapshot:
         entries: list[tuple[Any, Any]] = []
-        for keys, values, n in chunks:
+        for keys, values, n in found:
             entries.extend(zip(self._keys.decode_many(keys, n), self._values.decode_many(values, n), strict=True))
         return ItemsSnapshot(entries)
 
@@ -146,7 +146,7 @@ class WholeMap(OneEntry):
         numpy = columns.numpy_for("arrays()")
         _ = numpy.dtype(self._keys.dtype), numpy.dtype(self._values.dtype)  # refused before anything is popped
         gathered = columns.Gathered(numpy, self._keys.size, self._values.size, self.map_spec.max_entries)
-        for _, _, n in self._walk(bool(pop), gathered.room):
+        for _, _, n in self._walk(bool(pop), gathered.buffers):
             gathered.n += n
         keys, values = gathered.arrays()
         shown = self._values.rows(numpy, values.data)

@@ -7,11 +7,10 @@ errno and what to do about it, except where a function's docstring says that it 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from typing import Any, Final
 
 from .._ffi import ffi, lib
-from ..core.entries import Buffer, Entries, Room, Stored, entries_of
+from ..core.entries import Buffer, Buffers, Entries, ReusedBuffers, Stored, entries_of
 from ..core.failures import checked, failed, is_closed
 from ..core.handles import Handle
 from ..uapi.operations import Operation
@@ -111,15 +110,15 @@ class Walk:
         made = lib.p2b_walk_make(map.cell, key_size, value_size, max_entries, flags, self._walk.cell)
         checked(made, "cannot read the map", map, _USE)
 
-    def next(self, cap: int, room: Callable[[int], tuple[memoryview, memoryview]] | None = None) -> Entries:
+    def next(self, cap: int, buffers: Buffers | None = None) -> Entries:
         """The next at most cap entries (more where the kernel hands out more at once); n = 0 is the end.
 
-        They lie where ``room(cap)`` says, or in buffers of their own.
+        They lie in what ``buffers`` gives, or in memory of their own.
         """
         key_size, value_size = self._sizes
-        room = room or Room(key_size, value_size)
+        buffers = buffers or ReusedBuffers(key_size, value_size)
         while True:
-            keys, values = room(cap)
+            keys, values = buffers(cap)
             n: int = lib.p2b_walk_next(self._walk.cell, ffi.from_buffer(keys), ffi.from_buffer(values), cap)
             if n != -errno.ENOSPC:
                 break

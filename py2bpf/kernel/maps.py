@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from ctypes import c_uint8, c_uint32
 from typing import TYPE_CHECKING, Any, Final
 
-from ..backend import Backend, Chunk, Room, named
+from ..backend import Backend, named
 from ..btf import maps
-from ..core import entries
+from ..core.entries import Buffer, Buffers, Entries, ReusedBuffers
 from ..core.failures import failure
 from ..core.handles import Handle
 from ..exception import DataTypeError, KernelError
@@ -130,7 +130,7 @@ class KernelMap:
             raise self._explained(error) from None
         return True
 
-    def update_many(self, keys: entries.Buffer, values: entries.Buffer, count: int) -> None:
+    def update_many(self, keys: Buffer, values: Buffer, count: int) -> None:
         stored = map_commands.map_store(self.handle, keys, self.key_size, values, self.value_size, count, self._lock)
         if stored.error:
             extent = f"{stored.done} of {count} entries were stored"
@@ -161,13 +161,13 @@ class KernelMap:
         """Raises DataTypeError: kernel_prog_array.KernelProgArray has programs."""
         raise DataTypeError(f"{self._title} takes no programs, as {shown(value)}")
 
-    def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
+    def walk(self, delete: bool = False, buffers: Buffers | None = None) -> Iterator[Entries]:
         by_keys, most = not self._kind.batch, self._spec.max_entries
         walk = map_commands.Walk(
             self.handle, self.key_size, self.value_size, most, by_keys, delete, bool(self._lock))
         cap = min(most, max(_CHUNK_ENTRIES_MIN, _CHUNK_BYTES // (self.key_size + self.value_size)))
-        room = room or entries.Room(self.key_size, self.value_size)
-        while (found := walk.next(cap, room)).n:
+        buffers = buffers or ReusedBuffers(self.key_size, self.value_size)
+        while (found := walk.next(cap, buffers)).n:
             yield found
             self.check_open()  # another thread may have closed the map
 

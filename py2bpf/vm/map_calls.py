@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import mmap
-from collections.abc import Callable
 from typing import Any, Final
 
 from .._ffi import ffi, lib
-from ..core.entries import Buffer, Entries, Stored, entries_of
+from ..core.entries import Buffer, Buffers, Entries, Stored, entries_of
 from ..core.failures import checked, is_closed
 from ..core.handles import Handle
 from ..core.readers import CoreReader
@@ -107,11 +106,11 @@ def map_next_key(map: Handle, key: bytes | None, size: int) -> bytes | None:
     return _found(map, result, following, "find the map's next key")
 
 
-def map_walk(map: Handle, room: Callable[[int], tuple[memoryview, memoryview]], delete: bool) -> Entries:
-    """All keys and values at one time, at the beginning of the memory that ``room`` gives, and their number."""
+def map_walk(map: Handle, buffers: Buffers, delete: bool) -> Entries:
+    """All keys and values at one time, at the beginning of the memory that ``buffers`` gives, and their number."""
     while True:
         cap = checked(lib.p2b_vm_map_count(map.cell), "cannot read the map", map) + _SPARE
-        keys, values = room(cap)
+        keys, values = buffers(cap)
         n: int = lib.p2b_vm_map_walk(
             map.cell, ffi.from_buffer(keys), ffi.from_buffer(values), cap, WALK_DELETE if delete else 0)
         if n != -errno.ENOSPC:

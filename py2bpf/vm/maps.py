@@ -7,9 +7,8 @@ import mmap
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from ..backend import Backend, Chunk, Room, named
-from ..core.entries import Buffer
-from ..core.entries import Room as Buffers
+from ..backend import Backend, named
+from ..core.entries import Buffer, Buffers, Entries, ReusedBuffers
 from ..core.failures import failure
 from ..exception import DataTypeError, KernelError, NotInVm
 from ..given import shown
@@ -146,12 +145,12 @@ class VmMap:
     def next_key(self, key: bytes | None) -> bytes | None:
         return map_calls.map_next_key(self.handle, key, self.key_size)
 
-    def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
-        """All of the map at one time, oldest entries first: one chunk."""
-        room = room or Buffers(self.key_size, self.value_size)
-        keys, values, n = map_calls.map_walk(self.handle, room, delete)
+    def walk(self, delete: bool = False, buffers: Buffers | None = None) -> Iterator[Entries]:
+        """All of the map at one time, oldest entries first."""
+        buffers = buffers or ReusedBuffers(self.key_size, self.value_size)
+        keys, values, n = map_calls.map_walk(self.handle, buffers, delete)
         if n:
-            yield keys[: n * self.key_size], values[: n * self.value_size], n
+            yield Entries(keys[: n * self.key_size], values[: n * self.value_size], n)
 
     def synchronize(self) -> None:
         self.check_open()

@@ -7,8 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ..backend import Chunk, Room
-from ..core.entries import Buffer
+from ..core.entries import Buffer, Buffers, Entries
 from ..exception import DataTypeError, KernelError
 from ..given import shown
 from ..uapi.map_types import Update
@@ -53,12 +52,12 @@ class VmProgArray(VmMap):
         value = self.lookup(key)
         return value if value is not None and self.delete(key) else None
 
-    def walk(self, delete: bool = False, room: Room | None = None) -> Iterator[Chunk]:
-        for keys, values, n in super().walk(room=room):
+    def walk(self, delete: bool = False, buffers: Buffers | None = None) -> Iterator[Entries]:
+        for found in super().walk(buffers=buffers):
             if delete:
-                for at in range(0, _SIZE * n, _SIZE):
-                    self.delete(bytes(keys[at : at + _SIZE]))
-            yield keys, values, n
+                for at in range(0, _SIZE * found.n, _SIZE):
+                    self.delete(bytes(found.keys[at : at + _SIZE]))
+            yield found
 
 
 def _number(data: bytes) -> int:
