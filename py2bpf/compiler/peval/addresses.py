@@ -24,7 +24,7 @@ from .values import Abstract, CellId, Const, Null, Option, Ref, Run, Variable
 
 def enter(ev: Machine, frame: Frame, names: dict[str, Abstract], cells: dict[CellId, Abstract]) -> None:
     """A function begins: its variables whose address is taken get their places, the parameters among them values."""
-    for code, name in sorted(ev.addressed, key=lambda each: each[1]):
+    for code, name in sorted(ev.decisions.addressed, key=lambda each: each[1]):
         if code != frame.code:
             continue
         ident = (frame.path, name)
@@ -57,8 +57,8 @@ def address(ev: Machine, name: Name, slot: Value | None, held: dict[Any, Abstrac
         return value.ref
     if not isinstance(value, Option) and not variables.is_number(value):
         return value
-    if name not in ev.addressed:
-        ev.addressed.add(name)
+    if name not in ev.decisions.addressed:
+        ev.decisions.addressed.add(name)
         raise Restart(f"the address of {name[1]} is taken")
     if isinstance(value, Option):
         value = held[key] = variables.assigned(ev.b, slot, Run(arith.to_ir(ev.b, value)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Any
+from typing import Any, NoReturn
 
 from .builder import Padding
 from .plans import Plans
@@ -34,3 +34,8 @@ class Decisions:
         self.sites: dict[Called, set[Any]] = {}
         self.refused: set[Called] = set()
         self.padding = Padding()
+
+    def refuse(self, key: Called) -> NoReturn:
+        """The function can only be inlined: all begins again."""
+        self.refused.add(key)
+        raise Restart(f"{key[0].__name__}() can't be a subprogram")

@@ -70,8 +70,6 @@ class Evaluator:
         self.decode = decode
         self.decisions = decisions
         self.registry = registry
-        self.apart = decisions.apart
-        self.addressed = decisions.addressed
         self.frame: Frame | None = None
         self.slots: dict[CellId, Value] = {}
         self.owners: dict[CellId, types.CodeType] = {}  # the functions that have the cells
@@ -79,7 +77,6 @@ class Evaluator:
         self.idents = 0
         self.taken: dict[int, Taken] = {}
         self.consumers: dict[Frame, Consumer] = {}
-        self.run_time_loops: dict[tuple[Frame, Node], RunTimeLoop] = {}
         self.blocks = 0
         self.waiting = Waiting()
         self.endless: list[Any] = []  # the program's own constant iterators that have no last item
@@ -89,7 +86,7 @@ class Evaluator:
         """An attempt to evaluate a whole program."""
         b = Builder(name, hook, target)
         b.padding = decisions.padding
-        return Evaluator(b, decode, decisions, Registry(decisions))
+        return Evaluator(b, decode, decisions, Registry())
 
     def ident(self) -> int:
         """A fresh number for a cell or an object of the heap."""
@@ -110,7 +107,7 @@ class Evaluator:
         a decision has changed."""
         with host.asking():
             self._program(fn, context)
-        subprograms.check(self.registry, self.b.fn)
+        subprograms.check(self.decisions, self.b.fn)
         nevers.tell(self.registry.compared, self.b.fn)
         return self.b.fn
 
@@ -137,8 +134,13 @@ class Evaluator:
 
     # frames
 
+    def activation(
+        self, code: types.CodeType, globals: dict[str, Any], path: tuple[Any, ...], site: Span | None
+    ) -> Frame:
+        return Frame(code, self.decode(code), globals, self.frame, path, site, path in self.decisions.apart)
+
     def real_frame(self, fn: types.FunctionType, path: tuple[Any, ...], site: Span | None) -> Frame:
-        frame = Frame(fn.__code__, self.decode(fn.__code__), fn.__globals__, self.frame, path, site, path in self.apart)
+        frame = self.activation(fn.__code__, fn.__globals__, path, site)
         frame.constants = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
         return frame
 
@@ -192,7 +194,7 @@ class Evaluator:
     def goto(self, frame: Frame, context: Context, source: int, target: int, state: State) -> Node | None:
         """Ends the current block with a jump to ``target``; the node to evaluate, None for a closed loop."""
         node = (target, self._context(frame, context, source, target))
-        loop = self.run_time_loops.get((frame, node))
+        loop = frame.run_time_loops.get(node)
         if loop is not None:
             self.b.jump(loop.block)
             loop.go_back(state)
@@ -254,8 +256,7 @@ class Evaluator:
                 self.b.turn()
             return state
         opened = RunTimeLoop(block, self.decisions.plans, frame.loop_at(loop, context), self.b.span)
-        frame.run_time_loops.add(frame.context)
-        self.run_time_loops[frame, frame.context] = opened
+        frame.run_time_loops[frame.context] = opened
         self.b.writes += 1  # what the body has yet to write may come before
         if self.b.held is not None:
             self.b.fn.locked.add(block)

@@ -12,7 +12,6 @@ from ..ir.ops import Op as IrOp
 from ..ir.values import Block, Value
 from . import arith, counters, handlers, iteration, iterators, nevers, planning, semantics
 from .counters import counter_items
-from .decisions import Decisions
 from .frames import Context, Frame, Node
 from .machine import Machine
 from .state import State
@@ -31,8 +30,6 @@ class End(NamedTuple):
 
 class Walk(Machine, Protocol):
     """The evaluation, as the ends of blocks see it."""
-
-    decisions: Decisions
 
     def goto(self, frame: Frame, context: Context, source: int, target: int, state: State) -> Node | None:
         """Ends the current block with a jump to ``target``; the node to evaluate, None for a closed loop."""

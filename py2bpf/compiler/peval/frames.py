@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ... import borders
 from ...exception import Span
@@ -35,6 +35,15 @@ class Turn(NamedTuple):
     loop: Loop
     at: LoopAt
     iteration: int
+
+
+class RunsAtRunTime(Protocol):
+    """A loop whose body is evaluated once; loops.py has it."""
+
+    block: Block
+
+    def go_back(self, state: State) -> None:
+        """A path leads back to the header."""
 
 
 class Frame:
@@ -85,8 +94,8 @@ class Frame:
         self.slots: dict[str, Value] = {}  # of the variables whose address is taken
         self.constants: dict[str, types.CellType] = {}  # free variables of a real function
         self.pending: dict[Node, tuple[Block, list[State]]] = {}
-        self.run_time_loops: set[Node] = set()
-        """The headers of loops that run at run time, each in its context."""
+        self.run_time_loops: dict[Node, RunsAtRunTime] = {}
+        """By their headers, each in its context."""
         self.begun: dict[LoopAt, int] = {}
         """How many blocks there were when the second iteration of an unrolled loop began."""
         self.exits: list[tuple[State, Abstract]] = []

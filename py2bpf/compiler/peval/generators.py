@@ -151,7 +151,7 @@ def consume(
     consumer, found = _CONSUMERS[fn]
     closure, span = generator.closure, ev.b.span
     code, path = closure.code, generator.path
-    frame = Frame(code, ev.decode(code), closure.globals, ev.frame, path, span, path in ev.apart)
+    frame = ev.activation(code, closure.globals, path, span)
     frame.cell_ids = dict(zip(code.co_freevars, closure.cells, strict=True))
     ev.consumers[frame] = consumer
     state.cells[_found(frame)] = args[0] if args else found

@@ -41,9 +41,7 @@ def bind_real(
 
 def inline_closure(ev: Machine, state: State, fn: Closure, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     """The call of a function that the program made."""
-    frame = Frame(
-        fn.code, ev.decode(fn.code), fn.globals, ev.frame, path(ev, unit), ev.b.span, path(ev, unit) in ev.apart
-    )
+    frame = ev.activation(fn.code, fn.globals, path(ev, unit), ev.b.span)
     frame.cell_ids = dict(zip(fn.code.co_freevars, fn.cells, strict=True))
     return _run(ev, state, frame, args, kwargs, fn.defaults, dict(fn.kwdefaults))
 

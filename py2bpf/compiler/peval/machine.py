@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 from ...exception import Span, TranslationError
 from ...spec import HookSpec
-from ..bytecode.canonical import Function, Instr
+from ..bytecode.canonical import Instr
 from ..ir.values import Value
 from .builder import Builder
-from .decisions import Name
+from .decisions import Decisions
 from .frames import Frame
 from .registry import Registry
 from .state import State
@@ -47,10 +47,9 @@ class Machine(Protocol):
     frame: Frame | None
     following: Instr | None
     """The instruction after the one that is evaluated."""
+    decisions: Decisions
+    """What outlives the attempt."""
     registry: Registry
-    apart: set[Any]
-    """The paths of calls in which ways out of loops count as parts of them."""
-    addressed: set[Name]
     slots: dict[CellId, Value]
     """Where in memory the variables are whose address is taken."""
     owners: dict[CellId, types.CodeType]
@@ -62,9 +61,6 @@ class Machine(Protocol):
     endless: list[Any]
     """The program's own constant iterators that have no last item."""
 
-    def decode(self, code: types.CodeType, /) -> Function:
-        """A function's canonical instructions."""
-
     def ident(self) -> int:
         """A fresh number for a cell or an object of the heap."""
 
@@ -73,6 +69,11 @@ class Machine(Protocol):
 
     def real_frame(self, fn: types.FunctionType, path: tuple[Any, ...], site: Span | None) -> Frame:
         """An activation of a function that exists in Python."""
+
+    def activation(
+        self, code: types.CodeType, globals: dict[str, Any], path: tuple[Any, ...], site: Span | None
+    ) -> Frame:
+        """One of a function, called from ``site`` where evaluation stands."""
 
     def run(self, frame: Frame, names: dict[str, Abstract], state: State) -> Abstract:
         """Evaluates a frame's code at the current place. The result is what it returns; ``state`` gets the cells and

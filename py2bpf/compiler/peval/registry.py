@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from ...exception import Span
 from ..ir.values import Function
-from .decisions import Called, Decisions, Restart
+from .decisions import Called
 
 Notice = tuple[str, tuple[str, ...]]
 Places = dict[tuple[Span, bytes | None], Notice | None]
@@ -17,13 +15,7 @@ class Registry:
     """``made`` are the subprograms, None for one that is being made; ``booleans`` tells which of them return a bool.
     ``compared`` are the places of comparisons that may never hold."""
 
-    def __init__(self, decisions: Decisions) -> None:
-        self.decisions = decisions
+    def __init__(self) -> None:
         self.made: dict[Called, Function | None] = {}
         self.booleans: dict[Called, bool | None] = {}
         self.compared: Places = {}
-
-    def refuse(self, key: Called) -> NoReturn:
-        """The function can only be inlined: all begins again."""
-        self.decisions.refused.add(key)
-        raise Restart(f"{key[0].__name__}() can't be a subprogram")

@@ -17,10 +17,9 @@ from ..ir.types import STACK, Int
 from ..ir.values import Function, Value, const
 from . import arith
 from .builder import Builder, PathEnds
-from .decisions import Called, Restart
+from .decisions import Called, Decisions, Restart
 from .frames import Frame
 from .machine import Machine
-from .registry import Registry
 from .state import State
 from .values import Abstract, Const, Context, Run
 
@@ -29,18 +28,18 @@ MAX_INTEGERS: Final = 4
 FLAG_BYTES: Final = 8
 
 
-def check(registry: Registry, program: Function) -> None:
+def check(decisions: Decisions, program: Function) -> None:
     """The kernel has no BPF_LD_ABS in programs with subprograms: all begins again without these."""
     functions = (program, *program.subprograms)
     called = not all(function.callback for function in program.subprograms)  # beside these, loads are made helpers
     if called and any(v.op is Op.PACKET for f in functions for block in f.blocks for v in block.body):
-        registry.decisions.inline = True
+        decisions.inline = True
         raise Restart("a program with subprograms can't load from the packet by BPF_LD_ABS")
 
 
 def call(ev: Machine, fn: types.FunctionType, frame: Frame, names: dict[str, Abstract]) -> Abstract | None:
     """The call of a subprogram; None where the function is to be inlined."""
-    registry, decisions = ev.registry, ev.registry.decisions
+    registry, decisions = ev.registry, ev.decisions
     if decisions.inline or frame.size() < SUBPROGRAM_INSTRUCTIONS or ev.b.held is not None:  # no calls under a lock
         return None
     key = _key(fn, names)
@@ -58,7 +57,7 @@ def call(ev: Machine, fn: types.FunctionType, frame: Frame, names: dict[str, Abs
         registry.made[key] = _make(ev, fn, frame, names, key)
     made = registry.made[key]
     if made is None:  # it calls itself
-        registry.refuse(key)
+        decisions.refuse(key)
     result = _emit(ev.b, made, [value.ir for value in names.values() if isinstance(value, Run)])
     return Run(result, registry.booleans[key])
 
@@ -84,20 +83,20 @@ def _make(ev: Machine, fn: types.FunctionType, site: Frame, names: dict[str, Abs
     try:
         result = inner.run(frame, {name: _parameter(b, value) for name, value in names.items()}, State([], {}, {}, {}))
     except PathEnds:
-        ev.registry.refuse(key)
+        ev.decisions.refuse(key)
     except TranslationError as error:
         if not error.final:
-            ev.registry.refuse(key)
+            ev.decisions.refuse(key)
         inner.located(error)
         raise
     if not isinstance(result, (Run, Const)) or not result.is_int():
-        ev.registry.refuse(key)
+        ev.decisions.refuse(key)
     b.ret(arith.to_ir(b, result))
     ev.registry.booleans[key] = result.boolean
     b.fn.result = arith.int_type(b.block.end.args[0])
     if _may_raise(b.fn):
         if b.fn.params == MAX_INTEGERS:
-            ev.registry.refuse(key)
+            ev.decisions.refuse(key)
         b.fn.flag = b.parameter(STACK)
     return b.fn
 
