@@ -38,6 +38,11 @@ def run(script: str, tmp_path: Path, *more: str) -> dict[tuple[str, str], float]
     return {(one["measurement"], one["contestant"]): one["median"] for one in series}
 
 
+def test_every_benchmark_has_a_test() -> None:
+    source = Path(__file__).read_text()
+    assert [file.name for file in FOLDER.glob("bench_*.py") if f'"{file.name}"' not in source] == []
+
+
 @pytest.mark.slow
 @pytest.mark.kernel
 def test_programs_do_in_python_what_they_do_in_c(tmp_path: Path) -> None:
