@@ -27,7 +27,7 @@ from typing import Any, Final
 from .backend import current
 from .compiler.pipeline import compile_function
 from .exception import KernelError, NotInVm, Py2BpfError
-from .probes import Unattached
+from .hooks.probes import Unattached
 from .prog import Prog, create_prog, listing
 from .spec import ContextSpec
 from .uapi.hooks import HOOKS, Hook, Trait

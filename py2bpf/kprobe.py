@@ -17,35 +17,29 @@ calls tell them; else they are whole registers.
 
 from __future__ import annotations
 
-import errno
 import platform
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from . import ledger
 from .borders import public
-from .exception import DataTypeError, KernelError
+from .exception import DataTypeError
 from .given import shown
+from .hooks.attach import to_event
+from .hooks.link import Link
+from .hooks.probes import Unattached
+from .hooks.targets import function, is_inside, open_first, present
 from .kernel import signatures
-from .kernel.perf_event import Attachment, KprobeEvent, have_kprobes, no_kprobes
 from .kernel.signatures import UNKNOWN
 from .kernel.symbols import Symbols
 from .ledger import Loss
-from .probes import Attached, Unattached
 from .prog import Prog, create_prog
 from .spec import ContextSpec
 from .uapi import contexts
 from .uapi.hooks import BY_NAME
 from .uapi.prog_types import ProgType
 from .uapi.syscalls import candidates, is_wrapper
-
-_TARGET: Final = re.compile(r"(?P<symbol>[\w.$]+)(?:\+(?P<offset>0[xX][0-9a-fA-F]{1,16}|\d{1,19}))?", re.ASCII)
-"""An offset has at most 64 bits."""
-
-_NOT_HERE: Final = (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL, errno.EILSEQ, errno.EOPNOTSUPP)
-"""How kernels refuse a symbol that is missing, can't be probed, or is not unique."""
 
 
 def __getattr__(name: str) -> ContextSpec:
@@ -55,29 +49,27 @@ def __getattr__(name: str) -> ContextSpec:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class Kprobe(Attached):
+class Kprobe(Link):
     """A program attached to a function of the kernel. ``symbol`` is the one that was probed, ``prog`` the program."""
 
     def __init__(self, fn: Callable[[Any], Any], targets: Sequence[str], exit_probe: bool) -> None:
         with ExitStack() as stack:
-            event, self.symbol = _open_first(targets, exit_probe)
+            event, self.symbol = open_first(targets, exit_probe)
             stack.enter_context(event)
-            context = _context(self.symbol, exit_probe, _is_inside(targets, self.symbol))
-            self.prog = stack.enter_context(create_prog(ProgType.KPROBE, context, fn))
-            self._attachment = stack.enter_context(Attachment(event.event, self.prog.handle))
-            super().__init__(stack.pop_all())
+            context = _context(self.symbol, exit_probe, is_inside(targets, self.symbol))
+            prog = stack.enter_context(create_prog(ProgType.KPROBE, context, fn))
+            super().__init__(prog, f"the function {self.symbol}", stack)
+            to_event(self, event.event)
+            self._stack = stack.pop_all()
         ledger.register(self)
 
     def losses(self, where: str) -> Iterator[Loss]:
         """See py2bpf.losses(); what its program missed is the program's."""
-        if not self.closed:
-            yield Loss("probe", self.symbol, where, self._attachment.misses(), "hits without room for another return")
+        if self._backend is not None and not self.closed:
+            yield Loss("probe", self.symbol, where, self._backend.misses(), "hits without room for another return")
 
     def __repr__(self) -> str:
         return f"<Kprobe at {self.symbol} of {self.prog!r}>"
-
-    def _misses(self) -> int:
-        return super()._misses() + self._attachment.misses()
 
 
 class Probe(Unattached):
@@ -92,13 +84,13 @@ class Probe(Unattached):
     @property
     def context(self) -> ContextSpec:
         """The type of the function's argument: for a system call, its own arguments."""
-        symbol = _present(_split(self.targets[0]).symbol, Symbols.of_kernel())
-        return _context(symbol, self.exit_probe, bool(_split(self.targets[0]).offset))
+        symbol = present(function(self.targets[0]).symbol, Symbols.of_kernel())
+        return _context(symbol, self.exit_probe, bool(function(self.targets[0]).offset))
 
     @property
     def expected_context(self) -> ContextSpec:
         """The same without asking the kernel for its functions: ``sys_X`` stands for a system call's wrapper."""
-        place = _split(self.targets[0])
+        place = function(self.targets[0])
         return _context(candidates(place.symbol, platform.machine())[-1], self.exit_probe, bool(place.offset))
 
     def __call__(self) -> Kprobe:
@@ -120,10 +112,10 @@ def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Ca
     DataTypeError for what isn't even a str.
     """
     targets = _targets(symbol)
-    if exit_probe and any(_split(target).offset for target in targets):
+    if exit_probe and any(function(target).offset for target in targets):
         raise ValueError("a function has one begin and one return: an exit probe takes no offset")
     for target in targets:
-        _split(target)
+        function(target)
     if not targets:
         raise ValueError("probe() needs the name of at least one function of the kernel")
     return public(lambda fn: Probe(fn, targets, exit_probe))
@@ -138,55 +130,6 @@ def _targets(symbol: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(symbol)
 
 
-class _Place(NamedTuple):
-    symbol: str
-    offset: int
-
-
-def _split(target: str) -> _Place:
-    found = _TARGET.fullmatch(target)
-    if found is None:
-        raise ValueError(f"{target!r} is no function of the kernel: give a name, or name+offset")
-    return _Place(found["symbol"], int(found["offset"] or "0", 0))
-
-
-def _places(targets: Sequence[str]) -> Iterator[_Place]:
-    for symbol, offset in map(_split, targets):
-        for name in candidates(symbol, platform.machine()):
-            yield _Place(name, offset)
-
-
-def _open_first(targets: Sequence[str], is_return: bool) -> tuple[KprobeEvent, str]:
-    """The first of the targets' symbols that the kernel accepts."""
-    if not have_kprobes():
-        raise no_kprobes()
-    refusals = []
-    for place in _places(targets):
-        try:
-            return KprobeEvent(place.symbol, place.offset, is_return), place.symbol
-        except KernelError as error:
-            if error.errno not in _NOT_HERE:
-                raise
-            refusals.append(error)
-    raise _explained(targets, refusals)
-
-
-def _explained(targets: Sequence[str], refusals: list[KernelError]) -> KernelError:
-    """One error for all: a refusal other than "no such symbol" tells more than that one."""
-    telling = next((error.errno for error in refusals if error.errno != errno.ENOENT), errno.ENOENT)
-    symbols = Symbols.of_kernel()
-    reasons = [symbols.explain(_present(place.symbol, symbols), place.offset) for place in map(_split, targets)]
-    if telling == errno.EILSEQ:  # how kernels call an offset inside of an instruction, but strerror() nonsense
-        telling = errno.EINVAL
-    return KernelError(telling or errno.ENOENT, f"can't probe {', '.join(targets)}: {'; '.join(reasons)}")
-
-
-def _present(symbol: str, symbols: Symbols) -> str:
-    """A system call's name as this kernel has it, so that what is said of it fits; others as they are."""
-    names = candidates(symbol, platform.machine())
-    return next((name for name in names if name in symbols.functions), symbol)
-
-
 def _context(symbol: str, exit_probe: bool, inside: bool = False) -> ContextSpec:
     """The registers at a symbol; ``inside`` of a function, where nobody knows what they hold."""
     machine, types = platform.machine(), UNKNOWN if inside else signatures.of_symbol(symbol)
@@ -195,8 +138,3 @@ def _context(symbol: str, exit_probe: bool, inside: bool = False) -> ContextSpec
     if is_wrapper(symbol, machine):
         return contexts.syscall_regs(machine, types=types.args)
     return contexts.pt_regs(machine, exit=False, types=types.args)
-
-
-def _is_inside(targets: Sequence[str], symbol: str) -> bool:
-    """Whether it is an instruction inside of the function that is probed."""
-    return any(place.offset for place in _places(targets) if place.symbol == symbol)

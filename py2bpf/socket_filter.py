@@ -9,28 +9,20 @@ with py2bpf.socket_filter.SocketFilter(only_tcp) as filter:
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from .exception import DataTypeError
-from .given import INT_MAX, checked_int, shown
-from .kernel import bpf_call
+from .hooks.attach import to_socket
+from .hooks.link import Link
 from .kernel.links import Resources
+from .kernel.sockets import HasFileno, detach_filter
 from .prog import create_prog
 from .uapi.contexts import SK_BUFF
 from .uapi.prog_types import ProgType
 
 SkBuffContext: Final = SK_BUFF
 """The type of a socket filter's argument: ``len``, ``protocol`` (network order) and so on, see struct __sk_buff."""
-
-_SO_ATTACH_BPF: Final = 50
-_SO_DETACH_BPF: Final = 27
-
-
-class _HasFileno(Protocol):
-    def fileno(self) -> int: ...
 
 
 class SocketFilter(Resources):
@@ -49,30 +41,20 @@ class SocketFilter(Resources):
     def __repr__(self) -> str:
         return f"<SocketFilter of {self.prog!r}>"
 
-    def attach(self, sock: _HasFileno | int) -> None:
-        """Filters what arrives at ``sock`` from now on, instead of any filter that was there.
+    def attach(self, sock: HasFileno | int) -> Link:
+        """Filters what arrives at ``sock`` from now on, instead of any filter that was there. Gives a link, whose
+        close() takes the filter off again.
 
-        The socket keeps the filter until it is closed or detached, also when this object is closed.
-        Raises KernelError: EPERM when the socket's filter is locked (SO_LOCK_FILTER). DataTypeError for what is no
-        socket, ClosedError when this filter is closed, NotInVm for a filter of the embedded VM.
+        The socket keeps the filter until it is closed or detached, also when this object is closed or the link is
+        dropped. Raises KernelError: EPERM when the socket's filter is locked (SO_LOCK_FILTER). DataTypeError for what
+        is no socket, ClosedError when this filter is closed, NotInVm for a filter of the embedded VM.
         """
         self.prog.need_kernel("attach it to a socket")
-        with self.prog.handle.copy() as own:
-            _set(sock, _SO_ATTACH_BPF, own.fd, "attaching a filter to the socket")
+        link = Link(self.prog, "a socket")
+        to_socket(link, sock)
+        return link
 
-    def detach(self, sock: _HasFileno | int) -> None:
+    def detach(self, sock: HasFileno | int) -> None:
         """Takes the socket's filter off, of which it has one: another's too. Nothing happens when there is none. Raises
         KernelError."""
-        try:
-            _set(sock, _SO_DETACH_BPF, 0, "detaching the filter from the socket")
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
-
-
-def _set(sock: _HasFileno | int, option: int, value: int, what: str) -> None:
-    number = sock if isinstance(sock, int) else getattr(sock, "fileno", None)
-    if number is None or isinstance(sock, bool):
-        raise DataTypeError(f"{what} needs a socket, or the number of its descriptor, not {shown(sock)}")
-    fd = checked_int(number if isinstance(number, int) else number(), -1, INT_MAX, "the number of a descriptor")
-    bpf_call.set_socket(fd, option, value, what)
+        detach_filter(sock)

@@ -20,25 +20,25 @@ from __future__ import annotations
 import dataclasses
 import errno
 import re
-import weakref
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 from .borders import public
 from .core.handles import Handle
-from .exception import DataTypeError, KernelError, NotSupported
+from .exception import DataTypeError, KernelError
 from .given import INT_MAX, checked_int
-from .kernel import clsact, kept
-from .kernel.links import Resources, prog_by_id, prog_info, tcx_attach, tcx_detach, tcx_query
+from .hooks import traffic_control
+from .hooks.attach import to_traffic_control
+from .hooks.link import Link
+from .hooks.traffic_control import EGRESS, INGRESS, Mechanism, Side, Spot
+from .kernel.links import Resources, prog_info
 from .kernel.netdev import Device, device, device_name, ifindex, names_here, namespace
 from .prog import create_prog
 from .uapi.contexts import SK_BUFF
 from .uapi.hooks import SPECS
-from .uapi.prog_types import AttachType, ProgType
+from .uapi.prog_types import ProgType
 from .uapi.tc import (
-    CLSACT_EGRESS,
-    CLSACT_INGRESS,
     TC_ACT_OK,
     TC_ACT_PIPE,
     TC_ACT_QUEUED,
@@ -74,28 +74,14 @@ __all__ = [
 SkBuffContext: Final = SK_BUFF
 """The type of a filter's argument, see struct __sk_buff."""
 
-Mechanism = Literal["tcx", "clsact"]
-
-_PREFIX: Final = "py2bpf_"
 _NAME_LENGTH: Final = 100
 """Enough for people; of a program's name the kernel keeps 15 bytes, of a clsact filter's 256."""
-
-
-class _Side(NamedTuple):
-    """Arriving or leaving packets, in the terms of both mechanisms."""
-
-    tcx: AttachType
-    parent: int
-
-
-_INGRESS: Final = _Side(AttachType.TCX_INGRESS, CLSACT_INGRESS)
-_EGRESS: Final = _Side(AttachType.TCX_EGRESS, CLSACT_EGRESS)
 
 
 class _Program(Resources):
     """A compiled and loaded classifier. ``prog`` is the program."""
 
-    _side: _Side
+    _side: Side
     _undecided = TC_ACT_OK
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
@@ -116,52 +102,37 @@ class _Program(Resources):
     def _verdict(self, fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return fn
 
-    def install(self, dev: str | int | None = None, *, mechanism: Mechanism | None = None) -> None:
+    def install(self, dev: str | int | None = None, *, mechanism: Mechanism | None = None) -> Link:
         """Decides about the packets of ``dev`` from now on: what other tcx programs of the device leave to it. Filters
         of a clsact qdisc come after them all; without tcx it comes after those of py2bpf, see docs/hooks.md.
 
         ``dev`` is a device's name or number, None the default route's. ``mechanism`` forces tcx or the clsact qdisc.
-        It stays until remove() or the module's clear functions, also after close() and the end of the process.
+        It stays until remove() or the module's clear functions, also after close() and the end of the process. Gives a
+        link, whose close() takes it off as remove() does; dropping the link does nothing.
         Raises KernelError (EEXIST when it is installed there already), DataTypeError for what names no device,
         ClosedError, NotSupported, ImportError without pyroute2 where that is needed, NotInVm in the embedded VM.
         """
         self.prog.need_kernel("install it on a device")
         prog, place = self.prog.handle, device(dev)
-        index = place.number
-        how = mechanism or _mechanism(index)
-        if how == "tcx":
-            _need_tcx(index)
-        if self._is_on(place, how):
-            raise KernelError(errno.EEXIST, f"{self._name} is installed on device {device_name(index)} already: "
+        spot = Spot(place, self._side, mechanism or traffic_control.mechanism(place.number))
+        if spot.how == "tcx":
+            traffic_control.need_tcx(place.number)
+        name = device_name(place.number)
+        if traffic_control.is_on(spot, self._id, self._places.get(place)):
+            raise KernelError(errno.EEXIST, f"{self._name} is installed on device {name} already: "
                               "remove() it first, or make another object of the function")
         if self._kept is None:
-            self._kept = _known[self._id] = prog.copy()
-        pins = _pins(index, self._side, how)
-        self._keep(pins)
+            self._kept = traffic_control.known[self._id] = prog.copy()
+        link = Link(self.prog, f"device {name}")
         try:
-            if how == "tcx":
-                tcx_attach(index, self._side.tcx, prog)
-            else:
-                clsact.add(index, self._side.parent, prog, self._name, self._id)
-            self._places[place] = how
+            to_traffic_control(link, spot, self._name, self._id, self._kept)
+            self._places[place] = spot.how
         except BaseException:  # also of a signal handler, behind the system call
             with suppress(KernelError):
                 self._take_off(place)
-            kept.let_go(pins, self._id)
+            spot.let_go(self._id)
             raise
-
-    def _keep(self, pins: str) -> None:
-        """Pins the program arrays, or every tail call would let the packet pass once this process ends."""
-        if self.prog.arrays:
-            kept.sweep()
-            kept.keep(pins, self._id, self.prog.arrays)
-
-    def _is_on(self, place: Device, how: Mechanism) -> bool:
-        if any(entry.prog_id == self._id for entry in tcx_query(place.number, self._side.tcx) or ()):
-            return True
-        if "clsact" not in (how, self._places.get(place)):
-            return False  # nothing to load pyroute2 for
-        return any(found.prog_id == self._id for found in clsact.filters(place.number, self._side.parent))
+        return link
 
     def remove(self, dev: str | int | None = None) -> bool:
         """Takes this program, and no other, off the device; False when it isn't there. Works after close() too.
@@ -183,25 +154,16 @@ class _Program(Resources):
     def _is_still_on(self, place: Device) -> bool:
         """A device that is gone has taken its programs along."""
         try:
-            return self._is_on(place, self._places[place])
+            return traffic_control.is_on(Spot(place, self._side, self._places[place]), self._id)
         except KernelError as error:
             if error.errno != errno.ENODEV:
                 raise
             return False
 
     def _take_off(self, place: Device) -> bool:
-        try:
-            removed = _remove(place.number, self._side, self._id) > 0
-        except KernelError as error:
-            if error.errno != errno.ENODEV:
-                raise
-            removed = False  # the device went, and the program with it
+        removed = traffic_control.take_off(place.number, self._side, self._id)
         self._places.pop(place, None)
         return removed
-
-
-_known: Final[weakref.WeakValueDictionary[int, Handle]] = weakref.WeakValueDictionary()
-"""The programs that this process has installed, by their ids: taking them off needs no right to open others'."""
 
 
 class _Filter(_Program):
@@ -227,25 +189,25 @@ class _Filter(_Program):
 class IngressFilter(_Filter):
     """Arriving packets that ``fn`` returns nonzero for meet ``action`` (by default they are dropped)."""
 
-    _side = _INGRESS
+    _side = INGRESS
 
 
 class EgressFilter(_Filter):
     """Leaving packets that ``fn`` returns nonzero for meet ``action`` (by default they are dropped)."""
 
-    _side = _EGRESS
+    _side = EGRESS
 
 
 class IngressProgram(_Program):
     """``fn`` returns what shall become of each arriving packet: TC_ACT_OK, TC_ACT_SHOT ..."""
 
-    _side = _INGRESS
+    _side = INGRESS
 
 
 class EgressProgram(_Program):
     """``fn`` returns what shall become of each leaving packet: TC_ACT_OK, TC_ACT_SHOT ..."""
 
-    _side = _EGRESS
+    _side = EGRESS
 
 
 @public
@@ -254,67 +216,15 @@ def clear_ingress_filter(dev: str | int | None = None) -> int:
 
     Nobody else's are touched, nor the qdisc. Returns how many there were. Raises KernelError.
     """
-    return _remove(ifindex(dev), _INGRESS)
+    return traffic_control.remove(ifindex(dev), INGRESS)
 
 
 @public
 def clear_egress_filter(dev: str | int | None = None) -> int:
     """As clear_ingress_filter, for leaving packets."""
-    return _remove(ifindex(dev), _EGRESS)
+    return traffic_control.remove(ifindex(dev), EGRESS)
 
 
 def _program_name(fn: Callable[[Any], Any]) -> str:
     own = re.sub(r"\W", "", getattr(fn, "__name__", type(fn).__name__), flags=re.ASCII)
-    return (_PREFIX + own)[:_NAME_LENGTH]
-
-
-def _mechanism(index: int) -> Mechanism:
-    return "clsact" if tcx_query(index, AttachType.TCX_INGRESS) is None else "tcx"
-
-
-def _need_tcx(index: int) -> None:
-    if _mechanism(index) != "tcx":
-        raise NotSupported(errno.EOPNOTSUPP, "tcx programs", "6.6")
-
-
-def _remove(index: int, side: _Side, only: int | None = None) -> int:
-    """Removes the program of that id, or all of ours. By both mechanisms: an older process, or mechanism=, may have
-    used the other."""
-    return _remove_tcx(index, side, only) + _remove_clsact(index, side, only)
-
-
-def _remove_tcx(index: int, side: _Side, only: int | None) -> int:
-    removed = 0
-    for entry in tcx_query(index, side.tcx) or ():
-        if entry.link_id or only not in (None, entry.prog_id):
-            continue
-        known = _known.get(entry.prog_id)
-        program = prog_by_id(entry.prog_id) if known is None else known.copy()
-        if program is not None:
-            with program:
-                ours = only is not None or prog_info(program).name.startswith(_PREFIX)
-                if ours and tcx_detach(index, side.tcx, program):
-                    kept.let_go(_pins(index, side, "tcx"), entry.prog_id)
-                    removed += 1
-    return removed
-
-
-def _remove_clsact(index: int, side: _Side, only: int | None) -> int:
-    try:
-        found = clsact.filters(index, side.parent)
-    except ImportError:
-        if tcx_query(index, side.tcx) is None:
-            raise
-        return 0  # without pyroute2 and with tcx nothing of ours can have been installed this way
-    removed = 0
-    for each in found:
-        ours = each.name.startswith(_PREFIX) if only is None else each.prog_id == only
-        if ours and clsact.remove(index, side.parent, each):
-            kept.let_go(_pins(index, side, "clsact"), each.prog_id)
-            removed += 1
-    return removed
-
-
-def _pins(index: int, side: _Side, how: Mechanism) -> str:
-    """The place, as kept.py names it."""
-    return f"{namespace():x}-{index}-{side.parent & 0xFFFF:x}-{how}"
+    return (traffic_control.PREFIX + own)[:_NAME_LENGTH]

@@ -14,38 +14,39 @@ that names the fields.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Any
 
 from .borders import public
 from .exception import DataTypeError
+from .hooks.attach import to_event
+from .hooks.link import Link
+from .hooks.probes import Unattached
+from .hooks.targets import tracepoint as split
 from .kernel import event_formats
 from .kernel.event_context import context
-from .kernel.perf_event import Attachment, open_tracepoint
+from .kernel.perf_event import open_tracepoint
 from .kernel.tracefs import event_format
-from .probes import Attached, Unattached
 from .prog import Prog, create_prog
 from .spec import ContextSpec
 from .uapi.hooks import BY_NAME
 from .uapi.prog_types import ProgType
 
-_NAME: Final = re.compile(r"(?P<category>[\w-]+)[:/](?P<event>[\w-]+)", re.ASCII)
 
-
-class Tracepoint(Attached):
+class Tracepoint(Link):
     """A program attached to a tracepoint. ``event`` is its name, ``prog`` the program."""
 
     def __init__(self, fn: Callable[[Any], Any], event: str, sizes: Mapping[str, int] | None = None) -> None:
-        category, name = _split(event)
+        category, name = split(event)
         self.event = f"{category}:{name}"
         form = event_format(category, name)
         with ExitStack() as stack:
-            self.prog = stack.enter_context(create_prog(ProgType.TRACEPOINT, context(form, name, sizes), fn))
+            prog = stack.enter_context(create_prog(ProgType.TRACEPOINT, context(form, name, sizes), fn))
             opened = stack.enter_context(open_tracepoint(form.id, self.event))
-            stack.enter_context(Attachment(opened, self.prog.handle))
-            super().__init__(stack.pop_all())
+            super().__init__(prog, f"the tracepoint {self.event}", stack)
+            to_event(self, opened)
+            self._stack = stack.pop_all()
 
     def __repr__(self) -> str:
         return f"<Tracepoint at {self.event} of {self.prog!r}>"
@@ -64,7 +65,7 @@ class Probe(Unattached):
     @property
     def context(self) -> ContextSpec:
         """The type of the function's argument. Raises KernelError for unknown events, and where only root may know."""
-        category, name = _split(self.event)
+        category, name = split(self.event)
         return context(event_formats.of(category, name), name, self.sizes)
 
     def __call__(self) -> Tracepoint:
@@ -90,14 +91,7 @@ def probe(event: str, sizes: Mapping[str, int] | None = None) -> Callable[[Calla
     """
     if not isinstance(event, str):
         raise DataTypeError(f"give the event: @tracepoint.probe('category:event'), not {event!r}")
-    _split(event)
+    split(event)
     if sizes is not None and not isinstance(sizes, Mapping):
         raise DataTypeError(f"sizes tells the size of each text and array: {{'filename': 128}}, not {sizes!r}")
     return public(lambda fn: Probe(fn, event, sizes))
-
-
-def _split(event: str) -> tuple[str, str]:
-    found = _NAME.fullmatch(event)
-    if found is None:
-        raise ValueError(f"{event!r} is no tracepoint: give category:event, as in sched:sched_switch")
-    return found["category"], found["event"]

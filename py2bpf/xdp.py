@@ -18,17 +18,17 @@ import errno
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from .core.handles import Handle
 from .exception import DataTypeError, KernelError
 from .given import shown
-from .kernel import syscalls, xdp_netlink
-from .kernel.links import Resources, device_of_xdp_link
-from .kernel.netdev import Device, device, device_name, names_here, namespace
+from .hooks.attach import TAKEN, to_device
+from .hooks.link import Link
+from .kernel.links import Resources
+from .kernel.netdev import Device, device, device_name, names_here
 from .prog import create_prog
 from .uapi.contexts import XDP_MD
-from .uapi.prog_types import AttachType, ProgType
+from .uapi.prog_types import ProgType
 from .uapi.xdp import XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_REDIRECT, XDP_TX, XdpAction, XdpFlags
 
 if TYPE_CHECKING:
@@ -67,10 +67,6 @@ _FLAGS: Final = {
     XdpMode.OFFLOAD: XdpFlags.HW_MODE,
 }
 _OTHER_NAMES: Final = {"drv": XdpMode.NATIVE, "driver": XdpMode.NATIVE, "skb": XdpMode.GENERIC, "hw": XdpMode.OFFLOAD}
-_TAKEN: Final = (errno.EBUSY, errno.EEXIST)
-_GONE: Final = (errno.ENODEV, errno.EEXIST, errno.ENOENT)
-"""The device went, or what it has isn't ours any more."""
-
 
 class XdpProgram(Resources):
     """A compiled and loaded XDP program. ``prog`` is the program.
@@ -80,7 +76,7 @@ class XdpProgram(Resources):
     """
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
-        self._devices: dict[Device, _Attached] = {}
+        self._devices: dict[Device, Link] = {}
         with ExitStack() as stack:
             self.prog = stack.enter_context(create_prog(ProgType.XDP, XdpContext, fn))
             stack.callback(self.detach)
@@ -93,8 +89,9 @@ class XdpProgram(Resources):
         """Runs the program on a packet, see Prog.test_run()."""
         return self.prog.test_run(data, ctx, repeat)
 
-    def attach(self, dev: str | int | None = None, mode: XdpMode | str | None = None) -> None:
-        """Decides about the packets that arrive at ``dev`` from now on.
+    def attach(self, dev: str | int | None = None, mode: XdpMode | str | None = None) -> Link:
+        """Decides about the packets that arrive at ``dev`` from now on. Gives the link that keeps the program there,
+        which this object closes with itself.
 
         ``dev`` is a device's name or number, None the default route's. ``mode`` is 'native', 'generic' or 'offload'
         (also known as drv, skb and hw); None is native where the driver can, else generic. A device has one program:
@@ -102,40 +99,30 @@ class XdpProgram(Resources):
         DataTypeError for what is no device or mode, ClosedError.
         """
         self.prog.need_kernel("attach it to a device")
-        prog, place = self.prog.handle, device(dev)
+        self.prog.handle.check_open()
+        place = device(dev)
         flags, name = _flags(mode), device_name(place.number)
         if place in self._devices:
-            if not self._devices[place].is_gone():
+            if not self._devices[place].is_gone:
                 raise KernelError(errno.EBUSY, f"{self!r} is on device {name} already: detach() it first")
             self._take_off(place)  # of a device that is no more; another has its number
+        link = self._devices[place] = Link(self.prog, f"device {name}")
         try:
-            self._attach(prog, place, flags)
+            to_device(link, place, flags)
         except BaseException as error:  # also of a signal handler, behind the system call
-            if place in self._devices:
-                with suppress(KernelError):
-                    self._take_off(place)
-            if not isinstance(error, KernelError) or error.errno not in _TAKEN:
+            with suppress(KernelError):
+                self._take_off(place)
+            if not isinstance(error, KernelError) or error.errno not in TAKEN:
                 raise
             what = f"device {name} has an XDP program already, and one is all that it can have"
             raise KernelError(error.errno, what) from error
-
-    def _attach(self, prog: Handle, place: Device, flags: int) -> None:
-        """By a link, or by netlink where links aren't known, which says why both fail."""
-        try:
-            link = syscalls.link_create(prog, place.number, AttachType.XDP, flags, what="the XDP link")
-            self._devices[place] = _Attached(link.close, lambda: link.closed or device_of_xdp_link(link) == 0)
-            return
-        except KernelError as error:
-            if error.errno in (*_TAKEN, errno.EPERM):
-                raise
-        self._devices[place] = _Attached(lambda: _detach_by_netlink(prog, place, flags), lambda: False)
-        xdp_netlink.attach(place.number, prog, flags)
+        return link
 
     @property
     def devices(self) -> list[str]:
         """The devices that the program is attached to, as far as they are still there: those of the caller's network
         namespace, by the names that they have now."""
-        return names_here(self._devices, lambda place: not self._devices[place].is_gone())
+        return names_here(self._devices, lambda place: not self._devices[place].is_gone)
 
     def detach(self, dev: str | int | None = None) -> bool:
         """Takes the program off a device, or off all that it is on; False when it is on none of them.
@@ -144,7 +131,7 @@ class XdpProgram(Resources):
         """
         places = list(self._devices) if dev is None else [device(dev)]
         found = [place for place in places if place in self._devices]
-        was_on = any(not self._devices[place].is_gone() for place in found)  # another device may have the number of one
+        was_on = any(not self._devices[place].is_gone for place in found)  # another device may have the number of one
         with ExitStack() as stack:
             for place in found:
                 stack.callback(self._take_off, place)
@@ -152,17 +139,10 @@ class XdpProgram(Resources):
 
     def _take_off(self, place: Device) -> None:
         """Forgets the place when the program is no longer there: a signal's handler may raise before."""
-        attached = self._devices.get(place)
-        if attached is not None:
-            attached.undo()
+        link = self._devices.get(place)
+        if link is not None:
+            link.close()
             self._devices.pop(place, None)
-
-
-class _Attached(NamedTuple):
-    """What takes a program off, and whether its device is gone, as far as the kernel tells."""
-
-    undo: Callable[[], None]
-    is_gone: Callable[[], bool]
 
 
 def _flags(mode: XdpMode | str | None) -> int:
@@ -173,14 +153,3 @@ def _flags(mode: XdpMode | str | None) -> int:
     except (ValueError, TypeError):
         modes = ", ".join(repr(str(each)) for each in XdpMode)
         raise DataTypeError(f"mode is one of {modes}, or None, not {shown(mode)}") from None
-
-
-def _detach_by_netlink(prog: Handle, place: Device, flags: int) -> None:
-    if namespace() != place.namespace:
-        raise KernelError(errno.ENODEV, f"the program stays on device number {place.number} of another network "
-                          "namespace: detach() it there")
-    try:
-        xdp_netlink.detach(place.number, prog, flags)
-    except KernelError as error:
-        if error.errno not in _GONE:
-            raise

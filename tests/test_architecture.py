@@ -85,6 +85,8 @@ EDGES: dict[str, set[str]] = {
     "py2bpf.sim": BASE
     | {"py2bpf.uapi", "py2bpf.codec", "py2bpf.datastructures", "py2bpf.intrinsics"}
     | {"py2bpf.worlds", "py2bpf.btf.shapes", "py2bpf.backend"},
+    # How programs get to their places in the kernel: below the modules that users import, above programs.
+    "py2bpf.hooks": BASE | {"py2bpf.uapi", "py2bpf.core", "py2bpf.kernel", "py2bpf.backend", "py2bpf.prog"},
     "py2bpf.funcs": BASE | {"py2bpf.uapi", "py2bpf.intrinsics", "py2bpf.checksum"},
     "py2bpf.checksum": set(),
     "py2bpf.net": BASE | {"py2bpf.funcs", "py2bpf.records"},

@@ -33,6 +33,7 @@ from py2bpf.datastructures import (
     UserRingBuffer,
     create_map,
 )
+from py2bpf.hooks.link import Link
 from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext, SocketFilter
 from py2bpf.testing import packets
@@ -303,6 +304,9 @@ BAD: Final[dict[str, Callable[[], Any]]] = {
     "addresses.MacAddress.of": lambda: net.MacAddress.of("2:0"),
     "addresses.Ipv4Address.of": lambda: net.Ipv4Address.of("192.0.2.256"),
     "addresses.Ipv6Address.of": lambda: net.Ipv6Address.of("192.0.2.1"),
+    "link.Link.update": lambda: Link(program(), "lo").update(5),
+    "link.Link.pin": lambda: Link(program(), "lo").pin("/sys/fs/bpf/x"),
+    "link.Link.info": lambda: Link(program(), "lo").info,
     "links.Resources.__getattr__": lambda: SocketFilter(one).test_run(bytes(60)),
     "links.Resources.__reduce_ex__": lambda: SocketFilter(one).__reduce_ex__(2),
     "links.Resources.__enter__": lambda: entered(closed(SocketFilter(one))),
@@ -317,15 +321,16 @@ REFUSE_NOTHING: Final = {
     # state that is always there
     "lifetime.OnStorage.closed", "pending.PendingReads.closed", "links.Resources.closed", "prog.Prog.closed",
     "prog.Prog.in_vm", "prog.Prog.arrays", "prog.Prog.prog_type", "prog.Prog.bpf_insns", "prog.Prog.errors",
-    "prog.Prog.spec", "prog.Prog.pretty", "pending.PendingReads.lost", "probes.Attached.missed",
+    "prog.Prog.spec", "prog.Prog.pretty", "pending.PendingReads.lost",
     "tc._Program.devices", "xdp.XdpProgram.devices",
     "insertions.CountsInsertions.lost", "queue.BpfQueue.lost_by_cpu", "backend.current_name",
     "environment.Environment.now",
     # give back
     "globals.Global.close", "lifetime.OnStorage.close", "arrays.ArrayMap.close", "base.Map.close", "prog.Prog.close",
     "pending.PendingReads.close", "user_ring.UserRingBuffer.close", "links.Resources.close",
+    "link.Link.close", "link.Link.detach", "link.Link.is_gone", "link.Link.missed",
     # take what the library itself gives
-    "async_reads.AsyncReads.__init__", "pending.PendingReads.__init__", "probes.Attached.__init__",
+    "async_reads.AsyncReads.__init__", "pending.PendingReads.__init__", "link.Link.__init__", "link.Link.kept_by",
     "links.Resources.__init__", "prog.Prog.__init__", "percpu.PerCpuValues.__init__", "contexts.Context.__init__",
     "insertions.CountsInsertions.losses", "queue.BpfQueue.losses", "ring.RingBuffer.losses", "kprobe.Kprobe.losses",
     "prog.Prog.losses", "choice.Backend.__init__", "choice.Backend.__enter__", "backend.Choice.__init__",

@@ -93,13 +93,22 @@ def kprobe_link_misses(link: Handle) -> int:
     return missed
 
 
-def device_of_xdp_link(link: Handle) -> int:
-    """The number of the device that an XDP link is on, 0 once it is gone (struct bpf_link_info). Raises KernelError."""
-    (index,) = struct.unpack_from("=I", syscalls.get_info(link, _XDP_LINK_INFO), _XDP_LINK_INFO - 4)
-    return int(index)
+class LinkInfo(NamedTuple):
+    """What the kernel tells about a link. ``device`` is the number of the network device that it is on, 0 once that is
+    gone; of links to other places it means nothing."""
+
+    kind: int
+    id: int
+    prog_id: int
+    device: int
 
 
-_XDP_LINK_INFO: Final = 20
+def link_info(link: Handle) -> LinkInfo:
+    """Facts about a link (struct bpf_link_info). Raises KernelError, ClosedError."""
+    return LinkInfo(*_LINK_INFO.unpack(syscalls.get_info(link, _LINK_INFO.size).ljust(_LINK_INFO.size, b"\0")))
+
+
+_LINK_INFO: Final = struct.Struct("=3I4xI")
 
 
 def prog_by_id(number: int) -> Handle | None:

@@ -20,7 +20,7 @@ from ..cpus import online_cpus
 from ..exception import KernelError, NotSupported
 from ..uapi.operations import Operation
 from . import bpf_call
-from .links import Resources, kprobe_link_misses, link_perf_event
+from .links import Resources, link_perf_event
 from .tracefs import MOUNT_POINTS, ProbeEvent, may_exist
 
 _KPROBE_PMU: Final = Path("/sys/bus/event_source/devices/kprobe")
@@ -109,26 +109,15 @@ def _tracefs_probe(stack: ExitStack, symbol: str, offset: int, is_return: bool) 
     return open_tracepoint(probe.id, probe.name)
 
 
-class Attachment(Resources):
-    """A program on a perf event, by a link where the kernel has such (5.15), else for as long as the event lives.
-
-    ``link`` is the link or None. Raises KernelError.
-    """
-
-    def __init__(self, event: Handle, prog: Handle) -> None:
-        with ExitStack() as stack:
-            self.link = link_perf_event(event, prog)
-            if self.link is not None:
-                stack.enter_context(self.link)
-            else:
-                with prog.copy() as own:
-                    _ioctl(event, _IOC_SET_BPF, own.fd)
-            _ioctl(event, _IOC_ENABLE, 0)
-            super().__init__(stack.pop_all())
-
-    def misses(self) -> int:
-        """Hits of a kprobe that its program missed; 0 where the kernel doesn't tell."""
-        return kprobe_link_misses(self.link) if self.link is not None else 0
+def attach(event: Handle, prog: Handle) -> Handle | None:
+    """Has a program run at a perf event: by a link, which this gives, where the kernel has such (5.15), else for as
+    long as the event is open. Raises KernelError."""
+    link = link_perf_event(event, prog)
+    if link is None:
+        with prog.copy() as own:
+            _ioctl(event, _IOC_SET_BPF, own.fd)
+    _ioctl(event, _IOC_ENABLE, 0)
+    return link
 
 
 def _ioctl(event: Handle, request: int, argument: int) -> None:

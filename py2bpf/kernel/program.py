@@ -5,13 +5,11 @@ Follows bpf(2) and include/uapi/linux/bpf.h. This is where a spec first meets th
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import itertools
 import os
 import struct
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from mmap import PAGESIZE
 from typing import Any, Final, Self
 
@@ -23,12 +21,11 @@ from ..core.encoding import EncodingError
 from ..core.failures import ENOTSUPP, failure
 from ..core.handles import Handle
 from ..exception import InternalCompilerError, KernelError, NotSupported, Span, VerifierError
-from ..given import path_bytes
 from ..programs import ETHERNET_HEADER, ProgInfo, TestRun, bytes_of, check_repeat, encode, span_at
 from ..spec import ProgramSpec
 from ..uapi.map_types import Holds, kind_of
 from ..uapi.operations import Operation, loading
-from . import kfuncs, prog_load, reached, syscalls, verifier
+from . import kfuncs, pins, prog_load, syscalls, verifier
 from .prog_load import BtfTarget, Code, Described, LoadResult, Purpose
 
 _IP_HEADERS: Final = {b"\x08\x00": ("IPv4", 20), b"\x86\xdd": ("IPv6", 40)}
@@ -221,38 +218,12 @@ class LoadedProgram:
         The program arrays that its tail calls lead to, which the kernel would empty with this process, get the same
         name with ``_array0``, ``_array1`` ... behind it. The arrays of programs that are stored later do not.
         """
-        names: list[str | os.PathLike[str]] = []
-        try:
-            for name, handle in zip(_pins(path), [self.handle, *reached.all_of(self.arrays)], strict=False):
-                syscalls.obj_pin(name, handle)
-                names.append(name)
-        except BaseException:
-            for name in names:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
-            raise
+        pins.pin(path, self.handle, self.arrays)
 
     @staticmethod
     def unpin(path: str | os.PathLike[str]) -> bool:
         """Removes a name that pin() gave, and those of the arrays; whether it was there."""
-        found = False
-        for number, name in enumerate(_pins(path)):
-            try:
-                os.unlink(path_bytes(name))
-            except FileNotFoundError:
-                if number:
-                    break
-            else:
-                found = found or not number
-        return found
-
-
-def _pins(path: str | os.PathLike[str]) -> Iterator[str | os.PathLike[str]]:
-    """A program's name in a bpf file system, and those of the arrays that it leads to."""
-    yield path
-    own = os.fsdecode(path_bytes(path, "a path to pin at"))
-    for number in itertools.count():
-        yield f"{own}_array{number}"
+        return pins.unpin(path)
 
 
 _GAVE_UP: Final = (errno.E2BIG, errno.ENOMEM)

@@ -26,6 +26,13 @@ def attach(ifindex: int, prog: Handle, flags: int) -> None:
         _set(ifindex, "attaching the XDP program", (_XDP_FD, own.fd), (_XDP_FLAGS, flags | XdpFlags.UPDATE_IF_NOEXIST))
 
 
+def replace(ifindex: int, old: Handle, new: Handle, flags: int) -> None:
+    """Puts a program in the place of one that is there. Raises KernelError, EEXIST where another is there."""
+    with old.copy() as before, new.copy() as own:
+        replacing = (_XDP_FLAGS, flags | XdpFlags.REPLACE)
+        _set(ifindex, "replacing the XDP program", (_XDP_FD, own.fd), (_XDP_EXPECTED_FD, before.fd), replacing)
+
+
 def detach(ifindex: int, prog: Handle, flags: int) -> None:
     """Takes a program off a device, if it is this one. Raises KernelError, EEXIST where it is another."""
     replace = (_XDP_FLAGS, flags | XdpFlags.REPLACE)

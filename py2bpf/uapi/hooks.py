@@ -81,12 +81,12 @@ class Setup(Enum):
 
 
 class Attach(Enum):
-    """How programs are attached: py2bpf/hooks/attach.py has a function for each."""
+    """How programs are attached: the function of py2bpf/hooks/attach.py that does it."""
 
-    SOCKET = auto()
-    XDP = auto()
-    TC = auto()
-    PERF_EVENT = auto()
+    SOCKET = "to_socket"
+    DEVICE = "to_device"
+    TRAFFIC_CONTROL = "to_traffic_control"
+    PERF_EVENT = "to_event"
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,7 @@ HOOKS: Final = (
         results=_TC_RESULTS,
         packet=_TC_PACKET,
         traits=Trait.LOCKS | Trait.TEST_RUN | Trait.CAPTURES,
-        setup=Setup.SKB, attach=Attach.TC, module="tc", alias="tc",
+        setup=Setup.SKB, attach=Attach.TRAFFIC_CONTROL, module="tc", alias="tc",
     ),
     Hook(
         "sched_act", "action", ProgType.SCHED_ACT, contexts.OF_SK_BUFF, "4.1",
@@ -178,7 +178,7 @@ HOOKS: Final = (
         results=Results(XdpAction.PASS, XdpAction.PASS, {each.value: each.name for each in XdpAction}),
         packet=Packet(access=True, stores=True),
         traits=Trait.LOCKS | Trait.TEST_RUN | Trait.CAPTURES,
-        setup=Setup.XDP, attach=Attach.XDP, module="xdp",
+        setup=Setup.XDP, attach=Attach.DEVICE, module="xdp",
     ),
     Hook(
         "perf_event", "perf_event", ProgType.PERF_EVENT, contexts.OF_PERF_EVENT, "4.9",

@@ -1,4 +1,4 @@
-"""The kernel's program types and attach types, and results that they have in common.
+"""The kernel's program types and attach types, kinds of links, and results that they have in common.
 
 Numbers are those of ``enum bpf_prog_type`` and ``enum bpf_attach_type`` in include/uapi/linux/bpf.h.
 """
@@ -108,6 +108,26 @@ class AttachType(IntEnum):
     NETKIT_PEER = 55
     TRACE_KPROBE_SESSION = 56
     TRACE_UPROBE_SESSION = 57
+
+
+class LinkType(IntEnum):
+    """Kinds of links, ``enum bpf_link_type``."""
+
+    UNSPEC = 0
+    RAW_TRACEPOINT = 1
+    TRACING = 2
+    CGROUP = 3
+    ITER = 4
+    NETNS = 5
+    XDP = 6
+    PERF_EVENT = 7
+    KPROBE_MULTI = 8
+    STRUCT_OPS = 9
+    NETFILTER = 10
+    TCX = 11
+    UPROBE_MULTI = 12
+    NETKIT = 13
+    SOCKMAP = 14
 
 
 KEEP_PACKET: Final = 0x7FFFFFFF

@@ -10,6 +10,7 @@ import pytest
 
 from py2bpf import kprobe, tracepoint
 from py2bpf.exception import KernelError, NotSupported
+from py2bpf.hooks import targets
 from py2bpf.kernel import perf_event, signatures
 from py2bpf.kernel.signatures import Signature
 from py2bpf.kernel.symbols import Symbols
@@ -43,31 +44,31 @@ class Kernel:
 @pytest.fixture
 def kernel(monkeypatch):
     made = Kernel({"twice": errno.EADDRNOTAVAIL, "notify_die": errno.EINVAL})
-    monkeypatch.setattr(kprobe, "KprobeEvent", made.open)
-    monkeypatch.setattr(kprobe, "have_kprobes", lambda: True)
+    monkeypatch.setattr(targets, "KprobeEvent", made.open)
+    monkeypatch.setattr(targets, "have_kprobes", lambda: True)
     monkeypatch.setattr(Symbols, "of_kernel", staticmethod(lambda: SYMBOLS))
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     return made
 
 
 def test_a_system_call_is_found_under_its_wrapper(kernel):
-    assert kprobe._open_first(["sys_close"], False) == ("an open event", "__x64_sys_close")
+    assert targets.open_first(["sys_close"], False) == ("an open event", "__x64_sys_close")
     assert [symbol for symbol, *_ in kernel.tried] == ["sys_close", "SyS_close", "__x64_sys_close"]
 
 
 def test_other_architectures_wrappers(kernel, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    assert kprobe._open_first(["sys_close"], False)[1] == "__arm64_sys_close"
+    assert targets.open_first(["sys_close"], False)[1] == "__arm64_sys_close"
 
 
 def test_names_are_tried_in_order(kernel):
-    assert kprobe._open_first(["nonesuch", "twice", "vfs_read"], True)[1] == "vfs_read"
+    assert targets.open_first(["nonesuch", "twice", "vfs_read"], True)[1] == "vfs_read"
     assert kernel.tried == [("nonesuch", 0, True), ("twice", 0, True), ("vfs_read", 0, True)]
 
 
 def test_offsets(kernel):
-    kprobe._open_first(["vfs_read+0x10"], False)
-    kprobe._open_first(["vfs_read+16"], False)
+    targets.open_first(["vfs_read+0x10"], False)
+    targets.open_first(["vfs_read+16"], False)
     assert kernel.tried == [("vfs_read", 16, False)] * 2
 
 
@@ -89,14 +90,14 @@ def test_offsets(kernel):
 )
 def test_refusals_are_explained(kernel, names, error, message):
     with pytest.raises(KernelError, match=message) as caught:
-        kprobe._open_first(names, False)
+        targets.open_first(names, False)
     assert caught.value.errno == error
 
 
 def test_other_errors_end_the_search(kernel):
     kernel.refusals["vfs_read"] = errno.EPERM
     with pytest.raises(KernelError) as caught:
-        kprobe._open_first(["vfs_read", "__x64_sys_close"], False)
+        targets.open_first(["vfs_read", "__x64_sys_close"], False)
     assert caught.value.errno == errno.EPERM
     assert len(kernel.tried) == 1
 
@@ -124,8 +125,8 @@ def test_the_context_fits_the_symbol(kernel, monkeypatch):
 
 
 def test_inside_of_a_function_nothing_is_known_of_registers():
-    assert kprobe._is_inside(["nonesuch", "vfs_read+4"], "vfs_read")
-    assert not kprobe._is_inside(["f+4", "vfs_read"], "vfs_read")
+    assert targets.is_inside(["nonesuch", "vfs_read+4"], "vfs_read")
+    assert not targets.is_inside(["f+4", "vfs_read"], "vfs_read")
     inside = kprobe.probe("vfs_read+4")(lambda pt_regs: 0).expected_context
     assert [field.ctype for field in inside.fields["args"]] == [None] * 6
 
@@ -163,7 +164,7 @@ def test_the_context_has_a_public_name():
 @pytest.mark.kernel
 def test_a_kernel_without_kprobes_says_so(monkeypatch):
     if perf_event.have_kprobes():  # tests/hooks/test_kprobe_live.py is for such a one: here it shall be without
-        for module in (kprobe, perf_event):
+        for module in (targets, perf_event):
             monkeypatch.setattr(module, "have_kprobes", lambda: False)
     with pytest.raises(NotSupported, match="does not support kprobes: it was built without them"):
         kprobe.probe("sys_close")(lambda pt_regs: 0)()

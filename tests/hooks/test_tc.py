@@ -13,6 +13,7 @@ import pytest
 from py2bpf import funcs, net, tc
 from py2bpf.datastructures import ProgArray
 from py2bpf.exception import ClosedError, DataTypeError, KernelError, NotSupported
+from py2bpf.hooks import traffic_control
 from py2bpf.kernel import clsact, kept, links, syscalls
 from py2bpf.kernel.netdev import ifindex, namespace
 from py2bpf.kernel.program import LoadedProgram
@@ -571,7 +572,7 @@ def test_unknown_devices_are_named(wire):
 
 def test_kernels_without_tcx_use_clsact(wire, traffic, monkeypatch):
     pytest.importorskip("pyroute2")
-    monkeypatch.setattr(tc, "tcx_query", lambda *_: None)
+    monkeypatch.setattr(traffic_control, "tcx_query", lambda *_: None)
     _left, right = wire
     with right.inside(), tc.IngressFilter(drop_ipv4) as filter:
         with pytest.raises(NotSupported, match=r"tcx programs; it came with Linux 6\.6"):
@@ -584,7 +585,7 @@ def test_kernels_without_tcx_use_clsact(wire, traffic, monkeypatch):
 
 
 def test_a_missing_pyroute2_is_named(wire, monkeypatch):
-    monkeypatch.setattr(tc, "tcx_query", lambda *_: None)
+    monkeypatch.setattr(traffic_control, "tcx_query", lambda *_: None)
     monkeypatch.setitem(sys.modules, "pyroute2", None)
     _left, right = wire
     with right.inside(), tc.IngressFilter(drop_ipv4) as filter:

@@ -27,6 +27,7 @@ from py2bpf.datastructures import (
     StackTraceMap,
     UserRingBuffer,
 )
+from py2bpf.hooks import traffic_control
 from py2bpf.kernel import clsact, syscalls, xdp_netlink
 from py2bpf.kernel.netdev import ifindex
 from py2bpf.prog import ProgType, create_prog
@@ -110,7 +111,7 @@ def install(made: Made) -> None:
 
 def clear_others(made: Made) -> None:
     made.filter.install(made.device)
-    tc._known.clear()  # as of another process
+    traffic_control.known.clear()  # as of another process
     assert tc.clear_ingress_filter(made.device) == 1
 
 

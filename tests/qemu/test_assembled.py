@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from ctypes import c_uint64
 
 import pytest
 
 from py2bpf import asm
 from py2bpf.datastructures import ArrayMap
-from py2bpf.kernel import program
-from py2bpf.kernel.perf_event import Attachment, KprobeEvent
+from py2bpf.kernel import perf_event, program
+from py2bpf.kernel.perf_event import KprobeEvent
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.helpers import HELPERS
 from py2bpf.uapi.hooks import SPECS
@@ -87,7 +87,7 @@ def test_a_kprobe_sees_system_calls(counts: ArrayMap, is_return: bool) -> None:
     with (
         load(ProgType.KPROBE, counts) as loaded,
         KprobeEvent("__x64_sys_getpgid", 0, is_return) as event,
-        Attachment(event.event, loaded.handle),
+        perf_event.attach(event.event, loaded.handle) or nullcontext(),
     ):
         for _ in range(5):
             os.getpgid(0)

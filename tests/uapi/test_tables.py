@@ -9,7 +9,7 @@ from py2bpf.btf.types import Array
 from py2bpf.exception import NotSupported
 from py2bpf.uapi import contexts, syscalls, tc, xdp
 from py2bpf.uapi.hooks import SPECS
-from py2bpf.uapi.prog_types import AttachType, ProgType
+from py2bpf.uapi.prog_types import AttachType, LinkType, ProgType
 
 # Members that user space names differently.
 X86_NAMES = {
@@ -43,6 +43,15 @@ def test_attach_types_are_the_kernels():
         if not name.startswith("__")
     }
     assert {kind.name: kind.value for kind in AttachType} == kernel
+
+
+def test_kinds_of_links_are_the_kernels():
+    kernel = {
+        name.removeprefix("BPF_LINK_TYPE_"): value
+        for name, value in Btf.kernel().enum("bpf_link_type").items()
+        if not name.startswith("__")
+    }
+    assert {kind.name: kind.value for kind in LinkType} == kernel
 
 
 @pytest.mark.parametrize("action", xdp.XdpAction)

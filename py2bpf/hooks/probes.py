@@ -1,4 +1,4 @@
-"""What kprobe and tracepoint share: a function before it is attached, and a program that is."""
+"""Probes: functions that run at a place in the kernel, before they are attached and then."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn, Self
 
-from .backend import current
-from .borders import Public
-from .exception import ClosedError, DataTypeError, NotInVm
-from .given import shown
-from .kernel.links import Resources, prog_info
-from .prog import Prog
-from .spec import ContextSpec
-from .uapi.hooks import Hook
+from ..backend import current
+from ..borders import Public
+from ..exception import DataTypeError, NotInVm
+from ..given import shown
+from ..prog import Prog
+from ..spec import ContextSpec
+from ..uapi.hooks import Hook
+from .link import Link
 
 
 class Unattached(Public, ABC):
@@ -34,7 +33,7 @@ class Unattached(Public, ABC):
         self.fn = fn
 
     @abstractmethod
-    def __call__(self) -> Attached:
+    def __call__(self) -> Link:
         """Attaches it."""
 
     @property
@@ -75,33 +74,6 @@ class Unattached(Public, ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None  # never reached: there is no way in
-
-
-class Attached(Resources):
-    """A program, ``prog``, that runs at its place in the kernel until close()."""
-
-    prog: Prog
-    _missed_in_all: int | None = None
-
-    def __init__(self, stack: ExitStack) -> None:
-        super().__init__(stack)
-        stack.callback(self._keep_missed)
-
-    @property
-    def missed(self) -> int:
-        """How often the place was passed without the program running, as far as the kernel tells (since Linux 5.12).
-
-        A program is not run while it runs on that CPU, nor a return probe when all its slots are taken. After close()
-        it tells what it was then.
-        """
-        return self._misses() if self._missed_in_all is None else self._missed_in_all
-
-    def _misses(self) -> int:
-        return prog_info(self.prog.handle).misses
-
-    def _keep_missed(self) -> None:
-        with suppress(ClosedError):  # of a program that was closed by itself
-            self._missed_in_all = self._misses()
 
 
 def _takes_self(fn: Callable[[Any], Any]) -> bool:

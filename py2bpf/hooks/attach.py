@@ -1,0 +1,51 @@
+"""Attaching: one function for each member of uapi.hooks.Attach, which gives an empty Link what keeps its program there.
+
+Whoever calls one holds the link already, and closes it where the call raises.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Final
+
+from ..core.handles import Handle
+from ..exception import KernelError
+from ..kernel import perf_event, syscalls, xdp_netlink
+from ..kernel.netdev import Device
+from ..kernel.sockets import HasFileno, attach_filter
+from ..uapi.prog_types import AttachType
+from .link import BpfLink, Link, NetlinkLink, PerfLink, SocketLink
+from .traffic_control import InstalledLink, Spot
+
+TAKEN: Final = (errno.EBUSY, errno.EEXIST)
+"""What the kernel answers where a program is already, and another has no room."""
+
+
+def to_socket(link: Link, sock: HasFileno | int) -> None:
+    """As the socket's filter, in the place of any other."""
+    attach_filter(sock, link.prog.handle)
+    link.kept_by(SocketLink(sock))
+
+
+def to_event(link: Link, event: Handle) -> None:
+    """To an open perf event."""
+    link.kept_by(PerfLink(event, perf_event.attach(event, link.prog.handle)))
+
+
+def to_device(link: Link, place: Device, flags: int) -> None:
+    """As a device's XDP program: by a link, or by netlink where links aren't known, which says why both fail."""
+    try:
+        made = syscalls.link_create(link.prog.handle, place.number, AttachType.XDP, flags, what="the XDP link")
+        link.kept_by(BpfLink(made))
+        return
+    except KernelError as error:
+        if error.errno in (*TAKEN, errno.EPERM):
+            raise
+    link.kept_by(NetlinkLink(link.prog.handle, place, flags))
+    xdp_netlink.attach(place.number, link.prog.handle, flags)
+
+
+def to_traffic_control(link: Link, spot: Spot, name: str, prog_id: int, kept: Handle) -> None:
+    """To a side of a device. ``kept`` is a handle of the program that stays open while the program may be there."""
+    spot.put(link.prog.handle, name, prog_id, link.prog.arrays)
+    link.kept_by(InstalledLink(spot, prog_id, kept))

@@ -1,0 +1,165 @@
+"""Programs in the traffic control of a device: tcx, or a filter on the clsact qdisc, with the pins that they need.
+
+Ours are known by their names, which begin with ``py2bpf_``: nothing else is ever removed.
+"""
+
+from __future__ import annotations
+
+import errno
+import weakref
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+from ..core.handles import Handle
+from ..exception import KernelError, NotSupported
+from ..kernel import clsact, kept
+from ..kernel.links import prog_by_id, prog_info, tcx_attach, tcx_detach, tcx_query
+from ..kernel.netdev import Device, namespace
+from ..uapi.prog_types import AttachType
+from ..uapi.tc import CLSACT_EGRESS, CLSACT_INGRESS
+from .link import Backend
+
+Mechanism = Literal["tcx", "clsact"]
+
+PREFIX: Final = "py2bpf_"
+
+known: Final[weakref.WeakValueDictionary[int, Handle]] = weakref.WeakValueDictionary()
+"""The programs that this process has installed, by their ids: taking them off needs no right to open others'."""
+
+
+class Side(NamedTuple):
+    """Arriving or leaving packets, in the terms of both mechanisms."""
+
+    tcx: AttachType
+    parent: int
+
+
+INGRESS: Final = Side(AttachType.TCX_INGRESS, CLSACT_INGRESS)
+EGRESS: Final = Side(AttachType.TCX_EGRESS, CLSACT_EGRESS)
+
+
+class Spot(NamedTuple):
+    """A side of a device, and the mechanism by which a program is put there."""
+
+    place: Device
+    side: Side
+    how: Mechanism
+
+    def put(self, prog: Handle, name: str, prog_id: int, arrays: Sequence[Handle]) -> None:
+        """Installs a program. Its program arrays are pinned before, or every tail call would let the packet pass once
+        this process ends. Raises KernelError."""
+        if arrays:
+            kept.sweep()
+            kept.keep(self._pins, prog_id, arrays)
+        if self.how == "tcx":
+            tcx_attach(self.place.number, self.side.tcx, prog)
+        else:
+            clsact.add(self.place.number, self.side.parent, prog, name, prog_id)
+
+    def let_go(self, prog_id: int) -> None:
+        """Removes the pins of a program that isn't there."""
+        kept.let_go(self._pins, prog_id)
+
+    @property
+    def _pins(self) -> str:
+        return pins(self.place.number, self.side, self.how)
+
+
+class InstalledLink(Backend):
+    """A program in traffic control: it stays until it is taken off, or the device goes."""
+
+    def __init__(self, spot: Spot, prog_id: int, prog: Handle) -> None:
+        """``prog`` stays open as long as this does, so that it can be taken off."""
+        self._spot, self._prog_id, self._prog = spot, prog_id, prog
+
+    def end(self) -> None:
+        place = self._spot.place
+        if namespace() != place.namespace:
+            raise KernelError(errno.ENODEV, f"the program stays on device number {place.number} of another network "
+                              "namespace: remove it there")
+        take_off(place.number, self._spot.side, self._prog_id)
+
+    def is_gone(self) -> bool:
+        if namespace() != self._spot.place.namespace:
+            return False
+        try:
+            return not is_on(self._spot, self._prog_id)
+        except KernelError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return True
+
+
+def mechanism(index: int) -> Mechanism:
+    """That which a device is given, where nobody says which: tcx if the kernel has it."""
+    return "clsact" if tcx_query(index, AttachType.TCX_INGRESS) is None else "tcx"
+
+
+def need_tcx(index: int) -> None:
+    """Raises NotSupported where the kernel lacks tcx."""
+    if mechanism(index) != "tcx":
+        raise NotSupported(errno.EOPNOTSUPP, "tcx programs", "6.6")
+
+
+def is_on(spot: Spot, prog_id: int, before: Mechanism | None = None) -> bool:
+    """Whether a program is there, by tcx or by the mechanism of the spot, or by that of ``before``. Raises KernelError,
+    ENODEV where the device is gone."""
+    index, side = spot.place.number, spot.side
+    if any(entry.prog_id == prog_id for entry in tcx_query(index, side.tcx) or ()):
+        return True
+    if "clsact" not in (spot.how, before):
+        return False  # nothing to load pyroute2 for
+    return any(found.prog_id == prog_id for found in clsact.filters(index, side.parent))
+
+
+def take_off(index: int, side: Side, prog_id: int) -> bool:
+    """Removes one program; False where it isn't there, or the device went and the program with it."""
+    try:
+        return remove(index, side, prog_id) > 0
+    except KernelError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return False
+
+
+def remove(index: int, side: Side, only: int | None = None) -> int:
+    """Removes the program of that id, or all of ours. By both mechanisms: an older process, or mechanism=, may have
+    used the other."""
+    return _remove_tcx(index, side, only) + _remove_clsact(index, side, only)
+
+
+def _remove_tcx(index: int, side: Side, only: int | None) -> int:
+    removed = 0
+    for entry in tcx_query(index, side.tcx) or ():
+        if entry.link_id or only not in (None, entry.prog_id):
+            continue
+        own = known.get(entry.prog_id)
+        program = prog_by_id(entry.prog_id) if own is None else own.copy()
+        if program is not None:
+            with program:
+                ours = only is not None or prog_info(program).name.startswith(PREFIX)
+                if ours and tcx_detach(index, side.tcx, program):
+                    kept.let_go(pins(index, side, "tcx"), entry.prog_id)
+                    removed += 1
+    return removed
+
+
+def _remove_clsact(index: int, side: Side, only: int | None) -> int:
+    try:
+        found = clsact.filters(index, side.parent)
+    except ImportError:
+        if tcx_query(index, side.tcx) is None:
+            raise
+        return 0  # without pyroute2 and with tcx nothing of ours can have been installed this way
+    removed = 0
+    for each in found:
+        ours = each.name.startswith(PREFIX) if only is None else each.prog_id == only
+        if ours and clsact.remove(index, side.parent, each):
+            kept.let_go(pins(index, side, "clsact"), each.prog_id)
+            removed += 1
+    return removed
+
+
+def pins(index: int, side: Side, how: Mechanism) -> str:
+    """The place, as kept.py names it."""
+    return f"{namespace():x}-{index}-{side.parent & 0xFFFF:x}-{how}"
