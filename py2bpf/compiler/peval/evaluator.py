@@ -21,12 +21,10 @@ from ...spec import ContextSpec, HookSpec, Target
 from ..bytecode.canonical import Function as Code
 from ..bytecode.canonical import Instr
 from ..ir.loop_policy import MAX_BLOCKS, MAX_KEPT
-from ..ir.ops import Op as IrOp
 from ..ir.values import Block, Function, Value, const
 from . import (
     access,
     addresses,
-    arith,
     classes,
     compare,
     failures,
@@ -51,7 +49,7 @@ from .merging import Merger
 from .plans import RunTime
 from .registry import Registry
 from .state import State
-from .values import UNASSIGNED, Abstract, CellId, CellRef, Const, Option, Unbound, wrap
+from .values import UNASSIGNED, Abstract, CellId, CellRef, Unbound, wrap
 from .values import Context as ContextValue
 from .waiting import Waiting
 
@@ -118,19 +116,9 @@ class Evaluator:
         names = inlining.bind_real(self, state, frame, fn, (ContextValue(self.b.context, context),), {})
         try:
             result = self.run(frame, names, state)
-            self.b.ret(self._result(result))
+            self.b.ret(kind.of(result).result(self, result, const(self.hook.neutral)))
         except PathEnds:
             pass
-
-    def _result(self, value: Abstract) -> Value:
-        if isinstance(value, Const) and value.obj is None:
-            return const(self.hook.neutral)
-        if isinstance(value, Unbound):
-            raise UnsupportedSyntax(0, f"the program's result can't be used here: {value.why}",
-                                    hints=("give it one value of one type on every path",))  # fmt: skip
-        if isinstance(value, Option):
-            return self.b.emit(IrOp.SELECT, [value.present, value.value, const(self.hook.neutral)], value.value.type)
-        return arith.to_ir(self.b, value, "a program returns an integer")
 
     # frames
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Generic, TypeVar
 from ...exception import InternalCompilerError, TypeMismatch, UnsupportedSyntax
 from ..ir.ops import Op
 from ..ir.values import Value, const
-from . import hints
+from . import arith, hints
 from .builder import Builder
 from .machine import Machine
 from .state import State
@@ -189,6 +189,10 @@ class Kind(Generic[V]):
             hints=("items of maps can be deleted; lists have pop()",),
         )  # fmt: skip
 
+
+    def result(self, ev: Machine, value: V, default: Value) -> Value:
+        """What the program returns where its function gives the value; ``default`` for None."""
+        return arith.to_ir(ev.b, value, "a program returns an integer")
 
     # augmented assignment
 

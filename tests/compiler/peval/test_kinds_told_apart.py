@@ -19,7 +19,6 @@ PEVAL = ROOT / "py2bpf" / "compiler" / "peval"
 MOST = 2
 
 LADDERS = {
-    "evaluator.py: _result": 3,
 }
 
 

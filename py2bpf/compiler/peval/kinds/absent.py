@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
-from ....exception import TypeMismatch
+from ....exception import TypeMismatch, UnsupportedSyntax
 from ...ir.values import Value
 from .. import mixed
 from ..kind import Args, Hidden, Kind, Kinds, Kwargs
@@ -22,6 +22,10 @@ class UnboundKind(Kind[V]):
     def is_none(self, ev: Machine, value: V) -> Value:
         mixed.refuse(value)
 
+
+    def result(self, ev: Machine, value: V, default: Value) -> Value:
+        raise UnsupportedSyntax(0, f"the program's result can't be used here: {value.why}",
+                                hints=("give it one value of one type on every path",))  # fmt: skip
 
     def call(self, ev: Machine, state: State, value: V, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
         raise TypeMismatch(0, f"which function is called here depends on the path: {value.why}",

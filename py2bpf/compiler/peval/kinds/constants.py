@@ -129,6 +129,9 @@ class ConstKind(Kind[Const]):
     def directive(self, ev: Machine, value: Const, conversion: str, spec: str) -> tuple[str, Value | None]:
         return text.shown(ev, value.obj, conversion, spec).replace("%", "%%"), None
 
+    def result(self, ev: Machine, value: Const, default: Value) -> Value:
+        return default if value.obj is None else super().result(ev, value, default)
+
     def call(self, ev: Machine, state: State, value: Const, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
         return callables.constant(ev, state, value.obj, args, kwargs, unit)
 

@@ -101,6 +101,9 @@ class OptionKind(Kind[Option]):
     def address(self, ev: Machine, value: Option) -> Ref:
         return addresses.of_number(ev.b, value)
 
+    def result(self, ev: Machine, value: Option, default: Value) -> Value:
+        return ev.b.emit(Op.SELECT, [value.present, value.value, default], value.value.type)
+
     def shown_as(self, ev: Machine, value: Option, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
         if spec:
             return None
