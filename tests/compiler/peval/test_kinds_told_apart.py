@@ -1,9 +1,5 @@
 """What a value does is said by its kind, not by functions that ask for each kind in turn: where one is forgotten there,
-it falls through silently.
-
-Listed are the functions that told more than two kinds apart when this test was written, with how many. The list may
-shrink, not grow.
-"""
+it falls through silently."""
 
 from __future__ import annotations
 
@@ -17,9 +13,6 @@ from py2bpf.compiler.peval.kinds import KINDS
 
 PEVAL = ROOT / "py2bpf" / "compiler" / "peval"
 MOST = 2
-
-LADDERS = {
-}
 
 
 def kinds() -> set[str]:
@@ -47,11 +40,10 @@ def ladders(path: Path) -> dict[str, int]:
 
 
 def test_no_function_tells_many_kinds_apart() -> None:
-    """A function that tells fewer apart now is to be taken off the list, or its number lowered."""
     found: dict[str, int] = {}
     for path in sorted(PEVAL.rglob("*.py")):
         found |= ladders(path)
-    assert found == LADDERS
+    assert not found
 
 
 def test_each_kind_says_what_it_is() -> None:
