@@ -1,4 +1,5 @@
-"""Whether a pointer has been tested on the way over an edge that no range is known of yet: a loop's way back.
+"""What conditions test for null, and whether a pointer has been tested on the way over an edge that no range is known
+of yet: a loop's way back.
 
 b1: %1 = phi %0, %2      (both are tested: %1 is not null)
     ...
@@ -9,7 +10,17 @@ b1: %1 = phi %0, %2      (both are tested: %1 is not null)
 from __future__ import annotations
 
 from ..ir.ops import Op
-from ..ir.values import Block, Value
+from ..ir.values import Block, Value, is_zero
+
+
+def without_zero_tests(condition: Value) -> tuple[Value, bool]:
+    """What a condition tests for being other than 0, and whether the condition holds if so: ``x == 0`` tests x, and
+    doesn't."""
+    truth = True
+    while condition.op in (Op.EQ, Op.NE) and is_zero(condition.args[1]):
+        truth ^= condition.op is Op.EQ
+        condition = condition.args[0]
+    return condition, truth
 
 
 def tested(pred: Block, block: Block, pointer: Value) -> bool:
@@ -35,5 +46,5 @@ def _is_test(condition: Value, pointer: Value, op: Op) -> bool:
     """Whether the condition says of the pointer that it is (op EQ), or is not (NE), null."""
     if condition is pointer:
         return op is Op.NE
-    zero = len(condition.args) == 2 and condition.args[1].op is Op.CONST and condition.args[1].attr == 0
+    zero = len(condition.args) == 2 and is_zero(condition.args[1])
     return condition.op is op and zero and condition.args[0] is pointer

@@ -14,7 +14,7 @@ from ..ir.dominators import Dominators
 from ..ir.natural_loops import Loop
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import Int
-from ..ir.values import Block, Value, plain
+from ..ir.values import Block, Value, is_zero, plain
 from .intervals import FULL
 from .value_ranges import Ranges
 
@@ -69,7 +69,7 @@ def _test(loop: Loop, block: Block, ranges: Ranges) -> Bound | None:
     if counter is None or not isinstance(limit.type, Int) or _inside(loop, limit):
         return None
     if op is Op.NE:
-        zero = limit.op is Op.CONST and limit.attr == 0
+        zero = is_zero(limit)
         return _down_to_zero(loop, condition.args[0], ranges) if zero else None
     return _steps(op, counter, limit, ranges, condition.args[0].type)
 

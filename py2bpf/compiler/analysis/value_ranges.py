@@ -11,12 +11,13 @@ knows less of the other side of a comparison, is noted as doubtful.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from typing import Final
 
+from ..ir.dominators import Dominators, dominators
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import Int, Ptr
-from ..ir.values import Block, Value
+from ..ir.values import Block, Function, Value, is_zero
 from .intervals import FULL, Range, compute
 from .pointer_tests import tested
 from .verifier_view import verifier_sees
@@ -210,10 +211,10 @@ class Ranges:
         left, right = condition.args
         op = condition.op if holds else NEGATED[condition.op]
         if isinstance(left.type, Ptr) or isinstance(right.type, Ptr):
-            if op in (Op.EQ, Op.NE) and right.op is Op.CONST and right.attr == 0:
+            if op in (Op.EQ, Op.NE) and is_zero(right):
                 self.facts[left] = (1, 1) if op is Op.NE else (0, 0)
             return
-        if op in (Op.EQ, Op.NE) and right.op is Op.CONST and right.attr == 0:
+        if op in (Op.EQ, Op.NE) and is_zero(right):
             self.assume(left, op is Op.NE, depth + 1)
         if not self._is_mathematical(op, left, right):
             return
@@ -269,6 +270,14 @@ class Ranges:
         if isinstance(value.type, Int) and value.op is not Op.CONST:
             low, high = self.of(value)
             self._narrow(value, low + (low == excluded), high - (high == excluded))
+
+
+def through(fn: Function, ranges: Ranges, tree: Dominators | None = None) -> Iterator[Block]:
+    """The blocks in order, with the ranges at the beginning of each."""
+    tree = tree or dominators(fn)
+    for i, block in enumerate(fn.blocks):
+        ranges.enter(block, fn.blocks[tree.idom[i]] if i else None)
+        yield block
 
 
 def _present_in_all(several: list[dict[Value, Range]]) -> list[Value]:

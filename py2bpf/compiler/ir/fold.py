@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from .ops import INFO, Op
 from .types import I64, Int, Type
-from .values import Value, const
+from .values import Value, const, is_zero
 
 MASK: Final = (1 << 64) - 1
 
@@ -78,9 +78,7 @@ def fold(op: Op, args: list[Value], type: Type, attr: Any) -> Value | None:
         number = _constant(op, [arg.attr for arg in args], attr)
         if number is None:
             return None
-        result = const(wrap(int(number), type))
-        result.type = type if not INFO[op].compare else I64
-        return result
+        return const(wrap(int(number), type), I64 if INFO[op].compare else type)
     return _identity(op, args, type)
 
 
@@ -118,18 +116,16 @@ def _identity(op: Op, args: list[Value], type: Int) -> Value | None:
             return left
         if number & MASK == MASK and op is Op.AND:
             return left
-    if right.op is Op.CONST and right.attr == 0 and op in (Op.UDIV, Op.UMOD):
+    if is_zero(right) and op in (Op.UDIV, Op.UMOD):
         return _zero(type)  # never reached; left as it is, the kernel would refuse the instruction
-    if left.op is Op.CONST and left.attr == 0 and op in (Op.ADD, Op.OR, Op.XOR) and right.type == type:
+    if is_zero(left) and op in (Op.ADD, Op.OR, Op.XOR) and right.type == type:
         return right
-    if op is Op.NE and right.op is Op.CONST and right.attr == 0 and INFO[left.op].compare:
+    if op is Op.NE and is_zero(right) and INFO[left.op].compare:
         return left
-    if op in (Op.AND, Op.MUL) and any(arg.op is Op.CONST and arg.attr == 0 for arg in args):
+    if op in (Op.AND, Op.MUL) and any(is_zero(arg) for arg in args):
         return _zero(type)
     return None
 
 
 def _zero(type: Int) -> Value:
-    result = const(0)
-    result.type = type
-    return result
+    return const(0, type)

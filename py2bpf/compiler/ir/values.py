@@ -27,9 +27,14 @@ class Value:
         return f"<{self.op.value} {self.attr if self.attr is not None else ''} {self.type}>"
 
 
-def const(number: int) -> Value:
-    """A constant; i64 unless only u64 can hold it. The caller has checked that 64 bits suffice."""
-    return Value(Op.CONST, [], I64 if number < 1 << 63 else U64, number)
+def const(number: int, type: Type | None = None) -> Value:
+    """A constant: of the given type, else i64 unless only u64 can hold it. 64 bits must suffice."""
+    return Value(Op.CONST, [], type or (I64 if number < 1 << 63 else U64), number)
+
+
+def is_zero(value: Value) -> bool:
+    """Whether a value is the constant 0, or null."""
+    return value.op is Op.CONST and not value.attr
 
 
 def plain(value: Value) -> Value:
@@ -126,6 +131,17 @@ def connect(block: Block, op: Op, args: list[Value], targets: tuple[Block, ...],
     append(block, op, args, VOID, targets, span)
     for target in targets:
         target.preds.append(block)
+
+
+def split_block(block: Block, at: int) -> Block:
+    """Moves the end of a block, from that place on, to a new one, which the caller puts into the function; the block is
+    left without a terminator."""
+    rest = Block()
+    rest.body = block.body[at:]
+    del block.body[at:]
+    for succ in dict.fromkeys(rest.succs):
+        succ.preds = [rest if pred is block else pred for pred in succ.preds]
+    return rest
 
 
 def remove_edge(source: Block, target: Block) -> None:

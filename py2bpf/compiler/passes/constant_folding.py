@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..ir.fold import fold
 from ..ir.ops import INFO, Op
 from ..ir.types import Int
-from ..ir.values import Block, Function, Value, prune, remove_edge, replace_all
+from ..ir.values import Block, Function, Value, is_zero, prune, remove_edge, replace_all
 
 
 def run(fn: Function) -> bool:
@@ -49,7 +49,7 @@ def _folded(value: Value) -> Value | None:
     """What a pure operation on constants gives, and a choice whose condition is one."""
     if not INFO[value.op].pure or not isinstance(value.type, Int) or not value.args:
         return None
-    divided = value.op in (Op.UDIV, Op.UMOD) and value.args[1].op is Op.CONST and value.args[1].attr == 0
+    divided = value.op in (Op.UDIV, Op.UMOD) and is_zero(value.args[1])
     chosen = value.op is Op.SELECT and value.args[0].op is Op.CONST
     constant = divided or chosen or all(arg.op is Op.CONST for arg in value.args)
     return fold(value.op, value.args, value.type, value.attr) if constant else None

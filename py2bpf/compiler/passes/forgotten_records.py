@@ -21,6 +21,7 @@ from typing import Final, NoReturn
 
 from ...exception import Span, UnsupportedSyntax
 from ...uapi.helpers import HELPERS
+from ..analysis.pointer_tests import without_zero_tests
 from ..ir.natural_loops import Loop, find_loops
 from ..ir.ops import INFO, Op
 from ..ir.types import VOID, Ptr, Region
@@ -79,11 +80,8 @@ def _root(pointer: Value) -> Value:
 
 def _test(condition: Value) -> tuple[Value, bool] | None:
     """The record that a condition tests, and whether it is there where the condition holds."""
-    there = True
-    while condition.op in (Op.EQ, Op.NE) and condition.args[1].op is Op.CONST and condition.args[1].attr == 0:
-        there ^= condition.op is Op.EQ
-        condition = condition.args[0]
-    return (condition, there) if _is_root(condition) else None
+    record, there = without_zero_tests(condition)
+    return (record, there) if _is_root(record) else None
 
 
 def _learn(known: Known, condition: Value, holds: bool) -> Known:

@@ -17,7 +17,7 @@ from typing import Any
 from ..ir.natural_loops import find_loops
 from ..ir.ops import Op
 from ..ir.types import VOID
-from ..ir.values import Block, Function, Value, connect, replace_all
+from ..ir.values import Block, Function, Value, connect, replace_all, split_block
 from .shared.lock_exits import absorb
 
 Active = tuple[Value, ...]
@@ -145,11 +145,8 @@ class _Guards:
         return None
 
     def _split(self, block: Block, at: int, slots: Active) -> Block:
-        guard, rest = block.body[at], Block()
-        rest.body = block.body[at + 1 :]
-        del block.body[at:]
-        for succ in dict.fromkeys(rest.succs):
-            succ.preds = [rest if pred is block else pred for pred in succ.preds]
+        rest = split_block(block, at + 1)
+        guard = block.body.pop()
         connect(block, Op.BRANCH, guard.args, (rest, self._exit(guard, slots)), guard.span)
         return rest
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..analysis.pointer_tests import without_zero_tests
 from ..ir.dominators import Dominators, dominators
 from ..ir.ops import INFO, Op
 from ..ir.types import VOID
@@ -39,11 +40,11 @@ def run(fn: Function) -> None:
 def _settle(block: Block) -> bool:
     """Makes a branch a jump where the only way to it, or a guard before it, knows the outcome. Later passes would find
     that as well; what becomes of loops is decided before."""
-    tested, truth = _key(block.end.args[0])
+    tested, truth = without_zero_tests(block.end.args[0])
     ways = block.end.attr
     if tested.op not in _SOURCES or ways[0] is ways[1]:
         return False
-    guards = [_key(value.args[0]) for value in block.body if value.op is Op.GUARD]
+    guards = [without_zero_tests(value.args[0]) for value in block.body if value.op is Op.GUARD]
     known = next((holds for value, holds in guards if value is tested), None)
     if known is None and block.preds:
         known = _outcome(tested, block.preds[0], block)
@@ -55,20 +56,11 @@ def _settle(block: Block) -> bool:
     return True
 
 
-def _key(condition: Value) -> tuple[Value, bool]:
-    """What a condition tests for being other than 0, and whether it holds if so."""
-    truth = True
-    while condition.op in (Op.EQ, Op.NE) and condition.args[1].op is Op.CONST and condition.args[1].attr == 0:
-        truth ^= condition.op is Op.EQ
-        condition = condition.args[0]
-    return condition, truth
-
-
 def _outcome(tested: Value, pred: Block, block: Block) -> bool | None:
     """Whether ``tested`` is other than 0 on the edge from ``pred``, if a test on the way there says it."""
     for _ in range(_STEPS):
         if pred.end.op is Op.BRANCH and pred.end.attr[0] is not pred.end.attr[1]:
-            found, truth = _key(pred.end.args[0])
+            found, truth = without_zero_tests(pred.end.args[0])
             if found is tested:
                 return (block is pred.end.attr[0]) == truth
         if len(pred.preds) != 1:
@@ -78,13 +70,13 @@ def _outcome(tested: Value, pred: Block, block: Block) -> bool | None:
 
 
 def _thread(fn: Function, block: Block) -> bool:
-    tested, truth = _key(block.end.args[0])
+    tested, truth = without_zero_tests(block.end.args[0])
     if tested.op not in _SOURCES:
         return False
     first, second = (_outcome(tested, pred, block) for pred in block.preds)
     if first is None or second is None or first == second or block in block.succs:
         return False
-    if not all(INFO[value.op].compare and _key(value)[0] is tested for value in block.body[:-1]):
+    if not all(INFO[value.op].compare and without_zero_tests(value)[0] is tested for value in block.body[:-1]):
         return False
     if any(len(set(pred.succs)) != len(pred.succs) for pred in (block, *block.preds)):
         return False
@@ -105,7 +97,7 @@ class _Way:
         self.target = block.end.attr[0 if known == truth else 1]
         at = block.preds.index(pred)
         self.values = {phi: phi.args[at] for phi in block.phis}
-        self.values |= {value: const(int(_key(value)[1] == known)) for value in block.body[:-1]}
+        self.values |= {value: const(int(without_zero_tests(value)[1] == known)) for value in block.body[:-1]}
 
     def take(self, block: Block) -> None:
         at = self.target.preds.index(block)

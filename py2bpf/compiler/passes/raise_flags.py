@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..ir.ops import Op
 from ..ir.types import I64, VOID
-from ..ir.values import Block, Function, Value, connect, const
+from ..ir.values import Block, Function, Value, connect, const, split_block
 
 
 def run(fn: Function) -> None:
@@ -34,11 +34,8 @@ def run(fn: Function) -> None:
 
 
 def _split(block: Block, at: int, exits: list[Block]) -> Block:
-    guard, rest, leave = block.body[at], Block(), Block()
-    rest.body = block.body[at + 1 :]
-    del block.body[at:]
-    for succ in dict.fromkeys(rest.succs):
-        succ.preds = [rest if pred is block else pred for pred in succ.preds]
+    rest, leave = split_block(block, at + 1), Block()
+    guard = block.body.pop()
     leave.body = [Value(Op.EXIT, [], VOID, guard.attr, guard.span)]
     exits.append(leave)
     connect(block, Op.BRANCH, guard.args, (rest, leave), guard.span)

@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-from ..analysis.value_ranges import Ranges
-from ..ir.dominators import dominators
+from ..analysis.value_ranges import Ranges, through
 from ..ir.ops import Op
 from ..ir.values import Block, Function, Value, replace_all
 
@@ -17,11 +16,9 @@ def run(fn: Function) -> None:
     """Looks at the steps that ``counters`` of the evaluator guards."""
     if not any(_is_step(value) for block in fn.blocks for value in block.body):
         return
-    tree = dominators(fn)
     ranges = Ranges()
     new: dict[Value, Value] = {}
-    for i, block in enumerate(fn.blocks):
-        ranges.enter(block, fn.blocks[tree.idom[i]] if i else None)
+    for block in through(fn, ranges):
         _block(block, ranges, new)
     replace_all(fn, new)
 

@@ -9,8 +9,7 @@ return %2                                          ->   %3 = and %2, 1  bound
 
 from __future__ import annotations
 
-from ..analysis.value_ranges import Ranges
-from ..ir.dominators import dominators
+from ..analysis.value_ranges import Ranges, through
 from ..ir.ops import BOUND, Op
 from ..ir.types import VOID, Int
 from ..ir.values import Block, Function, Value, const
@@ -39,9 +38,8 @@ def _bounded(fn: Function, high: int) -> list[Block]:
 
 
 def _look_for(fn: Function, high: int, ranges: Ranges) -> list[Block]:
-    tree, found = dominators(fn), []
-    for i, block in enumerate(fn.blocks):
-        ranges.enter(block, fn.blocks[tree.idom[i]] if i else None)
+    found = []
+    for block in through(fn, ranges):
         for value in block.values():
             if value.op is Op.RETURN:
                 least, most = ranges.of(value.args[0])

@@ -21,8 +21,7 @@ from typing import Final
 
 from ...exception import Span
 from ..analysis.intervals import FULL, Range
-from ..analysis.value_ranges import Ranges
-from ..ir.dominators import dominators
+from ..analysis.value_ranges import Ranges, through
 from ..ir.ops import INFO, MIRRORED, NEGATED, Op
 from ..ir.types import I64, U64, Int
 from ..ir.values import Block, Function, Value, const, replace_all
@@ -52,12 +51,10 @@ def run(fn: Function) -> None:
     numbers = _numbers(fn)
     if not numbers:
         return
-    tree = dominators(fn)
     ranges = Ranges()
     new: dict[Value, Value] = {}
     effort = Effort.ANY if not fn.target.branches else Effort.MORE if len(numbers) >= MANY else Effort.NONE
-    for i, block in enumerate(fn.blocks):
-        ranges.enter(block, fn.blocks[tree.idom[i]] if i else None)
+    for block in through(fn, ranges):
         for phi in block.phis:
             ranges.note(phi)
         _block(block, ranges, numbers, effort, new)

@@ -18,7 +18,7 @@ from typing import Final
 
 from ...ir.natural_loops import Loop
 from ...ir.ops import Op
-from ...ir.values import Block, Function, Value, connect
+from ...ir.values import Block, Function, Value, connect, is_zero, split_block
 from .loop_edges import enter
 
 Held = frozenset[Value]
@@ -55,11 +55,7 @@ def _ends_unlocked(fn: Function, block: Block, held: dict[Block, Held]) -> bool:
     for i, value in enumerate(block.body):
         now = _step(now, value)
         if not now:
-            rest = Block()
-            rest.body = block.body[i + 1 :]
-            del block.body[i + 1 :]
-            for succ in dict.fromkeys(rest.succs):
-                succ.preds = [rest if pred is block else pred for pred in succ.preds]
+            rest = split_block(block, i + 1)
             connect(block, Op.JUMP, [], (rest,), value.span)
             fn.blocks.insert(fn.blocks.index(block) + 1, rest)
             return True
@@ -94,7 +90,7 @@ def _absent(end: Value, way: int) -> Held:
     if end.op is not Op.BRANCH:
         return _NONE
     test, null = end.args[0], 1
-    if test.op in (Op.EQ, Op.NE) and test.args[1].op is Op.CONST and test.args[1].attr == 0:
+    if test.op in (Op.EQ, Op.NE) and is_zero(test.args[1]):
         test, null = test.args[0], int(test.op is Op.NE)
     return frozenset({test}) if way == null else _NONE
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ....exception import LimitExceeded
 from ...analysis.trip_counts import Bound, bound
-from ...analysis.value_ranges import Ranges
+from ...analysis.value_ranges import Ranges, through
 from ...analysis.verifier_view import verifier_sees
 from ...analysis.widening import Widening
 from ...ir.dominators import Dominators, dominators
@@ -82,8 +82,7 @@ def _bounds(fn: Function, loops: list[Loop], tree: Dominators, ranges: Ranges) -
     """What the tests of the loops say, from the ranges at their headers."""
     headers = {loop.header: loop for loop in loops}
     found: dict[Loop, Bound] = {}
-    for i, block in enumerate(fn.blocks):
-        ranges.enter(block, fn.blocks[tree.idom[i]] if i else None)
+    for block in through(fn, ranges, tree):
         if block in headers:
             limit = bound(headers[block], tree, ranges)
             if limit is not None:

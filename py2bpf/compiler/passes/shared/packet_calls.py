@@ -7,7 +7,7 @@ from typing import Final
 from ....uapi.helpers import HELPERS
 from ...ir.ops import Op
 from ...ir.types import I64, STACK, VOID
-from ...ir.values import Block, Function, Value, connect, const
+from ...ir.values import Block, Function, Value, connect, const, split_block
 
 _LINK, _NETWORK = -0x200000, -0x100000  # SKF_LL_OFF, SKF_NET_OFF
 _FROM_LINK, _FROM_NETWORK = 0, 1  # BPF_HDR_START_MAC, BPF_HDR_START_NET
@@ -38,13 +38,9 @@ def _first(block: Block) -> int | None:
 
 def _split(block: Block, at: int, ends: list[Block]) -> Block:
     """Makes the block end in the call's test; gives the block with what came after the load."""
-    load, rest, end = block.body[at], Block(), Block()
-    size = load.attr[0]
-    rest.body = block.body[at + 1 :]
-    del block.body[at:]
-    for succ in dict.fromkeys(rest.succs):
-        succ.preds = [rest if pred is block else pred for pred in succ.preds]
-    place = Value(Op.ALLOCA, [], STACK, size, load.span)
+    rest, end = split_block(block, at + 1), Block()
+    load = block.body.pop()
+    place = Value(Op.ALLOCA, [], STACK, load.attr[0], load.span)
     status = _call(load, place)
     fine = Value(Op.EQ, [status, const(0)], I64, None, load.span)
     block.body += [place, status, fine]

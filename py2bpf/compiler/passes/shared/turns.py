@@ -14,7 +14,7 @@ from collections.abc import Container, Iterable
 from ...ir.dominators import dominators
 from ...ir.natural_loops import Loop
 from ...ir.ops import INFO, Op
-from ...ir.values import Block, Function, Value
+from ...ir.values import Block, Function, Value, split_block
 from .loop_edges import enter
 
 
@@ -42,12 +42,9 @@ def keep(fn: Function, found: Container[Value]) -> None:
 def split(fn: Function, loop: Loop, turn: Value | None) -> tuple[Block, Block]:
     """Cuts the block in which the loop counts in two, the first without an end."""
     block = next((each for each in loop.blocks if turn in each.body), loop.header) if turn else loop.header
-    rest = Block()
-    at = block.body.index(turn) if turn else 0
-    rest.body = block.body[at + 1 if turn else 0 :]
-    del block.body[at:]
-    for succ in dict.fromkeys(rest.succs):
-        succ.preds = [rest if pred is block else pred for pred in succ.preds]
+    rest = split_block(block, block.body.index(turn) + 1 if turn else 0)
+    if turn:
+        block.body.pop()
     fn.blocks.insert(fn.blocks.index(block) + 1, rest)
     enter(loop, rest)
     return block, rest
