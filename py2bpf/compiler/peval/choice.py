@@ -12,7 +12,7 @@ from ..ir.types import I64, join_ints
 from ..ir.values import Value, const
 from . import arith, integers, memory, overrides
 from .builder import Builder
-from .values import NONE, Abstract, Const, Option, wrap
+from .values import NONE, Abstract, Const, Option, is_none, wrap
 
 MAX_KEYS: Final = 256
 _IN_A_MAP: Final = "use a map for run-time keys: create_map(c_uint32, c_uint64, 16)"
@@ -85,10 +85,6 @@ def numbered(b: Builder, items: Sequence[Abstract], index: Abstract) -> Abstract
     if known.op is Op.CONST:
         return arith.number(result, boolean) if known.attr else NONE
     return Option(known, result, boolean)
-
-
-def is_none(item: Abstract) -> bool:
-    return isinstance(item, Const) and item.obj is None
 
 
 def search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Entry:

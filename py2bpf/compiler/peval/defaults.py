@@ -13,16 +13,12 @@ from . import arith, integers, memory, records
 from .builder import Builder
 from .joins.objects import are_texts, pointer_to
 from .layout import scalar
-from .values import Abstract, Const, Option, Ref
+from .values import Abstract, Const, Option, Ref, is_none
 
 
 def may_be_none(value: Abstract) -> bool:
     """Whether a number's place may hold None instead."""
-    return isinstance(value, Option) or _is_none(value)
-
-
-def _is_none(value: Abstract) -> bool:
-    return isinstance(value, Const) and value.obj is None
+    return isinstance(value, Option) or is_none(value)
 
 
 def _either(b: Builder, condition: Value, yes: Callable[[], Value], no: Callable[[], Value]) -> tuple[Value, Value]:
@@ -41,7 +37,7 @@ def _either(b: Builder, condition: Value, yes: Callable[[], Value], no: Callable
 
 def object_or(b: Builder, found: Ref, default: Abstract) -> Ref:
     """The entry that ``get()`` found, else its default."""
-    if _is_none(default):
+    if is_none(default):
         return found
     others: list[Ref] = []
 
@@ -65,7 +61,7 @@ def copy_or(b: Builder, found: Ref, default: Abstract) -> Ref:
         return copy.base
 
     def missing() -> Value:
-        if _is_none(default):
+        if is_none(default):
             return const(0)
         if not isinstance(default, Ref):
             memory.store(b, copy, default)
@@ -100,7 +96,7 @@ def _address(b: Builder, ref: Ref) -> Value:
 def inserted(b: Builder, ctype: Any, value: Abstract, default: int) -> Abstract:
     """What ``setdefault()`` inserts: for None the map's default, and zeros as an object."""
     number = scalar(ctype) is not None
-    if _is_none(value):
+    if is_none(value):
         return Const(default) if number else memory.new(b, ctype)
     if isinstance(value, Option) and number:
         numbers = value.value, integers.constant(default)

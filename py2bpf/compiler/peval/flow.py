@@ -15,7 +15,7 @@ from .counters import counter_items
 from .frames import Context, Frame, Node
 from .machine import Machine
 from .state import State
-from .values import Abstract, Const, Counter, ExceptionOf, Option
+from .values import Abstract, Const, Counter, ExceptionOf, Option, is_none
 
 
 class End(NamedTuple):
@@ -52,7 +52,7 @@ def _return(ev: Walk, end: End, state: State) -> Nodes:
     consumer = ev.consumers.get(end.frame)
     if consumer is not None:
         value = consumer.result(ev, end.frame, state)
-    if end.frame.parent is None and isinstance(value, Const) and value.obj is None:
+    if end.frame.parent is None and is_none(value):
         value = Const(ev.hook.neutral)
     ev.leave(end.frame, state, value)
     return []

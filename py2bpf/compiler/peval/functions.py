@@ -56,6 +56,7 @@ from .values import (
     Ref,
     Text,
     Zipped,
+    is_none,
 )
 
 Args = tuple[Abstract, ...]
@@ -128,7 +129,7 @@ def _chosen(ev: Machine, condition: Value, yes: Abstract, no: Abstract) -> Abstr
     ways = [_maybe(ev.b, each) for each in (yes, no)]
     kind = join_ints(arith.int_type(ways[0].value), arith.int_type(ways[1].value))
     chosen = ev.b.emit(Op.SELECT, [condition, *(arith.cast(ev.b, way.value, kind) for way in ways)], kind)
-    boolean = arith.booleans(way for each, way in zip((yes, no), ways, strict=True) if not _is_none(each))
+    boolean = arith.booleans(way for each, way in zip((yes, no), ways, strict=True) if not is_none(each))
     there = [arith.to_bool(ev.b, way.present) for way in ways]
     if all(each.op is Op.CONST and each.attr for each in there):
         return arith.number(chosen, boolean)
@@ -139,14 +140,10 @@ def _maybe(b: Builder, value: Abstract) -> Option:
     """An integer, or None, which stays that."""
     if isinstance(value, Option):
         return value
-    if _is_none(value):
+    if is_none(value):
         return Option(const(0), const(0))
     what = "min() and max() choose among integers, where the key is known at run time only"
     return Option(const(1), arith.to_ir(b, value, what), value.boolean)
-
-
-def _is_none(value: Abstract) -> bool:
-    return isinstance(value, Const) and value.obj is None
 
 
 def _divmod(ev: Machine, state: State, args: Args) -> Abstract:

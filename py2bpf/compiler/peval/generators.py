@@ -17,7 +17,20 @@ from .builder import PathEnds
 from .frames import Frame
 from .machine import Consumer, Machine
 from .state import State
-from .values import FALSE, NONE, TRUE, Abstract, CellId, Closure, Const, GeneratorOf, Option, TupleOf, Unbound
+from .values import (
+    FALSE,
+    NONE,
+    TRUE,
+    Abstract,
+    CellId,
+    Closure,
+    Const,
+    GeneratorOf,
+    Option,
+    TupleOf,
+    Unbound,
+    is_none,
+)
 
 NAME: Final = "<genexpr>"
 
@@ -70,7 +83,7 @@ class _Extreme(Consumer):
         if isinstance(best, Option):
             other = _select(ev, best.present, arith.extreme(ev.b, self.op, [best.value, item]), item)
             state.cells[_found(frame)] = arith.number(other, arith.booleans([best, value]))
-        elif isinstance(best, Const) and best.obj is None:
+        elif is_none(best):
             state.cells[_found(frame)] = arith.number(item, value.boolean)
         else:
             extreme = arith.extreme(ev.b, self.op, [arith.to_ir(ev.b, best), item])
@@ -81,7 +94,7 @@ class _Extreme(Consumer):
         if isinstance(best, Option):
             ev.b.guard(best.present, "ValueError")
             return arith.number(best.value, best.boolean)
-        if isinstance(best, Const) and best.obj is None:
+        if is_none(best):
             ev.b.exit("ValueError")
         return best
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
 from . import arith, choice, integers, memory, ranges, slices
 from .machine import Machine
-from .values import Abstract, Const, RangeOf
+from .values import Abstract, Const, RangeOf, is_none
 
 _WANTED: Final = "tuples and lists of numbers, ctypes arrays and maps take others"
 
@@ -28,7 +28,7 @@ def item(ev: Machine, items: tuple[Abstract, ...], key: Abstract, what: str, wan
 
 def _may_be_chosen(item: Abstract) -> bool:
     """Whether it is a number, or None."""
-    return choice.is_none(item) or item.is_int()
+    return is_none(item) or item.is_int()
 
 
 def _known_item(ev: Machine, items: tuple[Abstract, ...], index: Any) -> Abstract:

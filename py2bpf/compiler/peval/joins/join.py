@@ -7,7 +7,7 @@ from typing import NoReturn, Protocol
 from ...ir.types import Type
 from ...ir.values import Block, Value
 from ..plans import Slot, Wanted
-from ..values import Abstract, Const
+from ..values import Abstract
 
 
 class Meeting(Protocol):
@@ -69,7 +69,3 @@ class Join:
         """Gives the phis of ``mine`` their values on the way back, or has the loop planned anew where another phi
         holds them. False where the two aren't of the family."""
         return False
-
-
-def is_none(value: Abstract) -> bool:
-    return isinstance(value, Const) and value.obj is None

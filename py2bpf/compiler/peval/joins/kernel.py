@@ -6,8 +6,8 @@ from ...ir.types import U64
 from ...ir.values import Block, Value, const
 from .. import block_ends
 from ..plans import Slot
-from ..values import Abstract, KernelRef
-from .join import Header, Join, Meeting, is_none
+from ..values import Abstract, KernelRef, is_none
+from .join import Header, Join, Meeting
 
 
 def _address(block: Block, value: Abstract) -> Value:

@@ -7,8 +7,8 @@ from ...ir.types import Ptr, Region
 from ...ir.values import Block, Value, const
 from .. import constant_texts, memory, records
 from ..plans import Slot
-from ..values import Abstract, Const, Ref, Unbound
-from .join import Header, Join, Meeting, is_none
+from ..values import Abstract, Const, Ref, Unbound, is_none
+from .join import Header, Join, Meeting
 
 
 def pointer_to(refs: list[Ref], nullable: bool) -> Ptr:

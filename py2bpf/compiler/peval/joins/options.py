@@ -7,8 +7,8 @@ from ...ir.types import I64, Ptr
 from ...ir.values import Block, Value, const
 from .. import arith, block_ends
 from ..plans import Slot
-from ..values import Abstract, Option, Run, Variable
-from .join import Header, Join, Meeting, is_none
+from ..values import Abstract, Option, Run, Variable, is_none
+from .join import Header, Join, Meeting
 from .numbers import number
 
 Parts = tuple[Value, Value]

@@ -8,7 +8,7 @@ compiling: each either vanishes, or is an error with the user's line where a run
 from .absent import NULL, UNASSIGNED, Mixed, Null, Unbound
 from .augmented import AugmentedAttr, AugmentedItem, Update
 from .base import Abstract, CellId
-from .constant import FALSE, NONE, TRUE, Const
+from .constant import FALSE, NONE, TRUE, Const, is_none
 from .context import Context, ContextFields, PacketEdge
 from .function import Bound, CellRef, Closure, ExceptionOf, GeneratorOf, Method
 from .integer import NumberClass, Option, Run
@@ -26,5 +26,6 @@ __all__ = [
     "Bound", "CellId", "CellRef", "Closure", "Const", "Context", "ContextFields", "Counter", "DictRef", "DictView",
     "Ended", "ExceptionOf", "GeneratorOf", "Items", "IteratorRef", "KernelRef", "ListRef", "Lock", "Map", "Method",
     "Mixed", "Null", "NumberClass", "Numbered", "OneOf", "Option", "PacketEdge", "RangeOf", "Ref", "Run", "SliceOf",
-    "Stored", "Text", "TupleOf", "Unbound", "Unlock", "Update", "Variable", "Walk", "Zipped", "map_spec_of", "wrap",
+    "Stored", "Text", "TupleOf", "Unbound", "Unlock", "Update", "Variable", "Walk", "Zipped", "is_none", "map_spec_of",
+    "wrap",
 ]  # fmt: skip

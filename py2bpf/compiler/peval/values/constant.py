@@ -75,6 +75,11 @@ def _are_one(a: Any, b: Any) -> bool:
     return type(a) in SIMPLE and bool(a == b)
 
 
+def is_none(value: Abstract) -> bool:
+    """Whether the value is surely None."""
+    return isinstance(value, Const) and value.obj is None
+
+
 NONE: Final = Const(None)
 
 
