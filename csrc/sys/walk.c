@@ -6,23 +6,16 @@
  * the keys that were handed out are remembered and passed over when they come again.
  */
 #include "sys/calls.h"
+#include "sys/seen.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <unistd.h>
 
 enum {
-	SEEN_FIRST = 1 << 10,   /* places in the smallest table of seen keys */
 	ROUNDS = 32,            /* a walk by keys gives up after that many times max_entries steps */
 	STEPS_MIN = 4096,
 	AGREE_TRIES = 64,
-};
-
-/* A set of keys: an open-addressing table of positions (plus one) in an array of the keys themselves. */
-struct seen {
-	uint8_t *keys;
-	uint32_t *table;
-	uint32_t count, places;
 };
 
 enum mode { MODE_START, MODE_BATCH, MODE_KEYS, MODE_END };
@@ -35,79 +28,8 @@ struct p2b_walk {
 	uint8_t *again, *first; /* MODE_KEYS: the second answer, the map's first key */
 	uint8_t *cursor, *next; /* MODE_BATCH: where the kernel stopped; MODE_KEYS: the key to hand out, the one after */
 	int error;              /* met behind entries that were still handed out */
-	struct seen seen;
+	struct p2b_seen seen;
 };
-
-static const uint8_t *key_at(const struct p2b_walk *w, uint32_t i)
-{
-	return w->seen.keys + (size_t)i * w->key_size;
-}
-
-/* FNV-1a. */
-static uint32_t hash(const uint8_t *key, uint32_t size)
-{
-	uint32_t h = 2166136261u;
-
-	for (uint32_t i = 0; i < size; i++)
-		h = (h ^ key[i]) * 16777619u;
-	return h ^ h >> 15;
-}
-
-/* The key's place in the table: its own or the empty one where it belongs. */
-static uint32_t place(const struct p2b_walk *w, const uint8_t *key)
-{
-	uint32_t mask = w->seen.places - 1, i = hash(key, w->key_size) & mask;
-
-	while (w->seen.table[i] && memcmp(key_at(w, w->seen.table[i] - 1), key, w->key_size))
-		i = (i + 1) & mask;
-	return i;
-}
-
-static int seen_grow(struct p2b_walk *w)
-{
-	struct seen *s = &w->seen;
-	uint32_t places = s->places ? s->places * 2 : SEEN_FIRST;
-	uint8_t *keys = realloc(s->keys, (size_t)places / 2 * w->key_size);
-	uint32_t *table;
-
-	if (!keys)
-		return -ENOMEM;
-	s->keys = keys;
-	table = calloc(places, sizeof(*table));
-	if (!table)
-		return -ENOMEM;
-	free(s->table);
-	s->table = table;
-	s->places = places;
-	for (uint32_t i = 0; i < s->count; i++)
-		table[place(w, key_at(w, i))] = i + 1;
-	return 0;
-}
-
-/* 1: the key is new and now remembered; 0: it was there; or -errno. */
-static int seen_add(struct p2b_walk *w, const uint8_t *key)
-{
-	struct seen *s = &w->seen;
-	uint32_t i;
-
-	if (s->count + 1 > s->places / 2) {
-		int err = seen_grow(w);
-
-		if (err)
-			return err;
-	}
-	i = place(w, key);
-	if (s->table[i])
-		return 0;
-	memcpy(s->keys + (size_t)s->count * w->key_size, key, w->key_size);
-	s->table[i] = ++s->count;
-	return 1;
-}
-
-static int seen_has(const struct p2b_walk *w, const uint8_t *key)
-{
-	return w->seen.places && w->seen.table[place(w, key)];
-}
 
 static void destroy(void *walk)
 {
@@ -115,8 +37,7 @@ static void destroy(void *walk)
 
 	if (w->fd >= 0)
 		close(w->fd);
-	free(w->seen.keys);
-	free(w->seen.table);
+	p2b_seen_free(&w->seen);
 	free(w->cursor);
 	free(w->next);
 	free(w->again);
@@ -137,6 +58,7 @@ static int create(int fd, uint32_t key_size, uint32_t value_size, uint32_t max_e
 		.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0),
 		.mode = MODE_START,
 		.key_size = key_size,
+		.seen = { .key_size = key_size },
 		.value_size = value_size,
 		.flags = flags,
 		.steps_left = (uint64_t)max_entries * ROUNDS + STEPS_MIN,
@@ -217,7 +139,7 @@ static int emit_taken(struct p2b_walk *w, void *key, void *value)
 	if (err)
 		return err == -ENOENT ? 0 : err;
 	memcpy(key, w->cursor, w->key_size);
-	return seen_add(w, w->cursor);
+	return p2b_seen_add(&w->seen, w->cursor);
 }
 
 static int same(const struct p2b_walk *w, int err1, const uint8_t *key1, int err2, const uint8_t *key2)
@@ -259,7 +181,7 @@ static int settle(struct p2b_walk *w, void *value, int *there)
 /* One step of a walk by keys: entries handed out (0 or 1) or -errno. */
 static int key_step(struct p2b_walk *w, void *key, void *value)
 {
-	int known = seen_has(w, w->cursor), there = 0, n = 0, last;
+	int known = p2b_seen_has(&w->seen, w->cursor), there = 0, n = 0, last;
 
 	if (!w->steps_left--)
 		return -EBUSY;
@@ -272,7 +194,7 @@ static int key_step(struct p2b_walk *w, void *key, void *value)
 		n = known ? 0 : emit_taken(w, key, value);
 	} else if (there && !known) {
 		memcpy(key, w->cursor, w->key_size);
-		n = seen_add(w, w->cursor);
+		n = p2b_seen_add(&w->seen, w->cursor);
 	}
 	if (n < 0)
 		return n;

@@ -2,20 +2,8 @@
 #ifndef P2B_VM_CONTEXT_H
 #define P2B_VM_CONTEXT_H
 
+#include "vm/prog_types.h"
 #include "vm/state.h"
-
-/* enum bpf_prog_type, where it matters. */
-enum {
-	VM_SOCKET_FILTER = 1,
-	VM_KPROBE = 2,
-	VM_SCHED_CLS = 3,
-	VM_SCHED_ACT = 4,
-	VM_XDP_PROG = 6,
-	VM_CGROUP_SKB = 8,
-	VM_LWT_IN = 10,
-	VM_LWT_OUT = 11,
-	VM_LWT_XMIT = 12,
-};
 
 /* -EINVAL for packets that the kernel refuses to test programs on, and the VM could take. */
 int vm_context_check(const struct p2b_vm_prog *prog, const struct p2b_vm_run *run);
@@ -28,5 +16,35 @@ void vm_context_end(const struct vm_state *state, const struct p2b_vm_prog *prog
 
 /* Frees what begin allocated. */
 void vm_context_free(struct vm_state *state, const struct p2b_vm_prog *prog);
+
+/* ---- The files of each class of programs, context_*.c ---------------------------------------------------------- */
+
+enum {
+	VM_SKB_HEADROOM = 1 << 15,
+	VM_LOOPBACK = 1,                /* the device that packets come from and go to */
+};
+
+int vm_skb_begin(struct vm_state *state, const struct p2b_vm_prog *prog, const struct p2b_vm_run *run);
+void vm_skb_end(const struct vm_state *state, const struct p2b_vm_prog *prog, struct p2b_vm_run *run);
+int vm_xdp_begin(struct vm_state *state, const struct p2b_vm_run *run);
+void vm_xdp_end(const struct vm_state *state, struct p2b_vm_run *run);
+
+/* Whether ctx has only zeros in [begin, end). */
+static inline int vm_is_zero(const uint8_t *ctx, uint32_t begin, uint32_t end)
+{
+	while (begin < end && !ctx[begin])
+		begin++;
+	return begin == end;
+}
+
+/* The given context, cut or extended to size bytes; what is cut must be zero. */
+static inline int vm_copy_ctx(const struct p2b_vm_run *run, uint8_t *to, uint32_t size)
+{
+	if (run->ctx_size > size && !vm_is_zero(run->ctx, size, run->ctx_size))
+		return -E2BIG;
+	memset(to, 0, size);
+	memcpy(to, run->ctx, run->ctx_size < size ? run->ctx_size : size);
+	return 0;
+}
 
 #endif

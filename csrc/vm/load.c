@@ -1,5 +1,6 @@
 /* Loading a program into the embedded VM: its size, its maps, its instructions. */
-#include "vm/context.h"
+#include "vm/isa.h"
+#include "vm/prog_types.h"
 
 /* What the kernel takes from who has CAP_BPF: BPF_COMPLEXITY_LIMIT_INSNS, MAX_USED_MAPS. */
 enum { PROG_MAX = 1000000, MAPS_MAX = 64 };

@@ -182,6 +182,9 @@ uint8_t *vm_argument(struct vm_state *state, uint64_t addr, uint64_t size, int w
 /* A helper's map argument, or NULL after a fault. */
 struct vm_map *vm_map_argument(struct vm_state *state, uint64_t value);
 
+/* The same, of a kind that has the ability (VM_CAN_FIND ...); its work is 0 then. */
+struct vm_map *vm_map_for(struct vm_state *state, uint64_t value, uint32_t ability);
+
 /* Whether a helper's argument is the program's context; a fault when not. */
 int vm_ctx_argument(struct vm_state *state, uint64_t value);
 

@@ -73,7 +73,7 @@ def test_fields_of_contexts(prefix: str, struct: type[ctypes.Structure]) -> None
 
 
 def test_types_of_programs() -> None:
-    mine = {name.removeprefix("VM_"): value for name, value in constants("vm/context.h").items()}
+    mine = {name.removeprefix("VM_"): value for name, value in constants("vm/prog_types.h").items()}
     mine["XDP"] = mine.pop("XDP_PROG")
     assert mine == {name: ProgType[name] for name in mine}
 
@@ -99,6 +99,6 @@ def test_numbers_of_helpers() -> None:
 
 
 def test_results_of_helpers() -> None:
-    assert constants("vm/helpers/skb.c")["TC_ACT_SHOT"] == tc.TC_ACT_SHOT
-    assert constants("vm/helpers/skb.c")["TC_ACT_REDIRECT"] == tc.TC_ACT_REDIRECT
+    assert constants("vm/helpers/skb_fields.c")["TC_ACT_SHOT"] == tc.TC_ACT_SHOT
+    assert constants("vm/helpers/skb_fields.c")["TC_ACT_REDIRECT"] == tc.TC_ACT_REDIRECT
     assert constants("vm/helpers/xdp.c") == {name: getattr(xdp, name) for name in ("XDP_ABORTED", "XDP_REDIRECT")}

@@ -94,7 +94,7 @@ def classes_of_the_vm() -> dict[int, str]:
     """What the C core's class_of() answers, by program type."""
     source = (ROOT / "csrc" / "vm/load.c").read_text(encoding="utf-8")
     body = source[source.index("class_of(uint32_t type)") :]
-    header = (ROOT / "csrc" / "vm/context.h").read_text(encoding="utf-8")
+    header = (ROOT / "csrc" / "vm/prog_types.h").read_text(encoding="utf-8")
     numbers = {name: int(number) for name, number in re.findall(r"\b(VM_\w+) = (\d+),", header)}
     found: dict[int, str] = {}
     for cases, answer in re.findall(r"((?:\tcase VM_\w+:\n)+)\t\treturn VM_(\w+);", body[: body.index("\n}")]):

@@ -1,6 +1,6 @@
 /* Packets' helper functions: their table is vm/helpers/table.c's. */
-#ifndef P2B_VM_NET_H
-#define P2B_VM_NET_H
+#ifndef P2B_VM_PACKETS_H
+#define P2B_VM_PACKETS_H
 
 #include "vm/state.h"
 
@@ -9,9 +9,14 @@ vm_helper vm_l3_csum_replace, vm_l4_csum_replace, vm_csum_diff;
 
 /* vm/helpers/skb.c */
 vm_helper vm_skb_load_bytes, vm_skb_load_bytes_relative, vm_skb_store_bytes, vm_skb_pull_data;
-vm_helper vm_skb_vlan_push, vm_skb_vlan_pop, vm_skb_change_tail, vm_skb_change_head, vm_skb_adjust_room;
-vm_helper vm_skb_change_type, vm_set_hash, vm_set_hash_invalid, vm_get_hash_recalc, vm_redirect, vm_skb_ecn_set_ce;
-vm_helper vm_redirect_peer, vm_redirect_neigh, vm_csum_level;
+vm_helper vm_skb_change_tail, vm_skb_change_head, vm_skb_adjust_room;
+
+/* vm/helpers/vlan.c */
+vm_helper vm_skb_vlan_push, vm_skb_vlan_pop;
+
+/* vm/helpers/skb_fields.c */
+vm_helper vm_skb_change_type, vm_set_hash, vm_set_hash_invalid, vm_get_hash_recalc, vm_skb_ecn_set_ce;
+vm_helper vm_redirect, vm_redirect_peer, vm_redirect_neigh, vm_csum_level;
 
 /* vm/helpers/xdp.c */
 vm_helper vm_xdp_adjust_head, vm_xdp_adjust_tail, vm_xdp_adjust_meta, vm_xdp_redirect;

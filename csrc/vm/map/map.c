@@ -1,4 +1,4 @@
-/* Maps of the embedded VM: making them, and what programs do with any kind. */
+/* Maps of the embedded VM: making one of any kind, and what programs do with it. */
 #include "vm/map/map.h"
 
 #define ROW(name, number, has_per_cpu, operations, allowed, can) \

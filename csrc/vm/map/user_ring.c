@@ -1,6 +1,6 @@
 /*
  * User ring buffers, kernel/bpf/ringbuf.c: records from user space to programs. Nothing of it is in an arena: programs
- * see a record through the helper functions of vm/kfuncs.c only, and records may lie over the ring's end.
+ * see a record through the helper functions of vm/helpers/events.c only, and records may lie over the ring's end.
  */
 #include <unistd.h>
 
