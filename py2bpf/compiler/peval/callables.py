@@ -26,9 +26,9 @@ from . import (
     intrinsics,
     kernel_memory,
     kernel_side,
-    memory,
     mixed,
     namedtuples,
+    objects,
 )
 from .layout import is_ctype
 from .machine import Machine
@@ -83,7 +83,7 @@ def _kernel_type(call: Call) -> Abstract | None:
 
 
 def _ctype(call: Call) -> Abstract | None:
-    return memory.construct(call.ev.b, call.fn, call.args, call.kwargs) if is_ctype(call.fn) else None
+    return objects.construct(call.ev.b, call.fn, call.args, call.kwargs) if is_ctype(call.fn) else None
 
 
 def _partial(call: Call) -> Abstract | None:

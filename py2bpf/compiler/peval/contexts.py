@@ -8,7 +8,7 @@ from ...exception import TypeMismatch
 from ...spec import Field, Located
 from ..ir.ops import Op as IrOp
 from ..ir.values import const
-from . import arith, hints, kernel_memory, located, memory, packets
+from . import arith, hints, kernel_memory, located, memory, packets, scalars
 from .layout import members
 from .machine import Machine
 from .naming import short, type_name
@@ -48,7 +48,7 @@ _EVENT_HEADER: Final = {
 def _context_field(ev: Machine, context: Context, field: Field) -> Abstract:
     """What a field holds: all of it, or the number of the C type that it holds."""
     whole = _whole_field(ev, context, field)
-    return whole if field.ctype is None else memory.narrowed(ev.b, arith.to_ir(ev.b, whole), field.ctype)
+    return whole if field.ctype is None else scalars.narrowed(ev.b, arith.to_ir(ev.b, whole), field.ctype)
 
 
 def _whole_field(ev: Machine, context: Context, field: Field) -> Abstract:

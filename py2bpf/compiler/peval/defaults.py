@@ -9,7 +9,7 @@ from ...exception import TypeMismatch
 from ..ir.ops import Op
 from ..ir.types import Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, integers, memory, records
+from . import arith, integers, memory, objects, records, stores
 from .builder import Builder
 from .joins.objects import are_texts, pointer_to
 from .layout import scalar
@@ -57,14 +57,14 @@ def copy_or(b: Builder, found: Ref, default: Abstract) -> Ref:
 
     def there() -> Value:
         b.checked.add(found.base)
-        memory.store(b, copy, found)
+        stores.store(b, copy, found)
         return copy.base
 
     def missing() -> Value:
         if is_none(default):
             return const(0)
         if not isinstance(default, Ref):
-            memory.store(b, copy, default)
+            stores.store(b, copy, default)
             return copy.base
         others.append(_object(b, found.ctype, default))
         return _address(b, others[0])
@@ -79,7 +79,7 @@ def copy_or(b: Builder, found: Ref, default: Abstract) -> Ref:
 def _object(b: Builder, ctype: Any, default: Abstract) -> Ref:
     """A default that lies beside what is found; where it is None, its address is null."""
     if not isinstance(default, Ref) or default.ctype is not ctype:
-        made = memory.materialise(b, ctype, default)
+        made = objects.materialise(b, ctype, default)
         return made if isinstance(default, Ref) and not default.text else memory.as_text(made)  # as constant bytes are
     if memory.in_packet(default) or records.is_record(default):
         raise TypeMismatch(
@@ -90,7 +90,7 @@ def _object(b: Builder, ctype: Any, default: Abstract) -> Ref:
 
 
 def _address(b: Builder, ref: Ref) -> Value:
-    return ref.base if ref.ptr.nullable and not ref.offset else memory.address_of(b, ref)
+    return ref.base if ref.ptr.nullable and not ref.offset else objects.address_of(b, ref)
 
 
 def inserted(b: Builder, ctype: Any, value: Abstract, default: int) -> Abstract:
@@ -113,7 +113,7 @@ def _copy_or_zeros(b: Builder, ctype: Any, value: Ref) -> Ref:
 
     def there() -> Value:
         b.checked.add(value.base)
-        memory.store(b, copy, value)
+        stores.store(b, copy, value)
         return copy.base
 
     _either(b, value.base, there, lambda: copy.base)

@@ -23,9 +23,11 @@ from . import (
     losses,
     maps,
     memory,
+    objects,
     overlap,
     paddings,
     rings,
+    stores,
     text,
 )
 from .layout import scalar
@@ -175,8 +177,8 @@ class _Marshal:
             return maps.key_address(self.b, self.map, arg), None
         if role is Arg.VALUE:
             assert self.map is not None
-            place = memory.materialise(self.b, self.map.spec.value_type, arg)
-            return memory.address_of(self.b, place), None
+            place = objects.materialise(self.b, self.map.spec.value_type, arg)
+            return objects.address_of(self.b, place), None
         if role in _POINTERS:
             return self._pointer(position, role, arg)
         return self._number(position, arg), None
@@ -197,7 +199,7 @@ class _Marshal:
         is_address = self.info.args[position] is Arg.ADDR
         if is_address and isinstance(arg, Ref) and (arg.addressed or scalar(arg.ctype) is None):  # of our own memory
             self.b.guard_not_null(arg.base, "TypeError")
-            return memory.address_of(self.b, self._beside_texts(arg))
+            return objects.address_of(self.b, self._beside_texts(arg))
         if is_address and isinstance(arg, KernelRef):
             return kernel_memory.number(self.b, arg)
         return arith.to_ir(self.b, arg, f"argument {self.given + 1} of {self.info.name}() is an integer")
@@ -210,7 +212,7 @@ class _Marshal:
             self.texts.clear()
             return source
         copy = memory.new(self.b, source.ctype, zero=False)
-        memory.store(self.b, copy, source)
+        stores.store(self.b, copy, source)
         return copy
 
     def _pointer(self, position: int, role: Arg, arg: Abstract) -> tuple[Value, int | None]:
@@ -249,7 +251,7 @@ class _Marshal:
             self.texts.append(arg)
         if self.map is not None and self.map.spec.data_type is not None and scalar(arg.ctype) is not None:
             return self._record(self.map, memory.load(self.b, arg))
-        return memory.address_of(self.b, arg), ctypes.sizeof(arg.ctype)
+        return objects.address_of(self.b, arg), ctypes.sizeof(arg.ctype)
 
     def _reachable(self, position: int, role: Arg, arg: Ref) -> Ref:
         """The object, or a copy of one in the packet for a helper that can't read there."""
@@ -261,13 +263,13 @@ class _Marshal:
                 hints=("give it an object of the program's own, and assign that to the packet's",),
             )  # fmt: skip
         copy = memory.new(self.b, arg.ctype, zero=False)
-        memory.store(self.b, copy, arg)
+        stores.store(self.b, copy, arg)
         return copy
 
     def _record(self, map: Map, arg: Abstract) -> tuple[Value, int]:
         """A queue's record made of the given value."""
-        place = memory.materialise(self.b, map.spec.data_type, arg)
-        return memory.address_of(self.b, place), ctypes.sizeof(map.spec.data_type)
+        place = objects.materialise(self.b, map.spec.data_type, arg)
+        return objects.address_of(self.b, place), ctypes.sizeof(map.spec.data_type)
 
     def _wanted_map(self) -> str:
         kinds = self.info.maps
@@ -355,7 +357,7 @@ def _memcpy(ev: Machine, args: Args) -> Abstract:
     _fits("memcpy", destination, size)
     memory.check_place(destination, "memcpy()")
     paddings.overwritten(ev.b, destination.ctype)
-    memory.copy(ev.b, destination, source, size)
+    stores.copy(ev.b, destination, source, size)
     return NONE
 
 

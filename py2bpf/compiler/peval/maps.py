@@ -13,7 +13,23 @@ from ...uapi.map_types import MapType, kind_of
 from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region, join_ints
 from ..ir.values import Block, Value, const
-from . import arith, block_ends, defaults, hints, locks, losses, memory, nevers, paddings, places, rings, user_rings
+from . import (
+    arith,
+    block_ends,
+    defaults,
+    hints,
+    locks,
+    losses,
+    memory,
+    nevers,
+    objects,
+    paddings,
+    places,
+    rings,
+    scalars,
+    stores,
+    user_rings,
+)
 from .builder import Builder
 from .layout import Scalar, has_padding, scalar
 from .naming import short, type_name
@@ -55,7 +71,7 @@ def _only_entry(b: Builder, map: Map, key: Abstract) -> Ref | None:
 def _number_at(b: Builder, ref: Ref) -> Abstract:
     kind = scalar(ref.ctype)
     assert kind is not None
-    return arith.from_ir(memory.load_scalar(b, ref.base, ref.offset, kind))
+    return arith.from_ir(scalars.load(b, ref.base, ref.offset, kind))
 
 
 def _call(b: Builder, name: str, args: list[Value], type: Ptr | None = None) -> Value:
@@ -76,7 +92,7 @@ def key_address(b: Builder, map: Map, key: Abstract) -> Value:
     _check_constant(spec, key)
     if kind_of(spec.kind).prefixes:
         return _prefix(b, spec, key)
-    return memory.address_of(b, memory.key(b, spec.key_type, key))
+    return objects.address_of(b, objects.key(b, spec.key_type, key))
 
 
 def _check_constant(spec: MapSpec, key: Abstract) -> None:
@@ -112,7 +128,7 @@ def _prefix(b: Builder, spec: MapSpec, address: Abstract) -> Value:
         b.zero(base, 0, 4 + size)
     b.store(base, 0, 4, const(8 * size))
     place = Ref(base, 4, spec.key_type)
-    memory.store(b, place, address)
+    stores.store(b, place, address)
     if not paddings.is_clean(b, place):
         paddings.clear(b, place)
     return base
@@ -126,8 +142,8 @@ def lookup(b: Builder, map: Map, key: Value) -> Value:
 def _update(b: Builder, map: Map, key: Value, value: Abstract, flags: int) -> Value:
     if map.spec.lock_offset is not None:
         flags |= _LOCK
-    place = memory.materialise(b, map.spec.value_type, value)
-    status = _call(b, "map_update_elem", [pointer(b, map), key, memory.address_of(b, place), const(flags)])
+    place = objects.materialise(b, map.spec.value_type, value)
+    status = _call(b, "map_update_elem", [pointer(b, map), key, objects.address_of(b, place), const(flags)])
     return losses.count_refused(b, map, status, losses.NOT_LOST[:1] if flags & _NOEXIST else ())
 
 
@@ -147,7 +163,7 @@ def _present_or(b: Builder, map: Map, found: Value, missing: Callable[[], Value]
     b.branch(found, there, absent)
     b.start(there)
     b.checked.add(found)
-    value = memory.load_scalar(b, found, 0, kind)
+    value = scalars.load(b, found, 0, kind)
     b.jump(done)
     b.start(absent)
     other = missing()
@@ -177,7 +193,7 @@ def set_item(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
     _check_index(map, key)
     only = _only_entry(b, map, key)
     if only is not None:
-        memory.store(b, only, places.entry(b, map.spec.value_type, value))
+        stores.store(b, only, places.entry(b, map.spec.value_type, value))
     elif kind_of(map.spec.kind).indexed and _is_number(map):
         _store_number(b, map, key, value)
     else:
@@ -194,7 +210,7 @@ def _store_number(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
     b.branch(found, there, done)
     b.start(there)
     b.checked.add(found)
-    memory.store(b, Ref(found, 0, map.spec.value_type), value)
+    stores.store(b, Ref(found, 0, map.spec.value_type), value)
     b.jump(done)
     b.start(done)
 
@@ -279,8 +295,8 @@ def update_in_place(b: Builder, ref: Ref, op: str, operand: Abstract) -> None:
                            hints=("change one of its fields or items, or assign a whole one",))  # fmt: skip
     ir = arith.to_ir(b, operand, f"{op}= needs an integer")
     if not is_shared(ref):
-        old = memory.load_scalar(b, ref.base, ref.offset, kind)
-        memory.store_scalar(b, ref.base, ref.offset, kind, arith.emit_binary(b, ATOMIC[op], old, ir))
+        old = scalars.load(b, ref.base, ref.offset, kind)
+        scalars.store(b, ref.base, ref.offset, kind, arith.emit_binary(b, ATOMIC[op], old, ir))
         return
     if not can_be_atomic(ref):
         raise TypeMismatch(
@@ -381,11 +397,11 @@ def _output(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
             f"output() takes the program's context first, but this is {args[0].describe()}",
             hints=("call it as queue.output(context, record)",),
         )
-    record = memory.materialise(b, map.spec.data_type, args[1])
+    record = objects.materialise(b, map.spec.data_type, args[1])
     size = const(ctypes.sizeof(map.spec.data_type))
     cpu = const(_CURRENT_CPU)
     cpu.type = U64
-    values = [args[0].base, pointer(b, map), cpu, memory.address_of(b, record), size]
+    values = [args[0].base, pointer(b, map), cpu, objects.address_of(b, record), size]
     name = "perf_event_output"
     return arith.from_ir(losses.count_failure(b, map, _call(b, name, values), losses.WRITING[name]))
 

@@ -10,7 +10,7 @@ from ...uapi.hooks import row_of
 from ..ir.ops import Op
 from ..ir.types import I64, PACKET_REACH, VIEW
 from ..ir.values import Block, Value, const
-from . import arith, integers, memory
+from . import arith, integers, scalars
 from .layout import Scalar, is_char, is_ctype, members, scalar
 from .machine import Machine
 from .naming import short, type_name
@@ -123,7 +123,7 @@ def _number(ev: Machine, found: Value, kind: Scalar) -> Abstract:
     b.branch(b.compare(Op.NE, found, const(0)), there, absent)
     b.start(there)
     b.checked.add(found)
-    value = memory.load_scalar(b, found, 0, kind)
+    value = scalars.load(b, found, 0, kind)
     b.jump(done)
     b.start(absent)
     zero = const(0)

@@ -16,7 +16,7 @@ from ...uapi.map_types import kind_of
 from ..ir.ops import Op
 from ..ir.types import I64, U64, VOID, Ptr, Region
 from ..ir.values import Block, Value, const
-from . import arith, contents, hints, losses, memory, records, ring_wakeups
+from . import arith, contents, hints, losses, objects, records, ring_wakeups
 from .builder import Builder
 from .layout import is_array, is_chars
 from .naming import type_name
@@ -93,10 +93,10 @@ def output(b: Builder, map: Map, ring: Value, args: tuple[Abstract, ...]) -> Abs
         raise TypeMismatch(0, f"output() of a ring buffer takes the record alone, but {hints.count(len(args), 'value')}"
                            " are given", hints=("call it as ring.output(record)",))  # fmt: skip
     else:
-        record = memory.materialise(b, map.spec.data_type, args[0])
+        record = objects.materialise(b, map.spec.data_type, args[0])
         size = const(ctypes.sizeof(map.spec.data_type))
     flags = ring_wakeups.flags(b, map.spec, lambda: ring, size, there=False)
-    values = [ring, memory.address_of(b, record), size, flags]
+    values = [ring, objects.address_of(b, record), size, flags]
     return arith.from_ir(losses.count_failure(b, map, b.emit(Op.CALL, values, I64, HELPERS["ringbuf_output"])))
 
 
@@ -137,7 +137,7 @@ def _part(b: Builder, spec: MapSpec, value: Abstract) -> tuple[Ref, int]:
             raise _no_record(0, ctypes.sizeof(ctype))
         if count < ctype._length_:
             ctype = item * count
-    return memory.all_bytes(b, ctype, value) or memory.materialise(b, ctype, value), ctypes.sizeof(ctype)
+    return objects.all_bytes(b, ctype, value) or objects.materialise(b, ctype, value), ctypes.sizeof(ctype)
 
 
 def with_size(map: Map, name: str, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> tuple[Abstract, ...]:

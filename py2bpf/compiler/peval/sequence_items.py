@@ -6,7 +6,7 @@ import ctypes
 from typing import Any, Final
 
 from ...exception import LimitExceeded, TypeMismatch, UnsupportedSyntax
-from . import arith, choice, integers, memory, ranges, slices
+from . import arith, choice, integers, memory, ranges, slices, stores
 from .machine import Machine
 from .values import Abstract, Const, RangeOf, is_none
 
@@ -68,7 +68,7 @@ def _table_item(ev: Machine, numbers: list[int], key: Abstract) -> Abstract:
         )  # fmt: skip
     table = memory.new(ev.b, kind * len(numbers), zero=False)
     for i, number in enumerate(numbers):
-        memory.store(ev.b, memory.element(table, i), Const(number))
+        stores.store(ev.b, memory.element(table, i), Const(number))
     return memory.load(ev.b, memory.index(ev.b, table, key))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
-from . import contents, hints, host, iteration, iterators, memory, overlap, sequences, special
+from . import contents, hints, host, iteration, iterators, memory, overlap, sequences, special, stores
 from .builder import Builder
 from .layout import is_aggregate, is_array, is_chars
 from .machine import Machine, Taken
@@ -60,7 +60,7 @@ def copied(ev: Machine, state: State, source: Ref) -> ListRef:
     kept = source
     if source.ctype._length_ > IN_REGISTERS and not is_aggregate(source.ctype._type_):
         kept = memory.new(ev.b, source.ctype, zero=False)
-        memory.store(ev.b, kept, source)
+        stores.store(ev.b, kept, source)
     places = [memory.element(kept, i) for i in range(source.ctype._length_)]
     items = [memory.load(ev.b, place) if kept is source else Stored(place) for place in places]
     found = ListRef(ev.ident())
@@ -86,19 +86,19 @@ def write(ev: Machine, state: State, ref: Ref, key: slice, value: Abstract) -> N
                 _check_count(ref, len(places), len(data))
             contents.store_text(ev.b, part, value, whole=True)
         else:
-            memory.store(ev.b, part, value)
+            stores.store(ev.b, part, value)
         return
     special.refuse_iteration(value)
     source = value if isinstance(value, Ref) and is_array(value.ctype) and not is_chars(value.ctype) else None
     source = _unchanged(ev, state, ref, value) or source
     if source is not None and places.step == 1 and source.ctype._type_ is ref.ctype._type_:
         _check_count(ref, len(places), source.ctype._length_)
-        memory.store(ev.b, _part(ref, places), source)
+        stores.store(ev.b, _part(ref, places), source)
         return
     if source is not None:  # CPython reads and writes item by item
         _check_count(ref, len(places), source.ctype._length_)
         for i, place in enumerate(places):
-            memory.store(ev.b, memory.element(ref, place), memory.load(ev.b, memory.element(source, i)))
+            stores.store(ev.b, memory.element(ref, place), memory.load(ev.b, memory.element(source, i)))
         return
     items = iteration.known_items(ev.b, state, value)
     if items is None:
@@ -106,7 +106,7 @@ def write(ev: Machine, state: State, ref: Ref, key: slice, value: Abstract) -> N
                            hints=("give a tuple, a list, an array or a slice of one",))  # fmt: skip
     _check_count(ref, len(places), len(items))
     for place, item in zip(places, items, strict=True):
-        memory.store(ev.b, memory.element(ref, place), item)
+        stores.store(ev.b, memory.element(ref, place), item)
 
 
 def replace(ev: Machine, state: State, target: ListRef, key: slice, value: Abstract) -> None:

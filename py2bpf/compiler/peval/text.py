@@ -15,7 +15,7 @@ from ...uapi.helpers import HELPERS
 from ..ir.ops import Op
 from ..ir.types import I64
 from ..ir.values import Block, Value, const
-from . import arith, contents, giants, host, kind, memory
+from . import arith, contents, giants, host, kind, objects
 from .layout import is_chars
 from .machine import Machine
 from .naming import short
@@ -157,7 +157,7 @@ def _argument(ev: Machine, directive: str, value: Abstract) -> Value:
     if directive.endswith("s"):
         if isinstance(value, Ref) and is_chars(value.ctype):
             ev.b.guard_not_null(value.base, "TypeError")
-            return memory.address_of(ev.b, value)
+            return objects.address_of(ev.b, value)
         if isinstance(value, Const) and isinstance(value.obj, (str, bytes)):
             return contents.text_for_c(ev.b, value.obj)[0]
         raise TypeMismatch(

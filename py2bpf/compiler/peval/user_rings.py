@@ -21,7 +21,7 @@ from ...uapi.map_types import kind_of
 from ..ir.ops import Op
 from ..ir.types import I64, STACK, VOID, Ptr, Region
 from ..ir.values import Block, Function, Value, append, const
-from . import memory, paddings
+from . import paddings, scalars
 from .builder import Builder
 from .layout import scalar
 from .values import Abstract, Map, Option, Ref
@@ -53,7 +53,7 @@ def receive(b: Builder, map: Map, ring: Value) -> Abstract:
                              b.compare(Op.EQ, b.load(place, 0, _DATA, True), const(0))], I64)  # fmt: skip
     kind = scalar(ctype)
     if kind is not None:
-        return Option(copied, memory.load_scalar(b, place, _DATA, kind))
+        return Option(copied, scalars.load(b, place, _DATA, kind))
     b.branch(copied, there, absent)
     b.start(there)
     data = b.address(place, _DATA)

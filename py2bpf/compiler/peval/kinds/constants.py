@@ -27,11 +27,11 @@ from .. import (
     iteration,
     iterators,
     kind,
-    memory,
     ranges,
     searches,
     sequence_items,
     storage,
+    stores,
     text,
 )
 from ..builder import Builder
@@ -113,9 +113,9 @@ class ConstKind(Kind[Const]):
         if is_chars(place.ctype) and isinstance(value.obj, bytes):
             contents.store_text(b, place, value)
         elif isinstance(value.obj, tuple):
-            memory.store_tuple(b, place, value, by_items)
+            stores.store_tuple(b, place, value, by_items)
         elif isinstance(value.obj, place.ctype):
-            memory.store_constant(b, place, value.obj)
+            stores.store_constant(b, place, value.obj)
         else:
             return False
         return True

@@ -6,7 +6,7 @@ from typing import Final
 
 from ....exception import UnsupportedSyntax
 from ...ir.values import Value, const
-from .. import addresses, contexts, memory, packets
+from .. import addresses, contexts, packets, stores
 from ..builder import Builder
 from ..kind import Args, Kinds, Kwargs, Object
 from ..layout import members
@@ -33,7 +33,7 @@ class ContextKind(Object[Context]):
             raise UnsupportedSyntax(
                 0, f"the context's {name!r} is read-only", hints=("copy it to a variable, and change that",)
             )
-        memory.store_member(ev.b, Ref(value.base, 0, value.spec.struct), name, given)
+        stores.store_member(ev.b, Ref(value.base, 0, value.spec.struct), name, given)
 
     def has_attribute(self, b: Builder, value: Context, name: str) -> bool:
         return name in value.spec.fields or name in members(value.spec.struct)

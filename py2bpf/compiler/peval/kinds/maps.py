@@ -8,7 +8,7 @@ from typing import Any, Final
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ....uapi.map_types import kind_of
 from ...ir.values import Value
-from .. import addresses, arith, hints, host, maps, memory, overrides, places, rings
+from .. import addresses, arith, hints, host, maps, memory, overrides, places, rings, stores
 from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs, Object
 from ..layout import is_integer
@@ -57,7 +57,7 @@ class MapKind(Kind[Map]):
         if not value.is_value(name):
             super().set_attribute(ev, state, value, name, given)
             return
-        memory.store(ev.b, maps.value(ev.b, value), places.entry(ev.b, value.spec.value_type, given))
+        stores.store(ev.b, maps.value(ev.b, value), places.entry(ev.b, value.spec.value_type, given))
 
     def contains(self, ev: Machine, state: State, value: Map, item: Abstract) -> Value:
         return arith.to_ir(ev.b, maps.contains(ev.b, value, item))

@@ -29,11 +29,13 @@ from .. import (
     memory,
     methods,
     nevers,
+    objects,
     presence,
     searches,
     sequences,
     slices,
     special,
+    stores,
 )
 from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs
@@ -145,7 +147,7 @@ class RefKind(Kind[Ref]):
             _set_field(ev, state, value, name, given)
         elif name in ("value", "raw") and (scalar(value.ctype) is not None or is_chars(value.ctype)):
             memory.check_place(value, "this assignment")
-            (memory.store_raw if name == "raw" else memory.store)(ev.b, value, given)
+            (stores.store_raw if name == "raw" else stores.store)(ev.b, value, given)
         else:
             raise TypeMismatch(
                 0, f"a {type_name(value.ctype)} has no attribute {name!r} to assign to", hints=hints.for_number(value)
@@ -172,7 +174,7 @@ class RefKind(Kind[Ref]):
             slices.write(ev, state, value, key.obj, given)
         else:
             slices.check_bounds(key, slices.WRITE_ONE_BY_ONE)
-            memory.store(ev.b, memory.index(ev.b, value, key), given)
+            stores.store(ev.b, memory.index(ev.b, value, key), given)
 
     def attribute_is_shared(self, b: Builder, value: Ref, name: str) -> bool:
         if not maps.is_shared(value) or not is_record(value.ctype) or not access.has_field(value.ctype, name):
@@ -198,7 +200,7 @@ class RefKind(Kind[Ref]):
         maps.update_in_place(b, memory.index(b, value, key), op, operand)
 
     def store_into(self, b: Builder, place: Ref, value: Ref, by_items: bool) -> bool:
-        memory.store_object(b, place, value)
+        stores.store_object(b, place, value)
         return True
 
     def fills(self, value: Ref, ctype: Any) -> bool:
@@ -220,7 +222,7 @@ class RefKind(Kind[Ref]):
             raise UnsupportedSyntax(
                 0, f"the kernel can't format a string with {spec!r}", hints=("write {name} without a format",)
             )
-        return "%s", memory.address_of(ev.b, value)
+        return "%s", objects.address_of(ev.b, value)
 
 
 def _is_shared(place: Ref, locked: bool) -> bool:
@@ -279,7 +281,7 @@ def _attribute(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
 def _set_field(ev: Machine, state: State, owner: Ref, name: str, value: Abstract) -> None:
     found = inspect.getattr_static(owner.ctype, name, None)
     if found is None or is_field(found):
-        memory.store_member(ev.b, owner, name, value)
+        stores.store_member(ev.b, owner, name, value)
     elif isinstance(found, property) and isinstance(found.fset, types.FunctionType):
         special.call(ev, state, found.fset, owner, value)
     elif all(name != field.name for field in declared(owner.ctype)):

@@ -19,7 +19,6 @@ from .. import (
     iteration,
     iterators,
     kind,
-    memory,
     methods,
     namedtuples,
     overrides,
@@ -28,6 +27,7 @@ from .. import (
     sequences,
     slices,
     special,
+    stores,
 )
 from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs, Object
@@ -87,7 +87,7 @@ class TupleKind(Kind[TupleOf]):
         return True
 
     def store_into(self, b: Builder, place: Ref, value: TupleOf, by_items: bool) -> bool:
-        memory.store_tuple(b, place, value, by_items)
+        stores.store_tuple(b, place, value, by_items)
         return True
 
     def fills(self, value: TupleOf, ctype: Any) -> bool:
