@@ -85,6 +85,13 @@ class Jump(IntEnum):
     JSLE = 0xD0
 
 
+OPPOSITE: Final = {
+    Jump.JEQ: Jump.JNE, Jump.JNE: Jump.JEQ, Jump.JGT: Jump.JLE, Jump.JLE: Jump.JGT, Jump.JGE: Jump.JLT,
+    Jump.JLT: Jump.JGE, Jump.JSGT: Jump.JSLE, Jump.JSLE: Jump.JSGT, Jump.JSGE: Jump.JSLT, Jump.JSLT: Jump.JSGE,
+}  # fmt: skip
+"""The jump on the condition that holds where the given one doesn't; JSET has none."""
+
+
 class Source(IntEnum):
     """Second operand of an ALU or JMP instruction: bit 3."""
 

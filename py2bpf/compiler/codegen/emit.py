@@ -1,4 +1,4 @@
-"""The last step: registers and stack places filled in, blocks in a row, jumps named by labels."""
+"""The last step: registers and stack places filled in, jumps named by labels, and the code that counts errors."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ from collections.abc import Container
 from typing import Final
 
 from ... import asm
-from ...asm import Alu, Insn, Jump, Source
+from ...asm import Alu, Insn, Source
 from ...exception import LimitExceeded, Span
 from ..ir.values import Block
-from . import spills
+from . import layout, spills
 from .exits import COUNT_LABEL, EXIT_LABEL, error_label
 from .frame import SIZE, Frame
 from .machine import FRAME, JUMP, LABEL, LEA, Machine, MachineBlock, MachineFunction
 from .regalloc import Allocation
-
-_INVERSE: Final = {
-    Jump.JEQ: Jump.JNE, Jump.JNE: Jump.JEQ, Jump.JGT: Jump.JLE, Jump.JLE: Jump.JGT, Jump.JGE: Jump.JLT,
-    Jump.JLT: Jump.JGE, Jump.JSGT: Jump.JSLE, Jump.JSLE: Jump.JSGT, Jump.JSGE: Jump.JSLT, Jump.JSLT: Jump.JSGE,
-}  # fmt: skip
-
 
 _REGISTER: Final = int(Source.X)
 _GOTO: Final = asm.jump(0).code
@@ -29,7 +23,7 @@ class Emitter:
     """Turns allocated machine code into symbolic instructions and their source lines; blocks ``aside`` come last."""
 
     def __init__(
-        self, code: MachineFunction, allocation: Allocation, frame: Frame, aside: Container[Block | None] = ()
+        self, code: MachineFunction, allocation: Allocation, frame: Frame, aside: Container[Block] = ()
     ) -> None:
         self.code = code
         self.aside = aside
@@ -56,79 +50,20 @@ class Emitter:
                 span=span,
                 hints=("use them sooner; list(array) copies an array as it is, tuple(array) makes numbers of 8 bytes",),
             )  # fmt: skip
-        blocks = sorted(self._without_empty(), key=lambda block: block.label in self.aside)
-        for i, block in enumerate(blocks):
-            self._block(block, blocks[i + 1].label if i + 1 < len(blocks) else None)
+        blocks = layout.arrange(self.code, self.registers, self.aside)
+        for block, following in zip(blocks, (*blocks[1:], None), strict=True):
+            self._block(block, following.label if following else None)
         if self.code.exits.used:
             self._exit_stubs()
         return self._referenced()
 
-    # layout
-
-    def _is_nop(self, instruction: Machine) -> bool:
-        return instruction.is_move and self._reg(instruction.dst) == self._reg(instruction.src)
-
-    def _without_empty(self) -> list[MachineBlock]:
-        """Drops blocks that only lead on; whoever went there goes on at once."""
-        onward: dict[Block, Block | int] = {}
-        kept = []
-        for block in self.code.blocks:
-            block.code = [instruction for instruction in block.code if not self._is_nop(instruction)]
-            if (
-                not block.code
-                and block.next is not None
-                and block is not self.code.blocks[0]
-            ):
-                onward[block.label] = block.next
-                if self._leads_back(onward, block.label):  # an endless loop, which stays for the verifier to refuse
-                    del onward[block.label]
-                    kept.append(block)
-            else:
-                kept.append(block)
-
-        def final(target: Block | int) -> Block | int:
-            while isinstance(target, Block) and target in onward:
-                target = onward[target]
-            return target
-
-        for block in kept:
-            if block.next is not None:
-                block.next = final(block.next)
-            for instruction in block.code:
-                if isinstance(instruction.target, Block):
-                    instruction.target = final(instruction.target)
-        return kept
-
-    @staticmethod
-    def _leads_back(onward: dict[Block, Block | int], start: Block) -> bool:
-        target = onward[start]
-        while target is not start and isinstance(target, Block) and target in onward:
-            target = onward[target]
-        return target is start
-
     def _block(self, block: MachineBlock, following: Block | None) -> None:
         self._label(block.label)
-        code = block.code
-        if code and code[-1].kind == JUMP and code[-1].target == block.next:
-            del code[-1]
-        if block.next is not None and code:
-            self._invert(block, following)
-        for instruction in code:
+        for instruction in block.code:
             self._instruction(instruction)
         if block.next is not None and block.next is not following:
-            span = code[-1].span if code else block.label.end.span
+            span = block.code[-1].span if block.code else block.label.end.span
             self._add(asm.jump(self._number(block.next)), span)
-
-    @staticmethod
-    def _invert(block: MachineBlock, following: Block | None) -> None:
-        """``if c goto next block; goto other`` becomes ``if not c goto other``."""
-        last = block.code[-1]
-        if last.kind != JUMP or last.target is not following or block.next is following:
-            return
-        operation = Jump(last.code & 0xF0)
-        if operation in _INVERSE and block.next is not None:
-            last.code = last.code & 0x0F | _INVERSE[operation]
-            last.target, block.next = block.next, following
 
     # instructions
 

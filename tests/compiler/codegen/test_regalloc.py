@@ -76,7 +76,7 @@ def test_golden_cases() -> None:
 
 def mixed(count: int, *between: str) -> str:
     """So many numbers that are all alive at once, and what comes between their loads and their uses."""
-    loads = [f"%{3 + i} = load u64 %0, #{8 * i}, #8, unsigned" for i in range(count)]
+    loads = [f"%{3 + i} = load u64 %0, offset={8 * i}, bytes=8, unsigned" for i in range(count)]
     sums = [f"%{100 + i} = mul u64 %{99 + i if i else 3}, %{3 + i}" for i in range(count)]
     return "\n".join([*loads, *between, *sums, f"return %{99 + count}"])
 
@@ -92,13 +92,13 @@ def test_what_has_no_register_lives_on_the_stack(count: int, spills: int) -> Non
 @pytest.mark.parametrize(("count", "spills"), [(4, 0), (5, 1)])
 def test_calls_destroy_registers(count: int, spills: int) -> None:
     with checked() as made:
-        assembly(function_of(mixed(count, "%50 = call u64 ktime_get_ns")))
+        assembly(function_of(mixed(count, "%50 = call u64 helper=ktime_get_ns")))
     assert [allocation.spills for allocation in made] == [spills]
 
 
 def test_constants_are_made_anew_rather_than_stored() -> None:
     held = [f"%{50 + i} = held u64 {i}" for i in range(12)]
-    uses = [f"store %0, %{50 + i}, #{8 * i}, #8" for i in range(12)]
+    uses = [f"store %0, %{50 + i}, offset={8 * i}, bytes=8" for i in range(12)]
     with checked() as made:
         text = assembly(function_of("\n".join([*held, *uses, *uses, "return 0"])))
     assert [allocation.spills for allocation in made] == [0] and "r10" not in text

@@ -18,12 +18,12 @@ from case_files import GOLDEN, namespace, parse, pure_maps, translate
 from rule_rows import Firing, assembly, function_of, name_of, recorded
 
 from py2bpf.compiler.codegen.rules import RULES, WITHOUT_RULES
-from py2bpf.compiler.ir.ops import INFO, Op
+from py2bpf.compiler.ir.ops import ATTRIBUTES, INFO, Op
 
 CASES = Path(__file__).parents[2] / "cases"
 TABLES = (test_arith_rules, test_call_rules, test_condition_rules, test_control_rules, test_memory_rules)
 BY_NAME = {name_of(rule): rule for row in RULES.values() for rule in row}
-SAID = re.compile(r"(?P<op>\w+)( [^>]*)?  ->  (?P<code>.+?)(   \(.+\))?")
+SAID = re.compile(r"(?P<op>\w+)(?P<operands> [^>]*)?  ->  (?P<code>.+?)(   \(.+\))?")
 """The first line of a rule's text: what becomes what, and when."""
 NAMES = re.compile(r"\b(?P<letter>[rw])(?P<register>[a-z])\b|(?P<sign>\+ )?#(?P<number>[a-z])|\bL[a-z]\b")
 """What stands for registers, offsets and other numbers, and labels in such a line."""
@@ -63,6 +63,7 @@ def test_each_rule_makes_what_it_says(name: str) -> None:
     said = SAID.fullmatch((rule.__doc__ or "").split("\n")[0])
     assert said, "the first line of a rule's text is  operation operands  ->  instructions   (when)"
     assert rule in RULES[Op(said["op"])], f"the operation {said['op']} has no such rule"
+    assert set(re.findall(r"(\w+)=", said["operands"] or "")) <= set(ATTRIBUTES.get(Op(said["op"]), ()))
     made = sorted({"; ".join(each.lines) or "nothing" for each in fired() if each.rule == name}, key=len)
     assert any(pattern(said["code"]).fullmatch(code) for code in made), f"says {said['code']!r}, makes {made[:5]}"
 

@@ -82,7 +82,7 @@ def negative(s: Selector, value: Value) -> bool:
 
 
 def swap(s: Selector, value: Value) -> bool:
-    """bswap x, #4  ->  rd = rx; rd = be32 rd   (le32 where the processor has the high byte first)"""
+    """bswap x, bytes=4  ->  rd = rx; rd = be32 rd   (le32 where the processor has the high byte first)"""
     dst = s.define(value)
     s.into(dst, value.args[0])
     s.put(m.to_order(dst, bits=8 * value.attr, big=s.isa.little_endian))
@@ -124,6 +124,8 @@ def _operands(s: Selector, value: Value) -> tuple[Value, Value]:
     return left, right
 
 
+# A constant that is an immediate operand would fit the rules for registers too, which take an instruction more. What
+# needs no instruction at all comes before everything else.
 RULES: Final[dict[Op, tuple[Rule, ...]]] = {
     **dict.fromkeys((Op.ADD, Op.MUL, Op.XOR), (with_immediate, with_register)),
     Op.SUB: (subtract_immediate, with_immediate, with_register),  # an immediate -2**31 has no negative of 32 bits

@@ -22,7 +22,7 @@ _RANDOM: Final = HELPERS["get_prandom_u32"].id
 
 
 def helper(s: Selector, value: Value) -> bool:
-    """call x, y, ktime_get_ns  ->  r1 = rx; r2 = ry; call ktime_get_ns; rd = r0"""
+    """call x, y, helper=ktime_get_ns  ->  r1 = rx; r2 = ry; call ktime_get_ns; rd = r0"""
     _pass_arguments(s, value)
     s.put(m.call(value.attr.id, len(value.args)))
     s.take_result(value)
@@ -30,7 +30,7 @@ def helper(s: Selector, value: Value) -> bool:
 
 
 def subprogram(s: Selector, value: Value) -> bool:
-    """call_sub x, y, #n  ->  r1 = rx; r2 = ry; call La; rd = r0"""
+    """call_sub x, y, function=a  ->  r1 = rx; r2 = ry; call La; rd = r0"""
     _pass_arguments(s, value)
     s.put(m.call_local(s.fn.subprograms.index(value.attr), len(value.args)))
     s.take_result(value)
@@ -60,7 +60,7 @@ def count(s: Selector, value: Value) -> bool:
 
 
 def loop(s: Selector, value: Value) -> bool:
-    """loop x, y, #n  ->  r1 = ry; r2 = function La ll; r3 = r10; r3 += #o; r4 = 0; call 181; rd = r0"""
+    """loop x, y, callback=a  ->  r1 = ry; r2 = function La ll; r3 = r10; r3 += #o; r4 = 0; call 181; rd = r0"""
     if not s.isa.loops:
         return False
     s.into(1, value.args[1])
@@ -87,7 +87,7 @@ def unseen(s: Selector, value: Value) -> bool:
 
 
 def packet_at_index(s: Selector, value: Value) -> bool:
-    """packet x, y, #2, #o  ->  r6 = rx; r0 = *(u16 *)skb[ry + #o]; rd = r0"""
+    """packet x, y, bytes=2, offset=#o  ->  r6 = rx; r0 = *(u16 *)skb[ry + #o]; rd = r0"""
     if len(value.args) == 1:
         return False
     size, offset = value.attr
@@ -99,7 +99,7 @@ def packet_at_index(s: Selector, value: Value) -> bool:
 
 
 def packet(s: Selector, value: Value) -> bool:
-    """packet x, #2, #o  ->  r6 = rx; r0 = *(u16 *)skb[#o]; rd = r0"""
+    """packet x, bytes=2, offset=#o  ->  r6 = rx; r0 = *(u16 *)skb[#o]; rd = r0"""
     size, offset = value.attr
     s.into(6, value.args[0])
     s.put(m.packet_load(size, offset))

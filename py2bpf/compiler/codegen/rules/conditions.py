@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ....asm import Alu, Jump
+from ....asm import OPPOSITE, Alu, Jump
 from ...ir.ops import INFO, MIRRORED, NEGATED, Op
 from ...ir.values import Block, Value, const
 from .. import machine as m
@@ -19,8 +19,6 @@ _JUMP: Final = {
     Op.EQ: Jump.JEQ, Op.NE: Jump.JNE, Op.ULT: Jump.JLT, Op.ULE: Jump.JLE, Op.UGT: Jump.JGT, Op.UGE: Jump.JGE,
     Op.SLT: Jump.JSLT, Op.SLE: Jump.JSLE, Op.SGT: Jump.JSGT, Op.SGE: Jump.JSGE,
 }  # fmt: skip
-_OPPOSITE: Final = {jump: _JUMP[NEGATED[op]] for op, jump in _JUMP.items()}
-"""The jump on the condition that holds where the given one doesn't."""
 
 
 def steering(s: Selector, value: Value) -> bool:
@@ -65,8 +63,8 @@ def _either(s: Selector, value: Value, condition: Value, yes: Value, no: Value) 
         stored = value in s.uses.stored
         if op is Jump.JSET and stored:
             op, first, number, register = Jump.JNE, _masked(s, first, number, register), 0, 0
-        if op in _OPPOSITE and (immediate(yes) is not None or stored):
-            op, yes, no = _OPPOSITE[op], no, yes
+        if op in OPPOSITE and (immediate(yes) is not None or stored):
+            op, yes, no = OPPOSITE[op], no, yes
     dst, other = s.define(value), immediate(no)
     second = s.reg(no) if other is None else 0
     s.into(dst, yes)

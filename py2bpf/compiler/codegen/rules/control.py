@@ -22,19 +22,19 @@ def context(s: Selector, value: Value) -> bool:
 
 
 def parameter(s: Selector, value: Value) -> bool:
-    """param #2  ->  rd = r2"""
+    """param register=2  ->  rd = r2"""
     s.put(m.move(s.define(value), value.attr))
     return True
 
 
 def guard(s: Selector, value: Value) -> bool:
-    """guard x, ZeroDivisionError  ->  if rx == 0 goto La   (at La the error is counted)"""
+    """guard x, raises=ValueError  ->  if rx == 0 goto La   (at La the error is counted)"""
     conditions.jump(s, value.args[0], s.exits.label(value), False)
     return True
 
 
 def leave(s: Selector, value: Value) -> bool:
-    """exit IndexError  ->  goto La   (at La the error is counted)"""
+    """exit raises=ValueError  ->  goto La   (at La the error is counted)"""
     s.block.next = s.exits.label(value)
     return True
 
@@ -56,7 +56,7 @@ def jump(s: Selector, value: Value) -> bool:
 
 
 def branch_over(s: Selector, value: Value) -> bool:
-    """branch x and y, a, b  ->  if rx >= #i goto Lb; if ry <= #j goto Lb; goto La   (a is the next block)"""
+    """branch x and y, then=a, else=b  ->  if rx >= #i goto Lb; if ry <= #j goto Lb; goto La   (a is the next block)"""
     there, otherwise = value.attr
     if there is not s.following or not is_condition(value.args[0]):
         return False
@@ -66,7 +66,7 @@ def branch_over(s: Selector, value: Value) -> bool:
 
 
 def branch(s: Selector, value: Value) -> bool:
-    """branch x, a, b  ->  if rx != 0 goto La; goto Lb   (emission turns it round where a comes next)"""
+    """branch x, then=a, else=b  ->  if rx != 0 goto La; goto Lb   (emission turns it round where a comes next)"""
     there, otherwise = value.attr
     conditions.jump(s, value.args[0], there, True)
     s.block.next = otherwise
@@ -102,6 +102,7 @@ def _set_phis(s: Selector, target: Block, edge: int) -> None:
         s.into(register, arg)
 
 
+# A branch goes where its condition holds; over the next block where that saves the jump behind several others.
 RULES: Final[dict[Op, tuple[Rule, ...]]] = {
     Op.CTX: (context,),
     Op.PARAM: (parameter,),

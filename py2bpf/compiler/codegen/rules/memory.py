@@ -19,7 +19,7 @@ _PIECE: Final = 8
 
 
 def load_signed(s: Selector, value: Value) -> bool:
-    """load x, #o, #4, signed  ->  rd = *(s32 *)(rx + #o)   (version 4 of the instruction set)"""
+    """load x, offset=#o, bytes=4, signed  ->  rd = *(s32 *)(rx + #o)   (version 4 of the instruction set)"""
     offset, size, is_signed = value.attr
     if not (is_signed and size < _PIECE and s.isa.ldsx):
         return False
@@ -29,7 +29,7 @@ def load_signed(s: Selector, value: Value) -> bool:
 
 
 def load_extended(s: Selector, value: Value) -> bool:
-    """load x, #o, #4, signed  ->  rd = *(u32 *)(rx + #o); rd <<= 32; rd s>>= 32"""
+    """load x, offset=#o, bytes=4, signed  ->  rd = *(u32 *)(rx + #o); rd <<= 32; rd s>>= 32"""
     offset, size, is_signed = value.attr
     if not (is_signed and size < _PIECE):
         return False
@@ -41,7 +41,7 @@ def load_extended(s: Selector, value: Value) -> bool:
 
 
 def load(s: Selector, value: Value) -> bool:
-    """load x, #o, #4, unsigned  ->  rd = *(u32 *)(rx + #o)"""
+    """load x, offset=#o, bytes=4, unsigned  ->  rd = *(u32 *)(rx + #o)"""
     offset, size, _ = value.attr
     dst = s.define(value)
     s.put(m.load(size, dst, *s.address(value.args[0], offset, size)))
@@ -49,7 +49,7 @@ def load(s: Selector, value: Value) -> bool:
 
 
 def store_immediate(s: Selector, value: Value) -> bool:
-    """store x, #i, #o, #4  ->  *(u32 *)(rx + #o) = #i   (of i count the bytes that are stored; those fit 32 bits)"""
+    """store x, #i, offset=#o, bytes=4  ->  *(u32 *)(rx + #o) = #i   (the stored bytes of i fit 32 bits)"""
     offset, size = value.attr
     stored = plain(value.args[1])
     if stored.op is not Op.CONST:
@@ -63,7 +63,7 @@ def store_immediate(s: Selector, value: Value) -> bool:
 
 
 def store(s: Selector, value: Value) -> bool:
-    """store x, y, #o, #4  ->  *(u32 *)(rx + #o) = ry"""
+    """store x, y, offset=#o, bytes=4  ->  *(u32 *)(rx + #o) = ry"""
     offset, size = value.attr
     register = s.reg(value.args[1])
     s.put(m.store(size, register, *s.address(value.args[0], offset, size)))
@@ -71,7 +71,7 @@ def store(s: Selector, value: Value) -> bool:
 
 
 def zero(s: Selector, value: Value) -> bool:
-    """zero x, #o, #12  ->  *(u64 *)(rx + #o) = 0; *(u32 *)(rx + #n) = 0"""
+    """zero x, offset=#o, bytes=12  ->  *(u64 *)(rx + #o) = 0; *(u32 *)(rx + #n) = 0"""
     offset, size = value.attr
     base, start, slot = s.address(value.args[0], offset, _PIECE)
     for at, piece in pieces(offset, offset, size, alignment(value.args[0])):
@@ -82,7 +82,7 @@ def zero(s: Selector, value: Value) -> bool:
 
 
 def copy(s: Selector, value: Value) -> bool:
-    """copy x, y, #o, #n, #8  ->  rd = *(u64 *)(ry + #n); *(u64 *)(rx + #o) = rd   (and so on, piece by piece)"""
+    """copy x, y, to_offset=#o, from_offset=#n, bytes=8  ->  rd = *(u64 *)(ry + #n); *(u64 *)(rx + #o) = rd"""
     to, source, size = value.attr
     to_base, to_offset, to_slot = s.address(value.args[0], to, size)
     base, offset, slot = s.address(value.args[1], source, size)
@@ -96,7 +96,7 @@ def copy(s: Selector, value: Value) -> bool:
 
 
 def atomic(s: Selector, value: Value) -> bool:
-    """atomic x, y, #o, #8, add  ->  lock *(u64 *)(rx + #o) += ry"""
+    """atomic x, y, offset=#o, bytes=8, op=add  ->  lock *(u64 *)(rx + #o) += ry"""
     offset, size, op = value.attr
     register = s.reg(value.args[1])
     s.put(m.atomic(size, ALU[op], register, *s.address(value.args[0], offset, size)))
@@ -104,12 +104,12 @@ def atomic(s: Selector, value: Value) -> bool:
 
 
 def made_where_used(s: Selector, value: Value) -> bool:
-    """alloca #8  ->  nothing   (maps, functions and places on the stack, unless they are used often)"""
+    """alloca bytes=8  ->  nothing   (maps, functions and places on the stack, unless they are used often)"""
     return is_light(value) and not s.uses.is_shared(value)
 
 
 def made_once(s: Selector, value: Value) -> bool:
-    """alloca #8  ->  rd = r10; rd += #o   (maps, functions and places on the stack that are used often)"""
+    """alloca bytes=8  ->  rd = r10; rd += #o   (maps, functions and places on the stack that are used often)"""
     if not is_light(value):
         return False
     s.put(s.made(value, s.define(value)))
@@ -117,7 +117,7 @@ def made_once(s: Selector, value: Value) -> bool:
 
 
 def map_value(s: Selector, value: Value) -> bool:
-    """mapvalue #n  ->  rd = map #n value + 0 ll   (unlike a map a base of addresses, so it always has a register)"""
+    """mapvalue map=#n  ->  rd = map #n value + 0 ll   (unlike a map always in a register, as a base of addresses)"""
     s.put(m.ld_map_value(s.define(value), value.attr))
     return True
 
@@ -148,6 +148,7 @@ def pointer_register(s: Selector, value: Value) -> bool:
 
 _LIGHT: Final = (made_where_used, made_once)
 
+# A pointer into the stack is never folded otherwise: where it is used often, its register serves other uses as well.
 RULES: Final[dict[Op, tuple[Rule, ...]]] = {
     Op.LOAD: (load_signed, load_extended, load),
     Op.STORE: (store_immediate, store),
