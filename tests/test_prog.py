@@ -87,7 +87,7 @@ def test_a_map_made_in_a_program_is_refused(make: Any) -> None:
     def program(skb: Any) -> None:
         make(ctypes.c_uint32)
 
-    with pytest.raises(UnsupportedSyntax, match=rf"programs make no maps: {make.__name__}\(\) is called outside"):
+    with pytest.raises(UnsupportedSyntax, match=rf"a program can't make a map: call {make.__name__}\(\) outside"):
         compile_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, program)
 
 

@@ -21,7 +21,7 @@ def _in_network(network: ipaddress.IPv4Network, number: int) -> bool:
 
 def _in_enum(cls: Any, number: int) -> bool:
     if issubclass(cls, enum.Flag):
-        raise TypeError(f"flags are combined, and {cls.__name__} doesn't list what a number may be")
+        raise TypeError(f"{cls.__name__} is a class of flags, whose members don't list all combinations")
     return any(number == member.value for member in cls)
 
 

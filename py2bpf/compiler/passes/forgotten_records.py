@@ -348,8 +348,8 @@ def _refuse_use(value: Value, record: Value) -> NoReturn:
     what = "given back again" if again else "used"
     error = UnsupportedSyntax(
         value.span.line if value.span else 0,
-        f"a record of a ring buffer is {what} after it was submitted, discarded or passed on, at least on one of the "
-        "paths that lead here",
+        f"a record of a ring buffer is {what} after it was submitted, discarded or passed on, on at least one path "
+        "to this line",
         span=value.span, hints=("submit it last, and once: in the branch that filled it",),
     )  # fmt: skip
     raise _noted(error, record)

@@ -30,7 +30,7 @@ def bind(
     for name in (*fn.argnames[fn.posonly :], *fn.kwonly):
         if name in kwargs:
             if name in names:
-                raise TypeMismatch(0, f"{fn.name}() gets two values for {name!r}", hints=_parameters(fn))
+                raise TypeMismatch(0, f"{fn.name}() gets more than one value for {name!r}", hints=_parameters(fn))
             names[name] = kwargs.pop(name)
     if fn.varkw is not None:
         ref = DictRef(ev.ident())

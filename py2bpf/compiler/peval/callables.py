@@ -114,7 +114,7 @@ def _refused(call: Call) -> Abstract | None:
         raise TypeMismatch(0, f"{Const(fn).describe()} can't be called", hints=("only functions and ctypes types can",))
     _refuse_frames(fn, call.args)
     if _makes_maps(fn):
-        raise UnsupportedSyntax(0, f"programs make no maps: {fn.__name__}() is called outside of the function",
+        raise UnsupportedSyntax(0, f"a program can't make a map: call {fn.__name__}() outside of the function",
                                 hints=(f"make it before, as a global or closure: m = {fn.__name__}(...)",))  # fmt: skip
     return None
 

@@ -112,7 +112,7 @@ def merged(ev: Machine, mapping: Any) -> dict[Any, Abstract]:
     for name in ("keys", "__getitem__"):
         reader = overrides.written(Const(mapping), name)
         if reader is not None and special.runs(reader, Const(mapping)):
-            raise UnsupportedSyntax(0, f"{type(mapping).__name__}.{name}() has to do with maps, and ** unpacks none",
+            raise UnsupportedSyntax(0, f"{type(mapping).__name__}.{name}() uses maps, so ** can't unpack it",
                                     hints=("name the keys: {'a': mapping['a']}",))  # fmt: skip
     found = constants.operation(ev, "unpacking with **", storage.merged, mapping)
     assert isinstance(found, Const)

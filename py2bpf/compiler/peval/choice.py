@@ -69,7 +69,7 @@ def _values(items: Mapping[Any, Any]) -> list[Abstract]:
 def numbered(b: Builder, items: Sequence[Abstract], index: Abstract) -> Abstract:
     """``items[index]`` of numbers, some perhaps None: an IndexError where the index is none of theirs."""
     if len(items) > MAX_KEYS:
-        raise LimitExceeded(0, f"{len(items)} numbers of run time are asked with a run-time index",
+        raise LimitExceeded(0, f"{len(items)} run-time numbers are indexed with a run-time number",
                             hints=("use a ctypes array",))  # fmt: skip
     at = memory.bounded(b, len(items), index)
     values = [_number(b, item) for item in items]
@@ -90,7 +90,7 @@ def numbered(b: Builder, items: Sequence[Abstract], index: Abstract) -> Abstract
 def search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Entry:
     """Looks for a key, which may be None, for itself."""
     there = arith.to_bool(b, key.present) if isinstance(key, Option) else None
-    what = "a dict that is made while compiling is asked with a number"
+    what = "the key of a dict that is made while compiling must be a number"
     ir = key.value if isinstance(key, Option) else arith.to_ir(b, key, what)
     chosen = _numbers(b, items, there is not None)
     kind = I64
@@ -132,7 +132,7 @@ def _numbers(b: Builder, items: Mapping[Any, Any], none: bool) -> list[tuple[int
     found += [(None, items[None])] if none and None in items else []
     if len(found) > MAX_KEYS:
         wanted = f"use a map, filled before: m = create_map(c_uint32, c_uint64, {len(found)}); m.update(the_dict)"
-        raise LimitExceeded(0, f"a dict of {len(found)} keys is asked with a run-time key", hints=(wanted,))
+        raise LimitExceeded(0, f"a dict of {len(found)} keys is read with a run-time key", hints=(wanted,))
     return [(number, *_number(b, value if isinstance(value, Abstract) else wrap(value))) for number, value in found]
 
 
@@ -143,6 +143,6 @@ def _number(b: Builder, value: Abstract) -> tuple[Value, Value]:
     if is_none(value):
         return const(0), const(0)
     if not value.is_int():
-        raise TypeMismatch(0, "a dict that is asked with a run-time key has numbers as values, but this has "
+        raise TypeMismatch(0, "a dict that is read with a run-time key must have numbers as values, but this has "
                            f"{value.describe()}", hints=(_IN_A_MAP,))  # fmt: skip
     return arith.to_ir(b, value), const(1)

@@ -42,7 +42,7 @@ def _walked(b: Builder, obj: Any, walk: Callable[[Any], list[Any]], *names: str)
     readers = {name: reader for name in names if (reader := overrides.written(Const(obj), name)) is not None}
     for name, reader in readers.items():
         if special.runs(reader, Const(obj)):
-            raise UnsupportedSyntax(0, f"{type(obj).__name__}.{name}() has to do with maps, and can't go through them "
+            raise UnsupportedSyntax(0, f"{type(obj).__name__}.{name}() uses maps, and can't iterate over them "
                                     "in a program", hints=("loop over a range, and index the object",))  # fmt: skip
     return _wrapped(host.run(b, f"{type(obj).__name__}.{next(iter(readers), names[0])}()", walk, obj))
 

@@ -83,7 +83,7 @@ def _object(b: Builder, ctype: Any, default: Abstract) -> Ref:
         return made if isinstance(default, Ref) and not default.text else memory.as_text(made)  # as constant bytes are
     if memory.in_packet(default) or records.is_record(default):
         raise TypeMismatch(
-            0, "a default in the packet or in a ring buffer can't stand in for an entry of the map",
+            0, "the default can't be in the packet or in a ring buffer",
             hints=("get the entry without a default, and use the other where it is None",),
         )  # fmt: skip
     return default

@@ -9,14 +9,14 @@ from .frames import Frame
 
 def endless_growth() -> LimitExceeded:
     """The error for more blocks, or more objects, than an attempt may have."""
-    return LimitExceeded(0, "the program grows without end while its loops are unrolled",
+    return LimitExceeded(0, "the program grows without limit while its loops are unrolled",
                          hints=("a loop runs at run time if its body needs no constant",))  # fmt: skip
 
 
 def too_deep() -> LimitExceeded:
     """The error for what makes the compiler call itself without end."""
     return LimitExceeded(
-        0, "values lie too deep in each other here, or calls in calls",
+        0, "values or calls are nested too deep here",
         hints=("a list or dict that holds itself has no end: let it hold a copy",
                "write large expressions as several statements"),
     )  # fmt: skip

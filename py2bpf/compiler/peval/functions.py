@@ -332,8 +332,8 @@ def _check_classes(classes: Any) -> None:
     for cls in classes if isinstance(classes, tuple) else (classes,):
         overridden = overrides.own(Const(cls), "__instancecheck__") if isinstance(cls, type) else None
         if overridden is not None:
-            raise UnsupportedSyntax(0, f"{cls.__name__} decides by a method what its instances are, and a program "
-                                    "doesn't ask it", hints=("call a function that takes the value",))  # fmt: skip
+            raise UnsupportedSyntax(0, f"{cls.__name__} defines __instancecheck__(), which a program "
+                                    "doesn't call", hints=("call a function that takes the value",))  # fmt: skip
 
 
 def is_instance(ev: Machine, state: State, args: Args) -> Abstract:

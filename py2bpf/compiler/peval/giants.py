@@ -51,7 +51,7 @@ def check_call(fn: Any, args: Sequence[Any]) -> None:
 def check_search(numbers: Any, item: Any) -> None:
     """Looks at a search, which compares each number of a range with what is no plain integer. Raises LimitExceeded."""
     if type(numbers) is range and type(item) not in (int, bool) and length(numbers) > WALKED:
-        raise LimitExceeded(0, f"a range of more than {WALKED} numbers is searched for what is no integer",
+        raise LimitExceeded(0, f"a range of more than {WALKED} numbers is searched for a value that is not an integer",
                             hints=("compare with its ends: low <= n < high",))  # fmt: skip
 
 

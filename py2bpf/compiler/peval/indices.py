@@ -22,7 +22,7 @@ def number(b: Builder, value: Abstract) -> Abstract:
         return value
     if isinstance(maker, types.FunctionType) and special.runs(maker, value):
         raise UnsupportedSyntax(
-            0, f"{type(value.obj).__name__}.__index__() has to do with maps, and is called while compiling",
+            0, f"{type(value.obj).__name__}.__index__() uses maps, but would be called while compiling",
             hints=("write a method with another name, and index by what that gives",),
         )  # fmt: skip
     return Const(host.run(b, f"{type(value.obj).__name__}.__index__()", operator.index, value.obj))

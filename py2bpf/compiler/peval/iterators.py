@@ -65,7 +65,7 @@ ENDLESS: Final = (itertools.count, itertools.cycle, itertools.repeat)
 
 
 def is_used_up(obj: Any) -> bool:
-    """Whether going through a constant takes from it what it has, and it is no file or the like."""
+    """Whether a loop over a constant takes from it what it has, and it is no file or the like."""
     return isinstance(obj, Iterator) and type(obj).__module__ in ("builtins", "itertools")
 
 
@@ -82,7 +82,7 @@ def made(state: State, ident: int, value: Abstract) -> Abstract:
 def check_captured(obj: Any) -> None:
     """Refuses to take from an iterator that lives on when the program is compiled."""
     if is_used_up(obj):
-        raise UnsupportedSyntax(0, f"going through a constant {type(obj).__name__} would use it up while compiling",
+        raise UnsupportedSyntax(0, f"a loop over a constant {type(obj).__name__} would use it up while compiling",
                                 hints=("capture a tuple of its items; for count() write range()",))  # fmt: skip
 
 

@@ -170,7 +170,7 @@ class Kind(Generic[V]):
 
     def item(self, ev: Machine, state: State, value: V, key: Abstract) -> Abstract:
         """``value[key]``."""
-        raise TypeMismatch(0, f"{value.describe()} has no items that [] reads",
+        raise TypeMismatch(0, f"{value.describe()} can't be indexed with []",
                            hints=self.where_items_are(ev, value, key))  # fmt: skip
 
     def where_items_are(self, ev: Machine, value: V, key: Abstract) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def construct(b: Builder, ctype: Any, args: tuple[Abstract, ...], kwargs: dict[s
                 hints=(f"its fields are {', '.join(names)}",),
             )
         if twice := [name for name in names[: len(args)] if name in kwargs]:
-            raise TypeMismatch(0, f"{type_name(ctype)}() is given {twice[0]!r} twice, by its place and by its name",
+            raise TypeMismatch(0, f"{type_name(ctype)}() is given {twice[0]!r} twice, by position and by name",
                                hints=("leave one out",))  # fmt: skip
         for name, value in [*zip(names, args, strict=False), *kwargs.items()]:
             stores.store_member(b, ref, name, value)

@@ -33,7 +33,7 @@ def of_numbers(container: Abstract) -> Abstract:
 def _values(cls: Any) -> tuple[Any, ...]:
     """The numbers that an enumeration has names for, as Python 3.12 looks for them."""
     if issubclass(cls, enum.Flag):
-        raise TypeMismatch(0, f"flags are combined, and {cls.__name__} doesn't list what a number may be",
+        raise TypeMismatch(0, f"{cls.__name__} is a class of flags, whose members don't list all combinations",
                            hints=("test its bits: n & flag",))  # fmt: skip
     return tuple(value for member in cls if isinstance(value := member.value, numbers.Number))
 

@@ -62,7 +62,7 @@ def _table_item(ev: Machine, numbers: list[int], key: Abstract) -> Abstract:
     size = ctypes.sizeof(kind) * len(numbers)
     if size > _STACK:
         raise LimitExceeded(
-            0, f"a table of {len(numbers)} numbers that is asked with a run-time index needs {size} bytes of stack, "
+            0, f"a table of {len(numbers)} numbers that is read with a run-time index needs {size} bytes of stack, "
             f"and BPF has {_STACK}",
             hints=("keep it in a map: m = ArrayMap(c_int64, len(table)); m.update(enumerate(table))",),
         )  # fmt: skip

@@ -159,7 +159,7 @@ def _check_flags(op: str, left: Abstract, right: Abstract) -> None:
         flag = value.obj if isinstance(value, Const) and op in ("|", "^") and not _all_constant(left, right) else None
         if isinstance(flag, enum.IntFlag) and getattr(flag, "_boundary_", None) not in _ANY_BITS:
             raise UnsupportedSyntax(
-                0, f"{type(flag).__name__} takes no bits that it has no names for, and a program can't check that",
+                0, f"{type(flag).__name__} accepts only bits that have names, and a program can't check that",
                 hints=("compute with its .value",),
             )  # fmt: skip
 

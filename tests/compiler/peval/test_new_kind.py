@@ -95,7 +95,7 @@ def test_what_it_defines(length: int) -> None:
     ("fn", "message"),
     [
         (lambda skb: len(Interval(skb.len, 1)), "an interval has no length that a program knows"),
-        (lambda skb: Interval(skb.len, 1)[0], "an interval has no items that [] reads"),
+        (lambda skb: Interval(skb.len, 1)[0], "an interval can't be indexed with []"),
         (lambda skb: Interval(skb.len, 1)(), "an interval can't be called"),
         (lambda skb: Interval(skb.len, 1).middle, "an interval has no attribute 'middle'"),
         (lambda skb: Interval(skb.len, 1) + 1, "the operator + needs integers, but this is an interval"),

@@ -132,7 +132,7 @@ REFUSED: dict[Callable[[Any], Any], str] = {
     list_with_step_zero: "ValueError: slice step cannot be zero",
     list_written: "TypeError: slice indices must be integers",
     tuple_read: "OSError: no number",
-    map_of_no_type: "programs make no maps",
+    map_of_no_type: "a program can't make a map",
     kernel_array: "TypeError: slice indices must be integers",
     kernel_array_with_odd_step: "step 1",
     kernel_array_of_unknown_length: "TypeError: 'str' object",

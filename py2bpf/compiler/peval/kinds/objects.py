@@ -288,8 +288,10 @@ def _set_field(ev: Machine, state: State, owner: Ref, name: str, value: Abstract
         raise UnsupportedSyntax(0, f"{type_name(owner.ctype)}.{name} is no field, and no property that can be set",
                                 hints=(f"it has {', '.join(members(owner.ctype))}",))  # fmt: skip
     else:
-        raise UnsupportedSyntax(0, f"{type_name(owner.ctype)}.{name} is no field any more: its class defines it anew",
-                                hints=("give one of the two another name",))  # fmt: skip
+        raise UnsupportedSyntax(
+            0, f"{type_name(owner.ctype)}.{name} is no longer a field: its class defines the name again",
+            hints=("give one of the two another name",),
+        )  # fmt: skip
 
 
 KINDS: Final[Kinds] = {Ref: RefKind()}
