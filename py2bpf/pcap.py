@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final, Self
 
+from .core import captures
 from .exception import Py2BpfError
 from .given import path_bytes
-from .vm import captures
 
 ETHERNET: Final = 1
 LINK_TYPES: Final = {

@@ -29,7 +29,7 @@ from py2bpf.uapi.contexts import SK_BUFF, XDP_MD
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm.machine import machine
-from py2bpf.vm.program import load as vm_load
+from py2bpf.vm.vm_program import load as vm_load
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES = [

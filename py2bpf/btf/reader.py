@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ..exception import NotSupported, Py2BpfError
-from . import core
+from . import scans
 from .types import Array, DataSec, Enum, FuncProto, Fwd, Kind, Member, Param, Ref, Scalar, Struct, Type
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
@@ -79,7 +79,7 @@ class Btf:
     @cached_property
     def _scanned(self) -> Sequence[int] | None:
         """That, where the C core can tell: it knows this machine's byte order, and no errors' names."""
-        return core.offsets(self._data) if self._order == _NATIVE else None
+        return scans.offsets(self._data) if self._order == _NATIVE else None
 
     def _scan(self) -> list[int]:
         unpack = struct.Struct(self._order + "4xI").unpack_from
@@ -131,7 +131,7 @@ class Btf:
         if not name:
             return None
         if self._scanned is not None:
-            return core.find(self._data, kind, name)
+            return scans.find(self._data, kind, name)
         offset = self._string_offset(name)
         return None if offset is None else self._by_name.get((kind, offset))
 

@@ -22,8 +22,8 @@ class KernelBackend:
 
     def create_map(self, spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
         from . import features
+        from .kernel_map import KernelMap
         from .kernel_prog_array import KernelProgArray
-        from .maps import KernelMap
 
         made = {Holds.VALUES: KernelMap, Holds.PROGRAMS: KernelProgArray}[kind_of(spec.kind).holds]
         try:
@@ -34,7 +34,7 @@ class KernelBackend:
             raise
 
     def load(self, spec: ProgramSpec, maps: Sequence[Any]) -> LoadedProgram:
-        from .program import load
+        from .kernel_program import load
 
         return load(spec, [self._handle(spec, each) for each in maps])
 

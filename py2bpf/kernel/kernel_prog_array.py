@@ -10,7 +10,7 @@ from ..core.handles import Reach
 from ..exception import ClosedError, DataTypeError, KernelError
 from ..given import shown
 from ..spec import MapSpec
-from .maps import KernelMap
+from .kernel_map import KernelMap
 
 
 class KernelProgArray(KernelMap):

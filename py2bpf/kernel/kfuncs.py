@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterable
 from typing import Final
 
-from ..btf import Kind, core
+from ..btf import Kind, scans
 from ..btf.reader import VMLINUX
 from ..exception import NotSupported
 
@@ -28,7 +28,7 @@ def find(names: Iterable[str]) -> dict[str, int | None]:
         except FileNotFoundError:
             _numbers.update(dict.fromkeys(missing))
         else:
-            _numbers.update({name: core.find(btf, Kind.FUNC, name) for name in missing})
+            _numbers.update({name: scans.find(btf, Kind.FUNC, name) for name in missing})
     return {name: _numbers[name] for name in names}
 
 

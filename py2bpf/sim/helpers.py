@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..given import shown, text_for_c
 from ..uapi.helpers import Arg, HelperInfo, Ret
 from ..uapi.map_types import title
-from . import addresses, maps, packet_helpers, places, printk, values
+from . import addresses, map_views, packet_helpers, places, printk, values
 from .errors import SimulationError
 from .pseudo import raw, target, written
 from .running import Run
@@ -85,7 +85,7 @@ class _Arguments:
         if kind is Arg.CTX:
             return value
         if kind is Arg.MAP:
-            self.view = maps.view_of(self.run, value)
+            self.view = map_views.view_of(self.run, value)
             self._check_map(index)
             return self.view
         if kind is Arg.KEY:
@@ -107,7 +107,7 @@ class _Arguments:
     def _read(self, index: int, value: Any) -> bytes:
         """Memory that the helper reads: an object's, a constant's with its NUL, a number's place of its own."""
         if self.view is not None and self.view.spec.data_type is not None:
-            return maps.record_bytes(self.view, value)
+            return map_views.record_bytes(self.view, value)
         if isinstance(value, bytes) and (found := places.argument(index)) is not None:
             return bytes(raw(found))
         if isinstance(value, (str, bytes)):

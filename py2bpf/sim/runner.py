@@ -19,7 +19,7 @@ from . import contexts, searches, world
 from .contexts import Context
 from .environment import Environment
 from .errors import ProgramEnd, SimulationError
-from .maps import MapView
+from .map_views import MapView
 from .running import Event
 
 _U32: Final = (1 << 32) - 1

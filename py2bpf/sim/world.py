@@ -7,9 +7,9 @@ from typing import Any
 
 from ..btf.shapes import KernelType
 from ..intrinsics import Helper
-from . import helpers, kernel_memory, maps, pseudo, texts
+from . import helpers, kernel_memory, map_views, pseudo, texts
 from .errors import SimulationError
-from .maps import MapView
+from .map_views import MapView
 from .running import Run
 
 
@@ -18,14 +18,14 @@ class Simulation(Run):
 
     def view(self, map: Any) -> MapView:
         """A map as this program sees it."""
-        return maps.view_of(self, map)
+        return map_views.view_of(self, map)
 
     def operate(self, map: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A map's method, called by the program."""
         if kwargs and not (name == "output" and list(kwargs) == ["size"]):
             raise SimulationError(f".{name}() of a map takes no keyword arguments in programs")
         try:
-            return maps.OPERATIONS[name](self, self.view(map), *args, **kwargs)
+            return map_views.OPERATIONS[name](self, self.view(map), *args, **kwargs)
         finally:
             self._refresh()
 

@@ -9,7 +9,7 @@ from ..core import entries
 from ..exception import DataTypeError, KernelError, VmFault
 from ..given import shown
 from . import program_calls
-from .program import VmProgram
+from .vm_program import VmProgram
 
 
 class ManyRuns(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..backend import apart
 from ..exception import ClosedError, DataTypeError
 from ..given import shown
-from .program import VmProgram
+from .vm_program import VmProgram
 
 _programs: Final[weakref.WeakValueDictionary[int, Any]] = weakref.WeakValueDictionary()
 

@@ -19,7 +19,7 @@ class VmBackend:
     takes_privileges: Final = False
 
     def create_map(self, spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
-        from .maps import VmMap
+        from .vm_map import VmMap
         from .vm_prog_array import VmProgArray
 
         row = kind_of(spec.kind)
@@ -30,7 +30,7 @@ class VmBackend:
 
     def load(self, spec: ProgramSpec, maps: Sequence[Any]) -> LoadedProgram:
         from .machine import machine
-        from .program import load
+        from .vm_program import load
 
         return load(spec, [self._storage(spec, each) for each in maps], machine().handle)
 

@@ -12,8 +12,8 @@ from ..exception import DataTypeError, KernelError
 from ..given import shown
 from ..uapi.map_types import Update
 from . import map_calls
-from .maps import VmMap
 from .registry import number_of, program_of
+from .vm_map import VmMap
 
 _SIZE = 4
 """Bytes of an index, and of a number."""

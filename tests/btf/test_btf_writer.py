@@ -22,7 +22,7 @@ from py2bpf.btf.types import Array, FuncProto, Ref, Scalar, Struct
 from py2bpf.exception import Span, VerifierError
 from py2bpf.kernel import features, prog_load, syscalls
 from py2bpf.kernel.features import Feature
-from py2bpf.kernel.program import LoadedProgram, load
+from py2bpf.kernel.kernel_program import LoadedProgram, load
 from py2bpf.programs import encode
 from py2bpf.spec import FunctionSpec, ProgramSpec
 from py2bpf.uapi.hooks import SPECS

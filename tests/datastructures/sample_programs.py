@@ -13,12 +13,12 @@ from typing import Any
 from py2bpf import asm, vm
 from py2bpf.asm import FRAME, Alu, Insn, Jump
 from py2bpf.datastructures import BpfQueue, PerCpuArrayMap
-from py2bpf.kernel.program import LoadedProgram, load
+from py2bpf.kernel.kernel_program import LoadedProgram, load
 from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.spec import HookSpec, ProgramSpec
 from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.vm.machine import machine
-from py2bpf.vm.program import load as vm_load
+from py2bpf.vm.vm_program import load as vm_load
 
 TC = HookSpec(prog_type=3, name="tc")
 RAW_TRACEPOINT = HookSpec(prog_type=17, name="raw tracepoint")

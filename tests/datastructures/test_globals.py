@@ -261,7 +261,7 @@ def test_other_arrays_are_looked_up() -> None:
 def test_the_kernel_gives_no_address_into_larger_arrays() -> None:
     from py2bpf import asm
     from py2bpf.exception import KernelError
-    from py2bpf.kernel.program import load as load_spec
+    from py2bpf.kernel.kernel_program import load as load_spec
     from py2bpf.spec import ProgramSpec
     from py2bpf.uapi.hooks import SPECS
 

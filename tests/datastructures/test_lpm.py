@@ -155,7 +155,7 @@ def test_exactness_and_longest_match_against_a_model(stored: set[Any], asked: li
 @pytest.mark.kernel_only
 @pytest.mark.kernel
 def test_exact_prefixes_on_kernels_that_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("py2bpf.kernel.maps._tells_absent_prefixes", lambda: False)
+    monkeypatch.setattr("py2bpf.kernel.kernel_map._tells_absent_prefixes", lambda: False)
     with LpmTrieMap(c_uint32, c_uint32, 16) as m:
         m.update({"0.0.0.0/4": 4, "2.0.0.0/7": 7})
         assert "0.0.0.0/7" not in m and m["2.0.0.0/7"] == 7 and "0.0.0.0/4" in m and "0.0.0.1" in m

@@ -352,7 +352,7 @@ def test_kernels_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> Any:
         raise KernelError(22, "cannot create the map")
 
-    monkeypatch.setattr("py2bpf.kernel.maps.KernelMap", refuse)
+    monkeypatch.setattr("py2bpf.kernel.kernel_map.KernelMap", refuse)
     monkeypatch.setitem(features._cache, features.of_map(MapType.USER_RINGBUF), Finding(Outcome.NO))
     with pytest.raises(NotSupported, match=r"user ring buffer.*6\.1"):
         UserRingBuffer(c_uint64, PAGESIZE)

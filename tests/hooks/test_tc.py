@@ -15,8 +15,8 @@ from py2bpf.datastructures import ProgArray
 from py2bpf.exception import ClosedError, DataTypeError, KernelError, NotSupported
 from py2bpf.hooks import traffic_control
 from py2bpf.kernel import clsact, kept, links, syscalls
+from py2bpf.kernel.kernel_program import LoadedProgram
 from py2bpf.kernel.netdev import ifindex, namespace
-from py2bpf.kernel.program import LoadedProgram
 from py2bpf.prog import create_prog
 from py2bpf.uapi.prog_types import AttachType, ProgType
 from py2bpf.util import ensure_resources

@@ -18,9 +18,9 @@ from py2bpf.asm import FRAME, Alu, Insn
 from py2bpf.btf import Btf, Kind, writer
 from py2bpf.core.handles import Handle
 from py2bpf.exception import ClosedError, KernelError, VerifierError
-from py2bpf.kernel import map_commands, program, syscalls
+from py2bpf.kernel import kernel_program, map_commands, syscalls
+from py2bpf.kernel.kernel_program import LoadedProgram
 from py2bpf.kernel.prog_load import BtfTarget
-from py2bpf.kernel.program import LoadedProgram
 from py2bpf.programs import encode
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.hooks import SPECS
@@ -64,7 +64,7 @@ def some_calls() -> None:
 
 def test_a_program_for_a_tracepoint_of_btf_runs_there() -> None:
     target = kernel_target(Kind.TYPEDEF, "btf_trace_sys_enter")
-    with counter() as made, program.load(tracing(counting(), AttachType.TRACE_RAW_TP), [made], target) as loaded:
+    with counter() as made, kernel_program.load(tracing(counting(), AttachType.TRACE_RAW_TP), [made], target) as loaded:
         with syscalls.raw_tracepoint_open(loaded.handle, ""):
             some_calls()
         reached = count(made)
@@ -76,12 +76,12 @@ def test_a_program_for_a_tracepoint_of_btf_runs_there() -> None:
 @pytest.mark.qemu
 def test_a_program_for_a_function_of_the_kernel_is_loaded() -> None:
     target = kernel_target(Kind.FUNC, "vfs_read")
-    program.load(tracing(returning(0), AttachType.TRACE_FENTRY), (), target).close()
+    kernel_program.load(tracing(returning(0), AttachType.TRACE_FENTRY), (), target).close()
 
 
 def test_without_a_target_the_error_is_the_verifiers() -> None:
     with pytest.raises(VerifierError) as caught:
-        program.load(tracing(returning(0), AttachType.TRACE_ITER))
+        kernel_program.load(tracing(returning(0), AttachType.TRACE_ITER))
     assert caught.value.errno == errno.EINVAL
     assert "must provide btf" in caught.value.log
 
@@ -89,7 +89,7 @@ def test_without_a_target_the_error_is_the_verifiers() -> None:
 def test_a_target_of_the_wrong_kind_is_named_in_the_log() -> None:
     target = kernel_target(Kind.STRUCT, "task_struct")
     with pytest.raises(VerifierError) as caught:
-        program.load(tracing(returning(0), AttachType.TRACE_RAW_TP), (), target)
+        kernel_program.load(tracing(returning(0), AttachType.TRACE_RAW_TP), (), target)
     assert caught.value.errno == errno.EINVAL
     assert f"attach_btf_id {target.number} is not a typedef" in caught.value.log
 
@@ -104,9 +104,9 @@ def own_function(loaded: LoadedProgram) -> BtfTarget:
 
 @pytest.mark.qemu
 def test_a_program_for_a_function_of_another_program_runs_when_that_does() -> None:
-    with counter() as made, program.load(returning(7)) as other:
+    with counter() as made, kernel_program.load(returning(7)) as other:
         traced = tracing(counting(), AttachType.TRACE_FENTRY)
-        with program.load(traced, [made], own_function(other)) as loaded:
+        with kernel_program.load(traced, [made], own_function(other)) as loaded:
             assert other.test_run(PACKET).retval == 7 and count(made) == 0
             with syscalls.raw_tracepoint_open(loaded.handle, ""):
                 assert other.test_run(PACKET, repeat=5).retval == 7
@@ -116,16 +116,16 @@ def test_a_program_for_a_function_of_another_program_runs_when_that_does() -> No
 
 
 def test_a_target_of_a_program_that_is_closed() -> None:
-    with program.load(returning(7, name="the_other")) as other:
+    with kernel_program.load(returning(7, name="the_other")) as other:
         target = own_function(other)
     with pytest.raises(ClosedError, match="program the_other is closed"):
-        program.load(tracing(returning(0), AttachType.TRACE_FENTRY), (), target)
+        kernel_program.load(tracing(returning(0), AttachType.TRACE_FENTRY), (), target)
 
 
 def test_flags_reach_the_kernel() -> None:
     """BPF_F_SLEEPABLE, which no socket filter may have."""
     with pytest.raises(KernelError) as caught:
-        program.load(returning(0), flags=1 << 4)
+        kernel_program.load(returning(0), flags=1 << 4)
     assert caught.value.errno == errno.EINVAL
 
 
@@ -134,21 +134,21 @@ def test_flags_reach_the_kernel() -> None:
 
 def test_a_raw_tracepoint_by_name() -> None:
     raw = replace(counting(), hook=SPECS[ProgType.RAW_TRACEPOINT])
-    with counter() as made, program.load(raw, [made]) as loaded:
+    with counter() as made, kernel_program.load(raw, [made]) as loaded:
         with syscalls.raw_tracepoint_open(loaded.handle, "sys_enter"):
             some_calls()
         assert count(made) >= 10
 
 
 def test_a_raw_tracepoint_that_is_none() -> None:
-    with program.load(returning(0, ProgType.RAW_TRACEPOINT)) as loaded, pytest.raises(KernelError) as caught:
+    with kernel_program.load(returning(0, ProgType.RAW_TRACEPOINT)) as loaded, pytest.raises(KernelError) as caught:
         syscalls.raw_tracepoint_open(loaded.handle, "no_such_tracepoint")
     assert caught.value.errno == errno.ENOENT
     assert "a link to the raw tracepoint no_such_tracepoint" in str(caught.value)
 
 
 def test_a_raw_tracepoint_and_a_closed_program() -> None:
-    with program.load(returning(0, ProgType.RAW_TRACEPOINT, name="early")) as loaded:
+    with kernel_program.load(returning(0, ProgType.RAW_TRACEPOINT, name="early")) as loaded:
         pass
     with pytest.raises(ClosedError, match="program early is closed"):
         syscalls.raw_tracepoint_open(loaded.handle, "sys_enter")
@@ -178,7 +178,7 @@ def sees(made: Handle) -> bool:
 def passing(made: Handle) -> LoadedProgram:
     """An XDP program that counts and lets everything pass."""
     code = [*counting().code[:-3], asm.label(9), asm.mov_imm(0, 2), asm.exit_()]
-    return program.load(spec(code, ProgType.XDP, (COUNTER,)), [made])
+    return kernel_program.load(spec(code, ProgType.XDP, (COUNTER,)), [made])
 
 
 def test_a_link_gets_another_program() -> None:
@@ -207,7 +207,10 @@ def test_no_packet_is_unseen_while_programs_change() -> None:
 
 
 def test_a_link_takes_no_program_of_another_kind() -> None:
-    with counter() as made, passing(made) as first, program.load(returning(0)) as other, on_loopback(first) as link:
+    with (
+        counter() as made, passing(made) as first, kernel_program.load(returning(0)) as other,
+        on_loopback(first) as link,
+    ):  # fmt: skip
         with pytest.raises(KernelError, match="cannot replace the program of the link") as caught:
             syscalls.link_update(link, other.handle)
         assert caught.value.errno == errno.EINVAL and sees(made)
@@ -257,7 +260,7 @@ def writing_ids() -> list[Insn]:
 def test_an_iterator_over_tasks_writes_their_numbers() -> None:
     target = kernel_target(Kind.FUNC, "bpf_iter_task")
     with (
-        program.load(tracing(spec(writing_ids()), AttachType.TRACE_ITER), (), target) as loaded,
+        kernel_program.load(tracing(spec(writing_ids()), AttachType.TRACE_ITER), (), target) as loaded,
         syscalls.link_create(loaded.handle, 0, AttachType.TRACE_ITER, what="the iterator") as link,
     ):
         for _ in range(2):

@@ -12,12 +12,12 @@ from assembled import PACKET, spec
 
 from py2bpf import asm
 from py2bpf.asm import FRAME, Alu, Jump
-from py2bpf.btf import Btf, Kind, core
+from py2bpf.btf import Btf, Kind, scans
 from py2bpf.btf.reader import VMLINUX
 from py2bpf.exception import NotSupported
 from py2bpf.kernel import features, kfuncs
 from py2bpf.kernel.features import Feature
-from py2bpf.kernel.program import load
+from py2bpf.kernel.kernel_program import load
 from py2bpf.spec import ProgramSpec
 
 kernel = pytest.mark.kernel
@@ -49,7 +49,7 @@ def test_numbers_are_those_of_the_reader() -> None:
     if not features.probe(Feature.KFUNC_ITER_NUM):
         pytest.skip("this kernel has no iterators")
     assert kfuncs.numbers(NAMES) == tuple(Btf.kernel().number(Kind.FUNC, name) for name in NAMES)
-    assert core.find(VMLINUX.read_bytes(), Kind.STRUCT, "task_struct") == Btf.kernel().number(
+    assert scans.find(VMLINUX.read_bytes(), Kind.STRUCT, "task_struct") == Btf.kernel().number(
         Kind.STRUCT, "task_struct"
     )
 
@@ -87,4 +87,4 @@ def test_a_kernel_without_btf(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("blob", [b"", bytes(24), b"\xeb\x9f" + bytes(30)])
 def test_what_is_no_btf(blob: bytes) -> None:
     with pytest.raises(OSError, match="cannot search BTF"):
-        core.find(blob, Kind.FUNC, "f")
+        scans.find(blob, Kind.FUNC, "f")

@@ -21,7 +21,7 @@ from py2bpf.core.handles import Handle
 from py2bpf.core.readers import CoreReader
 from py2bpf.cpus import possible_cpus
 from py2bpf.exception import KernelError
-from py2bpf.kernel import program, syscalls
+from py2bpf.kernel import kernel_program, syscalls
 from py2bpf.kernel.perfbuf import perf_reader
 from py2bpf.uapi.map_types import MapType
 
@@ -39,7 +39,7 @@ class Sender:
         self.cpus = max(possible_cpus()) + 1
         self.events = self._map(MapType.PERF_EVENT_ARRAY, 4, self.cpus)
         counter = self._map(MapType.ARRAY, 8, 1)
-        self.program = stack.enter_context(program.load(assembled.sending(size), (counter, self.events)))
+        self.program = stack.enter_context(kernel_program.load(assembled.sending(size), (counter, self.events)))
 
     def _map(self, kind: MapType, value_size: int, entries: int) -> Handle:
         return self.stack.enter_context(syscalls.map_create(kind, 4, value_size, entries))

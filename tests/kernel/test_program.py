@@ -32,7 +32,7 @@ from py2bpf.exception import (
     Span,
     VerifierError,
 )
-from py2bpf.kernel import bpf_call, map_commands, prog_load, program, syscalls
+from py2bpf.kernel import bpf_call, kernel_program, map_commands, prog_load, refusals, syscalls
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.operations import Operation
 from py2bpf.uapi.prog_types import AttachType, ProgType
@@ -45,7 +45,7 @@ SO_ATTACH_BPF = 50
 
 
 def run(code: list[Insn], packet: bytes = PACKET) -> int:
-    with program.load(spec(code)) as loaded:
+    with kernel_program.load(spec(code)) as loaded:
         return loaded.test_run(packet).retval
 
 
@@ -53,7 +53,7 @@ def run(code: list[Insn], packet: bytes = PACKET) -> int:
 @any_kernel
 @pytest.mark.parametrize("value", [0, 1, 42, (1 << 31) - 1])
 def test_a_program_returns_its_constant(value: int) -> None:
-    with program.load(returning(value)) as loaded:
+    with kernel_program.load(returning(value)) as loaded:
         result = loaded.test_run(PACKET)
         assert (result.retval, result.data) == (value, PACKET)
         assert result.duration_ns >= 0
@@ -105,7 +105,7 @@ def array(value_size: int = 8) -> Iterator[Handle]:
 @kernel
 @any_kernel
 def test_a_map() -> None:
-    with array() as made, program.load(counting(), (made,)) as loaded:
+    with array() as made, kernel_program.load(counting(), (made,)) as loaded:
         assert [loaded.test_run(PACKET).retval for _ in range(3)] == [0, 1, 2]
         assert loaded.test_run(PACKET, repeat=1000).retval == 1002
         assert map_commands.map_lookup(made, bytes(4), 8) == (1003).to_bytes(8, "little")
@@ -117,13 +117,13 @@ def test_a_map_value_by_its_address() -> None:
     code = [Insn(asm.Kind.LD_MAP_VALUE, 0x18, 1, imm=8, ref=0), asm.load(8, 0, 1, 0), asm.exit_()]
     with array(16) as made:
         map_commands.map_update(made, bytes(4), (5).to_bytes(8, "little") + (77).to_bytes(8, "little"))
-        with program.load(spec(code, maps=(COUNTER,)), (made,)) as loaded:
+        with kernel_program.load(spec(code, maps=(COUNTER,)), (made,)) as loaded:
             assert loaded.test_run(PACKET).retval == 77
 
 
 def test_as_many_maps_as_the_spec_has() -> None:
     with array() as made, pytest.raises(ValueError, match="uses 1 maps, and 2 are given"):
-        program.load(counting(), (made, made))
+        kernel_program.load(counting(), (made, made))
 
 
 @kernel
@@ -131,7 +131,7 @@ def test_as_many_maps_as_the_spec_has() -> None:
 def test_a_verifier_error_names_the_line() -> None:
     code = [asm.mov_imm(1, 1 << 40), asm.label(1), asm.mov_imm(3, 42), asm.load(8, 0, 3, 0), asm.exit_()]
     with pytest.raises(VerifierError) as caught:
-        program.load(spec(code))
+        kernel_program.load(spec(code))
     error = caught.value
     assert error.strerror.startswith("the kernel refused to load assembled, a socket_filter program: R3 ")
     assert (error.line, error.column) == (FIRST_LINE + 3, 12)
@@ -145,7 +145,7 @@ def test_a_verifier_error_names_the_line() -> None:
 @any_kernel
 def test_an_error_before_any_instruction_ran() -> None:
     with pytest.raises(VerifierError) as caught:
-        program.load(spec([asm.mov_imm(0, 0), asm.exit_(), asm.mov_imm(0, 1), asm.exit_()]))
+        kernel_program.load(spec([asm.mov_imm(0, 0), asm.exit_(), asm.mov_imm(0, 1), asm.exit_()]))
     assert caught.value.line == FIRST_LINE + 2
 
 
@@ -155,7 +155,7 @@ def test_an_instruction_without_a_line_has_its_neighbours() -> None:
     bad = spec([asm.mov_imm(0, 0), asm.mov_imm(3, 1), asm.load(8, 0, 3, 0), asm.exit_()])
     bad = replace(bad, lines=(bad.lines[0], bad.lines[1], None, None))
     with pytest.raises(VerifierError) as caught:
-        program.load(bad)
+        kernel_program.load(bad)
     assert caught.value.line == FIRST_LINE + 1
 
 
@@ -165,7 +165,7 @@ def test_a_log_of_many_pages_is_whole() -> None:
     """The first room for the log is 64 KiB."""
     code = [asm.mov_imm(0, 0), *[asm.alu_imm(Alu.XOR, 0, 1)] * 9000, asm.load(8, 0, 0, 0), asm.exit_()]
     with pytest.raises(VerifierError) as caught:
-        program.load(spec(code))
+        kernel_program.load(spec(code))
     log = caught.value.log
     assert len(log) > 128 << 10
     assert "\n1: (a7) r0 ^= 1" in log
@@ -184,7 +184,7 @@ def endless() -> list[Insn]:
 @any_kernel
 def test_a_loop_that_is_too_much_for_the_verifier() -> None:
     with pytest.raises(VerifierError, match="BPF program is too large") as caught:
-        program.load(spec(endless()))
+        kernel_program.load(spec(endless()))
     error = caught.value
     assert (error.errno, error.line) == (errno.E2BIG, FIRST_LINE + 4)
     assert "a bound that the verifier can see" in str(error) and "1000001 insn" in error.log
@@ -207,7 +207,7 @@ def test_what_is_too_much_is_verified_once() -> None:
     with Global(ctypes.c_uint64) as loads, count():
         before = loads.value
         with pytest.raises(VerifierError, match="BPF program is too large"):
-            program.load(spec(endless()))
+            kernel_program.load(spec(endless()))
         assert loads.value == before + 1
 
 
@@ -216,7 +216,7 @@ def test_what_is_too_much_is_verified_once() -> None:
 def test_a_loop_without_an_end() -> None:
     code = [asm.label(1), asm.load(4, 0, 1, 0), asm.branch_imm(Jump.JLE, 0, 5, 1), asm.mov_imm(0, 4), asm.exit_()]
     with pytest.raises(VerifierError, match="infinite loop detected at insn 0") as caught:
-        program.load(spec(code))
+        kernel_program.load(spec(code))
     assert (caught.value.errno, caught.value.line) == (errno.EINVAL, FIRST_LINE + 1)
     assert "a bound that the verifier can see" in str(caught.value)
 
@@ -229,7 +229,7 @@ def test_a_loop_of_too_many_branches() -> None:
     code += [asm.load(4, 3, 1, 8), asm.alu_imm(Alu.ADD, 0, 1), asm.branch_imm(Jump.JSET, 3, 5, 3)]
     code += [asm.label(3), asm.jump(1), asm.label(2), asm.exit_()]
     with pytest.raises(VerifierError) as caught:
-        program.load(spec(code))
+        kernel_program.load(spec(code))
     assert "a bound that the verifier can see" in str(caught.value)
     assert FIRST_LINE + 2 <= caught.value.line <= FIRST_LINE + 8
 
@@ -241,7 +241,7 @@ def test_of_a_very_long_log_the_end_is_kept() -> None:
     code = [asm.mov_imm(0, 0), asm.label(1), asm.alu_imm(Alu.ADD, 0, 1), asm.branch_imm(Jump.JLT, 0, 60_000, 1)]
     code += [asm.mov_imm(3, 42), asm.load(8, 0, 3, 0), asm.exit_()]
     with pytest.raises(VerifierError, match="R3 ") as caught:
-        program.load(spec(code))
+        kernel_program.load(spec(code))
     assert caught.value.line == FIRST_LINE + 5
 
 
@@ -252,7 +252,7 @@ def test_of_a_very_long_log_the_end_is_kept() -> None:
     (errno.E2BIG, [asm.mov_imm(0, 0), asm.exit_()], KernelError),
 ])  # fmt: skip
 def test_refusals_without_a_reason(error: int, code: list[Insn], expected: type[KernelError]) -> None:
-    refused = program._refusal(spec(code), array_of("I", range(len(code))), prog_load.LoadResult(-error, "", False))
+    refused = refusals.refusal(spec(code), array_of("I", range(len(code))), prog_load.LoadResult(-error, "", False))
     assert type(refused) is expected and refused.errno == error
     if isinstance(refused, VerifierError):
         assert refused.line == FIRST_LINE + 4 and "a bound that" in str(refused) and os.strerror(error) in str(refused)
@@ -271,7 +271,7 @@ def unprivileged() -> Iterator[None]:
 def test_without_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bpf_call, "_memlock_tried", True)
     with unprivileged(), pytest.raises(KernelError, match="takes CAP_BPF and CAP_PERFMON, and") as caught:
-        program.load(returning(0, ProgType.TRACEPOINT))
+        kernel_program.load(returning(0, ProgType.TRACEPOINT))
     assert caught.value.errno == errno.EPERM
     assert not isinstance(caught.value, VerifierError)
     assert "kernel.unprivileged_bpf_disabled is " in str(caught.value)
@@ -345,7 +345,7 @@ def test_the_memlock_limit_stays_otherwise(monkeypatch: pytest.MonkeyPatch, resu
 @kernel
 @any_kernel
 def test_closing_twice() -> None:
-    loaded = program.load(returning(0))
+    loaded = kernel_program.load(returning(0))
     with loaded as same:
         assert same is loaded
         fd = loaded.fd
@@ -367,7 +367,7 @@ def test_closing_twice() -> None:
 @kernel
 @any_kernel
 def test_a_forgotten_program_is_closed() -> None:
-    fd = program.load(returning(0)).fd
+    fd = kernel_program.load(returning(0)).fd
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
 
@@ -375,7 +375,7 @@ def test_a_forgotten_program_is_closed() -> None:
 @kernel
 @any_kernel
 def test_what_the_kernel_knows() -> None:
-    with program.load(returning(3, name="a name-with öther signs")) as loaded:
+    with kernel_program.load(returning(3, name="a name-with öther signs")) as loaded:
         info = loaded.info()
     assert info.name == "a_name_with__th"
     assert info.type == ProgType.SOCKET_FILTER
@@ -389,7 +389,7 @@ def test_what_the_kernel_knows() -> None:
 def test_statistics() -> None:
     """BPF_ENABLE_STATS counts while its descriptor is open."""
     attr = bytearray(4)
-    with ExitStack() as stack, program.load(returning(0)) as loaded:
+    with ExitStack() as stack, kernel_program.load(returning(0)) as loaded:
         stats = stack.enter_context(Handle("statistics"))
         failures.checked(bpf_call.bpf_make(stats, 32, attr), "cannot turn statistics on")
         before = loaded.info().run_cnt
@@ -406,7 +406,7 @@ def test_statistics() -> None:
 @any_kernel
 @pytest.mark.parametrize("size", [0, 1, 13])
 def test_a_packet_that_is_too_short(size: int) -> None:
-    with program.load(returning(0)) as loaded, pytest.raises(KernelError, match="14 at least") as caught:
+    with kernel_program.load(returning(0)) as loaded, pytest.raises(KernelError, match="14 at least") as caught:
         loaded.test_run(bytes(size))
     assert caught.value.errno == errno.EINVAL
     assert f"on {size} bytes" in str(caught.value)
@@ -417,7 +417,7 @@ def test_a_packet_that_is_too_short(size: int) -> None:
 @pytest.mark.parametrize("prog_type", [ProgType.TRACEPOINT, ProgType.KPROBE])
 def test_what_cannot_be_run_for_a_test(prog_type: ProgType) -> None:
     with (
-        program.load(returning(0, prog_type)) as loaded,
+        kernel_program.load(returning(0, prog_type)) as loaded,
         pytest.raises(NotSupported, match=f"test runs of {prog_type.name.lower()} programs") as caught,
     ):
         loaded.test_run()
@@ -430,7 +430,7 @@ def test_a_run_without_data() -> None:
     """A raw tracepoint takes its arguments as the context."""
     code = [asm.load(8, 0, 1, 0), asm.load(8, 2, 1, 8), asm.alu(Alu.ADD, 0, 2), asm.exit_()]
     args = (ctypes.c_uint64 * 2)(30, 12)
-    with program.load(spec(code, ProgType.RAW_TRACEPOINT)) as loaded:
+    with kernel_program.load(spec(code, ProgType.RAW_TRACEPOINT)) as loaded:
         assert loaded.test_run(ctx=args) == (42, b"", 0)
         assert loaded.test_run(ctx=bytes(args)).retval == 42
 
@@ -441,7 +441,7 @@ def test_a_context_of_a_network_program() -> None:
     """The mark of the socket buffer, at offset 8."""
     context = bytearray(192)
     context[8:12] = (99).to_bytes(4, "little")
-    with program.load(spec([asm.load(4, 0, 1, 8), asm.exit_()], ProgType.SCHED_CLS)) as loaded:
+    with kernel_program.load(spec([asm.load(4, 0, 1, 8), asm.exit_()], ProgType.SCHED_CLS)) as loaded:
         assert loaded.test_run(bytes(64), ctx=context).retval == 99
 
 
@@ -450,7 +450,7 @@ def test_a_context_of_a_network_program() -> None:
 def test_a_packet_that_changes() -> None:
     """An XDP program puts 32 bytes before the packet."""
     code = [asm.mov_imm(2, -32), asm.call(44), asm.mov_imm(0, 2), asm.exit_()]
-    with program.load(spec(code, ProgType.XDP)) as loaded:
+    with kernel_program.load(spec(code, ProgType.XDP)) as loaded:
         result = loaded.test_run(b"\x55" * 64)
     assert result.retval == 2
     assert len(result.data) == 96
@@ -460,7 +460,7 @@ def test_a_packet_that_changes() -> None:
 @kernel
 @any_kernel
 def test_repeating() -> None:
-    with array() as made, program.load(counting(), (made,)) as loaded:
+    with array() as made, kernel_program.load(counting(), (made,)) as loaded:
         result = loaded.test_run(PACKET, repeat=100_000)
         assert result.retval == 99_999
         assert 0 < result.duration_ns < 100_000
@@ -480,7 +480,7 @@ def test_repeating() -> None:
     ({"ctx": 64}, TypeError, "ctx is the context's bytes or a ctypes structure, not 64"),
 ])  # fmt: skip
 def test_wrong_arguments_of_a_test_run(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
-    with program.load(returning(0)) as loaded, pytest.raises(error, match=message):
+    with kernel_program.load(returning(0)) as loaded, pytest.raises(error, match=message):
         loaded.test_run(**{"data": PACKET} | arguments)
 
 
@@ -488,7 +488,7 @@ def test_wrong_arguments_of_a_test_run(arguments: dict[str, Any], error: type[Ex
 @any_kernel
 @pytest.mark.parametrize("data", [bytearray(20), memoryview(PACKET), (ctypes.c_uint8 * 20)(), array_of("B", bytes(20))])
 def test_packets_of_any_kind_of_bytes(data: Any) -> None:
-    with program.load(returning(5)) as loaded:
+    with kernel_program.load(returning(5)) as loaded:
         assert loaded.test_run(data).retval == 5
 
 
@@ -496,7 +496,7 @@ def test_packets_of_any_kind_of_bytes(data: Any) -> None:
 @any_kernel
 @pytest.mark.parametrize("prog_type", [ProgType.SOCKET_FILTER, ProgType.SCHED_CLS])
 def test_a_packet_that_is_too_long(prog_type: ProgType) -> None:
-    with program.load(returning(0, prog_type)) as loaded:
+    with kernel_program.load(returning(0, prog_type)) as loaded:
         assert loaded.test_run(bytes(PAGESIZE - 600)).retval == 0
         with pytest.raises(KernelError, match=rf"on {2 * PAGESIZE} bytes.* at most a page of {PAGESIZE} bytes"):
             loaded.test_run(bytes(2 * PAGESIZE))
@@ -508,10 +508,10 @@ def test_expected_attach_type() -> None:
     """A cgroup program for egress isn't one for ingress: the kernel keeps what it was loaded for."""
     good = returning(1, ProgType.CGROUP_SKB)
     egress = replace(good, hook=replace(good.hook, attach_type=AttachType.CGROUP_INET_EGRESS))
-    program.load(egress).close()
+    kernel_program.load(egress).close()
     wrong = replace(good, hook=replace(good.hook, attach_type=AttachType.XDP))
     with pytest.raises(KernelError) as caught:
-        program.load(wrong)
+        kernel_program.load(wrong)
     assert caught.value.errno == errno.EINVAL
 
 
@@ -520,9 +520,9 @@ def test_expected_attach_type() -> None:
 def test_the_licence_counts() -> None:
     code = [asm.mov(1, FRAME), asm.alu_imm(Alu.ADD, 1, -8), asm.mov_imm(2, 8), asm.mov_imm(3, 0), asm.call(113)]
     reading = spec([*code, asm.mov_imm(0, 0), asm.exit_()], ProgType.TRACEPOINT)
-    program.load(reading).close()
+    kernel_program.load(reading).close()
     with pytest.raises(VerifierError) as caught:
-        program.load(replace(reading, license="proprietary"))
+        kernel_program.load(replace(reading, license="proprietary"))
     assert "GPL" in caught.value.strerror
 
 
@@ -539,17 +539,17 @@ def bpffs(tmp_path: Path) -> Iterator[Path]:
 @any_kernel
 def test_pins(bpffs: Path) -> None:
     path = bpffs / "mine"
-    with program.load(returning(12)) as loaded:
+    with kernel_program.load(returning(12)) as loaded:
         loaded.pin(path)
         with pytest.raises(KernelError, match="pinned there already") as caught:
             loaded.pin(path)
         assert caught.value.errno == errno.EEXIST
         number = loaded.info().id
-    with program.LoadedProgram(syscalls.obj_get(path), returning(12)) as again:
+    with kernel_program.LoadedProgram(syscalls.obj_get(path), returning(12)) as again:
         assert again.info().id == number
         assert again.test_run(PACKET).retval == 12
-    assert program.LoadedProgram.unpin(path) is True
-    assert program.LoadedProgram.unpin(path) is False
+    assert kernel_program.LoadedProgram.unpin(path) is True
+    assert kernel_program.LoadedProgram.unpin(path) is False
     with pytest.raises(KernelError, match="nothing is pinned there"):
         syscalls.obj_get(path)
 
@@ -557,7 +557,7 @@ def test_pins(bpffs: Path) -> None:
 @kernel
 @any_kernel
 def test_a_pin_outside_of_a_bpf_file_system(tmp_path: Path) -> None:
-    with program.load(returning(0)) as loaded, pytest.raises(KernelError, match="mount -t bpf bpf /sys/fs/bpf"):
+    with kernel_program.load(returning(0)) as loaded, pytest.raises(KernelError, match="mount -t bpf bpf /sys/fs/bpf"):
         loaded.pin(tmp_path / "here")
     assert list(tmp_path.iterdir()) == []
 
@@ -579,7 +579,7 @@ def test_a_malformed_spec_is_ours() -> None:
 
 def test_a_map_number_without_a_map_is_ours() -> None:
     with pytest.raises(InternalCompilerError, match=r"relocation.*without a descriptor"):
-        program.load(spec([asm.ld_map(1, 0), asm.exit_()]))
+        kernel_program.load(spec([asm.ld_map(1, 0), asm.exit_()]))
 
 
 def test_encoding_needs_no_kernel_and_is_the_same_each_time() -> None:

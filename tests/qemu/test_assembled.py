@@ -11,7 +11,7 @@ import pytest
 
 from py2bpf import asm
 from py2bpf.datastructures import ArrayMap
-from py2bpf.kernel import perf_event, program
+from py2bpf.kernel import kernel_program, perf_event
 from py2bpf.kernel.perf_event import KprobeEvent
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.helpers import HELPERS
@@ -48,8 +48,8 @@ def counting(kind: ProgType, counter: ArrayMap, key: int = 0) -> ProgramSpec:
     return ProgramSpec("counting", SPECS[kind], code, (None,) * len(code), (counter.map_spec,), (counter,))
 
 
-def load(kind: ProgType, counter: ArrayMap, key: int = 0) -> program.LoadedProgram:
-    return program.load(counting(kind, counter, key), [counter._storage.handle])
+def load(kind: ProgType, counter: ArrayMap, key: int = 0) -> kernel_program.LoadedProgram:
+    return kernel_program.load(counting(kind, counter, key), [counter._storage.handle])
 
 
 def test_a_filter_runs_and_counts(counts: ArrayMap) -> None:

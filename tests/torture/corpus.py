@@ -36,11 +36,11 @@ from pools import Pool
 
 from py2bpf import funcs, vm
 from py2bpf.compiler import pipeline
-from py2bpf.kernel.maps import KernelMap
+from py2bpf.kernel.kernel_map import KernelMap
 from py2bpf.prog import ProgType
 from py2bpf.spec import ContextSpec, HookSpec
 from py2bpf.uapi.hooks import SPECS
-from py2bpf.vm.maps import VmMap
+from py2bpf.vm.vm_map import VmMap
 
 EXAMPLES: Mapping[str, Sequence[str]] = {
     "blacklist_ingress_ips": ["-i", "lo", "10.0.0.0/8", "fd00::/8"],

@@ -18,7 +18,7 @@ from py2bpf.core.handles import Handle
 from py2bpf.datastructures import ArrayMap, SpinLock
 from py2bpf.exception import NotSupported
 from py2bpf.kernel import features, prog_load
-from py2bpf.kernel.program import load
+from py2bpf.kernel.kernel_program import load
 from py2bpf.prog import compile_prog, create_prog
 from py2bpf.programs import encode
 from py2bpf.spec import ContextSpec, ProgramSpec

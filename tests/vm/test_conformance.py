@@ -19,12 +19,12 @@ from vm_programs import Held, array_of, spec_of
 from py2bpf import asm
 from py2bpf.asm import Alu, Insn, Jump
 from py2bpf.exception import KernelError, VerifierError, VmFault
+from py2bpf.kernel import kernel_program as kernel_program
 from py2bpf.kernel import map_commands, syscalls
-from py2bpf.kernel import program as kernel_program
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import machine_calls, map_calls, program
+from py2bpf.vm import machine_calls, map_calls, vm_program
 
 FOLDER = os.environ.get("PY2BPF_CONFORMANCE", "")
 FILES = sorted(Path(FOLDER).glob("*.data")) if FOLDER else []
@@ -73,7 +73,7 @@ def in_vm(text: Program) -> int | str:
     machine = machine_calls.machine_create(1)
     held: Any = Held(map_calls.map_create(machine, MapType.ARRAY, 4, 8, 1, 0, 1))
     try:
-        with program.load(spec(text), [held], machine) as loaded:
+        with vm_program.load(spec(text), [held], machine) as loaded:
             loaded.test_run(text.memory.ljust(14, b"\0"), budget=1 << 20)
     except VmFault as fault:
         return fault.reason

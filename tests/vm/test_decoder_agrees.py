@@ -15,9 +15,9 @@ from vm_programs import spec_of
 from py2bpf import asm
 from py2bpf.asm import Class, Insn, Kind
 from py2bpf.exception import VerifierError, VmFault
-from py2bpf.kernel import program as kernel_program
+from py2bpf.kernel import kernel_program as kernel_program
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import machine_calls, program
+from py2bpf.vm import machine_calls, vm_program
 
 pytestmark = pytest.mark.kernel
 
@@ -61,7 +61,7 @@ def kernel_refuses(code: list[Insn]) -> str:
 
 def vm_refuses(code: list[Insn], machine: Any) -> str:
     try:
-        with program.load(spec_of(code, ProgType.SCHED_CLS), (), machine) as loaded:
+        with vm_program.load(spec_of(code, ProgType.SCHED_CLS), (), machine) as loaded:
             loaded.test_run(bytes(64))
             return ""
     except VmFault as fault:

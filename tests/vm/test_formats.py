@@ -14,11 +14,11 @@ from py2bpf.asm import Insn
 from py2bpf.core.failures import checked
 from py2bpf.exception import VerifierError
 from py2bpf.kernel import bpf_call, map_commands, syscalls
-from py2bpf.kernel import program as kernel_program
+from py2bpf.kernel import kernel_program as kernel_program
 from py2bpf.sim.printk import formatted
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import machine_calls, map_calls, program
+from py2bpf.vm import machine_calls, map_calls, vm_program
 
 SNPRINTF, FREEZE, READ_ONLY = 165, 22, 1 << 7
 FORMAT_SIZE, MEMORY_SIZE = 512, 1024
@@ -76,7 +76,7 @@ def in_vm(code: list[Insn], text: bytes, memory: bytes) -> Printed | str:
     for handle, value in zip(maps, (text, memory), strict=True):
         map_calls.map_update(handle, ZERO, value, 0)
     handles: Any = [Held(handle) for handle in maps]
-    with program.load(spec_of(code, ProgType.SCHED_CLS, maps=MAPS), handles, machine) as loaded:
+    with vm_program.load(spec_of(code, ProgType.SCHED_CLS, maps=MAPS), handles, machine) as loaded:
         retval = loaded.test_run(bytes(64)).retval
     after = map_calls.map_lookup(maps[1], ZERO, len(memory)) or b""
     return "refused" if retval == 2**32 - 22 else (retval, after)

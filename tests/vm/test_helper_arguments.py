@@ -13,7 +13,7 @@ from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.helpers import HELPERS, Arg
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import machine_calls, map_calls, program
+from py2bpf.vm import machine_calls, map_calls, vm_program
 
 TYPES = (ProgType.SCHED_CLS, ProgType.XDP, ProgType.RAW_TRACEPOINT, ProgType.KPROBE)
 """One of each class of contexts, and the only one that is offered override_return()."""
@@ -116,5 +116,5 @@ def test_maps_of_other_kinds(name: str) -> None:
     code = [SAVED, asm.mov(1, 6), asm.mov_imm(2, 0), asm.mov_imm(3, 0)]
     code += [asm.ld_map(2 if name == "get_stackid" else 1, 0), asm.call(HELPERS[name].id), asm.exit_()]
     spec = spec_of(code, ProgType.RAW_TRACEPOINT, maps=(array_of(16),))
-    with program.load(spec, [held], machine) as loaded, pytest.raises(VmFault, match="this kind of map has no such"):
+    with vm_program.load(spec, [held], machine) as loaded, pytest.raises(VmFault, match="this kind of map has no such"):
         loaded.test_run(b"")

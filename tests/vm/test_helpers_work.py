@@ -17,7 +17,7 @@ from py2bpf.exception import VmFault
 from py2bpf.spec import MapSpec
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import machine_calls, map_calls, program
+from py2bpf.vm import machine_calls, map_calls, vm_program
 
 BIG, BUDGET, CPUS = 1 << 20, 4 << 20, 4
 M64 = (1 << 64) - 1
@@ -42,7 +42,7 @@ def turns(prog: Program, fill: Callable[[list[Any]], None]) -> int:
     handles = [create(machine, spec) for spec in maps]
     fill(handles)
     held: list[Any] = [Held(handle) for handle in handles]
-    with program.load(spec_of(code, prog_type, (), maps), held, machine) as loaded:
+    with vm_program.load(spec_of(code, prog_type, (), maps), held, machine) as loaded:
         with pytest.raises(VmFault, match="the instruction budget is used up"):
             loaded.test_run(b"" if prog_type is ProgType.KPROBE else PACKET, budget=BUDGET)
     return int.from_bytes(map_calls.map_lookup(handles[-1], bytes(4), 8) or b"", "little")
@@ -167,5 +167,5 @@ def test_work_is_not_counted_as_instructions() -> None:
     code = [at(1, 0), asm.mov_imm(2, BIG), at(3, 0), asm.mov_imm(4, BIG), asm.mov_imm(5, 0), asm.call(28), asm.exit_()]
     machine = machine_calls.machine_create(1)
     held: list[Any] = [Held(create(machine, array_of(BIG)))]
-    with program.load(spec_of(code, NET, (), (array_of(BIG),)), held, machine) as loaded:
+    with vm_program.load(spec_of(code, NET, (), (array_of(BIG),)), held, machine) as loaded:
         assert loaded.run(bytes(64), repeat=3).insns == 3 * len(code)

@@ -12,7 +12,7 @@ from py2bpf import asm
 from py2bpf.asm import CMPXCHG, FETCH, XCHG, Alu, Class, Insn, Jump, Kind, Source
 from py2bpf.exception import VmFault
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import machine_calls, program
+from py2bpf.vm import machine_calls, vm_program
 
 M32, M64 = (1 << 32) - 1, (1 << 64) - 1
 NUMBERS = (0, 1, 2, 5, 31, 32, 63, 64, 255, 256, 0x7FFF, 0x8000, 0x7FFFFFFF, 0x80000000, M32, 1 << 32,
@@ -292,7 +292,7 @@ def test_faults_name_the_instruction(reason: str, machine: Any) -> None:
 
 def test_a_loop_without_an_end(machine: Any) -> None:
     spec = spec_of([asm.mov_imm(0, 0), asm.label(1), asm.jump(1), asm.exit_()], ProgType.SCHED_CLS)
-    with program.load(spec, (), machine) as loaded, pytest.raises(VmFault, match="the instruction budget") as caught:
+    with vm_program.load(spec, (), machine) as loaded, pytest.raises(VmFault, match="the instruction budget") as caught:
         loaded.test_run(bytes(14), budget=100_000)
     assert caught.value.index == 1
 

@@ -24,7 +24,7 @@ from py2bpf.uapi.helpers import HELPERS
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import maps, program
+from py2bpf.vm import vm_map, vm_program
 from py2bpf.vm.machine import machine
 
 pytestmark = pytest.mark.filterwarnings("ignore::py2bpf.exception.PossiblyNone")
@@ -189,7 +189,7 @@ def test_locks_are_balanced(code: list[Any], reason: str) -> None:
     spec = MapSpec(MapType.ARRAY, c_uint32, c_uint32 * 4, 1, 0, "locks")
     code = [*code, mov_imm(0, 0), exit_()]
     made = ProgramSpec("byhand", SPECS[ProgType.SCHED_CLS], tuple(code), (None,) * len(code), (spec,))
-    with program.load(made, (maps.VmMap(spec, 4, 16),), machine().handle) as loaded, \
+    with vm_program.load(made, (vm_map.VmMap(spec, 4, 16),), machine().handle) as loaded, \
             pytest.raises(VmFault, match=reason):  # fmt: skip
         loaded.test_run(bytes(64))
 
@@ -205,14 +205,14 @@ def test_pid_namespaces(own: bool) -> None:
            alu_imm(Alu.ADD, 3, -8), mov_imm(4, 8), call(HELPERS["get_ns_current_pid_tgid"].id)]  # fmt: skip
     wanted = (0, os.getpid()) if own else ((1 << 32) - errno.EINVAL, 0)
     for then, result in zip(((), (load(4, 0, FRAME, -4),)), wanted, strict=True):
-        with program.load(byhand(ProgType.SCHED_CLS, *ask, *then, exit_()), (), machine().handle) as loaded:
+        with vm_program.load(byhand(ProgType.SCHED_CLS, *ask, *then, exit_()), (), machine().handle) as loaded:
             assert loaded.test_run(bytes(64)).retval == result
 
 
 def is_refused(helper: int) -> bool:
     for kind in (ProgType.SCHED_CLS, ProgType.XDP, ProgType.KPROBE):
         try:
-            program.load(byhand(kind, call(helper), exit_()), (), machine().handle).close()
+            vm_program.load(byhand(kind, call(helper), exit_()), (), machine().handle).close()
         except VmFault as fault:
             if "the embedded VM has no such helper function" in str(fault):
                 return True

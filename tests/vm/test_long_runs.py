@@ -20,7 +20,7 @@ from py2bpf.exception import KernelError, VmFault
 from py2bpf.prog import ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.uapi.map_types import MapType
-from py2bpf.vm import machine_calls, map_calls, program, program_calls
+from py2bpf.vm import machine_calls, map_calls, program_calls, vm_program
 
 PACKET = bytes(64)
 FOREVER = 1 << 60
@@ -31,15 +31,15 @@ class Stop(Exception):
     pass
 
 
-def endless() -> program.VmProgram:
+def endless() -> vm_program.VmProgram:
     """A program that jumps to itself."""
     code = [asm.mov_imm(0, 0), asm.label(1), asm.jump(1), asm.exit_()]
-    return program.load(spec_of(code, ProgType.SCHED_CLS), (), machine_calls.machine_create(2))
+    return vm_program.load(spec_of(code, ProgType.SCHED_CLS), (), machine_calls.machine_create(2))
 
 
-def short() -> program.VmProgram:
+def short() -> vm_program.VmProgram:
     code = [asm.mov_imm(0, 7), asm.exit_()]
-    return program.load(spec_of(code, ProgType.SCHED_CLS), (), machine_calls.machine_create(2))
+    return vm_program.load(spec_of(code, ProgType.SCHED_CLS), (), machine_calls.machine_create(2))
 
 
 def instructions(seconds: float) -> int:
@@ -85,7 +85,7 @@ def test_an_interrupt_ends_helpers_that_do_much() -> None:
     code = [asm.label(1), asm.ld_map_value(1, 0, 0), asm.mov_imm(2, size), asm.mov(3, 1), asm.mov_imm(4, size),
             asm.mov_imm(5, 0), asm.call(28), asm.jump(1), asm.exit_()]  # fmt: skip
     held: Any = Held(map_calls.map_create(machine, MapType.ARRAY, 4, size, 1, 0, 2))
-    prog = program.load(spec_of(code, ProgType.SCHED_CLS, maps=(array_of(size),)), [held], machine)
+    prog = vm_program.load(spec_of(code, ProgType.SCHED_CLS, maps=(array_of(size),)), [held], machine)
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
     begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):

@@ -10,12 +10,12 @@ from vm_programs import spec_of
 
 from py2bpf import asm
 from py2bpf.exception import KernelError
-from py2bpf.kernel import program as kernel_program
+from py2bpf.kernel import kernel_program as kernel_program
 from py2bpf.uapi.helpers import HELPERS
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm import machine_calls
-from py2bpf.vm import program as vm_program
+from py2bpf.vm import vm_program as vm_program
 
 KNOWN: Final = (6, 18)
 """The kernel that the table was read from; others offer some helpers to more or fewer types."""

@@ -16,9 +16,9 @@ from py2bpf.exception import ClosedError, KernelError
 from py2bpf.spec import HookSpec, MapSpec, ProgramSpec
 from py2bpf.uapi.map_types import MapType
 from py2bpf.vm.machine import machine
-from py2bpf.vm.maps import VmMap
-from py2bpf.vm.program import VmProgram, load
 from py2bpf.vm.queues import ring_source
+from py2bpf.vm.vm_map import VmMap
+from py2bpf.vm.vm_program import VmProgram, load
 
 OUTPUT = 130
 """bpf_ringbuf_output."""

@@ -16,7 +16,7 @@ from py2bpf.exception import VerifierError
 from py2bpf.spec import MapSpec
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import machine_calls, map_calls, program
+from py2bpf.vm import machine_calls, map_calls, vm_program
 
 SLICE = lib.p2b_vm_slice()
 PACKET = bytes(range(64))
@@ -100,7 +100,7 @@ def after(burnt: int, code: list[Insn]) -> list[Insn]:
 
 
 def run(code: list[Insn], prog_type: ProgType, machine: Any) -> tuple[int, bytes, int]:
-    with program.load(spec_of(code, prog_type, NUMBERS), (), machine) as loaded:
+    with vm_program.load(spec_of(code, prog_type, NUMBERS), (), machine) as loaded:
         ran = loaded.run(PACKET)
     return ran.retval, ran.data, ran.insns
 
@@ -138,7 +138,7 @@ def linked(burnt: int, machine: Any) -> int:
     code = [*(after(burnt, []) if burnt else []), *count, *tails, asm.load(1, 0, 7, 3), asm.exit_()]
     progs: Any = Held(map_calls.map_create(machine, MapType.PROG_ARRAY, 4, 4, 2, 0, 1))
     spec = spec_of(code, ProgType.SCHED_CLS, maps=(MapSpec(MapType.PROG_ARRAY, ctypes.c_uint32, ctypes.c_uint32, 2),))
-    with program.load(spec, [progs], machine) as loaded:
+    with vm_program.load(spec, [progs], machine) as loaded:
         map_calls.map_set_prog(progs.handle, 0, loaded.handle, 1)
         ran = loaded.run(PACKET)
     assert (ran.retval, ran.data) == (PACKET[3] + 34, PACKET[:3] + bytes([PACKET[3] + 34]) + PACKET[4:])
@@ -155,7 +155,7 @@ def test_tail_calls_where_the_slice_ends() -> None:
 def test_the_budget_ends_a_run_where_it_did_before() -> None:
     """However long slices are: one instruction too few ends at the last one."""
     code = after(1001, PROGRAMS["calls in calls"][1])
-    with program.load(spec_of(code, ProgType.SCHED_CLS), (), machine_calls.machine_create(1)) as loaded:
+    with vm_program.load(spec_of(code, ProgType.SCHED_CLS), (), machine_calls.machine_create(1)) as loaded:
         whole = loaded.run(PACKET)
         assert loaded.test_run(PACKET, budget=whole.insns).retval == whole.retval
         with pytest.raises(Exception, match="the instruction budget is used up"):

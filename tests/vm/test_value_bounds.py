@@ -16,7 +16,7 @@ from py2bpf.spec import MapSpec, ProgramSpec
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapFlags, MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import maps, program
+from py2bpf.vm import vm_map, vm_program
 from py2bpf.vm.machine import machine
 
 PACKET = bytes(64)
@@ -26,19 +26,19 @@ KINDS = (MapType.HASH, MapType.ARRAY, MapType.LRU_HASH, MapType.PERCPU_HASH, Map
          MapType.LRU_PERCPU_HASH)  # fmt: skip
 
 
-def storage(kind: MapType, value_size: int, entries: int = 4, flags: int = 0) -> tuple[MapSpec, maps.VmMap]:
+def storage(kind: MapType, value_size: int, entries: int = 4, flags: int = 0) -> tuple[MapSpec, vm_map.VmMap]:
     per_cpu = kind in (MapType.PERCPU_HASH, MapType.PERCPU_ARRAY, MapType.LRU_PERCPU_HASH)
     passed = (value_size + 7 & ~7) * machine().n_cpus if per_cpu else value_size
     spec = MapSpec(kind, c_uint32, c_uint8 * value_size, entries, flags, "m", per_cpu=per_cpu)
-    made = maps.VmMap(spec, 4, passed)
+    made = vm_map.VmMap(spec, 4, passed)
     for key in range(entries):
         made.update(struct.pack("=I", key), b"\xaa" * passed)
     return spec, made
 
 
-def run(code: list[Insn], spec: MapSpec, storage_: maps.VmMap, lines: tuple[Span | None, ...] | None = None) -> int:
+def run(code: list[Insn], spec: MapSpec, storage_: vm_map.VmMap, lines: tuple[Span | None, ...] | None = None) -> int:
     made = ProgramSpec("byhand", SPECS[ProgType.SOCKET_FILTER], tuple(code), lines or (None,) * len(code), (spec,))
-    with program.load(made, (storage_,), machine().handle) as loaded:
+    with vm_program.load(made, (storage_,), machine().handle) as loaded:
         return loaded.test_run(PACKET).retval
 
 

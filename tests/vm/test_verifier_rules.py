@@ -12,12 +12,12 @@ from vm_programs import Held, array_of, spec_of
 from py2bpf import asm
 from py2bpf.asm import CMPXCHG, FETCH, XCHG, Alu, Insn, Jump
 from py2bpf.exception import KernelError, Py2BpfError, VerifierError, VmFault
-from py2bpf.kernel import program as kernel_program
+from py2bpf.kernel import kernel_program as kernel_program
 from py2bpf.kernel import syscalls
 from py2bpf.spec import ProgramSpec
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import machine_calls, map_calls, program
+from py2bpf.vm import machine_calls, map_calls, vm_program
 
 DATA, DATA_END = 76, 80
 PACKET = bytes(range(64))
@@ -47,7 +47,7 @@ def answer_of_vm(spec: ProgramSpec) -> int | str:
     made = [map_calls.map_create(machine, MapType.ARRAY, 4, 16, 1, each.flags, 1) for each in spec.maps]
     held: list[Any] = [Held(each) for each in made]
     try:
-        with program.load(spec, held, machine) as loaded:
+        with vm_program.load(spec, held, machine) as loaded:
             return loaded.test_run(PACKET).retval
     except VmFault as fault:
         return fault.reason
@@ -214,4 +214,4 @@ def test_may_goto_in_the_kernel_and_here() -> None:
 def test_errors_are_ours() -> None:
     spec = spec_of(functions(256), ProgType.SCHED_CLS)
     with pytest.raises(Py2BpfError, match="the embedded VM can't run byhand: a program of more than 256 functions"):
-        program.load(spec, (), machine_calls.machine_create(1))
+        vm_program.load(spec, (), machine_calls.machine_create(1))

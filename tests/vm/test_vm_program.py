@@ -19,7 +19,7 @@ from py2bpf.uapi.contexts import PtRegsX86
 from py2bpf.uapi.helpers import HELPERS, Arg
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.prog_types import ProgType
-from py2bpf.vm import machine_calls, program, program_calls
+from py2bpf.vm import machine_calls, program_calls, vm_program
 from py2bpf.vm.batch import run_many
 
 ONE = [asm.mov_imm(0, 1), asm.exit_()]
@@ -30,8 +30,8 @@ def machine() -> Any:
     return machine_calls.machine_create(2)
 
 
-def load(code: list[Insn], machine: Any, prog_type: ProgType = ProgType.SOCKET_FILTER) -> program.VmProgram:
-    return program.load(spec_of(code, prog_type), (), machine)
+def load(code: list[Insn], machine: Any, prog_type: ProgType = ProgType.SOCKET_FILTER) -> vm_program.VmProgram:
+    return vm_program.load(spec_of(code, prog_type), (), machine)
 
 
 def test_life(machine: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_fault_names_the_line(machine: Any, tmp_path: Any) -> None:
     lines = (None, None, Span(str(source), 2, 11, 2, 19), None)
     spec = ProgramSpec("f", SPECS[ProgType.SOCKET_FILTER], code, lines, ())
     with pytest.raises(VmFault) as caught:
-        program.load(spec, (), machine).test_run(bytes(14))
+        vm_program.load(spec, (), machine).test_run(bytes(14))
     fault = caught.value
     assert (fault.index, fault.line, fault.value) == (1, 2, 8)
     assert str(fault).splitlines() == [

@@ -10,14 +10,14 @@ from typing import Any
 from py2bpf import asm
 from py2bpf.asm import Insn
 from py2bpf.exception import KernelError
-from py2bpf.kernel import program as kernel_program
+from py2bpf.kernel import kernel_program as kernel_program
 from py2bpf.spec import MapSpec, ProgramSpec
 from py2bpf.uapi.helpers import HELPERS
 from py2bpf.uapi.hooks import SPECS
 from py2bpf.uapi.map_types import MapType
 from py2bpf.uapi.prog_types import ProgType
 from py2bpf.vm import machine_calls
-from py2bpf.vm import program as vm_program
+from py2bpf.vm import vm_program as vm_program
 
 SAVED = asm.mov(6, 1)
 """Keeps the context in r6, where calls take it from."""

@@ -12,7 +12,7 @@ from ctypes import c_uint8, c_uint32
 from typing import TYPE_CHECKING, Any, Final
 
 from ..backend import Backend, named
-from ..btf import maps
+from ..btf import map_description
 from ..core.entries import Buffer, Buffers, Entries, ReusedBuffers
 from ..core.failures import failure
 from ..core.handles import Handle
@@ -198,7 +198,7 @@ def _prefix(length: int, address: str) -> bytes:
 
 def _create_typed(spec: MapSpec, what: str) -> Handle:
     """Creates a map whose values have a spin lock: the kernel finds it by the value's type."""
-    btf = maps.types(spec)
+    btf = map_description.types(spec)
     loaded = syscalls.btf_load(btf.blob)
     if isinstance(loaded, int):
         which = f"the map {spec.name!r}" if spec.name else "a map"

@@ -120,7 +120,7 @@ class VmProgram:
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1, budget: int = 0) -> TestRun:
         """Runs the program on a made-up packet or context, by the rules of the kernel's BPF_PROG_TEST_RUN.
 
-        As kernel.program.LoadedProgram.test_run, with two freedoms: packets may have up to 65535 bytes, and probes
+        As kernel_program.LoadedProgram.test_run, with two freedoms: packets may have up to 65535 bytes, and probes
         run too, on the context ``ctx`` or one of zeros. ``budget`` is about how many instructions a run may take
         (0: 2**30); helper functions spend one of them for each 8 bytes that they work on.
         Raises VmFault when the program does what the verifier would not have let pass, or spends its budget.

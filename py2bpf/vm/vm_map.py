@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class VmMap:
     """A map of the process's machine. Programs that use it keep it alive in the machine after close().
 
-    ``key_size`` and ``value_size`` are what user space passes, as for kernel.maps.KernelMap.
+    ``key_size`` and ``value_size`` are what user space passes, as for kernel_map.KernelMap.
     """
 
     def __init__(self, spec: MapSpec, key_size: int, value_size: int) -> None:

@@ -13,20 +13,19 @@ from collections.abc import Sequence
 from mmap import PAGESIZE
 from typing import Any, Final, Self
 
-from .. import asm
 from ..backend import Backend, named
 from ..btf import writer
-from ..core import privileges
 from ..core.encoding import EncodingError
 from ..core.failures import ENOTSUPP, failure
 from ..core.handles import Handle
-from ..exception import InternalCompilerError, KernelError, NotSupported, Span, VerifierError
-from ..programs import ETHERNET_HEADER, ProgInfo, TestRun, bytes_of, check_repeat, encode, span_at
+from ..exception import InternalCompilerError, KernelError, NotSupported
+from ..programs import ETHERNET_HEADER, ProgInfo, TestRun, bytes_of, check_repeat, encode
 from ..spec import ProgramSpec
 from ..uapi.map_types import Holds, kind_of
-from ..uapi.operations import Operation, loading
+from ..uapi.operations import Operation
 from . import kfuncs, pins, prog_load, syscalls, verifier
 from .prog_load import BtfTarget, Code, Described, LoadResult, Purpose
+from .refusals import refusal
 
 _IP_HEADERS: Final = {b"\x08\x00": ("IPv4", 20), b"\x86\xdd": ("IPv6", 40)}
 """By EtherType: the protocol, and its header's least size."""
@@ -54,7 +53,7 @@ def load(
     except EncodingError as error:
         raise InternalCompilerError("relocation", f"{spec.name}: {error}") from error
     if loaded.result < 0:
-        raise _refusal(spec, encoded.slot_of, loaded)
+        raise refusal(spec, encoded.slot_of, loaded)
     arrays = [each.copy() for each, of in zip(maps, spec.maps, strict=True) if kind_of(of.kind).holds is Holds.PROGRAMS]
     return LoadedProgram(made, spec, arrays)
 
@@ -76,41 +75,6 @@ def _load(
 ) -> LoadResult:
     name = syscalls.object_name(spec.name).decode()
     return prog_load.prog_load(made, purpose, code, spec.license, name, described)
-
-
-def _refusal(spec: ProgramSpec, slot_of: array[int], loaded: LoadResult) -> KernelError:
-    error = -loaded.result
-    what = f"the kernel refused to load {spec.name}, a {spec.hook.name} program"
-    verdict = verifier.parse(loaded.log)
-    loop = _last_loop(spec)
-    if not verdict.reason and (error not in _GAVE_UP or loop is None):
-        return failure(error, what, loading(spec.hook.prog_type))
-    hint = verifier.hint(verdict.reason, loop is not None)
-    span = (loop if hint else None) if verdict.insn is None else span_at(spec, slot_of, verdict.insn)
-    reason = verdict.reason or f"the verifier gave up ({os.strerror(error)})"
-    guess = " (the kernel names no instruction, shown is the last loop)" if loop and verdict.insn is None else ""
-    bounds = verifier.about_result(verdict.reason, spec.hook.results)
-    advice = f"{guess}. To help it, {hint}." if hint else f"; {bounds}." if bounds else ""
-    advice += privileges.verifier_advice(verdict.reason)
-    advice += f" The kernel's advice: {verdict.suggestion}" if verdict.suggestion else ""
-    cut = " (the log was too long to be kept whole)" if loaded.truncated else ""
-    said = reason.rstrip(".") if hint else reason
-    mistaken = error == errno.EFAULT
-    if mistaken:
-        advice += ". This is a mistake of the kernel's verifier: write the code around that line another way"
-    return VerifierError(error, f"{what}: {said}{cut}{advice}", loaded.log, span, gave_up=bool(hint) or mistaken)
-
-
-def _last_loop(spec: ProgramSpec) -> Span | None:
-    """The source of the last jump backwards: where a complaint names no instruction, likely the loop it is about."""
-    labels: set[int] = set()
-    found = None
-    for insn, span in zip(spec.code, spec.lines, strict=True):
-        if insn.kind == asm.Kind.LABEL:
-            labels.add(insn.ref)
-        elif insn.kind == asm.Kind.JUMP and insn.ref in labels:
-            found = span or found
-    return found
 
 
 class LoadedProgram:
@@ -226,7 +190,6 @@ class LoadedProgram:
         return pins.unpin(path)
 
 
-_GAVE_UP: Final = (errno.E2BIG, errno.ENOMEM)
 _GROWTH: Final = 1 << 14  # BPF_SKB_MAX_LEN and more: what programs may add to a packet
 _FRAGMENTS: Final = 17  # MAX_SKB_FRAGS, as kernels are mostly built
 _PACKET_OVERHEAD: Final = 1024
