@@ -32,8 +32,9 @@ from .hooks import traffic_control
 from .hooks.attach import to_traffic_control
 from .hooks.link import Link
 from .hooks.traffic_control import EGRESS, INGRESS, Mechanism, Side, Spot
-from .kernel.links import Resources, prog_info
+from .kernel.links import Resources
 from .kernel.netdev import Device, device, device_name, ifindex, names_here, namespace
+from .kernel.program_info import prog_info
 from .prog import create_prog
 from .uapi.contexts import SK_BUFF
 from .uapi.hooks import SPECS

@@ -16,8 +16,9 @@ from ..core.handles import Handle
 from ..exception import ClosedError, DataTypeError, KernelError, NotSupported
 from ..given import shown
 from ..kernel import pins, syscalls, xdp_netlink
-from ..kernel.links import LinkInfo, Resources, kprobe_link_misses, link_info, prog_info
+from ..kernel.links import LinkInfo, Resources, kprobe_link_misses, link_info
 from ..kernel.netdev import Device, namespace
+from ..kernel.program_info import prog_info
 from ..kernel.sockets import HasFileno, attach_filter, detach_filter
 from ..prog import Prog
 from ..uapi.prog_types import LinkType
@@ -246,7 +247,7 @@ class Link(Resources):
         return self._misses() if self._missed_in_all is None else self._missed_in_all
 
     def _misses(self) -> int:
-        return prog_info(self.prog.handle).misses + (0 if self._backend is None else self._backend.misses())
+        return prog_info(self.prog.handle).recursion_misses + (0 if self._backend is None else self._backend.misses())
 
     def _keep_missed(self) -> None:
         with suppress(ClosedError):  # of a program that was closed by itself

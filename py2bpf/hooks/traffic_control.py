@@ -13,8 +13,9 @@ from typing import Final, Literal, NamedTuple
 from ..core.handles import Handle
 from ..exception import KernelError, NotSupported
 from ..kernel import clsact, kept
-from ..kernel.links import prog_by_id, prog_info, tcx_attach, tcx_detach, tcx_query
+from ..kernel.links import prog_by_id, tcx_attach, tcx_detach, tcx_query
 from ..kernel.netdev import Device, namespace
+from ..kernel.program_info import prog_info
 from ..uapi.prog_types import AttachType
 from ..uapi.tc import CLSACT_EGRESS, CLSACT_INGRESS
 from .link import Backend

@@ -48,7 +48,7 @@ class KernelProgArray(KernelMap):
         if not arrays or reach is None:
             return
         from . import kept
-        from .links import prog_info
+        from .program_info import prog_info
 
         reach.hold(prog_info(program.handle).id, arrays, self._programs)
         for place in list(reach.places):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 from array import array
 from collections.abc import Sequence
 from mmap import PAGESIZE
@@ -25,6 +24,7 @@ from ..uapi.map_types import Holds, kind_of
 from ..uapi.operations import Operation
 from . import kfuncs, pins, prog_load, syscalls, verifier
 from .prog_load import BtfTarget, Code, Described, LoadResult, Purpose
+from .program_info import prog_info
 from .refusals import refusal
 
 _IP_HEADERS: Final = {b"\x08\x00": ("IPv4", 20), b"\x86\xdd": ("IPv6", 40)}
@@ -170,11 +170,7 @@ class LoadedProgram:
 
     def info(self) -> ProgInfo:
         """What the kernel knows of the program."""
-        raw = syscalls.get_info(self.handle, _INFO_SIZE).ljust(_INFO_SIZE, b"\0")
-        kind, number, tag = _INFO_HEAD.unpack_from(raw)
-        name = raw[_NAME_AT : _NAME_AT + 16].split(b"\0")[0].decode()
-        run_time_ns, run_cnt, recursion_misses, verified_insns = _INFO_RUNS.unpack_from(raw, _RUNS_AT)
-        return ProgInfo(number, name, tag.hex(), kind, run_cnt, run_time_ns, verified_insns, recursion_misses)
+        return prog_info(self.handle)
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Gives the program a name in a bpf file system, where it outlives the process. Mounts nothing.
@@ -195,10 +191,3 @@ _FRAGMENTS: Final = 17  # MAX_SKB_FRAGS, as kernels are mostly built
 _PACKET_OVERHEAD: Final = 1024
 """More than net/bpf/test_run.c keeps of the page: in front NET_SKB_PAD (64) or XDP_PACKET_HEADROOM (256), behind it
 struct skb_shared_info (320)."""
-
-# struct bpf_prog_info
-_INFO_HEAD: Final = struct.Struct("=II8s")
-_NAME_AT: Final = 64
-_RUNS_AT: Final = 192
-_INFO_RUNS: Final = struct.Struct("=QQQI")
-_INFO_SIZE: Final = 224

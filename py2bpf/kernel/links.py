@@ -23,7 +23,6 @@ _PROG_GET_FD_BY_ID: Final = 13
 _BY_ID: Final = struct.Struct("=III")  # id, next_id, flags
 _QUERY: Final = struct.Struct("=II8xQI4x8xQ16x")  # ifindex, attach_type, prog_ids, count, link_ids
 _QUERY_COUNT: Final = 24
-_PROG_INFO: Final = struct.Struct("=II8s48x16s128xQ")  # type, id, tag, name, recursion_misses
 _KPROBE_LINK_INFO: Final = struct.Struct("=48xQ")  # missed
 
 TCX_LIMIT: Final = 64
@@ -67,23 +66,6 @@ class Resources(Public):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-class ProgInfo(NamedTuple):
-    """What the kernel tells about a program. ``misses`` counts runs left out since it was running on that CPU."""
-
-    prog_type: int
-    id: int
-    tag: bytes
-    name: str
-    misses: int
-
-
-def prog_info(prog: Handle) -> ProgInfo:
-    """Facts about a program. Raises KernelError."""
-    data = syscalls.get_info(prog, _PROG_INFO.size).ljust(_PROG_INFO.size, b"\0")
-    prog_type, number, tag, name, misses = _PROG_INFO.unpack(data)
-    return ProgInfo(prog_type, number, tag, name.rstrip(b"\0").decode(), misses)
 
 
 def kprobe_link_misses(link: Handle) -> int:

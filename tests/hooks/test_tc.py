@@ -14,7 +14,7 @@ from py2bpf import funcs, net, tc
 from py2bpf.datastructures import ProgArray
 from py2bpf.exception import ClosedError, DataTypeError, KernelError, NotSupported
 from py2bpf.hooks import traffic_control
-from py2bpf.kernel import clsact, kept, links, syscalls
+from py2bpf.kernel import clsact, kept, links, program_info, syscalls
 from py2bpf.kernel.kernel_program import LoadedProgram
 from py2bpf.kernel.netdev import ifindex, namespace
 from py2bpf.prog import create_prog
@@ -293,7 +293,7 @@ def test_clearing_leaves_the_tcx_programs_of_others(wire, traffic):
                 assert len(links.tcx_query(index, AttachType.TCX_INGRESS)) == 2
                 assert tc.clear_ingress_filter(right.device) == 1
             assert [entry.prog_id for entry in links.tcx_query(index, AttachType.TCX_INGRESS)] == [
-                links.prog_info(other.handle).id
+                program_info.prog_info(other.handle).id
             ]
             assert links.tcx_detach(index, AttachType.TCX_INGRESS, other.handle)
 

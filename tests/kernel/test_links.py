@@ -8,7 +8,7 @@ import pytest
 from py2bpf.btf import Btf
 from py2bpf.core import privileges
 from py2bpf.exception import KernelError
-from py2bpf.kernel import bpf_call, links
+from py2bpf.kernel import bpf_call, links, program_info
 from py2bpf.prog import create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 from py2bpf.uapi.operations import Capability
@@ -37,20 +37,19 @@ def offset(name, member):
 
 
 def test_layouts_are_the_kernels():
-    info = links._PROG_INFO
-    assert offset("bpf_prog_info", "id") == 4
-    assert offset("bpf_prog_info", "tag") == 8
-    assert offset("bpf_prog_info", "name") == 64
-    assert offset("bpf_prog_info", "recursion_misses") == info.size - 8
+    names = ("type", "id", "tag", "name", "run_time_ns", "run_cnt", "recursion_misses", "verified_insns")
+    data = bytes(range(program_info.LAYOUT.size))
+    begins = [each if isinstance(each, int) else each[0] for each in program_info.LAYOUT.unpack(data)]
+    assert [begin & 0xFF for begin in begins] == [offset("bpf_prog_info", name) for name in names]
 
 
 @pytest.mark.kernel
 def test_facts_about_a_program():
     with create_prog(ProgType.SOCKET_FILTER, SK_BUFF, lambda skb: 0, name="facts") as prog:
-        info = links.prog_info(prog.handle)
-        assert (info.name, info.prog_type, info.misses) == ("facts", ProgType.SOCKET_FILTER, 0)
+        info = program_info.prog_info(prog.handle)
+        assert (info.name, info.type, info.recursion_misses) == ("facts", ProgType.SOCKET_FILTER, 0)
         with links.prog_by_id(info.id) as other:
-            assert links.prog_info(other) == info
+            assert program_info.prog_info(other) == info
     assert links.prog_by_id(info.id) is None
 
 

@@ -270,7 +270,7 @@ def unprivileged() -> Iterator[None]:
 @kernel
 def test_without_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bpf_call, "_memlock_tried", True)
-    with unprivileged(), pytest.raises(KernelError, match="takes CAP_BPF and CAP_PERFMON, and") as caught:
+    with unprivileged(), pytest.raises(KernelError, match="needs CAP_BPF and CAP_PERFMON, and") as caught:
         kernel_program.load(returning(0, ProgType.TRACEPOINT))
     assert caught.value.errno == errno.EPERM
     assert not isinstance(caught.value, VerifierError)
