@@ -45,7 +45,7 @@ def questions(tree: ast.AST) -> Iterator[int]:
         "x = storage.backend != 'kernel'",
         "x = state in ('vm', 'other')",
         "match current():\n    case 'vm': pass",
-        "from .vm.maps import VmMap",
+        "from .vm.vm_map import VmMap",
         "x = isinstance(storage, maps.KernelMap)",
     ],
 )

@@ -10,7 +10,6 @@ PACKAGE = TESTS.parent / "py2bpf"
 
 OTHERS = {
     "differential": "the language as a whole: random functions, and written ones, compared with CPython",
-    "hooks": "socket_filter, tracepoint, kprobe, tc and xdp: a module each of the package, over one kind of network",
     "language": "the language as a whole: programs in CPython, in the embedded VM and in the kernel",
     "mutants": "the tests themselves: whether they notice changes of the package",
     "ownership": "all that owns something of the kernel's or the C core's, in whichever package",
