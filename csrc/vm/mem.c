@@ -225,20 +225,6 @@ struct vm_map *vm_map_argument(struct vm_state *s, uint64_t value)
 	return NULL;
 }
 
-struct vm_map *vm_map_for(struct vm_state *s, uint64_t value, uint32_t ability)
-{
-	struct vm_map *map = vm_map_argument(s, value);
-
-	if (!map)
-		return NULL;
-	if (map->abilities & ability) {
-		map->work = 0;
-		return map;
-	}
-	vm_fault(s, map->kind, "this kind of map has no such helper function");
-	return NULL;
-}
-
 int vm_ctx_argument(struct vm_state *s, uint64_t value)
 {
 	if (value == p2b_ptr(s->ctx))

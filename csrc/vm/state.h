@@ -183,7 +183,19 @@ uint8_t *vm_argument(struct vm_state *state, uint64_t addr, uint64_t size, int w
 struct vm_map *vm_map_argument(struct vm_state *state, uint64_t value);
 
 /* The same, of a kind that has the ability (VM_CAN_FIND ...); its work is 0 then. */
-struct vm_map *vm_map_for(struct vm_state *state, uint64_t value, uint32_t ability);
+static inline struct vm_map *vm_map_for(struct vm_state *state, uint64_t value, uint32_t ability)
+{
+	struct vm_map *map = vm_map_argument(state, value);
+
+	if (!map)
+		return NULL;
+	if (map->abilities & ability) {
+		map->work = 0;
+		return map;
+	}
+	vm_fault(state, map->kind, "this kind of map has no such helper function");
+	return NULL;
+}
 
 /* Whether a helper's argument is the program's context; a fault when not. */
 int vm_ctx_argument(struct vm_state *state, uint64_t value);
