@@ -38,8 +38,6 @@ def answers(fn: Any, m: Any) -> list[int]:
     return found
 
 
-
-
 def test_stored_in_maps_fields_and_keys(backend: str) -> None:
     with (
         HashMap(c_uint32, Name, 8) as m, HashMap(Name, c_uint32, 8) as keys, ArrayMap(Name, 2) as array,
