@@ -25,6 +25,7 @@ RAW_TRACEPOINT = HookSpec(prog_type=17, name="raw tracepoint")
 LOOKUP, UPDATE, DELETE, CPU, TAIL_CALL, OUTPUT, STACK_ID = 1, 2, 3, 8, 12, 25, 27
 CURRENT_CPU = 0xFFFFFFFF
 PACKET = bytes(64)
+CPUS = sorted(os.sched_getaffinity(0))
 PAUSE = 4.0
 """Seconds for which a loaded machine may leave a process alone."""
 

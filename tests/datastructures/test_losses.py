@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from forked import in_child
-from sample_programs import run_on
+from sample_programs import CPUS, run_on
 
 import py2bpf
 from py2bpf import funcs, ledger, sim
@@ -36,7 +36,6 @@ from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
 from py2bpf.uapi.contexts import SK_BUFF
 
 pytestmark = pytest.mark.kernel
-CPUS = sorted(os.sched_getaffinity(0))
 PACKET = bytes(64)
 
 

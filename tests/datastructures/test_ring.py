@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from forked import in_child
-from sample_programs import Event, run_on, tc
+from sample_programs import CPUS, Event, run_on, tc
 
 from py2bpf import funcs
 from py2bpf.datastructures import PerCpuArrayMap, RingBuffer
@@ -24,7 +24,6 @@ from py2bpf.prog import Prog
 from py2bpf.uapi.map_types import MapType
 
 pytestmark = pytest.mark.kernel
-CPUS = sorted(os.sched_getaffinity(0))
 PACKET = bytes(64)
 FRAME = 8 + ctypes.sizeof(Event)
 FIT = (PAGESIZE - 8) // FRAME

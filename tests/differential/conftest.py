@@ -11,6 +11,9 @@ from pools import Pool
 
 from py2bpf.compiler import pipeline
 from py2bpf.compiler.peval import subprograms
+from py2bpf.kernel import features
+from py2bpf.kernel.features import Feature
+from py2bpf.spec import Target
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,3 +34,10 @@ def pools() -> Iterator[list[Pool]]:
 def all_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every function is large enough to become a subprogram."""
     monkeypatch.setattr(subprograms, "SUBPROGRAM_INSTRUCTIONS", 1)
+
+
+@pytest.fixture
+def no_iterators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiles as for Linux 5.17 to 6.3, where bpf_loop is all there is; before that such loops are refused."""
+    target = Target(iterators=False, bpf_loop=features.probe(Feature.HELPER_LOOP))
+    monkeypatch.setattr(features, "target", lambda: target)

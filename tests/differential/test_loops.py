@@ -7,21 +7,19 @@ from typing import Any
 
 import pytest
 from loop_forms import FORMS
+from loop_programs import program
 from runner import Case
 
-from py2bpf import funcs, vm
+from py2bpf import vm
 from py2bpf.compiler.passes.shared import loop_plan
 from py2bpf.datastructures import ArrayMap, HashMap
 from py2bpf.exception import VerifierError
 from py2bpf.kernel import features
 from py2bpf.kernel.features import Feature
-from py2bpf.prog import Prog, ProgType, compile_prog, create_prog
-from py2bpf.socket_filter import SkBuffContext
-from py2bpf.spec import Target
+from py2bpf.prog import ProgType
 from py2bpf.uapi.hooks import SPECS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.PossiblyNone")]
-
 SAFE = SPECS[ProgType.SOCKET_FILTER].safe
 INPUTS = {"A": "i64", "B": "u64", "C": "i32"}
 SAMPLES = [
@@ -31,7 +29,6 @@ SAMPLES = [
         (-4, 2, 3), (63, 63, 63), (97, 1 << 40, -1000), (200, 12345678901234567, 31),
     ]
 ]  # fmt: skip
-
 SHAPES = {
     "a sum": """
         for i in range(a & 0xff):
@@ -237,6 +234,8 @@ SHAPES = {
             x += n
     """,
 }
+
+
 def source(body: str) -> str:
     lines = [line[4:] for line in body.splitlines() if line.strip()]
     head = "def program(ctx):\n    a = A[0]\n    b = B[0]\n    c = C[0]\n    x = 0\n    y = 0\n    u = b\n"
@@ -259,10 +258,6 @@ def test_the_embedded_vm_calls_loops_back(shape: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(loop_plan, "choose", FORMS["bpf_loop"])
     with vm.backend(), Case(source(SHAPES[shape]), INPUTS, 3) as case:
         assert sum(case.check(values) for values in SAMPLES) >= 5
-
-
-def program(fn: Any) -> Prog:
-    return create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn)
 
 
 def test_more_iterations_than_the_iterator_has_end_the_program_and_are_counted() -> None:
@@ -327,13 +322,6 @@ def test_references_that_a_loop_carries() -> None:
             assert loaded.test_run(bytes(60)).retval == 0
 
 
-@pytest.fixture
-def no_iterators(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiles as for Linux 5.17 to 6.3, where bpf_loop is all there is; before that such loops are refused."""
-    target = Target(iterators=False, bpf_loop=features.probe(Feature.HELPER_LOOP))
-    monkeypatch.setattr(features, "target", lambda: target)
-
-
 def scan(skb: Any) -> Any:
     total = 0
     for i in range(skb.len):
@@ -366,117 +354,3 @@ def test_loops_without_bound_on_kernels_without_iterators() -> None:
         assert "scan_loop" in str([f.name for f in loaded.spec.functions])
         for length in (15, 60, 77, 1500, 3000):
             assert loaded.test_run(bytes(length)).retval == scan(Skb(length - 14))
-
-
-class Entry(ctypes.Structure):
-    _fields_ = [("key", ctypes.c_uint32), ("hits", ctypes.c_uint32), ("row", ctypes.c_uint64 * 4)]
-
-
-@pytest.mark.any_kernel
-@pytest.mark.usefixtures("no_iterators")
-def test_callbacks_use_references_and_objects_of_their_caller() -> None:
-    if not features.probe(Feature.HELPER_LOOP):  # nothing to see: the loops are refused, as the test before says
-        return
-    with HashMap(ctypes.c_uint32, Entry, 64) as entries:
-
-        def prog(skb: Any) -> Any:
-            first = entries[0]
-            if first is None:
-                return 1
-            seen = Entry()
-            found = entries[1]
-            for i in range(skb.len):
-                first.hits += 1
-                seen.row[i & 3] += i
-                if seen.row[3] > 40 and seen.row[2] != 7:
-                    seen.key += 2
-                entry = entries[i]
-                if entry is not None and entry.key == 77:
-                    found = entry
-                    break
-            if found is None:
-                return 2
-            found.hits = seen.key
-            return seen.row[3] * 1000 + found.row[0]
-
-        def searching(skb: Any) -> Any:
-            for i in range(skb.len):
-                entry = entries[i]
-                if entry is not None and entry.key == 77:
-                    entry.hits += 5
-                    return entry.row[1]
-            return 3
-
-        for i in range(40):
-            entries[i] = Entry(77 if i == 33 else i, 0, (i, i * 2, 0, 0))
-        with program(searching) as loaded:
-            assert any("_loop" in function.name for function in loaded.spec.functions)
-            assert loaded.test_run(bytes(14 + 30)).retval == 3
-            assert loaded.test_run(bytes(14 + 60)).retval == 66
-            assert entries[33].hits == 5
-        with program(prog) as loaded:
-            assert loaded.test_run(bytes(14 + 60)).retval == sum(range(3, 34, 4)) * 1000 + 33
-            assert entries[0].hits == 34
-            assert entries[33].hits == 2 * sum(sum(range(3, i + 1, 4)) > 40 for i in range(34))
-
-
-@pytest.mark.usefixtures("no_iterators")
-def test_what_can_be_no_callback_is_a_plain_loop() -> None:
-    with HashMap(ctypes.c_uint32, Entry, 4) as entries:
-
-        def carries(skb: Any) -> Any:
-            last = entries[0]
-            for i in range(skb.len & 63):
-                entry = entries[i]
-                if entry is not None:
-                    last = entry
-            return 1 if last is None else last.key
-
-        spec = compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, carries, target=Target(iterators=False))
-        assert spec.functions == ()
-        program(carries).close()
-
-
-@pytest.mark.usefixtures("no_iterators")
-def test_a_load_in_a_callback_ends_the_program() -> None:
-    def loads(skb: Any) -> Any:
-        total = 0
-        for i in range(skb.len + skb.mark):
-            total += funcs.load_skb_byte(skb, i + skb.mark)
-        return total or 7
-
-    spec = compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, loads, target=Target(iterators=False))
-    assert len(spec.functions) == 1
-    with program(loads) as loaded:
-        assert loaded.test_run(bytes(range(64))).retval == sum(range(14, 64))
-
-    def beyond(skb: Any) -> Any:
-        total = 1
-        for i in range(skb.len + 1):
-            total += funcs.load_skb_byte(skb, i)
-        return total
-
-    with program(beyond) as loaded:
-        assert loaded.test_run(bytes(range(64))).retval == 0
-
-
-def test_a_callback_whose_frames_do_not_fit_the_stack_is_a_plain_loop() -> None:
-    class Large(ctypes.Structure):
-        _fields_ = [("rows", ctypes.c_uint64 * 55)]
-
-    def prog(skb: Any) -> Any:
-        large = Large()
-        for i in range(skb.len):
-            large.rows[i % 55] += i ^ skb.protocol
-        return large.rows[7]
-
-    spec = compile_prog(ProgType.SOCKET_FILTER, SkBuffContext, prog, target=Target(iterators=False))
-    assert spec.functions == ()
-
-
-def test_without_callbacks_the_rest_of_a_target_stays() -> None:
-    """Also of one that asks the running kernel."""
-    for target in (features.target(), Target(iterators=False, atomic_alu=False)):
-        less = target.without("bpf_loop")
-        assert not less.bpf_loop
-        assert (less.iterators, less.atomic_alu) == (target.iterators, target.atomic_alu)

@@ -119,14 +119,12 @@ def test_a_call_that_began_before(run: Run, parquet: Any, tmp_path: Path) -> Non
 
 
 @pytest.mark.kernel
-def test_its_own_calls_are_left_out(run: Run, tmp_path: Path) -> None:
+def test_its_own_calls_are_left_out(run: Run, parquet: Any, tmp_path: Path) -> None:
     """Else writing a row would make another, for ever."""
     with run("event_stream", "-o", tmp_path, "--duration", 1) as tool:
         own = tool.process.pid
         assert tool.end(by=None) == 0
-    import pyarrow.parquet
-
-    assert all(row["pid"] != own for row in rows(pyarrow.parquet, tmp_path))
+    assert all(row["pid"] != own for row in rows(parquet, tmp_path))
 
 
 @pytest.mark.kernel
