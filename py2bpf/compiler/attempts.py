@@ -10,7 +10,7 @@ MAX_ATTEMPTS and MAX_BLOCKS of ir/loop_policy.py for one form of the program); p
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from ..borders import verbose
@@ -31,6 +31,11 @@ class Failure(NamedTuple):
     error: Exception
     frame: Frame | None = None
     spec: ProgramSpec | None = None
+
+    @property
+    def frames(self) -> Iterator[Frame]:
+        """The calls in progress, the innermost first."""
+        return self.frame.callers() if self.frame is not None else iter(())
 
 
 class Form:
@@ -58,7 +63,7 @@ def _settle(form: Form, failure: Failure) -> bool:
     """Evaluation has changed a decision by itself. A ``while`` that is unrolled and changes one in every iteration may
     have no end: it is no longer unrolled."""
     known = form.decisions.plans
-    for frame in failure.frame.callers() if failure.frame else ():
+    for frame in failure.frames:
         for turn in frame.turns():
             if turn.at in known and turn.iteration >= CALLS_PATIENCE and not frame.is_for(turn.loop):
                 known[turn.at] = plans.given_up(known[turn.at])
@@ -68,7 +73,7 @@ def _settle(form: Form, failure: Failure) -> bool:
 def _keep_apart(form: Form, failure: Failure) -> bool:
     """An error on a way out of a loop: it may help to evaluate that way for each iteration by itself."""
     apart = form.decisions.apart
-    for frame in failure.frame.callers() if failure.frame else ():
+    for frame in failure.frames:
         index = frame.context[0]
         if frame.path not in apart and frame.exit_chains()[index] != frame.loop_chains[index]:
             apart.add(frame.path)
@@ -79,7 +84,7 @@ def _keep_apart(form: Form, failure: Failure) -> bool:
 def _unroll_instead(form: Form, failure: Failure) -> bool:
     """An error inside a run-time loop: unrolling the innermost one makes constants of its variables."""
     known = form.decisions.plans
-    for frame in failure.frame.callers() if failure.frame else ():
+    for frame in failure.frames:
         for turn in reversed(frame.turns()):
             plan = known.get(turn.at)
             if isinstance(plan, RunTime) and plan.can_unroll:
