@@ -1,11 +1,12 @@
-"""The kernel's clocks beside this process's: what a program's times are by ``time.time_ns()``.
+"""Relates the kernel's clocks, which programs see, to ``time.time_ns()``.
 
-Programs see the clocks of the whole machine: ``funcs.ktime_get_ns()`` is CLOCK_MONOTONIC, ``funcs.ktime_get_boot_ns()``
-CLOCK_BOOTTIME, which goes on while the machine is suspended. In a time namespace (time_namespaces(7)) the process's own
-clocks of these names are ahead of them or behind. And how far they are from the time of day changes: CLOCK_MONOTONIC's
-distance by each suspend, that of both whenever somebody sets the time. So ask for epoch() anew with each batch.
+Programs see the clocks of the whole machine: ``funcs.ktime_get_ns()`` is CLOCK_MONOTONIC, and
+``funcs.ktime_get_boot_ns()`` is CLOCK_BOOTTIME, which goes on while the machine is suspended. In a time namespace
+(time_namespaces(7)) the process's own clocks of these names differ from them. The difference between these clocks and
+the time of day changes: for CLOCK_MONOTONIC with each suspend, for both whenever somebody sets the time. So call
+epoch() again for each batch of records.
 
-Programs in the embedded VM see the clocks of the process itself: nothing of this is for them.
+Programs in the embedded VM see the clocks of the process itself, and need nothing of this module.
 """
 
 from __future__ import annotations
@@ -73,9 +74,11 @@ def now(clock: Clock = Clock.MONOTONIC) -> int:
 
 @public
 def epoch(clock: Clock = Clock.BOOTTIME) -> int:
-    """When the kernel's clock was 0, in nanoseconds since 1970: a program's time plus this is as ``time.time_ns()``.
+    """The time at which the kernel's clock was 0, in nanoseconds since 1970. A program's time plus this is comparable
+    with ``time.time_ns()``.
 
-    As it is at this moment: take it anew with each batch. Times by BOOTTIME from before a suspend stay right.
+    The result is right at this moment: call epoch() again for each batch. With BOOTTIME, times from before a suspend
+    stay right.
     """
     ahead = offset(clock)
     _, found = min(_measured(clock, ahead) for _ in range(_TRIES))

@@ -111,9 +111,9 @@ class KernelError(Py2BpfError, OSError):
 class VerifierError(KernelError):
     """The kernel's verifier refused the program.
 
-    ``log`` is the verifier's whole log. ``span``, ``line`` and ``column`` point at the Python expression
-    that the refused instruction came from (None where the log names none). ``gave_up``: nothing was found wrong, but
-    the program takes more steps than the verifier goes, or it ran into a mistake of its own (EFAULT).
+    ``log`` is the verifier's whole log. ``span``, ``line`` and ``column`` point at the Python expression that the
+    refused instruction came from (None if the log names none). ``gave_up`` means that nothing was found wrong, but the
+    program takes more steps than the verifier allows, or made the verifier fail by a mistake of its own (EFAULT).
     """
 
     def __init__(self, errno: int, msg: str, log: str, span: Span | None = None, gave_up: bool = False) -> None:
@@ -141,7 +141,7 @@ class NotSupported(KernelError):  # noqa: N818 - the design's name
 
 
 class NotInVm(NotSupported):
-    """What needs the kernel was asked of something in the embedded VM, or while the VM is the backend."""
+    """An operation that needs the kernel was called on an object of the embedded VM, or while the VM is the backend."""
 
     def __init__(self, feature: str, instead: str = "") -> None:
         advice = f"; {instead}" if instead else ""
@@ -152,10 +152,11 @@ class NotInVm(NotSupported):
 
 
 class VmFault(Py2BpfError):  # noqa: N818 - the design's name
-    """A program of the embedded VM ended with a fault, or is none that the VM can run.
+    """A program of the embedded VM did something that it may not do, or is no program that the VM can run.
 
-    ``index`` is the slot of the instruction (of 8 bytes), ``reason`` what it did, ``value`` the address or number at
-    fault, and ``span`` the Python expression that the instruction came from, ``line`` its line (None where unknown).
+    ``index`` is the number of the instruction (in units of 8 bytes), ``reason`` what it did, ``value`` the address or
+    number at fault, ``span`` the Python expression that the instruction came from, and ``line`` its line (None if
+    unknown).
     """
 
     def __init__(self, index: int, reason: str, value: int, what: str, span: Span | None = None) -> None:
@@ -174,15 +175,16 @@ class VmFault(Py2BpfError):  # noqa: N818 - the design's name
 
 
 class DataTypeError(Py2BpfError, TypeError):
-    """A value is of a type that can't go where it was given, or a ctypes type can't be shared with the kernel."""
+    """A value has a type that is not accepted here, or a ctypes type can't be shared with the kernel."""
 
 
 class DataRangeError(Py2BpfError, OverflowError):
-    """A value is of the right type but too large for it, or has the wrong length."""
+    """A value has the right type but is too large for it, or has the wrong length."""
 
 
 class ShortRecordError(DataRangeError):
-    """A program wrote fewer bytes than a queue's type has. Records that came with it are delivered by the next read."""
+    """A program wrote fewer bytes than the queue's type has. The next read gives the records that came with that one.
+    """
 
 
 class IndexOutOfRange(Py2BpfError, IndexError, KeyError):  # noqa: N818 - the design's name
@@ -196,26 +198,27 @@ class ClosedError(Py2BpfError, ValueError):
 
 
 class PossiblyNone(UserWarning):
-    """A value that may be None is used as if it weren't, with no test before it. Where it is None the program ends
-    there with its hook's safe value, which is counted in ``prog.errors``. The text shows the place with a caret."""
+    """A value that may be None is used without a test for None before. If it is None at run time, the program ends
+    there with its hook's fallback result, and ``prog.errors`` counts it. The text shows the place with a caret."""
 
 
 class MixedSigns(UserWarning):
-    """A variable is a negative constant on one path and an unsigned 64-bit number on another, and is compared,
-    divided or shifted where they meet: there the constant has become its value modulo 2**64."""
+    """A variable is a negative constant on one path and an unsigned 64-bit number on another, and is then compared,
+    divided or shifted: the constant has become its value modulo 2**64."""
 
 
 class CalledOnce(UserWarning):
     """A call that reads or changes the world (a clock, random numbers, the process, files, a log) is made while the
-    program is compiled: what it gives is a constant, what it does happens once.
+    program is compiled. Its result is a constant of the program, and its effect happens once.
 
-    The text names what the program can call instead; called outside of the function, it means what it says.
+    The text names what the program can call instead. If one call is what you want, make it outside of the function.
     """
 
 
 class NeverTrue(UserWarning):
-    """A comparison that never holds: a test for None of what is never None, as ``m[key]`` of a number is not, or a char
-    array compared with a constant that is longer than it, or has a NUL. (Its ``not`` always holds.)"""
+    """A comparison that can never be true: a test for None of a value that is never None, such as ``m[key]`` of a map
+    of numbers; or a char array compared with a constant that is too long for it, or contains a NUL. (With ``not`` in
+    front, it can never be false.)"""
 
 
 class InternalCompilerError(Py2BpfError):

@@ -1,8 +1,8 @@
 """Functions that programs call: the kernel's helpers, and pseudo functions that the compiler expands.
 
-Every helper of the table in ``py2bpf.uapi.helpers`` is an attribute of this module, under the kernel's name
-without ``bpf_``; ``help(py2bpf.funcs.NAME)`` shows what it does. Sizes of buffers may be left out: they are
-filled in from the buffer's ctypes type. Helpers are described in bpf-helpers(7).
+Every helper of the table in ``py2bpf.uapi.helpers`` is an attribute of this module. Its name is the kernel's without
+``bpf_``; ``help(py2bpf.funcs.NAME)`` shows what it does, and bpf-helpers(7) describes it in full. Sizes of buffers may
+be left out: the compiler takes them from the buffer's ctypes type.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from .uapi.helpers import HELPERS
 
 addrof: Final = Pseudo(
     "addrof", "value",
-    "The address of an object, or of a number that is a variable, a field or an item: what a helper writes there is "
-    "read afterwards. Of any other number it is the address of a copy, which helpers can only read.",
+    "The address of an object, or of a number that is a variable, a field or an item: if a helper writes there, the "
+    "program reads the new value afterwards. For any other number it is the address of a copy, for helpers that read.",
 )  # fmt: skip
 memcpy: Final = Pseudo(
     "memcpy", "source, destination, size", "Copies a constant number of bytes: the source comes first."
@@ -28,16 +28,16 @@ mem_eq: Final = Pseudo(
 )
 packet_copy: Final = Pseudo(
     "packet_copy", "skb, offset, destination, size=...",
-    "Copies bytes of the packet. True if it has them; else False, and the destination is zeroed.",
+    "Copies bytes of the packet. True if the packet has them; else False, and the destination becomes zero.",
 )  # fmt: skip
 load_skb_byte: Final = Pseudo(
-    "load_skb_byte", "skb, offset", "A byte of the packet. Where the packet is too short, the program ends with 0."
+    "load_skb_byte", "skb, offset", "A byte of the packet. If the packet is too short, the program ends with 0."
 )
 load_skb_short: Final = Pseudo(
-    "load_skb_short", "skb, offset", "A 16-bit number of the packet, in host order; else as load_skb_byte."
+    "load_skb_short", "skb, offset", "A 16-bit number of the packet, in host order. Otherwise like load_skb_byte."
 )
 load_skb_word: Final = Pseudo(
-    "load_skb_word", "skb, offset", "A 32-bit number of the packet, in host order; else as load_skb_byte."
+    "load_skb_word", "skb, offset", "A 32-bit number of the packet, in host order. Otherwise like load_skb_byte."
 )
 deref_u8: Final = Pseudo(
     "deref_u8", "address", "The byte at an address of the kernel (0 if it can't be read) or of an object."

@@ -104,12 +104,11 @@ class Probe(Unattached):
 
 @public
 def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Callable[[Any], Any]], Probe]:
-    """Decorates a function that takes the registers (PtRegsContext) to run at the entry of a kernel function.
+    """Decorates a function that takes the registers (PtRegsContext) to run when a kernel function is called.
 
-    ``symbol`` is a function's name, perhaps with an offset (``name+0x10``), or a list of names of which the first
-    that the kernel can probe is taken. With ``exit_probe`` the function runs when the kernel's returns, and has its
-    result in ``pt_regs.ret``. Raises ValueError for what can't be a name, and
-    DataTypeError for what isn't even a str.
+    ``symbol`` is a function's name, perhaps with an offset (``name+0x10``), or a list of names, of which the first one
+    that the kernel can probe is used. With ``exit_probe`` the function runs when the kernel's function returns, and
+    finds its result in ``pt_regs.ret``. Raises ValueError for what can't be a name, DataTypeError for what is no str.
     """
     targets = _targets(symbol)
     if exit_probe and any(function(target).offset for target in targets):

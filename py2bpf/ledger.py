@@ -103,15 +103,15 @@ def _rows() -> Iterator[Loss]:
 
 @public
 def losses(all: bool = False) -> Ledger:
-    """What queues, maps, programs and probes of this process lost so far, as far as they are still referenced.
+    """What the queues, maps, programs and probes of this process lost so far, if something still refers to them.
 
-    - records that found no room in a queue or ring buffer: ``q.lost``;
-    - entries that programs could not insert into a full map: ``m.lost``;
-    - runs of a program that the kernel left out since a program was running on that CPU (Linux 5.12), or since a
-      return probe had no room (6.7);
-    - runs that ended where Python would have raised: ``prog.errors``.
+    - records that found no room in a queue or ring buffer: ``q.lost``
+    - entries that programs could not insert into a full map: ``m.lost``
+    - runs of a program that the kernel skipped because a program was running on that CPU (Linux 5.12), or because a
+      return probe had no room (6.7)
+    - runs that ended where Python would have raised: ``prog.errors``
 
-    With ``all`` also those that lost nothing. ``print(py2bpf.losses())`` shows a table. One system call for each
-    program. What is closed is left out; queues and maps know their own last count.
+    ``all`` also lists those that lost nothing. ``print(py2bpf.losses())`` shows a table. The call makes one system call
+    for each program. Closed objects are left out; queues and maps keep their own last count.
     """
     return Ledger(loss for loss in _rows() if loss.count or all)

@@ -43,7 +43,7 @@ _NATIVE: Final = "<" if struct.pack("=H", 1) == b"\x01\x00" else ">"
 
 
 class CaptureError(Py2BpfError):
-    """A file is no capture, or a damaged one, or one of packets that aren't Ethernet's."""
+    """A file is not a capture, is damaged, or has packets that aren't Ethernet packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ class Batch:
 class Capture:
     """A capture file, to be read once: iterating gives Batches.
 
-    ``position`` is how many bytes are read, of ``size``; ``n_packets`` how many packets, of which ``n_cut`` were longer
-    than what was captured of them. Raises CaptureError for files of other formats and link types at once, and for a
-    damaged or truncated one when the packets before that place are delivered; OSError where it can't be read.
+    ``position`` is how many bytes of ``size`` were read. ``n_packets`` is how many packets were read, and ``n_cut`` how
+    many of these were longer than what was captured of them. Raises CaptureError at once for files of other formats and
+    link types; for a damaged or truncated file, after the packets before that place; OSError if the file can't be read.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -140,8 +140,8 @@ class Prog(Public):
         return self._loaded.test_run(data, ctx, repeat)
 
     def pin(self, path: str) -> None:
-        """Makes the program outlive this process under a path of the BPF file system, and with it, under that path and
-        ``_array0``, ``_array1`` ..., the program arrays that its tail calls lead to now."""
+        """Gives the program a path in the BPF file system, where it outlives this process. The program arrays that its
+        tail calls use now get the same path with ``_array0``, ``_array1`` ... appended."""
         self._loaded.pin(path)
 
     def close(self) -> None:
@@ -175,13 +175,13 @@ def create_prog(
     prog_type: ProgType, ctx_type: type[ctypes.Structure] | ContextSpec, fn: Any, *,
     name: str | None = None, license: str = "GPL", hook: HookSpec | None = None,
 ) -> Prog:  # fmt: skip
-    """Compiles ``fn`` and loads it into the kernel, or into the embedded VM: see vm.backend().
+    """Compiles ``fn`` and loads it into the kernel, or into the embedded VM (see vm.backend()).
 
-    ``ctx_type`` is the type of its one argument: a hook's context class (``SkBuffContext``), any ctypes
-    Structure laid out as the kernel's context, or a ContextSpec. ``hook`` replaces what the program type says
-    of return values. Raises DataTypeError for another hook's context, TranslationError for what can't be compiled,
-    VerifierError where the kernel refuses the program, KernelError without the privileges (CAP_BPF, or
-    root), NotInVm where the program is for the kernel and its map in the VM, or the reverse.
+    ``ctx_type`` is the type of the function's argument: a hook's context class (``SkBuffContext``), any ctypes
+    Structure with the layout of the kernel's context, or a ContextSpec. ``hook`` replaces what is known of the program
+    type, such as its default result. Raises DataTypeError for the context of another hook, TranslationError for what
+    can't be compiled, VerifierError if the kernel refuses the program, KernelError without the privileges (CAP_BPF, or
+    root), NotInVm if the program is for the kernel and its map is in the VM, or the reverse.
     """
     target = backend.current().target()
     spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=target)
@@ -282,8 +282,9 @@ def compile_prog(
     name: str | None = None, license: str = "GPL", hook: HookSpec | None = None, target: Target | None = None,
     warned: bool = False,
 ) -> ProgramSpec:  # fmt: skip
-    """Compiles ``fn`` without loading it: needs no privileges. ``target`` says what the kernel has that it is for;
-    left out, all that Linux 6.4 has. ``warned``: warn of nothing, since that was done."""
+    """Compiles ``fn`` without loading it, which needs no privileges. ``target`` says what the kernel can do for which
+    the program is; the default is what Linux 6.4 can do. ``warned``: show no warnings, because they were shown before.
+    """
     from .compiler.pipeline import compile_function
 
     kind = _prog_type(prog_type)

@@ -60,8 +60,8 @@ def replay(
 ) -> Replay:
     """Runs a program of the VM once for each packet. ``queues`` are named event queues, emptied between batches.
 
-    ``progress`` is called with the number of bytes of the file that are read. What was done stays when the capture
-    turns out damaged, or when the program ends with a fault: see Replay.problem.
+    ``progress`` is called with the number of bytes of the file that were read. If the capture is damaged, or the
+    program ends with a fault, the results up to there stay: see Replay.problem.
     """
     done = Replay(prog.spec.hook)
     begin = time.perf_counter()

@@ -42,12 +42,12 @@ class SocketFilter(Resources):
         return f"<SocketFilter of {self.prog!r}>"
 
     def attach(self, sock: HasFileno | int) -> Link:
-        """Filters what arrives at ``sock`` from now on, instead of any filter that was there. Gives a link, whose
-        close() takes the filter off again.
+        """Filters the packets that arrive at ``sock`` from now on, and replaces any other filter. Gives a link, whose
+        close() removes the filter.
 
         The socket keeps the filter until it is closed or detached, also when this object is closed or the link is
-        dropped. Raises KernelError: EPERM when the socket's filter is locked (SO_LOCK_FILTER). DataTypeError for what
-        is no socket, ClosedError when this filter is closed, NotInVm for a filter of the embedded VM.
+        dropped. Raises KernelError (EPERM if the socket's filter is locked, SO_LOCK_FILTER), DataTypeError for what is
+        no socket, ClosedError if this filter is closed, NotInVm for a filter of the embedded VM.
         """
         self.prog.need_kernel("attach it to a socket")
         link = Link(self.prog, "a socket")
@@ -55,6 +55,6 @@ class SocketFilter(Resources):
         return link
 
     def detach(self, sock: HasFileno | int) -> None:
-        """Takes the socket's filter off, of which it has one: another's too. Nothing happens when there is none. Raises
+        """Removes the filter of the socket, which has one, whoever attached it. Does nothing if there is none. Raises
         KernelError."""
         detach_filter(sock)

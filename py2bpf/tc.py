@@ -168,7 +168,7 @@ class _Program(Resources):
 
 
 class _Filter(_Program):
-    """A program made of a yes-or-no function: ``action`` for packets that match, others go on to further filters."""
+    """A program made of a yes-or-no function. Matching packets get ``action``; for others the next filter decides."""
 
     _undecided = TC_ACT_UNSPEC
 
@@ -188,25 +188,25 @@ class _Filter(_Program):
 
 
 class IngressFilter(_Filter):
-    """Arriving packets that ``fn`` returns nonzero for meet ``action`` (by default they are dropped)."""
+    """Arriving packets for which ``fn`` returns a nonzero number get ``action`` (by default they are dropped)."""
 
     _side = INGRESS
 
 
 class EgressFilter(_Filter):
-    """Leaving packets that ``fn`` returns nonzero for meet ``action`` (by default they are dropped)."""
+    """Leaving packets for which ``fn`` returns a nonzero number get ``action`` (by default they are dropped)."""
 
     _side = EGRESS
 
 
 class IngressProgram(_Program):
-    """``fn`` returns what shall become of each arriving packet: TC_ACT_OK, TC_ACT_SHOT ..."""
+    """``fn`` returns what happens to each arriving packet: TC_ACT_OK, TC_ACT_SHOT ..."""
 
     _side = INGRESS
 
 
 class EgressProgram(_Program):
-    """``fn`` returns what shall become of each leaving packet: TC_ACT_OK, TC_ACT_SHOT ..."""
+    """``fn`` returns what happens to each leaving packet: TC_ACT_OK, TC_ACT_SHOT ..."""
 
     _side = EGRESS
 
@@ -215,14 +215,14 @@ class EgressProgram(_Program):
 def clear_ingress_filter(dev: str | int | None = None) -> int:
     """Removes all of py2bpf's filters and programs for arriving packets from a device, whoever installed them.
 
-    Nobody else's are touched, nor the qdisc. Returns how many there were. Raises KernelError.
+    Filters of others and the qdisc stay. Returns the number of programs removed. Raises KernelError.
     """
     return traffic_control.remove(ifindex(dev), INGRESS)
 
 
 @public
 def clear_egress_filter(dev: str | int | None = None) -> int:
-    """As clear_ingress_filter, for leaving packets."""
+    """Like clear_ingress_filter, for leaving packets."""
     return traffic_control.remove(ifindex(dev), EGRESS)
 
 

@@ -79,15 +79,14 @@ class Probe(Unattached):
 
 @public
 def probe(event: str, sizes: Mapping[str, int] | None = None) -> Callable[[Callable[[Any], Any]], Probe]:
-    """Decorates a function to run at the tracepoint ``category:event``; it takes the event.
+    """Decorates a function that takes the event to run at the tracepoint ``category:event``.
 
     The event's fields are those of its format file. Texts and arrays of variable length (``__data_loc``) are read when
     a program names them: ``event.filename`` is an array of 64 bytes, or of as many characters or items as
-    ``sizes={"filename": 128}`` says. What is longer is cut (a text keeps room for its NUL), and behind what is shorter
-    are zeros.
+    ``sizes={"filename": 128}`` says. Longer data is cut (a text keeps room for its NUL), and zeros follow shorter data.
 
-    Raises ValueError for names of another form, DataTypeError for what is no name. What is wrong with the sizes is told
-    when the event's format is known.
+    Raises ValueError for names of another form, DataTypeError for what is no name. Wrong sizes raise when the event's
+    format is known.
     """
     if not isinstance(event, str):
         raise DataTypeError(f"give the event: @tracepoint.probe('category:event'), not {event!r}")

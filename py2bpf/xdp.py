@@ -71,8 +71,8 @@ _OTHER_NAMES: Final = {"drv": XdpMode.NATIVE, "driver": XdpMode.NATIVE, "skb": X
 class XdpProgram(Resources):
     """A compiled and loaded XDP program. ``prog`` is the program.
 
-    ``fn`` returns what shall become of the packet: XDP_PASS, XDP_DROP, XDP_TX, XDP_REDIRECT, XDP_ABORTED. Without a
-    ``return`` it passes, also where Python would raise.
+    ``fn`` returns what happens to the packet: XDP_PASS, XDP_DROP, XDP_TX, XDP_REDIRECT or XDP_ABORTED. The packet
+    passes without a ``return``, and where Python would raise.
     """
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
@@ -90,13 +90,13 @@ class XdpProgram(Resources):
         return self.prog.test_run(data, ctx, repeat)
 
     def attach(self, dev: str | int | None = None, mode: XdpMode | str | None = None) -> Link:
-        """Decides about the packets that arrive at ``dev`` from now on. Gives the link that keeps the program there,
-        which this object closes with itself.
+        """Decides about the packets that arrive at ``dev`` from now on. Gives the link that keeps the program attached;
+        this object closes the link when it is closed.
 
-        ``dev`` is a device's name or number, None the default route's. ``mode`` is 'native', 'generic' or 'offload'
-        (also known as drv, skb and hw); None is native where the driver can, else generic. A device has one program:
-        nobody's is replaced. Raises KernelError (EBUSY where there is one, EOPNOTSUPP where the device lacks the mode),
-        DataTypeError for what is no device or mode, ClosedError.
+        ``dev`` is a device's name or number; None is the device of the default route. ``mode`` is 'native', 'generic'
+        or 'offload' (also known as drv, skb and hw); None is native if the driver can, else generic. A device has one
+        program, and this call never replaces another one. Raises KernelError (EBUSY if there is one, EOPNOTSUPP if the
+        device lacks the mode), DataTypeError for what is no device or mode, ClosedError.
         """
         self.prog.need_kernel("attach it to a device")
         self.prog.handle.check_open()
@@ -120,14 +120,14 @@ class XdpProgram(Resources):
 
     @property
     def devices(self) -> list[str]:
-        """The devices that the program is attached to, as far as they are still there: those of the caller's network
-        namespace, by the names that they have now."""
+        """The devices to which the program is attached, if they still exist: those of the caller's network namespace,
+        by their present names."""
         return names_here(self._devices, lambda place: not self._devices[place].is_gone)
 
     def detach(self, dev: str | int | None = None) -> bool:
-        """Takes the program off a device, or off all that it is on; False when it is on none of them.
+        """Removes the program from a device, or from all devices; False if it was on none of them.
 
-        Of several network namespaces ``dev`` is one of the caller's, where the program must have been attached.
+        ``dev`` is a device of the caller's network namespace, where the program must have been attached.
         """
         places = list(self._devices) if dev is None else [device(dev)]
         found = [place for place in places if place in self._devices]

@@ -49,13 +49,13 @@ class _Indexed(Map):
 class ArrayMap(_Indexed):
     """``ArrayMap(value_type, max_entries, *, name="", mmap=False)``: BPF_MAP_TYPE_ARRAY.
 
-    A mapping from the indices: iterating gives 0 ... max_entries - 1, values() the values, len() max_entries.
-    Values begin as zeros. An index outside raises IndexOutOfRange, both an IndexError and a KeyError; negative
-    indices don't count from the end. Entries can't be deleted: del, pop(), popitem(), pop_all() and
+    A mapping from the indices 0 to max_entries - 1. Iterating gives the indices, values() the values, and len()
+    max_entries. Values begin as zeros. Any other index raises IndexOutOfRange, which is both an IndexError and a
+    KeyError; negative indices don't count from the end. Entries can't be deleted: del, pop(), popitem(), pop_all() and
     clear() raise DataTypeError (a TypeError).
 
-    ``mmap=True`` (BPF_F_MMAPABLE, Linux 5.5) makes the values memory that view() shows; programs and everything else
-    work as without. Values with a spin lock can't be shared so: DataTypeError.
+    ``mmap=True`` (BPF_F_MMAPABLE, Linux 5.5) makes the values memory that view() shows. Everything else works as
+    without. Raises DataTypeError for such a map whose values have a spin lock.
     """
 
     kind: ClassVar[MapType] = MapType.ARRAY
@@ -73,13 +73,13 @@ class ArrayMap(_Indexed):
         return int(MapFlags.MMAPABLE) if self._mapped else 0
 
     def view(self) -> Array:
-        """The values themselves as a numpy array of max_entries rows, for maps made with ``mmap=True``: reading and
-        writing it are no system calls, and programs see what is written at once.
+        """The values of a map that was made with ``mmap=True``, as a numpy array of max_entries rows. Reading and
+        writing the array needs no system call, and programs see at once what Python writes.
 
-        Whole numbers of up to 8 bytes are read and written in one piece, structures and ``view[i] += 1`` (a read and
-        a write) are not: what a program stores in between is lost. The array may be kept after close(), with
-        the memory behind it. Raises DataTypeError without ``mmap=True`` and for bit fields, ImportError without numpy,
-        ClosedError, KernelError.
+        Numbers of up to 8 bytes are read and written in one piece. Structures are not, and ``view[i] += 1`` is a read
+        and a write: what a program stores in between is lost. The array may be kept after close(), and keeps the
+        memory. Raises DataTypeError without ``mmap=True`` and for bit fields, ImportError without numpy, ClosedError,
+        KernelError.
         """
         numpy = columns.numpy_for("view()")
         self._storage.check_open()
@@ -143,11 +143,13 @@ class PerCpuArrayMap(PerCpuMap, ArrayMap):
 class ProgArray(_Indexed):
     """``ProgArray(max_entries, *, name="")``: programs for tail calls, BPF_MAP_TYPE_PROG_ARRAY.
 
-    ``m[i] = program`` takes an object with a ``fd``, or a descriptor. Reading gives the kernel's id of the
-    program (what bpftool shows), empty slots raise KeyError and aren't iterated, ``del m[i]`` empties one. The
-    kernel empties the whole array when the last descriptor of it is closed, also under running programs: this object
-    has one, and so has each open program that uses the array; what tc installs keeps it by a pin in bpffs. In the
-    embedded VM it takes programs of the VM (no descriptors), and reading gives their numbers there.
+    ``m[i] = program`` takes an object with a ``fd``, or a descriptor. Reading a slot gives the kernel's id of the
+    program, which bpftool shows. Empty slots raise KeyError, and iteration skips them. ``del m[i]`` empties a slot.
+
+    The kernel empties the whole array when its last descriptor is closed, even while programs use it. This object has a
+    descriptor, and so has each open program that uses the array. For programs that tc installs, a pin in bpffs keeps
+    the array. In the embedded VM the array takes programs of the VM (no descriptors), and reading gives their numbers
+    there.
     """
 
     kind: ClassVar[MapType] = MapType.PROG_ARRAY

@@ -27,9 +27,9 @@ class AsyncReads(BatchReads):
 
     @mark
     async def get(self) -> Any:
-        """The next record. Raises ClosedError when nothing is left of a closed queue.
+        """The next record. Raises ClosedError when the queue is closed and has no records left.
 
-        Several tasks may wait: each record goes to one of them. Cancelling one loses no record.
+        Several tasks may wait: each record goes to one of them. Cancelling a task loses no record.
         """
         try:
             self._drop_copies()

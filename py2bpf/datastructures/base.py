@@ -18,19 +18,20 @@ from .whole_map import WholeMap
 
 
 class Map(WholeMap):
-    """A map shared between programs and user space.
+    """A map that programs and user space share.
 
-    In user space it behaves as a dict with these rules (where py2bpf.sim runs a program, as programs see it):
+    In user space a map behaves like a dict, with these rules (in a program that py2bpf.sim runs, it behaves as programs
+    see it):
 
-    - Keys and values are converted as py2bpf.codec says. What doesn't fit raises DataTypeError (a
-      TypeError) or DataRangeError (an OverflowError), also in ``in`` and get(); a missing key raises KeyError.
-    - Iteration, keys(), values() and items() take a snapshot: programs may change the map meanwhile, each key
-      that stays comes exactly once. len() counts.
-    - setdefault(), add(), and pop() are single steps that can't lose a program's update. ``m[k] += 1`` in user
-      space is a read and a write (in a program it is atomic).
-    - Maps are equal only to themselves and to plain mappings with the same items. They are hashable.
-    - close() gives the map back, any use after it raises ClosedError (a ValueError). A map that is no longer
-      referenced closes itself; programs that use it keep it alive in the kernel.
+    - py2bpf.codec says how keys and values are converted. What doesn't fit raises DataTypeError (a TypeError) or
+      DataRangeError (an OverflowError), also in ``in`` and get(). A missing key raises KeyError.
+    - Iteration, keys(), values() and items() take a snapshot. If programs change the map meanwhile, each key that stays
+      still comes exactly once. len() counts the entries.
+    - setdefault(), add() and pop() are single steps, and never lose a program's update. ``m[k] += 1`` in user space is
+      a read followed by a write (in a program it is atomic).
+    - A map equals itself, and plain mappings with the same items. Maps are hashable.
+    - close() gives the map back. Using it afterwards raises ClosedError (a ValueError). A map that nothing refers to
+      closes itself; programs that use it keep it alive in the kernel.
     """
 
     _flags: ClassVar[int] = 0

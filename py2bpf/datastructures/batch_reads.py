@@ -31,12 +31,13 @@ class BatchReads(PendingReads):
 
     @mark
     def read_batch(self, max: int | None = None, timeout: float | None = None) -> numpy.ndarray[Any, Any]:
-        """Waits for records as poll() does, and takes what is there as a numpy array, at most ``max`` of them.
+        """Waits for records as poll() does, and gives those that are there as a numpy array, at most ``max`` of them.
 
-        Of structures it is a structured array, whose fields have the names, types and byte order of the structure's;
-        of numbers a plain one. ``max`` is by default what makes 512 kB. The array is empty when the time is over,
-        or when the queue was closed meanwhile. Raises ClosedError and ShortRecordError as poll() does, DataTypeError
-        for types that numpy can't describe (structures with bit fields), ImportError without numpy.
+        Structures become a structured array, whose fields have the names, types and byte order of the structure's
+        fields. Numbers become a plain array. ``max`` defaults to as many records as fit in 512 kB. ``timeout`` is in
+        seconds. The array is empty if the time is over, or if the queue was closed meanwhile. Raises ClosedError and
+        ShortRecordError as poll() does, DataTypeError for types that numpy can't describe (structures with bit fields),
+        ImportError without numpy.
         """
         buffer = None
         try:
@@ -52,9 +53,10 @@ class BatchReads(PendingReads):
 
     @mark
     def read_arrow(self, max: int | None = None, timeout: float | None = None) -> pyarrow.RecordBatch:
-        """What read_batch() gives as a batch of Arrow: a column for every field (``value`` for plain numbers).
+        """The records that read_batch() gives, as a pyarrow.RecordBatch: a column for every field (``value`` for plain
+        numbers).
 
-        Structures within become struct columns, arrays lists of fixed size. Raises ImportError without pyarrow.
+        Nested structures become struct columns, arrays become lists of fixed size. Raises ImportError without pyarrow.
         """
         from .arrow import record_batch
 

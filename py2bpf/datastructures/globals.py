@@ -20,16 +20,17 @@ _KEY: Final = bytes(4)
 
 
 class Global(OnStorage):
-    """``Global(ctype, initial=None, *, name="")``: one value, ``g.value``, zero unless it is given.
+    """``Global(ctype, initial=None, *, name="")``: a single value, ``g.value``, zero unless ``initial`` is given.
 
-    Programs and Python read and write it while either runs, by the same source. In programs it costs a load or a
-    store, and ``g.value += 1`` is atomic (as are ``-= &= |= ^=``, also of fields and items); in Python it is a
-    read and a write. Numbers, bool and char arrays are read as Python objects. A structure, union or array
-    is no copy: ``g.value.field = 5`` and ``g.value[i] += 1`` change it in place; as whole it is changed part by part,
-    so that others may see some of it new and some old. (In the embedded VM a whole value is stored while no program
-    runs; a field that Python stores while a program of another thread adds to it may get lost there.)
+    Programs and Python read and write the value at any time, with the same source. In programs, reading or writing
+    costs one load or store, and ``g.value += 1`` is atomic (as are ``-= &= |= ^=``, also of fields and items). In
+    Python, ``+=`` is a read followed by a write. Numbers, bool and char arrays are read as Python objects. A structure,
+    union or array is not copied: ``g.value.field = 5`` and ``g.value[i] += 1`` change it in place. Storing a whole
+    structure changes it part by part, so others may see some parts new and some old. (In the embedded VM a whole value
+    is stored while no program runs. A field that Python stores while a program of another thread adds to it may get
+    lost there.)
 
-    What doesn't fit raises DataTypeError or DataRangeError, use after close() ClosedError. A context manager.
+    Raises DataTypeError or DataRangeError for what doesn't fit, ClosedError after close(). A context manager.
     """
 
     __slots__ = ("__weakref__", "_codec", "_memory", "_storage", "map_spec")  # so that g.valeu = 5 is an error

@@ -13,35 +13,35 @@ from .sums import PerCpuMap
 class HashMap(Map):
     """``HashMap(key_type, value_type, max_entries, default=None, *, name="")``: BPF_MAP_TYPE_HASH.
 
-    ``default`` is what a program reads for a missing key (zero when None); in user space a missing key raises
-    KeyError. Storing a new key in a full map raises KernelError with errno E2BIG.
+    ``default`` is what a program reads for a missing key (zero if None). In user space a missing key raises KeyError,
+    and storing a new key in a full map raises KernelError with errno E2BIG.
     """
 
     kind: ClassVar[MapType] = MapType.HASH
 
 
 class LruHashMap(Map):
-    """A HashMap that, when full, makes room by dropping entries that were not used for long.
+    """A HashMap that removes the entries that were not used for longest when it is full.
 
-    It may drop some before it holds max_entries: the kernel keeps up to 128 free entries in a list for each CPU. For n
-    keys that shall stay give max_entries of n + 128 for every possible CPU.
+    It may remove some before it holds max_entries: the kernel keeps up to 128 free entries in a list for each CPU. If n
+    keys must stay in the map, set max_entries to n + 128 for every possible CPU.
     """
 
     kind: ClassVar[MapType] = MapType.LRU_HASH
 
 
 class PerCpuHashMap(PerCpuMap):
-    """A HashMap where every CPU has its own value of a key: programs update it without atomics.
+    """A HashMap in which every CPU has its own value for a key, so that programs update it without atomic operations.
 
-    User space reads a list with one value per possible CPU, which has a sum(). It stores such a list, or one
-    value (anything but a list), which every CPU gets.
+    User space reads a list with one value per possible CPU, which has a sum(). It stores such a list, or one value
+    (anything but a list), which every CPU gets.
     """
 
     kind: ClassVar[MapType] = MapType.PERCPU_HASH
 
 
 class LruPerCpuHashMap(PerCpuMap):
-    """A PerCpuHashMap that drops entries when full, as LruHashMap does."""
+    """A PerCpuHashMap that removes entries when it is full, as LruHashMap does."""
 
     kind: ClassVar[MapType] = MapType.LRU_PERCPU_HASH
 

@@ -73,10 +73,11 @@ class CountsInsertions(CountsLosses):
 
     @property
     def lost(self) -> int:
-        """How often a program could not insert an entry, the map being full or memory short.
+        """How often a program could not insert an entry because the map was full or memory was short.
 
-        Counted are ``m[k] = v``, ``m[k] += n``, ``m.add``, ``m.setdefault`` and ``funcs.map_update_elem``, exactly, for
-        all programs; where Python can't insert it raises KernelError. An LRU map drops other entries instead.
+        The count is exact, for all programs together. It covers ``m[k] = v``, ``m[k] += n``, ``m.add``,
+        ``m.setdefault`` and ``funcs.map_update_elem``. In Python a failed insertion raises KernelError instead. An LRU
+        map removes other entries.
         """
         return self._counted()
 

@@ -112,13 +112,13 @@ def is_address(key: Any) -> bool:
 class LpmTrieMap(Map):
     """``LpmTrieMap(address_type, value_type, max_entries, default=None, *, name="")``: BPF_MAP_TYPE_LPM_TRIE.
 
-    ``address_type`` holds an address in network byte order, as loads from packets give it: c_uint32 for IPv4,
-    a 16-byte array or structure for IPv6; other sizes work with (address, prefix length) tuples.
+    ``address_type`` holds an address in network byte order, as loads from packets give it: c_uint32 for IPv4, a 16-byte
+    array or structure for IPv6. Other sizes work with tuples (address, prefix length).
 
-    In user space keys are networks: ``'10.0.0.0/8'``, ``ipaddress.ip_network(...)``; iteration gives ipaddress
-    networks. A network means exactly that entry. Reading (``m[k]``, get, in) a single address (``'10.1.2.3'``,
-    ``ipaddress.ip_address(...)``) gives the entry with the longest prefix that covers it, as in programs;
-    storing and deleting an address means its /32 (/128) entry. An address with bits behind its prefix
+    In user space keys are networks, ``'10.0.0.0/8'`` or ``ipaddress.ip_network(...)``, and iteration gives networks of
+    ipaddress. A network as a key means exactly this entry. Reading a single address (``m[k]``, get, in, with
+    ``'10.1.2.3'`` or ``ipaddress.ip_address(...)``) gives the entry with the longest prefix that covers the address, as
+    in programs. Storing and deleting an address means its /32 (/128) entry. An address with bits after its prefix
     (``'10.1.2.3/8'``) raises DataRangeError.
     """
 

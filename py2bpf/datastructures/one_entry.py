@@ -52,7 +52,8 @@ class OneEntry(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
 
     @in_programs
     def get(self, key: Any, default: Any = None) -> Any:
-        """The key's value, or ``default`` where the key is missing: None tells so, in programs of numbers too."""
+        """The value of the key, or ``default`` if the key is missing. In programs, None tells a missing number from a
+        0."""
         try:
             data = self._find(key)
         except self._absent:
@@ -77,12 +78,13 @@ class OneEntry(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
 
     @in_programs
     def add(self, key: Any, value: Any) -> bool:
-        """Inserts; False, and no change, where the key is there already."""
+        """Inserts the entry. Gives False, and changes nothing, if the key is there already."""
         return self._storage.update(self._key(key), self._value(value), Update.NOEXIST)
 
     @in_programs
     def setdefault(self, key: Any, default: Any = None) -> Any:
-        """The key's value, after inserting ``default`` (None: the map's default, else zero) where it is missing."""
+        """The value of the key. If the key is missing, inserts ``default`` first (None: the map's default, else zero).
+        """
         raw = self._key(key)
         value = bytes(self._values.size) if default is None and self.map_spec.default is None else self._value(
             self.map_spec.default if default is None else default)
@@ -94,9 +96,9 @@ class OneEntry(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
 
     @in_programs
     def pop(self, key: Any, default: Any = MISSING) -> Any:
-        """Takes the key's entry out and gives its value. Where the key is missing, ``default``; without one Python
-        raises KeyError, and a program gets what ``m[key]`` gives it: of numbers the map's default or 0, never None, of
-        structures and texts None. In programs ``m.pop(key, None)`` tells a number that is missing."""
+        """Removes the entry and gives its value. If the key is missing, gives ``default``. Without a default, Python
+        raises KeyError, and a program gets what ``m[key]`` gives: the map's default or 0 for numbers, None for
+        structures and texts. In programs ``m.pop(key, None)`` tells a missing number from a 0."""
         data = self._storage.take(self._key(key))
         if data is not None:
             return self._values.decode(data)
@@ -108,7 +110,7 @@ class OneEntry(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
 
     @in_programs
     def lookup(self, key: Any) -> Any:
-        """get(key): None where the key is missing."""
+        """get(key): None if the key is missing."""
         return self.get(key)
 
     @in_programs
@@ -123,7 +125,7 @@ class OneEntry(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
         return None if found is None else self._keys.decode(found)
 
     def popitem(self) -> tuple[Any, Any]:
-        """Takes any entry out. Raises KeyError when the map is empty."""
+        """Removes any entry and gives it as (key, value). Raises KeyError if the map is empty."""
         while (key := self._storage.next_key(None)) is not None:
             if (data := self._storage.take(key)) is not None:
                 return self._keys.decode(key), self._values.decode(data)
@@ -131,10 +133,11 @@ class OneEntry(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
 
     @in_programs
     def lock(self, key: Any) -> AbstractContextManager[Any]:
-        """``with m.lock(key) as entry:`` for values that have a SpinLock; None where the key is missing.
+        """``with m.lock(key) as entry:``, for values that have a SpinLock; ``entry`` is None if the key is missing.
 
-        In a program the entry itself, whose lock is held until the end. Here a copy, read under the lock and written
-        back under it at the end: what a program wrote in between is lost. Raises DataTypeError without a SpinLock.
+        In a program, ``entry`` is the entry itself, and its lock is held until the end of the block. In Python,
+        ``entry`` is a copy, which is read under the lock and written back under the lock at the end: changes that a
+        program makes in between are lost. Raises DataTypeError without a SpinLock.
         """
         if self.map_spec.lock_offset is None:
             raise DataTypeError(f"the values of {self!r} have no spin lock: give their structure a SpinLock as a field")

@@ -22,10 +22,10 @@ class PerCpuValues(list[Any]):
 
     @public
     def sum(self) -> Any:
-        """All CPUs together: numbers are added; structures and arrays field by field, item by item.
+        """The sum over all CPUs. Structures are added field by field, arrays item by item.
 
-        Raises DataTypeError for values that can't be added (text, unions), DataRangeError when a structure's
-        field can't hold the sum.
+        Raises DataTypeError for values that can't be added (text, unions), DataRangeError if a field can't hold the
+        sum.
         """
         total = _total(self._codec, list(self))
         return self._codec.decode(self._codec.encode(total)) if isinstance(self._codec, RecordCodec) else total

@@ -34,25 +34,26 @@ class BpfQueue(CountsLosses, Reader):
     """``BpfQueue(data_type, num_pages=8, *, latency=0.1, ordered=False, name="")``: records from programs to user
     space.
 
-    BPF_MAP_TYPE_PERF_EVENT_ARRAY: every CPU has a ring of ``num_pages`` data pages, a power of two (9, which
-    counts the header page as well, means 8). Records are values of ``data_type``, converted as
-    py2bpf.codec says. A record that is shorter than the type raises ShortRecordError, a DataRangeError (what
-    came with it is delivered by the next read), a longer one is cut.
+    BPF_MAP_TYPE_PERF_EVENT_ARRAY: every CPU has a ring of ``num_pages`` data pages, a power of two. (9, which counts
+    the header page as well, means 8.) Records are values of ``data_type``, converted as py2bpf.codec says. A record
+    that is shorter than the type raises ShortRecordError, a DataRangeError (the next read gives the records that came
+    with that one). A longer record is cut.
 
-    The reader is woken when a quarter of a ring is full, or after ``latency`` seconds: a wake-up by every record
-    makes programs several times slower. ``latency=0`` asks for that. ``lost`` counts what found no room; exactly
-    at any time with Linux 6.0 and later, before with the next record that the same CPU could write.
+    The reader wakes up when a quarter of a ring is full, or after ``latency`` seconds. ``latency=0`` wakes it for every
+    record, which makes programs several times slower. ``lost`` counts the records that found no room. With Linux 6.0
+    and later the count is always exact; before, it is exact after the next record that the same CPU could write.
 
-    A CPU that comes online later, or goes and comes back, gets its ring while the queue is read: a tenth of a second
-    after that, at the latest at the next read. What programs write there before is lost, and counted in ``lost``.
+    A CPU may come online later, or go offline and return. Such a CPU gets its ring while the queue is read, within a
+    tenth of a second, and at the latest at the next read. Records that programs write on the CPU before that are lost,
+    and counted in ``lost``.
 
-    Records of one CPU come in its order. With ``ordered=True`` those of all CPUs come in the order of the times
-    (CLOCK_MONOTONIC) at which programs began to write them. Each waits in its ring until every CPU has a younger one
-    there, or for half of the latency (5 ms where that is 0), so rings need room for that long. A program that is held
-    up for longer in the middle of writing, as in a virtual machine whose processor is taken away, comes too late: its
-    record is behind younger ones. In the embedded VM the order is exact.
+    Records of one CPU come in their order. With ``ordered=True``, records of all CPUs come in the order of the times
+    (CLOCK_MONOTONIC) at which programs began to write them. Each record waits in its ring until every CPU has a younger
+    one there, or for half of the latency (5 ms if that is 0), so the rings need room for that time. The order is wrong
+    if a program is paused for longer than that while it writes, which may happen in a virtual machine whose processor
+    is taken away. In the embedded VM the order is exact.
 
-    Raises KernelError when the map or the rings can't be made.
+    Raises KernelError if the map or the rings can't be made.
     """
 
     def __init__(
@@ -89,9 +90,9 @@ class BpfQueue(CountsLosses, Reader):
 
     @in_programs
     def output(self, context: Any, record: Any) -> int:
-        """In a program: writes a record to the buffer of the CPU that it runs on.
+        """In a program: writes a record to the buffer of the CPU on which the program runs.
 
-        ``context`` is the program's argument. Gives 0, or a negative error number when the record was lost.
+        ``context`` is the program's argument. Gives 0, or a negative error number if the record was lost.
         """
         raise Py2BpfError(f"output() of {self!r} runs inside BPF programs only, or where py2bpf.sim runs one")
 

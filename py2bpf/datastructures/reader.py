@@ -16,15 +16,15 @@ from .pending import deadline_of
 class Reader(AsyncReads):
     """Records in the order in which each CPU wrote them.
 
-    Iterating blocks until a record comes, and ends after close() (from any thread, or a signal handler) once the
-    records that were there are delivered. Ctrl-C interrupts a wait at once. Several threads may read: each record
-    goes to one of them. Leaving a loop early loses nothing, the next loop or poll() goes on.
+    Iterating blocks until a record comes. After close(), which any thread or signal handler may call, the records that
+    are there are delivered, and the iteration ends. Ctrl-C interrupts a wait at once. Several threads may read: each
+    record goes to one of them. Leaving a loop early loses nothing: the next loop or poll() continues there.
 
-    Structures are instances that share the memory of some dozens of kB of records; nothing else writes there. Copy
-    what is kept for long, or one keeps all of them.
+    Structures are instances that share the memory of some dozens of kB of records, to which nothing else is written. A
+    record that is kept for long keeps all of that memory: copy it instead.
 
-    A reader belongs to the process that made it: in a forked child reading raises KernelError (ECHILD), and close()
-    leaves the parent's reader alone.
+    A reader belongs to the process that made it. In a forked child, reading raises KernelError (ECHILD), and close()
+    does not touch the parent's reader.
     """
 
     def __iter__(self) -> Iterator[Any]:
@@ -46,12 +46,13 @@ class Reader(AsyncReads):
 
     @mark
     def poll(self, timeout: float | None = None) -> list[Any]:
-        """Waits for records, timeout seconds at most (None: no limit, 0: not at all), and takes what is there.
+        """Waits for records, at most ``timeout`` seconds (None: without limit, 0: not at all), and gives those that are
+        there as a list.
 
-        The list is empty when the time is over, or when the queue was closed meanwhile. One call takes a bounded
-        amount, so that it returns in time however fast programs write. Raises ClosedError when nothing is left of
-        a closed queue, and ShortRecordError where a program wrote less than the type has: the records that came with
-        that are delivered by the next call.
+        The list is empty if the time is over, or if the queue was closed meanwhile. One call takes a bounded number of
+        records, so it returns in time however fast programs write. Raises ClosedError when the queue is closed and has
+        no records left, and ShortRecordError if a program wrote fewer bytes than the type has: the next call gives the
+        records that came with that one.
         """
         try:
             deadline = deadline_of(timeout)

@@ -31,23 +31,23 @@ class RingBuffer(Reader):
     """``RingBuffer(data_type, size=1 << 20, *, latency=None, wakeup=None, variable=False, name="")``: records from
     programs to user space, in their order.
 
-    BPF_MAP_TYPE_RINGBUF, Linux 5.8: one buffer of ``size`` bytes for all CPUs, a power of two and of whole pages.
-    Records are values of ``data_type``, converted as py2bpf.codec says, and come in the order in which programs
-    reserved them, whatever CPU they ran on; one that isn't submitted yet holds up those behind it. ``lost`` is
-    exactly the number of records that found no room.
+    BPF_MAP_TYPE_RINGBUF, Linux 5.8: one buffer for all CPUs. ``size`` is in bytes, a power of two, and a multiple of
+    the page size. Records are values of ``data_type``, converted as py2bpf.codec says. They come in the order in which
+    programs reserved them, on any CPU; a record that is not submitted yet holds up those after it. ``lost`` is exactly
+    the number of records that found no room.
 
-    A reader that waits is woken by each record (``wakeup="record"``, the default), which costs a program more than
-    the record where the reader keeps up. ``latency=0.1``, or ``wakeup="watermark"``, means what it does of BpfQueue:
-    the reader is woken when a quarter of the ring is full, and looks by itself after ``latency`` seconds (0.1 unless
-    given). ``wakeup`` may be that amount in bytes, and ``"never"`` leaves all to the latency. In the embedded VM every
-    record is announced.
+    By default (``wakeup="record"``) each record wakes a reader that waits, which costs a program more time than writing
+    the record. ``latency=0.1``, or ``wakeup="watermark"``, means the same as for BpfQueue: the reader wakes up when a
+    quarter of the ring is full, and looks by itself after ``latency`` seconds (0.1 by default). ``wakeup`` may also be
+    that amount in bytes. ``"never"`` means that programs never wake the reader. In the embedded VM every record wakes
+    the reader.
 
-    With ``variable=True`` each record has its own size, up to that of ``data_type``, an array or a structure whose
-    last field is one: ``ring.output(record, size=n)``. An array of bytes or characters is read as bytes, exactly
-    those that were written; a structure as an instance, zeros behind what was.
+    With ``variable=True`` each record has its own size, up to that of ``data_type``, which is an array, or a structure
+    whose last field is one: ``ring.output(record, size=n)``. An array of bytes or characters is read as exactly the
+    bytes that were written. A structure is read as an instance, with zeros after the bytes that were written.
 
-    Raises KernelError when the map can't be made, DataRangeError for sizes that the kernel doesn't take, and for a
-    type of which not even one record fits, DataTypeError for types that can't be records.
+    Raises KernelError if the map can't be made; DataRangeError for sizes that the kernel doesn't accept, and for a type
+    of which no record fits; DataTypeError for types that can't be records.
     """
 
     def __init__(
@@ -113,28 +113,28 @@ class RingBuffer(Reader):
 
     @in_programs
     def output(self, record: Any, size: Any = None) -> int:
-        """In a program: writes a record. Gives 0, or a negative error number when the record was lost.
+        """In a program: writes a record. Gives 0, or a negative error number if the record was lost.
 
-        ``size``, where records are variable, is how many of its first bytes are written, 1 at least and at most what
-        it has (else Python raises ValueError); left out, all of it: of an array or constant bytes their own length.
+        If records are variable, ``size`` is how many of its first bytes are written: at least 1, and at most what the
+        record has (else Python raises ValueError). Without ``size`` the whole record is written; an array or constant
+        bytes have their own length.
         """
         self._only_in_programs("output")
 
     @in_programs
     def reserve(self) -> Any:
-        """In a program: a record of zeros in the ring itself, to be filled, then submitted or discarded; None when the
-        ring is full. One that the program forgets, or leaves when it ends, is discarded.
-        """
+        """In a program: a record of zeros in the ring itself, to be filled, and then submitted or discarded; None if
+        the ring is full. A record that the program neither submits nor discards is discarded when the program ends."""
         self._only_in_programs("reserve")
 
     @in_programs
     def submit(self, record: Any) -> None:
-        """In a program: gives a reserved record to the reader. The program can't use it any more."""
+        """In a program: gives a reserved record to the reader. The program can't use the record afterwards."""
         self._only_in_programs("submit")
 
     @in_programs
     def discard(self, record: Any) -> None:
-        """In a program: drops a reserved record. The program can't use it any more."""
+        """In a program: drops a reserved record. The program can't use the record afterwards."""
         self._only_in_programs("discard")
 
     def _only_in_programs(self, name: str) -> NoReturn:

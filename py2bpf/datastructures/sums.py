@@ -146,10 +146,10 @@ class PerCpuMap(Map):
         return PerCpuCodec(element)
 
     def sums(self) -> ItemsSnapshot:
-        """A snapshot of (key, sum over all CPUs) pairs, added up in C: PerCpuValues.sum() for every entry.
+        """A snapshot of pairs (key, sum over all CPUs). The C core adds the values up, as PerCpuValues.sum() does.
 
-        Raises DataTypeError for values that can't be added (text, unions, bit fields), DataRangeError where 64 bits, or
-        a structure's field, can't hold a sum.
+        Raises DataTypeError for values that can't be added (text, unions, bit fields), DataRangeError if a sum doesn't
+        fit 64 bits or its field.
         """
         summing, entries = Sums(self._cpu_values), list[tuple[Any, Any]]()
         for keys, values, n in self._walk():
@@ -181,9 +181,9 @@ class PerCpuMap(Map):
         return self._keys.rows(numpy, keys), numpy.frombuffer(sums, numpy.dtype(summing.dtype))
 
     def to_arrow(self, *, pop: bool = False, sums: bool = False) -> pyarrow.Table:
-        """As Map.to_arrow(): ``value`` is a list with an item for each CPU, or with ``sums`` what sum_arrays() gives.
+        """Like Map.to_arrow(). ``value`` is a list with an item for each CPU, or with ``sums`` what sum_arrays() gives.
 
-        Raises DataTypeError for both together, as a sum that doesn't fit would take the entries with it.
+        Raises DataTypeError for ``pop`` and ``sums`` together, because a sum that doesn't fit would lose the entries.
         """
         if not sums:
             return super().to_arrow(pop=pop)

@@ -27,14 +27,15 @@ _SLICE: Final = 0.1
 class UserRingBuffer(OnStorage):
     """``UserRingBuffer(data_type, size=1 << 20, *, name="")``: records from Python to programs, in their order.
 
-    BPF_MAP_TYPE_USER_RINGBUF, Linux 6.1: one buffer of ``size`` bytes, a power of two and of whole pages; a record
-    takes 8 bytes beside its own, in multiples of 8. ``send()`` puts a value of ``data_type`` into it, converted as
-    py2bpf.codec says; a program takes records out by ``ring.receive()``, which gives None when there is none.
+    BPF_MAP_TYPE_USER_RINGBUF, Linux 6.1: one buffer. ``size`` is in bytes, a power of two, and a multiple of the page
+    size. A record takes 8 bytes in addition to its own, rounded up to a multiple of 8. ``send()`` adds a value of
+    ``data_type``, converted as py2bpf.codec says. A program takes records out by ``ring.receive()``, which gives None
+    if there is none.
 
-    It belongs to the process that made it: a forked child can't send. A context manager.
+    The buffer belongs to the process that made it: a forked child can't send. A context manager.
 
-    Raises NotSupported on older kernels, KernelError when the map can't be made, DataRangeError for sizes that the
-    kernel doesn't take, and for types of which no record fits.
+    Raises NotSupported on older kernels, KernelError if the map can't be made, DataRangeError for sizes that the kernel
+    doesn't accept, and for types of which no record fits.
     """
 
     def __init__(self, data_type: Any, size: int = 1 << 20, *, name: str = "") -> None:
@@ -55,10 +56,11 @@ class UserRingBuffer(OnStorage):
             raise
 
     def send(self, record: Any, timeout: float | None = None) -> None:
-        """Sends a record, waiting for room ``timeout`` seconds at most (None: no limit, 0: not at all).
+        """Sends a record, and waits for room at most ``timeout`` seconds (None: without limit, 0: not at all).
 
-        Raises TimeoutError when there was none: the record is not sent then; DataTypeError and DataRangeError for what
-        is no such record, ClosedError after close(), also when another thread closes meanwhile.
+        Raises TimeoutError if there was no room in this time: the record is not sent. Raises DataTypeError and
+        DataRangeError if the record doesn't fit the type, and ClosedError after close(), also if another thread closes
+        the buffer meanwhile.
         """
         data = self._codec.encode(record)
         deadline = deadline_of(timeout)

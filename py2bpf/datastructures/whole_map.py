@@ -57,7 +57,8 @@ class WholeMap(OneEntry):
         return ValuesSnapshot([v for _, values, n in self._walk() for v in self._values.decode_many(values, n)])
 
     def items(self) -> ItemsSnapshot:
-        """A snapshot of the (key, value) pairs. Structures as keys aren't hashable: take pairs, not dict(items())."""
+        """A snapshot of the pairs (key, value). Structures as keys aren't hashable: use the pairs, not dict(items()).
+        """
         return self._items(self._walk())
 
     def _items(self, found: Iterable[Entries]) -> ItemsSnapshot:
@@ -71,34 +72,35 @@ class WholeMap(OneEntry):
         return self.items()
 
     def pop_all(self) -> ItemsSnapshot:
-        """Takes every entry out and gives the (key, value) pairs, in few system calls.
+        """Removes every entry and gives the pairs (key, value), in few system calls.
 
-        Each entry is read and deleted in one step: what programs have stored or added before it is in what comes back,
-        what they insert after it is in the map. One thing can fall in between: a program that has found the entry
-        (``m[k] += 1`` finds it and then adds) and changes it after the step has changed what nobody reads any more, or
-        the kernel has already given the element to another key. That is at most one change by each run that is under
-        way at that moment. Where not even that may be lost let programs fill two maps in turn, and call synchronize()
-        between turning and reading. (In the embedded VM only runs of more than 65536 instructions are ever cut.)
+        Each entry is read and deleted in one step. What programs stored or added before this step is in the result, and
+        what they insert afterwards is in the map. One change can be lost: ``m[k] += 1`` first finds the entry and then
+        adds. If the entry is removed between these two steps, the program changes memory that nobody reads any more, or
+        that the kernel has already given to another key. This can happen to at most one change of each run that is
+        under way at that moment. If not even that may be lost, let programs fill two maps in turn, and call
+        synchronize() between switching and reading. (In the embedded VM this can only happen to runs of more than 65536
+        instructions.)
 
-        Raises DataTypeError for arrays, whose entries can't be deleted, and for LPM tries and program arrays, where the
-        kernel can't do both in one step.
+        Raises DataTypeError for arrays, whose entries can't be deleted, and for LPM tries and program arrays, for which
+        the kernel can't read and delete in one step.
         """
         return self._items(self._walk(pop=True))
 
     def synchronize(self) -> None:
         """Waits until every run of a program that began before the call has ended: some milliseconds.
 
-        After it no program works any more with what it saw before. The kernel doesn't wait for programs that may sleep.
+        Afterwards no program still uses what it read before. The kernel does not wait for programs that may sleep.
         """
         self._storage.synchronize()
 
     def update(self, other: Any = (), values: Any = MISSING, /, **more: Any) -> None:
-        """Stores all of a mapping or of (key, value) pairs, or as ``update(keys, values)`` of two columns.
+        """Stores all entries of a mapping or of pairs (key, value), or of two columns: ``update(keys, values)``.
 
-        The columns are sequences or numpy arrays, as arrays() gives them, of the same length: arrays go to the kernel
-        without a Python object for each entry. In few system calls; what doesn't fit changes nothing, and the error
-        (DataTypeError, DataRangeError) names it. Where the map is full, KernelError E2BIG tells how many entries were
-        stored: the first ones.
+        The columns are sequences or numpy arrays of the same length, such as arrays() gives. Arrays reach the kernel
+        without a Python object for each entry. The call takes few system calls. If an entry doesn't fit, nothing
+        changes, and the error (DataTypeError, DataRangeError) names the entry. If the map becomes full, KernelError
+        E2BIG tells how many entries were stored: the first ones.
         """
         if values is MISSING:
             keys, values = given_entries.columns_of(other, more)
@@ -130,7 +132,7 @@ class WholeMap(OneEntry):
             raise type(error)(f"value of {self!r}{where}: {error}") from None
 
     def clear(self) -> None:
-        """Deletes every entry that is there when it passes; entries that programs add meanwhile may stay."""
+        """Deletes all entries. Entries that programs add at the same time may stay."""
         for _ in range(_CLEAR_PASSES):
             for _ in self._storage.walk(delete=True):
                 pass
@@ -138,10 +140,10 @@ class WholeMap(OneEntry):
                 return
 
     def arrays(self, *, pop: bool = False) -> tuple[Array, Array]:
-        """A snapshot as numpy arrays (keys, values) of one row an entry; structures become structured arrays.
+        """A snapshot as two numpy arrays (keys, values) with a row for each entry. Structures become structured arrays.
 
-        A per-CPU map's values have a column for every possible CPU. With ``pop`` the entries are taken out of the map,
-        as by pop_all(). Raises ImportError without numpy.
+        The values of a per-CPU map have a column for every possible CPU. ``pop`` removes the entries, as pop_all()
+        does. Raises ImportError without numpy.
         """
         numpy = columns.numpy_for("arrays()")
         _ = numpy.dtype(self._keys.dtype), numpy.dtype(self._values.dtype)  # refused before anything is popped
@@ -154,10 +156,12 @@ class WholeMap(OneEntry):
         return self._keys.rows(numpy, keys.data), shown
 
     def to_arrow(self, *, pop: bool = False) -> pyarrow.Table:
-        """A snapshot as an Arrow table with the columns ``key`` and ``value``; with ``pop`` as by pop_all().
+        """A snapshot as an Arrow table with the columns ``key`` and ``value``. ``pop`` removes the entries, as
+        pop_all() does.
 
-        Structures are struct columns (``.flatten()`` makes a column of each field), arrays and per-CPU values lists of
-        fixed size, char arrays binary. ``.to_pandas()`` makes a DataFrame. Raises ImportError without pyarrow or numpy.
+        Structures are struct columns (``.flatten()`` makes a column of each field), arrays and per-CPU values are lists
+        of fixed size, char arrays are binary. ``.to_pandas()`` makes a DataFrame. Raises ImportError without pyarrow or
+        numpy.
         """
         arrow = pyarrow_module("to_arrow()")
         keys, values = self.arrays(pop=pop)

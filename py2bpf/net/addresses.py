@@ -36,7 +36,7 @@ class MacAddress(_Address):
     @classmethod
     @public
     def of(cls, text: str) -> Self:
-        """``MacAddress.of("02:00:00:00:00:01")``. Raises DataRangeError for what is no such text."""
+        """``MacAddress.of("02:00:00:00:00:01")``. Raises DataRangeError for any other text."""
         if not isinstance(text, str) or not _OCTETS.fullmatch(text):
             raise DataRangeError(f"{shown(text)} is no MAC address: it has six octets, like 02:00:00:00:00:01")
         return cls.from_buffer_copy(bytes(int(part, 16) for part in text.split(":")))
@@ -53,7 +53,7 @@ class Ipv4Address(_Address, big_endian=True):
     @classmethod
     @public
     def of(cls, text: str) -> Self:
-        """``Ipv4Address.of("192.0.2.1")``. Raises DataRangeError for what is no such text."""
+        """``Ipv4Address.of("192.0.2.1")``. Raises DataRangeError for any other text."""
         try:
             return cls(int(ipaddress.IPv4Address(text)))
         except ValueError as error:
@@ -72,7 +72,7 @@ class Ipv6Address(_Address, big_endian=True):
     @classmethod
     @public
     def of(cls, text: str) -> Self:
-        """``Ipv6Address.of("2001:db8::1")``. Raises DataRangeError for what is no such text."""
+        """``Ipv6Address.of("2001:db8::1")``. Raises DataRangeError for any other text."""
         try:
             found = ipaddress.IPv6Address(text)
             if found.scope_id is not None:

@@ -116,12 +116,12 @@ class Dissection(Struct):
 
 
 def load(ctx: Any, header: Any, offset: int = 0) -> Any:
-    """In a program: the header (any ctypes type) at an offset of the packet, None where the packet ends before.
+    """In a program: the header (any ctypes type) at an offset of the packet, or None if the packet ends before.
 
-    With XDP it is a view of the packet (``ctx.packet``), and offsets count from the packet's first byte. Of an sk_buff
-    (socket filters, tc, cgroups) it is a copy, and offsets count from the network header (bpf_skb_load_bytes_relative
-    of bpf-helpers(7)), in front of which devices put different things. What lies behind an sk_buff's linear part isn't
-    seen before ``funcs.skb_pull_data(ctx, size)``.
+    In XDP programs the header is a view of the packet (``ctx.packet``), and offsets count from the packet's first byte.
+    In programs with an sk_buff (socket filters, tc, cgroups) it is a copy, and offsets count from the network header
+    (bpf_skb_load_bytes_relative of bpf-helpers(7)), because devices put different headers before it. Only the linear
+    part of an sk_buff is seen; ``funcs.skb_pull_data(ctx, size)`` makes more of it linear.
     """
     if _is_xdp(ctx):
         return ctx.packet(header, offset)
@@ -129,11 +129,11 @@ def load(ctx: Any, header: Any, offset: int = 0) -> Any:
 
 
 def dissect(ctx: Any) -> Dissection:
-    """In a program: walks from the packet's first header to its transport header.
+    """In a program: goes from the packet's first header to its transport header.
 
-    ``ctx`` is the context of an XDP program, or one with an sk_buff. The walk goes through VLAN tags, IPv4 with
-    options, IPv6 with extension headers, authentication headers and fragment headers. ``problem`` tells why it ended
-    earlier. A network protocol that isn't IP, or a transport protocol that isn't known, is no problem.
+    ``ctx`` is the context of an XDP program, or one with an sk_buff. The walk passes VLAN tags, IPv4 with options, IPv6
+    with extension headers, authentication headers and fragment headers. If it ends early, ``problem`` says why. A
+    network protocol that isn't IP, or an unknown transport protocol, is no problem.
     """
     found = Dissection()
     if _is_xdp(ctx):
@@ -153,10 +153,10 @@ def dissect(ctx: Any) -> Dissection:
 
 
 def enter(ctx: Any, found: Dissection) -> bool:
-    """In a program: goes on into the tunnel whose header is the transport header that was found.
+    """In a program: continues inside of the tunnel whose header is the transport header that was found.
 
-    ``found`` tells of the inner packet afterwards, or of a ``problem``. False, and nothing is changed, where there is
-    no tunnel: those known are IPv4 and IPv6 in IP, GRE (version 0), VXLAN and Geneve by the ports of UDP.
+    Afterwards ``found`` describes the inner packet, or has a ``problem``. Returns False, and changes nothing, if there
+    is no tunnel. Known tunnels are IPv4 and IPv6 in IP, GRE (version 0), and VXLAN and Geneve by their UDP ports.
     """
     inner = _tunnel(ctx, found)
     if not inner:

@@ -102,10 +102,10 @@ def _comm() -> bytes:
 
 @dataclass
 class Environment:
-    """What helpers answer; left out, it is the running thread's.
+    """What helpers answer. What you leave out is that of the running thread.
 
-    ``tgid`` is the process's number and ``pid`` the thread's, in the kernel's words. ``clock`` is a number of
-    nanoseconds, or a function that gives it. ``random`` gives get_prandom_u32() its numbers.
+    ``tgid`` is the number of the process and ``pid`` that of the thread, in the kernel's words. ``clock`` is a number
+    of nanoseconds, or a function that gives it. ``random`` gives get_prandom_u32() its numbers.
     """
 
     pid: int = field(default_factory=threading.get_native_id)

@@ -27,11 +27,11 @@ _U32: Final = (1 << 32) - 1
 
 @dataclass(frozen=True, slots=True)
 class SimRun:
-    """What a simulated run gave.
+    """The result of a simulated run.
 
     ``retval`` and ``data`` are what prog.test_run() gives: the result as an unsigned 32-bit number, and the packet
-    afterwards. ``exception`` is what ended the program, if something did, and ``errors`` counts it by its place, as
-    ``prog.errors`` does. ``events`` are the records that it wrote, ``trace`` the lines of trace_printk().
+    afterwards. ``exception`` is what ended the program, if anything did, and ``errors`` counts it by its place, as
+    ``prog.errors`` does. ``events`` are the records that the program wrote, ``trace`` the lines of trace_printk().
     """
 
     retval: int
@@ -44,7 +44,7 @@ class SimRun:
 
     @public
     def items(self, map: Any) -> list[tuple[Any, Any]]:
-        """The (key, value) pairs that the run left in a map: of an isolated run only this tells them."""
+        """The pairs (key, value) that the run left in a map. For an isolated run, no other object has them."""
         return world.items(self.views, map)
 
 
@@ -145,15 +145,15 @@ def run(
     fn: Any, given: Any = None, *, hook: Any = None, isolated: bool = False, raise_errors: bool = False,
     environment: Environment | None = None,
 ) -> SimRun:  # fmt: skip
-    """Runs a function in CPython as the kernel would run what it is compiled to.
+    """Runs a function in CPython as the kernel would run the compiled function.
 
-    ``fn`` is a plain function, or what @kprobe.probe or @tracepoint.probe made of one. ``given`` is a packet that
-    begins with its Ethernet header, a context (registers(), context(), any ctypes Structure), or a dict with the
-    fields of a probe's context. ``hook`` is the kind of program: ``"socket_filter"`` (of a plain function also when
-    left out), ``"tc"``, ``"xdp"``, a ProgType or a HookSpec; a probe knows its own.
+    ``fn`` is a plain function, or a function decorated by @kprobe.probe or @tracepoint.probe. ``given`` is a packet
+    that begins with its Ethernet header, a context (registers(), context(), any ctypes Structure), or a dict with the
+    fields of a probe's context. ``hook`` selects the program type: ``"socket_filter"`` (the default for a plain
+    function), ``"tc"``, ``"xdp"``, a ProgType or a HookSpec. A probe knows its own.
 
-    Maps are changed as a program would change them; with ``isolated`` they stay as they are, and only the result's
-    items() tells what the program did. What the program raises is counted and gives the hook's safe value; with
+    Maps change as the program changes them. With ``isolated`` they stay as they are, and only the result's items() has
+    what the program wrote. An exception of the program is counted, and gives the hook's fallback result. With
     ``raise_errors`` it is raised, for pdb. ``environment`` says who runs, what time it is, and what memory holds.
 
     Raises SimulationError for what no simulation can do, DataTypeError for what programs can't store.

@@ -1,4 +1,4 @@
-"""What tests of programs need beside ``py2bpf.sim`` and ``py2bpf.vm``: packets."""
+"""Packets for tests of programs; py2bpf.sim and py2bpf.vm run the programs."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ Vlan = int | Sequence[int] | None
 
 
 class PacketError(DataRangeError, ValueError):
-    """No packet can hold an argument."""
+    """An argument doesn't fit a packet."""
 
 
 def _check(data: dict[str, Any], **bits: tuple[int, Any]) -> None:

@@ -5,8 +5,8 @@
         sf = py2bpf.socket_filter.SocketFilter(count)
         sf.prog.test_run(packet)
 
-What is made inside of the block lives in the VM, with the same classes and calls; the environment variable
-PY2BPF_BACKEND=vm has all of a process do so. The VM attaches to nothing: programs run by ``test_run``.
+Objects that are made inside of the block live in the VM; classes and calls are the same. The environment variable
+PY2BPF_BACKEND=vm does this for a whole process. Nothing can be attached: ``test_run`` runs programs.
 """
 
 from __future__ import annotations
