@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from ..codec import Codec
 from ..exception import KernelError
+from ..uapi.ring_buffers import taken
 from .batches import Batch
 from .handles import Handle
 from .readers import CoreReader
 
-_HEADER: Final = 8
 _SLICE_MAX: Final = 1.0
 _SLICE_IMMEDIATE: Final = 0.1
 """Seconds that one system call waits at most: so long a signal that came just before the call may go unnoticed."""
@@ -33,7 +33,7 @@ class Records:
         refused: Callable[[], int] = lambda: 0,
     ) -> None:  # fmt: skip
         self.codec = codec
-        self.most = room // (_HEADER + (codec.least + 7 & ~7) or 1) + 1
+        self.most = room // taken(codec.least) + 1
         self._reader = reader
         self._latency = latency
         self._lost, self._refused = lost, refused

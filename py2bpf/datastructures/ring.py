@@ -15,6 +15,7 @@ from ..ledger import Loss
 from ..record_streams import RingPositions
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
+from ..uapi.ring_buffers import HEADER
 from ..worlds import in_programs
 from .globals import LossCounter
 from .names import checked_name
@@ -23,8 +24,6 @@ from .wakeups import Wakeup, announcement
 
 SIZE_MAX: Final = 1 << 30
 RECORD_MAX: Final = 32 << 20
-HEADER: Final = 8
-"""BPF_RINGBUF_HDR_SZ: what a record takes beside its own bytes, which count in multiples of 8."""
 
 
 class RingBuffer(Reader):

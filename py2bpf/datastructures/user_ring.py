@@ -11,11 +11,12 @@ from ..codec import codec_for, type_name
 from ..exception import ClosedError, DataRangeError, Py2BpfError
 from ..spec import MapSpec
 from ..uapi.map_types import MapType
+from ..uapi.ring_buffers import HEADER
 from ..worlds import in_programs
 from .lifetime import OnStorage
 from .names import checked_name
 from .pending import deadline_of
-from .ring import HEADER, checked_size
+from .ring import checked_size
 
 RECORD_MAX: Final = 472
 """Bytes: of the stack's 512, 8 are for the copy's status and 32 for the frame of the function that copies."""

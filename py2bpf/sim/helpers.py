@@ -7,6 +7,7 @@ Handlers get the run, then the helper's arguments without sizes: memory as bytes
 from __future__ import annotations
 
 import ctypes
+import errno
 import operator
 import time
 from collections.abc import Callable
@@ -15,16 +16,16 @@ from typing import Any, Final
 from ..given import shown, text_for_c
 from ..uapi.helpers import Arg, HelperInfo, Ret
 from ..uapi.map_types import title
+from ..uapi.ring_buffers import RingQuery
 from . import addresses, map_views, packet_helpers, places, printk, values
 from .errors import SimulationError
 from .pseudo import raw, target, written
 from .running import Run
 
 Handler = Callable[..., Any]
-_EINVAL, _EFAULT, _ERANGE = -22, -14, -34
+_EINVAL, _EFAULT, _ERANGE = -errno.EINVAL, -errno.EFAULT, -errno.ERANGE
 _COMM_SIZE: Final = 16
 _HZ: Final = 250
-_AVAILABLE, _RING_SIZE, _PRODUCER = 0, 1, 3  # BPF_RB_AVAIL_DATA ...
 
 
 def call(run: Run, info: HelperInfo, args: tuple[Any, ...]) -> Any:
@@ -156,7 +157,9 @@ def _ring_output(s: Run, view: Any, data: bytes, _flags: int) -> int:
 def _ring_query(s: Run, view: Any, flags: int) -> int:
     """Positions are those of a ring that was empty when the program began."""
     waiting = 0 if view.ring is None else view.ring.waiting()
-    return {_AVAILABLE: waiting, _RING_SIZE: int(view.spec.max_entries), _PRODUCER: waiting}.get(flags, 0)
+    size = int(view.spec.max_entries)
+    told: dict[int, int] = {RingQuery.AVAIL_DATA: waiting, RingQuery.RING_SIZE: size, RingQuery.PROD_POS: waiting}
+    return told.get(flags, 0)
 
 
 # Time, chance, who is running

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import operator
 import struct
 import sys
@@ -95,9 +96,9 @@ class MapView:
     def store(self, raw: bytes, value: bytes, flags: int = 0) -> int:
         """map_update_elem: 0 or a negative error number."""
         if not self._inside(raw):
-            return -7  # E2BIG
+            return -errno.E2BIG
         if self.indexed and flags == Update.NOEXIST:
-            return -17  # EEXIST
+            return -errno.EEXIST
         try:
             if self.overlay.update(raw, self._whole(raw, value), flags):
                 return 0
@@ -105,7 +106,7 @@ class MapView:
             if not self.isolated and hasattr(self.map, "add_lost"):
                 self.map.add_lost()
             return -(error.errno or 0)
-        return -17 if flags == Update.NOEXIST else -2
+        return -errno.EEXIST if flags == Update.NOEXIST else -errno.ENOENT
 
     def _whole(self, raw: bytes, value: bytes) -> bytes:
         """A per-CPU map's value: the other CPUs keep theirs, or get zeros."""
@@ -118,8 +119,8 @@ class MapView:
     def delete(self, raw: bytes) -> int:
         """map_delete_elem: 0 or a negative error number."""
         if self.indexed:
-            return -22  # EINVAL
-        return 0 if self.overlay.delete(raw) else -2
+            return -errno.EINVAL
+        return 0 if self.overlay.delete(raw) else -errno.ENOENT
 
     def flush(self) -> None:
         """Gives the map what was written through references."""

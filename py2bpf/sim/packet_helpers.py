@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from .packet import ETHERNET, Packet
 from .pseudo import packet_of
 from .running import Run
 
-_EINVAL, _EFAULT, _ENOMEM = -22, -14, -12
+_EINVAL, _EFAULT, _ENOMEM = -errno.EINVAL, -errno.EFAULT, -errno.ENOMEM
 _PSEUDO_HEADER, _MANGLED_0, _ENFORCE = 0x10, 0x20, 0x40
 _XDP_OFFSET_MAX: Final = 0xFFFF
 _U32: Final = (1 << 32) - 1

@@ -8,17 +8,18 @@ nothing is in front of gives its room back at once.
 from __future__ import annotations
 
 import ctypes
+import errno
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
+from ..uapi.ring_buffers import taken
 from . import values
 from .errors import SimulationError
 from .running import Run
 
-_HEADER: Final = 8
-_FULL: Final = -11  # EAGAIN
+_FULL: Final = -errno.EAGAIN
 
 
 def _unread(ring: Any) -> deque[tuple[Any, int]]:
@@ -59,7 +60,7 @@ class RingView:
 
     def _add(self, content: Any, size: int, state: _State) -> bool:
         """False, and a loss, where the ring is full. The kernel never fills the last byte."""
-        room = _HEADER + (size + 7 & ~7)
+        room = taken(size)
         if self.waiting() + room > self._size - 1:
             if not self._isolated:
                 self._map.lost_counter.add()

@@ -13,6 +13,7 @@ from py2bpf.uapi import contexts, map_types, tc, xdp
 from py2bpf.uapi.helpers import HELPERS
 from py2bpf.uapi.map_types import MapFlags, MapType, Update
 from py2bpf.uapi.prog_types import ProgType
+from py2bpf.uapi.ring_buffers import RingQuery
 
 CORE = Path(__file__).resolve().parents[2] / "csrc"
 SOURCES = {str(path.relative_to(CORE)): path.read_text(encoding="utf-8") for path in sorted(CORE.rglob("*.[ch]"))}
@@ -87,6 +88,11 @@ def test_kinds_and_flags_of_maps() -> None:
     assert [mine[f"VM_{name}"] for name in ("ANY", "NOEXIST", "EXIST", "F_LOCK")] == list(Update)
     limits = (map_types.MAX_KEY_SIZE, map_types.MAX_PER_CPU_VALUE_SIZE, map_types.MAX_PREFIX_BYTES)
     assert tuple(mine[f"VM_{name}"] for name in ("KEY_MAX", "PER_CPU_MAX", "PREFIX_MAX")) == limits
+
+
+def test_what_rings_are_asked_for() -> None:
+    names = re.search(r"enum { (AVAIL_DATA[\w, ]*) }", SOURCES["vm/map/ring.c"])
+    assert names is not None and names[1].split(", ") == [query.name for query in RingQuery]
 
 
 def test_numbers_of_helpers() -> None:

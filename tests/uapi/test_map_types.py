@@ -9,6 +9,7 @@ from py2bpf import datastructures
 from py2bpf.btf import Btf
 from py2bpf.datastructures import Map
 from py2bpf.uapi.map_types import KINDS, MapFlags, MapType, Update
+from py2bpf.uapi.ring_buffers import HEADER, RingFlags, RingQuery
 
 RENAMED = {"CGROUP_STORAGE_DEPRECATED": "CGROUP_STORAGE", "PERCPU_CGROUP_STORAGE_DEPRECATED": "PERCPU_CGROUP_STORAGE"}
 
@@ -27,6 +28,15 @@ def test_flags_are_the_headers() -> None:
     assert {flag.name: flag.value for flag in MapFlags}.items() <= header.items()
     updates = dict(re.findall(r"BPF_(?:F_)?(ANY|NOEXIST|EXIST|LOCK)\s*=\s*(\d)", text))
     assert {flag.name: str(flag.value) for flag in Update} == updates
+
+
+def test_ring_buffers_are_the_headers() -> None:
+    text = Path("/usr/include/linux/bpf.h").read_text()
+    flags = {name: 1 << int(bit) for name, bit in re.findall(r"BPF_RB_(\w+)\s*=\s*\(1ULL << (\d+)\)", text)}
+    assert {flag.name: flag.value for flag in RingFlags} == flags
+    asked = {name: int(value) for name, value in re.findall(r"BPF_RB_(\w+)\s*=\s*(\d+),", text)}
+    assert {query.name: query.value for query in RingQuery}.items() <= asked.items()
+    assert re.search(rf"BPF_RINGBUF_HDR_SZ\s*=\s*{HEADER},", text)
 
 
 def test_every_class_has_a_row() -> None:

@@ -21,6 +21,7 @@ from typing import Final, NoReturn
 
 from ...exception import Span, UnsupportedSyntax
 from ...uapi.helpers import HELPERS
+from ...uapi.ring_buffers import RingFlags
 from ..analysis.pointer_tests import without_zero_tests
 from ..ir.natural_loops import Loop, find_loops
 from ..ir.ops import INFO, Op
@@ -29,7 +30,6 @@ from ..ir.values import Block, Function, Value, append, connect, const
 
 RESERVE: Final = "ringbuf_reserve"
 _ENDS: Final = {"ringbuf_submit", "ringbuf_discard"}
-_NO_WAKEUP: Final = 1  # BPF_RB_NO_WAKEUP
 
 
 class Status(Enum):
@@ -323,7 +323,7 @@ def _held(known: Known) -> list[tuple[Value, Status]]:
 
 def _call(block: Block, record: Value, span: Span | None) -> None:
     assert isinstance(record.type, Ptr) and record.type.spec is not None
-    flags = const(_NO_WAKEUP if record.type.spec.wakeup else 0)
+    flags = const(int(RingFlags.NO_WAKEUP) if record.type.spec.wakeup else 0)
     append(block, Op.CALL, [record, flags], VOID, HELPERS["ringbuf_discard"], span)
 
 

@@ -12,17 +12,16 @@ from typing import Final
 
 from ...spec import MapSpec
 from ...uapi.helpers import HELPERS
+from ...uapi.ring_buffers import HEADER, RingFlags, RingQuery, taken
 from ..ir.ops import Op
 from ..ir.types import I64, U64
 from ..ir.values import Block, Value, const
 from .builder import Builder
 
-NONE, NO_WAKEUP, FORCE_WAKEUP = 0, 1, 2
-"""BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP."""
-
-HEADER: Final = 8
+NONE: Final = 0
+NO_WAKEUP, FORCE_WAKEUP = int(RingFlags.NO_WAKEUP), int(RingFlags.FORCE_WAKEUP)
 STEPS: Final = 4
-AVAILABLE: Final = 0  # BPF_RB_AVAIL_DATA
+AVAILABLE: Final = int(RingQuery.AVAIL_DATA)
 
 
 def flags(b: Builder, spec: MapSpec, ring: Callable[[], Value], size: Value, there: bool) -> Value:
@@ -53,7 +52,7 @@ def step(watermark: int) -> int:
 def _room(b: Builder, size: Value) -> Value:
     """What a record takes in the ring."""
     if size.op is Op.CONST:
-        return _unsigned(HEADER + (size.attr + 7 & ~7))
+        return _unsigned(taken(size.attr))
     rounded = b.emit(Op.AND, [_plus(b, size, _unsigned(7)), _unsigned(0xFFFFFFF8)], U64)
     return _plus(b, rounded, _unsigned(HEADER))
 
