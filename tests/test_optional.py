@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import c_uint32, c_uint64
+from functools import cache
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -150,9 +151,13 @@ NEEDED = {"pytest", "hypothesis", "setuptools", "cffi"}
 
 
 def of_others(package: str) -> bool:
+    return package not in sys.stdlib_module_names | NEEDED | ours()
+
+
+@cache
+def ours() -> set[str]:
     files = [path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
-    ours = {path.stem for path in files} | {path.parent.name for path in files} | {"py2bpf"}
-    return package not in sys.stdlib_module_names | NEEDED | ours
+    return {path.stem for path in files} | {path.parent.name for path in files} | {"py2bpf"}
 
 
 def package_named(call: ast.Call) -> str:
