@@ -4,7 +4,7 @@
  */
 #include <time.h>
 
-#include "vm/state.h"
+#include "vm/budget.h"
 
 enum { LOCKED_MAX = 64 };
 

@@ -1,4 +1,5 @@
 /* Calling back into a program from a helper function, and bpf_loop, which does nothing else. */
+#include "vm/callback.h"
 #include "vm/helpers/helpers.h"
 
 const struct vm_insn *vm_callback(struct vm_state *s, uint64_t addr)

@@ -3,7 +3,9 @@
  * jumps to the next one's (computed goto). Instructions are counted where the program doesn't just go on.
  */
 #include "vm/arithmetic.h"
-#include "vm/state.h"
+#include "vm/budget.h"
+#include "vm/helpers/packets.h"
+#include "vm/mem.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

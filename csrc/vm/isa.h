@@ -74,6 +74,9 @@ enum { VM_TAIL_CALL = 12 };
 int vm_find_helper(uint32_t id, uint32_t prog_type, const struct vm_helper_row **found);
 vm_helper *vm_find_kfunc(const char *name);
 
+/* Whether a helper's arguments are of these kinds; a fault when not. */
+int vm_arguments(struct vm_state *state, const char *kinds, const uint64_t *args);
+
 /* Fills prog->insns from slots; -EINVAL with *fault. */
 struct vm_code {
 	const struct slot *slots;

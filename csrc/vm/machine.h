@@ -44,4 +44,7 @@ void vm_leave(struct p2b_vm *vm);
 /* Opens the lock for those who wait for it, and takes it again behind them. */
 void vm_unlock_fairly(struct p2b_vm *vm);
 
+/* Appends a line to what programs printed. */
+void vm_trace_line(struct p2b_vm *vm, const char *text, uint64_t size);
+
 #endif

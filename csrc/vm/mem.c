@@ -1,5 +1,6 @@
 /* What a running program may touch: the slow half of every memory access, and helpers' arguments. */
-#include "vm/state.h"
+#include "vm/budget.h"
+#include "vm/mem.h"
 
 static struct vm_region whole(const void *lo, uint64_t size, int allows)
 {

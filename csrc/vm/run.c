@@ -1,6 +1,7 @@
 /* Test runs of the embedded VM's programs, as net/bpf/test_run.c has them. */
 #include <stddef.h>
 
+#include "vm/budget.h"
 #include "vm/context.h"
 
 #define BUDGET (1ull << 30)

@@ -74,7 +74,7 @@ struct vm_state {
 	vm_exec_fn *exec;       /* by which helper functions call back into the program */
 	uint32_t locked;        /* pauses that a lock prevented */
 	uint32_t n_targets;
-	struct p2b_vm_prog *targets[VM_TAIL_CALLS];     /* of tail calls, each held: user space may take them out of their arrays */
+	struct p2b_vm_prog *targets[VM_TAIL_CALLS];     /* of tail calls, each held: others may take them out of arrays */
 	int stopped;            /* by pause() */
 	const struct p2b_vm_prog *prog;
 	struct p2b_vm *vm;
@@ -96,75 +96,7 @@ struct vm_state {
 	_Alignas(16) uint8_t stack[VM_FRAMES * VM_STRIDE];
 };
 
-/* The subprogram that a function pointer names, or NULL after a fault; and calling it from a helper function. */
-const struct vm_insn *vm_callback(struct vm_state *state, uint64_t addr);
-uint64_t vm_call_back(struct vm_state *state, const struct vm_insn *entry, uint64_t r1, uint64_t r2);
-
-vm_exec_fn vm_exec;     /* vm/exec.c */
-
-/* ---- vm/budget.c: budget and pauses ----------------------------------------------------------------------------- */
-
-/* Nanoseconds of CLOCK_MONOTONIC. */
-uint64_t vm_ticks(void);
-
-/* A run's budget, its first slice; and how many instructions ran. */
-void vm_budget(struct vm_state *state, uint64_t budget);
-uint64_t vm_executed(const struct vm_state *state, uint64_t budget);
-
-/*
- * Has the budget pay for a helper function's work on so many bytes. When the slice is used up by that, the next counted
- * instruction begins a new one: a helper function is never interrupted.
- */
-static inline void vm_charge(struct vm_state *state, uint64_t bytes)
-{
-	state->work += bytes / VM_WORK;
-	state->left -= (int64_t)(bytes / VM_WORK);
-}
-
-/* The slice is used up: yields to other threads if it's time, and takes the next one. 0 when the run ends: with a fault. */
-int vm_next_slice(struct vm_state *state);
-
-/* Yields the machine to other threads if it's time. 0 when the run ends. */
-int vm_yield(struct vm_state *state);
-
-/* Holds the program that a tail call goes to, until vm_release_targets, which opens the lock to release them. */
-void vm_hold_target(struct vm_state *state, struct p2b_vm_prog *prog);
-void vm_release_targets(struct vm_state *state);
-
-/* ---- vm/mem.c: memory ----------------------------------------------------------------------------------------- */
-
-/* Where [addr, addr + size) may be accessed; NULL when it may not, or is the context. Remembers the region. */
-uint8_t *vm_translate_slow(struct vm_state *state, uint64_t addr, uint64_t size, int needs);
-
-static inline uint8_t *vm_translate(struct vm_state *state, uint64_t addr, uint64_t size, int needs)
-{
-	uint64_t at = addr - state->stack_lo;
-
-	if (at < state->live && (at & (VM_STRIDE - 1)) + size <= VM_FRAME_SIZE)
-		return (uint8_t *)(uintptr_t)addr;
-	at = addr - state->last.lo;
-	if (at < state->last.size && (at & state->last.mask) + size <= state->last.limit &&
-	    (state->last.allows & needs) == needs)
-		return (uint8_t *)(uintptr_t)addr;
-	return vm_translate_slow(state, addr, size, needs);
-}
-
-/* As vm_translate for an atomic operation of 1, 2, 4 or 8 bytes; where that is NULL, vm_no_atomic is the fault. */
-static inline uint8_t *vm_translate_atomic(struct vm_state *state, uint64_t addr, uint64_t size, int needs)
-{
-	return addr & (size - 1) ? NULL : vm_translate(state, addr, size, needs | VM_ATOMICS);
-}
-void vm_no_atomic(struct vm_state *state, uint64_t addr, uint64_t size, int needs);
-
-/* What is no fast access: the context, or a fault. 1 when it was done. size: 1, 2, 4, 8. */
-int vm_load_slow(struct vm_state *state, uint64_t addr, uint32_t size, uint64_t *value);
-int vm_store_slow(struct vm_state *state, uint64_t addr, uint32_t size, uint64_t value, int constant);
-
-/* Forgets the remembered region: the packet or a record changed. */
-static inline void vm_forget(struct vm_state *state)
-{
-	state->last.size = 0;
-}
+vm_exec_fn vm_exec;     /* the run loop */
 
 /* Ends the program: what is static text. Returns 0, for helpers to return. The first fault counts. */
 static inline uint64_t vm_fault(struct vm_state *state, uint64_t value, const char *what)
@@ -176,54 +108,15 @@ static inline uint64_t vm_fault(struct vm_state *state, uint64_t value, const ch
 	return 0;
 }
 
-/* A helper's memory argument, which the budget pays for, or NULL after a fault. Of size 0 any address will do. */
-uint8_t *vm_argument(struct vm_state *state, uint64_t addr, uint64_t size, int write);
-
-/* A helper's map argument, or NULL after a fault. */
-struct vm_map *vm_map_argument(struct vm_state *state, uint64_t value);
-
-/* The same, of a kind that has the ability (VM_CAN_FIND ...); its work is 0 then. */
-static inline struct vm_map *vm_map_for(struct vm_state *state, uint64_t value, uint32_t ability)
+/* Forgets the remembered region: the packet or a record changed. */
+static inline void vm_forget(struct vm_state *state)
 {
-	struct vm_map *map = vm_map_argument(state, value);
-
-	if (!map)
-		return NULL;
-	if (map->abilities & ability) {
-		map->work = 0;
-		return map;
-	}
-	vm_fault(state, map->kind, "this kind of map has no such helper function");
-	return NULL;
+	state->last.size = 0;
 }
-
-/* Whether a helper's argument is the program's context; a fault when not. */
-int vm_ctx_argument(struct vm_state *state, uint64_t value);
-
-/* vm/helpers/table.c: whether a helper's arguments are of these kinds; a fault when not. */
-int vm_arguments(struct vm_state *state, const char *kinds, const uint64_t *args);
-
-/* The bytes at addr that may be read, at most max: for strings and probes. 0 where there are none. No fault. */
-uint64_t vm_readable(struct vm_state *state, uint64_t addr, uint64_t max);
 
 static inline uint32_t vm_packet_size(const struct vm_state *state)
 {
 	return state->packet.end - state->packet.data;
 }
-
-/* What LD_ABS and LD_IND load: 1 and the value in host order, or 0. */
-int vm_packet_load(struct vm_state *state, int64_t offset, uint32_t size, uint64_t *value);
-
-/* ---- vm/format.c, vm/trace.c ---------------------------------------------------------------------------------- */
-
-/*
- * Formats as bpf_trace_printk and bpf_snprintf do, at most cap bytes with the NUL. Returns the length without it that
- * the whole text has, or -EINVAL for what the kernel refuses. format has n_format bytes, its NUL is the last.
- */
-int64_t vm_format(struct vm_state *state, char *out, uint64_t cap, const char *format, uint64_t n_format,
-		  const uint64_t *args, uint32_t n_args);
-
-/* Appends a line to what programs printed. */
-void vm_trace_line(struct p2b_vm *vm, const char *text, uint64_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* The lines that programs print, kept until somebody takes them. */
-#include "vm/state.h"
+#include "vm/machine.h"
 
 enum { TRACE_MAX = 1 << 20 };
 

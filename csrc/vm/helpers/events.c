@@ -1,4 +1,5 @@
 /* Helper functions on perf event arrays, ring buffers and user ring buffers. */
+#include "vm/callback.h"
 #include "vm/helpers/helpers.h"
 
 /* ---- Perf event arrays ----------------------------------------------------------------------------------------- */

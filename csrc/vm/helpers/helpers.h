@@ -2,7 +2,8 @@
 #ifndef P2B_VM_HELPERS_H
 #define P2B_VM_HELPERS_H
 
-#include "vm/state.h"
+#include "vm/budget.h"
+#include "vm/mem.h"
 
 /* vm/helpers/maps.c */
 vm_helper vm_map_lookup_elem, vm_map_update_elem, vm_map_delete_elem, vm_map_lookup_percpu_elem;
@@ -25,5 +26,12 @@ vm_helper vm_not_there, vm_invalid, vm_not_permitted, vm_no_operation, vm_no_sup
 
 /* vm/callback.c */
 vm_helper vm_loop;
+
+/*
+ * Formats as bpf_trace_printk and bpf_snprintf do, at most cap bytes with the NUL. Returns the length without it that
+ * the whole text has, or -EINVAL for what the kernel refuses. format has n_format bytes, its NUL is the last.
+ */
+int64_t vm_format(struct vm_state *state, char *out, uint64_t cap, const char *format, uint64_t n_format,
+		  const uint64_t *args, uint32_t n_args);
 
 #endif

@@ -2,7 +2,8 @@
 #ifndef P2B_VM_PACKETS_H
 #define P2B_VM_PACKETS_H
 
-#include "vm/state.h"
+#include "vm/budget.h"
+#include "vm/mem.h"
 
 /* vm/helpers/csum.c */
 vm_helper vm_l3_csum_replace, vm_l4_csum_replace, vm_csum_diff;
@@ -24,5 +25,8 @@ vm_helper vm_xdp_get_buff_len, vm_xdp_load_bytes, vm_xdp_store_bytes;
 
 /* The packet's bytes [offset, offset + size) to be changed, or NULL where it has not so many. */
 uint8_t *vm_packet_at(struct vm_state *state, uint64_t offset, uint64_t size);
+
+/* What LD_ABS and LD_IND load: 1 and the value in host order, or 0. */
+int vm_packet_load(struct vm_state *state, int64_t offset, uint32_t size, uint64_t *value);
 
 #endif

@@ -2,7 +2,7 @@
  * The formats of bpf_trace_printk and bpf_snprintf: bpf_bprintf_prepare in kernel/bpf/helpers.c, lib/vsprintf.c. As in
  * the kernel, all strings are read before anything is written: they may lie in the memory that the text goes to.
  */
-#include "vm/state.h"
+#include "vm/helpers/helpers.h"
 
 enum { ARGUMENTS_MAX = 512 };   /* MAX_BPRINTF_BIN_ARGS: bytes of all arguments */
 
