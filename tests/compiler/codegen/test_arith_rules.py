@@ -218,6 +218,30 @@ ROWS: Rows = {
         r0 += r1
         exit
     """),
+    "arith.with_register: wide constants are loaded in each block": ("""
+        b0:
+          %0 = ctx ctx*
+          %1 = load u64 %0, offset=0, bytes=8, unsigned
+          branch %1, then=b1, else=b2
+        b1:  ; from b0
+          %2 = add u64 %1, 4294967296
+          return %2
+        b2:  ; from b0
+          %3 = xor u64 %1, 4294967296
+          return %3
+    """, """
+            r1 = *(u64 *)(r1 + 0)
+            if r1 == 0 goto L0
+            r0 = 4294967296 ll
+            r1 += r0
+            r0 = r1
+            exit
+        L0:
+            r0 = 4294967296 ll
+            r1 ^= r0
+            r0 = r1
+            exit
+    """),
 }
 
 

@@ -250,6 +250,31 @@ ROWS: Rows = {
         r0 = *(u64 *)(r1 + 0)
         exit
     """),
+    "control.guard: what one part of a condition loads is loaded again behind it": ("""
+        %3 = eq i64 %1, 5
+        %4 = eq i64 %2, 4294967296
+        %5 = or i64 %3, %4
+        guard %5, raises=ValueError
+        %6 = xor u64 %2, 4294967296
+        return %6
+    """, """
+            r0 = *(u64 *)(r1 + 0)
+            r1 = *(u64 *)(r1 + 8)
+            if r0 == 5 goto L0
+            r0 = 4294967296 ll
+            if r1 != r0 goto L1
+        L0:
+            r0 = 4294967296 ll
+            r1 ^= r0
+            r0 = r1
+            exit
+        L1:
+            r1 = map 0 value + 0 ll
+            r2 = 1
+            lock *(u64 *)(r1 + 0) += r2
+            r0 = 2147483647
+            exit
+    """),
 }
 
 

@@ -262,6 +262,41 @@ ROWS: Rows = {
         r0 = *(u64 *)(r1 + 8)
         exit
     """),
+    "memory.copy: where a pointer may be one to the stack": ("""
+        b0:
+          %0 = ctx ctx*
+          %1 = load u64 %0, offset=0, bytes=8, unsigned
+          %2 = alloca stack* bytes=16
+          zero %2, offset=0, bytes=16
+          %3 = mapvalue value* map=0
+          branch %1, then=b1, else=b2
+        b1:  ; from b0
+          jump b3
+        b2:  ; from b0
+          jump b3
+        b3:  ; from b1, b2
+          %4 = phi value* %3, %2
+          copy %3, %4, to_offset=0, from_offset=4, bytes=8
+          return 0
+    """, """
+            r0 = *(u64 *)(r1 + 0)
+            *(u64 *)(r10 - 16) = 0
+            *(u64 *)(r10 - 8) = 0
+            r1 = map 0 value + 0 ll
+            if r0 == 0 goto L0
+            r0 = r1
+            goto L1
+        L0:
+            r0 = r10
+            r0 += -16
+        L1:
+            r2 = *(u32 *)(r0 + 4)
+            *(u32 *)(r1 + 0) = r2
+            r0 = *(u32 *)(r0 + 8)
+            *(u32 *)(r1 + 4) = r0
+            r0 = 0
+            exit
+    """),
 }
 
 

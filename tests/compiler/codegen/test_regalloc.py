@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,6 +103,16 @@ def test_constants_are_made_anew_rather_than_stored() -> None:
     with checked() as made:
         text = assembly(function_of("\n".join([*held, *uses, *uses, "return 0"])))
     assert [allocation.spills for allocation in made] == [0] and "r10" not in text
+
+
+def test_a_bound_is_stored_with_its_number() -> None:
+    """The verifier learns a bound of the register that is compared, and of the place on the stack that was stored from
+    that, not of one that it was loaded from."""
+    guards = [f"%{50 + i} = slt i64 %{3 + i}, 99\nguard %{50 + i}, raises=ValueError" for i in range(16)]
+    with checked() as made:
+        text = assembly(function_of(mixed(16, *guards)))
+    compared = re.findall(r"(r\d) = (\*\(u64 \*\)\(r10 - \d+\))\n +\2 = \1\n +if \1 s>= 99 ", text)
+    assert len(compared) == made[0].spills > 0
 
 
 def test_a_wrong_allocation_is_seen() -> None:
