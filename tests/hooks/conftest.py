@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import pytest
 from namespaces import Namespace, ip, pair
 
+from py2bpf.kernel import links
+from py2bpf.kernel.netdev import ifindex
+from py2bpf.uapi.prog_types import AttachType
+
 
 @pytest.fixture
 def wire(missing):
@@ -52,3 +56,15 @@ def traffic(wire):
         made = Traffic(sender, receiver)
         assert any(made.passes() for _ in range(3)), "the test's own network does not work"
         yield made
+
+
+@pytest.fixture(params=["tcx", "clsact"])
+def mechanism(request, wire):
+    """By which filters of tc are installed: one that only new kernels have, and one that all have."""
+    _left, right = wire
+    with right.inside():
+        if request.param == "tcx" and links.tcx_query(ifindex(right.device), AttachType.TCX_INGRESS) is None:
+            pytest.skip("this kernel has no tcx")
+    if request.param == "clsact":
+        pytest.importorskip("pyroute2")
+    return request.param

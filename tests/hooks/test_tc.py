@@ -1,61 +1,22 @@
 """Traffic control in network namespaces: both mechanisms, what outlives what, and that others' filters stay."""
 
 import errno
-import os
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from tc_programs import drop_b, drop_c, drop_ipv4, let_pass
 
-from py2bpf import funcs, net, tc
-from py2bpf.datastructures import ProgArray
+from py2bpf import tc
 from py2bpf.exception import ClosedError, DataTypeError, KernelError, NotSupported
 from py2bpf.hooks import traffic_control
-from py2bpf.kernel import clsact, kept, links, program_info, syscalls
-from py2bpf.kernel.kernel_program import LoadedProgram
-from py2bpf.kernel.netdev import ifindex, namespace
+from py2bpf.kernel import clsact, links, program_info
+from py2bpf.kernel.netdev import ifindex
 from py2bpf.prog import create_prog
 from py2bpf.uapi.prog_types import AttachType, ProgType
-from py2bpf.util import ensure_resources
-
-UDP_PAYLOAD = 14 + 20 + 8
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture(params=["tcx", "clsact"])
-def mechanism(request, wire):
-    _left, right = wire
-    with right.inside():
-        if request.param == "tcx" and links.tcx_query(ifindex(right.device), AttachType.TCX_INGRESS) is None:
-            pytest.skip("this kernel has no tcx")
-    if request.param == "clsact":
-        pytest.importorskip("pyroute2")
-    return request.param
-
-
-def drop_ipv4(skb):
-    return skb.protocol == socket.htons(net.EtherType.IPV4)
-
-
-def drop_b(skb):
-    """Datagrams whose text begins with b."""
-    if skb.protocol != socket.htons(net.EtherType.IPV4):
-        return 0
-    return funcs.load_skb_byte(skb, UDP_PAYLOAD) == ord("b")
-
-
-def drop_c(skb):
-    if skb.protocol != socket.htons(net.EtherType.IPV4):
-        return 0
-    return funcs.load_skb_byte(skb, UDP_PAYLOAD) == ord("c")
-
-
-def let_pass(skb):
-    return tc.TC_ACT_OK
 
 
 def test_ingress_filter_drops_what_matches(wire, traffic, mechanism):
@@ -96,8 +57,8 @@ def test_it_outlives_the_object_until_cleared(wire, traffic, mechanism):
 def test_it_outlives_the_process(wire, traffic, mechanism):
     _left, right = wire
     code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_tc, py2bpf.tc\n"
-        f"py2bpf.tc.IngressFilter(test_tc.drop_ipv4).install({right.device!r}, mechanism={mechanism!r})"
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import tc_programs, py2bpf.tc\n"
+        f"py2bpf.tc.IngressFilter(tc_programs.drop_ipv4).install({right.device!r}, mechanism={mechanism!r})"
     )
     right.shell(sys.executable, "-c", code)
     assert traffic.is_dropped()
@@ -315,7 +276,7 @@ def test_a_failing_filter_leaves_the_decision_to_others(wire, traffic, mechanism
 WITHOUT_SYS_ADMIN = """
 import sys
 sys.path.insert(0, {folder!r})
-import test_tc
+import tc_programs
 from py2bpf import tc
 from py2bpf.exception import KernelError
 from py2bpf.kernel import links
@@ -325,11 +286,11 @@ except KernelError as error:
     assert "CAP_SYS_ADMIN" in str(error)
 else:
     raise AssertionError("this process may open others' programs")
-filter = tc.IngressFilter(test_tc.drop_b)
+filter = tc.IngressFilter(tc_programs.drop_b)
 filter.install("lo", mechanism="tcx")
 filter.close()
 assert filter.remove("lo") and not filter.remove("lo")
-filter = tc.IngressFilter(test_tc.drop_b)
+filter = tc.IngressFilter(tc_programs.drop_b)
 filter.install("lo", mechanism="tcx")
 assert tc.clear_ingress_filter("lo") == 1
 """
@@ -342,200 +303,6 @@ def test_a_process_takes_off_what_it_installed_without_cap_sys_admin(wire):
             pytest.skip("this kernel has no tcx")
     code = WITHOUT_SYS_ADMIN.format(folder=str(Path(__file__).parent))
     right.shell("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", sys.executable, "-c", code)
-
-
-steps = ProgArray(4)
-
-
-def dispatch(skb):
-    funcs.tail_call(skb, steps, 1)
-    return tc.TC_ACT_OK
-
-
-def drop_bad(skb):
-    return tc.TC_ACT_SHOT if funcs.load_skb_byte(skb, UDP_PAYLOAD) == ord("b") else tc.TC_ACT_OK
-
-
-INSTALLING = """
-import sys
-sys.path.insert(0, {folder!r})
-import test_tc
-from py2bpf import tc
-step = tc.IngressProgram(test_tc.drop_bad)
-program = tc.IngressProgram(test_tc.dispatch)
-test_tc.steps[1] = step.prog
-program.install({device!r}, mechanism={mechanism!r})
-"""
-
-
-further = ProgArray(1)
-
-
-def middle(skb):
-    funcs.tail_call(skb, further, 0)
-    return tc.TC_ACT_OK
-
-
-NESTED = """
-import sys
-sys.path.insert(0, {folder!r})
-import test_tc
-from py2bpf import tc
-last, middle = tc.IngressProgram(test_tc.drop_bad), tc.IngressProgram(test_tc.middle)
-program = tc.IngressProgram(test_tc.dispatch)
-if {first}:
-    program.install({device!r}, mechanism={mechanism!r})
-test_tc.steps[1] = middle.prog
-test_tc.further[0] = last.prog
-if not {first}:
-    program.install({device!r}, mechanism={mechanism!r})
-"""
-
-
-@pytest.mark.parametrize("first", [False, True], ids=["filled before", "filled while installed"])
-def test_tail_calls_of_tail_calls_go_on_when_the_process_ends(wire, traffic, mechanism, first):
-    """The second array is one that the installed program does not name itself."""
-    go_on_when_the_process_ends(wire, traffic, NESTED, 2, mechanism=mechanism, first=first)
-
-
-def test_tail_calls_of_tail_calls_while_the_other_objects_are_closed():
-    first, second = ProgArray(1), ProgArray(1)
-
-    def jump(skb):
-        funcs.tail_call(skb, first, 0)
-        return 7
-
-    def jump_again(skb):
-        funcs.tail_call(skb, second, 0)
-        return 8
-
-    with tc.IngressProgram(jump) as program:
-        with tc.IngressProgram(lambda skb: 9) as last, tc.IngressProgram(jump_again) as step:
-            first[0], second[0] = step.prog, last.prog
-        first.close()
-        second.close()
-        assert program.prog.test_run(bytes(64)).retval == 9
-
-
-def test_an_array_holds_no_more_than_there_is_room_for():
-    """Those of programs that are in it no more are given back when others come."""
-    with ProgArray(2) as array:
-        before = len(os.listdir("/proc/self/fd"))
-        for number in range(6):
-            with ProgArray(1) as own:
-                def jump(skb, own=own):
-                    funcs.tail_call(skb, own, 0)
-                    return 7
-
-                with tc.IngressProgram(jump) as program:
-                    array[number & 1] = program.prog
-        assert len(os.listdir("/proc/self/fd")) <= before + 3
-
-
-def test_a_pinned_program_has_its_arrays():
-    """In a process that opens the pin when the one that made it is gone."""
-    path = Path("/sys/fs/bpf") / f"py2bpf_test_{os.getpid()}"
-    code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_tc\nfrom py2bpf import tc\n"
-        "step = tc.IngressProgram(lambda skb: 9); program = tc.IngressProgram(test_tc.dispatch)\n"
-        f"test_tc.steps[1] = step.prog\nprogram.prog.pin({str(path)!r})\n"
-    )
-    ensure_resources()
-    try:
-        subprocess.run([sys.executable, "-c", code], check=True)
-        assert sorted(each.name for each in path.parent.glob(f"{path.name}*")) == [path.name, f"{path.name}_array0"]
-        with syscalls.obj_get(path) as handle:
-            ran = syscalls.prog_test_run(handle, bytes(64), b"", 0, 64 + 512)
-            assert ran.retval == 9
-    finally:
-        LoadedProgram.unpin(path)
-    assert not list(path.parent.glob(f"{path.name}*"))
-
-
-def pins(wire):
-    """Those of programs that are there, on the devices of these namespaces: other processes have pins of their own."""
-    kept.sweep()
-    return names(wire)
-
-
-def names(wire):
-    own = []
-    for node in wire:
-        with node.inside():
-            own.append(f"{namespace():x}-")
-    return sorted(each.name for each in kept.FOLDER.glob("*") if each.name.startswith(tuple(own)))
-
-
-def test_tail_calls_go_on_when_the_process_ends(wire, traffic, mechanism):
-    """Or everything would pass."""
-    go_on_when_the_process_ends(wire, traffic, INSTALLING, 1, mechanism=mechanism)
-
-
-def go_on_when_the_process_ends(wire, traffic, code, arrays, **options):
-    """Runs the code, which installs; afterwards so many arrays are pinned, until the program is taken off."""
-    _left, right = wire
-    with right.inside():
-        code = code.format(folder=str(Path(__file__).parent), device=right.device, **options)
-        subprocess.run([sys.executable, "-c", code], check=True)
-        assert traffic.is_dropped(b"bad") and traffic.passes(b"good")
-        assert len(pins(wire)) == arrays
-        assert tc.clear_ingress_filter(right.device) == 1
-    assert pins(wire) == [] and traffic.passes(b"bad")
-
-
-MAKE = ("ip", "link", "add", "p2bx", "index", "7701", "type", "veth", "peer", "p2by")
-
-
-def test_pins_of_a_device_that_is_gone_go_too(wire):
-    """With the next program that is installed, wherever that is."""
-    _left, right = wire
-    with right.inside(), tc.IngressProgram(dispatch) as second:
-        with tc.IngressProgram(dispatch) as first:
-            right.shell(*MAKE)
-            first.install("p2bx")
-            assert len(pins(wire)) == 1
-            right.shell("ip", "link", "del", "p2bx")
-            assert first.devices == []
-        del first
-        for _ in range(100):
-            second.install(right.device)
-            found = names(wire)
-            assert second.remove()
-            if len(found) == 1:
-                break
-            time.sleep(0.1)  # the kernel gives up the first program a little later
-        assert names(wire) == []
-
-
-def test_pins_of_a_device_that_moves_stay(wire):
-    """It takes its programs along, and its number is free for another."""
-    left, right = wire
-    with tc.IngressProgram(dispatch) as first, tc.IngressProgram(dispatch) as second:
-        with right.inside():
-            right.shell(*MAKE)
-            first.install("p2bx")
-            right.shell("ip", "link", "set", "p2bx", "netns", left.name)
-            right.shell(*MAKE[:-1], "p2bz")
-            second.install("p2bx")
-            assert len(pins(wire)) == 2
-            assert second.remove() and len(pins(wire)) == 1
-        with left.inside():
-            assert first.remove("p2bx")
-    for name in pins(wire):
-        (kept.FOLDER / name).unlink()
-
-
-def test_an_array_lives_as_long_as_a_program_that_uses_it():
-    array = ProgArray(2)
-
-    def jump(skb):
-        funcs.tail_call(skb, array, 0)
-        return 7
-
-    with tc.IngressProgram(lambda skb: 9) as step, tc.IngressProgram(jump) as program:
-        array[0] = step.prog
-        array.close()
-        assert program.prog.test_run(bytes(64)).retval == 9
 
 
 def test_remove_looks_at_the_devices_of_one_namespace(wire, mechanism):
