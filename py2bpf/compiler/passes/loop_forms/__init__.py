@@ -1,7 +1,7 @@
 """Puts the kernel's iterator around loops that the verifier could not walk iteration by iteration; for kernels without
 it ``outlining`` makes them functions that bpf_loop calls.
 
-b0: jump b1                           b0: %9 = alloca #8
+b0: jump b1                           b0: %9 = alloca bytes=8
 b1: %1 = phi 0, %3                        %8 = iter_new i64 %9, 8388608     (0, but the verifier does not know)
     branch lt %1, %0, b2, b3              %6 = hide i64 0, %8
 b2: turn                                  jump b1
@@ -31,7 +31,7 @@ from ..shared import turns
 from ..shared.lock_exits import any_locks
 from ..shared.loop_plan import plan_loops
 from .iterator_loops import IteratorLoop
-from .outlining import Outlining
+from .outlining import outline
 
 
 def run(fn: Function) -> None:
@@ -47,7 +47,7 @@ def run(fn: Function) -> None:
             IteratorLoop(fn, loop, counted.get(loop), enough).insert()
         else:
             unseen = unseen or _unseen(fn, plan.forms)
-            Outlining(fn, loop, unseen, counted.get(loop), TOO_LONG if not enough else "").run()
+            outline(fn, loop, unseen, counted.get(loop), TOO_LONG if not enough else "")
 
 
 def _unseen(fn: Function, chosen: dict[Loop, Form]) -> Value:

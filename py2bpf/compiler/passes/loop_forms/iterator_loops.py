@@ -7,10 +7,11 @@ from typing import Final
 from ...ir.loop_policy import MAX_ITERATIONS, TOO_LONG
 from ...ir.natural_loops import Loop
 from ...ir.ops import Op, Raise
-from ...ir.types import I64, STACK, VOID, Int, Ptr, Region
+from ...ir.types import I64, STACK, VOID, Ptr, Region
 from ...ir.values import Block, Function, Value, connect, const
 from ..shared import turns
 from ..shared.loop_edges import entry_of, split_latches
+from .hiding import hide_carried
 
 ITERATOR_BYTES: Final = 8
 """sizeof(struct bpf_iter_num)."""
@@ -28,22 +29,14 @@ class IteratorLoop:
         self.span = loop.header.end.span
 
     def insert(self) -> None:
+        """Makes the iterator before the loop, and asks it in the loop."""
         entry = entry_of(self.fn, self.loop)
         slot = Value(Op.ALLOCA, [], STACK, ITERATOR_BYTES, self.span)
         zero = Value(Op.ITER_NEW, [slot, const(MAX_ITERATIONS)], I64, None, self.span)
         entry.body[-1:-1] = [slot, zero]
         split_latches(self.fn, self.loop)
-        for phi in self.loop.header.phis:
-            if isinstance(phi.type, Int):
-                self._hide(phi, zero)
+        hide_carried(self.loop, zero)
         self._test(slot)
-
-    def _hide(self, phi: Value, zero: Value) -> None:
-        for edge, pred in enumerate(self.loop.header.preds):
-            if phi.args[edge] is not phi:
-                hidden = Value(Op.HIDE, [phi.args[edge], zero], phi.type, None, self.span)
-                pred.body.insert(len(pred.body) - 1, hidden)
-                phi.args[edge] = hidden
 
     def _test(self, slot: Value) -> None:
         """Asks the iterator where a turn begins."""
