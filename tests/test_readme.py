@@ -232,8 +232,8 @@ def test_all_examples_are_listed() -> None:
 
 
 def test_all_functions_for_run_time_values_are_listed() -> None:
-    from py2bpf.compiler.peval.functions import _HANDLERS
-    from py2bpf.compiler.peval.maps import METHODS
+    from py2bpf.compiler.peval.builtins.functions import _HANDLERS
+    from py2bpf.compiler.peval.map_methods import METHODS
 
     told = "".join(page.read_text() for page in (ROOT / "docs" / "language").glob("*.md"))
     names = [fn.__name__ for fn in _HANDLERS if fn.__module__ == "builtins"]

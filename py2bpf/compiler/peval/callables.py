@@ -17,19 +17,8 @@ from ... import borders
 from ...btf.shapes import KernelType
 from ...exception import TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
-from . import (
-    calls_now,
-    captured,
-    choice,
-    functions,
-    inlining,
-    intrinsics,
-    kernel_memory,
-    kernel_side,
-    mixed,
-    namedtuples,
-    objects,
-)
+from . import calls_now, captured, choice, inlining, intrinsics, kernel_memory, kernel_side, mixed, namedtuples, objects
+from .builtins import functions
 from .layout import is_ctype
 from .machine import Machine
 from .state import State

@@ -7,7 +7,8 @@ from typing import Final
 
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ...bytecode.canonical import Instr, Op
-from .. import addresses, functions, hints, iteration, mixed, sequences, variables, withs
+from .. import addresses, hints, iteration, mixed, sequences, variables, withs
+from ..builtins import functions
 from ..frames import Frame
 from ..hints import count
 from ..machine import Machine

@@ -12,17 +12,17 @@ from .. import (
     classes,
     compare,
     constants,
-    functions,
     giants,
     identity,
     kind,
-    maps,
+    map_updates,
     nevers,
     overrides,
     semantics,
     special,
     text,
 )
+from ..builtins import objects, sequences
 from ..frames import Frame
 from ..machine import Machine
 from ..state import State
@@ -66,7 +66,7 @@ def _inplace(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
     op = instr.arg
     ours = overrides.own(right, f"__r{classes.BINARY[op]}__")  # then it isn't what one atomic step does
-    if isinstance(left, (AugmentedItem, AugmentedAttr)) and op in maps.ATOMIC and ours is None:
+    if isinstance(left, (AugmentedItem, AugmentedAttr)) and op in map_updates.ATOMIC and ours is None:
         state.stack.append(Update(left, op, right))
         return
     left = augmented.settled(ev, state, left)
@@ -138,7 +138,7 @@ def _match_sequence(ev: Machine, frame: Frame, state: State, instr: Instr) -> No
 def _get_len(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     subject = state.stack[-1]
     special.refuse_iteration(subject, "__len__", "__getitem__")
-    state.stack.append(functions.length(ev, state, subject))
+    state.stack.append(sequences.length(ev, state, subject))
 
 
 _ARE_THEIR_CONTENT: Final = (bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple)
@@ -154,7 +154,7 @@ def _match_class(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
         parts and not issubclass(cls.obj, _ARE_THEIR_CONTENT)
     ):
         _match_other(ev, frame, state, instr)
-    found = functions.is_instance(ev, state, (subject, cls))
+    found = objects.is_instance(ev, state, (subject, cls))
     if not isinstance(found, Const):
         raise UnsupportedSyntax(0, f"whether {subject.describe()} is of a class is not known while compiling",
                                 hints=("test it for None before: if x is None",))  # fmt: skip

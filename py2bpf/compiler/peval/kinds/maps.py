@@ -8,7 +8,7 @@ from typing import Any, Final
 from ....exception import TypeMismatch, UnsupportedSyntax
 from ....uapi.map_types import kind_of
 from ...ir.values import Value
-from .. import addresses, arith, hints, host, maps, memory, overrides, places, rings, stores
+from .. import addresses, arith, hints, host, map_methods, map_updates, maps, memory, overrides, places, rings, stores
 from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs, Object
 from ..layout import is_integer
@@ -44,9 +44,9 @@ class MapKind(Kind[Map]):
             return Bound(Const(own), (value,))
         if value.is_value(name):
             return memory.load(ev.b, maps.value(ev.b, value))
-        if name in maps.METHODS:
+        if name in map_methods.METHODS:
             return Method(value, name)
-        if name in maps.NUMBERS and (number := maps.NUMBERS[name](ev.b, value)) is not None:
+        if name in map_methods.NUMBERS and (number := map_methods.NUMBERS[name](ev.b, value)) is not None:
             return number
         found = inspect.getattr_static(value.obj, name, None)
         if found is None or callable(found):
@@ -65,7 +65,7 @@ class MapKind(Kind[Map]):
     def method(self, ev: Machine, state: State, value: Map, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         if kwargs:
             args = rings.with_size(value, name, args, kwargs)
-        return maps.call_method(ev.b, value, name, args)
+        return map_methods.call_method(ev.b, value, name, args)
 
     def item(self, ev: Machine, state: State, value: Map, key: Abstract) -> Abstract:
         return maps.get_item(ev.b, value, key)
@@ -89,10 +89,10 @@ class MapKind(Kind[Map]):
         return is_integer(value.spec.value_type)
 
     def update_attribute(self, b: Builder, value: Map, name: str, op: str, operand: Abstract) -> None:
-        maps.update_in_place(b, maps.value(b, value), op, operand)
+        map_updates.update_in_place(b, maps.value(b, value), op, operand)
 
     def update_item(self, b: Builder, value: Map, key: Abstract, op: str, operand: Abstract) -> None:
-        maps.update_item(b, value, key, op, operand)
+        map_updates.update_item(b, value, key, op, operand)
 
     def address(self, ev: Machine, value: Map) -> Ref:
         raise addresses.given_whole(value)
@@ -102,9 +102,9 @@ def _no_attribute(map: Map, name: str) -> UnsupportedSyntax:
     """For what programs have no use of."""
     if name in _NOT_IN_PROGRAMS:
         return UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=(_NOT_IN_PROGRAMS[name],))
-    names = maps.known_methods(map.spec)
+    names = map_methods.known_methods(map.spec)
     items = "" if map.spec.data_type is not None else ", and m[key], in and del"
-    known = hints.near(name, maps.understood_methods(map.spec), f"they can use {', '.join(names)}{items}")
+    known = hints.near(name, map_methods.understood_methods(map.spec), f"they can use {', '.join(names)}{items}")
     return UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=known)
 
 

@@ -25,7 +25,7 @@ from .. import (
     iterators,
     kind,
     locks,
-    maps,
+    map_updates,
     memory,
     methods,
     nevers,
@@ -177,7 +177,7 @@ class RefKind(Kind[Ref]):
             stores.store(ev.b, memory.index(ev.b, value, key), given)
 
     def attribute_is_shared(self, b: Builder, value: Ref, name: str) -> bool:
-        if not maps.is_shared(value) or not is_record(value.ctype) or not access.has_field(value.ctype, name):
+        if not map_updates.is_shared(value) or not is_record(value.ctype) or not access.has_field(value.ctype, name):
             return False
         member, locked = members(value.ctype)[name], locks.protects(b, value)
         if member.bits is None:
@@ -188,16 +188,16 @@ class RefKind(Kind[Ref]):
                            hints=("use a whole c_uint32 or c_uint64 field, a per-CPU map, or a SpinLock",))  # fmt: skip
 
     def item_is_shared(self, b: Builder, value: Ref) -> bool:
-        if not maps.is_shared(value) or not is_array(value.ctype):
+        if not map_updates.is_shared(value) or not is_array(value.ctype):
             return False
         return _is_shared(Ref(value.base, value.offset, value.ctype._type_), locks.protects(b, value))
 
     def update_attribute(self, b: Builder, value: Ref, name: str, op: str, operand: Abstract) -> None:
         member = memory.member(value.ctype, name)
-        maps.update_in_place(b, Ref(value.base, value.offset + member.offset, member.ctype), op, operand)
+        map_updates.update_in_place(b, Ref(value.base, value.offset + member.offset, member.ctype), op, operand)
 
     def update_item(self, b: Builder, value: Ref, key: Abstract, op: str, operand: Abstract) -> None:
-        maps.update_in_place(b, memory.index(b, value, key), op, operand)
+        map_updates.update_in_place(b, memory.index(b, value, key), op, operand)
 
     def store_into(self, b: Builder, place: Ref, value: Ref, by_items: bool) -> bool:
         stores.store_object(b, place, value)
@@ -228,7 +228,7 @@ class RefKind(Kind[Ref]):
 def _is_shared(place: Ref, locked: bool) -> bool:
     """Whether a number in a map must be changed in one step: under the entry's lock it need not be where BPF has no
     such step."""
-    return is_integer(place.ctype) and (maps.can_be_atomic(place) or not locked)
+    return is_integer(place.ctype) and (map_updates.can_be_atomic(place) or not locked)
 
 
 def _equal_chars(ev: Machine, chars: Ref, other: Abstract) -> Value:

@@ -6,10 +6,10 @@ import operator
 from collections.abc import Callable
 from typing import Any, Final
 
-from . import access, arith, compare, semantics
-from .machine import Machine
-from .state import State
-from .values import Abstract
+from .. import access, arith, compare, semantics
+from ..machine import Machine
+from ..state import State
+from ..values import Abstract
 
 Args = tuple[Abstract, ...]
 Handler = Callable[[Machine, State, Args], Abstract]
