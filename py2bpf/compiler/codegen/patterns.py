@@ -1,6 +1,6 @@
 """The predicates that rules share: what can be an immediate operand, part of an address, a condition of several jumps.
 
-They look at values of the IR alone. How often values are used tells ``uses.py``.
+They look at values of the IR alone; ``uses.py`` counts how often values are used.
 """
 
 from __future__ import annotations

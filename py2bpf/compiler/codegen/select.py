@@ -1,9 +1,9 @@
 """Instruction selection: lowered IR to machine code over virtual registers, block by block, value by value.
 
-Which instructions an operation becomes stands in ``rules/``, what rules work with in ``selector.py``. What other
-instructions take into themselves, ``uses.py`` knows beforehand: comparisons are part of the branches that they steer,
-constants are immediates, constant offsets part of addresses; maps and stack addresses are made where they are used
-unless that is often.
+``rules/`` says which instructions an operation becomes, ``selector.py`` has what rules work with. Values are met before
+their uses, so ``uses.py`` finds out first which values need no instructions of their own: a comparison that only steers
+branches is part of their jumps, a constant offset part of each access, and maps and stack addresses are made where they
+are used, unless that is often.
 """
 
 from __future__ import annotations
@@ -16,15 +16,13 @@ from .exits import Exits, Sites
 from .machine import MachineFunction
 from .rules import RULES
 from .selector import Selector
-from .target import Isa, isa_for
+from .target import isa_for
 
 
-def select(
-    fn: Function, depths: Mapping[Block, int], slots: dict[Value, int], sites: Sites, isa: Isa | None = None
-) -> MachineFunction:
+def select(fn: Function, depths: Mapping[Block, int], slots: dict[Value, int], sites: Sites) -> MachineFunction:
     """The machine code of one function, its blocks in the order of the IR's. ``depths`` says how many loops are around
     each block, ``slots`` numbers the stack objects, ``sites`` are the places of errors in the functions before."""
-    selector = Selector(fn, isa or isa_for(fn.target), slots, Exits(sites))
+    selector = Selector(fn, isa_for(fn.target), slots, Exits(sites))
     for block, following in zip(fn.blocks, (*fn.blocks[1:], None), strict=True):
         selector.begin(block, depths[block], following)
         for value in block.body:

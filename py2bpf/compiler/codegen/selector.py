@@ -1,6 +1,6 @@
 """The machine code of one function in the making: which register holds which value, and what puts a value there.
 
-This is what rules work with; which rule makes which instruction stands in ``rules/``.
+This is what the rules in ``rules/`` work with.
 """
 
 from __future__ import annotations
