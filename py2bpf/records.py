@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import functools
-import importlib
 import inspect
-import re
 import sys
-import typing
-from collections import ChainMap
-from collections.abc import Iterator, Mapping
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, ForwardRef, NamedTuple
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from . import padding
 from .borders import mark, public, shorten
-from .codec import BoolCodec, IntCodec, codec_for, type_name
-from .exception import DataRangeError, DataTypeError
+from .exception import DataTypeError
+from .field_annotations import declared_in
+from .field_limits import check_field, limits_of
 from .fields import declared
-from .given import shown
 from .spec import SpinLock
 from .worlds import CURRENT
 
@@ -28,9 +22,8 @@ if TYPE_CHECKING:
 else:
     _CtypesMeta = type(ctypes.Structure)
 
-_CLASS_VAR: Final = re.compile(r"(\w+\.)*ClassVar\b")
-_SETTINGS: Final = frozenset({"_fields_", "_anonymous_", "_pack_", "_align_", "_layout_"})
-"""What ctypes itself reads in a class."""
+_SWAPS: Final = sys.byteorder == "little"
+"""Whether big-endian is the other byte order."""
 
 
 class _StructMeta(_CtypesMeta):
@@ -47,7 +40,7 @@ class _StructMeta(_CtypesMeta):
         if big_endian is not None and big != (big_endian and _SWAPS):
             raise DataTypeError(f"{name} begins with the fields of {bases[0].__name__}: "
                                 "its byte order is theirs, leave big_endian out")  # fmt: skip
-        rows = _declared(name, namespace, inherited)
+        rows = declared_in(name, namespace, inherited)
         if rows and "_fields_" in namespace:
             raise DataTypeError(f"{name} has _fields_ and the annotation of {rows[0].name}: use one of them")
         if rows:
@@ -64,141 +57,6 @@ class _StructMeta(_CtypesMeta):
         big_endian: bool | None = None, packed: bool = False, **keywords: Any,
     ) -> None:  # fmt: skip
         super().__init__(name, bases, namespace, **keywords)
-
-
-_SWAPS: Final = sys.byteorder == "little"
-"""Whether big-endian is the other byte order."""
-
-
-class _Row(NamedTuple):
-    """A field as it was declared; ``bits`` is 0 unless it is a bit field."""
-
-    name: str
-    ctype: Any
-    bits: int
-
-    def ctypes_row(self, owner: str, big: bool) -> tuple[Any, ...]:
-        """The field's row of ``_fields_``."""
-        where = f"{owner}.{self.name}"
-        ctype = _swapped(where, self.ctype) if big else self.ctype
-        return (self.name, ctype, self.bits) if self.bits else (self.name, ctype)
-
-
-# Annotations
-
-
-def _declared(owner: str, namespace: dict[str, Any], inherited: list[str]) -> list[_Row]:
-    """The fields that the class's annotations declare."""
-    scope = _Scope(namespace)
-    rows = []
-    for name in inherited:
-        if name in namespace:
-            raise DataTypeError(_taken(f"{owner}.{name}", owner, name, namespace[name]))
-    for name, annotation in _annotations(namespace).items():
-        where = f"{owner}.{name}"
-        if _is_class_var(annotation):
-            continue
-        if name in _SETTINGS:
-            raise DataTypeError(f"{where} is for ctypes and no field: leave its annotation out")
-        if name in inherited:
-            raise DataTypeError(f"{where}: a base class of {owner} has a field of this name already")
-        if name in namespace:
-            raise DataTypeError(_taken(where, owner, name, namespace[name]))
-        rows.append(_row(where, name, scope.value(where, annotation), scope))
-    return rows
-
-
-def _taken(where: str, owner: str, name: str, value: Any) -> str:
-    if callable(value) or isinstance(value, (property, staticmethod, classmethod)):
-        return f"{where} is the name of a field and of a method: rename one"
-    return (f"{where} has a default, and fields begin as zero: give the value when one is made, "
-            f"{owner}({name}={shown(value)}), or annotate a constant as ClassVar")  # fmt: skip
-
-
-def _annotations(namespace: dict[str, Any]) -> Mapping[str, Any]:
-    """The annotations of a class that is being made: values, or strings from ``from __future__ import annotations``."""
-    if "__annotations__" in namespace:
-        found: Mapping[str, Any] = namespace["__annotations__"]
-        return found
-    try:
-        lazy = importlib.import_module("annotationlib")  # Python 3.14
-    except ImportError:
-        return {}
-    annotate = lazy.get_annotate_from_class_namespace(namespace)
-    return annotate(lazy.Format.VALUE) if annotate is not None else {}
-
-
-def _is_class_var(annotation: Any) -> bool:
-    if isinstance(annotation, str):
-        return _CLASS_VAR.match(annotation) is not None
-    return annotation is ClassVar or typing.get_origin(annotation) is ClassVar
-
-
-class _Scope:
-    """The names that a class's annotations may use: its own, those of the function around it, its module's."""
-
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        module = namespace.get("__module__", "")
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None and (frame.f_globals is globals() or frame.f_globals.get("__name__") != module):
-            frame = frame.f_back
-        self._globals: dict[str, Any] = frame.f_globals if frame is not None else vars(sys.modules.get(module, typing))
-        while frame is not None and "__qualname__" in frame.f_locals and "__module__" in frame.f_locals:
-            frame = frame.f_back  # a class around it, whose names Python doesn't see from here
-        self._locals: Mapping[str, Any] = ChainMap(namespace, dict(frame.f_locals) if frame is not None else {})
-
-    def value(self, where: str, annotation: Any) -> Any:
-        """What an annotation means that may be text."""
-        if isinstance(annotation, ForwardRef):
-            annotation = annotation.__forward_arg__
-        if not isinstance(annotation, str):
-            return annotation
-        try:
-            return eval(annotation, self._globals, self._locals)
-        except (NameError, AttributeError, TypeError, SyntaxError) as error:
-            raise DataTypeError(f"{where}: can't evaluate the annotation {annotation!r}: {error}") from error
-
-
-def _row(where: str, name: str, annotation: Any, scope: _Scope) -> _Row:
-    """``c_uint32``, ``Annotated[c_uint8, 4]``, or ``Annotated[int, c_uint8, 4]``."""
-    parts = [annotation]
-    if typing.get_origin(annotation) is Annotated:
-        parts = [scope.value(where, part) for part in typing.get_args(annotation)]
-    ctype = next((part for part in parts if _is_ctype(part)), parts[0])
-    bits = next((part for part in parts if isinstance(part, int)), 0)
-    try:
-        codec = codec_for(ctype)
-    except DataTypeError as error:
-        raise DataTypeError(f"{where}: {error}") from None
-    if not any(isinstance(part, int) for part in parts):
-        return _Row(name, ctype, 0)
-    if isinstance(codec, BoolCodec):
-        raise DataTypeError(f"{where}: ctypes puts a bit field of c_bool into the whole byte: use c_uint8")
-    if not isinstance(codec, IntCodec) or ctype._type_ == "P":
-        raise DataTypeError(f"{where}: bit fields are of integer types, not of {type_name(ctype)}")
-    most = 8 * codec.size
-    if not 1 <= bits <= most:
-        raise DataRangeError(f"{where}: a bit field of {type_name(ctype)} has 1 to {most} bits, not {shown(bits)}")
-    return _Row(name, ctype, bits)
-
-
-def _is_ctype(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, ctypes._SimpleCData.__mro__[1])
-
-
-def _swapped(where: str, ctype: Any) -> Any:
-    """The type with the other byte order; structures and unions have the one that they have."""
-    if issubclass(ctype, ctypes.Array):
-        return _swapped(where, ctype._type_) * ctype._length_
-    if issubclass(ctype, (ctypes.Structure, ctypes.Union)) or ctypes.sizeof(ctype) == 1:
-        return ctype
-    found = getattr(ctype, "__ctype_be__", None)
-    if found is None:
-        raise DataTypeError(f"{where}: ctypes has no big-endian {type_name(ctype)}")
-    return found
-
-
-# Objects
 
 
 def _items(record: ctypes.Structure) -> Iterator[tuple[str, Any]]:
@@ -221,44 +79,6 @@ def _shown(value: Any) -> str:
     if isinstance(value, ctypes.Structure) and type(value).__repr__ is object.__repr__:
         return f"{type(value).__qualname__}({', '.join(f'{name}={_shown(part)}' for name, part in _items(value))})"
     return repr(value)
-
-
-def _limits(ctype: Any, bits: int) -> tuple[int, int] | None:
-    """The least and the most that a field of an integer type holds; None for another type."""
-    if not issubclass(ctype, ctypes._SimpleCData) or not isinstance(codec := codec_for(ctype), IntCodec):
-        return None
-    if not bits:
-        return codec.low, codec.high
-    return (-(1 << bits - 1), (1 << bits - 1) - 1) if codec.signed else (0, (1 << bits) - 1)
-
-
-@functools.lru_cache(maxsize=1024)
-def _fields(ctype: Any) -> dict[str, tuple[Any, int, tuple[int, int] | None]]:
-    """By name the type of each field, its bits (0 where it is none of bits) and its limits."""
-    return {name: (field, bits, _limits(field, bits)) for _, name, field, bits in declared(ctype)}
-
-
-def _check_field(owner: Any, name: str, row: tuple[Any, int, tuple[int, int] | None], value: Any) -> None:
-    limits = row[2]
-    if type(value) is not int or (limits is not None and not limits[0] <= value <= limits[1]):
-        _check(f"{type(owner).__name__}.{name}", *row, value)
-
-
-def _check(where: str, ctype: Any, bits: int, limits: tuple[int, int] | None, value: Any) -> None:
-    """Raises DataRangeError for an integer, also in a tuple, that ctypes would truncate."""
-    if isinstance(value, int):
-        if limits is not None and not limits[0] <= value <= limits[1]:
-            what = f"{where} ({bits} bits)" if bits else type_name(ctype)
-            place = "" if bits else f"{where}: "
-            raise DataRangeError(f"{place}{shown(value)} doesn't fit {what}: it holds {limits[0]} to {limits[1]}")
-    elif not isinstance(value, tuple):
-        return
-    elif issubclass(ctype, ctypes.Array):
-        for i, item in enumerate(value):
-            _check(f"{where}: item {i} of {type_name(ctype)}", ctype._type_, 0, _limits(ctype._type_, 0), item)
-    elif issubclass(ctype, ctypes.Structure):
-        for (name, row), item in zip(_fields(ctype).items(), value, strict=False):
-            _check(f"{where}.{name}", *row, item)
 
 
 class Struct(ctypes.Structure, metaclass=_StructMeta):
@@ -291,10 +111,10 @@ class Struct(ctypes.Structure, metaclass=_StructMeta):
     @mark
     def __setattr__(self, name: str, value: Any) -> None:  # also called for what is given when one is made
         try:
-            if CURRENT.get() is None and name in (fields := _fields(type(self))):
-                _check_field(self, name, fields[name], value)
+            if CURRENT.get() is None and name in (fields := limits_of(type(self))):
+                check_field(self, name, fields[name], value)
             super().__setattr__(name, value)
-            if isinstance(value, bytes) and name in _fields(type(self)):
+            if isinstance(value, bytes) and name in limits_of(type(self)):
                 field = inspect.getattr_static(type(self), name)
                 padding.end_text(self, field.offset, field.size, value)
         except Exception as error:  # also what ctypes says of the value

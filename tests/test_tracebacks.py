@@ -201,5 +201,5 @@ def test_errors_of_generators_come_through() -> None:
 
 
 def test_names_and_signatures_stay() -> None:
-    assert HashMap.update.__name__ == "update" and "(key, value) pairs" in (HashMap.update.__doc__ or "")
+    assert HashMap.update.__name__ == "update" and "pairs (key, value)" in (HashMap.update.__doc__ or "")
     assert create_prog.__module__ == "py2bpf.prog" and DataTypeError.__name__ in (create_prog.__doc__ or "")
