@@ -52,6 +52,6 @@ def field_of(owner: Any, name: str) -> Any:
     nobody can tell where the field lies."""
     descriptor = owner.__dict__.get(name)
     if not is_field(descriptor):
-        raise DataTypeError(f"{owner.__name__}.{name} is a field, and something else of that name was put into the "
-                            "class in its place: give that another name")
+        raise DataTypeError(f"{owner.__name__}.{name} is a field, and the class defines something else with the "
+                            "same name: give one of them another name")
     return descriptor

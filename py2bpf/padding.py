@@ -98,7 +98,7 @@ def bit_field(owner: Any, name: str, value: int) -> bytes:
     owner.__dict__[name].__set__(owner.from_buffer(room, _AROUND), value)
     if any(room[:_AROUND]) or any(room[_AROUND + size :]):
         raise DataTypeError(f"this Python's ctypes puts {owner.__name__}.{name} outside of its object: "
-                            "let a union have its bit fields in a structure")
+                            "put the union's bit fields into a structure")
     return bytes(room[_AROUND : _AROUND + size])
 
 

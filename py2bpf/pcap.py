@@ -118,8 +118,10 @@ class Capture:
     def _check_link(self, number: int) -> None:
         if number != ETHERNET:
             name = LINK_TYPES.get(number, "unknown")
-            raise CaptureError(f"{self.name} has packets of link type {number} ({name}), which don't begin with an "
-                               "Ethernet header: capture on an Ethernet device, with tcpdump -i eth0 say")  # fmt: skip
+            raise CaptureError(
+                f"{self.name} has packets of link type {number} ({name}), which don't begin with an Ethernet header: "
+                "capture on an Ethernet device, for example with tcpdump -i eth0"
+            )
 
     def _more(self) -> bool:
         """Reads on; False at the file's end."""
@@ -203,9 +205,9 @@ class Capture:
                 base, power = (2, value[0] & 0x7F) if value[0] & 0x80 else (10, value[0])
                 units = base**power
             elif code == _IF_TSOFFSET and any(value):
-                raise self._damaged("times with an offset of seconds (if_tsoffset) are not understood")
+                raise self._damaged("times with an offset of seconds (if_tsoffset) are not supported")
         if units >= 1 << 64:
-            raise self._damaged("times of so fine a resolution are not understood")
+            raise self._damaged("times of this resolution are not supported")
         if not self._units:
             self._snap = snap
         self._units.append(units)

@@ -299,7 +299,7 @@ def compile_prog(
         hook = SPECS.get(kind)
         if hook is None:
             wanted = f"hook=py2bpf.spec.HookSpec(ProgType.{kind.name}, {kind.name.lower()!r})"
-            raise Py2BpfError(f"what results of {kind.name} programs mean is to be said by {wanted}; see docs/hooks.md")
+            raise Py2BpfError(f"say what results of {kind.name} programs mean by {wanted}; see docs/hooks.md")
     return compile_function(fn, context, hook, name=name, license=license, target=target, warned=warned)
 
 

@@ -132,7 +132,7 @@ def test_damage_is_told_with_its_place(tmp_path: Path) -> None:
         (section() + block(3, bytes(8)), "a packet of no interface"),
         (section() + interface() + struct.pack("<III", 9, 13, 0) + bytes(20), "a block of 13 bytes"),
         (section() + interface(options=option(14, b"\1" * 8)), "if_tsoffset"),
-        (section() + interface(options=option(9, b"\x20")), "so fine a resolution"),
+        (section() + interface(options=option(9, b"\x20")), "times of this resolution"),
         (section()[:8] + bytes(20), "a section of no byte order"),
         (section() + b"\0", "ends within a record"),
     ],

@@ -259,8 +259,8 @@ class KernelType:
         world = CURRENT.get()
         if world is None:
             raise Py2BpfError(
-                f"kernel.{self.__name__}() runs inside BPF programs only: the kernel's memory is not to be seen from "
-                "here; compile the function that calls it, or run it in py2bpf.sim"
+                f"kernel.{self.__name__}() runs inside BPF programs only, because Python can't read the kernel's "
+                "memory; compile the function that calls it, or run it in py2bpf.sim"
             )
         return world.call(self, (address,), {})
 

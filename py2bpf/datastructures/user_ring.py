@@ -70,7 +70,7 @@ class UserRingBuffer(OnStorage):
             if left <= 0:
                 raise TimeoutError(f"{self!r} is full: no program took a record out within {timeout} seconds")
             if not self._ring.wait(len(data), math.ceil(1000 * min(left, _SLICE))):
-                raise ClosedError(f"{self!r} was closed while this waited for room")
+                raise ClosedError(f"{self!r} was closed while send() waited for room")
 
     @property
     def waiting(self) -> int:

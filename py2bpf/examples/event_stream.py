@@ -189,7 +189,7 @@ def _dictionary(indices: Any, values: Sequence[str]) -> Any:
 def system_call(option: str) -> str:
     """An option's value: what a system call may be called."""
     if not re.fullmatch(r"[a-z0-9_]+", option):
-        raise argparse.ArgumentTypeError(f"{option} is no system call: name one as in man 2 syscalls, openat say")
+        raise argparse.ArgumentTypeError(f"{option} is no system call: use a name from man 2 syscalls, such as openat")
     return option
 
 

@@ -63,7 +63,7 @@ class Unattached(Public, ABC):
         """What a class holds stays what it is, unless it was meant as a method: Python would not bind it."""
         if instance is not None and _takes_self(self.fn):
             raise DataTypeError(f"a probe can't be a method: {self._name}() would get the event as its first argument. "
-                                f"Leave the decorator away, and write probe(...)(obj.{self._name})")
+                                f"Remove the decorator, and write probe(...)(obj.{self._name})")
         return self
 
     def __enter__(self) -> NoReturn:

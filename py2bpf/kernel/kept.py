@@ -34,8 +34,8 @@ def keep(place: str, prog_id: int, arrays: Sequence[Handle]) -> None:
     except OSError as error:
         raise KernelError(
             error.errno or errno.EIO,
-            f"the program stays installed when this process ends, and its program array has to: that takes a bpf file "
-            f"system at {FOLDER.parent} (call py2bpf.util.ensure_resources()), and {FOLDER} can't be made there",
+            "the program stays installed when this process ends, so its program array must stay too: this needs a bpf "
+            f"file system at {FOLDER.parent} (call py2bpf.util.ensure_resources()), and {FOLDER} can't be made there",
         ) from error
     names = [FOLDER / f"{place}_{prog_id}_{next(_numbers)}" for _ in arrays]
     try:

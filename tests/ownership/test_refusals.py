@@ -161,7 +161,7 @@ ODD: dict[str, Row] = {
     "index of thousands of digits": (of(lambda: ArrayMap(c_uint32, 4), lambda m: m.__setitem__(10**5000, 1)),
                                      IndexOutOfRange, DIGITS),
     "runs of thousands of digits": (of(program, lambda p: p.test_run(bytes(20), repeat=10**5000)), ValueError, DIGITS),
-    "hidden field": (lambda: HashMap(c_uint32, HIDDEN, 4), DataTypeError, "Hidden.x is a field, and something else"),
+    "hidden field": (lambda: HashMap(c_uint32, HIDDEN, 4), DataTypeError, "Hidden.x is a field, and the class defines"),
 }  # fmt: skip
 
 BUFFERS: dict[str, Row] = {
