@@ -8,6 +8,7 @@ import ipaddress
 import pickle
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,3 +182,15 @@ def test_addresses_of_a_map_are_keys() -> None:
     with vm.backend(), HashMap(net.Ipv4Address, ctypes.c_uint64, 4) as counts:
         counts[net.Ipv4Address.of("192.0.2.1")] = 7
         assert {str(address): count for address, count in dict(counts.items()).items()} == {"192.0.2.1": 7}
+
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = "|".join(name for name, each in vars(net).items() if isinstance(each, type) and issubclass(each, ctypes.Structure))
+COPY = re.compile(rf"^class ({NAMES})\(", re.M)
+
+
+def test_tests_and_benchmarks_have_no_headers_of_their_own() -> None:
+    files = [path for folder in ("tests", "benchmarks", "py2bpf/examples")
+             for kind in ("*.py", "*.case") for path in (ROOT / folder).rglob(kind)]  # fmt: skip
+    assert len(files) > 400
+    assert not {str(path): found for path in files if (found := COPY.findall(path.read_text()))}
