@@ -185,8 +185,8 @@ def test_addresses_of_a_map_are_keys() -> None:
 
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = "|".join(name for name, each in vars(net).items() if isinstance(each, type) and issubclass(each, ctypes.Structure))
-COPY = re.compile(rf"^class ({NAMES})\(", re.M)
+CLASSES = [each for each in vars(net).values() if isinstance(each, type) and issubclass(each, ctypes.Structure)]
+COPY = re.compile(rf"^class ({'|'.join(each.__name__ for each in CLASSES)})\(", re.M)
 
 
 def test_tests_and_benchmarks_have_no_headers_of_their_own() -> None:
