@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Final
 
@@ -143,10 +144,13 @@ class SocketLink(Backend):
 
 
 class NetlinkLink(Backend):
-    """An XDP program that was put on a device by netlink: it stays until it is taken off, or the device goes."""
+    """An XDP program that was put on a device by netlink: it stays until it is taken off, or the device goes.
+
+    Only who has the program takes it off, so that this keeps a handle of its own.
+    """
 
     def __init__(self, prog: Handle, place: Device, flags: int) -> None:
-        self._prog, self._place, self._flags = prog, place, flags
+        self._prog, self._place, self._flags = prog.copy(), place, flags
 
     def end(self) -> None:
         self._check_namespace()
@@ -155,16 +159,27 @@ class NetlinkLink(Backend):
         except KernelError as error:
             if error.errno not in _GONE:
                 raise
+        self._prog.close()
 
     def update(self, old: Handle, new: Handle) -> None:
         self._check_namespace()
-        xdp_netlink.replace(self._place.number, old, new, self._flags)
-        self._prog = new
+        before, self._prog = self._prog, new.copy()
+        try:
+            xdp_netlink.replace(self._place.number, before, new, self._flags)
+        except BaseException:
+            self._prog.close()
+            self._prog = before
+            raise
+        before.close()
 
     def _check_namespace(self) -> None:
         if namespace() != self._place.namespace:
             raise KernelError(errno.ENODEV, f"the program stays on device number {self._place.number} of another "
                               "network namespace: detach() it there")
+
+
+def _nothing() -> None:
+    """Of a link that was given no backend."""
 
 
 class Link(Resources):
@@ -190,25 +205,26 @@ class Link(Resources):
 
     def close(self) -> None:
         """Takes the program off its place, unless a pin keeps it there; again is harmless."""
-        if self._closed:
-            return
-        self._keep_missed()
-        try:
-            if self._backend is not None:
-                self._backend.end()
-        finally:
-            self._stack.close()
-        self._closed = True  # else it can be tried again
+        self._end(_nothing if self._backend is None else self._backend.end)
 
     def detach(self) -> bool:
         """Takes the program off its place, also where a pin keeps it, and closes the link; False where it was no longer
         there. Raises KernelError."""
         was_there = not self.is_gone
-        if was_there and self._backend is not None:
-            self._keep_missed()
-            self._backend.detach()
+        if self._backend is not None:
+            self._end(self._backend.detach if was_there else self._backend.end)
         self.close()
         return was_there
+
+    def _end(self, take_off: Callable[[], None]) -> None:
+        if self._closed:
+            return
+        self._keep_missed()
+        try:
+            take_off()
+        finally:
+            self._stack.close()
+        self._closed = True  # else it can be tried again
 
     def update(self, prog: Prog) -> None:
         """Has another program run at the place from now on, and misses nothing in between.

@@ -223,9 +223,9 @@ class LinkFlag(IntFlag):
 def link_update(link: Handle, prog: Handle, old: Handle | None = None) -> None:
     """BPF_LINK_UPDATE: ``prog`` takes the place of the link's program, with no event in between that neither sees.
 
-    With ``old`` only where that is the link's program. Raises KernelError: EINVAL for a program of another kind,
-    EOPNOTSUPP for links that can't (perf events), EPERM where the link has another program than ``old``, ENOLINK where
-    what it was attached to is gone.
+    With ``old`` only where that is the link's program. Raises KernelError: EINVAL for a program of another kind, and
+    for links that can't (perf events), EPERM where the link has another program than ``old``, ENOLINK where what it was
+    attached to is gone.
     """
     uses = [(link, 0), (prog, _NEW_PROG_FD)]
     if old is not None:

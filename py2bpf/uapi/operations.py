@@ -137,6 +137,7 @@ MEANINGS: Final[dict[tuple[Operation, int], str]] = {
     (O.ATTACH_EVENT, errno.EEXIST): "the program is on that event already",
     (O.ATTACH_EVENT, errno.EINVAL): "the program is of another kind than the event takes, or reads what it lacks",
     (O.USE_LINK, errno.EPERM): "the link has another program by now",
+    (O.USE_LINK, errno.EINVAL): "links of that kind can't, or not with a program of that kind",
     (O.USE_LINK, errno.EOPNOTSUPP): "links of that kind can't",
     (O.USE_LINK, errno.ENOLINK): "what it was attached to is gone",
     (O.ATTACH_SOCKET, errno.EBADF): "there is no such descriptor, or the socket is closed",

@@ -72,6 +72,14 @@ def test_a_program_on_a_device_is_replaced(counts, way):
         assert not link.detach()
 
 
+def test_a_program_that_took_anothers_place_may_be_closed_before_the_link(counts, way):
+    with xdp.XdpProgram(counting(counts, 0, xdp.XDP_PASS)) as first:
+        with xdp.XdpProgram(counting(counts, 1, xdp.XDP_PASS)) as second:
+            first.attach("lo").update(second.prog)
+        assert seen(counts, 1) and first.devices == ["lo"]
+        assert first.detach() and not seen(counts, 1)
+
+
 def test_a_link_takes_the_program_off_at_the_end(counts, way):
     with xdp.XdpProgram(counting(counts, 0, xdp.XDP_PASS)) as program:
         with program.attach("lo") as link:
