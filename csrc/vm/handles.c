@@ -1,6 +1,7 @@
 /* The embedded VM's programs and maps by their handles: each call holds those that it uses. */
 #include "common/reader.h"
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
+#include "vm/prog.h"
 
 static void destroy_prog(void *prog)
 {

@@ -3,6 +3,8 @@
 #define P2B_VM_ISA_H
 
 #include "vm/machine.h"
+#include "vm/map/map.h"
+#include "vm/prog.h"
 
 /* Arithmetic; each in four forms (below). VM_ALU_PLAIN are those that RFC 9669 numbers without an offset. */
 #define VM_ALU_OPS(_) \

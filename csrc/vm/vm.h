@@ -1,133 +1,19 @@
-/*
- * The embedded VM, inside: what the machine and its programs (this folder) and their maps (vm/map) know of each other.
- *
- * Whoever calls a vm_map or vm_ring function of the chapters below holds the machine's lock (vm_lock). Each of them takes
- * any kind of map, whatever a program hands over: what a kind can't do gives NULL or -EINVAL (-EOPNOTSUPP where the
- * kernel says so).
- */
+/* The embedded VM's machine as its maps and programs see it: lock, references, clock, random numbers. */
 #ifndef P2B_VM_H
 #define P2B_VM_H
 
 #include "common/core.h"
-#include "vm/map/kinds.h"
-
-struct vm_map_private;
-
-/*
- * A map. It is made with one reference, its user's; each program that uses it has another (vm_map_hold). A program
- * array releases its programs when the user releases it, as the kernel's, or a program in its own array would never end.
- *
- * Programs may read and write all of the arena: it holds values and nothing that the map relies on.
- */
-struct vm_map {
-	struct p2b_vm *vm;      /* the machine, which the map holds */
-	uint32_t refs;          /* change it with the atomic functions below */
-	uint32_t kind, key_size, value_size, max_entries, flags, n_cpus;
-	uint32_t abilities;     /* VM_CAN_FIND ... */
-	uint8_t *arena;         /* every value that a program can get a pointer to; there from creation, never moved */
-	size_t arena_size;
-	void (*done)(void *memory);     /* NULL, or who gave the arena */
-	uint64_t work;          /* bytes that operations went through besides key and value; whoever counts sets it to 0 */
-	uint64_t stride;        /* from one value in the arena to the next, a power of two: behind each is a gap */
-	struct vm_map_private *private;
-	void (*free)(struct vm_map *map);       /* called when the last reference is gone, also of the machine */
-};
-
-struct p2b_vm_prog;
-
-/*
- * What user space does with programs and maps: api.h says it of their handles (vm/handles.c), these are the objects'.
- * Each takes the machine's lock itself; destroying releases a reference.
- */
-int vm_prog_create(struct p2b_vm *vm, const void *slots, uint32_t n_slots, uint32_t prog_type,
-		   struct vm_map *const *maps, uint32_t n_maps, const char *const *kfuncs, uint32_t n_kfuncs,
-		   struct p2b_fault *fault, struct p2b_vm_prog **ret);
-void vm_prog_destroy(struct p2b_vm_prog *prog);
-int vm_run(struct p2b_vm_prog *prog, struct p2b_vm_run *run);
-int vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_size, const uint64_t *offsets,
-		const uint32_t *sizes, const uint64_t *times, uint32_t n, uint32_t *retvals, uint32_t *done,
-		struct p2b_vm_run *run);
-int vm_map_create(struct p2b_vm *vm, const struct p2b_vm_map_spec *spec, struct vm_map **ret);
-void vm_map_destroy(struct vm_map *map);
-int vm_map_lookup(struct vm_map *map, const void *key, void *value);
-int vm_map_take(struct vm_map *map, const void *key, void *value);
-int vm_map_update(struct vm_map *map, const void *key, const void *value, uint64_t flags);
-int vm_map_delete(struct vm_map *map, const void *key);
-int vm_map_update_many(struct vm_map *map, const void *keys, const void *values, uint32_t count, uint64_t flags,
-		       uint32_t *done);
-int vm_map_next_key(struct vm_map *map, const void *key, void *next);
-int64_t vm_map_count(struct vm_map *map);
-int64_t vm_map_walk(struct vm_map *map, void *keys, void *values, uint64_t cap, uint32_t flags);
-int vm_map_set_prog(struct vm_map *map, uint32_t index, struct p2b_vm_prog *prog, uint32_t id);
-void vm_ring_positions(struct vm_map *map, uint64_t *ret);
-int vm_user_ring_send(struct vm_map *map, const void *data, uint32_t size);
-int64_t vm_user_ring_peek(struct vm_map *map, uint64_t *position, void *out, uint64_t cap, int take);
-uint64_t vm_user_ring_waiting(struct vm_map *map);
-
-/* ---- Given by vm/map ------------------------------------------------------------------------------------------ */
-
-/* What bpf_map_lookup_elem gives: a pointer to value_size bytes in the arena, or NULL. cpu counts for per-CPU kinds. */
-void *vm_map_find(struct vm_map *map, const void *key, uint32_t cpu);
-
-/* 0 or -errno, as the kernel's: -EEXIST, -ENOENT, -E2BIG, -EINVAL for flags. Of a per-CPU map one CPU's value. */
-int vm_map_put(struct vm_map *map, const void *key, const void *value, uint64_t flags, uint32_t cpu);
-int vm_map_del(struct vm_map *map, const void *key);
-
-/* Queues and stacks: value_size bytes in or out; 0 or -errno. */
-int vm_map_push(struct vm_map *map, const void *value, uint64_t flags);
-int vm_map_pop(struct vm_map *map, void *value);
-int vm_map_peek(struct vm_map *map, void *value);
-
-/* Queues a record for perf_event_output or ringbuf_output. 0, or -ENOSPC (perf), -EAGAIN (ring), which count a loss. */
-enum { VM_PERF_RECORD_MAX = (1 << 16) - 1 };      /* bytes: what the size in a record's header can say */
-int vm_map_emit(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size);
-
-/*
- * A record of a ring buffer: size bytes that stay where they are until the record is submitted or discarded, NULL
- * when there is no room (which counts a loss). The machine calls submit exactly once, with what reserve gave.
- */
-void *vm_ring_reserve(struct vm_map *map, uint64_t size);
-void vm_ring_submit(struct vm_map *map, void *record, int discard);
-
-/* What bpf_ringbuf_query gives for flags (BPF_RB_AVAIL_DATA ...), 0 for unknown ones. */
-uint64_t vm_ring_query(struct vm_map *map, uint64_t flags);
-
-/* A user ring buffer's oldest record: its size (0: there is none), some of its bytes, its end. */
-uint32_t vm_user_ring_next(struct vm_map *map);
-void vm_user_ring_read(const struct vm_map *map, uint32_t offset, void *to, uint32_t size);
-void vm_user_ring_drop(struct vm_map *map, uint32_t size);
-
-/* The program at an index of a program array, or NULL. */
-struct p2b_vm_prog *vm_map_prog(struct vm_map *map, uint32_t index);
-
-/* ---- Given by the machine and its programs --------------------------------------------------------------------- */
 
 /* The machine's lock: held while a program runs and while a map is looked at or changed. Not recursive. */
 void vm_lock(struct p2b_vm *vm);
 void vm_unlock(struct p2b_vm *vm);
 
-/* References to the machine and to programs; releasing the last frees. Never release with the lock held. */
+/* References to the machine; releasing the last frees. Never release with the lock held. */
 void vm_hold(struct p2b_vm *vm);
 void vm_release(struct p2b_vm *vm);
-void vm_prog_hold(struct p2b_vm_prog *prog);
-void vm_prog_release(struct p2b_vm_prog *prog);
 
 /* The machine's clock (CLOCK_MONOTONIC in nanoseconds unless it was set) and random numbers. Under the lock. */
 uint64_t vm_now(struct p2b_vm *vm);
 uint32_t vm_random(struct p2b_vm *vm);
-
-/* The program's type, for program arrays: all of theirs are of one type. */
-uint32_t vm_prog_type(const struct p2b_vm_prog *prog);
-
-static inline void vm_map_hold(struct vm_map *map)
-{
-	__atomic_add_fetch(&map->refs, 1, __ATOMIC_RELAXED);
-}
-
-static inline void vm_map_release(struct vm_map *map)
-{
-	if (__atomic_sub_fetch(&map->refs, 1, __ATOMIC_ACQ_REL) == 0)
-		map->free(map);
-}
 
 #endif

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vm/vm.h"
+#include "vm/map/map.h"
 
 enum { SIZE = 1 << 16, LONGEST = 300, WAITING = SIZE / 16, USER_RINGBUF = 31 };
 

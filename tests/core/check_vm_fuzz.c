@@ -4,7 +4,8 @@
  */
 #include "check.h"
 #include "common/reader.h"
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
+#include "vm/prog.h"
 #include "common/core.h"
 
 enum { N_MAPS = 10, INSNS_MAX = 96, PACKET_MAX = 300, RUNS = 40000 };

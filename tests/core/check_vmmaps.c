@@ -1,11 +1,11 @@
 /* The embedded VM's maps, against simple models and at their limits. */
 #include "check.h"
 #include "common/reader.h"
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 #include <unistd.h>
 
-#include "vm/vm.h"
+#include "vm/prog.h"
 
 enum { CPUS = 3, HASH = 1, ARRAY = 2, PERF = 4, PERCPU_HASH = 5, PERCPU_ARRAY = 6, LRU = 9, LRU_PERCPU = 10, LPM = 11,
        QUEUE = 22, STACK = 23, RING = 27, NOEXIST = 1, EXIST = 2 };

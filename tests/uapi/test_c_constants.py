@@ -82,7 +82,7 @@ def test_types_of_programs() -> None:
 def test_kinds_and_flags_of_maps() -> None:
     kinds = re.findall(r"^\t_\((\w+), (\d+), ", SOURCES["vm/map/kinds.h"], flags=re.MULTILINE)
     assert {name: int(number) for name, number in kinds} == {name: MapType[name] for name, _ in kinds}
-    mine = constants("vm/map/kinds.h", "vm/map/map.h")
+    mine = constants("vm/map/kinds.h", "vm/map/ops.h")
     flags = ("NO_PREALLOC", "NO_COMMON_LRU", "RDONLY_PROG", "MMAPABLE")
     assert [mine[f"VM_{name}"] for name in flags] == [MapFlags[name] for name in flags]
     assert [mine[f"VM_{name}"] for name in ("ANY", "NOEXIST", "EXIST", "F_LOCK")] == list(Update)

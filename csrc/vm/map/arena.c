@@ -1,7 +1,7 @@
 /* Memory of the embedded VM's maps, and where the values lie in it. */
 #include <sys/mman.h>
 
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 enum { MAPPED_FROM = 1 << 18 };
 

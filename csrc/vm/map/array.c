@@ -1,5 +1,5 @@
 /* Arrays, kernel/bpf/arraymap.c: every index below max_entries is there, always. Index i is element i + 1. */
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 static uint32_t index_of(const void *key)
 {

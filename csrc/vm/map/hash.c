@@ -3,7 +3,7 @@
  * which is the order of walks: the same operations give the same order. In a map that evicts they are also in a list
  * by use; the kernel's is approximate, this one exact.
  */
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 struct entry {
 	uint32_t hash, chain;           /* chain: the next in the bucket, or in the list of free entries */

@@ -2,8 +2,8 @@
  * The kinds of maps that the embedded VM has: a row for each. Who adds one writes its operations in a file of its own,
  * and its row here.
  */
-#ifndef P2B_VMMAP_KINDS_H
-#define P2B_VMMAP_KINDS_H
+#ifndef P2B_VM_MAP_KINDS_H
+#define P2B_VM_MAP_KINDS_H
 
 /* BPF_F_NO_PREALLOC ... of BPF_MAP_CREATE. */
 enum { VM_NO_PREALLOC = 1 << 0, VM_NO_COMMON_LRU = 1 << 1, VM_RDONLY_PROG = 1 << 7, VM_MMAPABLE = 1 << 10 };

@@ -1,5 +1,5 @@
 /* Queues and stacks of values, kernel/bpf/queue_stack_maps.c. They have no keys. */
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 struct list {
 	uint32_t first, used;

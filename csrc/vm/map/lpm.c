@@ -2,7 +2,7 @@
  * Longest-prefix match, kernel/bpf/lpm_trie.c: keys are a u32 prefix length and an address, first bit first. A hash map
  * of masked prefixes is asked for one length after the other, of those lengths that there are.
  */
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 enum { BITS_MAX = 8 * VM_PREFIX_MAX, HEAD = sizeof(uint32_t) };
 

@@ -1,5 +1,5 @@
 /* Maps of the embedded VM: making one of any kind, and what programs do with it. */
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 #define ROW(name, number, has_per_cpu, operations, allowed, can) \
 	{ .kind = number, .per_cpu = has_per_cpu, .ops = &operations, .flags_allowed = allowed, .abilities = can },

@@ -1,101 +1,104 @@
 /*
- * The VM's maps, inside: a table of operations for each family, over elements that are known by number.
+ * The embedded VM's maps as user space, programs and helper functions see them; vm/map/ops.h has what is inside.
  *
- * Element number n (from 1; 0 means none) has its values at arena + (n - 1) * element: one, or one per CPU, stride bytes
- * apart. Behind each are VM_GAP bytes or more that are nobody's, so that a program which runs over the end of one
- * doesn't reach the next. Everything here runs under the machine's lock.
+ * Whoever calls what programs do holds the machine's lock (vm_lock). Each such function takes any kind of map, whatever a
+ * program hands over: what a kind can't do gives NULL or -EINVAL (-EOPNOTSUPP where the kernel says so).
  */
-#ifndef P2B_VMMAP_H
-#define P2B_VMMAP_H
+#ifndef P2B_VM_MAP_H
+#define P2B_VM_MAP_H
 
+#include "vm/map/kinds.h"
 #include "vm/vm.h"
 
-enum {
-	VM_ANY = 0, VM_NOEXIST = 1, VM_EXIST = 2, VM_F_LOCK = 4,        /* BPF_ANY ... of an update */
-	VM_KEY_MAX = 512,
-	VM_PER_CPU_MAX = 32 << 10,
-	VM_PREFIX_MAX = 256,
-	VM_GAP = 8,
-	VM_ALL_CPUS = -1,
+struct p2b_vm_prog;
+struct vm_map_private;
+
+/*
+ * A map. It is made with one reference, its user's; each program that uses it has another (vm_map_hold). A program
+ * array releases its programs when the user releases it, as the kernel's, or a program in its own array would never end.
+ *
+ * Programs may read and write all of the arena: it holds values and nothing that the map relies on.
+ */
+struct vm_map {
+	struct p2b_vm *vm;      /* the machine, which the map holds */
+	uint32_t refs;          /* change it with the atomic functions below */
+	uint32_t kind, key_size, value_size, max_entries, flags, n_cpus;
+	uint32_t abilities;     /* VM_CAN_FIND ... */
+	uint8_t *arena;         /* every value that a program can get a pointer to; there from creation, never moved */
+	size_t arena_size;
+	void (*done)(void *memory);     /* NULL, or who gave the arena */
+	uint64_t work;          /* bytes that operations went through besides key and value; whoever counts sets it to 0 */
+	uint64_t stride;        /* from one value in the arena to the next, a power of two: behind each is a gap */
+	struct vm_map_private *private;
+	void (*free)(struct vm_map *map);       /* called when the last reference is gone, also of the machine */
 };
 
-/* A value to be stored: one CPU's, or (VM_ALL_CPUS) what user space gives, which is all of them in a per-CPU map. */
-struct vm_value {
-	const uint8_t *bytes;
-	int cpu;
-};
-
-struct vm_map_ops {
-	int (*open)(struct vm_map *map);                        /* checks the sizes, makes state and arena */
-	void (*close)(struct vm_map *map);                      /* frees the state */
-	uint32_t (*search)(struct vm_map *map, const void *key);/* the element that reading key gives */
-	uint32_t (*locate)(struct vm_map *map, const void *key);/* the element of exactly this key; NULL: as search */
-	void (*touch)(struct vm_map *map, uint32_t at);         /* a program read it; NULL: nothing to do */
-	int (*put)(struct vm_map *map, const void *key, const struct vm_value *value, uint64_t flags);
-	int (*remove)(struct vm_map *map, const void *key);
-	uint32_t (*after)(struct vm_map *map, uint32_t at);     /* the next element (0: the first), 0 at the end */
-	uint64_t (*count)(struct vm_map *map);                  /* NULL: elements are counted one by one */
-	void (*key)(struct vm_map *map, uint32_t at, void *out);
-	void (*read)(struct vm_map *map, uint32_t at, void *out);       /* where user space reads no value of the arena */
-	int (*push)(struct vm_map *map, const void *value, uint64_t flags);
-	int (*pop)(struct vm_map *map, void *value, int peek);
-	int (*emit)(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size);
-	int (*begin_reading)(struct vm_map *map, uint32_t pages, int ordered); /* NULL: nothing to do */
-	void (*take)(struct vm_map *map, struct p2b_batch *batch);              /* counts them in stats */
-	int (*cpu_stats)(struct vm_map *map, uint32_t cpu, struct p2b_ring_stats *ret);  /* NULL: one buffer for all */
-	void (*reset)(struct vm_map *map);                      /* the user releases it */
-};
-
-/* Announces records to readers: an eventfd that is readable while there are some. */
-struct vm_wake {
-	int fd;                 /* -1: nobody can wait */
-	int raised;
-	pid_t owner;            /* a forked child has the parent's eventfd, and must leave it alone */
-};
-
-struct vm_map_private {
-	const struct vm_map_ops *ops;
-	size_t element;                 /* bytes from one element to the next */
-	size_t padded, passed;          /* of a CPU's value, and of all that user space passes: as bpf(2) has them */
-	int per_cpu, released;          /* released: by the user, so nobody waits for records */
-	void *state;                    /* the family's own */
-	void *family;                   /* what a trie keeps beside the state of its hash map */
-	struct vm_wake wake;
-	struct p2b_ring_stats stats;
-};
-
-#define VM_KIND_OPS(name, number, per_cpu, ops, flags, abilities) extern const struct vm_map_ops ops;
-VM_MAP_KINDS(VM_KIND_OPS)
-#undef VM_KIND_OPS
-
-/* Zeroed memory that costs nothing until it is used; NULL where there is none. vm_free wants the size. */
-void *vm_alloc(size_t size);
-void vm_free(void *memory, size_t size);
-
-/* From one value to the next, with the gap behind it. */
-uint64_t vm_stride(uint32_t value_size);
-
-/* Makes the arena of count elements. 0 or -errno. */
-int vm_make_arena(struct vm_map *map, uint64_t count);
-
-static inline void *vm_element(const struct vm_map *map, uint32_t at)
+static inline void vm_map_hold(struct vm_map *map)
 {
-	return map->arena + (size_t)(at - 1) * map->private->element;
+	__atomic_add_fetch(&map->refs, 1, __ATOMIC_RELAXED);
 }
 
-/* Stores a value into an element; the other CPUs' values of a new one become zero. */
-void vm_store(struct vm_map *map, uint32_t at, const struct vm_value *value, int is_new);
+static inline void vm_map_release(struct vm_map *map)
+{
+	if (__atomic_sub_fetch(&map->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		map->free(map);
+}
 
-/* The hash family, which LPM tries are built upon: keys of exactly key_size bytes. */
-uint32_t vm_hash_locate(struct vm_map *map, const void *key);
+/*
+ * What user space does: api/vm_maps.h says it of their handles (vm/handles.c), these are the objects'. Each takes the
+ * machine's lock itself; destroying releases a reference.
+ */
+int vm_map_create(struct p2b_vm *vm, const struct p2b_vm_map_spec *spec, struct vm_map **ret);
+void vm_map_destroy(struct vm_map *map);
+int vm_map_lookup(struct vm_map *map, const void *key, void *value);
+int vm_map_take(struct vm_map *map, const void *key, void *value);
+int vm_map_update(struct vm_map *map, const void *key, const void *value, uint64_t flags);
+int vm_map_delete(struct vm_map *map, const void *key);
+int vm_map_update_many(struct vm_map *map, const void *keys, const void *values, uint32_t count, uint64_t flags,
+		       uint32_t *done);
+int vm_map_next_key(struct vm_map *map, const void *key, void *next);
+int64_t vm_map_count(struct vm_map *map);
+int64_t vm_map_walk(struct vm_map *map, void *keys, void *values, uint64_t cap, uint32_t flags);
+int vm_map_set_prog(struct vm_map *map, uint32_t index, struct p2b_vm_prog *prog, uint32_t id);
+void vm_ring_positions(struct vm_map *map, uint64_t *ret);
+int vm_user_ring_send(struct vm_map *map, const void *data, uint32_t size);
+int64_t vm_user_ring_peek(struct vm_map *map, uint64_t *position, void *out, uint64_t cap, int take);
+uint64_t vm_user_ring_waiting(struct vm_map *map);
 
-int vm_wake_open(struct vm_wake *wake);
-void vm_wake_close(struct vm_wake *wake);
-void vm_wake_raise(struct vm_wake *wake);
-void vm_wake_lower(struct vm_wake *wake);
+/* ---- What programs do ----------------------------------------------------------------------------------------- */
 
-/* What api.h says of p2b_vm_queue_read(), of the reader itself. */
-struct p2b_reader;
-int vm_queue_read(struct vm_map *map, uint32_t pages, uint32_t ordered, struct p2b_reader **ret);
+/* What bpf_map_lookup_elem gives: a pointer to value_size bytes in the arena, or NULL. cpu counts for per-CPU kinds. */
+void *vm_map_find(struct vm_map *map, const void *key, uint32_t cpu);
+
+/* 0 or -errno, as the kernel's: -EEXIST, -ENOENT, -E2BIG, -EINVAL for flags. Of a per-CPU map one CPU's value. */
+int vm_map_put(struct vm_map *map, const void *key, const void *value, uint64_t flags, uint32_t cpu);
+int vm_map_del(struct vm_map *map, const void *key);
+
+/* Queues and stacks: value_size bytes in or out; 0 or -errno. */
+int vm_map_push(struct vm_map *map, const void *value, uint64_t flags);
+int vm_map_pop(struct vm_map *map, void *value);
+int vm_map_peek(struct vm_map *map, void *value);
+
+/* Queues a record for perf_event_output or ringbuf_output. 0, or -ENOSPC (perf), -EAGAIN (ring), which count a loss. */
+enum { VM_PERF_RECORD_MAX = (1 << 16) - 1 };      /* bytes: what the size in a record's header can say */
+int vm_map_emit(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size);
+
+/*
+ * A record of a ring buffer: size bytes that stay where they are until the record is submitted or discarded, NULL
+ * when there is no room (which counts a loss). The machine calls submit exactly once, with what reserve gave.
+ */
+void *vm_ring_reserve(struct vm_map *map, uint64_t size);
+void vm_ring_submit(struct vm_map *map, void *record, int discard);
+
+/* What bpf_ringbuf_query gives for flags (BPF_RB_AVAIL_DATA ...), 0 for unknown ones. */
+uint64_t vm_ring_query(struct vm_map *map, uint64_t flags);
+
+/* A user ring buffer's oldest record: its size (0: there is none), some of its bytes, its end. */
+uint32_t vm_user_ring_next(struct vm_map *map);
+void vm_user_ring_read(const struct vm_map *map, uint32_t offset, void *to, uint32_t size);
+void vm_user_ring_drop(struct vm_map *map, uint32_t size);
+
+/* The program at an index of a program array, or NULL. */
+struct p2b_vm_prog *vm_map_prog(struct vm_map *map, uint32_t index);
 
 #endif

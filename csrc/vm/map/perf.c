@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "common/batch.h"
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 enum { SIZE_FIELD = 4 };
 

@@ -2,7 +2,8 @@
  * Program arrays: programs for tail calls. User space puts programs in by vm_map_set_prog, and reads the numbers
  * that it gave them; programs can do nothing with the elements. No program is released with the lock held.
  */
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
+#include "vm/prog.h"
 
 struct progs {
 	uint32_t type;          /* of the programs, once there was one */

@@ -1,6 +1,6 @@
 /* Event queues of the embedded VM as user space reads them. */
 #include "common/reader.h"
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 struct queue {
 	struct p2b_reader reader;

@@ -1,6 +1,6 @@
 /* How records lie in ring buffers and user ring buffers: a header of 8 bytes, and their own, rounded up to 8. */
-#ifndef P2B_VMMAP_RECORDS_H
-#define P2B_VMMAP_RECORDS_H
+#ifndef P2B_VM_MAP_RECORDS_H
+#define P2B_VM_MAP_RECORDS_H
 
 #include <stdint.h>
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "common/batch.h"
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 #include "vm/map/records.h"
 
 enum { SIZE_MASK = VM_RECORD_DISCARD - 1 };

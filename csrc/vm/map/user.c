@@ -1,5 +1,5 @@
 /* What user space does with the VM's maps: the element commands of bpf(2), under the machine's lock. */
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 void p2b_vm_lock(struct p2b_vm *vm)
 {

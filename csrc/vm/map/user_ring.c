@@ -4,7 +4,7 @@
  */
 #include <unistd.h>
 
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 #include "vm/map/records.h"
 
 struct user_ring {

@@ -2,7 +2,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "vm/map/map.h"
+#include "vm/map/ops.h"
 
 int vm_wake_open(struct vm_wake *wake)
 {
