@@ -54,8 +54,8 @@ def offsets(struct: type[ctypes.Structure], prefix: str) -> dict[str, int]:
 
 def helper_rows() -> list[tuple[int, str]]:
     """Number and name of each helper: the comment's name, or the function's."""
-    table = SOURCES["vm/helpers/table.c"].partition("struct vm_helper_row rows[] = {")[2].partition("};")[0]
-    rows = re.findall(r'\{ (\d+), [^"]*"[^"]*", (?:vm_)?(\w+) \},(?:[ \t]*/\* (\w+))?', table)
+    table = SOURCES["vm/helpers/rows.h"].partition("#define VM_HELPER_ROWS(_)")[2]
+    rows = re.findall(r'_\((\d+), [^"]*"[^"]*", (?:vm_)?(\w+)\)(?:[ \t]*/\* (\w+))?', table)
     return [(int(number), comment or function) for number, function, comment in rows]
 
 

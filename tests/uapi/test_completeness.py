@@ -57,6 +57,6 @@ def test_each_helper_is_simulated_or_says_why_not() -> None:
 
 
 def test_the_vm_has_helpers_that_the_table_has() -> None:
-    found = {int(number) for number in re.findall(r"^\t\{ (\d+), ", c_source("vm/helpers/table.c"), re.M)}
+    found = {int(number) for number in re.findall(r"^\t_\((\d+), ", c_source("vm/helpers/rows.h"), re.M)}
     internal = {info.id for info in INTERNAL.values()}
     assert found - internal <= {info.id for info in HELPERS.values()} and found > internal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from vm_programs import CTX, SAVED, Held, array_of, call, in_kernel, in_vm, spec_of
+from vm_programs import CTX, SAVED, Held, array_of, call, in_kernel, in_vm, refused_helpers, spec_of
 
 from py2bpf import asm
 from py2bpf.exception import VerifierError, VmFault
@@ -19,9 +19,7 @@ TYPES = (ProgType.SCHED_CLS, ProgType.XDP, ProgType.RAW_TRACEPOINT, ProgType.KPR
 """One of each class of contexts, and the only one that is offered override_return()."""
 NO_CONTEXT = "not the program's context"
 WITH_CONTEXT = [name for name, info in HELPERS.items() if Arg.CTX in info.args]
-UNKNOWN = ("perf_prog_read_value", "read_branch_records", "skb_under_cgroup", "skb_get_tunnel_key",
-           "skb_get_tunnel_opt", "skb_get_xfrm_state", "fib_lookup", "check_mtu", "skb_set_tunnel_key",
-           "skb_set_tunnel_opt", "skb_change_proto", "skb_set_tstamp")  # fmt: skip
+UNKNOWN = [name for name in WITH_CONTEXT if name in refused_helpers()]
 """Of those what the VM doesn't have."""
 OF_THE_TASK = "get_cgroup_classid"
 """Without a packet the kernel's function of this name has no argument."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from py2bpf import asm
@@ -79,3 +81,10 @@ def _outcome(loaded: Any, data: bytes, ctx: bytes | None, repeat: int) -> tuple[
     except KernelError as error:
         return error.errno or errno.EINVAL
     return run.retval, run.data
+
+
+def refused_helpers() -> set[str]:
+    """The helper functions that the VM lacks, by the last table of docs/vm.md."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "vm.md").read_text(encoding="utf-8")
+    rows = text.partition("The VM refuses these helper functions")[2].partition("| --- | --- |")[2].splitlines()
+    return {name for row in rows if row.startswith("|") for name in re.findall(r"`(\w+)`", row.split("|")[1])}
