@@ -11,7 +11,7 @@ import pytest
 
 from py2bpf import funcs, vm
 from py2bpf.compiler.attempts import Attempts, Evaluation
-from py2bpf.compiler.ir.loop_policy import MAX_ATTEMPTS, MAX_BLOCKS
+from py2bpf.compiler.ir.loop_policy import CALLS_PATIENCE, MAX_ATTEMPTS, MAX_BLOCKS
 from py2bpf.compiler.peval import Restart, subprograms
 from py2bpf.datastructures import HashMap
 from py2bpf.exception import (
@@ -52,6 +52,36 @@ def endless(skb: Any) -> int:
     return n
 
 
+def returns_on_its_way_out(skb: Any) -> int:
+    for numbers in ((1, 2), (3, 4, 5)):
+        if skb.len == numbers[0]:
+            return len(numbers)
+    return 0
+
+
+def needs_how_often(skb: Any) -> int:
+    total = i = 0
+    while i < 300:
+        total += skb.len > i
+        i += 1
+    return total + len("x" * i)
+
+
+def changing(skb: Any) -> int:
+    total = 0
+    for _ in range(skb.len):
+        total = funcs.ktime_get_ns()
+    return total
+
+
+def calls_what_changes(skb: Any) -> int:
+    total = i = 0
+    while i < 300:
+        total ^= changing(skb) & 1
+        i += 1
+    return total
+
+
 LINE = endless.__code__.co_firstlineno + 2
 
 
@@ -69,6 +99,12 @@ def told(fn: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch
         (at_once, []),
         (becomes_unsigned, ["a loop gets another header: total changes its type in it"]),
         (needs_its_variable, ["a loop is unrolled, as its body fails at run time"]),
+        (returns_on_its_way_out, ["the ways out of a loop are parts of it"]),
+        (
+            needs_how_often,
+            [f"the while at line {needs_how_often.__code__.co_firstlineno + 2} is tried as a loop: it is long",
+             "long loops are unrolled, as what follows them fails"],
+        ),
         (endless, [f"the while at line {LINE} is a loop: only run time knows when it ends"]),
     ],
 )
@@ -76,6 +112,13 @@ def test_each_further_attempt_is_a_line(
     fn: Callable[..., int], reasons: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert told(fn, capsys, monkeypatch) == reasons
+
+
+def test_a_while_that_begins_again_in_each_iteration_is_no_longer_unrolled(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reasons = told(calls_what_changes, capsys, monkeypatch)
+    assert CALLS_PATIENCE < len(reasons) < CALLS_PATIENCE + 5
 
 
 def test_a_program_whose_frames_are_too_large_together_gets_no_subprograms(
