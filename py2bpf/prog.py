@@ -11,17 +11,17 @@ import contextlib
 import ctypes
 import struct
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from . import backend, ledger
 from .asm import Insn, Kind
 from .borders import Public, public
 from .exception import ClosedError, DataTypeError, KernelError, NotInVm, Py2BpfError, VerifierError
 from .given import checked_license, checked_text, shown
+from .given_maps import in_their_places
 from .ledger import Loss
 from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
 from .uapi.hooks import BY_TYPE, SPECS, TITLES
-from .uapi.map_types import KINDS, MapType, title
 from .uapi.prog_types import ProgType
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def load_spec(spec: ProgramSpec, maps: Sequence[Any]) -> Prog:
     where = backend.current()
     with contextlib.ExitStack() as failed, contextlib.ExitStack() as loaded:
         counters = None
-        maps = _in_their_places(spec, maps)
+        maps = in_their_places(spec, maps)
         if spec.error_map is not None:
             counters = maps[spec.error_map] = _counters(where, spec.maps[spec.error_map])
             failed.callback(counters.close)
@@ -233,37 +233,6 @@ def load_spec(spec: ProgramSpec, maps: Sequence[Any]) -> Prog:
         prog = Prog(where.load(spec, maps), counters)
         failed.pop_all()
     return prog
-
-
-_SAME: Final = {
-    "key_size": "size of keys", "value_size": "size of values", "max_entries": "number of entries",
-    "lock_offset": "place of its lock",
-}  # fmt: skip
-"""What the instructions for a map depend on, beside its kind and the size of records."""
-
-
-def _in_their_places(spec: ProgramSpec, maps: Any) -> list[Any]:
-    """The maps. Raises DataTypeError where one isn't like that for which the program was compiled."""
-    given = list(maps) if isinstance(maps, Sequence) else None
-    if given is None or len(given) != len(spec.maps):
-        raise DataTypeError(f"maps is a sequence of {len(spec.maps)}, as {spec.name} has maps, not {shown(maps)}")
-    counted = {spec.error_map, *(counter for counter, _ in spec.loss_maps)}
-    for at, (wanted, each) in enumerate(zip(spec.maps, given, strict=True)):
-        if at in counted:
-            continue
-        found = getattr(each, "map_spec", None)
-        if not isinstance(found, MapSpec):
-            raise DataTypeError(f"maps[{at}] is {title(wanted.kind)}, not {shown(each)}")
-        if found.kind != wanted.kind:
-            raise DataTypeError(f"maps[{at}] is {title(wanted.kind)}, not {title(found.kind)}")
-        for name, what in _SAME.items():
-            before, now = getattr(wanted, name), getattr(found, name)
-            if before != now and (name != "max_entries" or KINDS[MapType(wanted.kind)].indexed):
-                raise DataTypeError(f"maps[{at}] has another {what} than {spec.name} was compiled for: "
-                                    f"{now}, not {before}")  # fmt: skip
-        if wanted.data_type is not None and ctypes.sizeof(wanted.data_type) != ctypes.sizeof(found.data_type):
-            raise DataTypeError(f"maps[{at}] has records of another size than {spec.name} was compiled for")
-    return given
 
 
 def _loss_counter(map: Any) -> Any:

@@ -103,7 +103,7 @@ class MapView:
             if self.overlay.update(raw, self._whole(raw, value), flags):
                 return 0
         except KernelError as error:
-            if not self.isolated and hasattr(self.map, "add_lost"):
+            if not self.isolated and self.kind.inserts:
                 self.map.add_lost()
             return -(error.errno or 0)
         return -errno.EEXIST if flags == Update.NOEXIST else -errno.ENOENT
@@ -129,7 +129,7 @@ class MapView:
 
     def items(self) -> list[tuple[Any, Any]]:
         """(key, value) of all entries as the program left them, as the map's items() gives them."""
-        if not hasattr(self.map, "_keys"):  # a Global, whose one key has no name
+        if self.spec.is_global:  # whose one key has no name
             only = bytes(4)
             return [(0, self._decode(bytes(self.overlay.lookup(only) or bytes(self._size))))]
         keys, content = self.map._keys, self.map._values
