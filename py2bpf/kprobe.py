@@ -65,8 +65,8 @@ class Kprobe(Link):
 
     def losses(self, where: str) -> Iterator[Loss]:
         """See py2bpf.losses(); what its program missed is the program's."""
-        if self._backend is not None and not self.closed:
-            yield Loss("probe", self.symbol, where, self._backend.misses(), "hits without room for another return")
+        if not self.closed:
+            yield Loss("probe", self.symbol, where, self._attachment.misses(), "hits without room for another return")
 
     def __repr__(self) -> str:
         return f"<Kprobe at {self.symbol} of {self.prog!r}>"

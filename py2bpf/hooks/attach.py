@@ -14,7 +14,8 @@ from ..kernel import perf_event, syscalls, xdp_netlink
 from ..kernel.netdev import Device
 from ..kernel.sockets import HasFileno, attach_filter
 from ..uapi.prog_types import AttachType
-from .link import BpfLink, Link, NetlinkLink, PerfLink, SocketLink
+from .attachments import BpfLink, NetlinkLink, PerfLink, SocketLink
+from .link import Link
 from .traffic_control import InstalledLink, Spot
 
 TAKEN: Final = (errno.EBUSY, errno.EEXIST)

@@ -18,7 +18,7 @@ from ..kernel.netdev import Device, namespace
 from ..kernel.program_info import prog_info
 from ..uapi.prog_types import AttachType
 from ..uapi.tc import CLSACT_EGRESS, CLSACT_INGRESS
-from .link import Backend
+from .attachments import Attachment
 
 Mechanism = Literal["tcx", "clsact"]
 
@@ -66,7 +66,7 @@ class Spot(NamedTuple):
         return pins(self.place.number, self.side, self.how)
 
 
-class InstalledLink(Backend):
+class InstalledLink(Attachment):
     """A program in traffic control: it stays until it is taken off, or the device goes."""
 
     def __init__(self, spot: Spot, prog_id: int, prog: Handle) -> None:
