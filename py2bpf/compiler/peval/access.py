@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from ...fields import is_field
 from ..ir.types import Region
-from . import indices, kind, maps, memory, overrides, slices, special
+from . import classes, indices, kind, maps, memory, overrides, slices, special
 from .layout import is_array, is_record, members, scalar
 from .machine import Machine
 from .state import State
@@ -77,7 +76,7 @@ def item_place(ev: Machine, container: Abstract, key: Abstract) -> Ref | None:
 
 def has_field(ctype: Any, name: str) -> bool:
     """Whether a struct has that field, and its class defines nothing else by the name."""
-    return name in members(ctype) and is_field(inspect.getattr_static(ctype, name, None))
+    return name in members(ctype) and is_field(classes.lookup(ctype, name)[1])
 
 
 def _number(place: Ref) -> Ref | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import inspect
 import types
 from collections.abc import Iterator
 from dataclasses import replace
@@ -254,7 +253,7 @@ def _is_items(ref: Ref) -> bool:
 
 def _field(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
     """``record.name``."""
-    found = inspect.getattr_static(ref.ctype, name, None)
+    found = classes.lookup(ref.ctype, name)[1]
     if found is not None and not is_field(found):
         return class_attributes.of_object(ev, state, ref, name, found)
     return memory.load_member(ev.b, ref, name)
@@ -279,7 +278,7 @@ def _attribute(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
 
 
 def _set_field(ev: Machine, state: State, owner: Ref, name: str, value: Abstract) -> None:
-    found = inspect.getattr_static(owner.ctype, name, None)
+    found = classes.lookup(owner.ctype, name)[1]
     if found is None or is_field(found):
         stores.store_member(ev.b, owner, name, value)
     elif isinstance(found, property) and isinstance(found.fset, types.FunctionType):
