@@ -241,6 +241,14 @@ def test_all_functions_for_run_time_values_are_listed() -> None:
     assert [name for name in METHODS if name != "output" and not re.search(rf"\w\.{name}\(", told)] == []
 
 
+def test_the_glossary_names_kinds_of_values_that_exist() -> None:
+    from py2bpf.compiler.peval import values
+
+    glossary = (ROOT / "CONTRIBUTING.md").read_text().partition("## Glossary")[2].partition("\n## ")[0]
+    names = re.findall(r"^\| `(\w+)` \|", glossary, re.M)
+    assert len(names) >= 4 and [name for name in names if not hasattr(values, name)] == []
+
+
 HOOK_PAGES = [page for page in PAGES if page.parent.name == "hooks"]
 
 
