@@ -21,7 +21,7 @@ _SLICE_IMMEDIATE: Final = 0.1
 
 
 class Records:
-    """A reader's records, for values of the codec's type. See datastructures.pending.RecordSource.
+    """A reader's records, for values of the codec's type. See record_streams.RecordSource.
 
     What isn't announced is fetched after ``latency`` seconds; 0: everything is announced. ``room`` is how many bytes
     can be there. ``lost`` tells how many records were lost, where the reader doesn't know; ``refused`` how many beside
