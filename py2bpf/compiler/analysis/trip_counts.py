@@ -42,10 +42,10 @@ class _Counter(NamedTuple):
 
 
 def bound(loop: Loop, tree: Dominators, ranges: Ranges) -> Bound | None:
-    """The least bound that one of the loop's tests gives; ``ranges`` stand at the header."""
+    """The least bound that one of the loop's tests gives, the first one of several; ``ranges`` stand at the header."""
     found = [
         limit
-        for block in loop.blocks
+        for block in sorted(loop.blocks, key=tree.index.__getitem__)
         if block.end.op is Op.BRANCH and all(tree.dominates(block, latch) for latch in loop.latches)
         for limit in [_test(loop, block, ranges)]
         if limit is not None
