@@ -82,3 +82,12 @@ def test_letters_select_what_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert shown("-le") == ["lower", "cse"]
     assert shown("1")[:3] == ["bytecode", "peval", "prune"] and "asm" in shown("1")
     assert shown("0") == []
+
+
+def test_modules_have_names_of_their_own() -> None:
+    """One name, one meaning: no other file of the compiler is called like one of the IR, the analyses or the passes."""
+    files = {name: path.name for name, path in MODULES.items() if name.startswith("py2bpf.compiler.")}
+    times = Counter(files.values())
+    stages = ("py2bpf.compiler.ir.", "py2bpf.compiler.analysis.", f"{PACKAGE}.")
+    found = [name for name in files if name.startswith(stages) and times[files[name]] > 1]
+    assert [name for name in found if files[name] != "__init__.py"] == []

@@ -27,7 +27,7 @@ from ...ir.natural_loops import Loop
 from ...ir.ops import Op
 from ...ir.types import I64
 from ...ir.values import Function, Value
-from ..shared import turns
+from ..shared import loop_turns
 from ..shared.lock_exits import any_locks
 from ..shared.loop_plan import plan_loops
 from .iterator_loops import IteratorLoop
@@ -37,8 +37,8 @@ from .outlining import outline
 def run(fn: Function) -> None:
     """Rewrites the loops that can't stay as they are, the inner ones first."""
     plan = plan_loops(fn)
-    counted = turns.find(fn, plan.forms)
-    turns.keep(fn, counted.values())
+    counted = loop_turns.find(fn, plan.forms)
+    loop_turns.keep(fn, counted.values())
     unseen: Value | None = None
     for loop, form in plan.forms.items():
         limit = plan.bounds.get(loop)

@@ -9,7 +9,7 @@ from ...ir.natural_loops import Loop
 from ...ir.ops import Op, Raise
 from ...ir.types import I64, STACK, VOID, Ptr, Region
 from ...ir.values import Block, Function, Value, connect, const
-from ..shared import turns
+from ..shared import loop_turns
 from ..shared.loop_edges import entry_of, split_latches
 from .hiding import hide_carried
 
@@ -40,7 +40,7 @@ class IteratorLoop:
 
     def _test(self, slot: Value) -> None:
         """Asks the iterator where a turn begins."""
-        block, rest = turns.split(self.fn, self.loop, self.turn)
+        block, rest = loop_turns.split(self.fn, self.loop, self.turn)
         end = Block()
         more = Value(Op.ITER_NEXT, [slot], Ptr(Region.MEM, nullable=True), None, self.span)
         block.body.append(more)
@@ -48,4 +48,4 @@ class IteratorLoop:
         end.body = [Value(Op.EXIT, [], VOID, Raise("" if self.enough else TOO_LONG), self.span)]
         self.fn.blocks.append(end)
         if self.turn:
-            turns.sink(self.fn, self.loop, rest)
+            loop_turns.sink(self.fn, self.loop, rest)

@@ -32,7 +32,7 @@ from ...ir.natural_loops import Loop
 from ...ir.ops import Op
 from ...ir.types import Int
 from ...ir.values import Block, Function, Value, connect
-from ..shared import turns
+from ..shared import loop_turns
 from ..shared.callback_values import hoistable, stack_roots, used_after, used_in
 from ..shared.loop_edges import entry_of, split_latches
 from .callback_body import CallbackBody
@@ -72,7 +72,7 @@ def outline(fn: Function, loop: Loop, unseen: Value, turn: Value | None, raises:
 
 def _cut_at(fn: Function, loop: Loop, turn: Value) -> tuple[Block, Block]:
     """The tests and the turn as two blocks."""
-    tests, rest = turns.split(fn, loop, turn)
+    tests, rest = loop_turns.split(fn, loop, turn)
     connect(tests, Op.JUMP, [], (rest,), loop.header.end.span)
     return tests, rest
 

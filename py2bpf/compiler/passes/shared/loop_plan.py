@@ -15,7 +15,7 @@ from ...ir.loop_policy import STRAIGHT_STEPS, WALKED, Form, Shape, choose, walk
 from ...ir.natural_loops import Loop, find_loops
 from ...ir.ops import Op
 from ...ir.values import Block, Function, Value
-from . import turns
+from . import loop_turns
 from .callback_values import refusal
 from .lock_exits import absorb
 from .loop_costs import shape_of
@@ -51,7 +51,7 @@ def _choose(
     nothing of what the loops carry, so that it can't see a bound that is made of that. Those that are ``stuck`` with a
     lock are plain ones."""
     hidden = {phi for loop in before for phi in loop.header.phis}
-    asking = turns.find(fn, before).values()
+    asking = loop_turns.find(fn, before).values()
     widening = Widening(fn, [loop.header for loop in before],
                         [block for block in fn.blocks if any(value in asking for value in block.body)])
     costs: dict[Loop, tuple[int, int]] = {}
