@@ -5,6 +5,7 @@ The compiler only says that the program needs such a map (ProgramSpec.loss_maps)
 
 from __future__ import annotations
 
+import errno
 from typing import Final
 
 from ...uapi.map_types import LOSS_COUNTER, kind_of
@@ -18,8 +19,8 @@ WRITING: Final[dict[str, tuple[int, ...]]] = {"ringbuf_output": (), "perf_event_
 """The helpers that write a record, and the errors that the kernel counts: -ENOSPC, a full perf buffer. Of the others,
 such as -ENOENT and -EOPNOTSUPP on a CPU that has come online since, nobody else knows."""
 
-NOT_LOST: Final = (-17, -2)
-"""-EEXIST and -ENOENT: what BPF_NOEXIST and BPF_EXIST ask for."""
+NOT_LOST: Final = (-errno.EEXIST, -errno.ENOENT)
+"""What BPF_NOEXIST and BPF_EXIST ask for."""
 
 
 def _place(b: Builder, map: Map) -> Value:
