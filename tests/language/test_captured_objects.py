@@ -327,7 +327,7 @@ def test_an_overwritten_field(backend: str) -> None:
         return 1
 
     agree(reading)
-    assert "no field any more" in refused(writing).msg
+    assert "no longer a field" in refused(writing).msg
 
 
 class Vector(Structure):
