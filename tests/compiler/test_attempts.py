@@ -38,6 +38,13 @@ def becomes_unsigned(skb: Any) -> int:
     return total & 1
 
 
+def is_a_bool_on_entry(skb: Any) -> int:
+    flag = skb.len > 3
+    for _ in range(skb.len):
+        flag = skb.mark
+    return flag
+
+
 def needs_its_variable(skb: Any) -> int:
     total = 0
     for i in range(60):
@@ -98,6 +105,7 @@ def told(fn: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch
     [
         (at_once, []),
         (becomes_unsigned, ["a loop gets another header: total changes its type in it"]),
+        (is_a_bool_on_entry, ["a loop gets another header: flag is a bool on some paths only"]),
         (needs_its_variable, ["a loop is unrolled, as its body fails at run time"]),
         (returns_on_its_way_out, ["the ways out of a loop are parts of it"]),
         (
