@@ -114,16 +114,16 @@ class ContextSpec:
 class HookSpec:
     """What the compiler must know of a program type.
 
-    ``neutral`` is what ``return`` and ``return None`` give, ``safe`` what the program returns where Python
-    would raise. ``packet_loads`` says that load_skb_* works (BPF_LD_ABS), ``packet_access`` that ctx.packet() gives
-    views of the packet, ``packet_stores`` that they can be written. ``results`` are the least and the greatest number
-    that the kernel takes from such a program, None where it takes any.
+    ``default`` is the result of ``return`` and ``return None``, ``fallback`` the result where Python would raise.
+    ``packet_loads`` says that load_skb_* works (BPF_LD_ABS), ``packet_access`` that ctx.packet() gives views of the
+    packet, ``packet_stores`` that they can be written. ``results`` are the least and the greatest number that the
+    kernel takes from such a program, None where it takes any.
     """
 
     prog_type: int
     name: str
-    neutral: int = 0
-    safe: int = 0
+    default: int = 0
+    fallback: int = 0
     packet_loads: bool = False
     attach_type: int = 0
     packet_access: bool = False

@@ -89,7 +89,7 @@ class _Program(Resources):
         self._name = _program_name(fn)
         self._places: dict[Device, Mechanism] = {}
         self._kept: Handle | None = None
-        hook = dataclasses.replace(SPECS[ProgType.SCHED_CLS], neutral=self._undecided, safe=self._undecided)
+        hook = dataclasses.replace(SPECS[ProgType.SCHED_CLS], default=self._undecided, fallback=self._undecided)
         verdict = self._verdict(fn)
         with ExitStack() as stack:
             prog = create_prog(ProgType.SCHED_CLS, SkBuffContext, verdict, name=self._name, hook=hook)

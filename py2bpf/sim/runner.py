@@ -80,7 +80,7 @@ class Runner(Public):
             if self.raise_errors or not is_programs_own(error):
                 raise
             assert isinstance(error, Exception)
-            value, problem = self.hook.safe, error
+            value, problem = self.hook.fallback, error
         finally:
             CURRENT.reset(token)
             around.end()
@@ -115,7 +115,7 @@ class Runner(Public):
 
     def _result(self, value: Any) -> int:
         if value is None:
-            return self.hook.neutral
+            return self.hook.default
         if isinstance(value, ctypes._SimpleCData):
             value = value.value
         try:

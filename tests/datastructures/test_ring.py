@@ -232,7 +232,7 @@ def test_no_path_keeps_a_record() -> None:
             return 6
 
         with tc(prog) as program:
-            safe = program.spec.hook.safe & 0xFFFFFFFF
+            safe = program.spec.hook.fallback & 0xFFFFFFFF
             for _ in range(3):
                 for size, (retval, sent) in enumerate(
                     [(1, 0), (2, 0), (safe, 0), (3, 0), (safe, 0), (5, 0), (6, 1), (6, 1)], 64
@@ -258,7 +258,7 @@ def test_none_is_an_attribute_error_that_is_counted() -> None:
             return 2
 
         with pytest.warns(UserWarning, match="this may be None, which has no attributes"), tc(prog) as program:
-            assert program.test_run(PACKET).retval == program.spec.hook.safe & 0xFFFFFFFF
+            assert program.test_run(PACKET).retval == program.spec.hook.fallback & 0xFFFFFFFF
             assert list(program.errors.values()) == [1] and ring.poll(0) == [] and ring.lost == 1
 
 

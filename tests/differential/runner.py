@@ -23,8 +23,8 @@ from py2bpf.prog import Prog, ProgType, create_prog
 from py2bpf.socket_filter import SkBuffContext
 from py2bpf.uapi.hooks import SPECS
 
-SAFE = SPECS[ProgType.SOCKET_FILTER].safe
-NEUTRAL = SPECS[ProgType.SOCKET_FILTER].neutral
+FALLBACK = SPECS[ProgType.SOCKET_FILTER].fallback
+DEFAULT = SPECS[ProgType.SOCKET_FILTER].default
 UNWRITTEN = 0xA5A5_5A5A_DEAD_BEEF
 PACKET = bytes(64)
 HASH_ENTRIES = 64
@@ -142,9 +142,9 @@ def simulate(code: Any, inputs: Mapping[str, str], values: Mapping[str, int], ou
     program = _define(code, {**BUILTINS, **maps, "OUT": out, "H": table, "Rec": SimulatedRecord})
     try:
         result = program(None)
-        retval = NEUTRAL if result is None else int(result)
+        retval = DEFAULT if result is None else int(result)
     except (ArithmeticError, ValueError, AssertionError, LookupError):
-        retval = SAFE
+        retval = FALLBACK
     return Answer(retval & 0xFFFFFFFF, tuple(out.items[i] for i in range(outputs)), tuple(sorted(table.items.items())))
 
 
@@ -194,5 +194,5 @@ class Cells:
                     ended = True
             assert answer.out[i] == expected, self.case.report(values, (text, expected), (answer.out[i], answer))
             checked += 1
-        assert answer.retval == (SAFE if ended else 7), self.case.report(values, "the end", answer)
+        assert answer.retval == (FALLBACK if ended else 7), self.case.report(values, "the end", answer)
         return checked

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from runner import NEUTRAL, PACKET, SAFE, _define, _register
+from runner import DEFAULT, FALLBACK, PACKET, _define, _register
 
 import py2bpf.vm
 from py2bpf.datastructures import ArrayMap
@@ -320,8 +320,8 @@ class Run:
         try:
             result = _define(self.code, {"A": [a]})(None)
         except (ArithmeticError, ValueError, LookupError, RuntimeError, StopIteration):
-            return SAFE
-        return (NEUTRAL if result is None else int(result)) & 0xFFFFFFFF
+            return FALLBACK
+        return (DEFAULT if result is None else int(result)) & 0xFFFFFFFF
 
 
 @pytest.fixture(params=["vm", pytest.param("kernel", marks=pytest.mark.kernel)])

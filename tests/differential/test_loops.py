@@ -20,7 +20,7 @@ from py2bpf.prog import ProgType
 from py2bpf.uapi.hooks import SPECS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.filterwarnings("ignore::py2bpf.exception.PossiblyNone")]
-SAFE = SPECS[ProgType.SOCKET_FILTER].safe
+FALLBACK = SPECS[ProgType.SOCKET_FILTER].fallback
 INPUTS = {"A": "i64", "B": "u64", "C": "i32"}
 SAMPLES = [
     {"A": a, "B": b, "C": c}
@@ -269,7 +269,7 @@ def test_more_iterations_than_the_iterator_has_end_the_program_and_are_counted()
             return 7
 
         with program(prog) as loaded:
-            for trips, result in [(3, 7), (8 << 20, 7), ((8 << 20) + 1, SAFE), (1 << 40, SAFE)]:
+            for trips, result in [(3, 7), (8 << 20, 7), ((8 << 20) + 1, FALLBACK), (1 << 40, FALLBACK)]:
                 limit[0] = trips
                 count[0] = 0
                 assert loaded.test_run(bytes(60)).retval == result
@@ -287,7 +287,7 @@ def test_an_endless_loop_ends() -> None:
 
     with program(prog) as loaded:
         assert loaded.test_run(bytes(61)).retval == 61 - 14 + 2
-        assert loaded.test_run(bytes(60)).retval == SAFE
+        assert loaded.test_run(bytes(60)).retval == FALLBACK
         assert [site.error for site, number in loaded.errors.items() if number] == ["TimeoutError"]
 
 

@@ -21,7 +21,7 @@ from py2bpf.uapi.hooks import SPECS
 
 pytestmark = pytest.mark.kernel
 
-SAFE = SPECS[ProgType.SOCKET_FILTER].safe
+FALLBACK = SPECS[ProgType.SOCKET_FILTER].fallback
 INPUTS = {"A": "i64", "B": "u64"}
 SAMPLES = [
     {"A": a, "B": b}
@@ -126,7 +126,7 @@ def test_the_context_and_errors_by_line() -> None:
     with program(prog) as loaded:
         assert loaded.spec.functions[0].args == 3  # the context, a number, the flag
         assert loaded.test_run(bytes(14 + 20)).retval == 100 // 16 + 10
-        assert loaded.test_run(bytes(14 + 10)).retval == SAFE
+        assert loaded.test_run(bytes(14 + 10)).retval == FALLBACK
         line = share.__code__.co_firstlineno + 1
         assert {(site.line, site.error): number for site, number in loaded.errors.items()} == {
             (line, "ZeroDivisionError"): 1

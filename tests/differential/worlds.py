@@ -126,7 +126,7 @@ class PythonRun:
         names["J"] = SimulatedTails({i: lambda code=code: define([code], names)(ctx) for i, code in _TAILS.items()})
         try:
             result = define(self.codes, names)(ctx)
-            return hook.neutral if result is None else int(result)
+            return hook.default if result is None else int(result)
         except EndOfProgram:
             return 0
         except TailCalled as called:
@@ -134,7 +134,7 @@ class PythonRun:
         except RAISED as error:
             place = _line(error), type(error).__name__
             self.raised[place] = self.raised.get(place, 0) + 1
-            return hook.safe
+            return hook.fallback
 
 
 @dataclass

@@ -58,7 +58,7 @@ def takes(kind: ProgType, packet: bytes, shortest: int) -> bool:
 
 
 def check(kind: ProgType, prog: Prog, fn: FunctionType, shortest: int = 14) -> None:
-    safe, ran = SPECS[kind].safe, 0
+    safe, ran = SPECS[kind].fallback, 0
     for packet in filter(lambda packet: takes(kind, packet, shortest), packets(len(fn.__name__))):
         ran += 1
         run = prog.test_run(packet)
@@ -89,5 +89,5 @@ def test_views_follow_the_packet_through_subprograms(monkeypatch: pytest.MonkeyP
 
 def test_a_view_that_is_lost_when_the_packet_moves_ends_the_program() -> None:
     with create_prog(ProgType.XDP, XDP_MD, programs.moved_lost) as prog:
-        assert prog.test_run(bytes(60)).retval == SPECS[ProgType.XDP].safe
+        assert prog.test_run(bytes(60)).retval == SPECS[ProgType.XDP].fallback
         assert prog.test_run(bytes(16)).retval == 100  # nothing is cut

@@ -25,9 +25,9 @@ def test_the_result_is_an_unsigned_number_of_32_bits() -> None:
     assert sim.run(lambda skb: skb.len > 10, PACKET).retval == 1
 
 
-@pytest.mark.parametrize(("hook", "neutral"), [("socket_filter", 0), ("tc", 0), ("xdp", 2)])
-def test_none_is_the_neutral_value(hook: str, neutral: int) -> None:
-    assert sim.run(lambda ctx: None, PACKET, hook=hook).retval == neutral
+@pytest.mark.parametrize(("hook", "default"), [("socket_filter", 0), ("tc", 0), ("xdp", 2)])
+def test_none_is_the_default_result(hook: str, default: int) -> None:
+    assert sim.run(lambda ctx: None, PACKET, hook=hook).retval == default
 
 
 def test_an_exception_gives_the_safe_value_and_is_counted_by_its_line() -> None:

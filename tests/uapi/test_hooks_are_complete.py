@@ -60,7 +60,7 @@ def test_a_program_leads_to_its_row(hook: Hook) -> None:
     spec = compile_prog(hook.prog_type, context_of(hook), nothing, hook=hook.spec)
     assert row_of(spec.hook) is hook
     assert spec.hook.name == hook.name
-    assert (spec.hook.neutral, spec.hook.safe) == (hook.results.default, hook.results.fallback)
+    assert (spec.hook.default, spec.hook.fallback) == (hook.results.default, hook.results.fallback)
 
 
 @each

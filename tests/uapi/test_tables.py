@@ -174,7 +174,7 @@ def test_this_kernel_has_the_wrappers_the_table_names():
 
 
 def test_hooks_answer_as_their_programs_must():
-    assert {hook: (spec.neutral, spec.safe) for hook, spec in SPECS.items() if spec.neutral or spec.safe} == {
+    assert {hook: (spec.default, spec.fallback) for hook, spec in SPECS.items() if spec.default or spec.fallback} == {
         ProgType.SOCKET_FILTER: (0, 0x7FFFFFFF),
         ProgType.XDP: (2, 2),
         ProgType.CGROUP_SKB: (1, 1),

@@ -29,7 +29,7 @@ class Emitter:
         self.aside = aside
         self.registers = allocation.registers
         self.frame = frame
-        self.safe = code.fn.hook.safe
+        self.fallback = code.fn.hook.fallback
         self.error_map = len(code.fn.maps)
         self.insns: list[Insn] = []
         self.lines: list[Span | None] = []
@@ -122,7 +122,7 @@ class Emitter:
         """On to a return of the safe value if there is one, else one made here."""
         for at in range(len(self.insns) - 1):
             load, leave = self.insns[at], self.insns[at + 1]
-            if leave == asm.exit_() and load == asm.mov_imm(0, self.safe) and self._numbered_before(at):
+            if leave == asm.exit_() and load == asm.mov_imm(0, self.fallback) and self._numbered_before(at):
                 label = self.insns[at - 1].ref
                 number = self._number(EXIT_LABEL)
                 self.insns = [i._replace(ref=label) if i.kind == JUMP and i.ref == number else i for i in self.insns]
@@ -130,7 +130,7 @@ class Emitter:
                     self._add(asm.jump(label), None)
                 return
         self._label(EXIT_LABEL)
-        self._add(asm.mov_imm(0, self.safe), None)
+        self._add(asm.mov_imm(0, self.fallback), None)
         self._add(asm.exit_(), None)
 
     def _numbered_before(self, at: int) -> bool:

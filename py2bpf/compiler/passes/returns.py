@@ -52,7 +52,7 @@ def _share(fn: Function) -> None:
     for block in fn.blocks:
         end = block.end
         if end.op is Op.EXIT and not (end.attr and end.attr.error):
-            end.op, end.args, end.attr = Op.RETURN, [const(fn.hook.safe)], None
+            end.op, end.args, end.attr = Op.RETURN, [const(fn.hook.fallback)], None
         if end.op is Op.RETURN and end.args[0].op is Op.CONST:
             number = end.args[0].attr  # of a program's result 32 bits count, of a subprogram's all
             returns.setdefault(number if fn.result is not VOID else number & 0xFFFFFFFF, []).append(block)

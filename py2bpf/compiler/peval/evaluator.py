@@ -116,7 +116,7 @@ class Evaluator:
         names = inlining.bind_real(self, state, frame, fn, (ContextValue(self.b.context, context),), {})
         try:
             result = self.run(frame, names, state)
-            self.b.ret(kind.of(result).result(self, result, const(self.hook.neutral)))
+            self.b.ret(kind.of(result).result(self, result, const(self.hook.default)))
         except PathEnds:
             pass
 

@@ -53,7 +53,7 @@ def _return(ev: Walk, end: End, state: State) -> Nodes:
     if consumer is not None:
         value = consumer.result(ev, end.frame, state)
     if end.frame.parent is None and is_none(value):
-        value = Const(ev.hook.neutral)
+        value = Const(ev.hook.default)
     ev.leave(end.frame, state, value)
     return []
 

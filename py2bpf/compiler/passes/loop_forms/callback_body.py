@@ -60,7 +60,7 @@ class CallbackBody:
         """What bpf_loop calls ends the loop by returning 1, and the program by the same and its flag."""
         callback, program = self.callback, self.context.fn
         callback.belong_to(program)
-        callback.hook = dataclasses.replace(program.hook, safe=1)
+        callback.hook = dataclasses.replace(program.hook, fallback=1)
         callback.locked = program.locked
         callback.params, callback.result, callback.flag, callback.callback = 1, I64, self.param, True
 
