@@ -44,6 +44,12 @@ def tracing(made: ProgramSpec, attach_type: AttachType) -> ProgramSpec:
     return replace(made, hook=hook)
 
 
+def counting_and(result: int, prog_type: ProgType = ProgType.SOCKET_FILTER) -> ProgramSpec:
+    """Counts, and returns a number that its hook takes: fentry takes 0 alone."""
+    code = [*counting().code[:-3], asm.label(9), asm.mov_imm(0, result), asm.exit_()]
+    return spec(code, prog_type, (COUNTER,))
+
+
 @contextmanager
 def counter() -> Iterator[Handle]:
     with syscalls.map_create(MapType.ARRAY, 4, 8, 1) as made:
@@ -64,7 +70,8 @@ def some_calls() -> None:
 
 def test_a_program_for_a_tracepoint_of_btf_runs_there() -> None:
     target = kernel_target(Kind.TYPEDEF, "btf_trace_sys_enter")
-    with counter() as made, kernel_program.load(tracing(counting(), AttachType.TRACE_RAW_TP), [made], target) as loaded:
+    traced = tracing(counting_and(0), AttachType.TRACE_RAW_TP)
+    with counter() as made, kernel_program.load(traced, [made], target) as loaded:
         with syscalls.raw_tracepoint_open(loaded.handle, ""):
             some_calls()
         reached = count(made)
@@ -105,7 +112,7 @@ def own_function(loaded: LoadedProgram) -> BtfTarget:
 @pytest.mark.qemu
 def test_a_program_for_a_function_of_another_program_runs_when_that_does() -> None:
     with counter() as made, kernel_program.load(returning(7)) as other:
-        traced = tracing(counting(), AttachType.TRACE_FENTRY)
+        traced = tracing(counting_and(0), AttachType.TRACE_FENTRY)
         with kernel_program.load(traced, [made], own_function(other)) as loaded:
             assert other.test_run(PACKET).retval == 7 and count(made) == 0
             with syscalls.raw_tracepoint_open(loaded.handle, ""):
@@ -177,8 +184,7 @@ def sees(made: Handle) -> bool:
 
 def passing(made: Handle) -> LoadedProgram:
     """An XDP program that counts and lets everything pass."""
-    code = [*counting().code[:-3], asm.label(9), asm.mov_imm(0, 2), asm.exit_()]
-    return kernel_program.load(spec(code, ProgType.XDP, (COUNTER,)), [made])
+    return kernel_program.load(counting_and(2, ProgType.XDP), [made])
 
 
 def test_a_link_gets_another_program() -> None:
