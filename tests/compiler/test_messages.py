@@ -62,7 +62,7 @@ def test_reasons_for_variables_without_a_value_are_documented() -> None:
         node
         for file in (SOURCE / "compiler" / "peval").rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Unbound"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "NoValue"
     ]
     reasons = {node.args[0].value for node in calls if isinstance(node.args[0], ast.Constant)}
     assert len(reasons) >= 6

@@ -19,7 +19,7 @@ from .decisions import Name, Restart
 from .frames import Frame
 from .machine import Machine
 from .state import State
-from .values import Abstract, CellId, Const, Null, Option, Ref, Run, Variable
+from .values import Abstract, CellId, Const, Null, OptionalInt, Ref, RuntimeInt, Variable
 
 
 def enter(ev: Machine, frame: Frame, names: dict[str, Abstract], cells: dict[CellId, Abstract]) -> None:
@@ -55,13 +55,13 @@ def address(ev: Machine, name: Name, slot: Value | None, held: dict[Any, Abstrac
     value = held[key]
     if isinstance(value, Variable):
         return value.ref
-    if not isinstance(value, Option) and not variables.is_number(value):
+    if not isinstance(value, OptionalInt) and not variables.is_number(value):
         return value
     if name not in ev.decisions.addressed:
         ev.decisions.addressed.add(name)
         raise Restart(f"the address of {name[1]} is taken")
-    if isinstance(value, Option):
-        value = held[key] = variables.assigned(ev.b, slot, Run(arith.to_ir(ev.b, value)))
+    if isinstance(value, OptionalInt):
+        value = held[key] = variables.assigned(ev.b, slot, RuntimeInt(arith.to_ir(ev.b, value)))
     return value.ref if isinstance(value, Variable) else value
 
 

@@ -13,7 +13,7 @@ from ..ir.types import I64, U64, Int, Type, join_ints
 from ..ir.values import Value, const
 from . import hints, integers
 from .builder import Builder
-from .values import FALSE, TRUE, Abstract, Const, Option, Run, TupleOf
+from .values import FALSE, TRUE, Abstract, Const, OptionalInt, RuntimeInt, TupleOf
 
 PYTHON: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
@@ -113,7 +113,7 @@ def check_plain(value: Abstract, function: str) -> None:
 
 def settled(b: Builder, value: Abstract) -> Abstract:
     """The value, surely no None any more: Python would raise a TypeError here. So it is of a tuple's items."""
-    if isinstance(value, Option):
+    if isinstance(value, OptionalInt):
         return number(to_ir(b, value), value.boolean)
     if isinstance(value, TupleOf):
         return TupleOf(tuple(settled(b, item) for item in value.items), value.cls)
@@ -121,24 +121,24 @@ def settled(b: Builder, value: Abstract) -> Abstract:
 
 
 def from_ir(ir: Value) -> Abstract:
-    """A Run, or a Const if the IR value is one."""
-    return Const(ir.attr) if ir.op is Op.CONST else Run(ir)
+    """A RuntimeInt, or a Const if the IR value is one."""
+    return Const(ir.attr) if ir.op is Op.CONST else RuntimeInt(ir)
 
 
 def from_bool(ir: Value) -> Abstract:
     """A truth value."""
-    return (TRUE if ir.attr else FALSE) if ir.op is Op.CONST else Run(ir, True)
+    return (TRUE if ir.attr else FALSE) if ir.op is Op.CONST else RuntimeInt(ir, True)
 
 
 def number(ir: Value, boolean: bool | None) -> Abstract:
-    """``from_bool`` or ``from_ir``, or a Run of which the path tells."""
+    """``from_bool`` or ``from_ir``, or a RuntimeInt of which the path tells."""
     if boolean is None and ir.op is not Op.CONST:
-        return Run(ir, None)
+        return RuntimeInt(ir, None)
     return from_bool(ir) if boolean else from_ir(ir)
 
 
 def is_bool(value: Abstract) -> bool:
-    """Whether the value surely is a bool in Python; of an Option, where it isn't None."""
+    """Whether the value surely is a bool in Python; of an OptionalInt, where it isn't None."""
     return bool(value.boolean)
 
 

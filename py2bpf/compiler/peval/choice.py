@@ -12,7 +12,7 @@ from ..ir.types import I64, join_ints
 from ..ir.values import Value, const
 from . import arith, integers, memory, overrides
 from .builder import Builder
-from .values import NONE, Abstract, Const, Option, is_none, wrap
+from .values import NONE, Abstract, Const, OptionalInt, is_none, wrap
 
 MAX_KEYS: Final = 256
 _IN_A_MAP: Final = "use a map for run-time keys: create_map(c_uint32, c_uint64, 16)"
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 def found(items: Mapping[Any, Any], entry: Entry) -> Abstract:
     """The value of a key that is there."""
     boolean = arith.booleans(_values(items))
-    return arith.number(entry.value, boolean) if entry.some is None else Option(entry.some, entry.value, boolean)
+    return arith.number(entry.value, boolean) if entry.some is None else OptionalInt(entry.some, entry.value, boolean)
 
 
 def get(b: Builder, items: Mapping[Any, Any], key: Abstract, default: Abstract = NONE) -> Abstract:
@@ -45,8 +45,8 @@ def get(b: Builder, items: Mapping[Any, Any], key: Abstract, default: Abstract =
     present, value, some = search(b, items, key)
     if isinstance(default, Const) and default.obj is None:
         known = present if some is None else arith.both(b, present, some)
-        return Option(known, value, arith.booleans(_values(items))) if known.op is not Op.CONST else NONE
-    if isinstance(default, Option):
+        return OptionalInt(known, value, arith.booleans(_values(items))) if known.op is not Op.CONST else NONE
+    if isinstance(default, OptionalInt):
         other, there = default.value, arith.to_bool(b, default.present)
     else:
         other, there = arith.to_ir(b, default, "the default of a dict of numbers is a number"), None
@@ -54,9 +54,10 @@ def get(b: Builder, items: Mapping[Any, Any], key: Abstract, default: Abstract =
     chosen = b.emit(Op.SELECT, [present, arith.cast(b, value, kind), arith.cast(b, other, kind)], kind)
     boolean = arith.booleans([*_values(items), default])
     if some is not None:
-        return Option(b.emit(Op.SELECT, [present, some, const(1) if there is None else there], I64), chosen, boolean)
+        given = const(1) if there is None else there
+        return OptionalInt(b.emit(Op.SELECT, [present, some, given], I64), chosen, boolean)
     if there is not None:
-        return Option(b.emit(Op.OR, [present, there], I64), chosen, boolean)
+        return OptionalInt(b.emit(Op.OR, [present, there], I64), chosen, boolean)
     return arith.number(chosen, boolean)
 
 
@@ -84,14 +85,14 @@ def numbered(b: Builder, items: Sequence[Abstract], index: Abstract) -> Abstract
     boolean = arith.booleans([item for item in items if not is_none(item)])
     if known.op is Op.CONST:
         return arith.number(result, boolean) if known.attr else NONE
-    return Option(known, result, boolean)
+    return OptionalInt(known, result, boolean)
 
 
 def search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Entry:
     """Looks for a key, which may be None, for itself."""
-    there = arith.to_bool(b, key.present) if isinstance(key, Option) else None
+    there = arith.to_bool(b, key.present) if isinstance(key, OptionalInt) else None
     what = "the key of a dict that is made while compiling must be a number"
-    ir = key.value if isinstance(key, Option) else arith.to_ir(b, key, what)
+    ir = key.value if isinstance(key, OptionalInt) else arith.to_ir(b, key, what)
     chosen = _numbers(b, items, there is not None)
     kind = I64
     for _, value, _ in chosen:
@@ -138,7 +139,7 @@ def _numbers(b: Builder, items: Mapping[Any, Any], none: bool) -> list[tuple[int
 
 def _number(b: Builder, value: Abstract) -> tuple[Value, Value]:
     """A value of a dict, and whether it isn't None."""
-    if isinstance(value, Option):
+    if isinstance(value, OptionalInt):
         return value.value, arith.to_bool(b, value.present)
     if is_none(value):
         return const(0), const(0)

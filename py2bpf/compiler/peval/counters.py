@@ -20,7 +20,7 @@ from ..ir.types import U64
 from ..ir.values import Value, const
 from . import arith, integers, ranges
 from .builder import MASK64, Builder
-from .values import Abstract, Const, Counter, RangeOf, Run
+from .values import Abstract, Const, Counter, RangeOf, RuntimeInt
 
 _BOTH_ENDS: Final = ("begin at 0, and add what is missing to the loop's variable",)
 
@@ -48,7 +48,8 @@ def of_range(b: Builder, numbers: RangeOf) -> Counter:
     if ranges.of_one_type(start, stop):
         known = stop.op is Op.CONST or abs(step) == 1
         end = stop.attr if stop.op is Op.CONST else 0
-        return Counter(Run(start), numbers.stop, step, wraps=not (known and ranges.fits(start.type != U64, end, step)))
+        wraps = not (known and ranges.fits(start.type != U64, end, step))
+        return Counter(RuntimeInt(start), numbers.stop, step, wraps=wraps)
     if (start.type != U64) is (step < 0):  # it ends before it leaves the type of its start
         return Counter(numbers.start, numbers.stop, step)
     return _counted(b, numbers)
@@ -65,7 +66,7 @@ def together(b: Builder, parts: Sequence[Counter], numbers: Sequence[Counter] = 
     turns, *others = (arith.as_u64(b, arith.to_ir(b, part.stop)) for part in parts)
     for other in others:
         turns = b.emit(Op.SELECT, [b.compare(Op.LT, turns, other), turns, other], U64)
-    return Counter(Const(0), Run(turns), 1, parts=(*numbers, *parts))
+    return Counter(Const(0), RuntimeInt(turns), 1, parts=(*numbers, *parts))
 
 
 def counted(b: Builder, value: Abstract) -> Counter | None:
@@ -99,10 +100,10 @@ def at_run_time(counter: Counter) -> Counter:
     return replace(counter, base=_unsigned(base.obj))
 
 
-def _unsigned(number: int) -> Run:
+def _unsigned(number: int) -> RuntimeInt:
     start = const(number)
     start.type = U64
-    return Run(start)
+    return RuntimeInt(start)
 
 
 def more(b: Builder, counter: Counter) -> Value:
@@ -125,11 +126,11 @@ def following(b: Builder, counter: Counter) -> Abstract:
     current, step = arith.to_ir(b, counter.current), counter.step
     advanced = b.emit(Op.ADD, [current, const(step)], current.type)
     if not counter.wraps:
-        return Run(advanced)
+        return RuntimeInt(advanced)
     least, most = ranges.limits(current.type != U64)
     fits = b.compare(*((Op.LE, current, const(most - step)) if step > 0 else (Op.GE, current, const(least - step))))
     stop = arith.cast(b, arith.to_ir(b, counter.stop), current.type)
-    return Run(b.emit(Op.SELECT, [fits, advanced, stop], current.type))
+    return RuntimeInt(b.emit(Op.SELECT, [fits, advanced, stop], current.type))
 
 
 def counter_items(counter: Counter) -> int | None:

@@ -13,12 +13,12 @@ from . import arith, integers, memory, objects, records, stores
 from .builder import Builder
 from .joins.objects import are_texts, pointer_to
 from .layout import scalar
-from .values import Abstract, Const, Option, Ref, is_none
+from .values import Abstract, Const, OptionalInt, Ref, is_none
 
 
 def may_be_none(value: Abstract) -> bool:
     """Whether a number's place may hold None instead."""
-    return isinstance(value, Option) or is_none(value)
+    return isinstance(value, OptionalInt) or is_none(value)
 
 
 def _either(b: Builder, condition: Value, yes: Callable[[], Value], no: Callable[[], Value]) -> tuple[Value, Value]:
@@ -98,7 +98,7 @@ def inserted(b: Builder, ctype: Any, value: Abstract, default: int) -> Abstract:
     number = scalar(ctype) is not None
     if is_none(value):
         return Const(default) if number else memory.new(b, ctype)
-    if isinstance(value, Option) and number:
+    if isinstance(value, OptionalInt) and number:
         numbers = value.value, integers.constant(default)
         kind = join_ints(*map(arith.int_type, numbers))
         args = [arith.to_bool(b, value.present), *(arith.cast(b, number, kind) for number in numbers)]

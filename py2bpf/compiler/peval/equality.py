@@ -14,7 +14,7 @@ from . import arith, hints, integers, kind
 from .builder import Builder
 from .machine import Machine
 from .state import State
-from .values import Abstract, Const, Run, TupleOf
+from .values import Abstract, Const, RuntimeInt, TupleOf
 
 
 def equal(ev: Machine, state: State, left: Abstract, right: Abstract) -> Value:
@@ -47,9 +47,9 @@ def of_tuples(ev: Machine, state: State, left: tuple[Abstract, ...], right: tupl
     return result
 
 
-def with_constant(ev: Machine, value: Run | TupleOf, other: Any) -> Value:
+def with_constant(ev: Machine, value: RuntimeInt | TupleOf, other: Any) -> Value:
     """An integer or tuple of run time beside a constant of another type: 5 == 5.0 is True, 5 == [] is False."""
-    if isinstance(value, Run) and isinstance(other, numbers.Number):
+    if isinstance(value, RuntimeInt) and isinstance(other, numbers.Number):
         number = arith.as_integer(other)
         return const(0) if number is None else ev.b.compare(Op.EQ, value.ir, integers.constant(number))
     if isinstance(value, TupleOf) and isinstance(other, numbers.Number):

@@ -49,7 +49,7 @@ from .merging import Merger
 from .plans import RunTime
 from .registry import Registry
 from .state import State
-from .values import UNASSIGNED, Abstract, CellId, CellRef, Unbound, wrap
+from .values import UNASSIGNED, Abstract, CellId, CellRef, NoValue, wrap
 from .values import Context as ContextValue
 from .waiting import Waiting
 
@@ -284,7 +284,7 @@ class Evaluator:
         try:
             return wrap(frame.constants[name].cell_contents)
         except ValueError:
-            return Unbound("the enclosing function has not assigned it yet")
+            return NoValue("the enclosing function has not assigned it yet")
 
     def cell_ref(self, frame: Frame, name: str) -> CellRef:
         return CellRef(frame.cell_ids[name])

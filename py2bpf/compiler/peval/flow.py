@@ -15,7 +15,7 @@ from .counters import counter_items
 from .frames import Context, Frame, Node
 from .machine import Machine
 from .state import State
-from .values import Abstract, Const, Counter, ExceptionOf, Option, is_none
+from .values import Abstract, Const, Counter, ExceptionOf, OptionalInt, is_none
 
 
 class End(NamedTuple):
@@ -91,7 +91,7 @@ def _branch(ev: Walk, end: End, state: State) -> Nodes:
         return _go(ev, end, end.succ[0 if bool(condition.attr) == holds else 1], state)
     planning.tested(ev.decisions.plans, end.frame, end.succ)
     other = state.copy()
-    if isinstance(value, Option):  # what `m.get(k) or 5` leaves on the stack is a number where it is true
+    if isinstance(value, OptionalInt):  # what `m.get(k) or 5` leaves on the stack is a number where it is true
         known = state if asked in ("true", "false") else other
         known.stack = [arith.number(value.value, value.boolean) if item is value else item for item in known.stack]
     yes, no = end.succ if holds else end.succ[::-1]

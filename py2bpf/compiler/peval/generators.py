@@ -26,9 +26,9 @@ from .values import (
     Closure,
     Const,
     GeneratorOf,
-    Option,
+    NoValue,
+    OptionalInt,
     TupleOf,
-    Unbound,
     is_none,
 )
 
@@ -80,7 +80,7 @@ class _Extreme(Consumer):
         best = state.cells[_found(frame)]
         arith.check_plain(value, "min() and max")
         item = arith.to_ir(ev.b, value, "min() and max() need integers")
-        if isinstance(best, Option):
+        if isinstance(best, OptionalInt):
             other = _select(ev, best.present, arith.extreme(ev.b, self.op, [best.value, item]), item)
             state.cells[_found(frame)] = arith.number(other, arith.booleans([best, value]))
         elif is_none(best):
@@ -91,7 +91,7 @@ class _Extreme(Consumer):
 
     def result(self, ev: Machine, frame: Frame, state: State) -> Abstract:
         best = super().result(ev, frame, state)
-        if isinstance(best, Option):
+        if isinstance(best, OptionalInt):
             ev.b.guard(best.present, "ValueError")
             return arith.number(best.value, best.boolean)
         if is_none(best):
@@ -157,10 +157,10 @@ def consume(
         )
     taken = state.heap.get(generator.ident)
     if not isinstance(taken, Closure):
-        why = taken.why if isinstance(taken, Unbound) else "it was made on another path"
+        why = taken.why if isinstance(taken, NoValue) else "it was made on another path"
         raise UnsupportedSyntax(0, f"{generator.describe()} can't be used here: {why}",
                                 hints=("write it again, or make a tuple of its items",))  # fmt: skip
-    state.heap[generator.ident] = Unbound("its items are taken already")
+    state.heap[generator.ident] = NoValue("its items are taken already")
     consumer, found = _CONSUMERS[fn]
     closure, span = generator.closure, ev.b.span
     code, path = closure.code, generator.path

@@ -15,7 +15,7 @@ from . import arith, contents, hints, kernel_memory, maps, memory, objects, over
 from .kind import Args
 from .layout import scalar
 from .machine import Machine
-from .values import GLOBAL_HINT, NONE, Abstract, Const, Context, KernelRef, Map, Ref, Run
+from .values import GLOBAL_HINT, NONE, Abstract, Const, Context, KernelRef, Map, Ref, RuntimeInt
 
 _COPIED: Final = 128
 """So many bytes at most that a helper reads are copied, where it writes into them."""
@@ -260,4 +260,4 @@ class HelperCall:
             raise TypeMismatch(
                 0, f"{self.info.name}() is not available as a plain function", hints=("use the map's methods",)
             )
-        return Run(value)
+        return RuntimeInt(value)

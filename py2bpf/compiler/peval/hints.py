@@ -17,10 +17,10 @@ from .values import (
     ListRef,
     Map,
     Mixed,
-    Option,
+    OptionalInt,
     RangeOf,
     Ref,
-    Run,
+    RuntimeInt,
     Text,
     TupleOf,
 )
@@ -44,7 +44,7 @@ _STRINGS = Text.instead[0]
 
 def may_be_address(value: Abstract) -> bool:
     """Whether it is a number as pointers are in a context's or a structure's fields."""
-    return isinstance(value, Run) and value.ir.type == U64
+    return isinstance(value, RuntimeInt) and value.ir.type == U64
 
 
 def near(name: str, known: Iterable[str], otherwise: str, builtins: Iterable[str] = ()) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ def for_attribute(value: Abstract, name: str) -> tuple[str, ...]:
     """For a value that has no attribute of that name."""
     if may_be_address(value) and name in dir(bytes):
         return (READ_TEXT,)
-    return (_METHODS,) if isinstance(value, (Run, Option)) else for_number(value)
+    return (_METHODS,) if isinstance(value, (RuntimeInt, OptionalInt)) else for_number(value)
 
 
 def _for_constant(obj: Any) -> tuple[str, ...]:

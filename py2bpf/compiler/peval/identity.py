@@ -16,10 +16,10 @@ from .values import (
     Closure,
     Const,
     KernelRef,
+    NoValue,
     NumberClass,
-    Option,
+    OptionalInt,
     Ref,
-    Unbound,
 )
 
 
@@ -29,7 +29,7 @@ def identical(ev: Machine, left: Abstract, right: Abstract) -> Value:
         if isinstance(other, Const) and other.obj is None:
             return kind.of(one).is_none(ev, one)
     for value in (left, right):
-        if isinstance(value, Unbound):
+        if isinstance(value, NoValue):
             mixed.refuse(value)
     for one, other in ((left, right), (right, left)):
         found = kind.of(one).identical(ev, one, other)
@@ -72,7 +72,7 @@ def of_number_class(other: Abstract) -> Value:
 
 def of_numbers(ev: Machine, left: Abstract, right: Abstract) -> Value:
     """Where at least one is a number, or a number or None."""
-    if isinstance(left, Option) and left is right:
+    if isinstance(left, OptionalInt) and left is right:
         return const(1)
     if not left.is_int() or not right.is_int():
         return _nones(ev, left, right)
@@ -97,7 +97,7 @@ def _bools(ev: Machine, left: Abstract, right: Abstract) -> Value:
     b = ev.b
     (has_left, one), (has_right, other) = _parts(ev, left), _parts(ev, right)
     values = b.compare(Op.EQ, one, other)
-    if not isinstance(left, Option) and not isinstance(right, Option):
+    if not isinstance(left, OptionalInt) and not isinstance(right, OptionalInt):
         return values
     both = arith.both(b, arith.both(b, has_left, has_right), values)
     return b.emit(Op.OR, [both, _nones(ev, left, right)], both.type)
@@ -105,7 +105,7 @@ def _bools(ev: Machine, left: Abstract, right: Abstract) -> Value:
 
 def _parts(ev: Machine, value: Abstract) -> tuple[Value, Value]:
     """Whether it is there, and what it is."""
-    if isinstance(value, Option):
+    if isinstance(value, OptionalInt):
         return arith.to_bool(ev.b, value.present), value.value
     return const(1), arith.to_ir(ev.b, value)
 

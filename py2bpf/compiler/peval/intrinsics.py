@@ -8,7 +8,7 @@ from . import helper_calls, hints, losses, pseudo_functions, rings, text
 from .kind import Args
 from .machine import Machine
 from .state import State
-from .values import Abstract, Run
+from .values import Abstract, RuntimeInt
 
 
 def call(ev: Machine, state: State, fn: Intrinsic, args: Args, kwargs: dict[str, Abstract]) -> Abstract:
@@ -25,13 +25,13 @@ def call(ev: Machine, state: State, fn: Intrinsic, args: Args, kwargs: dict[str,
     rings.refuse_plain(fn.info.name)
     marshal = helper_calls.HelperCall(ev, fn.info)
     result = marshal.call(args)
-    if marshal.map is not None and isinstance(result, Run):
+    if marshal.map is not None and isinstance(result, RuntimeInt):
         if fn.info.name in losses.WRITING:
             losses.count_failure(ev.b, marshal.map, result.ir, losses.WRITING[fn.info.name])
         if fn.info.name == "map_update_elem":
             losses.count_refused(ev.b, marshal.map, result.ir, losses.NOT_LOST)
-    if fn.info.name in helper_calls._INTS and isinstance(result, Run):
-        return Run(losses.whole(ev.b, result.ir))
+    if fn.info.name in helper_calls._INTS and isinstance(result, RuntimeInt):
+        return RuntimeInt(losses.whole(ev.b, result.ir))
     return result
 
 

@@ -10,7 +10,7 @@ from ..ir.values import Value
 from . import arith, counters, kind, memory, sequences
 from .builder import Builder
 from .state import State
-from .values import Abstract, Counter, Ref, Run
+from .values import Abstract, Counter, Ref, RuntimeInt
 
 
 def known_items(b: Builder, state: State, value: Abstract) -> tuple[Abstract, ...] | None:
@@ -36,7 +36,7 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
 
 def item_at(b: Builder, array: Ref, number: Value) -> Abstract:
     """The item of an array that a loop at run time has come to."""
-    return memory.load(b, memory.index(b, array, Run(arith.as_u64(b, number))))
+    return memory.load(b, memory.index(b, array, RuntimeInt(arith.as_u64(b, number))))
 
 
 def row_at(b: Builder, parts: Sequence[Abstract], number: Abstract) -> Abstract:

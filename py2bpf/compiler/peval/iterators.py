@@ -21,9 +21,9 @@ from .values import (
     Items,
     IteratorRef,
     ListRef,
+    NoValue,
     Numbered,
     Stored,
-    Unbound,
     Walk,
     Zipped,
     wrap,
@@ -36,7 +36,7 @@ ENDED: Final = Ended()
 def heap_object(state: State, value: ListRef | DictRef | IteratorRef) -> Any:
     """The contents of a list (a tuple of values) or dict made in the program, or where an iterator is."""
     contents = state.heap.get(value.ident)
-    if contents is None or isinstance(contents, Unbound):
+    if contents is None or isinstance(contents, NoValue):
         why = contents.why if contents is not None else "it was made on another path"
         raise UnsupportedSyntax(0, f"{value.describe()} can't be used here: {why}",
                                 hints=("make it before the paths part, and of one length on all of them",))  # fmt: skip
@@ -116,4 +116,4 @@ def has_ended(state: State, iterator: Abstract) -> bool:
 def lose(state: State, iterator: Abstract, taker: str) -> None:
     """After ``taker``, which stops at an item that only run time knows: nobody can go on with the iterator."""
     if isinstance(iterator, IteratorRef):
-        state.heap[iterator.ident] = Unbound(f"{taker} took some of its items, and only run time knows how many")
+        state.heap[iterator.ident] = NoValue(f"{taker} took some of its items, and only run time knows how many")

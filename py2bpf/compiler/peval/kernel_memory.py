@@ -22,7 +22,7 @@ from . import annotated, arith, giants, hints, host, memory, slices
 from .builder import Builder
 from .machine import Machine
 from .naming import short
-from .values import NONE, Abstract, Const, KernelRef, Ref, Run
+from .values import NONE, Abstract, Const, KernelRef, Ref, RuntimeInt
 
 Args = tuple[Abstract, ...]
 Kwargs = dict[str, Abstract]
@@ -83,7 +83,7 @@ def arguments(
         return args, kwargs
 
     def convert(name: str, value: Abstract) -> Abstract:
-        return _typed(ev, typed[name], value) if name in typed and isinstance(value, (Run, Const)) else value
+        return _typed(ev, typed[name], value) if name in typed and isinstance(value, (RuntimeInt, Const)) else value
 
     converted = [convert(name, value) for name, value in zip(names, args, strict=False)]
     return (*converted, *args[len(names) :]), {name: convert(name, value) for name, value in kwargs.items()}

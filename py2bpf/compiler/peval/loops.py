@@ -17,7 +17,7 @@ from .frames import Frame
 from .joins import JOINS
 from .plans import LoopAt, Plans, RunTime, Slot, Wanted
 from .state import State
-from .values import UNASSIGNED, Abstract, Const, Counter, Unbound, Variable
+from .values import UNASSIGNED, Abstract, Const, Counter, NoValue, Variable
 
 _NO_LIST: Final = (
     "use a ctypes array or a map, or loop over constants",
@@ -57,7 +57,7 @@ class RunTimeLoop:
             first = Variable(frame.slots[variable], True) if variable in frame.slots else Const(0)
             state.locals[variable] = self._slot(("local", variable), first)
         for name in sorted(loop.stored - state.locals.keys()):
-            state.locals[name] = Unbound("only the loop assigns it, and the loop may run zero times")
+            state.locals[name] = NoValue("only the loop assigns it, and the loop may run zero times")
         stored = self.plan.cells | {frame.cell_ids[name] for name in loop.stored if name in frame.cell_ids}
         for ident in state.cells:  # in its order: a set's differs from process to process
             if ident in stored:
@@ -84,7 +84,7 @@ class RunTimeLoop:
     def _slot(self, slot: Slot, value: Abstract) -> Abstract:
         """The value at the loop's header: a phi for what may change, if a phi can hold it."""
         phi = self.open(slot, value)
-        if not isinstance(phi, Unbound) or phi is value:
+        if not isinstance(phi, NoValue) or phi is value:
             self.slots.append((slot, phi))
         return phi
 
@@ -144,7 +144,7 @@ class RunTimeLoop:
         """What a variable is at the header: its value itself where no phi can hold it."""
         wanted = self.wanted(slot)
         if isinstance(wanted, str):
-            return Unbound(wanted)
+            return NoValue(wanted)
         if isinstance(value, Variable):
             if wanted is None or isinstance(wanted, Int):
                 return Variable(value.slot, value.signed and wanted != U64)
@@ -160,7 +160,7 @@ class RunTimeLoop:
         back = variables.read_at(self.edge, back)
         if any(join.close(self, slot, mine, back) for join in JOINS):
             return
-        if not mine.same(back) and not isinstance(mine, Unbound):
+        if not mine.same(back) and not isinstance(mine, NoValue):
             before, after = differ(mine, back)
             self.replan(slot, f"it is {before} before the loop and {after} in it")
 

@@ -13,7 +13,7 @@ from ..ir.ops import Op
 from ..ir.types import I64, U64, Ptr, Region
 from ..ir.values import Block, Value, const
 from .builder import Builder
-from .values import Abstract, Map, Run
+from .values import Abstract, Map, RuntimeInt
 
 WRITING: Final[dict[str, tuple[int, ...]]] = {"ringbuf_output": (), "perf_event_output": (-28,)}
 """The helpers that write a record, and the errors that the kernel counts: -ENOSPC, a full perf buffer. Of the others,
@@ -32,7 +32,7 @@ def number(b: Builder, map: Map) -> Abstract | None:
     """``m.lost``; None where a map loses nothing that programs count."""
     if not kind_of(map.spec.kind).counts_losses:
         return None  # of a perf buffer's the kernel counts most
-    return Run(b.load(_place(b, map), 0, 8, False))
+    return RuntimeInt(b.load(_place(b, map), 0, 8, False))
 
 
 def count(b: Builder, map: Map) -> None:

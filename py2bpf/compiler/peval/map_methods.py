@@ -14,7 +14,7 @@ from ..ir.types import I64, U64
 from ..ir.values import Value, const
 from . import arith, defaults, hints, losses, maps, nevers, objects, rings, user_rings
 from .builder import Builder
-from .values import NONE, Abstract, Const, Context, Lock, Map, Option
+from .values import NONE, Abstract, Const, Context, Lock, Map, OptionalInt
 
 _CURRENT_CPU: Final = 0xFFFFFFFF
 
@@ -39,12 +39,13 @@ def _number_or(b: Builder, map: Map, found: Value, default: Abstract) -> Abstrac
     """The number at ``found``, or the default, which may be None, where that is null."""
     if not defaults.may_be_none(default):
         return arith.number(maps.present_or(b, map, found, lambda: arith.to_ir(b, default)), _boolean(map, default))
-    other = default.value if isinstance(default, Option) else const(0)
+    other = default.value if isinstance(default, OptionalInt) else const(0)
     value = maps.present_or(b, map, found, lambda: other)
     there = b.compare(Op.NE, found, const(0))
-    if isinstance(default, Option):
+    if isinstance(default, OptionalInt):
         there = b.emit(Op.OR, [there, arith.to_bool(b, default.present)], I64)
-    return Option(there, value, _boolean(map, default) if isinstance(default, Option) else maps.holds_bools(map))
+    boolean = _boolean(map, default) if isinstance(default, OptionalInt) else maps.holds_bools(map)
+    return OptionalInt(there, value, boolean)
 
 
 def _boolean(map: Map, default: Abstract) -> bool | None:

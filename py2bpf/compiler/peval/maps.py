@@ -17,7 +17,7 @@ from . import arith, block_ends, locks, losses, memory, nevers, objects, padding
 from .builder import Builder
 from .layout import has_padding, scalar
 from .naming import short, type_name
-from .values import GLOBAL_HINT, TRUE, Abstract, Const, Map, Option, Ref
+from .values import GLOBAL_HINT, TRUE, Abstract, Const, Map, OptionalInt, Ref
 
 _MAP: Final = Ptr(Region.MAP)
 
@@ -189,7 +189,7 @@ def set_item(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
 def store_number(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
     """Into an array, where every index within its bounds is there: the verifier makes the look-up a few
     instructions, which an update never is."""
-    if isinstance(value, Option):
+    if isinstance(value, OptionalInt):
         value = arith.from_ir(arith.to_ir(b, value))
     found = lookup(b, map, key_address(b, map, key))
     there, done = Block(), Block()

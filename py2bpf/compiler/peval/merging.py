@@ -13,7 +13,7 @@ from . import block_ends, variables
 from .describe import differ
 from .joins import JOINS
 from .state import Heap, State
-from .values import Abstract, Closure, Const, Mixed, Unbound, Variable
+from .values import Abstract, Closure, Const, Mixed, NoValue, Variable
 
 
 class Merger:
@@ -45,7 +45,7 @@ class Merger:
         merged = {}
         for name in dict.fromkeys(name for table in tables for name in table):
             values = [table.get(name) for table in tables]
-            merged[name] = self.values([v or Unbound("it is assigned on some paths only") for v in values])
+            merged[name] = self.values([v or NoValue("it is assigned on some paths only") for v in values])
         return merged
 
     def heaps(self, heaps: list[Heap]) -> Heap:
@@ -61,24 +61,24 @@ class Merger:
         return merged
 
     def _object(self, versions: list[Any]) -> Any:
-        if (unusable := next((v for v in versions if isinstance(v, Unbound)), None)) is not None:
+        if (unusable := next((v for v in versions if isinstance(v, NoValue)), None)) is not None:
             return unusable
         if isinstance(versions[0], Abstract):
             merged = self.values(versions)
-            uneven = Unbound("more items are taken from it on one path than on another")
-            return uneven if isinstance(merged, Unbound) else merged
+            uneven = NoValue("more items are taken from it on one path than on another")
+            return uneven if isinstance(merged, NoValue) else merged
         if isinstance(versions[0], dict):
             if any(list(version) != list(versions[0]) for version in versions[1:]):
-                return Unbound("the dict has different keys on the paths that meet here")
+                return NoValue("the dict has different keys on the paths that meet here")
             return {key: self.values([version[key] for version in versions]) for key in versions[0]}
         if any(len(v) != len(versions[0]) for v in versions[1:]):
-            return Unbound("the list has different lengths on the paths that meet here")
+            return NoValue("the list has different lengths on the paths that meet here")
         return tuple(self.values(list(items)) for items in zip(*versions, strict=True))
 
     def _slot(self, values: list[Abstract]) -> Abstract:
         """One value of the stack; of several types where that must be."""
         merged = self.values(values)
-        if not isinstance(merged, Unbound) or any(isinstance(v, Unbound) and not isinstance(v, Mixed) for v in values):
+        if not isinstance(merged, NoValue) or any(isinstance(v, NoValue) and not isinstance(v, Mixed) for v in values):
             return merged
         if all(merged is value for value in values):
             return merged
@@ -88,13 +88,13 @@ class Merger:
         return Mixed(merged.why, truth, self.phi([value.none_at(pred) for pred, value in ways]))
 
     def values(self, values: list[Abstract]) -> Abstract:
-        """One value for all paths; an Unbound, which says why, where there is none."""
+        """One value for all paths; a NoValue, which says why, where there is none."""
         first = values[0]
         if all(first.same(other) for other in values[1:]):
             return first
         for value in values:
-            if isinstance(value, Unbound):
-                return Unbound(value.why)
+            if isinstance(value, NoValue):
+                return NoValue(value.why)
         if any(isinstance(value, Variable) for value in values):
             if (variable := variables.joined(values)) is not None:
                 return variable
@@ -107,7 +107,7 @@ class Merger:
         other = next(value for value in values if not first.same(value))
         here, there = differ(first, other)
         apart = "; call each on its own path" if _is_function(first) and _is_function(other) else ""
-        return Unbound(f"it is {here} on one path and {there} on another{apart}")
+        return NoValue(f"it is {here} on one path and {there} on another{apart}")
 
     def phi(self, args: list[Value]) -> Value:
         """A phi of integers, u64 if one of them is."""

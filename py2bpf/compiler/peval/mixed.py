@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NoReturn
 
 from ...exception import UnsupportedSyntax
-from .values import Abstract, Unbound
+from .values import Abstract, NoValue
 
 
-def refuse(value: Unbound) -> NoReturn:
+def refuse(value: NoValue) -> NoReturn:
     """For whoever asks more of values of several types than can be told."""
     raise UnsupportedSyntax(0, f"a value of several types can't be used here: {value.why}",
                             hints=("give it one type on every path, or test it with if",))  # fmt: skip
@@ -16,7 +16,7 @@ def refuse(value: Unbound) -> NoReturn:
 
 def use(value: Abstract, name: str) -> Abstract:
     """A variable's value; raises UnsupportedSyntax if it has none."""
-    if isinstance(value, Unbound):
+    if isinstance(value, NoValue):
         raise UnsupportedSyntax(0, f"{name!r} can't be used here: {value.why}",
                                 hints=("give it one value of one type on every path that leads here",))  # fmt: skip
     return value

@@ -16,7 +16,7 @@ from .builder import Builder
 from .machine import Machine
 from .naming import short
 from .registry import Notice, Places
-from .values import Abstract, Const, Ref, Run
+from .values import Abstract, Const, Ref, RuntimeInt
 
 _LEAVE_OUT: Final = ("leave the test out, it is a number",)
 
@@ -30,7 +30,7 @@ def none_test(ev: Machine, value: Abstract) -> None:
     """``value is None`` is asked. What a caller gives isn't told of: for another it may be None."""
     if isinstance(value, Const) and value.obj is not None:
         return
-    if not isinstance(value, Run) or value.ir.op is Op.PARAM or (ev.frame is not None and ev.frame.gets(value)):
+    if not isinstance(value, RuntimeInt) or value.ir.op is Op.PARAM or (ev.frame is not None and ev.frame.gets(value)):
         _note(ev, None, None)
         return
     origin = ev.b.stand_ins.get(value.ir)
@@ -57,7 +57,7 @@ def _misfit(size: int, data: bytes) -> Notice | None:
 
 def stand_in(b: Builder, value: Abstract, default: int, instead: str) -> Abstract:
     """A number of a map, which ``default`` stands in for where the key is missing."""
-    if isinstance(value, Run):
+    if isinstance(value, RuntimeInt):
         b.stand_ins[value.ir] = (f"this is never None: a missing key is read as {default}", (instead,))
     return value
 

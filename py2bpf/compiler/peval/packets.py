@@ -14,7 +14,7 @@ from . import arith, integers, scalars
 from .layout import Scalar, is_char, is_ctype, members, scalar
 from .machine import Machine
 from .naming import short, type_name
-from .values import NONE, Abstract, Const, Context, Method, Option, PacketEdge, Ref, Run
+from .values import NONE, Abstract, Const, Context, Method, OptionalInt, PacketEdge, Ref, RuntimeInt
 
 EDGES: Final = ("data", "data_end", "data_meta")
 _SIGNATURE: Final = "call it as ctx.packet(Type) or ctx.packet(Type, offset)"
@@ -33,7 +33,7 @@ def attribute(ev: Machine, context: Context, name: str) -> Abstract | None:
 
 def is_edge(ev: Machine, value: Abstract) -> bool:
     """Whether a value is where the packet begins or ends; without packet access just a field of the context."""
-    if isinstance(value, PacketEdge) or not isinstance(value, Run) or value.ir.op is not Op.LOAD:
+    if isinstance(value, PacketEdge) or not isinstance(value, RuntimeInt) or value.ir.op is not Op.LOAD:
         return isinstance(value, PacketEdge)
     row = row_of(ev.hook)
     fields = members(row.context.spec.struct) if row is not None and row.context.spec is not None else {}
@@ -63,7 +63,7 @@ def distance(ev: Machine, left: PacketEdge, right: PacketEdge) -> Abstract:
         return arith.unary(ev.b, "-", distance(ev, right, left))
     if left.name == right.name:
         return Const(0)
-    return Run(ev.b.emit(Op.EXTENT, [ev.b.context], I64, (left.name, right.name)))
+    return RuntimeInt(ev.b.emit(Op.EXTENT, [ev.b.context], I64, (left.name, right.name)))
 
 
 def view(ev: Machine, context: Context, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> Abstract:
@@ -131,4 +131,4 @@ def _number(ev: Machine, found: Value, kind: Scalar) -> Abstract:
     b.jump(done)
     b.start(done)
     value = b.phi(done, [value, zero], value.type)
-    return Option(b.compare(Op.NE, found, const(0)), value)
+    return OptionalInt(b.compare(Op.NE, found, const(0)), value)

@@ -9,7 +9,7 @@ from . import arith, hints
 from .builder import Builder
 from .layout import is_array, is_record, members, scalar
 from .naming import type_name
-from .values import Abstract, Const, Option, TupleOf
+from .values import Abstract, Const, OptionalInt, TupleOf
 
 
 def settled(b: Builder, ctype: Any, value: Abstract) -> Abstract:
@@ -33,14 +33,14 @@ def _is_bool(ctype: Any) -> bool:
 
 def truth(b: Builder, value: Abstract) -> Abstract:
     """What a c_bool makes of a number or None: ctypes asks for the truth of anything."""
-    if isinstance(value, Option):
+    if isinstance(value, OptionalInt):
         return arith.from_ir(arith.both(b, arith.to_bool(b, value.present), arith.to_bool(b, value.value)))
     return Const(False) if isinstance(value, Const) and value.obj is None else value
 
 
 def entry(b: Builder, ctype: Any, value: Abstract) -> Abstract:
     """A value as maps and globals take it: a number is none but a number, also for a c_bool."""
-    if isinstance(value, Option) or (_is_bool(ctype) and isinstance(value, Const) and value.obj is None):
+    if isinstance(value, OptionalInt) or (_is_bool(ctype) and isinstance(value, Const) and value.obj is None):
         return arith.from_ir(arith.to_ir(b, value, f"a {type_name(ctype)} holds an integer"))
     _check_length(ctype, value)
     return value

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..ir.types import Int
-from .values import CellId, KernelRef, Option, Ref, TupleOf
+from .values import CellId, KernelRef, OptionalInt, Ref, TupleOf
 
 Slot = tuple[Any, ...]
 """A variable of a loop: ("local", name), ("cell", id) or ("stack", index), then the way to a part of it."""
-Wanted = Int | Ref | KernelRef | Option | TupleOf | str
+Wanted = Int | Ref | KernelRef | OptionalInt | TupleOf | str
 """What the phi of a variable must hold: an integer type, a model, or (a str) why none can hold it."""
 
 

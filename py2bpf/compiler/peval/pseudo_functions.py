@@ -15,7 +15,7 @@ from . import arith, contents, helper_calls, hints, integers, kernel_memory, kin
 from .kind import Args
 from .machine import Machine
 from .naming import short, type_name
-from .values import NONE, Abstract, Const, Context, Ref, Run
+from .values import NONE, Abstract, Const, Context, Ref, RuntimeInt
 
 
 def _memory(ev: Machine, name: str, arg: Abstract) -> Ref:
@@ -134,9 +134,9 @@ def _load_skb(size: int) -> Callable[[Machine, Args], Abstract]:
                 raise TypeMismatch(
                     0, f"no packet has an offset of {short(offset.obj)}", hints=("offsets have 32 bits, with a sign",)
                 )
-            return Run(ev.b.emit(Op.PACKET, [ev.b.context], I64, (size, number)))
+            return RuntimeInt(ev.b.emit(Op.PACKET, [ev.b.context], I64, (size, number)))
         index = arith.to_ir(ev.b, offset, f"the offset of {name}() is an integer")
-        return Run(ev.b.emit(Op.PACKET, [ev.b.context, index], I64, (size, 0)))
+        return RuntimeInt(ev.b.emit(Op.PACKET, [ev.b.context, index], I64, (size, 0)))
 
     return handler
 

@@ -10,7 +10,7 @@ from ..ir.types import I64, U64
 from ..ir.values import Value, const
 from . import arith
 from .builder import MASK64, Builder
-from .values import Const, RangeOf, Run
+from .values import Const, RangeOf, RuntimeInt
 
 _FAR: Final = 1 << 62
 _LONG: Final = 1 << 32
@@ -118,7 +118,7 @@ def backwards(b: Builder, numbers: RangeOf) -> RangeOf:
     final = last(b, numbers, turns)
     start, stop = arith.to_ir(b, numbers.start), arith.to_ir(b, numbers.stop)
     if has_turns(numbers) or stop.type == U64 or not is_near(start, numbers.step):
-        return RangeOf(Run(final), Const(0), -numbers.step, Run(turns))
+        return RangeOf(RuntimeInt(final), Const(0), -numbers.step, RuntimeInt(turns))
     before = const(start.attr - numbers.step)
     nothing = b.compare(Op.EQ, turns, const(0))
     first = b.emit(Op.SELECT, [nothing, before, final], start.type)

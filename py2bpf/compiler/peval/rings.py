@@ -20,7 +20,7 @@ from . import arith, contents, hints, losses, objects, records, ring_wakeups
 from .builder import Builder
 from .layout import is_array, is_chars
 from .naming import type_name
-from .values import NONE, Abstract, Const, Map, OneOf, Ref, Run
+from .values import NONE, Abstract, Const, Map, OneOf, Ref, RuntimeInt
 
 _NO_FLAGS: Final = 0
 METHODS: Final = ("reserve", "submit", "discard")
@@ -149,7 +149,7 @@ def with_size(map: Map, name: str, args: tuple[Abstract, ...], kwargs: dict[str,
 
 def waiting(b: Builder, ring: Value) -> Abstract:
     """``ring.waiting``: the bytes that the reader has not taken yet."""
-    return Run(b.emit(Op.CALL, [ring, const(ring_wakeups.AVAILABLE)], U64, HELPERS["ringbuf_query"]))
+    return RuntimeInt(b.emit(Op.CALL, [ring, const(ring_wakeups.AVAILABLE)], U64, HELPERS["ringbuf_query"]))
 
 
 def refuse_plain(name: str) -> None:

@@ -16,7 +16,7 @@ from ..ir.values import Value, const
 from . import arith, hints, iterators, kind
 from .machine import Machine
 from .state import State
-from .values import Abstract, Const, Run
+from .values import Abstract, Const, RuntimeInt
 
 
 def of_numbers(container: Abstract) -> Abstract:
@@ -45,7 +45,7 @@ def through(ev: Machine, state: State, container: Abstract, item: Abstract, hash
         raise TypeMismatch(0, f"can't search {container.describe()}", hints=(hints.for_search(container),))
     result, known = const(0), True
     for candidate in items:
-        if hashed and isinstance(item, Run) and _is_text(candidate):
+        if hashed and isinstance(item, RuntimeInt) and _is_text(candidate):
             continue
         equal = arith.condition(ev.b, ev.operate(state, "==", item, candidate))
         result = ev.b.emit(Op.OR, [result, equal], equal.type)

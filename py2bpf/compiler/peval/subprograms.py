@@ -21,7 +21,7 @@ from .decisions import Called, Decisions, Restart
 from .frames import Frame
 from .machine import Machine
 from .state import State
-from .values import Abstract, Const, Context, Run
+from .values import Abstract, Const, Context, RuntimeInt
 
 MAX_INTEGERS: Final = 4
 """r2 to r5; r1 has the context."""
@@ -58,8 +58,8 @@ def call(ev: Machine, fn: types.FunctionType, frame: Frame, names: dict[str, Abs
     made = registry.made[key]
     if made is None:  # it calls itself
         decisions.refuse(key)
-    result = _emit(ev.b, made, [value.ir for value in names.values() if isinstance(value, Run)])
-    return Run(result, registry.booleans[key])
+    result = _emit(ev.b, made, [value.ir for value in names.values() if isinstance(value, RuntimeInt)])
+    return RuntimeInt(result, registry.booleans[key])
 
 
 def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Called | None:
@@ -70,7 +70,7 @@ def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Called | None:
         part = value.subprogram_key()
         if part is None:
             return None
-        integers += isinstance(value, Run)
+        integers += isinstance(value, RuntimeInt)
         parts.append((name, *part))
     return tuple(parts) if integers <= MAX_INTEGERS else None
 
@@ -89,7 +89,7 @@ def _make(ev: Machine, fn: types.FunctionType, site: Frame, names: dict[str, Abs
             ev.decisions.refuse(key)
         inner.located(error)
         raise
-    if not isinstance(result, (Run, Const)) or not result.is_int():
+    if not isinstance(result, (RuntimeInt, Const)) or not result.is_int():
         ev.decisions.refuse(key)
     b.ret(arith.to_ir(b, result))
     ev.registry.booleans[key] = result.boolean
@@ -102,8 +102,8 @@ def _make(ev: Machine, fn: types.FunctionType, site: Frame, names: dict[str, Abs
 
 
 def _parameter(b: Builder, value: Abstract) -> Abstract:
-    if isinstance(value, Run):
-        return Run(b.parameter(arith.int_type(value.ir)), value.boolean)
+    if isinstance(value, RuntimeInt):
+        return RuntimeInt(b.parameter(arith.int_type(value.ir)), value.boolean)
     if isinstance(value, Context):
         return Context(b.context, value.spec)
     return value

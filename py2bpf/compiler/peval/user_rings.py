@@ -24,7 +24,7 @@ from ..ir.values import Block, Function, Value, append, const
 from . import paddings, scalars
 from .builder import Builder
 from .layout import scalar
-from .values import Abstract, Map, Option, Ref
+from .values import Abstract, Map, OptionalInt, Ref
 
 _DATA: Final = 8
 """Where the record stands behind the status of its copy."""
@@ -53,7 +53,7 @@ def receive(b: Builder, map: Map, ring: Value) -> Abstract:
                              b.compare(Op.EQ, b.load(place, 0, _DATA, True), const(0))], I64)  # fmt: skip
     kind = scalar(ctype)
     if kind is not None:
-        return Option(copied, scalars.load(b, place, _DATA, kind))
+        return OptionalInt(copied, scalars.load(b, place, _DATA, kind))
     b.branch(copied, there, absent)
     b.start(there)
     data = b.address(place, _DATA)

@@ -11,7 +11,7 @@ from ..ir.types import I64, U64
 from ..ir.values import Block, Value
 from . import arith
 from .builder import Builder
-from .values import Abstract, Const, Run, Variable
+from .values import Abstract, Const, RuntimeInt, Variable
 
 SIZE: Final = 8
 
@@ -26,12 +26,12 @@ def assigned(b: Builder, slot: Value | None, value: Abstract) -> Abstract:
 
 
 def is_number(value: Abstract) -> bool:
-    return isinstance(value, Run) or (isinstance(value, Const) and isinstance(value.obj, int))
+    return isinstance(value, RuntimeInt) or (isinstance(value, Const) and isinstance(value.obj, int))
 
 
 def read(b: Builder, value: Abstract) -> Abstract:
     """The value of a variable that holds ``value``."""
-    return Run(b.load(value.slot, 0, SIZE, value.signed)) if isinstance(value, Variable) else value
+    return RuntimeInt(b.load(value.slot, 0, SIZE, value.signed)) if isinstance(value, Variable) else value
 
 
 def read_at(block: Block, value: Abstract) -> Abstract:
@@ -41,7 +41,7 @@ def read_at(block: Block, value: Abstract) -> Abstract:
     attr = (0, SIZE, value.signed)
     load = Value(Op.LOAD, [value.slot], I64 if value.signed else U64, attr, block.end.span)
     block.body.insert(len(block.body) - 1, load)
-    return Run(load)
+    return RuntimeInt(load)
 
 
 def joined(values: list[Abstract]) -> Variable | None:

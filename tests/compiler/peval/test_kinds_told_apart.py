@@ -65,7 +65,7 @@ def test_each_kind_is_true_or_not() -> None:
 
 
 def test_ladders_are_found() -> None:
-    source = "def f(a):\n    return isinstance(a, (Ref, Run)) or isinstance(a, Const) or isinstance(a, int)\n"
+    source = "def f(a):\n    return isinstance(a, (Ref, RuntimeInt)) or isinstance(a, Const) or isinstance(a, int)\n"
     function = ast.parse(source).body[0]
     assert isinstance(function, ast.FunctionDef)
-    assert asked_for(function, kinds()) == {"Ref", "Run", "Const"}
+    assert asked_for(function, kinds()) == {"Ref", "RuntimeInt", "Const"}

@@ -14,7 +14,7 @@ from ..builder import Builder
 from ..kind import Args
 from ..machine import Machine
 from ..state import State
-from ..values import Abstract, Const, KernelRef, Option, RangeOf, is_none
+from ..values import Abstract, Const, KernelRef, OptionalInt, RangeOf, is_none
 
 SEQUENCES: Final = ("tuples, lists and ctypes arrays have a known length",)
 
@@ -88,17 +88,17 @@ def _chosen(ev: Machine, condition: Value, yes: Abstract, no: Abstract) -> Abstr
     there = [arith.to_bool(ev.b, way.present) for way in ways]
     if all(each.op is Op.CONST and each.attr for each in there):
         return arith.number(chosen, boolean)
-    return Option(ev.b.emit(Op.SELECT, [condition, *there], I64), chosen, boolean)
+    return OptionalInt(ev.b.emit(Op.SELECT, [condition, *there], I64), chosen, boolean)
 
 
-def _maybe(b: Builder, value: Abstract) -> Option:
+def _maybe(b: Builder, value: Abstract) -> OptionalInt:
     """An integer, or None, which stays that."""
-    if isinstance(value, Option):
+    if isinstance(value, OptionalInt):
         return value
     if is_none(value):
-        return Option(const(0), const(0))
+        return OptionalInt(const(0), const(0))
     what = "min() and max() choose among integers, where the key is known at run time only"
-    return Option(const(1), arith.to_ir(b, value, what), value.boolean)
+    return OptionalInt(const(1), arith.to_ir(b, value, what), value.boolean)
 
 
 def divmod_(ev: Machine, state: State, args: Args) -> Abstract:

@@ -19,8 +19,8 @@ from ..values import (
     Abstract,
     CellRef,
     Const,
+    NoValue,
     Null,
-    Unbound,
     wrap,
 )
 from .table import Table
@@ -34,7 +34,7 @@ def _load_const(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 
 def _load_fast(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.locals.get(instr.arg, UNASSIGNED)
-    if isinstance(value, Unbound):
+    if isinstance(value, NoValue):
         ev.b.span = frame.place(instr.span)
         mixed.use(value, instr.arg)
     if addresses.is_addressed(ev, state):
@@ -145,7 +145,7 @@ def _constant_cell(frame: Frame, name: str) -> Abstract:
     try:
         return wrap(frame.constants[name].cell_contents)
     except ValueError:
-        return Unbound("the enclosing function has not assigned it yet")
+        return NoValue("the enclosing function has not assigned it yet")
 
 
 def _copy(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..values import Abstract, Unbound
+from ..values import Abstract, NoValue
 from ..values.base import is_same_field
 from .join import Join, Meeting
 
@@ -19,7 +19,7 @@ class Fields(Join):
             parts = [getattr(value, name) for value in values]
             if isinstance(parts[0], Abstract):
                 merged = meeting.values(parts)
-                if isinstance(merged, Unbound):
+                if isinstance(merged, NoValue):
                     return merged
                 fields.append(merged)
             elif all(is_same_field(parts[0], part) for part in parts[1:]):

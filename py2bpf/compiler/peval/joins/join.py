@@ -16,7 +16,7 @@ class Meeting(Protocol):
     target: Block
 
     def values(self, values: list[Abstract]) -> Abstract:
-        """One value for all paths; an Unbound, which says why, where there is none."""
+        """One value for all paths; a NoValue, which says why, where there is none."""
 
     def phi(self, args: list[Value]) -> Value:
         """A phi of integers, u64 if one of them is."""
@@ -57,7 +57,7 @@ class Join:
     """One family of values that a phi, or several, can hold. Each says no to what isn't in it."""
 
     def merge(self, meeting: Meeting, values: list[Abstract]) -> Abstract | None:
-        """One value of the family for all paths, or an Unbound that says why they can't be one. None where they aren't
+        """One value of the family for all paths, or a NoValue that says why they can't be one. None where they aren't
         of the family."""
         return None
 

@@ -7,7 +7,7 @@ from ...ir.types import Ptr, Region
 from ...ir.values import Block, Value, const
 from .. import constant_texts, memory, records
 from ..plans import Slot
-from ..values import Abstract, Const, Ref, Unbound, is_none
+from ..values import Abstract, Const, NoValue, Ref, is_none
 from .join import Header, Join, Meeting
 
 
@@ -45,10 +45,10 @@ class Objects(Join):
         if any(ref.ctype is not refs[0].ctype for ref in refs):
             return None
         if len({memory.in_packet(ref) for ref in refs}) > 1:
-            return Unbound("it is in the packet on one path, and a copy on another")
+            return NoValue("it is in the packet on one path, and a copy on another")
         apart = records.why_apart(refs)
         if apart:
-            return Unbound(apart)
+            return NoValue(apart)
         ways = list(zip(meeting.target.preds, values, strict=True))
         placed = [constant_texts.place(pred, v.obj, refs[0].ctype) if isinstance(v, Const) and not is_none(v) else v
                   for pred, v in ways]  # fmt: skip
@@ -62,7 +62,7 @@ class Objects(Join):
         if not isinstance(model, Ref) or not (isinstance(value, Ref) or is_none(value)):
             return None
         if records.is_record(model):
-            return Unbound(records.CARRIED)
+            return NoValue(records.CARRIED)
         phi = loop.phi(_address(loop.edge, value))
         phi.type = model.ptr if model is wanted else pointer_to([model], False)
         return Ref(phi, 0, model.ctype, model.text, model.copied)

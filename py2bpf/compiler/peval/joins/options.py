@@ -7,7 +7,7 @@ from ...ir.types import I64, Ptr
 from ...ir.values import Block, Value, const
 from .. import arith, block_ends
 from ..plans import Slot
-from ..values import Abstract, Option, Run, Variable, is_none
+from ..values import Abstract, OptionalInt, RuntimeInt, Variable, is_none
 from .join import Header, Join, Meeting
 from .numbers import number
 
@@ -16,7 +16,7 @@ Parts = tuple[Value, Value]
 
 def _parts(value: Abstract) -> Parts | None:
     """An integer or None as (whether it's there, the integer); None for anything else, and where a pointer tells."""
-    if isinstance(value, Option):
+    if isinstance(value, OptionalInt):
         return None if isinstance(value.present.type, Ptr) else (value.present, value.value)
     if is_none(value):
         return const(0), const(0)
@@ -26,7 +26,7 @@ def _parts(value: Abstract) -> Parts | None:
 
 def _parts_at(block: Block, value: Abstract) -> Parts | None:
     """``_parts`` at the end of ``block``, also where a pointer tells whether the integer is there."""
-    if not isinstance(value, Option) or not isinstance(value.present.type, Ptr):
+    if not isinstance(value, OptionalInt) or not isinstance(value.present.type, Ptr):
         return _parts(value)
     present = block_ends.put(block, Op.NE, value.present, const(0))
     present.span = value.present.span
@@ -47,26 +47,26 @@ class Options(Join):
             parts.append(found)
         present = meeting.phi([there for there, _ in parts])
         boolean = arith.booleans(value for value in values if not is_none(value))
-        return Option(present, meeting.phi([which for _, which in parts]), boolean)
+        return OptionalInt(present, meeting.phi([which for _, which in parts]), boolean)
 
     def open(self, loop: Header, slot: Slot, value: Abstract) -> Abstract | None:
         wanted = loop.wanted(slot)
-        if not isinstance(value, Option) and not isinstance(wanted, Option):
+        if not isinstance(value, OptionalInt) and not isinstance(wanted, OptionalInt):
             return None
         parts = _parts_at(loop.edge, value)
         if parts is None:
             return value
-        known = (wanted if is_none(value) and isinstance(wanted, Option) else value).boolean
+        known = (wanted if is_none(value) and isinstance(wanted, OptionalInt) else value).boolean
         inner = loop.open((*slot, "value"), arith.number(parts[1], known))
-        assert isinstance(inner, Run)
-        return Option(loop.phi(block_ends.cast(loop.edge, parts[0], I64)), inner.ir, inner.boolean)
+        assert isinstance(inner, RuntimeInt)
+        return OptionalInt(loop.phi(block_ends.cast(loop.edge, parts[0], I64)), inner.ir, inner.boolean)
 
     def close(self, loop: Header, slot: Slot, mine: Abstract, back: Abstract) -> bool:
-        if isinstance(mine, Option) and (parts := _parts_at(loop.edge, back)) is not None:
+        if isinstance(mine, OptionalInt) and (parts := _parts_at(loop.edge, back)) is not None:
             mine.present.args.append(block_ends.cast(loop.edge, parts[0], I64))
             known = mine.boolean if is_none(back) else back.boolean
-            loop.close((*slot, "value"), Run(mine.value, mine.boolean), arith.number(parts[1], known))
+            loop.close((*slot, "value"), RuntimeInt(mine.value, mine.boolean), arith.number(parts[1], known))
             return True
         if not mine.same(back) and _may_be(mine) and _may_be(back):
-            loop.replan(slot, Option(const(0), const(0), (back if is_none(mine) else mine).boolean))
+            loop.replan(slot, OptionalInt(const(0), const(0), (back if is_none(mine) else mine).boolean))
         return False

@@ -10,12 +10,12 @@ from .. import mixed
 from ..kind import Args, Hidden, Kind, Kinds, Kwargs
 from ..machine import Machine
 from ..state import State
-from ..values import Abstract, Mixed, Null, Unbound
+from ..values import Abstract, Mixed, NoValue, Null
 
-V = TypeVar("V", bound=Unbound)
+V = TypeVar("V", bound=NoValue)
 
 
-class UnboundKind(Kind[V]):
+class NoValueKind(Kind[V]):
     def truth(self, ev: Machine, state: State, value: V) -> Value:
         mixed.refuse(value)
 
@@ -32,7 +32,7 @@ class UnboundKind(Kind[V]):
                            hints=("call each on its own path: f() if test else g()",))  # fmt: skip
 
 
-class MixedKind(UnboundKind[Mixed]):
+class MixedKind(NoValueKind[Mixed]):
     def truth(self, ev: Machine, state: State, value: Mixed) -> Value:
         return value.truth if value.truth is not None else mixed.refuse(value)
 
@@ -40,4 +40,4 @@ class MixedKind(UnboundKind[Mixed]):
         return value.none
 
 
-KINDS: Final[Kinds] = {Unbound: UnboundKind[Unbound](), Mixed: MixedKind(), Null: Hidden()}
+KINDS: Final[Kinds] = {NoValue: NoValueKind[NoValue](), Mixed: MixedKind(), Null: Hidden()}

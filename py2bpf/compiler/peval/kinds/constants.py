@@ -40,7 +40,7 @@ from ..layout import is_chars
 from ..machine import Machine
 from ..naming import short
 from ..state import State
-from ..values import Abstract, Const, Counter, Items, Ref, Run, wrap
+from ..values import Abstract, Const, Counter, Items, Ref, RuntimeInt, wrap
 
 
 class ConstKind(Kind[Const]):
@@ -66,7 +66,7 @@ class ConstKind(Kind[Const]):
             return kind.of(other).is_none(ev, other)
         if isinstance(other, Const):
             return const(int(value.obj == other.obj))
-        return equality.of_integers(ev.b, value, other) if value.is_int() and isinstance(other, Run) else None
+        return equality.of_integers(ev.b, value, other) if value.is_int() and isinstance(other, RuntimeInt) else None
 
     def identical(self, ev: Machine, value: Const, other: Abstract) -> Value | None:
         return const(int(value.obj is other.obj)) if isinstance(other, Const) else None

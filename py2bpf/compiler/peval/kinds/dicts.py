@@ -12,7 +12,7 @@ from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs
 from ..machine import Machine
 from ..state import State
-from ..values import NONE, Abstract, Const, DictRef, DictView, Method, Run, TupleOf
+from ..values import NONE, Abstract, Const, DictRef, DictView, Method, RuntimeInt, TupleOf
 
 _METHODS: Final = {"get": (1, 2), "keys": (0, 0), "values": (0, 0), "items": (0, 0)}
 """And how few and how many arguments they take."""
@@ -34,7 +34,7 @@ class DictKind(Kind[DictRef]):
         return Method(value, name)
 
     def equals(self, ev: Machine, state: State, value: DictRef, other: Abstract) -> Value | None:
-        return const(0) if isinstance(other, (Run, TupleOf)) else None
+        return const(0) if isinstance(other, (RuntimeInt, TupleOf)) else None
 
     def contains(self, ev: Machine, state: State, value: DictRef, item: Abstract) -> Value:
         return searches.through(ev, state, value, item, hashed=True)

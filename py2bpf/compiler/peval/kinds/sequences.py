@@ -33,7 +33,7 @@ from ..builder import Builder
 from ..kind import Args, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
-from ..values import NONE, Abstract, Bound, Const, ListRef, Method, Ref, Run, SliceOf, TupleOf
+from ..values import NONE, Abstract, Bound, Const, ListRef, Method, Ref, RuntimeInt, SliceOf, TupleOf
 
 
 class TupleKind(Kind[TupleOf]):
@@ -145,7 +145,7 @@ class ListKind(Kind[ListRef]):
         return Method(value, name)
 
     def equals(self, ev: Machine, state: State, value: ListRef, other: Abstract) -> Value | None:
-        if isinstance(other, (Run, TupleOf)):
+        if isinstance(other, (RuntimeInt, TupleOf)):
             return const(0)
         if not sequences.is_list(other):
             return None

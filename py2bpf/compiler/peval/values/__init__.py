@@ -1,17 +1,17 @@
 """The abstract values of partial evaluation: what a local variable or stack slot may hold at compile time.
 
-A Const is any Python object; a Run is an integer known at run time only; a Ref is a place in the program's
+A Const is any Python object; a RuntimeInt is an integer known at run time only; a Ref is a place in the program's
 memory with a ctypes type, the compile-time image of a ctypes instance. The others exist only while
 compiling: each either vanishes, or is an error with the user's line where a run-time value is needed.
 """
 
-from .absent import NULL, UNASSIGNED, Mixed, Null, Unbound
+from .absent import NULL, UNASSIGNED, Mixed, NoValue, Null
 from .augmented import AugmentedAttr, AugmentedItem, Update
 from .base import Abstract, CellId
 from .constant import FALSE, NONE, TRUE, Const, is_none
 from .context import Context, ContextFields, PacketEdge
 from .function import Bound, CellRef, Closure, ExceptionOf, GeneratorOf, Method
-from .integer import NumberClass, Option, Run
+from .integer import NumberClass, OptionalInt, RuntimeInt
 from .iterators import Counter, Ended, Items, IteratorRef, Numbered, RangeOf, Walk, Zipped
 from .kernel import KernelRef
 from .mapping import DictRef, DictView
@@ -25,7 +25,7 @@ __all__ = [
     "FALSE", "GLOBAL_HINT", "NONE", "NULL", "TRUE", "UNASSIGNED", "Abstract", "AugmentedAttr", "AugmentedItem",
     "Bound", "CellId", "CellRef", "Closure", "Const", "Context", "ContextFields", "Counter", "DictRef", "DictView",
     "Ended", "ExceptionOf", "GeneratorOf", "Items", "IteratorRef", "KernelRef", "ListRef", "Lock", "Map", "Method",
-    "Mixed", "Null", "NumberClass", "Numbered", "OneOf", "Option", "PacketEdge", "RangeOf", "Ref", "Run", "SliceOf",
-    "Stored", "Text", "TupleOf", "Unbound", "Unlock", "Update", "Variable", "Walk", "Zipped", "is_none", "map_spec_of",
-    "wrap",
+    "Mixed", "NoValue", "Null", "NumberClass", "Numbered", "OneOf", "OptionalInt", "PacketEdge", "RangeOf", "Ref",
+    "RuntimeInt", "SliceOf", "Stored", "Text", "TupleOf", "Unlock", "Update", "Variable", "Walk", "Zipped",
+    "is_none", "map_spec_of", "wrap",
 ]  # fmt: skip

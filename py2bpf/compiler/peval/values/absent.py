@@ -17,7 +17,7 @@ class Null(Abstract):
 
 
 @dataclass(slots=True, eq=False)
-class Unbound(Abstract):
+class NoValue(Abstract):
     """No value: ``why`` completes "can't use 'x': ..."."""
 
     why: str
@@ -27,7 +27,7 @@ class Unbound(Abstract):
 
 
 @dataclass(slots=True, eq=False)
-class Mixed(Unbound):
+class Mixed(NoValue):
     """Values of several types, one for each path, as ``entry and entry.count`` is: it can be tested and compared with
     None. ``truth`` is 1 or 0, or None where that takes more than an operation or two; ``none`` is 1 for None."""
 
@@ -44,4 +44,4 @@ class Mixed(Unbound):
 NULL: Final = Null()
 
 
-UNASSIGNED: Final = Unbound("it is not assigned yet")
+UNASSIGNED: Final = NoValue("it is not assigned yet")

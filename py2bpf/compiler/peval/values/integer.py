@@ -13,7 +13,7 @@ from .base import Abstract
 
 
 @dataclass(slots=True, eq=False)
-class Run(Abstract):
+class RuntimeInt(Abstract):
     """An integer (i64 or u64) that the program computes. ``boolean``: whether in Python it is a bool, and so 0 or 1;
     None where that depends on the path that the program took."""
 
@@ -39,8 +39,8 @@ class Run(Abstract):
 
 
 @dataclass(slots=True, eq=False)
-class Option(Abstract):
-    """An integer or None: ``value`` where ``present`` is not 0. ``boolean``: as a Run's, where it isn't None."""
+class OptionalInt(Abstract):
+    """An integer or None: ``value`` where ``present`` is not 0. ``boolean``: as a RuntimeInt's, where it isn't None."""
 
     words = "an integer or None"
 
