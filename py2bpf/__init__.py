@@ -7,7 +7,7 @@
     net                                         headers of packets, and a dissector that finds them
     prog                                        create_prog: compile and load a function for any hook
     testing                                     packets for tests
-    vm                                          the embedded VM: all of it without privileges
+    vm                                          the embedded VM: maps and programs without privileges
     exception                                   the errors
     losses                                      what queues, maps and programs lost so far
     Global                                      a number, structure or array that programs and Python change
@@ -72,10 +72,10 @@ __all__ = [
 ]
 
 __version__: Final = "0.1.0"
-"""The only place that says it: pyproject.toml has the build read it here."""
+"""The only place with the version: pyproject.toml has the build read it here."""
 
 _CLASSES: Final = {"Global": "datastructures", "Struct": "records", "losses": "ledger"}
-"""The modules that have what isn't a module itself."""
+"""The modules of the public names that are no modules themselves."""
 
 
 _HOMES: Final = ("datastructures", "prog", "funcs", "socket_filter", "tc", "xdp", "exception", "spec", "btf")
@@ -96,7 +96,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _near(name: str) -> str:
-    """Where that name may be, or what there is."""
+    """Where the name can be imported from; else all public names, and the nearest one."""
     homes = [home for home in _HOMES if hasattr(importlib.import_module(f".{home}", __name__), name)]
     if homes:
         return f"from py2bpf.{homes[0]} import {name}"

@@ -1,4 +1,4 @@
-"""The C core, untyped: the only module that imports ``_core``. core, kernel, vm and btf.scans give functions types."""
+"""The C core, untyped: the only module that imports ``_core``. core, kernel, vm and btf.scans add the types."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Where maps, queues and programs are made, and live: in the kernel, or in the embedded VM.
+"""Where maps, queues and programs live: in the kernel, or in the embedded VM.
 
-Each side implements Backend, and is imported when something is first made there. Nobody else asks which side it is:
-what differs between them is a method or an attribute of the protocols here.
+Each side implements Backend, and is imported when something is first made there. No other module asks which side it
+has: each difference between the sides is a method or an attribute of the protocols here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VARIABLE: Final = "PY2BPF_BACKEND"
 
 
 class MapStorage(Protocol):
-    """A map's bytes. Keys and values are of exactly ``key_size`` and ``value_size`` bytes.
+    """A map's bytes. Keys and values have exactly ``key_size`` and ``value_size`` bytes.
 
     ``value_size`` is what user space reads: for a per-CPU map the values of all possible CPUs, each padded to
     8 bytes. Methods raise ClosedError after close() and KernelError when the kernel refuses.
@@ -45,7 +45,7 @@ class MapStorage(Protocol):
 
     @property
     def handle(self) -> Any:
-        """What calls of the C core take: a core.handles.Handle, or the VM's map."""
+        """The argument for calls of the C core: a core.handles.Handle, or the VM's map."""
 
     @property
     def where(self) -> str:
@@ -53,7 +53,7 @@ class MapStorage(Protocol):
 
     @property
     def backend(self) -> Backend:
-        """Where the map lives, and all that belongs to it."""
+        """Where the map, and everything that belongs to it, lives."""
 
     def check_open(self) -> None:
         """Raises ClosedError after close()."""
@@ -62,69 +62,73 @@ class MapStorage(Protocol):
     def closed(self) -> bool: ...
 
     def lookup(self, key: bytes) -> bytes | None:
-        """The value, or None where the key is missing."""
+        """The value, or None if the key is missing."""
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
-        """Stores. False where ``flags`` (Update.NOEXIST, Update.EXIST) forbid it."""
+        """Stores a value. False if ``flags`` (Update.NOEXIST, Update.EXIST) forbid it."""
 
     def delete(self, key: bytes) -> bool:
-        """Deletes. False where the key is missing."""
+        """Deletes an entry. False if the key is missing."""
 
     def take(self, key: bytes) -> bytes | None:
-        """Looks up and deletes, as one step where the kernel can."""
+        """Looks up and deletes, in one step if the kernel can."""
 
     def next_key(self, key: bytes | None) -> bytes | None:
         """The key after ``key``, or the first one; None at the end."""
 
     def walk(self, delete: bool = False, buffers: Buffers | None = None) -> Iterator[Entries]:
-        """One pass: each key that stays comes once, none comes twice, and it ends. The entries lie in ``buffers``, and
-        are valid until the next ones are asked for."""
+        """Iterates over the map once: every key that stays in the map is given once, no key twice, and the iteration
+        ends. The entries are in ``buffers``, and are valid until the next ones are requested."""
 
     def synchronize(self) -> None:
-        """Waits until every run of a program that began before has ended."""
+        """Waits until all program runs that began before this call have ended."""
 
     def update_many(self, keys: Buffer, values: Buffer, count: int) -> None:
-        """Stores count entries that lie one after another. A KernelError tells how many were stored before."""
+        """Stores ``count`` entries that lie one after another. A KernelError tells how many were stored before it."""
 
     def program_value(self, value: Any) -> int:
-        """What a program array stores for a program. Raises DataTypeError, ClosedError."""
+        """The number that a program array stores for a program. Raises DataTypeError, ClosedError."""
 
     def perf_source(
         self, n_cpus: int, pages: int, latency: float, codec: Codec, ordered: bool, refused: Callable[[], int]
     ) -> RecordSource:
         """Makes the rings of a perf event array and puts them into it. Raises KernelError.
 
-        ``refused`` tells how many records programs could not write, but for those that found no room. In the VM records
-        are announced at once, and latency doesn't matter.
+        ``refused`` gives how many records programs failed to write for other reasons than lack of room. In the VM
+        records are announced at once, and ``latency`` doesn't matter.
         """
 
     def ring_source(self, size: int, codec: Codec, lost: Callable[[], int], latency: float) -> RecordSource:
-        """Maps a ring buffer of size bytes for reading. Raises KernelError. ``lost``: what programs could not write.
+        """Maps a ring buffer of ``size`` bytes for reading. Raises KernelError. ``lost`` gives how many records
+        programs could not write.
 
-        What isn't announced is fetched after ``latency`` seconds (0: everything is, as everything in the VM).
+        Records that programs don't announce are fetched after ``latency`` seconds. 0: all records are announced, as
+        they always are in the VM.
         """
 
     def ring_positions(self) -> tuple[int, int]:
-        """The bytes of a ring buffer that were read, and that were reserved. Raises ClosedError, KernelError."""
+        """How many bytes of a ring buffer were read so far, and how many were reserved. Raises ClosedError,
+        KernelError."""
 
     def user_ring(self, size: int, largest: int) -> UserRing:
-        """Maps a user ring buffer of size bytes for sending records of at most ``largest``. Raises KernelError."""
+        """Maps a user ring buffer of ``size`` bytes for sending records of at most ``largest`` bytes. Raises
+        KernelError."""
 
     @property
     def memory_stride(self) -> int:
         """Bytes from one value of an array to the next."""
 
     def memory(self) -> Any:
-        """The values of an array with MapFlags.MMAPABLE as a writable buffer, which stays as long as anybody has it.
-        Raises KernelError for other maps."""
+        """The values of an array with MapFlags.MMAPABLE as a writable buffer, which stays valid as long as something
+        refers to it. Raises KernelError for other maps."""
 
     @property
     def memory_is_atomic(self) -> bool:
-        """Whether what is written to memory() is one step for the atomic operations of programs."""
+        """Whether a write to memory() is atomic with respect to the atomic operations of programs."""
 
     @property
     def tells_absent_prefixes(self) -> bool:
-        """Of an LPM trie: whether next_key() of a prefix that is missing always gives the first key."""
+        """For an LPM trie: whether next_key() of a missing prefix always gives the first key."""
 
     def close(self) -> None:
         """Idempotent."""
@@ -135,7 +139,8 @@ class LoadedProgram(Protocol):
 
     spec: ProgramSpec
     arrays: Sequence[Handle]
-    """Handles of the program arrays that it uses, as long as it is open; none where they keep themselves."""
+    """Handles of the program arrays that the program uses, as long as it is open; none if the backend's arrays need no
+    handle to stay."""
 
     @property
     def fd(self) -> int:
@@ -146,7 +151,7 @@ class LoadedProgram(Protocol):
 
     @property
     def handle(self) -> Handle:
-        """What calls of the C core take."""
+        """The argument for calls of the C core."""
 
     @property
     def where(self) -> str:
@@ -163,13 +168,13 @@ class LoadedProgram(Protocol):
         """Raises ClosedError after close()."""
 
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
-        """Runs the program on a made-up packet or context, and raises what Prog.test_run() raises."""
+        """Runs the program on a given packet or context. Raises the errors of Prog.test_run()."""
 
     def info(self) -> ProgInfo:
-        """What is known of the program and its runs."""
+        """Facts about the program and its runs."""
 
     def pin(self, path: str | os.PathLike[str]) -> None:
-        """Gives the program a name in a bpf file system. Raises NotInVm where nothing outlives the process."""
+        """Gives the program a name in a bpf file system. Raises NotInVm if the backend can't pin."""
 
     def close(self) -> None:
         """Idempotent."""
@@ -180,26 +185,26 @@ class Backend(Protocol):
 
     @property
     def name(self) -> Name:
-        """For people, who choose a backend by its name."""
+        """The name by which users choose the backend."""
 
     @property
     def can_attach(self) -> bool:
-        """Whether programs can be attached, and so run by something else than test_run()."""
+        """Whether programs can be attached, and so run otherwise than by test_run()."""
 
     @property
     def takes_privileges(self) -> bool:
-        """Whether making something here may be refused for want of privileges."""
+        """Whether making something here can fail for lack of privileges."""
 
     def create_map(self, spec: MapSpec, key_size: int, value_size: int) -> MapStorage:
-        """Makes the map that ``spec`` describes; the sizes are those that user space reads and writes.
+        """Makes the map that ``spec`` describes; the sizes are those of the keys and values in user space.
 
-        Raises KernelError, without privileges for example.
+        Raises KernelError, for example without privileges.
         """
 
     def load(self, spec: ProgramSpec, maps: Sequence[Any]) -> LoadedProgram:
-        """Loads a program; ``maps[i]`` is the map, or its storage, that ``spec.maps[i]`` describes.
+        """Loads a program; ``maps[i]`` is the map that ``spec.maps[i]`` describes, or that map's storage.
 
-        Raises what create_prog() raises of loading, and NotInVm for a map of the other backend.
+        Raises the errors of create_prog() that concern loading, and NotInVm for a map of the other backend.
         """
 
     def target(self) -> Target:
@@ -207,7 +212,7 @@ class Backend(Protocol):
 
 
 _MODULES: Final[dict[Name, str]] = {"kernel": "py2bpf.kernel.kernel_backend", "vm": "py2bpf.vm.vm_backend"}
-"""Each has its Backend as BACKEND."""
+"""The module of each backend, which has the Backend as BACKEND."""
 
 _chosen: Final[ContextVar[Name | None]] = ContextVar("py2bpf_backend", default=None)
 
@@ -219,14 +224,14 @@ def named(name: Name) -> Backend:
 
 
 def current() -> Backend:
-    """Where things are made now. Raises what current_name() raises."""
+    """The backend that makes things now. Raises the errors of current_name()."""
     return named(current_name())
 
 
 @public
 def current_name() -> Name:
-    """Where things are made now, ``"kernel"`` or ``"vm"``: what the innermost backend() says, else PY2BPF_BACKEND, else
-    the kernel.
+    """The name of the backend that makes things now, ``"kernel"`` or ``"vm"``: chosen by the innermost ``with
+    backend()``, else by PY2BPF_BACKEND, else the kernel.
 
     Raises Py2BpfError for an environment variable that is neither ``kernel`` nor ``vm``.
     """
@@ -235,7 +240,7 @@ def current_name() -> Name:
 
 
 def checked_name(name: object, what: str) -> Name:
-    """A backend's name. Raises Py2BpfError for what is none, which says ``what`` it was to be."""
+    """Checks a backend's name. Raises Py2BpfError for anything else, with ``what`` as the subject of the message."""
     for known in get_args(Name):
         if name == known:
             found: Name = known
@@ -244,7 +249,7 @@ def checked_name(name: object, what: str) -> Name:
 
 
 class Choice(Public, contextlib.ContextDecorator):
-    """Has things made by the backend of that name in a block. May be entered again, also while it is active."""
+    """Selects a backend for a ``with`` block. May be entered again, even while it is active."""
 
     def __init__(self, name: Name) -> None:
         self._name: Name = name
@@ -264,10 +269,10 @@ class Choice(Public, contextlib.ContextDecorator):
 
 
 def storage_of(map_: Any) -> Any:
-    """What a map or queue of ours keeps its bytes in; everything else as it is."""
+    """The storage of a map or queue of py2bpf; anything else unchanged."""
     return getattr(map_, "_storage", map_)
 
 
 def apart(what: str, together: str) -> NotInVm:
-    """For things of which one lives in the kernel and one in the VM, as ``what`` says."""
+    """The error for two things, one of which lives in the kernel and the other in the VM; ``what`` names them."""
     return NotInVm(what, f"make {together} inside of the same py2bpf.vm.backend()")

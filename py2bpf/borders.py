@@ -1,9 +1,9 @@
-"""Where the library ends and the user's code begins: what is wrong in the user's code shows the user's frames alone.
+"""Removes the library's frames from tracebacks, so that an error in the user's code shows the user's frames alone.
 
-A traceback through the compiler has dozens of lines that no user can do anything about. At the border, every public
-function and method, the library's frames are cut out of the errors that it raises on purpose: Py2BpfErrors, and all
-that a ``raise`` statement of the library raises. PY2BPF_VERBOSE keeps them. A bug of the compiler
-(InternalCompilerError) keeps its frames, and so does what an operation of the library runs into.
+A traceback through the compiler has dozens of lines that no user can do anything about. Every public function and
+method is a border: it cuts the library's frames out of the errors that the library raises on purpose, which are
+Py2BpfErrors and whatever a ``raise`` statement of the library raises. PY2BPF_VERBOSE keeps the frames. A bug of the
+compiler (InternalCompilerError) keeps its frames, and so does an error that an operation of the library runs into.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _OURS: Final = os.path.join(os.path.dirname(__file__), "")
 _EXAMPLES: Final = os.path.join(_OURS, "examples", "")
 _PYTHONS: Final = os.path.join(os.path.dirname(os.__file__), "")
 NO_BORDERS: Final = {"__init_subclass__", "__exit__", "__del__", "__repr__"}
-"""Special methods that refuse nothing. Of these a border around ``__exit__`` would be one more place where a signal
-handler's exception can come before anything is closed."""
+"""Special methods that need no border, since they never refuse arguments. A border around ``__exit__`` would also be
+one more place where a signal handler can raise before anything is closed."""
 
 _MEANT: Final = "__py2bpf_meant__"
-"""What an inner border says to an outer one, of errors whose innermost frames it has cut."""
+"""The attribute by which an inner border tells outer ones that it has cut an error's innermost frames."""
 
 _RAISE: Final = dis.opmap["RAISE_VARARGS"]
 _FAULTS: Final = (AssertionError, NotImplementedError)
-"""What a ``raise`` statement of the library raises for the library's own mistakes."""
+"""The errors that the library raises for its own mistakes."""
 
 
 def verbose() -> bool:
-    """Whether PY2BPF_VERBOSE asks for all that happens inside."""
+    """Whether PY2BPF_VERBOSE asks for complete tracebacks."""
     return os.environ.get("PY2BPF_VERBOSE", "") not in ("", "0")
 
 
 def shorten(error: BaseException) -> None:
-    """Cuts what is the library's out of an error's traceback, and of those of its causes. A bare ``raise`` after it
-    adds no frame."""
+    """Cuts the library's frames out of the tracebacks of an error and of its causes. A bare ``raise`` afterwards adds
+    no frame."""
     if verbose() or isinstance(error, InternalCompilerError):
         return
     error.__traceback__ = _users(error.__traceback__)
@@ -57,7 +57,7 @@ def shorten(error: BaseException) -> None:
 
 
 def _users(trace: TracebackType | None) -> TracebackType | None:
-    """The entries of the user's own frames, of which a RecursionError has as many as Python allows."""
+    """The traceback's entries that are the user's frames. Not recursive, since a RecursionError has very many."""
     kept = None
     for entry in reversed([*_entries(trace)]):
         if _is_users(entry.tb_frame.f_code.co_filename):
@@ -66,7 +66,7 @@ def _users(trace: TracebackType | None) -> TracebackType | None:
 
 
 def is_librarys(filename: str) -> bool:
-    """Whether a file is one of this package, but for the examples: whose lines no user looks at."""
+    """Whether a file belongs to this package, not counting the examples. Users don't want to see its lines."""
     return filename.startswith(_OURS) and not filename.startswith(_EXAMPLES)
 
 
@@ -77,15 +77,15 @@ def _is_users(filename: str) -> bool:
 
 
 def of_the_user(error: Exception) -> bool:
-    """Whether the user's code raised it, or what of Python's library that code called."""
+    """Whether the user's code raised the error, or a function of Python's library that the user's code called."""
     files = [entry.tb_frame.f_code.co_filename for entry in _entries(error.__traceback__)]
     return next((_is_users(file) for file in reversed(files) if _is_users(file) or file.startswith(_OURS)), False)
 
 
 def of_a_signal(error: BaseException) -> bool:
-    """Whether the handler of a signal raised it: it comes from no line that it seems to come from, and goes to whoever
-    installed the handler, through all that catches errors here."""
-    if error.__traceback__ is None or error.__traceback__.tb_next is None:  # nothing was called that is no C code
+    """Whether a signal handler raised the error. Such an error has nothing to do with the code that was interrupted,
+    so nothing here may swallow it: it goes on to whoever installed the handler."""
+    if error.__traceback__ is None or error.__traceback__.tb_next is None:  # only C code was called
         return False
     codes = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
     return any(entry.tb_frame.f_code in codes for entry in _entries(error.__traceback__))
@@ -101,7 +101,7 @@ def _code(handler: Any) -> CodeType | None:
 
 
 def _telling(error: BaseException | None) -> BaseException | None:
-    """The first of an error and what it was raised from that has frames of the user's."""
+    """The first of an error and its causes that has frames of the user."""
     while error is not None and _users(error.__traceback__) is None:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if error is not None:
@@ -110,11 +110,11 @@ def _telling(error: BaseException | None) -> BaseException | None:
 
 
 def meant(error: Exception) -> bool:
-    """Whether the library raised an error on purpose, or was called with arguments that it doesn't have."""
+    """Whether the library raised an error on purpose, or was called with parameters that don't exist."""
     if isinstance(error, Py2BpfError) or hasattr(error, _MEANT):
         return True
     *_, last = entries = list(_entries(error.__traceback__))
-    if len(entries) == 1:  # the call of what the border is around
+    if len(entries) == 1:  # the call of the function inside the border itself failed
         return True
     code = last.tb_frame.f_code
     ours = code.co_filename.startswith(_OURS) and not _is_users(code.co_filename)
@@ -128,12 +128,13 @@ def _entries(trace: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def public(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Makes a function, or what makes a generator, a border."""
+    """Makes a border of a function or generator function."""
     return _around_generator(function) if inspect.isgeneratorfunction(function) else _around(function)
 
 
 def all_errors(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Makes a border of what does to a ctypes object what the user does: its errors are about the user's value."""
+    """Makes a border that cuts all errors: for functions that pass the user's value to a ctypes object, whose errors
+    are all about that value."""
     return _around(function, lambda _: True)
 
 
@@ -164,15 +165,16 @@ def _around_generator(function: Callable[_P, Any]) -> Callable[_P, Any]:
 
 
 def is_border(function: FunctionType) -> bool:
-    """Whether a function is of the library and not for programs, but those that are constant there."""
+    """Whether a function is a border of the library, and so is not meant for programs unless its result is constant
+    there."""
     return is_librarys(function.__code__.co_filename) and hasattr(function, "__py2bpf_border__")
 
 
 def mark(border: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Says of a function that it calls shorten() itself.
+    """Marks a function that calls shorten() itself, so that it gets no border.
 
-    So do methods that take records: a border around them would be one more place where a signal handler's exception can
-    come between taking and returning, and lose what was taken.
+    Methods that take records do so: a border around them would be one more place where a signal handler can raise
+    between taking and returning, which would lose the records.
     """
     border.__py2bpf_border__ = True  # type: ignore[attr-defined]
     return border
@@ -195,7 +197,8 @@ class Public:
 
 
 def _bordered(found: Any) -> Any:
-    """A method or property as a border. Coroutines raise long after they were called: they do it by themselves."""
+    """A method or property as a border. Coroutines are left alone: they raise long after the call, and call shorten()
+    themselves."""
     if isinstance(found, property):
         return property(_bordered(found.fget), _bordered(found.fset), _bordered(found.fdel), found.__doc__)
     if isinstance(found, (classmethod, staticmethod)):

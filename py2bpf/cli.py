@@ -33,7 +33,7 @@ from .spec import ContextSpec
 from .uapi.hooks import HOOKS, Hook, Trait
 
 _MODULE: Final = "__py2bpf_dis__"
-"""What the file's own functions have as their module."""
+"""The ``__module__`` of functions that the file itself defines."""
 _REPLAYED: Final = {hook.alias or hook.name: hook for hook in HOOKS if Trait.CAPTURES in hook.traits}
 """The hooks through which a capture can be replayed."""
 
@@ -46,7 +46,7 @@ _AT_IMPORT: Final = (
 )
 
 _REFUSED: Final = (errno.EPERM, errno.EACCES)
-"""What the kernel answers to those without privileges."""
+"""The kernel's error numbers for missing privileges."""
 
 
 class _Usage(Exception):  # noqa: N818 - becomes a message of the argument parser
@@ -54,7 +54,7 @@ class _Usage(Exception):  # noqa: N818 - becomes a message of the argument parse
 
 
 class _Broken(Exception):  # noqa: N818 - carries a message on
-    """The user's file is no Python; what Python says of it."""
+    """The user's file can't be run; the message says why."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename is not None:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if error.errno != errno.EPIPE:  # else whoever read the output, head(1) say, has gone
+        if error.errno != errno.EPIPE:  # EPIPE: the reader of the output, for example head(1), has gone
             print(f"cannot write to standard output: {error.strerror}", file=sys.stderr)
     return 1
 
@@ -110,7 +110,7 @@ def _dis(args: argparse.Namespace) -> int:
 
 
 def _load_for_dis(target: str, stack: ExitStack) -> tuple[dict[str, Any], str]:
-    """The file's maps are only looked at, so the embedded VM's will do where the kernel refuses them."""
+    """Loads the file. Its maps are never used, so if the kernel refuses to make them, maps of the embedded VM do."""
     from . import vm
 
     try:
@@ -172,7 +172,7 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 def _program(found: Any, hook: Hook) -> Prog:
-    """What FILE:FUNCTION names: a function, or an object of a hook, which has its program already."""
+    """The program of FILE:FUNCTION, which names a function, or an object of a hook that has a program already."""
     made = _own(found, "prog")
     if isinstance(made, Prog):
         return made
@@ -181,13 +181,13 @@ def _program(found: Any, hook: Hook) -> Prog:
 
 
 def _own(found: Any, name: str) -> Any:
-    """The attribute that a probe or an object of a hook has, and anything else itself. No __getattr__ is asked: that of
-    ctypes.cdll opens the library of any name."""
+    """The attribute ``name`` of a probe or an object of a hook; any other object itself. Doesn't call ``__getattr__``:
+    ctypes.cdll's would open a library of that name."""
     return found if inspect.getattr_static(found, name, None) is None else getattr(found, name)
 
 
 def _captured(prog: Prog, names: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The maps and the event queues that a program uses, by the names that the file or they themselves have."""
+    """The maps and the event queues that a program uses, by their names in the file, or else their own names."""
     maps: dict[str, Any] = {}
     queues: dict[str, Any] = {}
     for number, each in enumerate(prog.spec.captures):
@@ -200,7 +200,7 @@ def _captured(prog: Prog, names: dict[str, Any]) -> tuple[dict[str, Any], dict[s
 
 
 def _load(target: str) -> tuple[dict[str, Any], str]:
-    """All that the file defines, and the name in it."""
+    """Everything that the file defines, and the name in it."""
     path, separator, name = target.rpartition(":")
     if not separator or not path or not name:
         raise _Usage(f"{target!r} is not of the form FILE:FUNCTION")
@@ -228,14 +228,14 @@ def _load(target: str) -> tuple[dict[str, Any], str]:
 
 
 def _at_import(error: BaseException, path: str) -> _Broken:
-    """For what the file did when it was run, and could not: with the line that did it."""
+    """The error for a failure while the file was run, with the line that failed."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
     where = f" ({path}, line {lines[-1]})" if lines else ""
     return _Broken(f"{type(error).__name__}: {error}{where}\n{_AT_IMPORT}")
 
 
 def _resolve(found: Any, name: str | None) -> tuple[Any, Hook, ContextSpec]:
-    """The function, and the hook and context of its program: a probe knows them."""
+    """The function, and the hook and context of its program, which a probe already knows."""
     if name is None and isinstance(found, Unattached):
         return found.fn, found.hook, found.context
     hook = _COMPILED.get((name or "socket_filter").lower())
@@ -249,4 +249,5 @@ _COMMANDS: Final = {
     "dis": ("show the instructions that a function is compiled to", _dis_arguments, _dis),
     "replay": ("run a function over a capture, in the embedded VM", _replay_arguments, _replay),
 }
-"""What each command is for; what adds its arguments to a parser; what runs it and gives the exit status."""
+"""For each command: its purpose, the function that adds its arguments to a parser, and the function that runs it and
+gives the exit status."""

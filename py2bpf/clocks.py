@@ -6,7 +6,7 @@ Programs see the clocks of the whole machine: ``funcs.ktime_get_ns()`` is CLOCK_
 the time of day changes: for CLOCK_MONOTONIC with each suspend, for both whenever somebody sets the time. So call
 epoch() again for each batch of records.
 
-Programs in the embedded VM see the clocks of the process itself, and need nothing of this module.
+Programs in the embedded VM see the clocks of the process itself, and don't need this module.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Clock(enum.Enum):
 
 @public
 def offset(clock: Clock = Clock.MONOTONIC) -> int:
-    """How many nanoseconds this process's clock is ahead of the kernel's: 0 but in a time namespace.
+    """How many nanoseconds this process's clock is ahead of the kernel's: 0 except in a time namespace.
 
-    Raises Py2BpfError where that can't be known: after unshare(CLONE_NEWTIME) inside of such a namespace, when only the
-    process's children are in the new one.
+    Raises Py2BpfError if the offset can't be known: after unshare(CLONE_NEWTIME) inside such a namespace, when only
+    the process's children are in the new one.
     """
     if not isinstance(clock, Clock):
         raise DataTypeError(f"a clock is a py2bpf.clocks.Clock, not {shown(clock)}")
@@ -58,7 +58,7 @@ def offset(clock: Clock = Clock.MONOTONIC) -> int:
 
 
 def _inode(namespace: str) -> int | None:
-    """None where the kernel has no time namespaces: before Linux 5.6."""
+    """A namespace's inode number; None before Linux 5.6, which has no time namespaces."""
     try:
         return os.stat(_PROC / "ns" / namespace).st_ino
     except FileNotFoundError:
@@ -67,14 +67,15 @@ def _inode(namespace: str) -> int | None:
 
 @public
 def now(clock: Clock = Clock.MONOTONIC) -> int:
-    """What a program's ``funcs.ktime_get_ns()`` would give now (BOOTTIME: ``ktime_get_boot_ns()``), in nanoseconds."""
+    """The result that a program's ``funcs.ktime_get_ns()`` would have now (BOOTTIME: ``ktime_get_boot_ns()``), in
+    nanoseconds."""
     ahead = offset(clock)
     return time.clock_gettime_ns(clock.value) - ahead
 
 
 @public
 def epoch(clock: Clock = Clock.BOOTTIME) -> int:
-    """The time at which the kernel's clock was 0, in nanoseconds since 1970. A program's time plus this is comparable
+    """The time at which the kernel's clock was 0, in nanoseconds since 1970. Add it to a program's time to compare that
     with ``time.time_ns()``.
 
     The result is right at this moment: call epoch() again for each batch. With BOOTTIME, times from before a suspend
@@ -86,7 +87,8 @@ def epoch(clock: Clock = Clock.BOOTTIME) -> int:
 
 
 def _measured(clock: Clock, ahead: int) -> tuple[int, int]:
-    """How long it took to look at both clocks, and what they say of the epoch: the quickest look is the best."""
+    """How long one measurement of both clocks took, and the epoch that it gives. The quickest measurement is the most
+    precise one."""
     before = time.clock_gettime_ns(clock.value)
     wall = time.time_ns()
     after = time.clock_gettime_ns(clock.value)

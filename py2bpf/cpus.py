@@ -1,4 +1,4 @@
-"""Which CPUs there can be, as the kernel counts them for per-CPU maps."""
+"""The possible CPUs, as the kernel numbers them in per-CPU maps, and those that are online."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _ONLINE: Final = Path("/sys/devices/system/cpu/online")
 
 
 def online_list() -> str:
-    """The list of the CPUs that are online now, to compare with an earlier one; "" where nothing tells."""
+    """The kernel's list of the CPUs that are online now, to compare with an earlier one; "" if it can't be read."""
     try:
         return _ONLINE.read_bytes().decode()
-    except OSError:  # no sysfs, in a container say
+    except OSError:  # no sysfs, for example in a container
         return ""
 
 
 def online_cpus() -> tuple[int, ...]:
-    """The CPUs that are online now; the first one there may be, where nothing tells."""
+    """The CPUs that are online now; CPU 0 if the list can't be read."""
     return parse_cpus(online_list() or "0")
 
 

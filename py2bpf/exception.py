@@ -9,7 +9,7 @@ Py2BpfError
 │   ├── VerifierError           the kernel refused the program
 │   └── NotSupported            the running kernel lacks a feature
 │       └── NotInVm             the embedded VM attaches to nothing, and has no descriptors
-├── VmFault                     a program did in the embedded VM what it may not
+├── VmFault                     a program of the embedded VM did something that it may not do
 ├── DataTypeError (TypeError)   a value, or a ctypes type, that a map or queue can't hold
 ├── DataRangeError (OverflowError)  a number that doesn't fit its type
 │   └── ShortRecordError        a program wrote a record that is shorter than its queue's type
@@ -17,8 +17,8 @@ Py2BpfError
 ├── ClosedError (ValueError)    use of a map, queue or program after close()
 └── InternalCompilerError       a bug in py2bpf
 
-Warning.UserWarning             the function compiles, and yet:
-├── PossiblyNone                what may be None is used without a test
+Warning.UserWarning             the function compiles, but:
+├── PossiblyNone                a value that may be None is used without a test
 ├── MixedSigns                  a negative number meets an unsigned 64-bit one in a variable
 ├── CalledOnce                  a call that reads or changes the world is made once, while compiling
 └── NeverTrue                   a comparison can't hold: with None, or with a text that doesn't fit
@@ -51,12 +51,12 @@ class TranslationError(Py2BpfError):
     """A Python function can't be translated.
 
     ``line`` is the line number in the user's file, ``msg`` says what is wrong, ``hints`` what to write
-    instead. ``span`` locates the expression and ``notes`` are further places (the callers of an inlined
-    function, say). ``str()`` of the error shows all of it, with a caret under the expression.
+    instead. ``span`` locates the expression and ``notes`` are further places, such as the callers of an
+    inlined function. ``str()`` of the error shows all of it, with a caret under the expression.
     """
 
     final = False
-    """Whether the compiler need not try the function in another way."""
+    """Whether another attempt to compile the function is useless."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class TranslationError(Py2BpfError):
         self.span = span
         self.hints = hints
         self.notes = notes
-        self.about: object = None  # what the compiler was to store
+        self.about: object = None  # the value that could not be stored
 
     def __str__(self) -> str:
         from .compiler.diagnostics import render
@@ -86,7 +86,7 @@ class UnsupportedSyntax(TranslationError):  # noqa: N818 - the design's name
 
 
 class TypeMismatch(TranslationError):  # noqa: N818 - the design's name
-    """A value is of a type that the operation can't take."""
+    """A value has a type that the operation can't take."""
 
 
 class LimitExceeded(TranslationError):  # noqa: N818 - the design's name
@@ -94,10 +94,10 @@ class LimitExceeded(TranslationError):  # noqa: N818 - the design's name
 
 
 class KernelError(Py2BpfError, OSError):
-    """A system call failed. ``errno`` is the kernel's; ``str()`` says what was tried and what to do."""
+    """A system call failed. ``errno`` is the kernel's error number; ``str()`` says what was tried and what to do."""
 
     told = False
-    """Whether the message says what ``errno`` means here, so that strerror(3) has nothing to add."""
+    """Whether the message already explains ``errno``, so that the text of strerror(3) is left out."""
 
     def __init__(self, errno: int, msg: str, *, told: bool = False) -> None:
         super().__init__(errno, msg)
@@ -179,12 +179,12 @@ class DataTypeError(Py2BpfError, TypeError):
 
 
 class DataRangeError(Py2BpfError, OverflowError):
-    """A value has the right type but is too large for it, or has the wrong length."""
+    """A value has the right type but is out of its range, or has the wrong length."""
 
 
 class ShortRecordError(DataRangeError):
-    """A program wrote fewer bytes than the queue's type has. The next read gives the records that came with that one.
-    """
+    """A program wrote fewer bytes than the queue's type has. The next read gives the records that came with the short
+    one."""
 
 
 class IndexOutOfRange(Py2BpfError, IndexError, KeyError):  # noqa: N818 - the design's name
@@ -198,7 +198,7 @@ class ClosedError(Py2BpfError, ValueError):
 
 
 class PossiblyNone(UserWarning):
-    """A value that may be None is used without a test for None before. If it is None at run time, the program ends
+    """A value that may be None is used without an earlier test for None. If it is None at run time, the program ends
     there with its hook's fallback result, and ``prog.errors`` counts it. The text shows the place with a caret."""
 
 

@@ -1,4 +1,4 @@
-"""The fields of a structure that the annotations of its class declare."""
+"""The fields of a Struct, as the annotations of its class declare them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .given import shown
 
 _CLASS_VAR: Final = re.compile(r"(\w+\.)*ClassVar\b")
 _SETTINGS: Final = frozenset({"_fields_", "_anonymous_", "_pack_", "_align_", "_layout_"})
-"""What ctypes itself reads in a class."""
+"""The attributes of a class that ctypes itself reads."""
 
 
 class FieldRow(NamedTuple):
@@ -64,7 +64,7 @@ def _taken(where: str, owner: str, name: str, value: Any) -> str:
 
 
 def _annotations(namespace: dict[str, Any]) -> Mapping[str, Any]:
-    """The annotations of a class that is being made: values, or strings from ``from __future__ import annotations``."""
+    """The annotations of a class that is being made: values, or strings with ``from __future__ import annotations``."""
     if "__annotations__" in namespace:
         found: Mapping[str, Any] = namespace["__annotations__"]
         return found
@@ -83,7 +83,7 @@ def _is_class_var(annotation: Any) -> bool:
 
 
 class _Scope:
-    """The names that a class's annotations may use: its own, those of the function around it, its module's."""
+    """The names that a class's annotations may use: of the class, of the function around the class, of its module."""
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         module = namespace.get("__module__", "")
@@ -92,11 +92,11 @@ class _Scope:
             frame = frame.f_back
         self._globals: dict[str, Any] = frame.f_globals if frame is not None else vars(sys.modules.get(module, typing))
         while frame is not None and "__qualname__" in frame.f_locals and "__module__" in frame.f_locals:
-            frame = frame.f_back  # a class around it, whose names Python doesn't see from here
+            frame = frame.f_back  # an enclosing class, whose names Python doesn't see from here
         self._locals: Mapping[str, Any] = ChainMap(namespace, dict(frame.f_locals) if frame is not None else {})
 
     def value(self, where: str, annotation: Any) -> Any:
-        """What an annotation means that may be text."""
+        """The value of an annotation, which may be given as text."""
         if isinstance(annotation, ForwardRef):
             annotation = annotation.__forward_arg__
         if not isinstance(annotation, str):
@@ -135,7 +135,7 @@ def _is_ctype(value: Any) -> bool:
 
 
 def _swapped(where: str, ctype: Any) -> Any:
-    """The type with the other byte order; structures and unions have the one that they have."""
+    """The type with the other byte order; structures and unions keep their own."""
     if issubclass(ctype, ctypes.Array):
         return _swapped(where, ctype._type_) * ctype._length_
     if issubclass(ctype, (ctypes.Structure, ctypes.Union)) or ctypes.sizeof(ctype) == 1:

@@ -1,4 +1,4 @@
-"""What the integer fields of a structure hold: ctypes truncates what is more."""
+"""The ranges of a structure's integer fields, and the check for values outside, which ctypes would truncate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .given import shown
 
 
 class Limited(NamedTuple):
-    """A field's type, its bits (0 where it is no bit field) and, of an integer, the least and the most that it has."""
+    """A field's type, its bits (0 unless it is a bit field), and the least and the greatest value of an integer."""
 
     ctype: Any
     bits: int
@@ -21,7 +21,7 @@ class Limited(NamedTuple):
 
 
 def _limits(ctype: Any, bits: int) -> tuple[int, int] | None:
-    """The least and the most that a field of an integer type holds; None for another type."""
+    """The least and the greatest value of a field of an integer type; None for another type."""
     if not issubclass(ctype, ctypes._SimpleCData) or not isinstance(codec := codec_for(ctype), IntCodec):
         return None
     if not bits:
@@ -31,19 +31,19 @@ def _limits(ctype: Any, bits: int) -> tuple[int, int] | None:
 
 @functools.lru_cache(maxsize=1024)
 def limits_of(ctype: Any) -> dict[str, Limited]:
-    """Those of all fields by name."""
+    """The limits of all fields by name."""
     return {name: Limited(field, bits, _limits(field, bits)) for _, name, field, bits in declared(ctype)}
 
 
 def check_field(owner: Any, name: str, row: Limited, value: Any) -> None:
-    """Raises DataRangeError, naming class and field, for what ctypes would truncate."""
+    """Raises DataRangeError, which names class and field, for a value that ctypes would truncate."""
     limits = row.limits
     if type(value) is not int or (limits is not None and not limits[0] <= value <= limits[1]):
         _check(f"{type(owner).__name__}.{name}", *row, value)
 
 
 def _check(where: str, ctype: Any, bits: int, limits: tuple[int, int] | None, value: Any) -> None:
-    """Raises DataRangeError for an integer, also in a tuple, that ctypes would truncate."""
+    """Raises DataRangeError for an integer, also one in a tuple, that ctypes would truncate."""
     if isinstance(value, int):
         if limits is not None and not limits[0] <= value <= limits[1]:
             what = f"{where} ({bits} bits)" if bits else type_name(ctype)

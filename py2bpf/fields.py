@@ -1,4 +1,4 @@
-"""The fields of ctypes structures and unions: how they were declared, and what ctypes made of them."""
+"""The fields of ctypes structures and unions: how they were declared, and their descriptors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .exception import DataTypeError
 
 
 class Declared(NamedTuple):
-    """A row of ``_fields_``, and the class that has the row. ``bits`` is 0 unless it is a bit field."""
+    """A row of ``_fields_``, and the class that has the row. ``bits`` is 0 unless the field is a bit field."""
 
     owner: Any
     name: str
@@ -19,7 +19,7 @@ class Declared(NamedTuple):
 
 
 def own(owner: Any) -> Iterator[Declared]:
-    """The rows of a class's own ``_fields_``; none for what is no structure or union."""
+    """The rows of a class's own ``_fields_``; none for a class that is no structure or union."""
     for name, ctype, *bits in owner.__dict__.get("_fields_", ()):
         yield Declared(owner, name, ctype, bits[0] if bits else 0)
 
@@ -43,13 +43,13 @@ _FIELD: Final = type(_Sample.__dict__["field"])
 
 
 def is_field(descriptor: Any) -> bool:
-    """Whether an attribute of a struct's class is what ctypes made for a field."""
+    """Whether an attribute of a struct's class is the descriptor that ctypes made for a field."""
     return type(descriptor) is _FIELD
 
 
 def field_of(owner: Any, name: str) -> Any:
-    """What ctypes made for a field of a class. Raises DataTypeError where something else has taken its place: then
-    nobody can tell where the field lies."""
+    """The descriptor that ctypes made for a field of a class. Raises DataTypeError if another attribute has replaced
+    it, since the field's place is then unknown."""
     descriptor = owner.__dict__.get(name)
     if not is_field(descriptor):
         raise DataTypeError(f"{owner.__name__}.{name} is a field, and the class defines something else with the "

@@ -1,5 +1,4 @@
-"""What users give, checked before anything is made of it: texts, paths, numbers, buffers. Refusals name what is wrong.
-"""
+"""Checks arguments of users before they are used: texts, paths, numbers, buffers. Errors name what is wrong."""
 
 from __future__ import annotations
 
@@ -14,14 +13,14 @@ from .exception import DataRangeError, DataTypeError
 
 _NAMES: Final = re.compile(r":[^:]*:")
 _OWNED: Final = re.compile(r"[O&zZX]")
-"""In a format of PEP 3118: a Python object, pointer, text, function. Their bytes are addresses in this process."""
+"""In a format of PEP 3118: a Python object, pointer, text or function, whose bytes are addresses in this process."""
 
 INT_MAX: Final = (1 << 31) - 1
-"""What a C int holds: a descriptor, a device's number, a result."""
+"""The greatest C int: for a descriptor, a device's number, a result."""
 
 
 def utf8(text: str, what: str = "a text") -> bytes:
-    """The text as UTF-8. Raises DataRangeError where it has half of a surrogate pair, which no encoding has."""
+    """The text as UTF-8. Raises DataRangeError for a lone surrogate, which UTF-8 can't encode."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:
@@ -30,12 +29,13 @@ def utf8(text: str, what: str = "a text") -> bytes:
 
 
 def text_for_c(text: str | bytes) -> bytes:
-    """The text with its NUL. Raises DataRangeError where utf8() does."""
+    """The text, encoded, with a NUL at its end. Raises DataRangeError like utf8()."""
     return (utf8(text) if isinstance(text, str) else text) + b"\0"
 
 
 def checked_text(text: Any, what: str) -> str:
-    """A name, say. Raises DataTypeError for what is no str, DataRangeError for a NUL or a lone surrogate in it."""
+    """Checks a text, such as a name. Raises DataTypeError if it is no str, DataRangeError for a NUL or a lone surrogate
+    in it."""
     if not isinstance(text, str):
         raise DataTypeError(f"{what} is a str, not {shown(text)}")
     if "\0" in text:
@@ -45,7 +45,7 @@ def checked_text(text: Any, what: str) -> str:
 
 
 def checked_license(license: Any) -> str:
-    """A program's licence as the kernel compares it. Raises DataTypeError."""
+    """Checks a program's licence: a str of ASCII characters without NUL. Raises DataTypeError."""
     if not isinstance(license, str) or not license.isascii() or "\0" in license:
         raise DataTypeError("license is a str of ASCII characters, such as 'GPL' or 'Dual BSD/GPL' ('' for one that is "
                             f"not compatible with the GPL), not {license!a}")
@@ -53,8 +53,8 @@ def checked_license(license: Any) -> str:
 
 
 def path_bytes(path: Any, what: str = "a path") -> bytes:
-    """A path as the kernel takes it. Raises DataTypeError for what is none, DataRangeError for a NUL in it, and for
-    characters that no name of a file has."""
+    """A path as the kernel takes it. Raises DataTypeError if it is no path, DataRangeError for a NUL or a character
+    that can't be in a file's name."""
     try:
         name = os.fsencode(path)
     except TypeError:
@@ -67,7 +67,8 @@ def path_bytes(path: Any, what: str = "a path") -> bytes:
 
 
 def checked_int(value: Any, low: int, high: int, name: str) -> int:
-    """value as an int within low and high. Raises DataTypeError or DataRangeError, which name it."""
+    """``value`` as an int from ``low`` to ``high``. Raises DataTypeError or DataRangeError, whose messages use
+    ``name``."""
     try:
         number = operator.index(plain_value(value))
     except TypeError:
@@ -78,7 +79,7 @@ def checked_int(value: Any, low: int, high: int, name: str) -> int:
 
 
 def plain_value(value: Any) -> Any:
-    """What an instance of a simple ctypes type holds; everything else as it is."""
+    """The value of an instance of a simple ctypes type; anything else unchanged."""
     if not isinstance(value, ctypes._SimpleCData):
         return value
     plain: Any = value.value
@@ -86,10 +87,10 @@ def plain_value(value: Any) -> Any:
 
 
 def plain_memory(buffer: Any, what: str, *, writable: bool = False) -> memoryview:
-    """The memory of a buffer: of bytes, numbers and structures of these, contiguous where it is to be written to.
+    """The memory of a buffer of bytes, numbers, or structures of these; contiguous if ``writable``.
 
-    Raises DataTypeError for others, which says ``what`` is taken. Whoever wrote over the address of an object would
-    crash the interpreter as soon as it is used, and where it was read, the addresses mean nothing elsewhere.
+    Raises DataTypeError for other buffers; the message begins with ``what``. Buffers with addresses of Python objects
+    are refused: overwriting such an address would crash the interpreter, and read elsewhere it means nothing.
     """
     try:
         memory = memoryview(buffer)
@@ -106,8 +107,8 @@ def plain_memory(buffer: Any, what: str, *, writable: bool = False) -> memoryvie
 
 
 def shown(value: Any) -> str:
-    """A value as messages have it: its repr(), or what can be said where that fails, as with a number of thousands of
-    digits; no lone surrogates, which nothing can print."""
+    """A value for messages: its repr() without lone surrogates, which can't be printed; or a description if repr()
+    fails, as for a number of thousands of digits."""
     try:
         text = repr(value)
         return text if text.isascii() else text.encode(errors="backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Whether the maps that a program is loaded with are like those for which it was compiled."""
+"""Checks that the maps with which a program is loaded are like those for which it was compiled."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SAME: Final = {
     "key_size": "size of keys", "value_size": "size of values", "max_entries": "number of entries",
     "lock_offset": "place of its lock",
 }  # fmt: skip
-"""What the instructions for a map depend on, beside its kind and the size of records."""
+"""The attributes of a map on which the program's instructions depend, besides its kind and the size of records."""
 
 
 def in_their_places(spec: ProgramSpec, maps: Any) -> list[Any]:
-    """The maps. Raises DataTypeError where one isn't like that for which the program was compiled."""
+    """The maps as a list. Raises DataTypeError if one differs from the map for which the program was compiled."""
     given = list(maps) if isinstance(maps, Sequence) else None
     if given is None or len(given) != len(spec.maps):
         raise DataTypeError(f"maps is a sequence of {len(spec.maps)}, as {spec.name} has maps, not {shown(maps)}")

@@ -1,4 +1,4 @@
-"""Which builds of CPython this runs on. setup.py runs this file by itself, so it imports nothing of ours."""
+"""Which builds of CPython py2bpf runs on. setup.py runs this file by itself, so it imports nothing of the package."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import sys
 
 
 def refusal() -> str | None:
-    """Why the running interpreter can't have py2bpf, and what to do; None where it can.
+    """Why the running interpreter can't run py2bpf, and what to do; None if it can.
 
-    A free-threaded build is refused also where PYTHON_GIL=1 switches its GIL on: it loads other extensions.
+    A free-threaded build is refused even if PYTHON_GIL=1 switches its GIL on, since it can't load abi3 extensions.
     """
     if "t" not in sys.abiflags:
         return None

@@ -1,8 +1,8 @@
-"""What a program may call besides Python functions: pure descriptions, told apart by the compiler.
+"""Descriptions of the functions that exist in programs only: Helper, a kernel function, and Pseudo, which the compiler
+expands.
 
-A Helper is a kernel function; a Pseudo is expanded by the compiler. Both are callable objects, so that they
-look like functions to users and editors. Calling one runs its simulation where Python runs the program
-(``py2bpf.sim``), and is an error that says so elsewhere.
+Both are callable objects, so that they look like functions to users and editors. A call runs the simulation of the
+function if Python runs the program (``py2bpf.sim``), and raises Py2BpfError otherwise.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Helper(Intrinsic):
 
 
 class Pseudo(Intrinsic):
-    """A function that the compiler expands in place, ``params`` naming its parameters."""
+    """A function that the compiler expands in place; ``params`` names its parameters."""
 
     def __init__(self, name: str, params: str, doc: str) -> None:
         self.signature = f"{name}({params})"

@@ -8,11 +8,11 @@
     with on_close():
         ...
 
-System calls go by the name ``sys_X`` on every kernel and architecture: ``pt_regs.args``, and the registers that C
-passes arguments in, are then the call's own arguments, also where the kernel wraps them.
+The name ``sys_X`` means a system call on every kernel and architecture. ``pt_regs.args``, and the registers in which C
+passes arguments, are then the system call's own arguments, even if the kernel wraps system calls.
 
-``args`` and ``ret`` have the width and sign of their C types, as far as the kernel's BTF and the tracepoints of system
-calls tell them; else they are whole registers.
+``args`` and ``ret`` have the width and sign of their C types if the kernel's BTF or the tracepoints of system calls
+give the types; otherwise they are whole registers.
 """
 
 from __future__ import annotations
@@ -43,14 +43,16 @@ from .uapi.syscalls import candidates, is_wrapper
 
 
 def __getattr__(name: str) -> ContextSpec:
-    """PtRegsContext is made when asked for: a machine whose registers aren't known can still import this."""
+    """Makes PtRegsContext on first use, so that the module can be imported on a machine whose registers py2bpf doesn't
+    know."""
     if name == "PtRegsContext":
         return contexts.pt_regs()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Kprobe(Link):
-    """A program attached to a function of the kernel. ``symbol`` is the one that was probed, ``prog`` the program."""
+    """A program attached to a function of the kernel. ``symbol`` is the function that is probed, ``prog`` the
+    program."""
 
     def __init__(self, fn: Callable[[Any], Any], targets: Sequence[str], exit_probe: bool) -> None:
         with ExitStack() as stack:
@@ -64,7 +66,7 @@ class Kprobe(Link):
         ledger.register(self)
 
     def losses(self, where: str) -> Iterator[Loss]:
-        """See py2bpf.losses(); what its program missed is the program's."""
+        """See py2bpf.losses(). Runs that the program itself missed are listed for the program."""
         if not self.closed:
             yield Loss("probe", self.symbol, where, self._attachment.misses(), "hits without room for another return")
 
@@ -73,7 +75,8 @@ class Kprobe(Link):
 
 
 class Probe(Unattached):
-    """A function that is to run at a probe; calling it compiles, loads and attaches, and gives a Kprobe."""
+    """A function that is to run at a kernel function. Calling the probe compiles, loads and attaches the function, and
+    gives a Kprobe."""
 
     hook = BY_NAME["kprobe"]
 
@@ -83,18 +86,19 @@ class Probe(Unattached):
 
     @property
     def context(self) -> ContextSpec:
-        """The type of the function's argument: for a system call, its own arguments."""
+        """The type of the function's argument. For a system call, ``args`` are the call's own arguments."""
         symbol = present(function(self.targets[0]).symbol, Symbols.of_kernel())
         return _context(symbol, self.exit_probe, bool(function(self.targets[0]).offset))
 
     @property
     def expected_context(self) -> ContextSpec:
-        """The same without asking the kernel for its functions: ``sys_X`` stands for a system call's wrapper."""
+        """The same without asking the kernel for its functions: assumes that ``sys_X`` is wrapped."""
         place = function(self.targets[0])
         return _context(candidates(place.symbol, platform.machine())[-1], self.exit_probe, bool(place.offset))
 
     def __call__(self) -> Kprobe:
-        """Raises TranslationError, NotSupported, KernelError (with the nearest names when there is no such one)."""
+        """Raises TranslationError, NotSupported, and KernelError, which suggests names if the function doesn't
+        exist."""
         self._need_kernel()
         return Kprobe(self.fn, self.targets, self.exit_probe)
 
@@ -108,7 +112,8 @@ def probe(symbol: str | Sequence[str], exit_probe: bool = False) -> Callable[[Ca
 
     ``symbol`` is a function's name, perhaps with an offset (``name+0x10``), or a list of names, of which the first one
     that the kernel can probe is used. With ``exit_probe`` the function runs when the kernel's function returns, and
-    finds its result in ``pt_regs.ret``. Raises ValueError for what can't be a name, DataTypeError for what is no str.
+    finds its result in ``pt_regs.ret``. Raises ValueError for a text that can't be a name, DataTypeError for a name
+    that is no str.
     """
     targets = _targets(symbol)
     if exit_probe and any(function(target).offset for target in targets):
@@ -130,7 +135,7 @@ def _targets(symbol: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _context(symbol: str, exit_probe: bool, inside: bool = False) -> ContextSpec:
-    """The registers at a symbol; ``inside`` of a function, where nobody knows what they hold."""
+    """The registers at a symbol. ``inside`` a function, the types of the arguments are unknown."""
     machine, types = platform.machine(), UNKNOWN if inside else signatures.of_symbol(symbol)
     if exit_probe:
         return contexts.pt_regs(machine, entry=False, result=types.result)

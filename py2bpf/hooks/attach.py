@@ -1,6 +1,6 @@
-"""Attaching: one function for each member of uapi.hooks.Attach, which gives an empty Link what keeps its program there.
+"""Attaches programs: one function for each member of uapi.hooks.Attach, which gives an empty Link its attachment.
 
-Whoever calls one holds the link already, and closes it where the call raises.
+The caller already holds the link, and closes it if the function raises.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from .link import Link
 from .traffic_control import InstalledLink, Spot
 
 TAKEN: Final = (errno.EBUSY, errno.EEXIST)
-"""What the kernel answers where a program is already, and another has no room."""
+"""The kernel's error numbers if the place has a program already and takes no second one."""
 
 
 def to_socket(link: Link, sock: HasFileno | int) -> None:
-    """As the socket's filter, in the place of any other."""
+    """Attaches a program as the socket's filter, which replaces any other filter."""
     attach_filter(sock, link.prog.handle)
     link.kept_by(SocketLink(sock))
 
 
 def to_event(link: Link, event: Handle) -> None:
-    """To an open perf event."""
+    """Attaches a program to an open perf event."""
     link.kept_by(PerfLink(event, perf_event.attach(event, link.prog.handle)))
 
 
 def to_device(link: Link, place: Device, flags: int) -> None:
-    """As a device's XDP program: by a link, or by netlink where links aren't known, which says why both fail."""
+    """Attaches a device's XDP program by a link, or by netlink if that fails: older kernels have no such links, and
+    netlink says why an attempt fails."""
     try:
         made = syscalls.link_create(link.prog.handle, place.number, AttachType.XDP, flags, what="the XDP link")
         link.kept_by(BpfLink(made))
@@ -47,6 +48,7 @@ def to_device(link: Link, place: Device, flags: int) -> None:
 
 
 def to_traffic_control(link: Link, spot: Spot, name: str, prog_id: int, kept: Handle) -> None:
-    """To a side of a device. ``kept`` is a handle of the program that stays open while the program may be there."""
+    """Attaches a program to one side of a device. ``kept`` is a handle of the program that stays open while the program
+    may be attached."""
     spot.put(link.prog.handle, name, prog_id, link.prog.arrays)
     link.kept_by(InstalledLink(spot, prog_id, kept))

@@ -1,6 +1,6 @@
 """What keeps a program at its place in the kernel: a link of the kernel, a perf event, a socket, a device.
 
-Operations that a place doesn't have raise NotSupported.
+An operation that a place doesn't support raises NotSupported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..uapi.prog_types import LinkType
 _ON_DEVICES: Final = (LinkType.XDP, LinkType.TCX, LinkType.NETKIT)
 _CANNOT_DETACH: Final = (errno.EOPNOTSUPP, errno.EINVAL)
 _GONE: Final = (errno.ENODEV, errno.EEXIST, errno.ENOENT)
-"""The device is gone, or what it has isn't ours any more."""
+"""The device is gone, or has another program by now."""
 
 
 class Attachment:
@@ -35,27 +35,27 @@ class Attachment:
         self.end()
 
     def is_gone(self) -> bool:
-        """Whether the program is no longer there, as far as the kernel tells."""
+        """Whether the program is known to be no longer at its place. False if the kernel doesn't tell."""
         return False
 
     def update(self, old: Handle, new: Handle) -> None:
-        """Puts another program in the place of this one; none of the place's events is missed in between."""
+        """Replaces the program by another one, without missing an event in between."""
         raise NotSupported(errno.EOPNOTSUPP, "replacing a program at this place")
 
     def pin(self, path: str | os.PathLike[str], arrays: tuple[Handle, ...]) -> None:
-        """Gives what keeps the program, and the program arrays that it uses, names in a bpf file system."""
+        """Pins the attachment, and the program arrays that the program uses, in a bpf file system."""
         raise NotSupported(errno.EOPNOTSUPP, "pinning at this place, which has no link")
 
     def info(self) -> LinkInfo:
         raise NotSupported(errno.EOPNOTSUPP, "information about this place, which has no link")
 
     def misses(self) -> int:
-        """Events of which the program was not told, beside those that the program's own count has."""
+        """How many events were missed, not counting those in the program's own ``recursion_misses``."""
         return 0
 
 
 class Nowhere(Attachment):
-    """Of a link whose program was not attached, or not yet."""
+    """The attachment of a link whose program is not attached, or not yet."""
 
     def end(self) -> None:
         """There is nothing to take off."""
@@ -98,7 +98,7 @@ class BpfLink(Attachment):
 
 
 class PerfLink(BpfLink):
-    """A perf event's program, by a link of the kernel or, before Linux 5.15, for as long as the event is open."""
+    """A program at a perf event, kept by a link of the kernel or, before Linux 5.15, by the open event itself."""
 
     def __init__(self, event: Handle, link: Handle | None) -> None:
         super().__init__(event if link is None else link)
@@ -130,7 +130,7 @@ class PerfLink(BpfLink):
 
 
 class SocketLink(Attachment):
-    """A socket's filter (SO_ATTACH_BPF): it stays until the socket is closed, or has another or no filter."""
+    """A socket's filter (SO_ATTACH_BPF): stays until it is replaced or detached, or the socket is closed."""
 
     def __init__(self, sock: HasFileno | int) -> None:
         self._sock = sock
@@ -147,9 +147,9 @@ class SocketLink(Attachment):
 
 
 class NetlinkLink(Attachment):
-    """An XDP program that was put on a device by netlink: it stays until it is taken off, or the device goes.
+    """An XDP program that was attached to a device by netlink: stays until it is detached, or the device goes.
 
-    Only who has the program takes it off, so that this keeps a handle of its own.
+    Detaching needs a descriptor of the program, so this object keeps a handle of its own.
     """
 
     def __init__(self, prog: Handle, place: Device, flags: int) -> None:

@@ -1,4 +1,4 @@
-"""Probes: functions that run at a place in the kernel, before they are attached and then."""
+"""Probes that are not attached yet: functions that are to run at a place in the kernel."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .link import Link
 
 
 class Unattached(Public, ABC):
-    """A function that is to run at a place in the kernel. Calling it compiles, loads and attaches; ``fn`` is the
-    function, ``hook`` the row of the hook.
+    """A function that is to run at a place in the kernel. Calling the probe compiles, loads and attaches the function.
+    ``fn`` is the function, ``hook`` the row of the hook.
     """
 
     hook: ClassVar[Hook]
@@ -34,7 +34,7 @@ class Unattached(Public, ABC):
 
     @abstractmethod
     def __call__(self) -> Link:
-        """Attaches it."""
+        """Compiles, loads and attaches the function."""
 
     @property
     @abstractmethod
@@ -43,12 +43,12 @@ class Unattached(Public, ABC):
 
     @property
     def expected_context(self) -> ContextSpec:
-        """The same as far as it is known without asking the kernel."""
+        """The same, as far as it is known without asking the kernel."""
         return self.context
 
     @abstractmethod
     def load(self) -> Prog:
-        """Compiles and loads the function, and attaches it to nothing: for test_run(ctx=...) in the embedded VM."""
+        """Compiles and loads the function without attaching it: for test_run(ctx=...) in the embedded VM."""
 
     def _need_kernel(self) -> None:
         if not current().can_attach:
@@ -60,7 +60,8 @@ class Unattached(Public, ABC):
         return getattr(self.fn, "__name__", type(self.fn).__name__)
 
     def __get__(self, instance: object, owner: type | None = None) -> Self:
-        """What a class holds stays what it is, unless it was meant as a method: Python would not bind it."""
+        """Gives the probe itself when it is read through a class or instance. Refuses a probe that was written as a
+        method, since Python would not bind it."""
         if instance is not None and _takes_self(self.fn):
             raise DataTypeError(f"a probe can't be a method: {self._name}() would get the event as its first argument. "
                                 f"Remove the decorator, and write probe(...)(obj.{self._name})")
@@ -77,7 +78,7 @@ class Unattached(Public, ABC):
 
 
 def _takes_self(fn: Callable[[Any], Any]) -> bool:
-    """Whether a function wants something before the event. A probe's function has one argument."""
+    """Whether a function has a parameter before the event. A probe's function takes exactly one argument."""
     try:
         inspect.signature(fn).bind(None)
     except TypeError:

@@ -19,18 +19,18 @@ _FUNCTION: Final = re.compile(r"(?P<symbol>[\w.$]+)(?:\+(?P<offset>0[xX][0-9a-fA
 _TRACEPOINT: Final = re.compile(r"(?P<category>[\w-]+)[:/](?P<event>[\w-]+)", re.ASCII)
 
 _NOT_HERE: Final = (errno.ENOENT, errno.EINVAL, errno.EADDRNOTAVAIL, errno.EILSEQ, errno.EOPNOTSUPP)
-"""How kernels refuse a symbol that is missing, can't be probed, or is not unique."""
+"""The error numbers of kernels for a symbol that is missing, can't be probed, or is not unique."""
 
 
 class Function(NamedTuple):
-    """A function of the kernel, or an instruction ``offset`` bytes from its begin."""
+    """A function of the kernel, or the instruction ``offset`` bytes after its start."""
 
     symbol: str
     offset: int
 
 
 def function(target: str) -> Function:
-    """What ``name`` or ``name+offset`` means. Raises ValueError for what can't be a name."""
+    """Parses ``name`` or ``name+offset``. Raises ValueError for any other text."""
     found = _FUNCTION.fullmatch(target)
     if found is None:
         raise ValueError(f"{target!r} is no function of the kernel: give a name, or name+offset")
@@ -38,7 +38,7 @@ def function(target: str) -> Function:
 
 
 def tracepoint(event: str) -> tuple[str, str]:
-    """The category and the name that ``category:event`` has. Raises ValueError for another form."""
+    """The category and the name in ``category:event``. Raises ValueError for any other text."""
     found = _TRACEPOINT.fullmatch(event)
     if found is None:
         raise ValueError(f"{event!r} is no tracepoint: give category:event, as in sched:sched_switch")
@@ -46,27 +46,27 @@ def tracepoint(event: str) -> tuple[str, str]:
 
 
 def functions(targets: Sequence[str]) -> Iterator[Function]:
-    """The functions that may be meant, in the order in which they are tried: a system call has several names."""
+    """The functions to try, in order: a system call has several names."""
     for symbol, offset in map(function, targets):
         for name in candidates(symbol, platform.machine()):
             yield Function(name, offset)
 
 
 def is_inside(targets: Sequence[str], symbol: str) -> bool:
-    """Whether the place is an instruction inside of the function, not its begin."""
+    """Whether the probe is at an instruction inside the function, not at its start."""
     return any(place.offset for place in functions(targets) if place.symbol == symbol)
 
 
 def present(symbol: str, symbols: Symbols) -> str:
-    """A system call's name as this kernel has it, so that what is said of it fits; others as they are."""
+    """The name that this kernel has for a system call, for messages; any other symbol unchanged."""
     names = candidates(symbol, platform.machine())
     return next((name for name in names if name in symbols.functions), symbol)
 
 
 def open_first(targets: Sequence[str], is_return: bool) -> tuple[KprobeEvent, str]:
-    """A probe at the first of the targets that the kernel accepts, and that function's symbol.
+    """A probe at the first target that the kernel accepts, and the symbol of its function.
 
-    Raises NotSupported without kprobes, and KernelError: one error for all targets, with what is wrong with each.
+    Raises NotSupported if the kernel has no kprobes, and one KernelError that says what is wrong with each target.
     """
     if not have_kprobes():
         raise no_kprobes()
@@ -82,10 +82,10 @@ def open_first(targets: Sequence[str], is_return: bool) -> tuple[KprobeEvent, st
 
 
 def _explained(targets: Sequence[str], refusals: list[KernelError]) -> KernelError:
-    """One error for all: a refusal other than "no such symbol" tells more than that one."""
+    """One error for all refusals. Its errno is the first one other than ENOENT, which says the least."""
     telling = next((error.errno for error in refusals if error.errno != errno.ENOENT), errno.ENOENT)
     symbols = Symbols.of_kernel()
     reasons = [symbols.explain(present(place.symbol, symbols), place.offset) for place in map(function, targets)]
-    if telling == errno.EILSEQ:  # how kernels call an offset inside of an instruction, but strerror() nonsense
+    if telling == errno.EILSEQ:  # kernels refuse an offset inside an instruction so, but strerror() gives nonsense
         telling = errno.EINVAL
     return KernelError(telling or errno.ENOENT, f"can't probe {', '.join(targets)}: {'; '.join(reasons)}")

@@ -1,6 +1,6 @@
 """Programs in the traffic control of a device: tcx, or a filter on the clsact qdisc, with the pins that they need.
 
-Ours are known by their names, which begin with ``py2bpf_``: nothing else is ever removed.
+py2bpf's programs have names that begin with ``py2bpf_``; remove() without an id removes no others.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ Mechanism = Literal["tcx", "clsact"]
 PREFIX: Final = "py2bpf_"
 
 known: Final[weakref.WeakValueDictionary[int, Handle]] = weakref.WeakValueDictionary()
-"""The programs that this process has installed, by their ids: taking them off needs no right to open others'."""
+"""The programs that this process has installed, by their ids: removing these needs no privilege to open a program by
+its id."""
 
 
 class Side(NamedTuple):
-    """Arriving or leaving packets, in the terms of both mechanisms."""
+    """The ingress or the egress side of a device, in the terms of both mechanisms."""
 
     tcx: AttachType
     parent: int
@@ -40,15 +41,15 @@ EGRESS: Final = Side(AttachType.TCX_EGRESS, CLSACT_EGRESS)
 
 
 class Spot(NamedTuple):
-    """A side of a device, and the mechanism by which a program is put there."""
+    """A side of a device, and the mechanism that attaches a program there."""
 
     place: Device
     side: Side
     how: Mechanism
 
     def put(self, prog: Handle, name: str, prog_id: int, arrays: Sequence[Handle]) -> None:
-        """Installs a program. Its program arrays are pinned before, or every tail call would let the packet pass once
-        this process ends. Raises KernelError."""
+        """Installs a program, after pinning its program arrays: the kernel empties an unpinned one when this process
+        ends, and every tail call would then let the packet pass. Raises KernelError."""
         if arrays:
             kept.sweep()
             kept.keep(self._pins, prog_id, arrays)
@@ -58,7 +59,7 @@ class Spot(NamedTuple):
             clsact.add(self.place.number, self.side.parent, prog, name, prog_id)
 
     def let_go(self, prog_id: int) -> None:
-        """Removes the pins of a program that isn't there."""
+        """Removes the pins of a program that isn't installed here."""
         kept.let_go(self._pins, prog_id)
 
     @property
@@ -67,10 +68,10 @@ class Spot(NamedTuple):
 
 
 class InstalledLink(Attachment):
-    """A program in traffic control: it stays until it is taken off, or the device goes."""
+    """A program in traffic control: stays until it is removed, or the device goes."""
 
     def __init__(self, spot: Spot, prog_id: int, prog: Handle) -> None:
-        """``prog`` stays open as long as this does, so that it can be taken off."""
+        """``prog`` stays open as long as this object lives, since removing the program needs its descriptor."""
         self._spot, self._prog_id, self._prog = spot, prog_id, prog
 
     def end(self) -> None:
@@ -92,19 +93,19 @@ class InstalledLink(Attachment):
 
 
 def mechanism(index: int) -> Mechanism:
-    """That which a device is given, where nobody says which: tcx if the kernel has it."""
+    """The default mechanism for a device: tcx if the kernel has it."""
     return "clsact" if tcx_query(index, AttachType.TCX_INGRESS) is None else "tcx"
 
 
 def need_tcx(index: int) -> None:
-    """Raises NotSupported where the kernel lacks tcx."""
+    """Raises NotSupported if the kernel lacks tcx."""
     if mechanism(index) != "tcx":
         raise NotSupported(errno.EOPNOTSUPP, "tcx programs", "6.6")
 
 
 def is_on(spot: Spot, prog_id: int, before: Mechanism | None = None) -> bool:
-    """Whether a program is there, by tcx or by the mechanism of the spot, or by that of ``before``. Raises KernelError,
-    ENODEV where the device is gone."""
+    """Whether a program is installed by tcx, by the mechanism of the spot, or by the mechanism ``before``. Raises
+    KernelError: ENODEV if the device is gone."""
     index, side = spot.place.number, spot.side
     if any(entry.prog_id == prog_id for entry in tcx_query(index, side.tcx) or ()):
         return True
@@ -114,7 +115,7 @@ def is_on(spot: Spot, prog_id: int, before: Mechanism | None = None) -> bool:
 
 
 def take_off(index: int, side: Side, prog_id: int) -> bool:
-    """Removes one program; False where it isn't there, or the device went and the program with it."""
+    """Removes one program. False if it isn't there, or if the device is gone, and the program with it."""
     try:
         return remove(index, side, prog_id) > 0
     except KernelError as error:
@@ -124,8 +125,8 @@ def take_off(index: int, side: Side, prog_id: int) -> bool:
 
 
 def remove(index: int, side: Side, only: int | None = None) -> int:
-    """Removes the program of that id, or all of ours. By both mechanisms: an older process, or mechanism=, may have
-    used the other."""
+    """Removes the program with the id ``only``, or all of py2bpf's, and returns how many it removed. Looks at both
+    mechanisms, since an older process, or ``mechanism=``, may have used the other one."""
     return _remove_tcx(index, side, only) + _remove_clsact(index, side, only)
 
 
@@ -162,5 +163,5 @@ def _remove_clsact(index: int, side: Side, only: int | None) -> int:
 
 
 def pins(index: int, side: Side, how: Mechanism) -> str:
-    """The place, as kept.py names it."""
+    """The name of the place for kept.py."""
     return f"{namespace():x}-{index}-{side.parent & 0xFFFF:x}-{how}"
