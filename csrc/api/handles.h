@@ -1,30 +1,30 @@
-/* Handles: who owns a descriptor or an object of the core; and system calls whose results are owned. */
+/* Handles, which own descriptors and objects of the core; and system calls whose results handles own. */
 
 /*
- * Who owns a descriptor, or an object of the core. The memory is the caller's and all zeros at first. What makes
- * something puts it into the handle before it returns, so that there is no moment between the two.
+ * Owns a descriptor or an object of the core. The caller provides the memory, all zeros at first. A function that
+ * creates something puts it into the handle before it returns, so that the result is never without an owner.
  *
- * Every call holds the handles that it uses. One that is closed meanwhile, by whatever thread, is given back when the
- * last such call ends. Later calls give -ESHUTDOWN, those before anything is there -EBADF.
+ * Every call holds the handles that it uses. If any thread closes a handle meanwhile, its content is released when the
+ * last of these calls ends. Calls on a closed handle return -ESHUTDOWN, calls on an empty one -EBADF.
  */
 struct p2b_handle {
-	uint64_t state;         /* closed or not, owning something or not, how many calls hold it */
-	void *object;           /* NULL: it is a descriptor */
+	uint64_t state;         /* whether it is closed, whether it owns something, and how many calls hold it */
+	void *object;           /* NULL if the handle owns a descriptor */
 	void (*destroy)(void *object);
-	int fd;                 /* of an object: 0, or one that others may watch */
+	int fd;                 /* the descriptor; of an object: 0, or a descriptor that others may watch */
 };
 
-/* Once or more often, from any thread, a signal handler too. */
+/* May be called more than once, from any thread and from signal handlers. */
 void p2b_handle_close(struct p2b_handle *handle);
 
-/* The descriptor, 0 for an object without one, or an error as above. Nothing holds it: another thread may close it. */
+/* The descriptor, 0 for an object without one, or an error as above. Doesn't hold it: another thread may close it. */
 int p2b_handle_fd(const struct p2b_handle *handle);
 
-/* Gives ret a descriptor of its own of the same open file, close-on-exec: of a handle's, or of somebody's number. */
+/* Gives ret a duplicate, close-on-exec, of the handle's descriptor, or of a descriptor that somebody else owns. */
 int p2b_handle_copy(struct p2b_handle *handle, struct p2b_handle *ret);
 int p2b_handle_borrow(int fd, struct p2b_handle *ret);
 
-/* Descriptors that bpf(2) gets: uses[i] at byte at[i] of the attribute. */
+/* Descriptors to pass to bpf(2): handles[i] at byte at[i] of the attribute. */
 struct p2b_uses {
 	uint32_t n;
 	struct p2b_handle *handles[4];
@@ -32,9 +32,9 @@ struct p2b_uses {
 };
 
 /*
- * bpf(2); attr is a union bpf_attr of size bytes. Returns the call's non-negative result or -errno; where ret isn't NULL,
- * it owns the result, a descriptor, and that is 0. Not retried: whether EINTR and EAGAIN mean "again" depends on the
- * command.
+ * bpf(2); attr is a union bpf_attr of size bytes. Returns the call's non-negative result or -errno. If ret isn't NULL,
+ * the result is a descriptor: ret owns it, and the function returns 0. Never retries, since it depends on the command
+ * whether EINTR and EAGAIN mean "again".
  */
 int p2b_bpf_call(int cmd, void *attr, uint32_t size, const struct p2b_uses *uses, struct p2b_handle *ret);
 
