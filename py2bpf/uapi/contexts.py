@@ -191,6 +191,6 @@ class KernelContext(NamedTuple):
 OF_SK_BUFF: Final = KernelContext("SK_BUFF (SkBuffContext)", SK_BUFF, (SkBuff,), "__sk_buff")
 OF_XDP_MD: Final = KernelContext("XDP_MD (XdpContext)", XDP_MD, (XdpMd,), "xdp_md")
 OF_RAW_TRACEPOINT: Final = KernelContext("RAW_TRACEPOINT_ARGS", RAW_TRACEPOINT_ARGS, (RawTracepointArgs,))
-OF_REGISTERS: Final = KernelContext("pt_regs()", None, (PtRegsX86, PtRegsArm64), "pt_regs")
+OF_REGISTERS: Final = KernelContext("pt_regs()", None, tuple(abi.struct for abi in _ABI.values()), "pt_regs")
 OF_EVENT: Final = KernelContext()
 OF_PERF_EVENT: Final = KernelContext("perf_event_data()")

@@ -104,7 +104,7 @@ def classes_of_the_vm() -> dict[int, str]:
 
 @each
 def test_the_vm_sets_up_what_the_row_says(hook: Hook) -> None:
-    assert classes_of_the_vm().get(int(hook.prog_type), "PLAIN") == hook.setup.name
+    assert classes_of_the_vm().get(int(hook.prog_type), "PLAIN") == hook.setup.name, "see class_of() of csrc/vm/load.c"
 
 
 @each
@@ -141,7 +141,7 @@ def test_the_kernel_lets_them_use_locks_where_the_row_says_so(hook: Hook) -> Non
         code_of = prog_load.Code(encode(spec).slots, [locked._storage.handle])
         with Handle("a program") as made:
             loaded = prog_load.prog_load(made, prog_load.Purpose(hook.prog_type), code_of, "GPL", "locking")
-    assert (loaded.result >= 0) == (Trait.LOCKS in hook.traits), loaded.log
+    assert (loaded.result >= 0) == (Trait.LOCKS in hook.traits), f"Trait.LOCKS in the row is wrong: {loaded.log}"
     assert loaded.result >= 0 or -loaded.result == errno.EINVAL
 
 

@@ -42,6 +42,6 @@ def test_ring_buffers_are_the_headers() -> None:
 def test_every_class_has_a_row() -> None:
     found = {thing for thing in vars(datastructures).values() if isinstance(thing, type)}  # some have two names
     classes = {thing for thing in found if issubclass(thing, Map) and thing is not Map}
-    assert len(classes) == 9 and all(KINDS[cls.kind].made_by == cls.__name__ for cls in classes)
+    assert len(classes) >= 9 and all(KINDS[cls.kind].made_by == cls.__name__ for cls in classes)
     assert {kind.made_by for kind in KINDS.values()} <= {cls.__name__ for cls in found}
-    assert len({cls.kind for cls in classes}) == 9
+    assert len({cls.kind for cls in classes}) == len(classes)

@@ -89,9 +89,13 @@ def test_x86_registers_are_laid_out_as_the_kernels():
     assert ctypes.sizeof(contexts.PtRegsX86) == Btf.kernel().struct("pt_regs").size
 
 
-@pytest.mark.parametrize("struct", [contexts.PtRegsX86, contexts.PtRegsArm64])
-def test_results_have_a_sign(struct):
-    name = "rax" if hasattr(struct, "rax") else "x0"
+def test_each_architecture_has_registers_and_system_calls():
+    assert contexts._ABI.keys() == syscalls.SYSCALL_ABI.keys()
+
+
+@pytest.mark.parametrize("machine", contexts._ABI)
+def test_results_have_a_sign(machine):
+    struct, name = contexts._ABI[machine].struct, contexts._ABI[machine].ret
     registers = struct(**{name: (1 << 64) - 2})
     assert getattr(registers, f"{name}_i64") == getattr(registers, f"{name}_i32") == -2
     assert getattr(struct, f"{name}_i64").offset == getattr(struct, name).offset
@@ -116,7 +120,7 @@ def test_raw_tracepoint_arguments_are_u64():
     assert Btf.kernel().size(array.element) == contexts.RawTracepointArgs.args.size // 12 == 8
 
 
-@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("machine", contexts._ABI)
 @pytest.mark.parametrize("make", [contexts.pt_regs, contexts.syscall_regs, contexts.perf_event_data])
 def test_every_name_leads_to_a_member(machine, make):
     spec = make(machine)
@@ -174,9 +178,11 @@ def test_this_kernel_has_the_wrappers_the_table_names():
 
 
 def test_hooks_answer_as_their_programs_must():
-    assert {hook: (spec.default, spec.fallback) for hook, spec in SPECS.items() if spec.default or spec.fallback} == {
+    """XDP_PASS, for one: a hook whose results were 0 by mistake would drop everything."""
+    known = {
         ProgType.SOCKET_FILTER: (0, 0x7FFFFFFF),
         ProgType.XDP: (2, 2),
         ProgType.CGROUP_SKB: (1, 1),
     }
+    assert known.items() <= {hook: (spec.default, spec.fallback) for hook, spec in SPECS.items()}.items()
     assert all(spec.prog_type == hook for hook, spec in SPECS.items())

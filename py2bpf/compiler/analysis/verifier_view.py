@@ -18,13 +18,8 @@ class Known(Protocol):
     doubtful: set[Value]
 
 
-_HIDDEN: Final = frozenset({
-    Op.UDIV, Op.UMOD, Op.FLOORDIV, Op.MOD, Op.NEG, Op.BSWAP, Op.CALL, Op.PACKET, Op.EXTENT, Op.ITER_NEW,
-    Op.HIDE, Op.UNSEEN,
-})  # fmt: skip
-"""Operations of whose results the verifier knows nothing."""
 _SHIFTS: Final = frozenset({Op.LSHIFT, Op.RSHIFT, Op.SHL, Op.LSHR, Op.ASHR})
-"""It knows nothing of their results either when the count is no constant."""
+"""The verifier knows nothing of their results when the count is no constant."""
 _MAX_STEPS: Final = 32
 
 
@@ -42,7 +37,7 @@ def verifier_sees(value: Value, ranges: Known, counters: bool = False, hidden: C
             continue
         seen.add(current)
         steps += 1
-        if current.op in _HIDDEN or current in hidden or current in ranges.doubtful or steps > _MAX_STEPS:
+        if INFO[current.op].hidden or current in hidden or current in ranges.doubtful or steps > _MAX_STEPS:
             return False
         if current.op in _SHIFTS and current.args[1].op is not Op.CONST:
             return False

@@ -115,9 +115,12 @@ class Info(NamedTuple):
     compare: bool = False
     commutative: bool = False
     exact: bool = False  # must be gone after lowering
+    hidden: bool = False  # the kernel's verifier knows nothing of its result
 
 
 _EXACT: Final = Info(2, pure=True, exact=True)
+_DIVIDES: Final = Info(2, pure=True, exact=True, hidden=True)
+_DIVIDES_RAW: Final = Info(2, pure=True, hidden=True)
 _EXACT_CMP: Final = Info(2, pure=True, exact=True, compare=True)
 _PURE: Final = Info(2, pure=True)
 _SWAPS: Final = Info(2, pure=True, commutative=True)
@@ -128,14 +131,17 @@ INFO: Final[dict[Op, Info]] = {
     Op.CONST: Info(0, pure=True),
     Op.CTX: Info(0, pure=True),
     Op.PHI: Info(None, removable=True),
-    **dict.fromkeys((Op.FLOORDIV, Op.MOD, Op.LSHIFT, Op.RSHIFT), _EXACT),
+    **dict.fromkeys((Op.FLOORDIV, Op.MOD), _DIVIDES),
+    **dict.fromkeys((Op.LSHIFT, Op.RSHIFT), _EXACT),
     **dict.fromkeys((Op.LT, Op.LE, Op.GT, Op.GE), _EXACT_CMP),
     **dict.fromkeys((Op.ADD, Op.MUL, Op.AND, Op.OR, Op.XOR), _SWAPS),
-    **dict.fromkeys((Op.SUB, Op.UDIV, Op.UMOD, Op.SHL, Op.LSHR, Op.ASHR), _PURE),
-    Op.NEG: Info(1, pure=True),
+    **dict.fromkeys((Op.SUB, Op.SHL, Op.LSHR, Op.ASHR), _PURE),
+    **dict.fromkeys((Op.UDIV, Op.UMOD), _DIVIDES_RAW),
+    Op.NEG: Info(1, pure=True, hidden=True),
     **dict.fromkeys((Op.EQ, Op.NE, Op.ULT, Op.ULE, Op.UGT, Op.UGE, Op.SLT, Op.SLE, Op.SGT, Op.SGE), _CMP),
     Op.SELECT: Info(3, pure=True),
-    **dict.fromkeys((Op.CAST, Op.TRUNC, Op.BSWAP), Info(1, pure=True)),
+    **dict.fromkeys((Op.CAST, Op.TRUNC), Info(1, pure=True)),
+    Op.BSWAP: Info(1, pure=True, hidden=True),
     Op.ALLOCA: Info(0, removable=True),
     Op.LOAD: Info(1, removable=True),
     Op.STORE: Info(2),
@@ -147,18 +153,18 @@ INFO: Final[dict[Op, Info]] = {
     Op.FUNC: Info(0, pure=True),
     Op.PARAM: Info(0),
     Op.MAPVALUE: Info(0, pure=True),
-    Op.CALL: Info(None),
+    Op.CALL: Info(None, hidden=True),
     Op.CALL_SUB: Info(None),
-    Op.PACKET: Info(None),
+    Op.PACKET: Info(None, hidden=True),
     Op.VIEW: Info(None, removable=True),
-    Op.EXTENT: Info(1, removable=True),
+    Op.EXTENT: Info(1, removable=True, hidden=True),
     Op.TURN: Info(0, exact=True),
-    Op.ITER_NEW: Info(2),
+    Op.ITER_NEW: Info(2, hidden=True),
     Op.ITER_NEXT: Info(1),
     Op.ITER_DESTROY: Info(1),
-    Op.HIDE: Info(2, removable=True),  # not shared: the verifier would take two variables for one
+    Op.HIDE: Info(2, removable=True, hidden=True),  # not shared: the verifier would take two variables for one
     Op.LOOP: Info(None),
-    Op.UNSEEN: Info(0, removable=True),
+    Op.UNSEEN: Info(0, removable=True, hidden=True),
     Op.HELD: Info(1, removable=True),
     Op.GUARD: Info(1),
     Op.JUMP: _END,

@@ -17,8 +17,7 @@ from py2bpf.compiler.ir.values import Block, Value, const
 from py2bpf.uapi.helpers import HELPERS
 
 SMALL = [(-6, -2), (-3, 4), (0, 0), (0, 6), (2, 5), (3, 3), (-1, -1), (60, 66)]
-BINARY = [Op.ADD, Op.SUB, Op.MUL, Op.AND, Op.OR, Op.XOR, Op.FLOORDIV, Op.MOD, Op.LSHIFT, Op.RSHIFT, Op.UDIV, Op.UMOD,
-          Op.SHL, Op.LSHR, Op.ASHR]  # fmt: skip
+BINARY = [op for op in fold._BINARY if not INFO[op].compare]
 HULLS = [Op.ADD, Op.SUB, Op.MUL]
 """Operations whose range is exactly from the least result to the largest."""
 COMPARISONS = [op for op in Op if op in INFO and INFO[op].compare]

@@ -19,6 +19,7 @@ from rule_rows import Firing, assembly, function_of, name_of, recorded
 
 from py2bpf.compiler.codegen.rules import RULES, WITHOUT_RULES
 from py2bpf.compiler.ir.ops import ATTRIBUTES, INFO, Op
+from py2bpf.compiler.passes import lower
 
 CASES = Path(__file__).parents[2] / "cases"
 TABLES = (test_arith_rules, test_call_rules, test_condition_rules, test_control_rules, test_memory_rules)
@@ -33,6 +34,11 @@ def test_each_operation_has_rules_or_is_gone_before() -> None:
     exact = {op for op, info in INFO.items() if info.exact}
     assert RULES.keys() | WITHOUT_RULES.keys() | exact == INFO.keys() == set(Op)
     assert not RULES.keys() & (WITHOUT_RULES.keys() | exact)
+
+
+def test_each_exact_operation_is_replaced() -> None:
+    exact = {op for op, info in INFO.items() if info.exact}
+    assert exact <= lower.RULES.keys() | WITHOUT_RULES.keys(), "give each a row in RULES of a module of passes/lower/"
 
 
 @cache

@@ -6,12 +6,14 @@ store %0, %2, offset=0, bytes=2   ->   store %0, %1, offset=0, bytes=2   (which 
 
 from __future__ import annotations
 
+from typing import Final
+
 from ....uapi.map_types import kind_of
 from ...ir.fold import wrap
 from ...ir.ops import Op
 from ...ir.types import I64, PACKET_REACH, Ptr
 from ...ir.values import Value, const
-from .lowering import Lowering
+from .lowering import Lowering, Rules
 
 
 def lower_store(here: Lowering, value: Value) -> Value:
@@ -68,3 +70,10 @@ def lower_call(here: Lowering, value: Value) -> Value:
             if low >= 0 and high < spec.max_entries:
                 here.found.add(value)
     return value
+
+
+RULES: Final[Rules] = {
+    Op.STORE: lower_store,
+    Op.VIEW: lower_view,
+    Op.CALL: lower_call,
+}

@@ -5,11 +5,13 @@ guard ne %4, 0               ->                             (%4 in [1, 9])
 
 from __future__ import annotations
 
+from typing import Final
+
 from ...ir.ops import Op, Raise
 from ...ir.types import Int, Ptr
 from ...ir.values import Value, const, is_zero, remove_edge
 from .comparisons import unswapped
-from .lowering import Lowering
+from .lowering import Lowering, Rules
 
 
 def lower_guard(here: Lowering, value: Value) -> Value | None:
@@ -67,3 +69,9 @@ def _truth(here: Lowering, condition: Value) -> bool | None:
     if low > 0 or high < 0:
         return True
     return False if low == high == 0 else None
+
+
+RULES: Final[Rules] = {
+    Op.GUARD: lower_guard,
+    Op.BRANCH: lower_branch,
+}

@@ -12,7 +12,7 @@ from ...ir.fold import fold
 from ...ir.ops import INFO, MIRRORED, NEGATED, Op
 from ...ir.types import I64, Ptr, Type
 from ...ir.values import Value, const, is_zero
-from .lowering import Lowering
+from .lowering import Lowering, Rules
 
 _SIGNED: Final = {Op.LT: Op.SLT, Op.LE: Op.SLE, Op.GT: Op.SGT, Op.GE: Op.SGE}
 _UNSIGNED: Final = {Op.LT: Op.ULT, Op.LE: Op.ULE, Op.GT: Op.UGT, Op.GE: Op.UGE}
@@ -122,3 +122,10 @@ def lower_raw_order(here: Lowering, value: Value) -> Value:
         if decided is not None and (always or (here.sees(left) and here.sees(right))):
             return const(int(decided))
     return value
+
+
+RULES: Final[Rules] = {
+    **dict.fromkeys((Op.LT, Op.LE, Op.GT, Op.GE), lower_order),
+    **dict.fromkeys((Op.EQ, Op.NE), lower_equality),
+    **dict.fromkeys((Op.ULT, Op.ULE, Op.UGT, Op.UGE, Op.SLT, Op.SLE, Op.SGT, Op.SGE), lower_raw_order),
+}

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ...ir.ops import Op
 from ...ir.types import I64, U64, Type
 from ...ir.values import Value, const
-from .lowering import Lowering, is_power_of_two
+from .lowering import Lowering, Rules, is_power_of_two
 
 
 def lower_floordiv(here: Lowering, value: Value) -> Value:
@@ -79,3 +81,9 @@ def _magnitude(here: Lowering, value: Value) -> Value:
 def _negate_if(here: Lowering, value: Value, mask: Value) -> Value:
     """The number where the mask is 0, the negated one where all its bits are set."""
     return here.emit(Op.SUB, [here.emit(Op.XOR, [value, mask], I64), mask], I64)
+
+
+RULES: Final[Rules] = {
+    Op.FLOORDIV: lower_floordiv,
+    Op.MOD: lower_mod,
+}

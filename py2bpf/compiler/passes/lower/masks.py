@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ...ir.fold import fold, signed
 from ...ir.ops import BOUND, Op
 from ...ir.values import Value, const
-from .lowering import Lowering
+from .lowering import Lowering, Rules
 
 
 def lower_and(here: Lowering, value: Value) -> Value:
@@ -45,3 +47,9 @@ def _is_sign(here: Lowering, value: Value) -> bool:
     """Whether a value is known as 0 or -1. From such a one ANDed or ORed with a constant the verifier goes on
     twice, once for each; in a long loop that exhausts it, and Linux 6.18 crashes where it can't fork any more."""
     return value.op is not Op.CONST and here.ranges.of(value) == (-1, 0)
+
+
+RULES: Final[Rules] = {
+    Op.AND: lower_and,
+    Op.OR: lower_or,
+}

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ...analysis.intervals import field_range
 from ...ir.fold import fold
 from ...ir.ops import Op
 from ...ir.types import I64
 from ...ir.values import Value, const
-from .lowering import Lowering, is_power_of_two
+from .lowering import Lowering, Rules, is_power_of_two
 
 
 def lower_lshift(here: Lowering, value: Value) -> Value:
@@ -78,3 +80,12 @@ def lower_bswap(here: Lowering, value: Value) -> Value:
     if value.attr < 8 and (low < field[0] or high > field[1]):
         return here.emit(Op.AND, [raw, const(field[1])], value.type)
     return raw if raw.type == value.type else here.emit(Op.CAST, [raw], value.type)
+
+
+RULES: Final[Rules] = {
+    Op.LSHIFT: lower_lshift,
+    Op.RSHIFT: lower_rshift,
+    Op.MUL: lower_mul,
+    Op.TRUNC: lower_trunc,
+    Op.BSWAP: lower_bswap,
+}
