@@ -1,1 +1,1 @@
-"""Python's built-in functions, and some of its library, on values that only run time knows."""
+"""Python's built-in functions, and some of its library, on run-time values."""

@@ -1,4 +1,4 @@
-"""Which of Python's functions work on run-time values too, and how they are called."""
+"""The table of Python's functions that work on run-time values too, and calls of them."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ _KEYWORDS: Final[dict[tuple[Any, str], Callable[[Machine, State, Args, Abstract]
     (min, "default"): numbers.extreme_or_default(Op.LT),
     (max, "default"): numbers.extreme_or_default(Op.GT),
 }
-"""What takes one keyword argument."""
+"""Functions that take one keyword argument."""
 
 
 _SECOND: Final = {(sum, "start"), (enumerate, "start")}
-"""Second arguments that may be given by name."""
+"""Second arguments that may be passed by name."""
 
 
 _INSTEAD: Final[dict[Any, str]] = {
@@ -74,7 +74,7 @@ path."""
 
 
 def names() -> list[str]:
-    """Of Python's own functions that work on run-time values, and of its types."""
+    """The names of built-in functions and types that work on run-time values."""
     return [fn.__name__ for fn in _HANDLERS if fn.__module__ == "builtins"]
 
 
@@ -90,7 +90,7 @@ def _all_constant(*args: Abstract) -> bool:
 
 
 def call(ev: Machine, state: State, fn: Any, args: Args, kwargs: dict[str, Abstract]) -> Abstract | None:
-    """Translates the call; None if all is constant and CPython can make it now."""
+    """Translates the call; None if all arguments are constant, so that CPython can run it at compile time."""
     if fn not in _ALWAYS and _all_constant(*args, *kwargs.values()):
         return None
     if len(args) == 1 and len(kwargs) == 1 and (fn, next(iter(kwargs))) in _SECOND:

@@ -1,4 +1,4 @@
-"""Built-in functions that give numbers: abs(), min(), max(), sum(), any() and the like."""
+"""Built-in functions that compute numbers: abs(), min(), max(), sum(), any() and the like."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def extreme(op: Op) -> Callable[[Machine, State, Args], Abstract]:
 
 
 def extreme_by(op: Op) -> Callable[[Machine, State, Args, Abstract], Abstract]:
-    """min() and max() with a key: the first of those whose key is the least or the greatest."""
+    """min() and max() with a key: the first item with the least or greatest key."""
 
     def handler(ev: Machine, state: State, args: Args, key: Abstract) -> Abstract:
         if isinstance(key, Const) and key.obj is None:
@@ -92,7 +92,7 @@ def _chosen(ev: Machine, condition: Value, yes: Abstract, no: Abstract) -> Abstr
 
 
 def _maybe(b: Builder, value: Abstract) -> OptionalInt:
-    """An integer, or None, which stays that."""
+    """An integer or None as an OptionalInt."""
     if isinstance(value, OptionalInt):
         return value
     if is_none(value):

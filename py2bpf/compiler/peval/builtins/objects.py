@@ -28,7 +28,7 @@ def is_instance(ev: Machine, state: State, args: Args) -> Abstract:
     if not isinstance(classes, Const):
         raise TypeMismatch(0, "isinstance() needs constant classes", hints=("name the class, or some in a tuple",))
     _check_classes(classes.obj)
-    host.run(ev.b, "isinstance()", isinstance, None, classes.obj)  # tells of what is no class
+    host.run(ev.b, "isinstance()", isinstance, None, classes.obj)  # fails if one is not a class
     return kind.of(value).is_instance(ev, value, classes.obj)
 
 

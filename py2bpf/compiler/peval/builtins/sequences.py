@@ -56,7 +56,7 @@ def range_(ev: Machine, state: State, args: Args) -> Abstract:
 
 
 def _iterator(ev: Machine, state: State, value: Abstract) -> Abstract:
-    """``iter(value)`` of what has a known length."""
+    """``iter(value)`` of an iterable with a known length."""
     found = iteration.make_iterator(ev.b, state, value) if not value.is_int() else None
     if found is None or (isinstance(found, Counter) and counter_items(found) is None):
         raise TypeMismatch(0, f"the length of {value.describe()} is not known while compiling", hints=numbers.SEQUENCES)
@@ -75,7 +75,7 @@ def enumerate_(ev: Machine, state: State, args: Args) -> Abstract:
 def _named_rows(
     ev: Machine, state: State, name: str, args: Args, numbers: tuple[Counter, ...] = ()
 ) -> Abstract:
-    """The iterator of an enumerate() or zip() whose end only run time knows."""
+    """The iterator of an enumerate() or zip() whose length is known at run time only."""
     parts = []
     for arg in args if not numbers else args[:1]:
         part = kind.of(arg).beside(ev.b, state, arg)

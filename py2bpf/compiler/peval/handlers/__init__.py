@@ -16,7 +16,7 @@ HANDLERS: Final[Table] = {**names.TABLE, **data.TABLE, **operators.TABLE, **call
 QUIET: Final = frozenset((
     Op.LOAD_CONST, Op.LOAD_FAST, Op.STORE_FAST, Op.COPY, Op.SWAP, Op.POP_TOP, Op.PUSH_NULL, Op.BUILD_TUPLE,
 ))  # fmt: skip
-"""Operations that emit nothing and fail on nothing: no need to note their place."""
+"""Operations that emit nothing and never fail, so that their places in the source need not be noted."""
 
 _HINTS: Final = {
     "try": "errors of helpers are negative results: test them with if",

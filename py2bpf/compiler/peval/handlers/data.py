@@ -47,7 +47,7 @@ def _load_method(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 def _aug_attr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     owner = state.stack[-1]
     if augmented.updates_in_place(ev.b, owner, instr.arg):
-        if isinstance(owner, Ref):  # and no Global
+        if isinstance(owner, Ref):  # not a Global
             ev.b.guard_not_null(owner.base)  # Python reads the attribute before it computes the operand
         state.stack.append(AugmentedAttr(owner, instr.arg))
     else:
@@ -56,7 +56,7 @@ def _aug_attr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 
 @contextmanager
 def _blamed(frame: Frame, instr: Instr, value: Abstract) -> Iterator[None]:
-    """Lets an error about the value that is stored point at the value."""
+    """Makes an error about the stored value point at the value's source text."""
     try:
         yield
     except TypeMismatch as error:
@@ -89,7 +89,7 @@ def _aug_subscr(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     container, key = state.stack[-2:]
     if augmented.item_updates_in_place(ev.b, container):
         if isinstance(container, Ref):
-            # and the item: what it raises comes before what the operand raises
+            # Python reads the item before it computes the operand, so the item's exceptions come first.
             memory.index(ev.b, container, indices.number(ev.b, key))
         state.stack.append(AugmentedItem(container, key))
     else:

@@ -46,7 +46,7 @@ def _load_fast(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 
 def _store_fast(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     value = state.stack.pop()
-    if instr.arg in frame.cell_ids:  # what LOAD_FAST_AND_CLEAR saved of a cell variable
+    if instr.arg in frame.cell_ids:  # the value of a cell variable that LOAD_FAST_AND_CLEAR saved
         ident = frame.cell_ids[instr.arg]
         if isinstance(value, Null):
             state.cells.pop(ident, None)
@@ -89,7 +89,7 @@ def _load_global(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 
 
 def _visible(frame: Frame, state: State) -> list[str]:
-    """The names that a function may have meant, the nearest scope first."""
+    """The names that are visible in the function, nearest scope first."""
     own = [*state.locals, *frame.cell_ids, *frame.constants]
     return [str(name) for name in dict.fromkeys([*own, *frame.globals]) if name not in _HIDDEN]
 

@@ -1,4 +1,4 @@
-"""Instructions that operate, compare, identity, format and match."""
+"""Instructions for operators, comparisons, identity tests, formatting and pattern matching."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _binary(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 def _inplace(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
     right, left = state.stack.pop(), state.stack.pop()
     op = instr.arg
-    ours = overrides.own(right, f"__r{classes.BINARY[op]}__")  # then it isn't what one atomic step does
+    ours = overrides.own(right, f"__r{classes.BINARY[op]}__")  # a user's method, which no atomic instruction does
     if isinstance(left, (AugmentedItem, AugmentedAttr)) and op in map_updates.ATOMIC and ours is None:
         state.stack.append(Update(left, op, right))
         return
@@ -130,7 +130,7 @@ def _build_string(ev: Machine, frame: Frame, state: State, instr: Instr) -> None
 
 
 def _match_sequence(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
-    """CPython's arrays of ctypes are no sequences here, although they unpack."""
+    """In CPython, ctypes arrays don't match sequence patterns, although they can be unpacked."""
     subject = state.stack[-1]
     state.stack.append(TRUE if kind.of(subject).is_sequence(subject) else FALSE)
 
@@ -142,11 +142,11 @@ def _get_len(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
 
 
 _ARE_THEIR_CONTENT: Final = (bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple)
-"""Classes whose pattern's one part is the value itself: Py_TPFLAGS_MATCH_SELF, which their subclasses inherit."""
+"""Classes whose positional pattern matches the value itself: Py_TPFLAGS_MATCH_SELF, which subclasses inherit."""
 
 
 def _match_class(ev: Machine, frame: Frame, state: State, instr: Instr) -> None:
-    """``case int(n)``: of what a program has, only the class is asked."""
+    """``case int(n)``: tests only the value's class."""
     subject, cls, names = state.pop(3)
     assert isinstance(names, Const)
     parts = instr.arg

@@ -10,4 +10,4 @@ from ..machine import Machine
 from ..state import State
 
 Table = dict[Op, "Callable[[Machine, Frame, State, Instr], None]"]
-"""The effect of each operation on the state; what is left of it is emitted."""
+"""The handler of each operation, which changes the state and emits the IR for run time."""

@@ -1,4 +1,4 @@
-"""The families of values that can be one where paths meet, and at the headers of loops: one module for each."""
+"""The families of values that can be joined where paths meet and at loop headers: one module for each."""
 
 from typing import Final
 
@@ -14,6 +14,6 @@ from .texts import Texts
 JOINS: Final[tuple[Join, ...]] = (
     Numbers(), Texts(), Objects(), KernelObjects(), Options(), Sequences(), Fields(),
 )  # fmt: skip
-"""In the order in which they are asked: an integer that is never None is no option."""
+"""In the order in which they are asked: integers that are never None come before optional integers."""
 
 __all__ = ["JOINS", "Header", "Join", "Meeting"]

@@ -1,4 +1,4 @@
-"""What is one value where all of its parts are: iterators, ranges, views, and places that an assignment is about."""
+"""Values that are joined field by field: iterators, ranges, views, and targets of augmented assignments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects of one type in the kernel's memory, and None: a phi of addresses."""
+"""Joins objects of one type in the kernel's memory, and None: a phi of addresses."""
 
 from __future__ import annotations
 

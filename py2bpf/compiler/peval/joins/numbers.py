@@ -1,4 +1,4 @@
-"""Integers: constants and those of run time become one phi."""
+"""Joins integers: constants and run-time integers become one phi."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .join import Header, Join, Meeting
 
 
 def number(value: Abstract) -> Value | None:
-    """The IR of an integer of 64 bits; None for anything else."""
+    """The IR value of an integer that fits 64 bits; None for anything else."""
     if isinstance(value, RuntimeInt):
         return value.ir
     return integers.constant(value.obj) if isinstance(value, Const) and arith.fits(value) else None

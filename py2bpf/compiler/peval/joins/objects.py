@@ -1,4 +1,4 @@
-"""Objects in the program's memory, None, and constant bytes beside texts: a phi of addresses."""
+"""Joins objects in the program's memory, None, and texts with constant bytes: a phi of addresses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .join import Header, Join, Meeting
 
 
 def pointer_to(refs: list[Ref], nullable: bool) -> Ptr:
-    """The type of a pointer that is one of these."""
+    """The type of a pointer to one of the objects."""
     first = refs[0].ptr
     nullable = nullable or any(ref.ptr.nullable for ref in refs)
     if all(ref.ptr.region is first.region and ref.ptr.spec is first.spec for ref in refs):
@@ -22,12 +22,12 @@ def pointer_to(refs: list[Ref], nullable: bool) -> Ptr:
 
 
 def are_texts(refs: list[Ref]) -> bool | None:
-    """Whether all are text, or none is; None where some are."""
+    """True if all are text, False if none is, None if only some are."""
     return refs[0].text if all(ref.text is refs[0].text for ref in refs) else None
 
 
 def one_of(pointer: Value, refs: list[Ref]) -> Ref:
-    """The object at an address that is one of theirs."""
+    """The object at ``pointer``, which is the address of one of ``refs``."""
     return Ref(pointer, 0, refs[0].ctype, are_texts(refs), any(ref.copied for ref in refs))
 
 

@@ -1,4 +1,4 @@
-"""Integers or None: one phi tells whether the integer is there, another which."""
+"""Joins integers that may be None: one phi tells whether the integer is present, another holds it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Parts = tuple[Value, Value]
 
 
 def _parts(value: Abstract) -> Parts | None:
-    """An integer or None as (whether it's there, the integer); None for anything else, and where a pointer tells."""
+    """An integer or None as (present, integer); None for anything else, and if ``present`` is a pointer."""
     if isinstance(value, OptionalInt):
         return None if isinstance(value.present.type, Ptr) else (value.present, value.value)
     if is_none(value):
@@ -25,7 +25,7 @@ def _parts(value: Abstract) -> Parts | None:
 
 
 def _parts_at(block: Block, value: Abstract) -> Parts | None:
-    """``_parts`` at the end of ``block``, also where a pointer tells whether the integer is there."""
+    """``_parts`` at the end of ``block``, also if ``present`` is a pointer."""
     if not isinstance(value, OptionalInt) or not isinstance(value.present.type, Ptr):
         return _parts(value)
     present = block_ends.put(block, Op.NE, value.present, const(0))

@@ -1,4 +1,4 @@
-"""Tuples of one length, item by item."""
+"""Joins tuples of one length, item by item."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _class(value: Abstract) -> Any:
 
 
 def _wrapped(value: Abstract) -> tuple[Abstract, ...]:
-    """The items, maps and the like among them as such."""
+    """The items; constant ones are wrapped, since a map is not a Const."""
     items = _items(value) or ()
     return items if isinstance(value, TupleOf) else tuple(wrap(item.obj) for item in items if isinstance(item, Const))
 

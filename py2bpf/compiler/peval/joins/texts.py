@@ -1,4 +1,4 @@
-"""Constant bytes, or a constant str: a phi tells which."""
+"""Joins constant bytes, or constant strs: a phi tells which one it is."""
 
 from __future__ import annotations
 

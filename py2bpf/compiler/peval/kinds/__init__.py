@@ -1,4 +1,4 @@
-"""The kinds of abstract values, a family in each module. A new kind is a module here, and one line in ``KINDS``."""
+"""The kinds of abstract values, a family in each module. A new family is a module here and one line in ``KINDS``."""
 
 from __future__ import annotations
 

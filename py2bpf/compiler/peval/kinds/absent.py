@@ -1,4 +1,4 @@
-"""Where there is no value: every operation is an error, but a test of what two paths leave on the stack."""
+"""The kinds of missing values: every operation is an error, except tests of a ``Mixed``."""
 
 from __future__ import annotations
 

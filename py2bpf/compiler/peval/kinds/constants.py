@@ -1,4 +1,4 @@
-"""Python objects that are known when compiling: what can be done now is done now."""
+"""Python objects that are known at compile time: their operations run at compile time if possible."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ class ConstKind(Kind[Const]):
 
 
 def _among_bytes(ev: Machine, state: State, data: bytes, item: Abstract) -> Value:
-    """Python searches bytes for numbers that a byte can be, and for no others."""
+    """``number in data``. Python raises ValueError for numbers outside the range of a byte."""
     number = arith.to_ir(ev.b, item)
     low, high = ev.b.compare(Op.GE, number, const(0)), ev.b.compare(Op.LE, number, const(255))
     ev.b.guard(arith.both(ev.b, low, high), "ValueError")
@@ -192,7 +192,7 @@ def _among_bytes(ev: Machine, state: State, data: bytes, item: Abstract) -> Valu
 
 
 def _as_bytes(obj: Any) -> str:
-    """What has numbers as items, in place of a str."""
+    """A hint for a run-time index of a str, whose items are not numbers."""
     return f"bytes have numbers as items, and take others: b{short(obj)}[i]" if _is_ascii(obj) else ""
 
 

@@ -1,4 +1,4 @@
-"""The hook's first argument, and what it has: its fields, groups of them, the packet's edges."""
+"""The kinds of the hook's first argument, its groups of fields, and its pointers to the packet."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ..state import State
 from ..values import NONE, Abstract, Const, DictRef, DictView, Method, RuntimeInt, TupleOf
 
 _METHODS: Final = {"get": (1, 2), "keys": (0, 0), "values": (0, 0), "items": (0, 0)}
-"""And how few and how many arguments they take."""
+"""Methods, with the fewest and the most arguments that they take."""
 
 
 class DictKind(Kind[DictRef]):

@@ -1,4 +1,4 @@
-"""What can be called, and is no constant."""
+"""Callables that are not constants, generator expressions and cells."""
 
 from __future__ import annotations
 

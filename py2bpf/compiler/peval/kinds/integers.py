@@ -1,4 +1,4 @@
-"""Integers that only run time knows, and integers that may be None."""
+"""Integers that are known at run time only, and integers that may be None."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..state import State
 from ..values import Abstract, Const, Method, NumberClass, OptionalInt, Ref, RuntimeInt, Variable
 
 _METHODS: Final = {"bit_length": (0, 0), "bit_count": (0, 0), "conjugate": (0, 0)}
-"""And how few and how many arguments they take."""
+"""Methods, with the fewest and the most arguments that they take."""
 
 
 class RuntimeIntKind(Kind[RuntimeInt]):
@@ -121,7 +121,7 @@ class NumberClassKind(Object[NumberClass]):
 
 
 def _equals_constant(ev: Machine, value: RuntimeInt, other: Const) -> Value:
-    """A number beside a constant that is none that integers are compared with."""
+    """Whether a run-time integer equals a constant that is not an integer."""
     if not isinstance(other.obj, (bytes, str)):
         return equality.with_constant(ev, value, other.obj)
     if hints.may_be_address(value):
@@ -135,7 +135,7 @@ def _equals_constant(ev: Machine, value: RuntimeInt, other: Const) -> Value:
 
 
 def _is_number_of(value: RuntimeInt | OptionalInt, classes: Any) -> bool:
-    """Whether a number of run time is of one of the classes."""
+    """Whether a run-time integer is an instance of one of the classes."""
     if value.boolean is None and isinstance(True, classes) != isinstance(2, classes):
         raise TypeMismatch(0, "whether this is a bool or another integer depends on the path",
                            hints=("ask for int, which either is",))  # fmt: skip

@@ -61,7 +61,7 @@ class RangeKind(Kind[RangeOf]):
 
 
 class IteratorKind(Object[V]):
-    """What next() takes items from."""
+    """A kind of iterator, as next() accepts."""
 
     is_iterator = True
 
@@ -139,13 +139,13 @@ class ZippedKind(IteratorKind[Zipped]):
 
 
 def _all_end(b: Builder, state: State, inners: list[Abstract]) -> bool:
-    """Whether none of them has another item."""
+    """Whether none of the iterators has another item."""
     return all(iterators.advance(b, state, inner)[1] is None for inner in inners)
 
 
 class IteratorRefKind(IteratorKind[IteratorRef]):
     def as_object(self, b: Builder, state: State, value: IteratorRef) -> Any:
-        items = iterators.rest(b, state.copy(), value)  # of a copy, since the call may not come about
+        items = iterators.rest(b, state.copy(), value)  # of a copy, since the call may not happen
         return iter([kind.of(item).as_object(b, state, item) for item in items])
 
     def step(self, b: Builder, state: State, value: IteratorRef) -> Step:
@@ -160,7 +160,7 @@ class IteratorRefKind(IteratorKind[IteratorRef]):
         return isinstance(inside, Counter) and bool(inside.parts)
 
     def beside(self, b: Builder, state: State, value: IteratorRef) -> Counter | None:
-        """A counter that was made before belongs to the loop from now on."""
+        """Hands a counter that was made before to the loop, so that nothing else can use it afterwards."""
         if not self.ends_at_run_time(state, value):
             return None
         taken: Counter = iterators.heap_object(state, value)

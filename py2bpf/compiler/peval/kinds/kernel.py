@@ -1,4 +1,4 @@
-"""Memory of the kernel, known by its BTF."""
+"""Objects in the kernel's memory, whose types BTF tells."""
 
 from __future__ import annotations
 

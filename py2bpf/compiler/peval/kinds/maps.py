@@ -22,7 +22,7 @@ _NOT_IN_PROGRAMS: Final = {
     "popitem": "write m.pop(key)",
     **dict.fromkeys(("items", "keys", "values", "clear", "get_items", "get_next_key", "pop_all"), _NO_WALK),
 }
-"""Methods of maps that only user space has, and what a program writes."""
+"""Methods of maps that only user space has, with what to do instead."""
 
 
 class MapKind(Kind[Map]):
@@ -99,7 +99,7 @@ class MapKind(Kind[Map]):
 
 
 def _no_attribute(map: Map, name: str) -> UnsupportedSyntax:
-    """For what programs have no use of."""
+    """The error for an attribute that programs can't use."""
     if name in _NOT_IN_PROGRAMS:
         return UnsupportedSyntax(0, f"programs can't use .{name} of a map", hints=(_NOT_IN_PROGRAMS[name],))
     names = map_methods.known_methods(map.spec)

@@ -49,7 +49,7 @@ _CHARS_METHODS: Final = ("startswith",)
 
 class RefKind(Kind[Ref]):
     def truth(self, ev: Machine, state: State, value: Ref) -> Value:
-        """None is false; else text and numbers are true by what they hold, and objects by being there."""
+        """None is false; the truth of texts and numbers depends on their contents, and other objects are true."""
         b = ev.b
         if is_record(value.ctype):
             memory.check_plain(value.ctype)
@@ -225,8 +225,8 @@ class RefKind(Kind[Ref]):
 
 
 def _is_shared(place: Ref, locked: bool) -> bool:
-    """Whether a number in a map must be changed in one step: under the entry's lock it need not be where BPF has no
-    such step."""
+    """Whether a number in a map must be changed atomically. Under the entry's lock, only if BPF has an atomic
+    instruction for it."""
     return is_integer(place.ctype) and (map_updates.can_be_atomic(place) or not locked)
 
 
@@ -247,7 +247,7 @@ def _equal_chars(ev: Machine, chars: Ref, other: Abstract) -> Value:
 
 
 def _is_items(ref: Ref) -> bool:
-    """Whether it is an array that can be gone through: no text."""
+    """Whether it is an array that can be iterated over: char arrays can't."""
     return is_array(ref.ctype) and not is_chars(ref.ctype)
 
 
@@ -260,7 +260,7 @@ def _field(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
 
 
 def _attribute(ev: Machine, state: State, ref: Ref, name: str) -> Abstract:
-    """The same of a number or an array."""
+    """``object.name`` of a number or an array."""
     definer, found = classes.lookup(ref.ctype, name)
     written = definer is not None and not isinstance(found, types.GetSetDescriptorType)
     if written and not classes.is_known(definer) and ref.text is False:

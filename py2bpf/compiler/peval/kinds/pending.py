@@ -1,4 +1,4 @@
-"""What an augmented assignment has read, or is about to do, and what is read where it is used."""
+"""The kinds of values that no operation sees: operands of augmented assignments, and items loaded at each use."""
 
 from __future__ import annotations
 

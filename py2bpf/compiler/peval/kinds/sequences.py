@@ -106,7 +106,7 @@ class TupleKind(Kind[TupleOf]):
 
 
 def _named_item(ev: Machine, state: State, owner: TupleOf, name: str) -> Abstract:
-    """An item of a namedtuple by its name, or what its class defines besides."""
+    """A namedtuple's item by its name, or another attribute of its class."""
     if overrides.own(owner, "__getattribute__") is not None:
         raise UnsupportedSyntax(0, f"{owner.cls.__name__} reads its attributes by a method, which programs don't call",
                                 hints=("index the items: pair[0]",))  # fmt: skip
@@ -128,7 +128,7 @@ def _named_item(ev: Machine, state: State, owner: TupleOf, name: str) -> Abstrac
 
 
 _LIST_METHODS: Final = {"append": (1, 1), "extend": (1, 1), "pop": (0, 1)}
-"""And how few and how many arguments they take."""
+"""Methods, with the fewest and the most arguments that they take."""
 
 
 class ListKind(Kind[ListRef]):

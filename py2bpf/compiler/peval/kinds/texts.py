@@ -45,7 +45,7 @@ class OneOfKind(Kind[OneOf]):
         return True
 
     def shown_as(self, ev: Machine, value: OneOf, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
-        """The first of the texts, or the others."""
+        """Chooses between the first text and the others."""
         first, *others = value.options
         shown = text.shown(ev, first, conversion, spec)
         number = ev.b.emit(Op.SUB, [value.number, const(1)], I64)

@@ -1,8 +1,8 @@
 """The abstract values of partial evaluation: what a local variable or stack slot may hold at compile time.
 
 A Const is any Python object; a RuntimeInt is an integer known at run time only; a Ref is a place in the program's
-memory with a ctypes type, the compile-time image of a ctypes instance. The others exist only while
-compiling: each either vanishes, or is an error with the user's line where a run-time value is needed.
+memory with a ctypes type, the compile-time image of a ctypes instance. Most others exist only at compile time, and are
+errors with the user's line where a run-time value is needed.
 """
 
 from .absent import NULL, UNASSIGNED, Mixed, NoValue, Null

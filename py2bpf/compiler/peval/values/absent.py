@@ -1,4 +1,4 @@
-"""Where there is no value: nothing yet, or another one on each path."""
+"""Abstract values of variables that have no single value: not assigned yet, or different on each path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Null(Abstract):
 
 @dataclass(slots=True, eq=False)
 class NoValue(Abstract):
-    """No value: ``why`` completes "can't use 'x': ..."."""
+    """No single value: ``why`` completes the message "can't use 'x': ..."."""
 
     why: str
 
@@ -28,8 +28,9 @@ class NoValue(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Mixed(NoValue):
-    """Values of several types, one for each path, as ``entry and entry.count`` is: it can be tested and compared with
-    None. ``truth`` is 1 or 0, or None where that takes more than an operation or two; ``none`` is 1 for None."""
+    """A value whose type depends on the path, as of ``entry and entry.count``. Programs can only test it and compare
+    it with None. ``truth`` is 1 or 0, or None if computing it takes more than an operation or two; ``none`` is 1 for
+    None."""
 
     truth: Value | None
     none: Value

@@ -1,4 +1,4 @@
-"""What an augmented assignment has read, or is about to do."""
+"""The operands and pending results of augmented assignments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .base import Abstract
 
 @dataclass(slots=True, eq=False)
 class AugmentedItem(Abstract):
-    """``container[key]`` under an augmented assignment: read only if the operation needs it."""
+    """``container[key]`` as the target of an augmented assignment: loaded only if the operation needs its value."""
 
     words = "an item"
     by_fields = True
@@ -20,7 +20,7 @@ class AugmentedItem(Abstract):
 
 @dataclass(slots=True, eq=False)
 class AugmentedAttr(Abstract):
-    """``owner.name`` under an augmented assignment."""
+    """``owner.name`` as the target of an augmented assignment: loaded only if the operation needs its value."""
 
     words = "an attribute"
     by_fields = True
@@ -31,7 +31,7 @@ class AugmentedAttr(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Update(Abstract):
-    """``target op= operand`` that memory can do in place, not yet done: the store that follows does it."""
+    """``target op= operand`` that memory can do in place. The store that follows emits the operation."""
 
     words = "an update in place"
 

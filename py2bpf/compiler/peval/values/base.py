@@ -1,4 +1,4 @@
-"""What every abstract value is: what a local variable or stack slot may hold at compile time."""
+"""The base class of abstract values, which local variables and stack slots hold at compile time."""
 
 from __future__ import annotations
 
@@ -10,58 +10,58 @@ from .. import block_ends
 from ..builder import Builder
 
 CellId = tuple[Any, str]
-"""A variable that functions share: the path of calls to the function that has it, and its name. The same in every
-attempt at evaluating a program."""
+"""Identifies a variable that functions share: the path of calls to the function that owns it, and its name. The same
+in every attempt."""
 
 
 class Abstract:
-    """The base of all abstract values. They are immutable; two may be the same value without being equal."""
+    """The base of all abstract values. They are immutable. Compare them with ``same()``: ``==`` compares identities."""
 
     __slots__ = ()
     words: ClassVar[str]
-    """What it is, as the object of a sentence; where that depends on the value, its describe() tells."""
+    """The kind as the object of a sentence. Classes whose values differ override describe()."""
 
     instead: ClassVar[tuple[str, ...]] = ("only integers can be computed with at run time",)
-    """What to write where a number is needed; where that depends on the value, its number_hint() tells."""
+    """Hints for places where a number is needed. Classes whose values differ override number_hint()."""
 
     def describe(self) -> str:
         """The value as the object of a sentence: "the str 'abc'", "an integer known at run time only"."""
         return self.words
 
     def number_hint(self) -> tuple[str, ...]:
-        """What to write where a number is needed."""
+        """Hints for places where a number is needed."""
         return self.instead
 
     one_object: ClassVar[bool] = False
-    """Whether two of these that are the same value are one object for Python."""
+    """Whether two abstract values that are the same stand for one and the same Python object."""
 
     by_fields: ClassVar[bool] = False
-    """Whether values of several paths are one where all of their fields are."""
+    """Whether values of several paths can be joined by joining each of their fields."""
 
     def fields(self) -> tuple[str, ...]:
-        """The names of its parts."""
+        """The names of the value's fields."""
         names: tuple[str, ...] = type(self).__slots__
         return names
 
     def same(self, other: Abstract) -> bool:
-        """Whether two values are surely one."""
+        """Whether two values are certainly the same."""
         return self is other or (type(self) is type(other) and self.is_like(other))
 
     def is_like(self, other: Any) -> bool:
-        """``same``, of two values of one kind."""
+        """``same()`` for two values of one class."""
         return all(is_same_field(getattr(self, name), getattr(other, name)) for name in self.fields())
 
     may_shrink: ClassVar[bool] = False
-    """Whether a function that calls itself with it may end: the next one may be smaller, or another constant."""
+    """Whether recursion with such an argument may end: the next argument may be smaller, or another constant."""
 
     def python_class(self) -> Any:
-        """The class of the object in Python; None for what has no methods of a user."""
+        """The class of the object in Python; None if users can't define methods for it."""
         return None
 
     @property
     def boolean(self) -> bool | None:
-        """Whether the value is a bool in Python, None where that depends on the path; of an integer or None, where it
-        isn't None."""
+        """Whether the value is a bool in Python; None if that depends on the path. For an integer or None: whether the
+        integer is a bool."""
         return False
 
     def is_int(self) -> bool:
@@ -69,15 +69,16 @@ class Abstract:
         return False
 
     def integer(self, b: Builder) -> Value | None:
-        """The value as an IR integer; None for what is none."""
+        """The value as an IR integer; None if it is not an integer."""
         return None
 
     def null_where_none(self) -> Value | None:
-        """What is 0, or null, where the value is None; None for what never is, and for constants."""
+        """An IR value that is 0, or null, exactly if the value is None. Gives None for constants, and for values that
+        are never None."""
         return None
 
     def subprogram_key(self) -> tuple[Any, ...] | None:
-        """What the code of a subprogram depends on that gets the value as an argument; None for what it can't get."""
+        """The properties of an argument on which a subprogram's code depends; None if subprograms can't take it."""
         return None
 
     def none_at(self, block: Block) -> Value:
@@ -86,16 +87,16 @@ class Abstract:
         return const(0) if asked is None else block_ends.is_zero(block, asked)
 
     def truth_at(self, block: Block) -> Value | None:
-        """``bool(value)`` at the end of a block; None where it takes more than an operation or two."""
+        """``bool(value)`` at the end of a block; None if it takes more than an operation or two."""
         return None
 
 
 SIMPLE: Final = (int, str, bytes, bool, float, type(None))
-"""Objects of these types are one if they are equal."""
+"""Types whose equal objects are interchangeable."""
 
 
 def is_same_field(a: Any, b: Any) -> bool:
-    """Whether the parts of two values are surely one."""
+    """Whether a field of two values is certainly the same."""
     if isinstance(a, Abstract):
         return isinstance(b, Abstract) and a.same(b)
     if isinstance(a, tuple) and isinstance(b, tuple):

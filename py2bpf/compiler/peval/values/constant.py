@@ -1,4 +1,4 @@
-"""Python objects that are known when compiling."""
+"""Python objects that are known at compile time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIMPLE: Final = (int, str, bytes, type(None))
 
 @dataclass(slots=True, eq=False)
 class Const(Abstract):
-    """A Python object known when compiling."""
+    """A Python object that is known at compile time."""
 
     may_shrink = True
 
@@ -65,7 +65,7 @@ class Const(Abstract):
 
 
 def _are_one(a: Any, b: Any) -> bool:
-    """Whether two objects are surely one, or equal and of a simple type."""
+    """Whether two objects are identical, or equal and of one simple type."""
     if a is b:
         return True
     if type(a) is not type(b):
@@ -76,7 +76,7 @@ def _are_one(a: Any, b: Any) -> bool:
 
 
 def is_none(value: Abstract) -> bool:
-    """Whether the value is surely None."""
+    """Whether the value is certainly None."""
     return isinstance(value, Const) and value.obj is None
 
 

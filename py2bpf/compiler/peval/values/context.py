@@ -1,4 +1,4 @@
-"""The hook's first argument, and what it has."""
+"""The hook's first argument, its groups of fields, and its pointers to the packet."""
 
 from __future__ import annotations
 

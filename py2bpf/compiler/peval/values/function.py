@@ -1,4 +1,4 @@
-"""What can be called, and is no constant."""
+"""Callables that are not constants, generator expressions and cells."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bound(Abstract):
 
 @dataclass(slots=True, eq=False)
 class ExceptionOf(Abstract):
-    """An exception made of run-time values: it can only be raised, which ends the program."""
+    """An exception made from run-time values: it can only be raised, which ends the program."""
 
     words = "an exception made of run-time values"
     instead = ("raise ends the program",)
@@ -45,7 +45,7 @@ class ExceptionOf(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Closure(Abstract):
-    """A function made in the program; ``cells`` name the variables that it shares with its maker."""
+    """A function made in the program; ``cells`` identify the variables that it shares with the function around it."""
 
     words = "a function"
     instead = ("call it",)
@@ -62,7 +62,7 @@ class Closure(Abstract):
 
 @dataclass(slots=True, eq=False)
 class GeneratorOf(Abstract):
-    """A generator expression; ``path`` is where it was made. The state's heap knows whether its items are taken."""
+    """A generator expression; ``path`` is where it was made. The state's heap records whether its items are taken."""
 
     words = "a generator expression"
     one_object = True
@@ -75,7 +75,7 @@ class GeneratorOf(Abstract):
 
 @dataclass(slots=True, eq=False)
 class CellRef(Abstract):
-    """The cell itself of a variable, on its way into a closure."""
+    """A variable's cell itself, which is about to be put into a closure."""
 
     words = "a variable of an enclosing function"
 

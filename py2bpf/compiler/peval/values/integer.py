@@ -1,4 +1,4 @@
-"""Integers that only run time knows."""
+"""Integers that are known at run time only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .base import Abstract
 
 @dataclass(slots=True, eq=False)
 class RuntimeInt(Abstract):
-    """An integer (i64 or u64) that the program computes. ``boolean``: whether in Python it is a bool, and so 0 or 1;
-    None where that depends on the path that the program took."""
+    """An integer (i64 or u64) that the program computes. ``boolean``: whether it is a bool in Python, and so 0 or 1;
+    None if that depends on the path that the program took."""
 
     words = "an integer known at run time only"
 
@@ -40,7 +40,7 @@ class RuntimeInt(Abstract):
 
 @dataclass(slots=True, eq=False)
 class OptionalInt(Abstract):
-    """An integer or None: ``value`` where ``present`` is not 0. ``boolean``: as a RuntimeInt's, where it isn't None."""
+    """An integer or None: ``value`` if ``present`` is not 0. ``boolean``: as in RuntimeInt, for the integer."""
 
     words = "an integer or None"
 
@@ -68,6 +68,6 @@ class OptionalInt(Abstract):
 
 @dataclass(slots=True, eq=False)
 class NumberClass(Abstract):
-    """``number.__class__`` of an integer of run time: int or bool, which nobody knows."""
+    """``number.__class__`` of a run-time integer, where the compiler doesn't know whether it is int or bool."""
 
     words = "the class of an integer known at run time only"

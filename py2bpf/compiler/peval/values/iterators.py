@@ -11,8 +11,8 @@ from .memory import Ref
 
 @dataclass(slots=True, eq=False)
 class RangeOf(Abstract):
-    """A range() with a run-time bound. ``turns``, where it is no None, says how many numbers it has instead of
-    ``stop``, which no integer of 64 bits may be able to."""
+    """A range() with a run-time bound. ``turns``, if not None, is the count of its numbers and replaces ``stop``, which
+    may not fit 64 bits."""
 
     words = "a range"
     by_fields = True
@@ -25,7 +25,7 @@ class RangeOf(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Items(Abstract):
-    """An iterator over what can't change: constants and tuples."""
+    """An iterator over items that can't change, of constants and tuples."""
 
     words = "an iterator"
     by_fields = True
@@ -36,8 +36,8 @@ class Items(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Walk(Abstract):
-    """An iterator over a list or dict made in the program, whose items are those of the moment. ``size`` is what the
-    dict had at the beginning."""
+    """An iterator over a list or dict made in the program. It reads the items that the container holds at each step.
+    ``size`` is the length of the dict when the iteration began."""
 
     words = "an iterator"
     by_fields = True
@@ -50,7 +50,7 @@ class Walk(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Numbered(Abstract):
-    """The iterator of enumerate(): its next number."""
+    """The iterator of enumerate(); ``number`` is its next number."""
 
     words = "an iterator"
     by_fields = True
@@ -61,7 +61,7 @@ class Numbered(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Zipped(Abstract):
-    """The iterator of zip(); ``strict``: a ValueError where the inner ones have different lengths."""
+    """The iterator of zip(); ``strict``: raises ValueError if the inner iterators have different lengths."""
 
     words = "an iterator"
     by_fields = True
@@ -72,15 +72,15 @@ class Zipped(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Ended(Abstract):
-    """An iterator that has come to its end, and stays there."""
+    """An exhausted iterator."""
 
     words = "an iterator"
 
 
 @dataclass(slots=True, eq=False)
 class IteratorRef(Abstract):
-    """An iterator that a program can name, and take items from in several places: how far it is, the state's heap
-    knows."""
+    """An iterator that a program can name, and take items from in several places. Its position is in the state's
+    heap."""
 
     words = "an iterator"
     one_object = True
@@ -90,9 +90,9 @@ class IteratorRef(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Counter(Abstract):
-    """An iterator over a range at run time: the next number, the bound, a constant step. The item is ``base`` plus
-    ``scale`` times the number, or the item of that number of an ``array``, or a tuple of what each of the ``parts`` has
-    for that number. ``wraps``: the number after the last one may not fit 64 bits."""
+    """An iterator over a range at run time: the next number, the bound, a constant step. Its item is ``base`` plus
+    ``scale`` times the number, or the item of ``array`` with the number as its index, or a tuple with the item of each
+    of ``parts``. ``wraps``: the number after the last one may not fit 64 bits."""
 
     words = "an iterator"
     by_fields = True

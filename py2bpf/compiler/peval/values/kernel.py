@@ -1,4 +1,4 @@
-"""Memory of the kernel, known by its BTF."""
+"""Objects in the kernel's memory, whose types BTF tells."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .base import Abstract
 
 @dataclass(slots=True, eq=False)
 class KernelRef(Abstract):
-    """Memory of the kernel at ``address + offset``, known by its BTF. ``pointer``: from a pointer, None where it is
-    null; else a part of such an object."""
+    """Memory of the kernel at ``address + offset``, whose type BTF tells. ``pointer``: reached through a pointer, so
+    None if the address is null; else a part of such an object."""
 
     instead = ("read something in it: task.pid, array[0]", "its address is int(pointer)")
 

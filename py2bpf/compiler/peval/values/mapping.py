@@ -9,7 +9,7 @@ from .base import Abstract
 
 @dataclass(slots=True, eq=False)
 class DictRef(Abstract):
-    """A dict made in the program, keys constant; its items live in the state's heap."""
+    """A dict made in the program. Its keys are constants, and its items are in the state's heap."""
 
     words = "a dict"
     instead = ("name one of its items",)
@@ -21,7 +21,8 @@ class DictRef(Abstract):
 
 @dataclass(slots=True, eq=False)
 class DictView(Abstract):
-    """What keys(), values() and items() (``kind``) of a dict made in the program give: what it holds then."""
+    """The result of keys(), values() or items() (``kind``) of a dict made in the program. It shows later changes of the
+    dict, as in Python."""
 
     words = "a view of a dict"
     by_fields = True

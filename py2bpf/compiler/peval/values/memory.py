@@ -17,12 +17,12 @@ from .base import Abstract
 
 @dataclass(slots=True, eq=False)
 class Ref(Abstract):
-    """Memory of type ``ctype`` at ``base + offset``: a ctypes instance. None where a nullable base is null.
+    """Memory of type ``ctype`` at ``base + offset``: a ctypes instance. The value is None if a nullable base is null.
 
-    ``text``: an array of chars that Python reads as bytes up to the NUL, since it is a field or a map's value, and no
-    object that the program made; None where that depends on the path. ``copied``: a copy of a value that has no
-    place, or of what the kernel has: nobody may write there. ``addressed``: what addrof() gives, of which a number's
-    address is meant.
+    ``text``: a char array that Python reads as bytes up to the NUL, because it is a field or a map's value and not an
+    object that the program made; None if that depends on the path. ``copied``: a copy of a value that has no place, or
+    of the kernel's memory, which nobody may write. ``addressed``: the result of addrof(), so the address is meant even
+    if the type is a number.
     """
 
     base: Value
@@ -53,7 +53,7 @@ class Ref(Abstract):
         return self.base if self.ptr.nullable else None
 
     def truth_at(self, block: Block) -> Value | None:
-        """Of what is true by being there."""
+        """Known for objects whose truth does not depend on their contents."""
         ctype = self.ctype
         if ctype is not None and any(classes.lookup(ctype, name)[0] is not None for name in ("__bool__", "__len__")):
             return None
@@ -68,8 +68,8 @@ class Ref(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Variable(Abstract):
-    """What a local or cell variable holds whose address the program takes: the integer in 8 bytes at ``slot``. It is
-    never on the stack."""
+    """The value of a local or cell variable whose address the program takes: the integer in the 8 bytes at ``slot``.
+    The stack of the state never holds one."""
 
     words = "an integer known at run time only"
 
@@ -83,7 +83,8 @@ class Variable(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Stored(Abstract):
-    """An item of a copied array, which nobody changes: read where it is used, since many don't fit the registers."""
+    """An item of a copied array, which nobody changes. It is loaded at each use, since many items would not fit the
+    registers."""
 
     words = "an item of an array"
     by_fields = True

@@ -11,7 +11,7 @@ from .base import Abstract
 
 @dataclass(slots=True, eq=False)
 class TupleOf(Abstract):
-    """A tuple with run-time elements; of the class ``cls`` where that is a namedtuple."""
+    """A tuple with run-time items; ``cls`` is its class, which may be a namedtuple."""
 
     words = "a tuple"
     instead = ("name one of its items",)
@@ -30,7 +30,7 @@ class TupleOf(Abstract):
 
 @dataclass(slots=True, eq=False)
 class ListRef(Abstract):
-    """A list made in the program; its items live in the state's heap, since they change."""
+    """A list made in the program. Its items are in the state's heap, since they change."""
 
     words = "a list"
     instead = ("name one of its items",)

@@ -15,7 +15,7 @@ GLOBAL_HINT: Final = ("its value is g.value",)
 
 @dataclass(slots=True, eq=False)
 class Map(Abstract):
-    """A map: the live object, its spec, its number in the program."""
+    """A map: the live object and its spec."""
 
     one_object = True
 
@@ -29,7 +29,7 @@ class Map(Abstract):
         return "a Global" if self.spec.is_global else title(self.spec.kind)
 
     def is_value(self, name: str) -> bool:
-        """Whether its attribute ``name`` is the value of a Global."""
+        """Whether the map is a Global and ``name`` is the attribute that holds its value."""
         return self.spec.is_global and name == "value"
 
     def python_class(self) -> Any:
@@ -41,7 +41,7 @@ class Map(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Lock(Abstract):
-    """``map.lock(key)``, which a with statement takes; ``key`` is the key's address."""
+    """``map.lock(key)``, a lock for a with statement; ``key`` is the key's address."""
 
     words = "a lock that is not taken yet"
     instead = ("take it: with m.lock(key) as entry: ...",)
@@ -52,7 +52,7 @@ class Lock(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Unlock(Abstract):
-    """What ends the with statement that took a lock: the entry, held where it isn't null."""
+    """The exit of a with statement that took a lock; ``entry`` is locked if it is not null."""
 
     words = "a lock"
 

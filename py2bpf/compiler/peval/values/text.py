@@ -12,7 +12,7 @@ from .base import Abstract
 
 @dataclass(slots=True, eq=False)
 class OneOf(Abstract):
-    """Constant bytes, or a constant str; which one, ``options[number]``, depends on the path."""
+    """One of several constant bytes or constant strs: ``options[number]``, where ``number`` depends on the path."""
 
     number: Value
     options: tuple[Any, ...]
@@ -23,7 +23,7 @@ class OneOf(Abstract):
 
 @dataclass(slots=True, eq=False)
 class Text(Abstract):
-    """A str with run-time parts: from an f-string. ``parts`` are str or (value, conversion, format spec)."""
+    """A str with run-time parts, from an f-string. ``parts`` are str or (value, conversion, format spec)."""
 
     words = "a string with run-time parts"
     instead = ("strings exist while compiling: print them, or compare char arrays with constant bytes",)
