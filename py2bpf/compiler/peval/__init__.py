@@ -1,4 +1,4 @@
-"""Partial evaluation: what is known when compiling is computed, the rest becomes IR."""
+"""Partial evaluation: computes everything that is known at compile time, and turns the rest into IR."""
 
 from . import blame, failures, plans
 from .decisions import Decisions, Restart

@@ -1,4 +1,4 @@
-"""Attributes and items of whatever has them: a user's class is asked first, then the kind of value."""
+"""Attributes and items: a user's class is asked first, then the kind of the value."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def delete_item(ev: Machine, state: State, container: Abstract, key: Abstract) -
 
 
 def _key(ev: Machine, container: Abstract, key: Abstract) -> Abstract:
-    """The key as a number, where an object stands for one."""
+    """The key; an object with ``__index__`` as the number that it stands for."""
     return indices.number(ev.b, key) if kind.of(container).numbered else key
 
 
@@ -54,7 +54,7 @@ def _key(ev: Machine, container: Abstract, key: Abstract) -> Abstract:
 
 
 def attr_place(ev: Machine, owner: Abstract, name: str) -> Ref | None:
-    """Where the number ``owner.name`` is, for addrof(); None for what isn't a number in the program's memory."""
+    """The place of the number ``owner.name``, for addrof(); None if it isn't a number in the program's memory."""
     if isinstance(owner, Map) and owner.is_value(name):
         return _number(maps.value(ev.b, owner))
     if not isinstance(owner, Ref) or owner.ptr.region is Region.CTX:
@@ -66,7 +66,7 @@ def attr_place(ev: Machine, owner: Abstract, name: str) -> Ref | None:
 
 
 def item_place(ev: Machine, container: Abstract, key: Abstract) -> Ref | None:
-    """Where the array's item ``container[key]`` is; see attr_place."""
+    """The place of the array item ``container[key]``; see attr_place."""
     if not isinstance(container, Ref) or container.ptr.region is Region.CTX or not is_array(container.ctype):
         return None
     if slices.is_slice(key) or overrides.own(container, "__getitem__") is not None:
@@ -75,7 +75,7 @@ def item_place(ev: Machine, container: Abstract, key: Abstract) -> Ref | None:
 
 
 def has_field(ctype: Any, name: str) -> bool:
-    """Whether a struct has that field, and its class defines nothing else by the name."""
+    """Whether a struct has a field of that name which its class doesn't redefine."""
     return name in members(ctype) and is_field(classes.lookup(ctype, name)[1])
 
 

@@ -1,6 +1,6 @@
-"""What addrof() gives: objects' places, copies of numbers, and which variables' addresses a program takes.
+"""addrof(): the places of objects, copies of numbers, and which variables' addresses a program takes.
 
-Evaluation finds the last out: the first ``addrof(x)`` of a variable that isn't in memory begins everything again.
+The first ``addrof(x)`` of a variable that isn't in memory starts another attempt, which puts the variable there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .values import Abstract, CellId, Const, Null, OptionalInt, Ref, RuntimeInt,
 
 
 def enter(ev: Machine, frame: Frame, names: dict[str, Abstract], cells: dict[CellId, Abstract]) -> None:
-    """A function begins: its variables whose address is taken get their places, the parameters among them values."""
+    """At the start of a function, gives its variables whose address is taken their places, and stores parameters."""
     for code, name in sorted(ev.decisions.addressed, key=lambda each: each[1]):
         if code != frame.code:
             continue
@@ -37,7 +37,7 @@ def enter(ev: Machine, frame: Frame, names: dict[str, Abstract], cells: dict[Cel
 
 
 def is_addressed(ev: Machine, state: State) -> bool:
-    """Whether what is loaded onto the stack now is what addrof() is called with."""
+    """Whether the value that is loaded onto the stack now is the argument of addrof()."""
     following = ev.following
     if following is None or following.op is not Op.CALL or following.arg != (1, ()):
         return False
@@ -50,8 +50,8 @@ def _is_addrof(fn: object) -> bool:
 
 
 def address(ev: Machine, name: Name, slot: Value | None, held: dict[Any, Abstract], key: object) -> Abstract:
-    """What addrof() gets of the variable ``held[key]``: the place of a number, any other value itself. A number that
-    may be None is there from now on, or the program has ended."""
+    """The argument of addrof() for the variable ``held[key]``: the place of a number, any other value itself. Ends the
+    program if an OptionalInt is None."""
     value = held[key]
     if isinstance(value, Variable):
         return value.ref
@@ -74,7 +74,7 @@ def of_number(b: Builder, value: Abstract) -> Ref:
 
 
 def given_whole(value: Abstract, *instead: str) -> TypeMismatch:
-    """For what helpers take without its address."""
+    """The error for addrof() of an object that helpers take directly."""
     return TypeMismatch(
         0,
         f"addrof() needs a number or ctypes object, but this is {value.describe()}",

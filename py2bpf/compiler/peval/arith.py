@@ -88,12 +88,12 @@ def as_integer(obj: Any) -> int | None:
 
 
 def is_beyond(value: Abstract) -> bool:
-    """Whether the value is an integer that doesn't fit 64 bits, and so none that a program computes."""
+    """Whether the value is an integer that doesn't fit 64 bits, so that no run-time integer equals it."""
     return isinstance(value, Const) and integers.is_beyond(value.obj)
 
 
 def fits(value: Abstract) -> bool:
-    """Whether the value is an integer of 64 bits, as run time can hold where paths meet."""
+    """Whether the value is an integer that fits 64 bits, so that a phi can hold it."""
     return value.is_int() and not is_beyond(value)
 
 
@@ -105,14 +105,14 @@ def to_ir(b: Builder, value: Abstract, what: str = "an integer is needed here") 
 
 
 def check_plain(value: Abstract, function: str) -> None:
-    """Refuses an integer for a function that would ask its class, which compares or computes in its own way."""
+    """Refuses an integer whose class compares or computes in its own way, for functions that ignore its methods."""
     if isinstance(value, Const) and isinstance(value.obj, int) and not value.is_int():
         raise UnsupportedSyntax(0, f"{function}() of run-time values asks no methods, as {value.describe()} has them",
                                 hints=("give int() of it",))  # fmt: skip
 
 
 def settled(b: Builder, value: Abstract) -> Abstract:
-    """The value, surely no None any more: Python would raise a TypeError here. So it is of a tuple's items."""
+    """The value with a guard that it is not None, where Python would raise a TypeError; in tuples, each item."""
     if isinstance(value, OptionalInt):
         return number(to_ir(b, value), value.boolean)
     if isinstance(value, TupleOf):
@@ -131,19 +131,19 @@ def from_bool(ir: Value) -> Abstract:
 
 
 def number(ir: Value, boolean: bool | None) -> Abstract:
-    """``from_bool`` or ``from_ir``, or a RuntimeInt of which the path tells."""
+    """``from_bool`` or ``from_ir`` by ``boolean``; for None, a RuntimeInt that is a bool on some paths only."""
     if boolean is None and ir.op is not Op.CONST:
         return RuntimeInt(ir, None)
     return from_bool(ir) if boolean else from_ir(ir)
 
 
 def is_bool(value: Abstract) -> bool:
-    """Whether the value surely is a bool in Python; of an OptionalInt, where it isn't None."""
+    """Whether the value is certainly a bool in Python; for an OptionalInt: whether its integer is."""
     return bool(value.boolean)
 
 
 def booleans(values: Iterable[Abstract]) -> bool | None:
-    """The same of one value that is any of these."""
+    """``boolean`` of a value that is one of ``values``."""
     found = {value.boolean for value in values}
     return found.pop() if len(found) == 1 else None
 
@@ -169,13 +169,13 @@ def binary(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
 
 
 def _both_booleans(left: Abstract, right: Abstract) -> bool | None:
-    """Whether both are bools in Python, None where that depends on the path."""
+    """Whether both are bools in Python; None if that depends on the path."""
     known = left.boolean, right.boolean
     return False if False in known else None if None in known else True
 
 
 def emit_binary(b: Builder, op: Op, a: Value, c: Value) -> Value:
-    """One exact operation; what Python would raise is guarded."""
+    """One exact operation, with guards for the errors that Python would raise."""
     type: Type = join_ints(int_type(a), int_type(c))
     if op is Op.FLOORDIV or op is Op.MOD:
         b.guard(b.compare(Op.NE, c, const(0)), "ZeroDivisionError")
@@ -198,7 +198,7 @@ def _power(b: Builder, left: Abstract, right: Abstract) -> Abstract:
 
 
 def _small_exponent(exponent: int) -> int:
-    """One below 64 that stands for it, as _power_at_run_time() says."""
+    """An exponent below 64 with the same result, as _power_at_run_time() explains."""
     return exponent if exponent < 64 else 62 | exponent & 1
 
 
@@ -214,8 +214,8 @@ def _square_and_multiply(b: Builder, base: Value, exponent: int) -> Value:
 
 
 def _power_at_run_time(b: Builder, base: Value, exponent: Value) -> Value:
-    """Six squarings reach every exponent below 64. Beyond, only 0, 1 and -1 don't leave 64 bits: their powers
-    repeat with period 2, and so (modulo 2**64) 62 or 63 stands for every larger exponent."""
+    """Six squarings reach every exponent below 64. With larger ones, only the powers of 0, 1 and -1 fit 64 bits. They
+    repeat with period 2, so 62 or 63 stands for every larger exponent (modulo 2**64)."""
     b.guard(b.compare(Op.GE, exponent, const(0)), "ValueError")
     large = b.compare(Op.GT, exponent, const(63))
     parity = b.emit(Op.OR, [b.emit(Op.AND, [exponent, const(1)], I64), const(62)], I64)
@@ -231,7 +231,7 @@ def _power_at_run_time(b: Builder, base: Value, exponent: Value) -> Value:
 
 
 def compare(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
-    """An exact comparison of integers; the caller has seen to everything else."""
+    """An exact comparison of integers; the caller has handled all other values."""
     what = f"the comparison {op} needs integers"
     for one, other in ((left, right), (right, left)):
         if is_beyond(other) and one.is_int():  # then its sign decides, against any number of 64 bits
@@ -242,7 +242,7 @@ def compare(b: Builder, op: str, left: Abstract, right: Abstract) -> Abstract:
 
 
 def unary(b: Builder, op: str, value: Abstract) -> Abstract:
-    """``op value`` on an integer known at run time only; ``not`` is the evaluator's."""
+    """``op value`` on an integer known at run time only; the evaluator does ``not``."""
     ir = to_ir(b, value, f"the operator {op} needs an integer")
     if op == "-":
         return from_ir(b.emit(Op.NEG, [ir], ir.type))
@@ -271,7 +271,7 @@ def both(b: Builder, first: Value, second: Value) -> Value:
 
 
 def magnitude(b: Builder, ir: Value) -> Value:
-    """abs(). Of an unsigned number it is that itself, which later passes find: a warning may stand here."""
+    """abs(). Unsigned numbers get the selection too, though later passes remove it: a warning may stand here."""
     kind = int_type(ir)
     return b.emit(Op.SELECT, [b.compare(Op.LT, ir, const(0)), b.emit(Op.NEG, [ir], kind), ir], kind)
 
@@ -292,7 +292,8 @@ def as_u64(b: Builder, ir: Value) -> Value:
 
 
 def cast(b: Builder, ir: Value, type: Type) -> Value:
-    """The number as one of another type. What becomes huge by that is marked for the warning MixedSigns."""
+    """Converts the number to another type. A negative constant that becomes huge is marked for the warning
+    MixedSigns."""
     if ir.type == type:
         return ir
     made = b.emit(Op.CAST, [ir], type)
@@ -303,7 +304,7 @@ def cast(b: Builder, ir: Value, type: Type) -> Value:
 
 
 def popcount(b: Builder, ir: Value) -> Value:
-    """int.bit_count(): the ones of the magnitude. The usual parallel sum (Hacker's Delight, 5-1)."""
+    """int.bit_count(): counts the ones of the magnitude, by the usual parallel sum (Hacker's Delight, 5-1)."""
     x = as_u64(b, magnitude(b, ir))
 
     def step(op: Op, left: Value, right: int) -> Value:
@@ -317,7 +318,7 @@ def popcount(b: Builder, ir: Value) -> Value:
 
 
 def bit_length(b: Builder, ir: Value) -> Value:
-    """int.bit_length(): smear the highest one downwards, count."""
+    """int.bit_length(): copies the highest one into all lower bits, then counts ones."""
     x = as_u64(b, magnitude(b, ir))
     for shift in (1, 2, 4, 8, 16, 32):
         x = b.emit(Op.OR, [x, b.emit(Op.LSHR, [x, const(shift)], U64)], U64)

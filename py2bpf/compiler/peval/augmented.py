@@ -1,4 +1,4 @@
-"""Augmented assignment to attributes and items: a read and a write, or one atomic step where memory is shared."""
+"""Augmented assignment to attributes and items: a read and a write, or one atomic operation in shared memory."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from .values import Abstract, AugmentedAttr, AugmentedItem, Update
 
 
 def updates_in_place(b: Builder, owner: Abstract, name: str) -> bool:
-    """Whether ``owner.name op= v`` must be one atomic step. Under the entry's lock it need not be, and where BPF has
-    no such step it is none."""
+    """Whether ``owner.name op= v`` must be one atomic operation."""
     return kind.of(owner).attribute_is_shared(b, owner, name)
 
 
 def item_updates_in_place(b: Builder, container: Abstract) -> bool:
-    """Whether ``container[key] op= v`` must be one atomic step."""
+    """Whether ``container[key] op= v`` must be one atomic operation."""
     if overrides.own(container, "__setitem__") or overrides.own(container, "__getitem__"):
         return False
     return kind.of(container).item_is_shared(b, container)
 
 
 def settled(ev: Machine, state: State, value: Abstract) -> Abstract:
-    """The value itself: a pending read of an augmented assignment is made now."""
+    """The value itself: emits a pending read of an augmented assignment."""
     if isinstance(value, AugmentedItem):
         return access.get_item(ev, state, value.container, value.key)
     if isinstance(value, AugmentedAttr):
@@ -32,7 +31,7 @@ def settled(ev: Machine, state: State, value: Abstract) -> Abstract:
 
 
 def update(ev: Machine, change: Update) -> None:
-    """Carries out a pending in-place update."""
+    """Emits a pending in-place update."""
     target = change.target
     if isinstance(target, AugmentedAttr):
         kind.of(target.owner).update_attribute(ev.b, target.owner, target.name, change.op, change.operand)

@@ -17,7 +17,8 @@ Kwargs = dict[str, Abstract]
 def bind(
     ev: Machine, state: State, frame: Frame, args: Args, kwargs: Kwargs, defaults: Args, keywords: Kwargs
 ) -> dict[str, Abstract]:
-    """The parameters as the function starts. ``defaults`` are those of the last ones, ``keywords`` those by name."""
+    """The parameters' values when the function starts. ``defaults`` belong to the last positional parameters, and
+    ``keywords`` are the defaults of keyword-only ones."""
     fn = frame.fn
     kwargs = dict(kwargs)
     names = dict(zip(fn.argnames, args, strict=False))

@@ -1,5 +1,5 @@
-"""Whose line an error is about: what of Python's library can't be compiled was called by a line of the user's, and so
-was code without source, as dataclasses and exec() make it."""
+"""Moves errors to the user's lines: an error in Python's library, or in code without source (from dataclasses or
+exec()), is shown at the user's call that led there."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ...exception import Span, TranslationError, UnsupportedSyntax
 from .classes import LIBRARY
 
 CALLED = "() is called here"
-"""How the note of a call ends; the function's name stands before it."""
+"""The end of a call's note, after the function's name."""
 
 
 def on_the_user(error: TranslationError) -> TranslationError:
-    """The error itself, or one that points at the call by which the user's code enters Python's library."""
+    """The error itself, or one that points at the call from the user's code into Python's library."""
     if error.span is None:
         return error
     if _in_library(error.span):
@@ -38,7 +38,7 @@ def _at_the_library(error: TranslationError, place: Span) -> TranslationError:
 
 
 def _move_to_source(error: TranslationError, place: Span) -> None:
-    """Points at the innermost call that can be shown; the error stays where it is if there is none."""
+    """Points at the innermost call that can be shown; leaves the error alone if there is none."""
     entry = next((at for at, (span, _) in enumerate(error.notes) if _has_source(span)), None)
     if entry is None:
         return

@@ -1,4 +1,4 @@
-"""Operations at the end of a block that is complete, on values that paths bring to a join."""
+"""Operations inserted at the end of a completed block, on values that paths bring to a join."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from ..ir.values import Block, Value, const
 
 
 def is_zero(block: Block, value: Value) -> Value:
-    """Whether it is 0, or null."""
+    """Whether the value is 0, or null."""
     return put(block, Op.EQ, value, const(0))
 
 
 def is_not_zero(block: Block, value: Value) -> Value:
-    """Whether it isn't 0, or null."""
+    """Whether the value is neither 0 nor null."""
     if value.op is Op.CONST and not isinstance(value.type, Ptr):
         return const(int(bool(value.attr)))
     return put(block, Op.NE, value, const(0))
@@ -38,7 +38,7 @@ def cast(block: Block, value: Value, kind: Int) -> Value:
 
 
 def offset(block: Block, op: Op, base: Value, distance: int, kind: Type) -> Value:
-    """The address so many bytes behind ``base``, by an addition of that kind."""
+    """The address ``distance`` bytes behind ``base``: an addition ``op`` with the type ``kind``."""
     return _insert(block, Value(op, [base, const(distance)], kind, None, base.span))
 
 

@@ -1,4 +1,4 @@
-"""Emits IR at the current place, folding what is constant on the way."""
+"""Emits IR at the current place, and folds constant operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..ir.values import Block, Function, Value, append, connect, const
 
 _STACK = 512
 _LARGEST = 1 << 16
-"""Bytes: passes may find that a larger object than the stack isn't needed, and of such size none is ever."""
+"""Bytes. Passes may remove objects that are larger than the stack, but none of more than this size."""
 
 _CALLS = frozenset((Op.CALL, Op.PACKET))
 _HARMLESS = {op for op, info in INFO.items() if info.pure or info.removable or info.terminator} | {Op.GUARD}
@@ -30,8 +30,8 @@ class PathEnds(Exception):  # noqa: N818 - no error: control flow of the evaluat
 
 
 class Padding:
-    """The types with padding: of ``soiled`` ones some object's padding may not be zero; ``relied_on`` are those whose
-    objects were taken for clean. Both outlive a restart."""
+    """Types with padding. ``soiled``: some object's padding may not be zero; ``relied_on``: their objects were assumed
+    to have zero padding. Both outlive a restart."""
 
     def __init__(self) -> None:
         self.soiled: set[Any] = set()
@@ -41,8 +41,9 @@ class Padding:
 class Builder:
     """A cursor into a function under construction.
 
-    ``span`` is the source of what is emitted next, ``held`` the map's entry whose spin lock is held, ``writes`` counts
-    what may have changed memory. ``stand_ins`` are numbers that missing keys of maps have, with what to say of them.
+    ``span`` is the source of the next operations, ``held`` the map entry whose spin lock is held, ``writes`` counts
+    operations that may have changed memory. ``stand_ins`` are the numbers that missing keys of maps give, with the text
+    and hints for messages about them.
     """
 
     def __init__(self, name: str, hook: HookSpec, target: Target, caller: Builder | None = None) -> None:
@@ -63,7 +64,7 @@ class Builder:
         self.context = self.emit(Op.CTX, [], CTX)
 
     def parameter(self, type: Type) -> Value:
-        """The next parameter of a subprogram. It stands at the beginning, where its register still has it."""
+        """The next parameter of a subprogram. It stands at the beginning, while its register still holds it."""
         self.fn.params += 1
         value = Value(Op.PARAM, [], type, 1 + self.fn.params, self.span)
         self.fn.blocks[0].body.insert(self.fn.params, value)
@@ -72,7 +73,7 @@ class Builder:
     # places
 
     def start(self, block: Block) -> None:
-        """What is emitted next goes to the end of ``block``."""
+        """Emits the next operations at the end of ``block``."""
         self.fn.blocks.append(block)
         self.block = block
         self.checked: set[Value] = set()
@@ -84,37 +85,39 @@ class Builder:
         connect(self.block, Op.BRANCH, [condition], (yes, no), self.span)
 
     def turn(self) -> None:
-        """A turn of a run-time loop begins."""
+        """Marks the begin of a turn of a run-time loop."""
         append(self.block, Op.TURN, [], VOID, None, self.span)
 
     def ret(self, value: Value) -> None:
         append(self.block, Op.RETURN, [value], VOID, None, self.span)
 
     def exit(self, error: str) -> NoReturn:
-        """Python would raise ``error`` here, whatever the input: end this path with the hook's safe value."""
+        """Ends this path with the hook's fallback result, since Python would raise ``error`` here for every input."""
         if self.held is not None:
             self.unlock()
         append(self.block, Op.EXIT, [], VOID, Raise(error), self.span)
         raise PathEnds
 
     def guard(self, condition: Value, error: str, none: bool = False) -> None:
-        """Python would raise ``error`` unless ``condition``; ``none``: since a value is None."""
+        """Ends the program unless ``condition``, where Python would raise ``error``; ``none``: since a value is None.
+        """
         if condition.op is Op.CONST:
             if not condition.attr:
                 self.exit(error)
             return
         if self.held is not None and not (condition.op is Op.NE and condition.args[0] is self.held):
-            self._guard_locked(condition, error, none)  # (no lock is held where there is no entry)
+            self._guard_locked(condition, error, none)  # (not for the test that the entry exists: no lock is held then)
             return
         append(self.block, Op.GUARD, [condition], VOID, Raise(error, none), self.span)
 
     def guard_size(self, size: Value, limit: int) -> None:
-        """A run-time size is 1 to limit, and the verifier sees that: raw tests stay where it doesn't."""
+        """Guards that a run-time size is 1 to ``limit``. The tests are raw operations, which stay if the verifier can't
+        prove the bounds itself."""
         self.guard(self.compare(Op.ULT, size, const(limit + 1)), "ValueError")
         self.guard(self.compare(Op.ULT, const(0), size), "ValueError")
 
     def guard_not_null(self, pointer: Value, error: str = "AttributeError") -> None:
-        """Python would raise an AttributeError on None (``error``, where it isn't an attribute that is asked for)."""
+        """Ends the program on None, where Python would raise AttributeError, or ``error`` for other operations."""
         if isinstance(pointer.type, Ptr) and pointer.type.nullable and pointer not in self.checked:
             self.guard(self.compare(Op.NE, pointer, const(0)), error, none=True)
             self.checked.add(pointer)
@@ -122,19 +125,19 @@ class Builder:
     # spin locks
 
     def lock_address(self, entry: Value) -> Value:
-        """The lock of a map's entry that isn't null."""
+        """The address of the lock in a map entry that isn't null."""
         assert isinstance(entry.type, Ptr) and entry.type.spec is not None and entry.type.spec.lock_offset is not None
         offset = entry.type.spec.lock_offset
         pointer = Ptr(entry.type.region, False, entry.type.spec)
         return self.emit(Op.PTRADD, [entry, const(offset)], pointer) if offset else entry
 
     def lock(self, entry: Value) -> None:
-        """Holds the lock of a map's entry from here on, where there is an entry."""
+        """Takes the lock of a map entry, if the entry exists."""
         self._if_there(entry, "spin_lock")
         self.held = entry
 
     def unlock(self) -> None:
-        """Gives back what lock() holds."""
+        """Releases the lock that lock() took."""
         entry, self.held = self.held, None
         assert entry is not None
         self._if_there(entry, "spin_unlock")
@@ -148,7 +151,7 @@ class Builder:
         self.start(after)
 
     def _guard_locked(self, condition: Value, error: str, none: bool) -> None:
-        """The kernel wants the lock back before the program ends."""
+        """A guard that releases the lock before the program ends, as the kernel requires."""
         passes, fails, held, checked = Block(), Block(), self.held, self.checked
         self.branch(condition, passes, fails)
         self.start(fails)
@@ -185,7 +188,7 @@ class Builder:
     # memory
 
     def alloca(self, size: int) -> Value:
-        """Memory on the stack. What could never fit is refused at once, before its millions of bytes are worked on."""
+        """Memory on the stack. Refuses hopeless sizes at once, before passes work on millions of bytes."""
         if size > _LARGEST:
             raise LimitExceeded(0, f"an object of {size} bytes is made here, and BPF's stack has {_STACK}",
                                 hints=("keep large objects in a map",))  # fmt: skip
@@ -235,7 +238,7 @@ class Builder:
         return number
 
     def loss_counter(self, obj: Any, spec: MapSpec) -> int:
-        """The program's number for the map that counts what ``obj`` could not take; the loader has it."""
+        """The program's number for the map that counts records and entries that ``obj`` lost. The loader makes it."""
         of = self.map_number(obj, spec)
         if of not in self.fn.losses:
             self.fn.losses[of] = len(self.fn.maps)

@@ -1,6 +1,6 @@
-"""Calls of Python objects that are known when compiling: what each sort of them means, as rows in order.
+"""Calls of Python objects that are known at compile time: one function for each sort of callable, tried in order.
 
-A row gives the call's value, or None where it is none of its business; the first one that has a say decides.
+Each gives the call's value, or None if the callable is of another sort; the first value counts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .values import Abstract, Bound, Const, ExceptionOf, wrap
 
 @dataclass
 class Call:
-    """``fn(*args, **kwargs)``; ``unit`` tells apart the calls of one function."""
+    """``fn(*args, **kwargs)``; ``unit`` numbers the calls within one function."""
 
     ev: Machine
     state: State
@@ -38,11 +38,11 @@ class Call:
 
     @cached_property
     def objects(self) -> calls_now.Objects | None:
-        """The arguments as Python has them; None where one is known at run time only."""
+        """The arguments as Python objects; None if one is known at run time only."""
         return calls_now.objects(self.ev.b, self.state, self.args, self.kwargs)
 
     def again(self, fn: Any, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> Abstract:
-        """The call of another object in its place."""
+        """Calls another object instead."""
         return self.ev.call(self.state, Const(fn), args, kwargs, self.unit)
 
     def inline(self, fn: types.FunctionType, *leading: Abstract) -> Abstract:
@@ -76,7 +76,7 @@ def _ctype(call: Call) -> Abstract | None:
 
 
 def _partial(call: Call) -> Abstract | None:
-    """A captured functools.partial, or one that is made of run-time values."""
+    """A captured functools.partial, or one that the program makes from run-time values."""
     fn = call.fn
     if isinstance(fn, functools.partial):
         named = {key: wrap(value) for key, value in fn.keywords.items()}
@@ -97,7 +97,7 @@ def _bound_method(call: Call) -> Abstract | None:
 
 
 def _refused(call: Call) -> Abstract | None:
-    """What no program calls, whatever its arguments are."""
+    """Refuses callables that no program may call, whatever the arguments are."""
     fn = call.fn
     if not callable(fn):
         raise TypeMismatch(0, f"{Const(fn).describe()} can't be called", hints=("only functions and ctypes types can",))
@@ -150,7 +150,7 @@ def _named_tuple(call: Call) -> Abstract | None:
 
 
 def _now(call: Call) -> Abstract | None:
-    """A call that CPython makes; inlined where it changed what the program has made."""
+    """A call that CPython runs at compile time; inlined if the call changed an object that the program made."""
     if call.objects is None:
         return None
     found = calls_now.call(call.ev, call.state, call.fn, call.args, call.kwargs, call.objects)
@@ -163,7 +163,7 @@ _ROWS: Final[tuple[Callable[[Call], Abstract | None], ...]] = (
     _ctype,
     _partial,
     _bound_method,
-    _refused,  # of what follows, some is callable and yet nothing for a program
+    _refused,  # before the rows that would accept some of these
     _builtin,  # translated for run-time values, and some even for constants
     _python_function,
     _by_call_method,
@@ -175,7 +175,7 @@ _ROWS: Final[tuple[Callable[[Call], Abstract | None], ...]] = (
 
 
 def _makes_maps(fn: Any) -> bool:
-    """Whether it is a class of maps, or create_map()."""
+    """Whether the callable is a class of maps, or create_map()."""
     if isinstance(fn, type):
         return any(base.__module__.startswith(_MAPS) for base in fn.__mro__)
     return isinstance(fn, types.FunctionType) and fn.__name__ == "create_map" and fn.__module__.startswith(_MAPS)
@@ -185,7 +185,7 @@ _MAPS: Final = "py2bpf.datastructures."
 
 
 def _is_get(fn: Any) -> bool:
-    """Whether ``fn`` is the get() of a dict that is known while compiling."""
+    """Whether ``fn`` is the get() of a dict that is known at compile time."""
     return isinstance(fn, types.BuiltinMethodType) and fn.__name__ == "get" and isinstance(fn.__self__, dict)
 
 
@@ -199,7 +199,7 @@ _FRAMES: Final[dict[Any, str]] = {
     input: "keep what changes in a map",
     breakpoint: "print() shows values in the kernel's trace pipe",
 }
-"""Functions that would see the compiler's own frame, or run code that nobody compiled."""
+"""Functions that would see the compiler's own frame, or run code that was not compiled."""
 _NEED_ARGUMENT: Final = frozenset({vars, dir})
 
 
@@ -213,7 +213,7 @@ def _refuse_frames(fn: Any, args: tuple[Abstract, ...]) -> None:
 
 
 def _needs_constants(call: Call) -> TypeMismatch:
-    """For a function that only CPython can call."""
+    """The error for run-time arguments of a function that only CPython can call."""
     name = calls_now.name(call.fn)
     value = next(v for v in (*call.args, *call.kwargs.values()) if not isinstance(v, Const))
     mixed.use(value, f"the argument of {name}()")
@@ -235,4 +235,4 @@ _INSTEAD: Final = {
     "sorted": "compare the values with if, or min() and max()",
     "type": "isinstance() works on run-time values",
 }
-"""What to write instead of a function that only CPython can call."""
+"""Hints: what to write instead of a function that only CPython can call."""

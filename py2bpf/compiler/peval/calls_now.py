@@ -1,4 +1,4 @@
-"""Calls that CPython makes while compiling, since all of their arguments are constant."""
+"""Calls that CPython runs at compile time, since all of their arguments are constant."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Objects = tuple[list[Any], dict[str, Any]]
 
 
 def objects(b: Builder, state: State, args: Args, kwargs: Kwargs) -> Objects | None:
-    """The arguments as Python has them; None where one is known at run time only."""
+    """The arguments as Python objects; None if one is known at run time only."""
     try:
         named = {key: kind.of(arg).as_object(b, state, arg) for key, arg in kwargs.items()}
         return [kind.of(arg).as_object(b, state, arg) for arg in args], named
@@ -30,8 +30,7 @@ def objects(b: Builder, state: State, args: Args, kwargs: Kwargs) -> Objects | N
 
 
 def call(ev: Machine, state: State, fn: Any, args: Args, kwargs: Kwargs, given: Objects) -> Abstract | None:
-    """``fn(*args, **kwargs)``; None where that changed an argument that the program made, of which it has got a copy.
-    """
+    """``fn(*args, **kwargs)``; None if the call changed an argument that the program made: it changed only a copy."""
     if (found := giants.of_range(fn, *given)) is not None:
         return Const(found)
     values = (*args, *kwargs.values())
@@ -59,7 +58,7 @@ def _pairs(values: Args, given: Objects) -> Iterator[tuple[Abstract, Any]]:
 
 
 def _captured(fn: Any, values: Args) -> list[Any]:
-    """What the call may change for others."""
+    """The captured objects that the call may change."""
     owner = asked(attrgetter("__self__"), fn, None)
     return [fn, owner, *(value.obj for value in values if isinstance(value, Const))]
 
@@ -70,5 +69,5 @@ def _call(b: Builder, fn: Any, captured: list[Any], args: list[Any], kwargs: dic
 
 
 def name(fn: Any) -> str:
-    """What a function is called in messages."""
+    """The name of a function in messages."""
     return asked(lambda given: str(given.__qualname__), fn, f"{type(fn).__name__}.__call__")

@@ -1,5 +1,5 @@
-"""Attributes and items of objects that a program captures: constants, unless their classes' own methods have to do with
-maps or helpers. Nothing may change such an object: a program would change it once, while it is compiled."""
+"""Attributes and items of objects that a program captures: constants, unless methods of their classes use maps or
+helpers. Programs can't change such objects: the change would happen once, at compile time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def _refuse_mutator(obj: Any, name: str) -> None:
 
 
 def _computed(ev: Machine, state: State, obj: Any, name: str) -> Abstract | None:
-    """What a property, a descriptor or a hook of the class gives where that has to do with maps or helpers."""
+    """The attribute, if a property, a descriptor or ``__getattribute__`` of the class computes it with maps or helpers.
+    """
     if isinstance(obj, (type, types.ModuleType, types.FunctionType)):
         return None
     owner = Const(obj)
@@ -76,7 +77,7 @@ def _computed(ev: Machine, state: State, obj: Any, name: str) -> Abstract | None
 
 
 def _held(obj: Any) -> Any:
-    """An object's own attributes, if it has some; its class isn't asked."""
+    """An object's own attributes, if it has a ``__dict__``; read without methods of its class."""
     try:
         return object.__getattribute__(obj, "__dict__")
     except AttributeError:
@@ -108,7 +109,7 @@ def set_attribute(ev: Machine, state: State, obj: Any, name: str, value: Abstrac
 
 
 def merged(ev: Machine, mapping: Any) -> dict[Any, Abstract]:
-    """What ``{**mapping}`` takes over."""
+    """The items that ``{**mapping}`` copies."""
     for name in ("keys", "__getitem__"):
         reader = overrides.written(Const(mapping), name)
         if reader is not None and special.runs(reader, Const(mapping)):
@@ -120,7 +121,7 @@ def merged(ev: Machine, mapping: Any) -> dict[Any, Abstract]:
 
 
 def constant_item(ev: Machine, state: State, obj: Any, key: Any) -> Abstract:
-    """``obj[key]`` with a constant key. A defaultdict stays as it is, whichever key is asked for."""
+    """``obj[key]`` with a constant key. A missing key of a defaultdict is not inserted."""
     by_default = type(obj) is collections.defaultdict and obj.default_factory is not None
     if by_default and host.key(ev.b, Const(key)) not in obj:
         return special.made(ev, state, obj.default_factory)
@@ -128,7 +129,7 @@ def constant_item(ev: Machine, state: State, obj: Any, key: Any) -> Abstract:
 
 
 def item(ev: Machine, state: State, mapping: Mapping[Any, Any], key: Abstract) -> Abstract:
-    """``mapping[key]`` with a key of run time."""
+    """``mapping[key]`` with a run-time key."""
     fallback = special.missing(ev, state, underlying(mapping))
     items = entries(mapping)
     if fallback is None:
@@ -140,12 +141,12 @@ def item(ev: Machine, state: State, mapping: Mapping[Any, Any], key: Abstract) -
 
 
 def entries(mapping: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """What a dict holds, whatever methods its class has to tell of it."""
+    """The items of a dict, read without methods of its class."""
     return storage.mapped(underlying(mapping))
 
 
 def underlying(mapping: Any) -> Any:
-    """The dict behind a read-only view of one."""
+    """The dict behind a read-only view; any other mapping itself."""
     if isinstance(mapping, types.MappingProxyType):
         return next((obj for obj in gc.get_referents(mapping) if isinstance(obj, Mapping)), mapping)
     return mapping

@@ -1,7 +1,7 @@
-"""What code that CPython runs while compiling has changed: such a change happens once, and never in the kernel.
+"""Finds changes made by code that CPython runs at compile time: they would happen once, and never in the kernel.
 
-The first function of a user's that may change something has what it leads to looked at before it runs, and again when
-all is done. Code that changes nothing costs nothing.
+Before the first user's function runs that may change something, everything it can reach is recorded, and compared when
+the call is done. Code that changes nothing costs nothing.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _CHANGING: Final = frozenset().union(*MUTATORS.values()) | {
     "__next__", "send", "heappush", "heappop", "heapify", "heapreplace", "heappushpop", "shuffle", "insort",
     "insort_left", "insort_right", "memmove", "memset", "pack_into", "readinto", "iadd", "ior",
 }  # fmt: skip
-"""Names in the code of a function that may change something."""
+"""Names whose use in a function means that it may change something."""
 _STORES: Final = frozenset({
     "STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR", "STORE_GLOBAL", "DELETE_GLOBAL",
 })  # fmt: skip
 _PASSED: Final[tuple[type, ...]] = (types.GeneratorType, itertools.count, collections.defaultdict, *snapshots.ITERATORS)
-"""What reading it changes."""
+"""Types of objects that reading changes."""
 
 
 class Memory:
-    """What is reached from the captured objects ``roots``, as it was before the first change."""
+    """Everything that can be reached from the captured objects ``roots``, as it was before the first change."""
 
     def __init__(self, roots: Iterable[Any]) -> None:
         self.roots = [(_named(obj), obj) for obj in roots]
@@ -55,7 +55,7 @@ class Memory:
         self.places: list[Place] | None = None
 
     def enter(self, frame: types.FrameType) -> None:
-        """A function is about to run: its first time in this call."""
+        """Called before a function runs for the first time in this call."""
         code = frame.f_code
         if reach.is_library_code(code):
             return
@@ -66,7 +66,7 @@ class Memory:
             self.look()
 
     def look(self) -> None:
-        """Keeps what is there now."""
+        """Records the present contents."""
         self.places = []
         self._add(self.roots)
         for code, namespace in self.codes.items():
@@ -92,7 +92,7 @@ def _named(obj: Any) -> str:
 
 
 def changes_itself(fn: Any) -> bool:
-    """Whether a function of Python's may change what it is given: no frame tells of those that are written in C."""
+    """Whether a function of Python's library may change its arguments: functions in C have no frame to watch."""
     if isinstance(fn, types.MethodType):
         return changes_itself(fn.__func__)
     if isinstance(fn, types.FunctionType):
@@ -101,7 +101,7 @@ def changes_itself(fn: Any) -> bool:
 
 
 def _may_change(frame: types.FrameType, known: tuple[types.CodeType, ...]) -> bool:
-    """Whether a function may change what it didn't make."""
+    """Whether a function may change objects that it didn't make."""
     code = frame.f_code
     if writes(code):
         return True
@@ -112,7 +112,7 @@ def _may_change(frame: types.FrameType, known: tuple[types.CodeType, ...]) -> bo
 
 @functools.lru_cache(maxsize=1024)
 def writes(code: types.CodeType) -> bool:
-    """Whether code has an instruction or a name that may change what it didn't make."""
+    """Whether code has an instruction or a name that may change objects that the code didn't make."""
     if _CHANGING & set(code.co_names):
         return True
     for instr in dis.get_instructions(code):

@@ -1,5 +1,5 @@
-"""Dicts with constant keys whose values are numbers or None, or tuples of numbers, asked with a key of run time: a
-chain of comparisons."""
+"""Look-ups with a run-time key in dicts with constant keys, whose values are numbers or None, and in tuples of numbers:
+a chain of comparisons."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def item(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Abstract:
 
 
 class Entry(NamedTuple):
-    """What a search found: whether the key is there, its value (any number where it isn't, or where it is None), and
-    where it is there whether the value isn't None, if some value is."""
+    """The result of a search: ``present`` is whether the key is in the dict, ``value`` its value (any number if there
+    is none), and ``some`` whether the value isn't None; ``some`` is None if no value of the dict is."""
 
     present: Value
     value: Value
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
 
 def found(items: Mapping[Any, Any], entry: Entry) -> Abstract:
-    """The value of a key that is there."""
+    """The value of a key that is present."""
     boolean = arith.booleans(_values(items))
     return arith.number(entry.value, boolean) if entry.some is None else OptionalInt(entry.some, entry.value, boolean)
 
@@ -62,13 +62,13 @@ def get(b: Builder, items: Mapping[Any, Any], key: Abstract, default: Abstract =
 
 
 def _values(items: Mapping[Any, Any]) -> list[Abstract]:
-    """Of them, the values that aren't None."""
+    """The values of the dict that aren't None."""
     values = [value if isinstance(value, Abstract) else wrap(value) for value in items.values()]
     return [value for value in values if not is_none(value)]
 
 
 def numbered(b: Builder, items: Sequence[Abstract], index: Abstract) -> Abstract:
-    """``items[index]`` of numbers, some perhaps None: an IndexError where the index is none of theirs."""
+    """``items[index]`` of numbers, some of which may be None. Guards against IndexError."""
     if len(items) > MAX_KEYS:
         raise LimitExceeded(0, f"{len(items)} run-time numbers are indexed with a run-time number",
                             hints=("use a ctypes array",))  # fmt: skip
@@ -89,7 +89,7 @@ def numbered(b: Builder, items: Sequence[Abstract], index: Abstract) -> Abstract
 
 
 def search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Entry:
-    """Looks for a key, which may be None, for itself."""
+    """Looks for a key, which may itself be None."""
     there = arith.to_bool(b, key.present) if isinstance(key, OptionalInt) else None
     what = "the key of a dict that is made while compiling must be a number"
     ir = key.value if isinstance(key, OptionalInt) else arith.to_ir(b, key, what)
@@ -107,7 +107,7 @@ def search(b: Builder, items: Mapping[Any, Any], key: Abstract) -> Entry:
 
 
 def _equal(b: Builder, key: Value, there: Value | None, wanted: int | None) -> Value:
-    """Whether the key, which ``there`` says if it isn't None, is the one that is wanted."""
+    """Whether the key is ``wanted``. ``there`` is 0 if the key is None; there is no ``there`` if it can't be."""
     if wanted is None:
         return const(0) if there is None else arith.negate(b, there)
     equal = b.compare(Op.EQ, key, integers.constant(wanted))
@@ -123,8 +123,8 @@ def _check_key(key: Any) -> None:
 
 
 def _numbers(b: Builder, items: Mapping[Any, Any], none: bool) -> list[tuple[int | None, Value, Value]]:
-    """The entries whose keys a number can equal, and with ``none`` that of None: with the value, and whether it isn't
-    None."""
+    """The entries whose keys a number can equal, and with ``none`` the entry of None: each with its value, and whether
+    the value isn't None."""
     for key in items:
         _check_key(key)
     found: list[tuple[int | None, Any]] = [

@@ -1,4 +1,4 @@
-"""What the class of a run-time object defines beside its fields: methods, properties, constants."""
+"""Attributes that the class of a run-time object defines besides its fields: methods, properties, constants."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def of_object(ev: Machine, state: State, ref: Ref, name: str, found: Any) -> Abs
 
 
 def of_property(ev: Machine, state: State, found: property, owner: Abstract) -> Abstract:
-    """What a property's getter gives."""
+    """The result of a property's getter."""
     if not isinstance(found.fget, types.FunctionType):
         raise UnsupportedSyntax(0, "a property can be read in a program if its getter is a Python function",
                                 hints=("write a method",))  # fmt: skip
@@ -34,7 +34,7 @@ def of_property(ev: Machine, state: State, found: property, owner: Abstract) -> 
 
 
 def _refuse_descriptor(cls: Any, name: str, found: Any) -> None:
-    """What computes an attribute for each object in its own way, as ``functools.cached_property``."""
+    """Refuses descriptors that compute an attribute in their own way, such as ``functools.cached_property``."""
     known = (staticmethod, classmethod, types.FunctionType)
     if inspect.getattr_static(type(found), "__get__", None) is not None and not isinstance(found, known):
         raise UnsupportedSyntax(0, f"{type_name(cls)}.{name} is a {type(found).__name__}, which programs can't read",

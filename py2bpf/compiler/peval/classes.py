@@ -1,4 +1,4 @@
-"""What users' classes define: which class has a method of a name, and whether the compiler knows what that means."""
+"""Methods of users' classes: which class defines a method, and whether the compiler knows its meaning."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ BINARY: Final = {
     "+": "add", "-": "sub", "*": "mul", "/": "truediv", "//": "floordiv", "%": "mod", "**": "pow", "<<": "lshift",
     ">>": "rshift", "&": "and", "|": "or", "^": "xor", "@": "matmul",
 }  # fmt: skip
-"""Operators, and what their methods are named after: ``__add__``, ``__radd__``, ``__iadd__``."""
+"""Operators, with the common part of their methods' names: ``__add__``, ``__radd__``, ``__iadd__``."""
 COMPARISONS: Final = {
     "==": ("__eq__", "__eq__"), "!=": ("__ne__", "__ne__"), "<": ("__lt__", "__gt__"), ">": ("__gt__", "__lt__"),
     "<=": ("__le__", "__ge__"), ">=": ("__ge__", "__le__"),
 }  # fmt: skip
-"""The method of the left operand, and what the right one is asked for instead."""
+"""Comparisons, with the left operand's method and the reflected method of the right operand."""
 LIBRARY: Final = sysconfig.get_path("stdlib")
 _MISSING: Final = object()
 
 
 def method(cls: Any, name: str) -> types.FunctionType | None:
-    """The Python function by which a class does ``name``; None where it means what the built-in type does.
+    """The Python function that implements the method ``name`` of a class; None if the built-in type's method does.
 
-    Raises UnsupportedSyntax for what is no Python function.
+    Raises UnsupportedSyntax if the method is not a Python function.
     """
     owner, found = lookup(cls, name)
     if owner is None or found is None or is_known(owner) or is_inherited(cls, name, found):
@@ -35,13 +35,13 @@ def method(cls: Any, name: str) -> types.FunctionType | None:
     if isinstance(found, types.FunctionType):
         return found
     if getattr(found, "__objclass__", None) is owner:
-        return None  # of a type that is written in C
+        return None  # a method of a type that is written in C
     raise UnsupportedSyntax(0, f"{cls.__name__}.{name} is no Python function, and so can't become part of a program",
                             hints=(f"define it by def {name}(self, ...)",))  # fmt: skip
 
 
 def lookup(cls: Any, name: str) -> tuple[Any, Any]:
-    """The class that defines ``name`` for the instances of ``cls``, and what it is; two None where none does."""
+    """The class that defines ``name`` for instances of ``cls``, and the attribute; (None, None) if none does."""
     for base in cls.__mro__:
         found = vars(base).get(name, _MISSING)
         if found is not _MISSING:
@@ -50,13 +50,13 @@ def lookup(cls: Any, name: str) -> tuple[Any, Any]:
 
 
 def is_inherited(cls: Any, name: str, found: Any) -> bool:
-    """Whether a class only repeats what a known base class has: ``__hash__ = int.__hash__``."""
+    """Whether a class only repeats a known base class's method: ``__hash__ = int.__hash__``."""
     return any(vars(base).get(name) is found for base in cls.__mro__ if is_known(base))
 
 
 def is_known(cls: Any) -> bool:
-    """Whether the class comes with Python or py2bpf: the compiler knows what its methods mean, or that they don't work
-    on run-time values."""
+    """Whether the class comes with Python or py2bpf, so that the compiler knows what its methods mean, or that they
+    don't work on run-time values."""
     return _is_known(cls)
 
 

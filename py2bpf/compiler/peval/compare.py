@@ -35,7 +35,7 @@ def _tuple(ev: Machine, state: State, value: Abstract) -> tuple[Abstract, ...] |
 def _order_tuples(
     ev: Machine, state: State, op: str, left: tuple[Abstract, ...], right: tuple[Abstract, ...]
 ) -> Value:
-    """The first items that differ decide; where there are none, the lengths do."""
+    """The first items that differ decide; if all are equal, the lengths do."""
     pairs = list(zip(left, right, strict=False))
     result = const(int(arith.PYTHON[op](len(left), len(right))))
     for a, c in reversed(pairs):

@@ -1,4 +1,5 @@
-"""Constant bytes and strs where paths meet: one of several, or a text in memory beside those of maps and fields."""
+"""Joins constant bytes and strs: into one of several constants, or, with a text of a map or field, into an array in
+memory."""
 
 from __future__ import annotations
 
@@ -12,12 +13,12 @@ from .layout import is_chars
 from .values import Abstract, Const, OneOf, Ref
 
 _MOST: Final = 8
-"""So many constant bytes may one value be."""
+"""The most constants that one value may be."""
 
 
 def known(values: list[Abstract]) -> tuple[Any, ...] | None:
-    """All that the values may be, where each is constant bytes, or each is a constant str; None where they are
-    something else, or too many."""
+    """All constants that the values may be, if all are bytes or all are strs; None if they are anything else, or too
+    many."""
     parts = [part for value in values if (part := _options(value))]
     if len(parts) < len(values) or len({type(text) for part in parts for text in part}) > 1:
         return None
@@ -27,7 +28,7 @@ def known(values: list[Abstract]) -> tuple[Any, ...] | None:
 
 
 def number(value: Abstract, texts: tuple[Any, ...]) -> Value:
-    """Which of the texts a value is."""
+    """The index in ``texts`` of a value."""
     if isinstance(value, OneOf):
         return value.number
     assert isinstance(value, Const)
@@ -42,7 +43,8 @@ def _options(value: Abstract) -> tuple[Any, ...] | None:
 
 
 def fit(refs: list[Ref], value: Abstract) -> bool:
-    """Whether a value is constant bytes that may lie in an array of chars as these texts do."""
+    """Whether a value is constant bytes that fit a char array of the type of ``refs``, so that the two can be joined.
+    """
     ctype = refs[0].ctype
     if not isinstance(value, Const) or type(value.obj) is not bytes or not all(ref.text for ref in refs):
         return False

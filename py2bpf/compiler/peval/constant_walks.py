@@ -1,4 +1,4 @@
-"""Going through captured objects while compiling, by CPython's own rules and their classes' methods."""
+"""Iterates over captured objects at compile time, by CPython's own rules and the methods of their classes."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def is_iterable(obj: Any) -> bool:
 
 
 def forwards(b: Builder, obj: Any) -> tuple[Abstract, ...]:
-    """The items that CPython comes to."""
+    """The items that CPython's iteration gives."""
     iterators.check_captured(obj)
     return _walked(b, obj, _first, "__iter__")
 
 
 def backwards(b: Builder, obj: Any) -> tuple[Abstract, ...]:
-    """The same of ``reversed(obj)``."""
+    """The items that ``reversed(obj)`` gives."""
     return _walked(b, obj, _last, "__reversed__", "__len__", "__getitem__")
 
 
 def stored(obj: Any) -> tuple[Abstract, ...] | None:
-    """What a container of Python's own keeps; None for what is no such container."""
+    """The items stored in one of Python's own containers; None for anything else."""
     items = storage.items(obj)
     return None if items is None else _wrapped(list(itertools.islice(items, MAX_ITEMS + 1)))
 
 
 def _walked(b: Builder, obj: Any, walk: Callable[[Any], list[Any]], *names: str) -> tuple[Abstract, ...]:
-    """The items that CPython comes to by the methods ``names`` of the object's class, if it has them."""
+    """The items that ``walk`` gives. Refuses an object whose class has one of the methods ``names`` that uses maps."""
     readers = {name: reader for name in names if (reader := overrides.written(Const(obj), name)) is not None}
     for name, reader in readers.items():
         if special.runs(reader, Const(obj)):

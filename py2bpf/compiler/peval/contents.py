@@ -1,4 +1,4 @@
-"""The bytes of objects: compared, and written as constants; char arrays as texts, with zeros behind their NUL."""
+"""Compares the bytes of objects and writes constant ones; char arrays as texts, with zeros behind their NUL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .naming import short, type_name
 from .values import Abstract, Const, OneOf, Ref
 
 _STORED: Final = 512
-"""So many bytes at most are cleared by stores."""
+"""The most bytes that are cleared by stores."""
 
 
 def store_bytes(b: Builder, base: Value, offset: int, data: bytes) -> None:
@@ -41,7 +41,7 @@ def text_for_c(b: Builder, text: str | bytes) -> tuple[Value, int]:
 
 
 def texts(value: Abstract) -> tuple[bytes, ...]:
-    """Which constant bytes the value is one of; none where it is anything else."""
+    """The constant bytes that the value may be; empty for any other value."""
     if isinstance(value, OneOf):
         return value.options if isinstance(value.options[0], bytes) else ()
     return (value.obj,) if isinstance(value, Const) and isinstance(value.obj, bytes) else ()
@@ -64,7 +64,7 @@ def store_text(b: Builder, ref: Ref, value: Abstract, whole: bool = False) -> No
 
 
 def chosen(b: Builder, texts: OneOf, numbers: list[Value]) -> Value:
-    """The number that belongs to the text that it is."""
+    """The item of ``numbers`` that belongs to the chosen text."""
     found = numbers[-1]
     for i, number in enumerate(numbers[:-1]):
         found = b.emit(Op.SELECT, [b.compare(Op.EQ, texts.number, const(i)), number, found], I64)
@@ -83,7 +83,7 @@ def check_fits(ref: Ref, data: bytes) -> None:
 
 
 def end_text(b: Builder, ref: Ref, size: int) -> None:
-    """Zeros behind the first ``size`` bytes of a char array: one text is the same bytes wherever it is."""
+    """Writes zeros behind the first ``size`` bytes of a char array, so that equal texts are equal bytes everywhere."""
     behind = ctypes.sizeof(ref.ctype) - size
     if ref.ptr.region is Region.CTX:
         store_bytes(b, ref.base, ref.offset + size, bytes(behind))
@@ -93,8 +93,8 @@ def end_text(b: Builder, ref: Ref, size: int) -> None:
 
 
 def blank(b: Builder, ref: Ref, gpl: bool) -> None:
-    """Zeros in all of an array that a helper is about to write a text to: nothing may stand behind the NUL. A large
-    array is cleared by a read that fails, which programs with a GPL-compatible licence (``gpl``) may make."""
+    """Clears an array into which a helper is about to write a text, so that zeros follow the NUL. A large array is
+    cleared by a read that fails, which needs a GPL-compatible licence (``gpl``)."""
     size = ctypes.sizeof(ref.ctype)
     if size <= _STORED or not gpl:
         b.zero(ref.base, ref.offset, size)
@@ -133,8 +133,8 @@ def _all_equal(b: Builder, pairs: list[tuple[Value, Value]]) -> Value:
 
 
 def equals_text(b: Builder, ref: Ref, data: bytes) -> Value:
-    """``chars == data`` for what may be equal (see nevers.text_test): the value of a char array in CPython ends before
-    its first NUL."""
+    """``chars == data`` for bytes that may be equal (see nevers.text_test): the value of a char array in CPython ends
+    before its first NUL."""
     return equal_bytes(b, ref, data + b"\0" if len(data) < ctypes.sizeof(ref.ctype) else data)
 
 

@@ -1,4 +1,4 @@
-"""Fields of the program's context: those of its structure, and those that a ContextSpec adds."""
+"""Fields of the program's context: the members of its structure, and fields that a ContextSpec adds."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _EVENT_HEADER: Final = {
     **dict.fromkeys(("common_type", "common_flags", "common_preempt_count"),
                     ("the kernel hides the event's header from programs; its own fields come behind it",)),
 }  # fmt: skip
-"""Fields that every tracepoint's format file names, and no program may read."""
+"""Fields that every tracepoint's format file names, but no program may read."""
 
 
 def _context_field(ev: Machine, context: Context, field: Field) -> Abstract:
-    """What a field holds: all of it, or the number of the C type that it holds."""
+    """The value of a field: all of it, or the number in the field's C type."""
     whole = _whole_field(ev, context, field)
     return whole if field.ctype is None else scalars.narrowed(ev.b, arith.to_ir(ev.b, whole), field.ctype)
 
