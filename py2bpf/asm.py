@@ -130,11 +130,6 @@ class Insn(NamedTuple):
     imm: int = 0
     ref: int = 0
 
-    def __str__(self) -> str:
-        from .disasm import text
-
-        return text(self)
-
 
 _WIRE: Final = struct.Struct("<BBBBhHiIq")
 _MASK: Final = (1 << 64) - 1

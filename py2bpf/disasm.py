@@ -89,6 +89,15 @@ def text(insn: Insn) -> str:
         )
 
 
+class Shown(Insn):
+    """An instruction whose str() is its text."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return text(self)
+
+
 def listing(code: Iterable[Insn]) -> str:
     """A program, one line an instruction, labels at the margin."""
     return "".join(f"{'' if insn.kind == Kind.LABEL else '    '}{text(insn)}\n" for insn in code)

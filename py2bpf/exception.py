@@ -28,19 +28,12 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 
+from .spans import Span as Span
+from .spans import excerpt
 
-@dataclass(frozen=True)
-class Span:
-    """A piece of source text: a file, and 1-based lines with 0-based columns (UTF-8 bytes, as CPython counts)."""
-
-    filename: str
-    line: int
-    column: int | None = None
-    end_line: int | None = None
-    end_column: int | None = None
-    function: str = ""
+_LOG_LINES = 12
+"""Of the verifier's log in a message."""
 
 
 class Py2BpfError(Exception):
@@ -76,9 +69,15 @@ class TranslationError(Py2BpfError):
         self.about: object = None  # the value that could not be stored
 
     def __str__(self) -> str:
-        from .compiler.diagnostics import render
-
-        return render(self)
+        head = f"{self.span.place}: " if self.span else (f"line {self.line}: " if self.line else "")
+        lines = [head + self.msg]
+        if self.span:
+            lines += excerpt(self.span)
+        lines += [f"  help: {hint}" for hint in self.hints]
+        for span, text in self.notes:
+            lines.append(f"  {span.place}: {text}")
+            lines += excerpt(span)
+        return "\n".join(lines)
 
 
 class UnsupportedSyntax(TranslationError):  # noqa: N818 - the design's name
@@ -125,9 +124,15 @@ class VerifierError(KernelError):
         self.column = span.column if span else None
 
     def __str__(self) -> str:
-        from .compiler.diagnostics import render_verifier
-
-        return render_verifier(self)
+        lines = [self.strerror or "the kernel's verifier refused the program"]
+        if self.span:
+            lines.append(f"{self.span.place}: the refused instruction comes from here")
+            lines += excerpt(self.span)
+        log = [line for line in self.log.splitlines() if line.strip()]
+        if log:
+            lines.append("  the end of the verifier's log (all of it is in .log):")
+            lines += [f"    {line}" for line in log[-_LOG_LINES:]]
+        return "\n".join(lines)
 
 
 class NotSupported(KernelError):  # noqa: N818 - the design's name
@@ -169,9 +174,11 @@ class VmFault(Py2BpfError):  # noqa: N818 - the design's name
         self.line = span.line if span else None
 
     def __str__(self) -> str:
-        from .compiler.diagnostics import render_fault
-
-        return render_fault(self)
+        lines = [f"{self.what}: {self.reason} (instruction {self.index}, {self.value & (1 << 64) - 1:#x})"]
+        if self.span:
+            lines.append(f"{self.span.place}: the instruction comes from here")
+            lines += excerpt(self.span)
+        return "\n".join(lines)
 
 
 class DataTypeError(Py2BpfError, TypeError):

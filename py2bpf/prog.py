@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from . import backend, ledger
 from .asm import Insn, Kind
 from .borders import Public, public
+from .disasm import Shown, text
 from .exception import ClosedError, DataTypeError, KernelError, NotInVm, Py2BpfError, VerifierError
 from .given import checked_license, checked_text, shown
 from .given_maps import in_their_places
 from .ledger import Loss
+from .spans import source_line
 from .spec import ContextSpec, ErrorSite, HookSpec, MapSpec, ProgramSpec, Target
 from .uapi.hooks import BY_TYPE, SPECS, TITLES
 from .uapi.prog_types import ProgType
@@ -90,8 +92,8 @@ class Prog(Public):
 
     @property
     def bpf_insns(self) -> tuple[Insn, ...]:
-        """The instructions, as the original of 2017 named them: ``spec.code``."""
-        return tuple(self.spec.code)
+        """The instructions, as the original of 2017 named them: those of ``spec.code``, whose str() is their text."""
+        return tuple(Shown(*insn) for insn in self.spec.code)
 
     @property
     def pretty(self) -> str:
@@ -296,8 +298,6 @@ def _context(ctx_type: type[ctypes.Structure] | ContextSpec, kind: ProgType) -> 
 
 def listing(spec: ProgramSpec) -> str:
     """A program's text, with the Python lines that it comes from."""
-    from .compiler.diagnostics import source_line
-
     lines: list[str] = []
     last: tuple[str, int] | None = None
     for insn, span in zip(spec.code, spec.lines, strict=True):
@@ -306,5 +306,5 @@ def listing(spec: ProgramSpec) -> str:
             lines.append(f"; {span.line}: {source_line(span).strip()}")
         if insn.kind == Kind.LD_MAP_VALUE and insn.ref == spec.error_map:
             lines.append(f"; counts {spec.errors[insn.imm // 8].error}")
-        lines.append(f"    {insn}" if not str(insn).endswith(":") else str(insn))
+        lines.append(text(insn) if insn.kind == Kind.LABEL else f"    {text(insn)}")
     return "\n".join(lines)

@@ -69,7 +69,9 @@ def _unencodable(spec: ProgramSpec, error: encoding.EncodingError) -> Exception:
     span = spec.lines[error.index] if error.index < len(spec.lines) else None
     if error.errno == errno.ERANGE and spec.code[error.index].kind == asm.Kind.JUMP:
         return asm.out_of_reach(error.value, span)
-    insn = f", in `{spec.code[error.index]}`" if error.index < len(spec.code) else ""
+    from .disasm import text  # needed by few
+
+    insn = f", in `{text(spec.code[error.index])}`" if error.index < len(spec.code) else ""
     return InternalCompilerError("encoding", f"{error}{insn}", span)
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
-from test_architecture import LAZY, MODULES, ROOT, imports
+from test_architecture import MODULES, ROOT, imports
 
 CORE = ROOT / "csrc"
 USED = {
@@ -54,8 +54,8 @@ def circles(graph: Graph) -> set[frozenset[str]]:
 
 def import_graph() -> Graph:
     def imported(module: str, path: Path) -> Iterator[str]:
-        for target, _line, _lazy in imports(module, ast.parse(path.read_text()), set(MODULES), path.stem == "__init__"):
-            if target in MODULES and target != module and (module, target) not in LAZY:
+        for target, _line in imports(module, ast.parse(path.read_text()), set(MODULES), path.stem == "__init__"):
+            if target in MODULES and target != module:
                 yield target
 
     return {module: set(imported(module, path)) for module, path in MODULES.items()}

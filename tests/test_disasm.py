@@ -39,7 +39,7 @@ from py2bpf.asm import Alu, Class, Insn, Jump, Kind, Source
 )
 def test_text(insn: Insn, text: str) -> None:
     assert disasm.text(insn) == text
-    assert str(insn) == text
+    assert disasm.text(insn) == str(disasm.Shown(*insn)) == text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from for_targets import compile_for
 
-from py2bpf import Global, prog, socket_filter, tc, vm, xdp
+from py2bpf import Global, disasm, prog, socket_filter, tc, vm, xdp
 from py2bpf.datastructures import ArrayMap, HashMap, LruHashMap, ProgArray, RingBuffer, create_map
 from py2bpf.exception import DataTypeError, KernelError, PossiblyNone, Py2BpfError, UnsupportedSyntax, VerifierError
 from py2bpf.kernel import prog_load
@@ -78,7 +78,7 @@ def test_where_the_verifier_gives_up_at_branches_arithmetic_chooses(monkeypatch:
         for fn, jumps in ((lambda skb: (times.value > 5) << 2, [True, False]), (lambda skb: skb.len + 1, [False])):
             with pytest.raises(VerifierError, match="no 1"):
                 create_prog(ProgType.SOCKET_FILTER, socket_filter.SkBuffContext, fn)
-            assert [any(str(insn).startswith("if") for insn in spec.code) for spec in seen] == jumps
+            assert [any(disasm.text(insn).startswith("if") for insn in spec.code) for spec in seen] == jumps
             seen.clear()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..borders import of_a_signal, verbose
+from ..disasm import text
 from ..exception import InternalCompilerError, LimitExceeded, Py2BpfError, Span, TranslationError, UnsupportedSyntax
 from ..given import shown
 from ..spec import ContextSpec, HookSpec, ProgramSpec, Target
@@ -71,7 +72,7 @@ def compile_function(
     if not warned:
         warn.show(compilation.found, fn)
     if dump is not None:
-        dump("asm", "".join(f"{insn}\n" for insn in spec.code))
+        dump("asm", "".join(f"{text(insn)}\n" for insn in spec.code))
     return dataclasses.replace(spec, name=name or spec.name, license=license)
 
 

@@ -12,9 +12,8 @@ import warnings
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from ..exception import MixedSigns, PossiblyNone, Span
+from ..exception import MixedSigns, PossiblyNone, Span, TranslationError
 from .analysis.intervals import FULL, Range, compute
-from .diagnostics import render_warning
 from .ir.ops import INFO, Op
 from .ir.types import I64, U64, Int, Ptr, Region
 from .ir.values import Function, Value
@@ -191,7 +190,7 @@ def show(found: list[Found], fn: types.FunctionType) -> None:
     """Warns once of each place, as from the user's own line: filters by file, line and category work."""
     registry = fn.__globals__.setdefault("__warningregistry__", {})
     for warning in dict.fromkeys(found):
-        text = render_warning(warning.span, warning.msg, warning.hints)
+        text = str(TranslationError(warning.span.line, warning.msg, span=warning.span, hints=warning.hints))
         warnings.warn_explicit(
             warning.kind(text), None, warning.span.filename, warning.span.line, fn.__module__, registry
         )

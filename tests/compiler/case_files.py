@@ -32,7 +32,7 @@ from typing import Any
 from kernel_btf import KERNEL
 
 import py2bpf
-from py2bpf import datastructures, funcs, net
+from py2bpf import datastructures, disasm, funcs, net
 from py2bpf.compiler import pipeline
 from py2bpf.compiler.pass_list import PASSES
 from py2bpf.exception import TranslationError
@@ -175,7 +175,7 @@ def translate(case: Case, names: dict[str, Any]) -> dict[str, str]:
 
 
 def assembly(spec: ProgramSpec) -> str:
-    code = "".join(f"{'' if str(insn).endswith(':') else '    '}{insn}\n" for insn in spec.code)
+    code = disasm.listing(spec.code)
     return code + "".join(f"; error {i} at line {site.line}: {site.error}\n" for i, site in enumerate(spec.errors))
 
 

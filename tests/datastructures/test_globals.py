@@ -40,7 +40,7 @@ def run(prog: Prog, length: int = 50) -> int:
 
 
 def calls(prog: Prog) -> list[str]:
-    return [str(insn) for insn in prog.spec.code if str(insn).startswith("call")]
+    return [str(insn) for insn in prog.bpf_insns if str(insn).startswith("call")]
 
 
 def test_the_public_name() -> None:

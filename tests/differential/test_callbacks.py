@@ -14,6 +14,8 @@ from pools import Pool
 from samples import samples
 from verdicts import Kind, examine
 
+from py2bpf import disasm
+
 pytestmark = [
     pytest.mark.kernel,
     pytest.mark.filterwarnings("ignore::py2bpf.exception.MixedSigns", "ignore::py2bpf.exception.PossiblyNone"),
@@ -291,7 +293,7 @@ def test_no_iterator_is_destroyed_while_a_lock_is_held(pools: list[Pool]) -> Non
         )
         spec = Compiled(Program(source, "xdp", Counter()), pools[0], LOOPS["iterators"]).spec
         assert "bpf_iter_num_destroy" in spec.kfuncs
-        assert not list(calls_while_locked([str(insn).strip() for insn in spec.code]))
+        assert not list(calls_while_locked([disasm.text(insn) for insn in spec.code]))
 
 
 def calls_while_locked(code: list[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from unittest import mock
 
 from ir_text import parse
 
+from py2bpf import disasm
 from py2bpf.asm import Insn
 from py2bpf.compiler import codegen
 from py2bpf.compiler.codegen import machine as m
@@ -81,7 +82,7 @@ def _lines(instruction: m.Machine) -> list[str]:
     if instruction.kind == m.LEA:
         return [f"r{instruction.dst} = r10", f"r{instruction.dst} += {instruction.off}"]
     i = instruction
-    return [str(Insn(i.kind, i.code, i.dst, i.src, i.off, i.imm, 0))]
+    return [disasm.text(Insn(i.kind, i.code, i.dst, i.src, i.off, i.imm, 0))]
 
 
 def check(name: str, rows: Rows, isa: Isa = X86) -> None:
