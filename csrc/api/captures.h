@@ -16,7 +16,7 @@ struct p2b_pcap {
 	uint32_t n;                     /* out */
 	uint32_t cut;                   /* out: how many of the n packets were captured in part only */
 	uint64_t used;                  /* in: where to begin; out: where the record after these n packets begins */
-	const uint64_t *units;          /* pcap: one number, nanoseconds per unit; pcapng: ticks a second, by interface */
+	const uint64_t *units;          /* pcap: one number, nanoseconds a unit; pcapng: ticks a second, by interface */
 	uint32_t n_units;
 };
 

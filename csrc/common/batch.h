@@ -5,14 +5,14 @@
 #include "common/core.h"
 
 /*
- * Walks work on copies of the structures that they are given, with everything inlined: a record's bytes might lie in
- * the structure itself for all that a compiler knows, which would load and store every member again and again.
+ * Walks copy the structures that they are given, with everything inlined. Otherwise the compiler would have to load and
+ * store every member again and again, since for all it knows a record's bytes might lie in the structure itself.
  */
 #define P2B_INLINE static inline __attribute__((always_inline))
 
 /*
- * Calls walk(..., size) with a size that the compiler knows, where records often have it: copying is a few moves then.
- * Takes part in drains of a hundred million records a second.
+ * Calls walk(..., size) with a constant if records often have this size, so that copying a record takes a few moves.
+ * Drains of a hundred million records a second depend on this.
  */
 #define P2B_FOR_SIZE(size, walk, ...) \
 	do { \
@@ -27,10 +27,10 @@
 		} \
 	} while (0)
 
-/* So far ahead of a walk memory is fetched: processors do that by themselves, but no farther than a page's end. */
+/* How far ahead of a walk memory is prefetched; by themselves, processors don't prefetch beyond the end of a page. */
 enum { P2B_AHEAD = 1 << 14, P2B_LINE = 64 };
 
-/* For a record of size bytes. Where nothing is mapped, nothing happens. */
+/* Prefetches as much as a record of size bytes takes. Has no effect on unmapped addresses. */
 P2B_INLINE void p2b_fetch_ahead(const void *record, uint32_t size)
 {
 	for (uint32_t at = 0; at < size; at += P2B_LINE)
@@ -42,7 +42,7 @@ P2B_INLINE int p2b_batch_full(const struct p2b_batch *b)
 	return b->n >= b->cap;
 }
 
-/* A record shorter than the batch's: refused, or made longer by zeros. */
+/* Like p2b_batch_next for a record that is shorter than the batch's size: pads it with zeros or refuses it. */
 P2B_INLINE uint8_t *p2b_batch_short(struct p2b_batch *b, uint32_t cpu, uint32_t n)
 {
 	uint8_t *to = (uint8_t *)b->out + b->n * b->size;
@@ -59,8 +59,8 @@ P2B_INLINE uint8_t *p2b_batch_short(struct p2b_batch *b, uint32_t cpu, uint32_t 
 }
 
 /*
- * The place for the next record, of n bytes: the caller copies the smaller of n and size there. NULL: it was refused.
- * size is b->size, once more for P2B_FOR_SIZE. There is room.
+ * Returns where the caller copies the next record of n bytes, of which size bytes at most; NULL if the record was
+ * refused. size equals b->size, but may be a constant thanks to P2B_FOR_SIZE. The batch must have room.
  */
 P2B_INLINE uint8_t *p2b_batch_next(struct p2b_batch *b, uint32_t cpu, uint32_t n, uint32_t size)
 {
@@ -79,7 +79,7 @@ P2B_INLINE uint8_t *p2b_batch_next(struct p2b_batch *b, uint32_t cpu, uint32_t n
 	return to;
 }
 
-/* A record that lies in one piece. */
+/* Copies a record that lies in one piece. */
 P2B_INLINE void p2b_batch_put(struct p2b_batch *b, uint32_t cpu, const void *from, uint32_t n, uint32_t size)
 {
 	uint8_t *to = p2b_batch_next(b, cpu, n, size);

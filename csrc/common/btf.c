@@ -1,4 +1,4 @@
-/* Finds a type in a large BTF blob: Documentation/bpf/btf.rst. Every offset is checked, the blob is trusted in nothing. */
+/* Finds a type in a large BTF blob: Documentation/bpf/btf.rst. The blob isn't trusted: every offset is checked. */
 #include "common/core.h"
 
 enum {
@@ -17,11 +17,11 @@ struct type {
 	uint32_t name, info, size;
 };
 
-/* Bytes behind a type of each kind: fixed, and for each of its elements. */
+/* How many bytes follow a type of each kind: a fixed number, and a number for each element. */
 static const uint8_t fixed[LAST_KIND + 1] = { [1] = 4, [3] = 12, [14] = 4, [17] = 4 };
 static const uint8_t each[LAST_KIND + 1] = { [4] = 12, [5] = 12, [6] = 8, [13] = 8, [15] = 12, [19] = 12 };
 
-/* Where the name stands in the strings, each of which is there once; 0 where it doesn't: that is the empty one. */
+/* The offset of the name in the strings, which contain each string once; 0, the offset of "", if it isn't there. */
 static uint32_t find_name(const char *strings, uint32_t length, const char *name)
 {
 	size_t room = strlen(name) + 2;
@@ -37,7 +37,7 @@ static uint32_t find_name(const char *strings, uint32_t length, const char *name
 	return found ? (uint32_t)(found - strings) + 1 : 0;
 }
 
-/* Where the types and the strings begin, or -EINVAL: both lie within the blob. */
+/* Finds the types and the strings, both within the blob; 0 or -EINVAL. */
 static int read_header(const char *data, uint64_t size, struct header *h)
 {
 	if (size < sizeof(*h))

@@ -12,13 +12,13 @@
 
 #include "api.h"
 
-/* The kernel's own "not supported", which no header for programs names. */
+/* The kernel's own ENOTSUPP ("not supported"), which user-space headers lack. */
 enum { P2B_ENOTSUPP = 524 };
 
 /* The most data pages of a perf ring, in the kernel and in the embedded VM. */
 enum { P2B_PERF_PAGES_MAX = 1 << 20 };
 
-/* struct bpf_insn without bit fields, and what encoding and relocation know of 64-bit immediates and calls. */
+/* struct bpf_insn without bit fields, with the codes of 64-bit immediates and calls for encoding and relocation. */
 struct slot {
 	uint8_t code;
 	uint8_t regs;
@@ -37,19 +37,19 @@ enum {
 };
 
 /*
- * Holds a handle: its descriptor, 0 for an object, or the error of a closed or empty one. p2b_release() after a
- * result >= 0.
+ * Holds a handle. Returns its descriptor, 0 for an object, or the error of a closed or empty handle. Call p2b_release()
+ * after a result >= 0.
  */
 int p2b_hold(struct p2b_handle *handle);
 void p2b_release(struct p2b_handle *handle);
 
-/* Gives ret a descriptor to own, or closes that; a negative one is an error, which this returns. */
+/* Gives ret the descriptor fd to own; on failure, closes fd. A negative fd is an error, which this returns. */
 int p2b_handle_adopt(struct p2b_handle *ret, int fd);
 
-/* Gives ret an object to own, or destroys that; fd is 0, or a descriptor of the object's that users of ret may watch. */
+/* Gives ret an object to own, or destroys it on failure; fd is 0, or the object's descriptor for watchers. */
 int p2b_own_object(struct p2b_handle *ret, void *object, void (*destroy)(void *object), int fd);
 
-/* A pointer as the kernel's 64-bit attributes want it. */
+/* Converts a pointer for the kernel's 64-bit attributes. */
 static inline uint64_t p2b_ptr(const void *p)
 {
 	return (uint64_t)(uintptr_t)p;

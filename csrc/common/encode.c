@@ -1,7 +1,7 @@
 /*
- * From symbolic instructions to the kernel's 8-byte slots, in two passes: the first finds where every instruction
- * and label begins, the second writes. Sizes don't depend on distances, so two passes are enough.
- * Layout: RFC 9669, section 3.
+ * Encodes symbolic instructions as the kernel's 8-byte slots, in two passes: the first finds where every instruction
+ * and label begins, the second writes. Sizes don't depend on distances, so two passes are enough. Layout: RFC 9669,
+ * section 3.
  */
 #include "common/core.h"
 
@@ -80,7 +80,7 @@ static int place(struct encoder *e, uint32_t cap, uint32_t *slot_of)
 	return 0;
 }
 
-/* The distance from behind slot at to the label of s. */
+/* The distance from the end of slot at to the label of s. */
 static int distance(struct encoder *e, const struct p2b_sym *s, uint32_t at, int32_t *ret)
 {
 	const struct label key = { .number = s->ref };
@@ -148,7 +148,7 @@ static void write_wide(struct slot *out, const struct p2b_sym *s, uint8_t pseudo
 	out[1] = (struct slot){ .imm = (int32_t)(uint32_t)(value >> 32) };
 }
 
-/* A reference to a function for helpers: the distance is that of a call from the first slot. */
+/* A function's address as a helper's argument: encoded with the same distance as a call from the first slot. */
 static int write_function(struct encoder *e, const struct p2b_sym *s, uint32_t at)
 {
 	int32_t far;

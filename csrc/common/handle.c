@@ -1,10 +1,10 @@
-/* Handles: who owns a descriptor or an object, and how many calls use it; csrc/api.h has the rules. */
+/* Handles: they own a descriptor or an object, and count the calls that use it; csrc/api/handles.h has the rules. */
 #include "common/core.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
-/* A handle's state: two bits, and the number of calls that hold it. Once it is closed that number only shrinks. */
+/* A handle's state: two bits, and the number of calls that hold it, which only shrinks once the handle is closed. */
 enum { CLOSED = 1, OWNS = 2, HOLD = 4 };
 
 static void dispose(struct p2b_handle *h)
@@ -62,7 +62,7 @@ int p2b_handle_fd(const struct p2b_handle *h)
 	return h->fd;
 }
 
-/* Says that what was put into the handle is its own. */
+/* Marks the handle as the owner of what was put into it; 0, -ESHUTDOWN if it is closed, -EBUSY if it owns something. */
 static int own(struct p2b_handle *h)
 {
 	uint64_t nothing = 0;

@@ -1,6 +1,6 @@
 /*
- * Captured packets in memory: where each lies, how long it is, when it came. Files and their headers are Python's
- * business (py2bpf/pcap.py); see draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng for the formats.
+ * Captured packets in memory: where each lies, how long it is, when it came. py2bpf/pcap.py reads files and their
+ * headers; draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng describe the formats.
  */
 #include "common/core.h"
 
@@ -20,7 +20,7 @@ static uint32_t u32_at(const struct scan *scan, uint64_t at)
 	return scan->swapped ? __builtin_bswap32(value) : value;
 }
 
-/* Notes a packet at data + at, of which size bytes were captured. */
+/* Records a packet at data + at, of which size bytes were captured. */
 static void add(struct p2b_pcap *pcap, uint64_t at, uint32_t size, uint32_t original, uint64_t time)
 {
 	pcap->cut += size < original;
@@ -30,7 +30,7 @@ static void add(struct p2b_pcap *pcap, uint64_t at, uint32_t size, uint32_t orig
 	pcap->n++;
 }
 
-/* The record at *at, of a classic file. 1: noted, 0: it isn't whole, -EINVAL: no record looks like that. */
+/* Reads the record at *at of a classic file. 1: recorded, 0: the record is incomplete, -EINVAL: it is invalid. */
 static int classic(const struct scan *scan, uint64_t *at, struct p2b_pcap *pcap)
 {
 	uint32_t captured;
@@ -48,13 +48,13 @@ static int classic(const struct scan *scan, uint64_t *at, struct p2b_pcap *pcap)
 	return 1;
 }
 
-/* A time stamp in units of a second's den-th part; what doesn't fit wraps. */
+/* Converts a time stamp of den ticks a second to nanoseconds; times that don't fit wrap. */
 static uint64_t nanoseconds(uint64_t ticks, uint64_t den)
 {
 	return (uint64_t)((unsigned __int128)ticks * NS_PER_S / den);
 }
 
-/* The block at *at, of a pcapng file. 1: a packet was noted, 0: it isn't whole, or Python's to read. */
+/* Reads the block at *at of a pcapng file. 1: recorded a packet, 0: the block is incomplete, or Python reads it. */
 static int block(const struct scan *scan, uint64_t *at, struct p2b_pcap *pcap)
 {
 	uint32_t length, captured, interface;

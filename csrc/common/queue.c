@@ -1,4 +1,4 @@
-/* Readers of event queues by their handles: each call holds the reader that it uses. */
+/* The functions of api/queues.h that take a reader's handle: each call holds the reader that it uses. */
 #include "common/reader.h"
 
 static void destroy(void *reader)

@@ -1,4 +1,4 @@
-/* Waiting for records and ending waits: the same for every kind of reader. epoll(7), eventfd(2), timerfd_create(2). */
+/* Waits for records and ends waits, for every kind of reader. epoll(7), eventfd(2), timerfd_create(2). */
 #include "common/reader.h"
 
 #include <poll.h>
@@ -59,7 +59,7 @@ static void tick_reset(const struct p2b_reader *r)
 	int fd = __atomic_load_n(&r->tick_fd, __ATOMIC_ACQUIRE);
 	uint64_t ticks;
 
-	/* Non-blocking: EAGAIN when it has not ticked since. */
+	/* Non-blocking: EAGAIN if the timer hasn't ticked since. */
 	if (fd >= 0 && read(fd, &ticks, sizeof(ticks)) < 0)
 		return;
 }
@@ -91,7 +91,7 @@ static void pause_a_little(const struct p2b_reader *r)
 	struct pollfd cancel = { .fd = r->cancel_fd, .events = POLLIN };
 	struct timespec time = { .tv_nsec = BUSY_NS };
 
-	/* Interrupted or not: the caller looks again. */
+	/* The caller looks again, whether this was interrupted or not. */
 	if (ppoll(&cancel, 1, &time, NULL) < 0)
 		return;
 }
@@ -134,7 +134,7 @@ int p2b_reader_fd(const struct p2b_reader *r)
 	return p2b_reader_forked(r) ? -ECHILD : r->epoll_fd;
 }
 
-/* The reader's timer, made by whoever asks first: of several at once one makes it for all. Or -errno. */
+/* The reader's timer, or -errno. The first caller makes it; if several are first, one of them makes it for all. */
 static int timer_of(struct p2b_reader *r)
 {
 	int there = __atomic_load_n(&r->tick_fd, __ATOMIC_ACQUIRE), made, err;

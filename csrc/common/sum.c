@@ -1,10 +1,10 @@
 /*
- * Adds up what per-CPU maps give: one value a CPU, each padded to 8 bytes. Numbers are widened to 64 bits, so that a
- * byte on each of 300 CPUs doesn't wrap.
+ * Adds up the values of per-CPU maps: one value per CPU, each padded to 8 bytes. Numbers are widened to 64 bits, so
+ * that the sum of a byte over 300 CPUs doesn't wrap.
  */
 #include "common/core.h"
 
-/* Reads a number of size bytes, which is a constant wherever this is inlined. */
+/* Reads a number of size bytes; callers pass a constant size, so the compiler drops the other cases. */
 static inline __attribute__((always_inline)) uint64_t load(const uint8_t *from, uint32_t size, int swapped)
 {
 	uint64_t value = 0;
@@ -38,7 +38,7 @@ static inline double to_double(uint64_t bits, uint32_t size)
 	return size == 4 ? (double)narrow : wide;
 }
 
-/* Adds one number of every CPU; -EOVERFLOW. */
+/* Adds up one number over all CPUs; 0 or -EOVERFLOW. */
 static inline __attribute__((always_inline)) int add(const uint8_t *from, uint32_t cpus, uint32_t stride, uint32_t kind,
 						     uint32_t size, int swapped, void *out)
 {

@@ -27,7 +27,7 @@ int p2b_set_socket(int fd, int option, int value)
 
 /* ---- System calls whose results are owned -------------------------------------------------------------------- */
 
-/* Holds all handles and puts their descriptors into the attribute; how many it could, and the error of the next. */
+/* Holds the handles, puts their descriptors into the attribute. Returns how many it held; *err is the next's error. */
 static uint32_t hold_all(const struct p2b_uses *uses, uint8_t *attr, int *err)
 {
 	uint32_t n = 0;

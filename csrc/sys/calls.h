@@ -1,4 +1,4 @@
-/* System calls as the files of this folder make them. */
+/* System calls that the files of this folder share. */
 #ifndef P2B_CALLS_H
 #define P2B_CALLS_H
 
@@ -8,7 +8,7 @@
 int p2b_bpf(int cmd, void *attr, uint32_t size);
 int p2b_perf_event_open(void *attr, int pid, int cpu, int group_fd, uint64_t flags);
 
-/* One element of the map behind a descriptor; p2b_map_lookup() and the others do that for a handle. */
+/* A command on one element of the map behind a descriptor; p2b_map_lookup() and its neighbours take a handle. */
 int p2b_element(int cmd, int fd, const void *key, const void *value, uint64_t flags);
 
 #endif

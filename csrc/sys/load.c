@@ -1,4 +1,4 @@
-/* BPF_PROG_LOAD, with a verifier log of programs that the kernel refuses. */
+/* BPF_PROG_LOAD, with a verifier log for programs that the kernel refuses. */
 #include "sys/calls.h"
 
 #include <linux/bpf.h>
@@ -18,19 +18,19 @@ struct load_attr {
 	uint64_t func_info;
 	uint32_t func_info_cnt, line_info_rec_size;
 	uint64_t line_info;
-	uint32_t line_info_cnt, attach_btf_id, attach_btf_obj_fd, core_relo_cnt; /* the descriptor: or attach_prog_fd */
+	uint32_t line_info_cnt, attach_btf_id, attach_btf_obj_fd, core_relo_cnt; /* or attach_prog_fd in place of attach_btf_obj_fd */
 	uint64_t fd_array, core_relos;
 	uint32_t core_relo_rec_size, log_true_size;
 };
 
 enum {
-	LOG_STATS = 4 << 20,     /* untouched pages cost nothing, and of each call of a function it may have a remark */
+	LOG_STATS = 4 << 20,     /* may hold a line for each call of a function; untouched pages cost nothing */
 	LOG_FIRST = 64 << 10,
 	LOG_MAX = 256 << 20,
-	LOG_WHOLE = 8 << 20,    /* of a longer one its end will do, rather than verify a third time */
-	LEVEL_INSNS = 1,        /* BPF_LOG_LEVEL1: every instruction on the way, and the complaint */
+	LOG_WHOLE = 8 << 20,    /* the end of a longer log suffices, rather than verifying a third time */
+	LEVEL_INSNS = 1,        /* BPF_LOG_LEVEL1: every instruction on the path, and the complaint */
 	LEVEL_STATS = 4,        /* BPF_LOG_STATS: the complaint, and statistics */
-	TRIES = 10,             /* the verifier gives EAGAIN when it is to stop, and can go on at once */
+	TRIES = 10,             /* after EAGAIN, which the verifier returns if it is interrupted */
 	SIZE_PLAIN = offsetof(struct load_attr, expected_attach_type) + sizeof(uint32_t),
 	SIZE_BTF = offsetof(struct load_attr, line_info_cnt) + sizeof(uint32_t),
 	SIZE_ATTACH = offsetof(struct load_attr, attach_btf_obj_fd) + sizeof(uint32_t),
@@ -42,7 +42,7 @@ void p2b_log_free(struct p2b_log *log)
 	*log = (struct p2b_log){ 0 };
 }
 
-/* A pending signal has the verifier give up: a profiler's timer would let no long program through. */
+/* The verifier gives up if a signal is pending, so that with a profiler's timer no long program would ever load. */
 static int try_load(struct load_attr *attr, uint32_t size)
 {
 	sigset_t all, before;
@@ -63,7 +63,7 @@ static uint32_t larger(uint32_t size, uint32_t true_size)
 	return size < LOG_MAX / 4 ? size * 4 : LOG_MAX;
 }
 
-/* Loads with a log of size bytes. Gives -ENOSPC when the log is longer, and the log's beginning or end. */
+/* Loads with a log of size bytes. -ENOSPC if the log is longer; *log has its beginning or end then. */
 static int try_logged(struct load_attr *attr, uint32_t attr_size, struct p2b_log *log, uint32_t size)
 {
 	char *text = realloc(log->text, size);
@@ -83,8 +83,8 @@ static int try_logged(struct load_attr *attr, uint32_t attr_size, struct p2b_log
 }
 
 /*
- * Loads with statistics only, which cost the verifier nothing: of a program that takes it a million instructions, which
- * is seconds of work, they are all that there is to say.
+ * Loads with a log of statistics only, which costs the verifier nothing. If the verifier stops after a million
+ * instructions, which takes seconds, the statistics suffice.
  */
 static int load_first(struct load_attr *attr, uint32_t attr_size, struct p2b_log *log)
 {
@@ -101,7 +101,7 @@ static int load_first(struct load_attr *attr, uint32_t attr_size, struct p2b_log
 	return r;
 }
 
-/* Loads again for the sake of a log of all instructions. refusal is what the first load gave. */
+/* Loads again to get a log of all instructions. refusal is the first load's error. */
 static int load_for_log(struct load_attr *attr, struct p2b_log *log, int refusal)
 {
 	uint32_t size = LOG_FIRST;
@@ -137,7 +137,7 @@ static void describe(struct load_attr *attr, const struct p2b_load *load, int bt
 	attr->line_info_cnt = load->n_line_info;
 }
 
-/* No more of the attribute than a kernel has to know: older ones refuse what they don't. */
+/* The smallest size that includes all fields in use: older kernels refuse fields that they don't know. */
 static uint32_t attr_size(const struct load_attr *attr)
 {
 	if (attr->attach_btf_id)
@@ -145,7 +145,7 @@ static uint32_t attr_size(const struct load_attr *attr)
 	return attr->func_info_cnt ? SIZE_BTF : SIZE_PLAIN;
 }
 
-/* A descriptor, or -errno. btf_fd is below 0 where nothing is described; attach_fd is 0 where vmlinux has the types. */
+/* Returns a descriptor or -errno. btf_fd is below 0 if there is no BTF; attach_fd is 0 if vmlinux has the types. */
 static int load_slots(const struct p2b_load *load, const void *slots, int btf_fd, int attach_fd, struct p2b_log *log)
 {
 	struct load_attr attr = {
@@ -171,7 +171,7 @@ static int load_slots(const struct p2b_load *load, const void *slots, int btf_fd
 	return r;
 }
 
-/* The maps' descriptors into fds, each held: how many, and the error of the next. */
+/* Holds the maps and puts their descriptors into fds. Returns how many it held; *err is the next one's error. */
 static uint32_t hold_maps(const struct p2b_load *load, int *fds, int *err)
 {
 	uint32_t n = 0;
@@ -186,7 +186,7 @@ static uint32_t hold_maps(const struct p2b_load *load, int *fds, int *err)
 	return n;
 }
 
-/* Loads while the descriptors beside the maps are held. */
+/* Holds the other descriptors while it loads. */
 static int load_beside(const struct p2b_load *load, const void *slots, struct p2b_log *log)
 {
 	int btf_fd = load->n_func_info ? p2b_hold(load->btf) : -1, attach_fd = 0, r;

@@ -56,13 +56,13 @@ static const void *at(const void *base, uint64_t index, uint32_t size)
 	return base ? (const char *)base + index * size : NULL;
 }
 
-/* No batch here: an old kernel (EINVAL), a kind without batches, flags that batches don't take. */
+/* Whether the error means that there are no batches: an old kernel (EINVAL), a kind of map or flags without them. */
 static int no_batch(int err)
 {
 	return err == -EINVAL || err == -P2B_ENOTSUPP;
 }
 
-/* A batch update or delete; *done grows by the entries dealt with. */
+/* A batch update or delete; adds the processed entries to *done. */
 static int batch(int cmd, int fd, const void *keys, const void *values, uint32_t count, uint64_t flags, uint32_t *done)
 {
 	union bpf_attr attr;
@@ -76,7 +76,7 @@ static int batch(int cmd, int fd, const void *keys, const void *values, uint32_t
 	attr.batch.elem_flags = flags;
 	err = p2b_bpf(cmd, &attr, sizeof(attr));
 	if (no_batch(err) || err == -EPERM || err == -EBADF)
-		return err;     /* refused before it wrote count */
+		return err;     /* refused before the kernel wrote count */
 	*done += attr.batch.count;
 	return err;
 }
@@ -135,7 +135,7 @@ static int delete_many(int fd, uint32_t key_size, const void *keys, uint32_t cou
 		if (err && err != -ENOENT)
 			return err;
 		if (err)
-			(*done)++;      /* it stopped at a key that is missing */
+			(*done)++;      /* the batch stopped at a missing key */
 	}
 	return 0;
 }

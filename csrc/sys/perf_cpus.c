@@ -1,6 +1,6 @@
 /*
- * The rings of CPUs, which come and go: a CPU that comes online has none until p2b_cpu_rings_revive (the program's helper
- * fails: -ENOENT), and one that goes offline takes its event with it, for good (-EOPNOTSUPP when it is back).
+ * The rings of CPUs, which come and go. A CPU that comes online has no ring until p2b_cpu_rings_revive (the program's
+ * helper returns -ENOENT). A CPU that goes offline ends its event for good (-EOPNOTSUPP when the CPU is back).
  * perf_event_open(2), bpf-helpers(7), cpu hotplug in kernel/events/core.c.
  */
 #include "sys/perfbuf.h"
@@ -17,7 +17,7 @@
 #define PERF_FORMAT_LOST (1U << 4)      /* Linux 6.0 */
 #endif
 
-/* What read(2) gives of an event; before Linux 6.0 without the last one. */
+/* What read(2) returns for an event; before Linux 6.0 without the last counter. */
 struct counters {
 	uint64_t value, enabled, lost;
 };
@@ -40,7 +40,7 @@ static void ring_unmap(const struct perfbuf *b, const struct cpu_ring *r)
 	close(r->fd);
 }
 
-/* A ring for the CPU, in the map and watched. -ENODEV: the CPU is offline. */
+/* Opens a ring for the CPU, puts its event into the map, and watches it. -ENODEV: the CPU is offline. */
 static int ring_open(struct perfbuf *b, uint32_t cpu, struct cpu_ring *r)
 {
 	void *mem;
@@ -66,7 +66,7 @@ static int ring_open(struct perfbuf *b, uint32_t cpu, struct cpu_ring *r)
 	return err;
 }
 
-/* In a forked child the rings aren't mapped (something else may be, at their addresses); the map is the parent's. */
+/* In a forked child the rings aren't mapped, other memory may be at their addresses, and the map is the parent's. */
 static void rings_close(const struct perfbuf *b, const struct cpu_ring *first)
 {
 	const int forked = p2b_reader_forked(&b->reader);
@@ -87,7 +87,7 @@ static void rings_close(const struct perfbuf *b, const struct cpu_ring *first)
 	}
 }
 
-/* Adds the CPU's first ring; a CPU that is offline has none. */
+/* Adds the CPU's first ring, unless the CPU is offline. */
 static int add_cpu(struct perfbuf *b, uint32_t cpu)
 {
 	struct cpu_ring made;
@@ -140,7 +140,7 @@ static struct cpu_ring *ring_of(struct perfbuf *b, uint32_t cpu)
 	return NULL;
 }
 
-/* The time for which an event was enabled stands still once its CPU has gone. */
+/* Whether the event's CPU went offline: the time for which the event was enabled stands still then. */
 static int is_dead(const struct cpu_ring *r)
 {
 	struct counters then = { 0 }, now = { 0 };
@@ -150,7 +150,7 @@ static int is_dead(const struct cpu_ring *r)
 	       then.enabled == now.enabled;
 }
 
-/* A new ring for a CPU that has come back, behind those that it had. */
+/* Opens a new ring for a CPU that has come back, to be read after its earlier rings. */
 static int reopen(struct perfbuf *b, struct cpu_ring *last)
 {
 	struct cpu_ring *made = malloc(sizeof(*made));
@@ -189,8 +189,8 @@ int p2b_cpu_rings_revive(struct p2b_reader *reader)
 }
 
 /*
- * The event's own counter knows of every record that found no room; a PERF_RECORD_LOST is only written in front of the
- * next record that does.
+ * The event's own counter includes every record that found no room. A PERF_RECORD_LOST is written only before the next
+ * record that finds room.
  */
 static uint64_t lost_of(const struct cpu_ring *r, const struct p2b_ring_stats *taken)
 {

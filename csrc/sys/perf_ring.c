@@ -1,12 +1,12 @@
 /*
  * Reads a perf ring in plain memory: perf_event_open(2), "MMAP layout". Records are 8-byte aligned and their sizes are
- * multiples of 8; a ring where they aren't is never read outside of its memory.
+ * multiples of 8; a ring that violates this is still never read outside of its memory.
  */
 #include "common/batch.h"
 
 #include <linux/perf_event.h>
 
-/* So much is read before programs get the room back: late enough to be cheap, early enough to be of use to them. */
+/* How many bytes are read before programs get the room back: enough to be cheap, few enough to be soon. */
 enum { STEP = 1 << 16 };
 
 struct lost_record {
@@ -31,7 +31,7 @@ P2B_INLINE void copy_out(const struct p2b_perf_ring *r, uint64_t at, void *to, u
 		memcpy((uint8_t *)to + first, r->data, n - first);
 }
 
-/* A header is never cut by the ring's end: positions are multiples of 8. */
+/* The ring's end never splits a header, since positions are multiples of 8. */
 P2B_INLINE struct perf_event_header header_at(const struct p2b_perf_ring *r, uint64_t at)
 {
 	struct perf_event_header h;
@@ -103,7 +103,7 @@ static uint64_t least_of(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Samples as long as the next one, in front of the ring's end: what most of a ring is. */
+/* Takes samples that are as long as the next one, up to the ring's end: the usual content of a ring. */
 P2B_INLINE void take_run(struct p2b_perf_ring *r, struct p2b_batch *b, uint32_t data_at, uint32_t size)
 {
 	const uint64_t at = r->tail & (r->size - 1);
@@ -143,7 +143,7 @@ P2B_INLINE void walk(struct p2b_perf_ring *ring, uint64_t until, struct p2b_batc
 		const struct perf_event_header h = header_at(&r, r.tail);
 
 		if (__builtin_expect(!is_sound(&r, h), 0)) {
-			/* Where the next record begins can't be known: give up what is there. */
+			/* Nobody knows where the next record begins: drop the rest. */
 			stats->corrupt++;
 			r.tail = r.head;
 			break;

@@ -1,4 +1,4 @@
-/* A reader of a perf event array: takes the records of all CPUs, in turn or by their times. */
+/* A reader of a perf event array: takes the records of all CPUs, CPU by CPU or in the order of their times. */
 #include "sys/perfbuf.h"
 
 #include <fcntl.h>
@@ -8,8 +8,8 @@
 static const uint64_t SECOND = 1000000000;
 
 /*
- * The kernel writes records before it moves data_head, and writes over them once data_tail has passed: hence acquire on
- * the one and release on the other.
+ * The kernel writes records before it moves data_head, and overwrites them once data_tail has passed them. Hence the
+ * acquire on data_head and the release on data_tail.
  */
 static void look_at(struct cpu_ring *r)
 {
@@ -24,7 +24,7 @@ static void look(struct perfbuf *b, struct cpu_ring *r)
 	} while (r->ring.head == r->ring.tail && p2b_cpu_ring_next(b, r));
 }
 
-/* Takes records up to a time, until the batch has most of them; programs get the room back step by step. */
+/* Takes records up to a time, until the batch has most records; programs get the room back step by step. */
 static void take_from(struct cpu_ring *r, uint64_t until, struct p2b_batch *batch, uint64_t most)
 {
 	struct p2b_ring_stats now = p2b_stats_get(&r->stats);
@@ -67,8 +67,9 @@ static uint64_t now(void)
 }
 
 /*
- * The ring whose next record is the oldest, and until when it may be read: while it is older than the other rings' next
- * ones. A ring that has none may get one any moment: then nothing younger than horizon is sure. NULL: nothing is.
+ * Returns the ring whose next record is the oldest, with the time up to which its records may be read: the oldest next
+ * record of the other rings. An empty ring may get a record at any moment, so that nothing younger than horizon may be
+ * read. NULL if no record may be read.
  */
 static struct cpu_ring *oldest(struct perfbuf *b, uint64_t horizon, uint64_t *until)
 {
@@ -94,7 +95,7 @@ static struct cpu_ring *oldest(struct perfbuf *b, uint64_t horizon, uint64_t *un
 
 static void take_by_time(struct perfbuf *b, struct p2b_batch *batch)
 {
-	/* Before the look at the rings: what is in none of them by then is younger, or late. */
+	/* Read the clock before the rings: a record that is in no ring by then is younger, or late. */
 	uint64_t at = now() - (uint64_t)b->ahead, horizon = p2b_reader_cancelled(&b->reader) ? UINT64_MAX - 1 : at - b->hold, until;
 	struct cpu_ring *r;
 
@@ -102,7 +103,7 @@ static void take_by_time(struct perfbuf *b, struct p2b_batch *batch)
 		look(b, &b->rings[i]);
 	while (!p2b_batch_full(batch) && (r = oldest(b, horizon, &until)) != NULL)
 		take_from(r, until, batch, batch->cap);
-	/* Behind the last sample of a ring there may be other records, such as those that tell of lost ones. */
+	/* After the last sample of a ring there may be other records, such as those that report lost ones. */
 	for (uint32_t i = 0; i < b->n; i++)
 		if (p2b_perf_ring_time(&b->rings[i].ring) == UINT64_MAX)
 			take_from(&b->rings[i], UINT64_MAX, batch, batch->cap);
@@ -152,7 +153,7 @@ int p2b_perfbuf_create(int map_fd, uint32_t n_cpus, uint32_t pages, uint32_t wak
 	b->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	b->size = (uint64_t)pages * b->page_size;
 	err = p2b_reader_init(&b->reader, &ops);
-	/* Our own descriptor of the same open file: the kernel drops the rings from the map when that is closed. */
+	/* Our own descriptor of the same open file: when the file is closed, the map loses its rings. */
 	b->map_fd = fcntl(map_fd, F_DUPFD_CLOEXEC, 0);
 	if (!err)
 		err = b->map_fd < 0 ? -errno : p2b_cpu_rings_open(b, wakeup_events, watermark);

@@ -1,7 +1,7 @@
 /*
- * A reader of a BPF ring buffer, as kernel/bpf/ringbuf.c and Documentation/bpf/ringbuf.rst tell: two pages with
- * positions that count bytes for ever, then the data, mapped twice in a row so that every record is in one piece. We move
- * the consumer's position, the kernel the producers'; a record's header tells when it is ready.
+ * A reader of a BPF ring buffer (kernel/bpf/ringbuf.c, Documentation/bpf/ringbuf.rst): two pages with positions that
+ * count bytes and never wrap, then the data, mapped twice in a row so that every record is in one piece. We move the
+ * consumer's position, the kernel the producers' position; a record's header tells when the record is ready.
  */
 #include "sys/ringbuf.h"
 
@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* So much is read before programs get the room back: late enough to be cheap, early enough to be of use to them. */
+/* How many bytes are read before programs get the room back: enough to be cheap, few enough to be soon. */
 static const uint64_t STEP = 1 << 16;
 
 struct ringbuf {
@@ -60,7 +60,7 @@ static void close_all(struct p2b_reader *reader)
 
 /* ---- Records ------------------------------------------------------------------------------------------------- */
 
-/* Records of exactly the batch's size, which lie at record and count at most; how many there were. */
+/* Copies records that have exactly the batch's size, count at most; returns how many there were in a row. */
 P2B_INLINE uint64_t take_run(const uint8_t *record, uint64_t count, uint8_t *to, uint32_t size)
 {
 	const uint64_t length = BPF_RINGBUF_HDR_SZ + (((uint64_t)size + 7) & ~7ull);
@@ -84,7 +84,7 @@ P2B_INLINE void walk(const uint8_t *data, uint64_t mask, uint64_t *position, uin
 
 	while (at != end && !p2b_batch_full(&b) && at - begin < STEP) {
 		const uint8_t *record = data + (at & mask);
-		/* Pairs with the xchg that takes the busy bit away: the record is whole then. */
+		/* Pairs with the xchg that clears the busy bit once the record is complete. */
 		uint32_t header = __atomic_load_n((const uint32_t *)(const void *)record, __ATOMIC_ACQUIRE);
 		uint32_t n = header & ~(BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
 		uint64_t length = BPF_RINGBUF_HDR_SZ + (((uint64_t)n + 7) & ~7ull);
@@ -102,7 +102,7 @@ P2B_INLINE void walk(const uint8_t *data, uint64_t mask, uint64_t *position, uin
 		if (header & BPF_RINGBUF_BUSY_BIT)
 			break;
 		if (length > end - at) {
-			/* Where the next record begins can't be known: give up what is there. */
+			/* Nobody knows where the next record begins: drop the rest. */
 			stats->corrupt++;
 			at = end;
 			break;
@@ -130,7 +130,7 @@ void p2b_ringbuf_walk(const void *data, uint64_t size, uint64_t *position, uint6
 	stats->corrupt += b->refused - refused;
 }
 
-/* Whether the next record is still being written: the kernel calls the ring readable all the same. */
+/* Whether the next record is still being written; the kernel calls the ring readable nevertheless. */
 static int is_busy(const struct ringbuf *b)
 {
 	uint64_t position = __atomic_load_n(b->consumer, __ATOMIC_RELAXED);
@@ -187,7 +187,7 @@ int p2b_ringbuf_create(int map_fd, uint64_t size, struct p2b_reader **ret)
 	b->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	b->size = size;
 	err = p2b_reader_init(&b->reader, &ops);
-	/* Our own descriptor: the caller may close the map while others wait. */
+	/* A descriptor of our own, since the caller may close the map while others wait. */
 	b->map_fd = fcntl(map_fd, F_DUPFD_CLOEXEC, 0);
 	if (!err)
 		err = b->map_fd < 0 ? -errno : map_pages(b);

@@ -1,4 +1,4 @@
-/* The reader of a ring buffer itself; what api.h says of p2b_ringbuf_make(). */
+/* p2b_ringbuf_make() of api/queues.h, with the reader in place of its handle. */
 #ifndef P2B_RINGBUF_H
 #define P2B_RINGBUF_H
 

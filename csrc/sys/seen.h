@@ -4,7 +4,7 @@
 
 #include "common/core.h"
 
-/* All zeros but for the size: an empty set. */
+/* An empty set is all zeros except for the size. */
 struct p2b_seen {
 	uint32_t key_size;
 	uint8_t *keys;
@@ -12,7 +12,7 @@ struct p2b_seen {
 	uint32_t count, places;
 };
 
-/* 1: the key is new and now remembered; 0: it was there; or -errno. */
+/* Adds a key. 1: the key is new; 0: it was there; or -errno. */
 int p2b_seen_add(struct p2b_seen *seen, const uint8_t *key);
 int p2b_seen_has(const struct p2b_seen *seen, const uint8_t *key);
 void p2b_seen_free(struct p2b_seen *seen);

@@ -1,7 +1,7 @@
 /*
- * The writer of a user ring buffer, kernel/bpf/ringbuf.c: the page with the consumer's position, which is the kernel's;
- * behind it that with ours, then the data, mapped twice in a row so that every record is in one piece. There is one
- * writer at a time: the caller takes turns.
+ * The writer of a user ring buffer (kernel/bpf/ringbuf.c): a page with the consumer's position, which the kernel moves;
+ * then a page with the producer's position, which we move; then the data, mapped twice in a row so that every record is
+ * in one piece. The caller sees to it that only one thread writes at a time.
  */
 #include "sys/user_ring.h"
 
@@ -15,7 +15,7 @@
 struct p2b_user_ring {
 	int map_fd, cancel_fd;
 	int cancelled;
-	pid_t owner;            /* a forked child has the same mapping, and must not write between the parent's records */
+	pid_t owner;            /* a forked child shares the mapping, and must not write between the parent's records */
 	size_t page_size;
 	uint64_t size;
 	const uint64_t *consumer;
@@ -37,7 +37,7 @@ static int open_all(struct p2b_user_ring *r, int map_fd)
 {
 	void *mem;
 
-	/* Our own descriptor: the caller may close the map while others wait. */
+	/* A descriptor of our own, since the caller may close the map while others wait. */
 	r->map_fd = fcntl(map_fd, F_DUPFD_CLOEXEC, 0);
 	if (r->map_fd >= 0)
 		r->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -108,7 +108,7 @@ int p2b_user_ring_send(struct p2b_user_ring *r, const void *data, uint32_t size)
 	if (!size || size > INT32_MAX / 2 || length(size) > r->size)
 		return -E2BIG;
 	begin = __atomic_load_n(r->producer, __ATOMIC_RELAXED);
-	/* Pairs with the kernel's release: it has read what it gives back. */
+	/* Pairs with the kernel's release: the kernel has read the room that it gives back. */
 	used = begin - __atomic_load_n(r->consumer, __ATOMIC_ACQUIRE);
 	if (used > r->size)
 		return -EIO;
@@ -161,7 +161,7 @@ int p2b_user_ring_wait(struct p2b_user_ring *r, uint32_t size, int timeout_ms)
 	if (forked(r))
 		return -ECHILD;
 	if (!__atomic_load_n(&r->cancelled, __ATOMIC_ACQUIRE)) {
-		/* The kernel calls a ring writable that has any room at all. */
+		/* The kernel calls a ring writable if there is any room at all. */
 		if (r->size - p2b_user_ring_waiting(r) >= length(size))
 			return 1;
 		if (p2b_user_ring_waiting(r) < r->size)

@@ -1,4 +1,4 @@
-/* The writer of a user ring buffer itself; what api.h says of p2b_uring_send() and its neighbours. */
+/* p2b_uring_send() and its neighbours of api/user_rings.h, with the writer in place of its handle. */
 #ifndef P2B_USERRING_H
 #define P2B_USERRING_H
 

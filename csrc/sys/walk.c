@@ -1,9 +1,9 @@
 /*
  * One pass over a map that changes meanwhile.
  *
- * By batches: the kernel hands out hash buckets whole and arrays by index, so a key that stays comes once and none
- * comes twice. By keys: BPF_MAP_GET_NEXT_KEY starts over at the first key when the one it is given was deleted, so
- * the keys that were handed out are remembered and passed over when they come again.
+ * In batches: the kernel hands out whole hash buckets, and arrays by index, so that a key that stays comes once and no
+ * key comes twice. By keys: BPF_MAP_GET_NEXT_KEY starts over at the first key if the given key was deleted, so the walk
+ * remembers the keys that it handed out, and skips them when they come again.
  */
 #include "sys/calls.h"
 #include "sys/seen.h"
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-	ROUNDS = 32,            /* a walk by keys gives up after that many times max_entries steps */
+	ROUNDS = 32,            /* a walk by keys gives up after ROUNDS * max_entries steps */
 	STEPS_MIN = 4096,
 	AGREE_TRIES = 64,
 };
@@ -27,7 +27,7 @@ struct p2b_walk {
 	uint64_t steps_left;
 	uint8_t *again, *first; /* MODE_KEYS: the second answer, the map's first key */
 	uint8_t *cursor, *next; /* MODE_BATCH: where the kernel stopped; MODE_KEYS: the key to hand out, the one after */
-	int error;              /* met behind entries that were still handed out */
+	int error;              /* to return from the next call, since this one still hands out entries */
 	struct p2b_seen seen;
 };
 
@@ -127,11 +127,11 @@ static int take(struct p2b_walk *w, const void *key, void *value)
 	err = p2b_element(BPF_MAP_LOOKUP_AND_DELETE_ELEM, w->fd, key, value, element_flags(w));
 	if (err != -EINVAL && err != -P2B_ENOTSUPP)
 		return err;
-	err = p2b_element(BPF_MAP_LOOKUP_ELEM, w->fd, key, value, element_flags(w));      /* hashes have the joint command since 5.14 */
+	err = p2b_element(BPF_MAP_LOOKUP_ELEM, w->fd, key, value, element_flags(w));      /* hash maps have the combined command since 5.14 */
 	return err ? err : p2b_element(BPF_MAP_DELETE_ELEM, w->fd, key, NULL, 0);
 }
 
-/* Takes the key at the cursor out of the map: 1, or 0 when it is gone, or -errno. */
+/* Takes the key at the cursor out of the map. 1, 0 if the key is gone already, or -errno. */
 static int emit_taken(struct p2b_walk *w, void *key, void *value)
 {
 	int err = take(w, w->cursor, value);
@@ -153,11 +153,11 @@ static int fatal(int err)
 }
 
 /*
- * Reads the value of the cursor's key (unless value is NULL) and finds the key after it: 0 or -ENOENT. One answer can't
- * be trusted while others change the map: a trie's next key may leave out a branch, a recycled hash element leads to
- * another bucket, and a trie looks up a shorter prefix in place of one that is gone. So the question is asked until two
- * answers agree, around the lookup. *there says whether the key was still in the map afterwards: after a key that
- * isn't, the kernel names the first key of all.
+ * Reads the value of the cursor's key (unless value is NULL) and finds the key after it: 0 or -ENOENT. A single answer
+ * can't be trusted while others change the map: a trie's next key may leave out a branch, a recycled hash element leads
+ * to another bucket, and a trie looks up a shorter prefix in place of a deleted one. So this asks before and after the
+ * lookup, until both answers agree. *there tells whether the key was still in the map afterwards: if it wasn't, the
+ * kernel's answer is the map's first key.
  */
 static int settle(struct p2b_walk *w, void *value, int *there)
 {
@@ -185,7 +185,7 @@ static int key_step(struct p2b_walk *w, void *key, void *value)
 
 	if (!w->steps_left--)
 		return -EBUSY;
-	/* A key that will be deleted has a next one only before. */
+	/* The next key must be found before the key is deleted. */
 	last = w->flags & P2B_WALK_DELETE ? next_key(w, w->cursor, w->next) :
 					    settle(w, known ? NULL : value, &there);
 	if (fatal(last))
@@ -226,7 +226,7 @@ static int keys_next(struct p2b_walk *w, uint8_t *keys, uint8_t *values, uint32_
 	return (int)n;
 }
 
-/* The first call decides how to go. */
+/* The first call finds out whether the map has batches. */
 static int start(struct p2b_walk *w, void *keys, void *values, uint32_t cap)
 {
 	int r;

@@ -1,11 +1,11 @@
-/* What instructions compute, in one expression each: arithmetic, conditions, and what atomic operations store. */
+/* The expressions that instructions compute: arithmetic, conditions, and the results of atomic operations. */
 #ifndef P2B_VM_ARITHMETIC_H
 #define P2B_VM_ARITHMETIC_H
 
 #include <stdint.h>
 #include <string.h>
 
-/* Values at any address: memcpy is one move. */
+/* Values at any address, aligned or not: memcpy becomes one move. */
 #define ACCESS(bits)                                                                           \
 	static inline uint##bits##_t get##bits(const uint8_t *at)                              \
 	{                                                                                      \
@@ -22,7 +22,7 @@ ACCESS(16)
 ACCESS(32)
 ACCESS(64)
 
-/* Division as RFC 9669 has it: by zero gives zero, the remainder of that the dividend; the least number by -1 wraps. */
+/* Division as in RFC 9669: x / 0 is 0, x % 0 is x, and the least number divided by -1 wraps. */
 #define DIVISION(bits)                                                                         \
 	static inline uint##bits##_t sdiv##bits(uint##bits##_t a, uint##bits##_t b)            \
 	{                                                                                      \
@@ -70,7 +70,7 @@ DIVISION(64)
 #define TEST_JSLT(n) ((int##n##_t)a < (int##n##_t)b)
 #define TEST_JSLE(n) ((int##n##_t)a <= (int##n##_t)b)
 
-/* What an atomic operation leaves in memory, from what was there (a) and the register (b). */
+/* What an atomic operation stores, from the value in memory (a) and the register (b). */
 #define ATOM_AADD (a + b)
 #define ATOM_AOR (a | b)
 #define ATOM_AAND (a & b)

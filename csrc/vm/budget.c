@@ -1,6 +1,6 @@
 /*
- * A run's instruction budget, in slices: between them the machine yields to threads that want to look at its maps,
- * and asks whether to go on. Pointers into maps stay good meanwhile, as values never move.
+ * A run's instruction budget, in slices. Between slices the machine yields to threads that wait for its lock, and asks
+ * pause() whether to go on. Pointers into maps stay valid meanwhile, since values never move.
  */
 #include <time.h>
 
@@ -44,7 +44,7 @@ uint64_t vm_executed(const struct vm_state *s, uint64_t budget)
 	return budget - s->rest - (uint64_t)s->left - s->work;
 }
 
-/* With a bpf_spin_lock held nobody else may look at the maps. */
+/* While the program holds a bpf_spin_lock, the machine doesn't yield: nobody else may access the maps. */
 static int pause_locked(struct vm_state *s)
 {
 	if (++s->locked < LOCKED_MAX)

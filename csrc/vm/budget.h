@@ -7,12 +7,12 @@
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t vm_ticks(void);
 
-/* A run's budget, its first slice; and how many instructions ran. */
+/* Starts a run's budget with its first slice; and how many instructions ran. */
 void vm_budget(struct vm_state *state, uint64_t budget);
 uint64_t vm_executed(const struct vm_state *state, uint64_t budget);
 
 /*
- * Has the budget pay for a helper function's work on so many bytes. When the slice is used up by that, the next counted
+ * Charges the budget for a helper function's work on so many bytes. If this uses up the slice, the next counted
  * instruction begins a new one: a helper function is never interrupted.
  */
 static inline void vm_charge(struct vm_state *state, uint64_t bytes)
@@ -21,7 +21,7 @@ static inline void vm_charge(struct vm_state *state, uint64_t bytes)
 	state->left -= (int64_t)(bytes / VM_WORK);
 }
 
-/* When a slice is used up: yields to other threads if it's time, and takes the next one. 0: the run ends with a fault. */
+/* Called when a slice is used up: yields if it's time, and takes the next slice. 0: the run ends with a fault. */
 int vm_next_slice(struct vm_state *state);
 
 /* Yields the machine to other threads if it's time. 0 when the run ends. */

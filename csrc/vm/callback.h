@@ -7,7 +7,7 @@
 /* The subprogram that a function pointer names, or NULL after a fault. */
 const struct vm_insn *vm_callback(struct vm_state *state, uint64_t addr);
 
-/* Calls it: what it returns. A fault is in state->why. */
+/* Calls the subprogram and returns its result. A fault is in state->why. */
 uint64_t vm_call_back(struct vm_state *state, const struct vm_insn *entry, uint64_t r1, uint64_t r2);
 
 #endif

@@ -1,4 +1,4 @@
-/* Contexts of test runs, whatever the type of the program; those of tracing programs, which are the bytes given. */
+/* Contexts of test runs for all types of programs; and those of tracing programs, which are the given bytes. */
 #include "vm/context.h"
 
 enum { BUFFER = VM_SKB_HEADROOM + P2B_VM_PACKET_MAX + VM_PAGE };

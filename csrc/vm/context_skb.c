@@ -1,6 +1,6 @@
 /*
- * The contexts and packets of programs that get an sk_buff: bpf_prog_test_run_skb in net/bpf/test_run.c. An sk_buff is in
- * one piece, and may be larger than the kernel's page.
+ * The contexts and packets of programs that get an sk_buff: bpf_prog_test_run_skb in net/bpf/test_run.c. Here an
+ * sk_buff is in one piece, and may be larger than a page.
  */
 #include <arpa/inet.h>
 
@@ -13,7 +13,7 @@ static int is_l2(const struct p2b_vm_prog *prog)
 	return prog->type == VM_SCHED_CLS || prog->type == VM_SCHED_ACT;
 }
 
-/* What of a given __sk_buff counts; all else must be zero (data_end may be anything). */
+/* The fields of a given __sk_buff that count; all others must be zero (data_end may be anything). */
 static const struct { uint8_t begin, end; } given[] = {
 	{ SKB_MARK, SKB_MARK + 4 },
 	{ SKB_PRIORITY, SKB_IFINDEX + 4 },
@@ -98,7 +98,7 @@ static void fill_skb(uint8_t *ctx, const uint8_t *data, uint32_t size)
 	set_socket(ctx, data + VM_ETH_HLEN, size - VM_ETH_HLEN);
 }
 
-/* Test runs take no IP packet that is shorter than its header; captures have such. */
+/* The kernel's test runs refuse IP packets that are shorter than their header, which captures may contain. */
 int vm_context_check(const struct p2b_vm_prog *prog, const struct p2b_vm_run *run)
 {
 	uint32_t protocol;

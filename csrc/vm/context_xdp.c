@@ -1,10 +1,10 @@
-/* The contexts and packets of XDP programs: bpf_prog_test_run_xdp in net/bpf/test_run.c, in a page and fragments as there. */
+/* The contexts and packets of XDP programs, in a page and fragments: bpf_prog_test_run_xdp in net/bpf/test_run.c. */
 #include "vm/context.h"
 
 enum {
 	SHARED_INFO = 320,              /* struct skb_shared_info, at the end of a packet's page */
 	XDP_HEADROOM = 256,             /* XDP_PACKET_HEADROOM */
-	XDP_FRAME = 40,                 /* struct xdp_frame, which the headroom must keep room for */
+	XDP_FRAME = 40,                 /* struct xdp_frame, for which the headroom must have room */
 };
 
 int vm_xdp_begin(struct vm_state *s, const struct p2b_vm_run *run)
@@ -30,7 +30,7 @@ int vm_xdp_begin(struct vm_state *s, const struct p2b_vm_run *run)
 	*p = (struct vm_packet){ .buffer = s->vm->packet, .first = XDP_FRAME, .last = VM_PAGE - SHARED_INFO,
 				 .meta = XDP_HEADROOM - meta, .data = XDP_HEADROOM, .end = XDP_HEADROOM - meta + size,
 				 .writable = 1 };
-	memset(p->buffer + p->first, 0, p->meta - p->first); /* of the run before */
+	memset(p->buffer + p->first, 0, p->meta - p->first); /* left by the run before */
 	memcpy(p->buffer + p->meta, run->data, size);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
- * From slots to decoded instructions, refusing whatever the run loop doesn't want to meet: unknown operations and
- * registers, reserved fields that aren't zero, jumps out of the (sub)program or into a wide instruction, an end that
- * isn't one. Follows RFC 9669 and kernel/bpf/verifier.c (check_subprogs, resolve_pseudo_ldimm64).
+ * Decodes slots to instructions, and refuses what the run loop doesn't check: unknown operations and registers,
+ * reserved fields that aren't zero, jumps out of the (sub)program or into a wide instruction, a last instruction that
+ * runs on. Follows RFC 9669 and kernel/bpf/verifier.c (check_subprogs, resolve_pseudo_ldimm64).
  */
 #include "vm/decode.h"
 
@@ -60,7 +60,7 @@ static int mark_starts(struct vm_decoder *d)
 	return 0;
 }
 
-/* Jumps stay in their subprogram, and none runs on into the next. */
+/* Checks that jumps stay in their subprogram, and that no subprogram runs on into the next. */
 static int check_bounds(struct vm_decoder *d)
 {
 	struct vm_insn *insns = d->prog->insns;

@@ -1,4 +1,4 @@
-/* What the decoder's files share: the instruction in work, and refusing it. */
+/* What the decoder's files share: the current instruction, and refusing it. */
 #ifndef P2B_VM_DECODE_H
 #define P2B_VM_DECODE_H
 
@@ -17,7 +17,7 @@ struct vm_decoder {
 	struct vm_insn *to;
 };
 
-/* The end of decoding: -EINVAL, and the fault. */
+/* Ends decoding with a fault; returns -EINVAL. */
 static inline int refuse(const struct vm_decoder *d, int64_t value, const char *what)
 {
 	*d->code->fault = (struct p2b_fault){ .index = d->at, .value = value, .what = what };
@@ -34,7 +34,7 @@ static inline int reserved(const struct vm_decoder *d)
 	return refuse(d, d->s->code, "a field that this instruction doesn't use is not zero");
 }
 
-/* Turns the distance from the next slot into one from this, which must lead to a whole instruction. */
+/* Converts the distance from the next slot to one from this slot; the target must be a whole instruction. */
 static inline int set_target(const struct vm_decoder *d, int64_t distance)
 {
 	int64_t target = d->at + 1 + distance;
@@ -45,7 +45,7 @@ static inline int set_target(const struct vm_decoder *d, int64_t distance)
 	return 0;
 }
 
-/* One instruction each, by its class: 0, or refuse()'s result. */
+/* Each decodes one instruction of its class: 0, or refuse()'s result. */
 int vm_decode_alu(const struct vm_decoder *d);
 int vm_decode_jump(const struct vm_decoder *d);
 int vm_decode_load(const struct vm_decoder *d);

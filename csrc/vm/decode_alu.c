@@ -27,7 +27,7 @@ static int is_shift(int form)
 	return form == OP_LSH64K || form == OP_RSH64K || form == OP_ARSH64K;
 }
 
-/* addr_space_cast: from and to address space 1, which is the program's arena, another map kind that isn't here. */
+/* addr_space_cast: from and to address space 1, the program's arena, which is a kind of map that the VM lacks. */
 static int decode_cast(const struct vm_decoder *d)
 {
 	if (d->s->imm != 1 && d->s->imm != 1 << 16)

@@ -12,7 +12,7 @@ static int log_size(const struct vm_decoder *d)
 	return log[(d->s->code & SIZE) >> 3];
 }
 
-/* The kernel wants accesses of the stack aligned; by r10 itself that is seen before the program runs. */
+/* The kernel wants aligned accesses of the stack; those relative to r10 are checked before the program runs. */
 static int check_alignment(const struct vm_decoder *d, uint8_t base)
 {
 	if (base != VM_FRAME_POINTER || d->s->off % (1 << log_size(d)) == 0)
@@ -37,7 +37,7 @@ int vm_decode_load(const struct vm_decoder *d)
 	return check_alignment(d, d->to->src);
 }
 
-/* load_acquire and store_release: they don't change anything as atomic operations do, and have all four sizes. */
+/* load_acquire and store_release: unlike atomic operations, they only load or store, and have all four sizes. */
 static int decode_ordered(const struct vm_decoder *d)
 {
 	int is_load = d->s->imm == LOAD_ACQUIRE;

@@ -1,6 +1,7 @@
 /*
- * The embedded VM's run loop: RFC 9669's instructions on decoded slots. Every instruction is its own piece of code that
- * jumps to the next one's (computed goto). Instructions are counted where the program doesn't just go on.
+ * The embedded VM's run loop: RFC 9669's instructions on decoded slots. Each kind of instruction is a piece of code
+ * that jumps to that of the next instruction (computed goto). Instructions are counted only where the program doesn't
+ * run straight on, such as at calls and taken jumps.
  */
 #include "vm/arithmetic.h"
 #include "vm/budget.h"
@@ -15,9 +16,9 @@
 #define NEXT() do { pc++; GO(); } while (0)
 
 /*
- * Counts what ran since the last count, this instruction included. When the slice of the budget is used up, the next one
- * begins with the same instruction, all over again. So CHECK_BUDGET() stands before everything that an instruction
- * changes, also its registers, and an instruction that goes on as another one joins it behind its CHECK_BUDGET().
+ * Counts the instructions since the last count, including this one. If the slice of the budget is used up, the next
+ * slice starts this instruction all over again. So CHECK_BUDGET() comes before an instruction changes anything,
+ * including registers, and an instruction that continues as another one enters it after its CHECK_BUDGET().
  */
 #define COUNT() (s->left -= pc - segment + 1)
 #define CHECK_BUDGET() do { COUNT(); segment = pc + 1; if (unlikely(s->left < 0)) goto end_of_slice; } while (0)
@@ -73,7 +74,7 @@
 		NEXT();                                                                        \
 	}
 
-/* The machine's lock makes them atomic: no other program and no map operation runs meanwhile. */
+/* The machine's lock makes these operations atomic: no other program and no map operation runs meanwhile. */
 #define FIND_ATOMIC(bits, base, needs)                                                         \
 	uint64_t addr = (base) + (uint64_t)(int64_t)pc->off;                                   \
 	uint8_t *at = vm_translate_atomic(s, addr, (bits) / 8, needs);                             \
@@ -130,7 +131,7 @@
 
 #define SINGLE(name, expression) do_##name : { DST = (expression); NEXT(); }
 
-/* Calls leave r1 to r5 without a value. */
+/* Calls destroy the values of r1 to r5. */
 static inline void scratch(uint64_t *r)
 {
 	for (int i = 1; i <= 5; i++)
@@ -327,7 +328,7 @@ leave:
 	scratch(r);
 	GO();
 
-do_SECOND: /* validation keeps everybody out */
+do_SECOND: /* decoding lets nothing get here */
 	vm_fault(s, pc->op, "an instruction that can't be");
 	goto fault;
 

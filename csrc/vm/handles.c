@@ -1,4 +1,4 @@
-/* The embedded VM's programs and maps by their handles: each call holds those that it uses. */
+/* The functions of api/vm.h and api/vm_maps.h that take handles: each call holds the handles that it uses. */
 #include "common/reader.h"
 #include "vm/map/ops.h"
 #include "vm/prog.h"

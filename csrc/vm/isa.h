@@ -1,4 +1,4 @@
-/* Decoded instructions: one for every slot, so that a fault's place in one is its place in the other. */
+/* Decoded instructions: one for every slot, so that an instruction's index is also its slot's. */
 #ifndef P2B_VM_ISA_H
 #define P2B_VM_ISA_H
 
@@ -6,7 +6,7 @@
 #include "vm/map/map.h"
 #include "vm/prog.h"
 
-/* Arithmetic; each in four forms (below). VM_ALU_PLAIN are those that RFC 9669 numbers without an offset. */
+/* Arithmetic, each in four forms (below). VM_ALU_PLAIN has the operations that RFC 9669 encodes without an offset. */
 #define VM_ALU_OPS(_) \
 	_(ADD) _(SUB) _(MUL) _(DIV) _(OR) _(AND) _(LSH) _(RSH) _(MOD) _(XOR) _(MOV) _(ARSH) _(SDIV) _(SMOD)
 #define VM_JUMP_OPS(_) \
@@ -23,7 +23,7 @@
 	_(ABS8) _(ABS16) _(ABS32) _(IND8) _(IND16) _(IND32) \
 	_(LD64) _(SECOND) _(JA) _(MAY_GOTO) _(HELPER) _(CHECKED) _(LOCAL) _(TAIL) _(EXIT)
 
-/* An operation's forms: operand a constant or a register, 64 or 32 bits. Atomic ones: 64 or 32 bits. */
+/* An operation's forms: with a constant or a register, of 64 or 32 bits. Atomic operations: 64 or 32 bits. */
 #define VM_FORMS(op) OP_##op##64K, OP_##op##64X, OP_##op##32K, OP_##op##32X,
 #define VM_WIDTHS(op) OP_##op##64, OP_##op##32,
 #define VM_ONE(op) OP_##op,
@@ -46,11 +46,11 @@ struct vm_insn {
 	union {
 		int64_t imm;
 		vm_helper *helper;
-		const struct vm_helper_row *row;        /* of a helper function whose arguments are looked at before */
+		const struct vm_helper_row *row;        /* of a helper function whose arguments are checked first */
 	};
 };
 
-/* What the program's context is. */
+/* What kind of context the program has. */
 enum vm_class { VM_PLAIN, VM_SKB, VM_XDP };
 
 struct p2b_vm_prog {
@@ -65,8 +65,8 @@ struct p2b_vm_prog {
 /* Helpers and kernel functions that the machine knows. */
 struct vm_helper_row {
 	uint32_t id;
-	int32_t types;          /* a bit for each type of programs that may call it; the last for all further ones */
-	const char *args;       /* what vm_arguments looks at, a letter for each */
+	int32_t types;          /* a bit for each type of program that may call it; the last for all further types */
+	const char *args;       /* the arguments that vm_arguments checks, a letter for each */
 	vm_helper *fn;
 };
 
@@ -76,7 +76,7 @@ enum { VM_TAIL_CALL = 12 };
 int vm_find_helper(uint32_t id, uint32_t prog_type, const struct vm_helper_row **found);
 vm_helper *vm_find_kfunc(const char *name);
 
-/* Whether a helper's arguments are of these kinds; a fault when not. */
+/* Whether a helper's arguments are of these kinds; if not, the program faults. */
 int vm_arguments(struct vm_state *state, const char *kinds, const uint64_t *args);
 
 /* Fills prog->insns from slots; -EINVAL with *fault. */

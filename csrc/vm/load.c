@@ -2,7 +2,7 @@
 #include "vm/isa.h"
 #include "vm/prog_types.h"
 
-/* What the kernel takes from who has CAP_BPF: BPF_COMPLEXITY_LIMIT_INSNS, MAX_USED_MAPS. */
+/* The kernel's limits for users with CAP_BPF: BPF_COMPLEXITY_LIMIT_INSNS, MAX_USED_MAPS. */
 enum { PROG_MAX = 1000000, MAPS_MAX = 64 };
 
 static enum vm_class class_of(uint32_t type)
@@ -23,7 +23,7 @@ static enum vm_class class_of(uint32_t type)
 	}
 }
 
-/* The program's own list of its maps, each held. -EINVAL for another machine's. */
+/* Makes the program's own list of its maps, each held. -EINVAL if a map belongs to another machine. */
 static int take_maps(struct p2b_vm_prog *prog, struct vm_map *const *maps, uint32_t n)
 {
 	prog->maps = calloc(n + 1, sizeof(*prog->maps));

@@ -70,8 +70,8 @@ void vm_unlock(struct p2b_vm *vm)
 }
 
 /*
- * Until a run ends, or for a period, without the lock. The condition has a mutex of its own, so that it is vm_lock()
- * that takes the lock again: the running thread yields only to those who are counted there.
+ * Waits without the lock until a run ends, for a period at most. The condition has a mutex of its own, so that
+ * vm_lock() takes the lock again: the running thread yields only to threads that vm_lock() counts.
  */
 static void wait_a_period(struct p2b_vm *vm)
 {
@@ -122,7 +122,7 @@ void vm_leave(struct p2b_vm *vm)
 	pthread_mutex_unlock(&vm->ending);
 }
 
-/* A mutex is nobody's turn: who opens it and takes it at once gets it again. So wait until somebody else had it. */
+/* A mutex isn't fair: a thread that opens it and takes it at once gets it again. So wait until somebody else had it. */
 void vm_unlock_fairly(struct p2b_vm *vm)
 {
 	static const struct timespec moment = { .tv_nsec = 20000 };
@@ -157,7 +157,7 @@ uint64_t vm_now(struct p2b_vm *vm)
 	return vm_clock(vm, CLOCK_MONOTONIC);
 }
 
-/* xorshift64*, of which the upper half is good. */
+/* xorshift64*, of which only the upper half is random enough. */
 uint32_t vm_random(struct p2b_vm *vm)
 {
 	vm->random ^= vm->random >> 12;

@@ -8,7 +8,7 @@
 
 enum { VM_CPUS_MAX = 4096, VM_PERIOD = 10 * 1000 * 1000 /* nanoseconds between pauses */ };
 
-/* What programs printed: lines, each with its newline. Full at VM_TRACE_MAX: then lines are counted, not kept. */
+/* What programs printed: lines with their newlines. Beyond VM_TRACE_MAX bytes, lines are only counted. */
 struct vm_trace {
 	char *text;
 	size_t used, room;
@@ -35,13 +35,14 @@ struct p2b_vm {
 uint64_t vm_clock(struct p2b_vm *vm, int clock);
 
 /*
- * The machine for one thread's program: under the lock, waits for others' programs. -EDEADLK when this thread runs one,
- * -EINTR when pause (or NULL), which is called now and then, gives other than 0.
+ * Reserves the machine for a program of this thread, after waiting for other threads' programs. Call it with the lock
+ * held. -EDEADLK if this thread runs a program already; -EINTR if pause (may be NULL), which is called now and then,
+ * returns other than 0.
  */
 int vm_enter(struct p2b_vm *vm, int (*pause)(void));
 void vm_leave(struct p2b_vm *vm);
 
-/* Opens the lock for those who wait for it, and takes it again behind them. */
+/* Opens the lock for threads that wait for it, and takes it again after them. */
 void vm_unlock_fairly(struct p2b_vm *vm);
 
 /* Appends a line to what programs printed. */

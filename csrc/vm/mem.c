@@ -1,4 +1,4 @@
-/* What a running program may touch: the slow half of every memory access, and helpers' arguments. */
+/* Which memory a running program may access: the slow path of every access, and helpers' arguments. */
 #include "vm/budget.h"
 #include "vm/mem.h"
 
@@ -106,7 +106,7 @@ void vm_no_atomic(struct vm_state *s, uint64_t addr, uint64_t size, int needs)
 		vm_fault(s, addr, in_ctx(s, addr, size) ? "an atomic operation on the context" : why_not(s, addr, size, 0));
 }
 
-/* The packet's pointers, which have 32 bits in the structures and more in the machine. */
+/* The packet's pointers, which have 32 bits in the context's structures, but 64 in registers. */
 static int load_pointer(const struct vm_state *s, uint64_t offset, uint64_t *value)
 {
 	const struct vm_packet *p = &s->packet;
@@ -160,7 +160,7 @@ int vm_load_slow(struct vm_state *s, uint64_t addr, uint32_t size, uint64_t *val
 }
 
 /*
- * Fields of sk_buff that are narrower than their __sk_buff view, as net/core/filter.c stores them. It compares queues as
+ * Stores fields that are narrower in sk_buff than in __sk_buff as net/core/filter.c does, which compares queues as
  * 64-bit numbers: registers unsigned, the instruction's own constants signed.
  */
 static void narrow(uint8_t *ctx, uint64_t word, uint32_t before, uint64_t value, int constant)

@@ -1,10 +1,10 @@
-/* Memory as a running program sees it: which addresses are its own, and helper functions' arguments. */
+/* Memory as a running program sees it: the addresses that it may use, and helper functions' arguments. */
 #ifndef P2B_VM_MEM_H
 #define P2B_VM_MEM_H
 
 #include "vm/state.h"
 
-/* Where [addr, addr + size) may be accessed; NULL when it may not, or is the context. Remembers the region. */
+/* Where [addr, addr + size) is; NULL if the program may not access it, or it is the context. Remembers the region. */
 uint8_t *vm_translate_slow(struct vm_state *state, uint64_t addr, uint64_t size, int needs);
 
 static inline uint8_t *vm_translate(struct vm_state *state, uint64_t addr, uint64_t size, int needs)
@@ -20,24 +20,24 @@ static inline uint8_t *vm_translate(struct vm_state *state, uint64_t addr, uint6
 	return vm_translate_slow(state, addr, size, needs);
 }
 
-/* As vm_translate for an atomic operation of 1, 2, 4 or 8 bytes; where that is NULL, vm_no_atomic is the fault. */
+/* vm_translate for an atomic operation of 1, 2, 4 or 8 bytes; if it gives NULL, call vm_no_atomic for the fault. */
 static inline uint8_t *vm_translate_atomic(struct vm_state *state, uint64_t addr, uint64_t size, int needs)
 {
 	return addr & (size - 1) ? NULL : vm_translate(state, addr, size, needs | VM_ATOMICS);
 }
 void vm_no_atomic(struct vm_state *state, uint64_t addr, uint64_t size, int needs);
 
-/* What is no fast access: the context, or a fault. 1 when it was done. size: 1, 2, 4, 8. */
+/* Accesses that vm_translate refuses: of the context, or a fault. 1 if it succeeded. size: 1, 2, 4, 8. */
 int vm_load_slow(struct vm_state *state, uint64_t addr, uint32_t size, uint64_t *value);
 int vm_store_slow(struct vm_state *state, uint64_t addr, uint32_t size, uint64_t value, int constant);
 
-/* A helper's memory argument, which the budget pays for, or NULL after a fault. Of size 0 any address will do. */
+/* A helper's memory argument, charged to the budget, or NULL after a fault. With size 0, any address is valid. */
 uint8_t *vm_argument(struct vm_state *state, uint64_t addr, uint64_t size, int write);
 
 /* A helper's map argument, or NULL after a fault. */
 struct vm_map *vm_map_argument(struct vm_state *state, uint64_t value);
 
-/* The same, of a kind that has the ability (VM_CAN_FIND ...); its work is 0 then. */
+/* The same for a map that must have the ability (VM_CAN_FIND ...); sets the map's work to 0. */
 static inline struct vm_map *vm_map_for(struct vm_state *state, uint64_t value, uint32_t ability)
 {
 	struct vm_map *map = vm_map_argument(state, value);
@@ -52,10 +52,10 @@ static inline struct vm_map *vm_map_for(struct vm_state *state, uint64_t value, 
 	return NULL;
 }
 
-/* Whether a helper's argument is the program's context; a fault when not. */
+/* Whether a helper's argument is the program's context; if not, the program faults. */
 int vm_ctx_argument(struct vm_state *state, uint64_t value);
 
-/* The bytes at addr that may be read, at most max: for strings and probes. 0 where there are none. No fault. */
+/* How many bytes at addr may be read, at most max, for strings and probes. Never a fault. */
 uint64_t vm_readable(struct vm_state *state, uint64_t addr, uint64_t max);
 
 #endif

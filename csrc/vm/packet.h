@@ -34,14 +34,14 @@ enum { VM_PACKET_HOST = 0, VM_PACKET_MULTICAST = 2, VM_PACKET_OTHERHOST = 3 };
 /* A packet in the machine's buffer, by offsets there: the kernel's head, data_meta, data, data_end, headers. */
 struct vm_packet {
 	uint8_t *buffer;
-	uint32_t first;         /* data can't begin before */
-	uint32_t last;          /* nor end behind; an XDP packet goes on from there in fragments, a page each */
+	uint32_t first;         /* data can't begin before this */
+	uint32_t last;          /* data can't end after this; an XDP packet goes on here in fragments, a page each */
 	uint32_t meta, data, end;
 	uint32_t mac, net;      /* network packets of an skb */
 	int writable;           /* directly, by stores */
 };
 
-/* Where the bytes end that the program itself sees: not those of fragments, which come behind in the same buffer. */
+/* Where the bytes end that the program accesses directly; those of fragments follow in the same buffer. */
 static inline uint32_t vm_packet_direct(const struct vm_packet *packet)
 {
 	return packet->end < packet->last ? packet->end : packet->last;

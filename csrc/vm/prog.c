@@ -1,4 +1,4 @@
-/* The life of the embedded VM's programs: each user and each program array that has one holds it. */
+/* The lifetime of the embedded VM's programs: users and program arrays hold them. */
 #include "vm/isa.h"
 
 static void free_prog(struct p2b_vm_prog *prog)

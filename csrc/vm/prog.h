@@ -7,7 +7,7 @@
 struct p2b_vm_prog;
 struct vm_map;
 
-/* As api/vm.h says of their handles. Each takes the machine's lock itself; destroying releases a reference. */
+/* As in api/vm.h, with the program in place of its handle. Each takes the lock itself; destroy releases a reference. */
 int vm_prog_create(struct p2b_vm *vm, const void *slots, uint32_t n_slots, uint32_t prog_type,
 		   struct vm_map *const *maps, uint32_t n_maps, const char *const *kfuncs, uint32_t n_kfuncs,
 		   struct p2b_fault *fault, struct p2b_vm_prog **ret);
@@ -21,7 +21,7 @@ int vm_run_many(struct p2b_vm_prog *prog, const void *data, uint64_t data_size, 
 void vm_prog_hold(struct p2b_vm_prog *prog);
 void vm_prog_release(struct p2b_vm_prog *prog);
 
-/* The program's type, for program arrays: all of theirs are of one type. */
+/* The program's type, for program arrays, whose programs all have the same type. */
 uint32_t vm_prog_type(const struct p2b_vm_prog *prog);
 
 #endif

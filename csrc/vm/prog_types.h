@@ -1,4 +1,4 @@
-/* Types of programs: enum bpf_prog_type, where the VM tells them apart. */
+/* The types of programs (enum bpf_prog_type) that the VM distinguishes. */
 #ifndef P2B_VM_PROG_TYPES_H
 #define P2B_VM_PROG_TYPES_H
 

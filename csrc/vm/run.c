@@ -1,4 +1,4 @@
-/* Test runs of the embedded VM's programs, as net/bpf/test_run.c has them. */
+/* Test runs of the embedded VM's programs, as in net/bpf/test_run.c. */
 #include <stddef.h>
 
 #include "vm/budget.h"
@@ -17,7 +17,7 @@ static void start(struct vm_state *s, struct p2b_vm_prog *prog, const struct p2b
 	s->exec = vm_exec;
 }
 
-/* What the verifier would have refused: the end of a program that still holds something. */
+/* Faults if a program ends while it still holds something, which the verifier would have refused. */
 static void check_end(struct vm_state *s, const struct p2b_vm_prog *prog)
 {
 	if (s->n_records)
@@ -35,7 +35,7 @@ static void check_end(struct vm_state *s, const struct p2b_vm_prog *prog)
 	}
 }
 
-/* Many short runs are as a long one: a run counts as some instructions more. */
+/* Many short runs yield like a long one: each run counts as some additional instructions. */
 static int between_runs(struct vm_state *s, uint64_t executed)
 {
 	enum { RUN = 64 };

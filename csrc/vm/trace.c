@@ -1,4 +1,4 @@
-/* The lines that programs print, kept until somebody takes them. */
+/* The lines that programs print, stored until somebody takes them. */
 #include "vm/machine.h"
 
 enum { TRACE_MAX = 1 << 20 };

@@ -4,11 +4,11 @@
 
 #include "common/core.h"
 
-/* The machine's lock: held while a program runs and while a map is looked at or changed. Not recursive. */
+/* The machine's lock: held while a program runs and while a map is read or changed. Not recursive. */
 void vm_lock(struct p2b_vm *vm);
 void vm_unlock(struct p2b_vm *vm);
 
-/* References to the machine; releasing the last frees. Never release with the lock held. */
+/* References to the machine; releasing the last one frees it. Never release with the lock held. */
 void vm_hold(struct p2b_vm *vm);
 void vm_release(struct p2b_vm *vm);
 

@@ -18,8 +18,8 @@ static uint16_t fold(uint32_t sum)
 }
 
 /*
- * csum_partial: in 64-bit words with the carry added at the bottom, which decides between the two forms of zero as x86-64
- * does. A rest that is shorter counts as if zeros followed.
+ * csum_partial: sums 64-bit words, with the carry added at the bottom, so that it gives the same of the two forms of
+ * zero as x86-64. A shorter rest counts as if zeros followed.
  */
 static uint32_t sum_of(const uint8_t *data, uint64_t size, uint32_t start)
 {
@@ -58,7 +58,7 @@ static uint16_t replace2(uint16_t check, uint16_t from, uint16_t to)
 	return (uint16_t)~add16(add16((uint16_t)~check, (uint16_t)~from), to);
 }
 
-/* Updates the checksum for a change of size bytes (0: from is 0, to the change). 0 or -EINVAL. */
+/* Updates the checksum for a change of size bytes (size 0: from is 0, and to is the difference). 0 or -EINVAL. */
 static int64_t replace(uint8_t *at, uint64_t size, uint64_t from, uint64_t to)
 {
 	uint16_t check;

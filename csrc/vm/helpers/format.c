@@ -1,6 +1,6 @@
 /*
  * The formats of bpf_trace_printk and bpf_snprintf: bpf_bprintf_prepare in kernel/bpf/helpers.c, lib/vsprintf.c. As in
- * the kernel, all strings are read before anything is written: they may lie in the memory that the text goes to.
+ * the kernel, all strings are read before anything is written, since they may lie in the output's memory.
  */
 #include "vm/helpers/helpers.h"
 
@@ -23,7 +23,7 @@ struct reader {
 	struct conversion c;
 };
 
-/* What the kernel takes them for: characters above 127 are Latin 1's. */
+/* As the kernel's isspace(): characters above 127 are Latin-1. */
 static int is_space(uint8_t c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r') || c == 0xa0;
@@ -36,7 +36,7 @@ static int is_punctuation(uint8_t c)
 	return c > ' ' && c < 127 && !(c >= '0' && c <= '9') && !((c | 32) >= 'a' && (c | 32) <= 'z');
 }
 
-/* The next character; behind the format's end NUL. */
+/* The next character; NUL after the format's end. */
 static uint8_t peek(const struct reader *r)
 {
 	return r->at < r->end ? (uint8_t)r->format[r->at] : 0;
@@ -69,7 +69,7 @@ static void read_width(struct reader *r)
 			r->c.width = r->c.width * 10 + (uint64_t)(peek(r) - '0');
 }
 
-/* Behind %p: which kind of pointer, of which we know numbers and strings. */
+/* Reads the kind of a pointer after %p; only numbers and strings are supported. */
 static int read_pointer(struct reader *r)
 {
 	uint8_t kind = peek(r);
@@ -117,7 +117,7 @@ static int read_conversion(struct reader *r)
 	return read_number(r);
 }
 
-/* 1 and a piece, 0 at the end, or -EINVAL. A piece of no size is a conversion. */
+/* Reads the next piece: 1, 0 at the end, or -EINVAL. A piece of size 0 is a conversion. */
 static int next_piece(struct reader *r)
 {
 	uint8_t c = peek(r);
@@ -148,7 +148,7 @@ struct arguments {
 	char texts[ARGUMENTS_MAX];
 };
 
-/* What is no readable memory is an empty string. */
+/* Copies a string; unreadable memory counts as an empty one. */
 static void take_text(struct vm_state *s, struct arguments *a, uint64_t addr)
 {
 	const char *from = (const char *)(uintptr_t)addr;
@@ -202,7 +202,7 @@ struct writer {
 	uint64_t size, length;  /* size: of out, with room for the NUL */
 };
 
-/* How many of size bytes have room. */
+/* How many of size bytes fit. */
 static uint64_t fitting(const struct writer *w, uint64_t size)
 {
 	uint64_t room = w->length + 1 < w->size ? w->size - 1 - w->length : 0;
@@ -281,7 +281,7 @@ static void put_text(struct writer *w, struct conversion c, const char *text, ui
 	put_field(w, &c, 0, text, size);
 }
 
-/* The next text; the same one where the output was full already, as in the kernel. */
+/* Returns the next text; the same one if the output was full already, as in the kernel. */
 static const char *put_pointed(struct writer *w, const char *text)
 {
 	if (w->length >= w->size)

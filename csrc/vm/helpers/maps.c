@@ -1,7 +1,7 @@
-/* Helper functions on maps and rings: arguments checked, then over to the map. */
+/* Helper functions on maps and rings: they check their arguments and call the map's operation. */
 #include "vm/helpers/helpers.h"
 
-/* The budget pays for what the map worked on besides the arguments: the result goes through. */
+/* Charges the budget for the map's work on bytes other than the arguments, and returns result. */
 static uint64_t charged(struct vm_state *s, const struct vm_map *map, uint64_t result)
 {
 	vm_charge(s, map->work);
@@ -77,7 +77,7 @@ uint64_t vm_map_peek_elem(struct vm_state *s, const uint64_t *a)
 	return take(s, a, vm_map_peek);
 }
 
-/* The machine's lock keeps others out already: what is left is to see that programs pair them. */
+/* The machine's lock keeps others out already, so these only check that programs pair lock and unlock. */
 uint64_t vm_spin_lock(struct vm_state *s, const uint64_t *a)
 {
 	if (!vm_argument(s, a[0], 4, 1))

@@ -1,6 +1,6 @@
 /*
- * Helper functions on clocks, random numbers and the current task; and the constants that stand for what the machine has
- * nothing to tell about.
+ * Helper functions on clocks, random numbers and the current task; and constant results for subjects that the machine
+ * knows nothing about.
  */
 #include <stdio.h>
 #include <sys/prctl.h>

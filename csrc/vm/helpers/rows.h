@@ -1,11 +1,11 @@
 /*
- * The embedded VM's helper functions by number (enum bpf_func_id), a row for each: _(number, the types of programs that
- * the kernel offers it, kinds of arguments, function). What the machine has nothing to tell about (cgroups, routes,
- * stacks) has the answer that a kernel without them gives.
+ * The embedded VM's helper functions by number (enum bpf_func_id), a row for each: _(number, types of programs for
+ * which the kernel offers the helper, kinds of arguments, function). Helpers about things that the machine lacks
+ * (cgroups, routes, stacks) answer as a kernel without these things.
  *
- * A number may stand twice, for different types of programs. Of the arguments these kinds are looked at before the
- * call: c the context, n the context or NULL, p a perf event array, s a map of stack traces, r and w memory to read or
- * write, whose size comes next. The functions look at what else they use.
+ * A number may have two rows, for different types of programs. These kinds of arguments are checked before the call: c
+ * the context, n the context or NULL, p a perf event array, s a map of stack traces, r and w memory to read or write,
+ * whose size comes next. The functions check their other arguments.
  */
 #ifndef P2B_VM_HELPER_ROWS_H
 #define P2B_VM_HELPER_ROWS_H

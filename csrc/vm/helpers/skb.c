@@ -39,7 +39,7 @@ uint64_t vm_skb_load_bytes(struct vm_state *s, const uint64_t *a)
 	return copy_out(s, to, offset > INT32_MAX ? NULL : vm_packet_at(s, offset, size), size);
 }
 
-/* [at, at + size) of the buffer, when it ends within the packet. */
+/* The bytes [at, at + size) of the buffer, or NULL if they end outside of the packet. */
 static const uint8_t *in_buffer(struct vm_state *s, int64_t at, uint64_t size)
 {
 	if (at < 0 || at > s->packet.end || size > (uint64_t)(s->packet.end - at))

@@ -1,4 +1,4 @@
-/* Helper functions on what an sk_buff says of its packet: type, hash, where it goes, and congestion marks. */
+/* Helper functions on an sk_buff's fields: type, hash, destination, checksum level, and congestion marks. */
 #include "vm/helpers/skb.h"
 
 enum { TC_ACT_SHOT = 2, TC_ACT_REDIRECT = 7, REDIRECT_INGRESS = 1, VLAN_MAX_DEPTH = 8 };
@@ -48,7 +48,7 @@ uint64_t vm_redirect(struct vm_state *s, const uint64_t *a)
 	return a[1] & ~(uint64_t)REDIRECT_INGRESS ? TC_ACT_SHOT : TC_ACT_REDIRECT;
 }
 
-/* net/core/filter.c: packets go nowhere here, but programs end with the kernel's answer. */
+/* net/core/filter.c: no packet is redirected here, but programs get the kernel's result. */
 uint64_t vm_redirect_peer(struct vm_state *s, const uint64_t *a)
 {
 	(void)s;
@@ -65,7 +65,7 @@ uint64_t vm_redirect_neigh(struct vm_state *s, const uint64_t *a)
 	return (size && size < NEIGHBOUR) || a[3] ? TC_ACT_SHOT : TC_ACT_REDIRECT;
 }
 
-/* No device verified a checksum: asking says so, and there is nothing to change. */
+/* No device verified a checksum: queries say so, and changes have no effect. */
 uint64_t vm_csum_level(struct vm_state *s, const uint64_t *a)
 {
 	enum { QUERY = 0, RESET = 3 };
@@ -76,7 +76,7 @@ uint64_t vm_csum_level(struct vm_state *s, const uint64_t *a)
 	return a[1] > RESET ? (uint64_t)-EINVAL : 0;
 }
 
-/* The type behind all VLAN tags in the packet, 7 at most (vlan_get_protocol). */
+/* The type after all VLAN tags in the packet, 7 at most (vlan_get_protocol). */
 static uint32_t inner_protocol(const struct vm_state *s)
 {
 	const struct vm_packet *p = &s->packet;
@@ -93,7 +93,7 @@ static uint32_t inner_protocol(const struct vm_state *s)
 	return protocol;
 }
 
-/* One bit of IPv4's two becomes set: the sum goes up by 1 or 2, its complement down. */
+/* Sets the missing one of the two ECN bits: the sum grows by 1 or 2, so the checksum, its complement, shrinks. */
 static void mark_ipv4(uint8_t *ip)
 {
 	uint16_t check;

@@ -6,8 +6,8 @@
 enum { LINE_MAX_SIZE = 1024, PRINTK_ARGS = 3, VPRINTK_ARGS = 12 };
 
 /*
- * Whose memory an address is of: programs' own memory is the kernel's, wherever it lies here. Nothing else is there to be
- * read, but the errors are those of x86-64, which asks for the half of the addresses first.
+ * Whose memory an address belongs to. Programs' own memory counts as the kernel's, at any address. Nothing else is
+ * readable, but the errors are those of x86-64, which first checks in which half of the address space an address lies.
  */
 enum side { USER, KERNEL, EITHER, NEITHER };
 enum { HALF_BITS = 47 };
@@ -20,7 +20,7 @@ static enum side side_of(struct vm_state *s, uint64_t addr)
 	return addr <= USER_END ? USER : NEITHER;
 }
 
-/* 0, or -errno: addr must be on a side, or (for bpf_probe_read) on one of both. */
+/* 0, or -errno: addr must be on the wanted side, or (for bpf_probe_read) on either. */
 static int64_t check_probe(struct vm_state *s, uint64_t addr, enum side wanted)
 {
 	enum side side = side_of(s, addr);
@@ -48,7 +48,7 @@ static uint64_t probe(struct vm_state *s, const uint64_t *a, enum side wanted)
 		return 0;
 	if (err || vm_readable(s, a[2], size) < size)
 		return fail(to, size, err ? err : -EFAULT);
-	if (size > 0) /* no bytes can be read at any address, NULL too, which memmove doesn't take */
+	if (size > 0) /* size 0 is allowed with any address, including NULL, which memmove doesn't allow */
 		memmove(to, (const void *)(uintptr_t)a[2], size);
 	return 0;
 }
@@ -105,7 +105,7 @@ uint64_t vm_strncmp(struct vm_state *s, const uint64_t *a)
 	return 0;
 }
 
-/* Digits in base 8, 10 or 16, or as their prefix says (base 0). Returns how many characters belong to the number. */
+/* Parses digits in base 8, 10, 16, or as their prefix says (base 0). Returns how many characters the number has. */
 static int64_t digits(const char *text, uint64_t size, uint32_t base, int *negative, uint64_t *value)
 {
 	uint64_t i = 0, begin;
@@ -166,7 +166,7 @@ uint64_t vm_strtoul(struct vm_state *s, const uint64_t *a)
 	return (uint64_t)number(s, a, 0);
 }
 
-/* A format is a string: it ends within its memory. A copy, since the output may go there. 0 after a fault. */
+/* Copies a format, since the output may overwrite it; it must end within its memory. 0 after a fault. */
 static int copy_format(struct vm_state *s, uint64_t addr, char *to)
 {
 	uint64_t have = vm_readable(s, addr, LINE_MAX_SIZE);
@@ -181,7 +181,7 @@ static int copy_format(struct vm_state *s, uint64_t addr, char *to)
 	return 1;
 }
 
-/* Arguments in an array of size bytes: copied, since it may lie anywhere. The number of them, or -1. */
+/* Copies arguments from an array of size bytes, which may be unaligned. Returns their number, or -1. */
 static int array_of(struct vm_state *s, uint64_t addr, uint64_t size, uint64_t *args)
 {
 	const uint8_t *data = vm_argument(s, addr, size, 0);

@@ -1,8 +1,8 @@
-/* Finds the embedded VM's helper functions in the rows of rows.h, and looks at their arguments. */
+/* Finds the embedded VM's helper functions in the rows of rows.h, and checks their arguments. */
 #include "vm/prog_types.h"
 #include "vm/helpers/helpers.h"
 
-/* Sets of program types: which helpers the kernel offers to which. The LWT types have no hooks in py2bpf. */
+/* Sets of program types to which the kernel offers helpers. The LWT types have no hooks in py2bpf. */
 enum {
 	SOCKET = 1 << VM_SOCKET_FILTER,
 	TC = 1 << VM_SCHED_CLS | 1 << VM_SCHED_ACT,

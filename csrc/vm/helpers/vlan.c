@@ -1,4 +1,4 @@
-/* Helper functions on VLAN tags: the outermost lies in the sk_buff, the others in the packet. */
+/* Helper functions on VLAN tags: the outermost is a field of the sk_buff, the others are in the packet. */
 #include "vm/helpers/skb.h"
 
 enum { MACS_LEN = 12 };
@@ -44,7 +44,7 @@ uint64_t vm_skb_vlan_push(struct vm_state *s, const uint64_t *a)
 	return 0;
 }
 
-/* vlan_set_encap_proto: the type behind a tag that was taken out. */
+/* vlan_set_encap_proto: sets the type that follows a removed tag. */
 static void set_inner_protocol(struct vm_state *s)
 {
 	const uint8_t *at = vm_packet_data(s) + MACS_LEN;

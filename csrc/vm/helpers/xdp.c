@@ -23,7 +23,7 @@ uint64_t vm_xdp_adjust_head(struct vm_state *s, const uint64_t *a)
 	return moved(s);
 }
 
-/* By how much the end may grow: in the first buffer, or in the last fragment. */
+/* How many bytes may be added at the end, in the first buffer or the last fragment. */
 static uint32_t tailroom(const struct vm_packet *p)
 {
 	return p->end <= p->last ? p->last - p->end : (p->last - p->end) % VM_PAGE;

@@ -5,7 +5,7 @@
 
 enum { MAPPED_FROM = 1 << 18 };
 
-/* Small pieces by calloc, where sanitizers watch their ends; large ones by mmap, which commits nothing at once. */
+/* calloc for small pieces, whose ends sanitizers watch; mmap for large ones, which commits no memory at once. */
 void *vm_alloc(size_t size)
 {
 	void *memory;
@@ -53,7 +53,7 @@ uint64_t p2b_vm_array_size(uint32_t value_size, uint32_t max_entries)
 	return __builtin_mul_overflow(vm_stride(value_size), (uint64_t)max_entries, &size) ? 0 : size;
 }
 
-/* Programs may store what lies in the arena, so source and element may be the same. */
+/* Programs may store a value that lies in the arena, so source and element may be the same. */
 void vm_store(struct vm_map *map, uint32_t at, const struct vm_value *value, int is_new)
 {
 	const struct vm_map_private *p = map->private;

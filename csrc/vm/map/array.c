@@ -1,4 +1,4 @@
-/* Arrays, kernel/bpf/arraymap.c: every index below max_entries is there, always. Index i is element i + 1. */
+/* Arrays, kernel/bpf/arraymap.c: every index below max_entries always exists. Index i is element i + 1. */
 #include "vm/map/ops.h"
 
 static uint32_t index_of(const void *key)
@@ -62,8 +62,8 @@ const struct vm_map_ops vm_array_ops = {
 };
 
 /*
- * Stack traces, kernel/bpf/stackmap.c: programs alone fill them, by bpf_get_stackid(), and there are no kernel stacks
- * here. So they are always empty.
+ * Stack traces, kernel/bpf/stackmap.c: only bpf_get_stackid() fills these maps, and the VM has no kernel stacks. So
+ * they are always empty.
  */
 static int stacks_open(struct vm_map *map)
 {

@@ -1,7 +1,7 @@
 /*
  * Hash maps, with or without eviction: kernel/bpf/hashtab.c. Entries are chained in buckets, and in a list by age,
- * which is the order of walks: the same operations give the same order. In a map that evicts they are also in a list
- * by use; the kernel's is approximate, this one exact.
+ * which is the order of walks, so that the same operations give the same order. A map that evicts also has a list by
+ * use, which is exact, while the kernel's is approximate.
  */
 #include "vm/map/ops.h"
 
@@ -29,7 +29,7 @@ static int evicts(const struct vm_map *map)
 	return map->private->ops == &vm_lru_ops;
 }
 
-/* A fixed function, so that walks and evictions repeat; its quality is that of multiplication by large odd numbers. */
+/* A fixed hash by multiplication with large odd numbers, so that walks and evictions can be repeated. */
 static uint32_t hash_key(const uint8_t *key, uint32_t size)
 {
 	uint64_t h = size * 0x9e3779b97f4a7c15ull, word;
@@ -54,7 +54,7 @@ static uint8_t *key_at(const struct vm_map *map, uint32_t at)
 	return hash_of(map)->keys + (size_t)at * map->key_size;
 }
 
-/* One entry more than max_entries: an update writes a new one before the old one goes, as the kernel's does. */
+/* One entry more than max_entries, since an update writes a new entry before it frees the old one, as in the kernel. */
 static int hash_open(struct vm_map *map)
 {
 	uint64_t entries = (uint64_t)map->max_entries + 2, buckets = 1;
@@ -94,7 +94,7 @@ static void hash_close(struct vm_map *map)
 	free(h);
 }
 
-/* Where the number of the key's entry is kept: in its bucket, or in the entry before it. */
+/* Where the number of the key's entry is stored: in its bucket, or in the entry before it. */
 static uint32_t *place_of(struct vm_map *map, const void *key, uint32_t hash)
 {
 	struct hash *h = hash_of(map);
@@ -174,7 +174,7 @@ static void remove_at(struct vm_map *map, uint32_t *place)
 	h->used--;
 }
 
-/* Makes sure that there is an entry to become the next spare one: 0, or -E2BIG. */
+/* Makes sure that an entry is free to become the next spare one: 0, or -E2BIG. */
 static int make_room(struct vm_map *map)
 {
 	struct hash *h = hash_of(map);
@@ -232,7 +232,7 @@ static int hash_put(struct vm_map *map, const void *key, const struct vm_value *
 	err = make_room(map);
 	if (err)
 		return err;
-	place = place_of(map, key, hash);       /* what was evicted may have been the one before */
+	place = place_of(map, key, hash);       /* the evicted entry may have been the one before */
 	memcpy(key_at(map, h->spare), key, map->key_size);
 	vm_store(map, h->spare, value, 1);
 	insert_spare(map, place, hash, 0);

@@ -1,6 +1,6 @@
 /*
- * The kinds of maps that the embedded VM has: a row for each. Who adds one writes its operations in a file of its own,
- * and its row here.
+ * The kinds of maps that the embedded VM has, a row for each. A new kind is a row here, and its operations in a file of
+ * their own.
  */
 #ifndef P2B_VM_MAP_KINDS_H
 #define P2B_VM_MAP_KINDS_H
@@ -9,8 +9,8 @@
 enum { VM_NO_PREALLOC = 1 << 0, VM_NO_COMMON_LRU = 1 << 1, VM_RDONLY_PROG = 1 << 7, VM_MMAPABLE = 1 << 10 };
 
 /*
- * What programs may do with a map. The verifier says it of helper functions in check_map_func_compatibility, of addresses
- * of values in resolve_pseudo_ldimm64.
+ * What programs may do with a map. In the verifier, check_map_func_compatibility decides this for helper functions, and
+ * resolve_pseudo_ldimm64 for addresses of values.
  */
 enum {
 	VM_CAN_FIND = 1 << 0,           /* bpf_map_lookup_elem */
@@ -18,18 +18,18 @@ enum {
 	VM_CAN_DELETE = 1 << 2,
 	VM_CAN_PUSH = 1 << 3,           /* and pop, and peek */
 	VM_CAN_EMIT = 1 << 4,           /* bpf_perf_event_output, bpf_perf_event_read */
-	VM_CAN_RESERVE = 1 << 5,        /* all that bpf_ringbuf_... do */
+	VM_CAN_RESERVE = 1 << 5,        /* all bpf_ringbuf_... functions */
 	VM_CAN_DRAIN = 1 << 6,          /* bpf_user_ringbuf_drain */
 	VM_CAN_TAIL_CALL = 1 << 7,
 	VM_CAN_STACK_TRACE = 1 << 8,    /* bpf_get_stackid */
 	VM_CAN_ADDRESS = 1 << 9,        /* instructions may hold the address of a value */
-	VM_CAN_TOUCH = 1 << 10,         /* pointers into the arena are good, whoever gave them */
+	VM_CAN_TOUCH = 1 << 10,         /* pointers into the arena are valid, whatever their origin */
 
 	VM_KEYED = VM_CAN_FIND | VM_CAN_UPDATE | VM_CAN_DELETE | VM_CAN_TOUCH,
 	VM_LISTED = VM_CAN_PUSH | VM_CAN_TOUCH,
 };
 
-/* Name, number (enum bpf_map_type), a value per CPU, operations, flags that it may be made with, abilities. */
+/* Name, number (enum bpf_map_type), whether there is a value per CPU, operations, allowed flags, abilities. */
 #define VM_MAP_KINDS(_) \
 	_(HASH, 1, 0, vm_hash_ops, VM_NO_PREALLOC | VM_RDONLY_PROG, VM_KEYED) \
 	_(ARRAY, 2, 0, vm_array_ops, VM_RDONLY_PROG | VM_MMAPABLE, VM_KEYED | VM_CAN_ADDRESS) \

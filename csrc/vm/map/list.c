@@ -18,7 +18,7 @@ static void list_close(struct vm_map *map)
 	free(map->private->state);
 }
 
-/* The element that is n behind the oldest. */
+/* The element n places after the oldest. */
 static void *nth(const struct vm_map *map, uint32_t n)
 {
 	const struct list *l = map->private->state;

@@ -1,6 +1,6 @@
 /*
- * Longest-prefix match, kernel/bpf/lpm_trie.c: keys are a u32 prefix length and an address, first bit first. A hash map
- * of masked prefixes is asked for one length after the other, of those lengths that there are.
+ * Longest-prefix match, kernel/bpf/lpm_trie.c: keys are a u32 prefix length and an address, first bit first. Lookups
+ * try one prefix length after the other in a hash map of masked prefixes, and skip lengths that no prefix has.
  */
 #include "vm/map/ops.h"
 
@@ -42,7 +42,7 @@ static void lpm_close(struct vm_map *map)
 	free(map->private->family);
 }
 
-/* Clears what is behind the first n bits. */
+/* Clears the bits after the first n. */
 static void cut(const struct vm_map *map, struct prefix *p, uint32_t n)
 {
 	uint32_t size = map->key_size - HEAD, whole = n / 8;
@@ -54,7 +54,7 @@ static void cut(const struct vm_map *map, struct prefix *p, uint32_t n)
 	}
 }
 
-/* The key with its address masked; -EINVAL for a length that the address doesn't have. */
+/* Copies the key with its address masked; -EINVAL if the prefix is longer than the address. */
 static int masked(const struct vm_map *map, const void *key, struct prefix *ret)
 {
 	memcpy(ret, key, map->key_size);

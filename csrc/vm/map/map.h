@@ -1,8 +1,8 @@
 /*
  * The embedded VM's maps as user space, programs and helper functions see them; vm/map/ops.h has what is inside.
  *
- * Whoever calls what programs do holds the machine's lock (vm_lock). Each such function takes any kind of map, whatever a
- * program hands over: what a kind can't do gives NULL or -EINVAL (-EOPNOTSUPP where the kernel says so).
+ * Callers of the functions for programs hold the machine's lock (vm_lock). These functions take any kind of map, since
+ * a program may pass any: an operation that the kind lacks gives NULL or -EINVAL (-EOPNOTSUPP where the kernel does).
  */
 #ifndef P2B_VM_MAP_H
 #define P2B_VM_MAP_H
@@ -14,8 +14,9 @@ struct p2b_vm_prog;
 struct vm_map_private;
 
 /*
- * A map. It is made with one reference, its user's; each program that uses it has another (vm_map_hold). A program
- * array releases its programs when the user releases it, as the kernel's, or a program in its own array would never end.
+ * A map. The first reference is the user's; each program that uses the map has another (vm_map_hold). As in the kernel,
+ * a program array releases its programs when the user releases it, or else a program in its own array would never be
+ * freed.
  *
  * Programs may read and write all of the arena: it holds values and nothing that the map relies on.
  */
@@ -26,8 +27,8 @@ struct vm_map {
 	uint32_t abilities;     /* VM_CAN_FIND ... */
 	uint8_t *arena;         /* every value that a program can get a pointer to; there from creation, never moved */
 	size_t arena_size;
-	void (*done)(void *memory);     /* NULL, or who gave the arena */
-	uint64_t work;          /* bytes that operations went through besides key and value; whoever counts sets it to 0 */
+	void (*done)(void *memory);     /* NULL, or gives the arena back to the user */
+	uint64_t work;          /* bytes that operations touched besides key and value; callers that count reset it */
 	uint64_t stride;        /* from one value in the arena to the next, a power of two: behind each is a gap */
 	struct vm_map_private *private;
 	void (*free)(struct vm_map *map);       /* called when the last reference is gone, also of the machine */
@@ -45,7 +46,7 @@ static inline void vm_map_release(struct vm_map *map)
 }
 
 /*
- * What user space does: api/vm_maps.h says it of their handles (vm/handles.c), these are the objects'. Each takes the
+ * The functions for user space, as in api/vm_maps.h, with the map in place of its handle (vm/handles.c). Each takes the
  * machine's lock itself; destroying releases a reference.
  */
 int vm_map_create(struct p2b_vm *vm, const struct p2b_vm_map_spec *spec, struct vm_map **ret);
@@ -70,7 +71,7 @@ uint64_t vm_user_ring_waiting(struct vm_map *map);
 /* What bpf_map_lookup_elem gives: a pointer to value_size bytes in the arena, or NULL. cpu counts for per-CPU kinds. */
 void *vm_map_find(struct vm_map *map, const void *key, uint32_t cpu);
 
-/* 0 or -errno, as the kernel's: -EEXIST, -ENOENT, -E2BIG, -EINVAL for flags. Of a per-CPU map one CPU's value. */
+/* 0 or -errno as in the kernel: -EEXIST, -ENOENT, -E2BIG, -EINVAL for flags. Sets one CPU's value of a per-CPU map. */
 int vm_map_put(struct vm_map *map, const void *key, const void *value, uint64_t flags, uint32_t cpu);
 int vm_map_del(struct vm_map *map, const void *key);
 
@@ -90,10 +91,10 @@ int vm_map_emit(struct vm_map *map, uint32_t cpu, const void *data, uint32_t siz
 void *vm_ring_reserve(struct vm_map *map, uint64_t size);
 void vm_ring_submit(struct vm_map *map, void *record, int discard);
 
-/* What bpf_ringbuf_query gives for flags (BPF_RB_AVAIL_DATA ...), 0 for unknown ones. */
+/* The result of bpf_ringbuf_query for flags (BPF_RB_AVAIL_DATA ...), 0 for unknown ones. */
 uint64_t vm_ring_query(struct vm_map *map, uint64_t flags);
 
-/* A user ring buffer's oldest record: its size (0: there is none), some of its bytes, its end. */
+/* A user ring buffer's oldest record: its size (0: there is none), copying some of its bytes, and removing it. */
 uint32_t vm_user_ring_next(struct vm_map *map);
 void vm_user_ring_read(const struct vm_map *map, uint32_t offset, void *to, uint32_t size);
 void vm_user_ring_drop(struct vm_map *map, uint32_t size);

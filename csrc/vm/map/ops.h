@@ -1,8 +1,8 @@
 /*
- * The VM's maps, inside: a table of operations for each family, over elements that are known by number.
+ * The inside of the VM's maps: a table of operations for each family, on elements that are named by number.
  *
- * Element number n (from 1; 0 means none) has its values at arena + (n - 1) * element: one, or one per CPU, stride bytes
- * apart. Behind each are VM_GAP bytes or more that are nobody's, so that a program which runs over the end of one
+ * Element number n (from 1; 0 means none) has its values at arena + (n - 1) * element: one, or one per CPU, stride
+ * bytes apart. After each value at least VM_GAP bytes are unused, so that a program that runs over the end of one value
  * doesn't reach the next. Everything here runs under the machine's lock.
  */
 #ifndef P2B_VM_MAP_OPS_H
@@ -19,16 +19,16 @@ enum {
 	VM_ALL_CPUS = -1,
 };
 
-/* A value to be stored: one CPU's, or (VM_ALL_CPUS) what user space gives, which is all of them in a per-CPU map. */
+/* A value to be stored: one CPU's, or (VM_ALL_CPUS) user space's, which in a per-CPU map has all CPUs' values. */
 struct vm_value {
 	const uint8_t *bytes;
 	int cpu;
 };
 
 struct vm_map_ops {
-	int (*open)(struct vm_map *map);                        /* checks the sizes, makes state and arena */
+	int (*open)(struct vm_map *map);                        /* checks the sizes, creates state and arena */
 	void (*close)(struct vm_map *map);                      /* frees the state */
-	uint32_t (*search)(struct vm_map *map, const void *key);/* the element that reading key gives */
+	uint32_t (*search)(struct vm_map *map, const void *key);/* the element that a lookup of key finds */
 	uint32_t (*locate)(struct vm_map *map, const void *key);/* the element of exactly this key; NULL: as search */
 	void (*touch)(struct vm_map *map, uint32_t at);         /* a program read it; NULL: nothing to do */
 	int (*put)(struct vm_map *map, const void *key, const struct vm_value *value, uint64_t flags);
@@ -36,7 +36,7 @@ struct vm_map_ops {
 	uint32_t (*after)(struct vm_map *map, uint32_t at);     /* the next element (0: the first), 0 at the end */
 	uint64_t (*count)(struct vm_map *map);                  /* NULL: elements are counted one by one */
 	void (*key)(struct vm_map *map, uint32_t at, void *out);
-	void (*read)(struct vm_map *map, uint32_t at, void *out);       /* where user space reads no value of the arena */
+	void (*read)(struct vm_map *map, uint32_t at, void *out);       /* for user space, if values aren't in the arena */
 	int (*push)(struct vm_map *map, const void *value, uint64_t flags);
 	int (*pop)(struct vm_map *map, void *value, int peek);
 	int (*emit)(struct vm_map *map, uint32_t cpu, const void *data, uint32_t size);
@@ -46,7 +46,7 @@ struct vm_map_ops {
 	void (*reset)(struct vm_map *map);                      /* the user releases it */
 };
 
-/* Announces records to readers: an eventfd that is readable while there are some. */
+/* Announces records to readers by an eventfd that is readable while there are records. */
 struct vm_wake {
 	int fd;                 /* -1: nobody can wait */
 	int raised;
@@ -56,10 +56,10 @@ struct vm_wake {
 struct vm_map_private {
 	const struct vm_map_ops *ops;
 	size_t element;                 /* bytes from one element to the next */
-	size_t padded, passed;          /* of a CPU's value, and of all that user space passes: as bpf(2) has them */
-	int per_cpu, released;          /* released: by the user, so nobody waits for records */
+	size_t padded, passed;          /* sizes in bpf(2): of one CPU's value, and of all values of an element */
+	int per_cpu, released;          /* released by the user, so that nobody waits for records */
 	void *state;                    /* the family's own */
-	void *family;                   /* what a trie keeps beside the state of its hash map */
+	void *family;                   /* what a trie has besides the state of its hash map */
 	struct vm_wake wake;
 	struct p2b_ring_stats stats;
 };
@@ -68,7 +68,7 @@ struct vm_map_private {
 VM_MAP_KINDS(VM_KIND_OPS)
 #undef VM_KIND_OPS
 
-/* Zeroed memory that costs nothing until it is used; NULL where there is none. vm_free wants the size. */
+/* Zeroed memory that costs nothing until it is used, or NULL. Pass the size to vm_free again. */
 void *vm_alloc(size_t size);
 void vm_free(void *memory, size_t size);
 
@@ -94,7 +94,7 @@ void vm_wake_close(struct vm_wake *wake);
 void vm_wake_raise(struct vm_wake *wake);
 void vm_wake_lower(struct vm_wake *wake);
 
-/* What api.h says of p2b_vm_queue_read(), of the reader itself. */
+/* p2b_vm_queue_read() of api/vm_maps.h, with the reader in place of its handle. */
 struct p2b_reader;
 int vm_queue_read(struct vm_map *map, uint32_t pages, uint32_t ordered, struct p2b_reader **ret);
 

@@ -1,7 +1,7 @@
 /*
  * Perf event arrays: a ring of frames for every CPU. A frame is exactly as long as its record would be in the kernel's
- * ring (8 bytes of header, 4 of size, the data, all rounded up to 8), so that as many fit. Where the kernel has 8 more
- * bytes, in rings that are merged by time, we have them too.
+ * ring (8 bytes of header, 4 of size, the data, all rounded up to 8), so that as many fit. In rings that are merged by
+ * time, frames have 8 more bytes, as in the kernel.
  */
 #include <unistd.h>
 
@@ -62,7 +62,7 @@ static int make_rings(struct vm_map *map, uint64_t size, int ordered)
 	return err;
 }
 
-/* Gives the map its rings: -EBUSY when it has them. */
+/* Gives the map its rings; -EBUSY if it has them already. */
 static int perf_begin_reading(struct vm_map *map, uint32_t pages, int ordered)
 {
 	int err = -EBUSY;
@@ -156,7 +156,7 @@ static void take_one(const struct perf *b, struct perf_ring *r, struct p2b_batch
 	r->tail += frame_length(b, frame.size);
 }
 
-/* All CPUs in turn, each with an equal share of the room first. */
+/* Takes records of one CPU after the other; at first each has an equal share of the room. */
 static void take_in_turn(struct vm_map *map, struct p2b_batch *batch)
 {
 	struct perf *b = map->private->state;
@@ -172,7 +172,7 @@ static void take_in_turn(struct vm_map *map, struct p2b_batch *batch)
 	b->first = (b->first + 1) % map->n_cpus;
 }
 
-/* The oldest frame of all CPUs again and again. Numbers wrap, but far fewer frames than that are there at a time. */
+/* Takes the oldest frame of all CPUs, again and again. Frame numbers wrap, but there are far fewer frames at a time. */
 static void take_in_order(struct vm_map *map, struct p2b_batch *batch)
 {
 	struct perf *b = map->private->state;

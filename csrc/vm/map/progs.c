@@ -1,6 +1,6 @@
 /*
- * Program arrays: programs for tail calls. User space puts programs in by vm_map_set_prog, and reads the numbers
- * that it gave them; programs can do nothing with the elements. No program is released with the lock held.
+ * Program arrays: programs for tail calls. User space puts programs in by vm_map_set_prog, and reads the numbers that
+ * it gave them; programs can't access the elements. No program is released while the lock is held.
  */
 #include "vm/map/ops.h"
 #include "vm/prog.h"

@@ -1,7 +1,7 @@
 /*
  * Ring buffers, kernel/bpf/ringbuf.c: one ring for all CPUs, whose records programs may fill in place. Positions count
- * bytes for ever; a record takes 8 bytes and its own, rounded up to 8. Its header is kept beside the arena, where no
- * program can write; the arena is twice the ring, so that a record is in one piece also at the ring's end.
+ * bytes and never wrap; a record takes 8 bytes and its own size, rounded up to 8. Its header lies outside of the arena,
+ * where no program can write; the arena is twice the ring, so that a record at the ring's end is in one piece too.
  */
 #include <unistd.h>
 
@@ -73,7 +73,7 @@ void *vm_ring_reserve(struct vm_map *map, uint64_t size)
 	return map->arena + (at & (map->max_entries - 1)) + VM_RECORD_HEADER;
 }
 
-/* A discarded record wakes nobody; one that isn't the oldest wakes a reader who finds nothing yet. */
+/* A discarded record wakes nobody; a record that isn't the oldest wakes a reader, who finds nothing yet. */
 void vm_ring_submit(struct vm_map *map, void *record, int discard)
 {
 	uint32_t *header = header_at(map, (uint64_t)((uint8_t *)record - map->arena) - VM_RECORD_HEADER);
@@ -97,7 +97,7 @@ static int ring_emit(struct vm_map *map, uint32_t cpu, const void *data, uint32_
 	return 0;
 }
 
-/* In the order of reservation; a record that isn't submitted yet holds up those behind it. */
+/* Takes records in the order of reservation; a record that isn't submitted yet holds up the later ones. */
 static void ring_take(struct vm_map *map, struct p2b_batch *batch)
 {
 	struct ring *r = map->private->state;

@@ -1,4 +1,4 @@
-/* What user space does with the VM's maps: the element commands of bpf(2), under the machine's lock. */
+/* User space's operations on the VM's maps: the element commands of bpf(2), under the machine's lock. */
 #include "vm/map/ops.h"
 
 void p2b_vm_lock(struct p2b_vm *vm)
@@ -18,7 +18,7 @@ static uint32_t locate(struct vm_map *map, const void *key)
 	return ops->locate ? ops->locate(map, key) : ops->search(map, key);
 }
 
-/* All of an element as bpf(2) gives it: a per-CPU map's values of all CPUs. */
+/* Copies an element's value as bpf(2) does: in a per-CPU map, the values of all CPUs. */
 static void copy_out(struct vm_map *map, uint32_t at, void *out)
 {
 	const struct vm_map_private *p = map->private;

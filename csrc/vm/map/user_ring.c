@@ -1,6 +1,6 @@
 /*
- * User ring buffers, kernel/bpf/ringbuf.c: records from user space to programs. Nothing of it is in an arena: programs
- * see a record through the helper functions of vm/helpers/events.c only, and records may lie over the ring's end.
+ * User ring buffers, kernel/bpf/ringbuf.c: records from user space to programs. They have no arena: programs see
+ * records through the helper functions of vm/helpers/events.c only, so that records may wrap around the ring's end.
  */
 #include <unistd.h>
 
@@ -56,7 +56,7 @@ static void get(const struct vm_map *map, uint64_t at, uint8_t *to, uint64_t siz
 	memcpy(to + first, r->data, size - first);
 }
 
-/* Moves *at behind discarded records, to a record. Its size, 0 where there is none. */
+/* Moves *at past discarded records to the next record. Returns its size, 0 if there is none. */
 static uint32_t skip(const struct vm_map *map, uint64_t *at)
 {
 	const struct user_ring *r = map->private->state;

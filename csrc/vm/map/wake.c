@@ -1,4 +1,4 @@
-/* Waiting for the records of an event queue: an eventfd that is readable while there are some. */
+/* Announces the records of an event queue by an eventfd that is readable while there are records. */
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -31,7 +31,7 @@ void vm_wake_raise(struct vm_wake *wake)
 	if (wake->raised || wake->fd < 0 || forked(wake))
 		return;
 	wake->raised = 1;
-	/* Fails only when the counter is full, and then it is readable already. */
+	/* Fails only when the counter is full, and then the eventfd is readable already. */
 	if (write(wake->fd, &one, sizeof(one)) < 0)
 		errno = saved;
 }
