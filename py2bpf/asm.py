@@ -1,7 +1,7 @@
-"""Symbolic BPF instructions: what codegen makes and the C core encodes.
+"""Symbolic BPF instructions, which codegen makes and the C core encodes.
 
 The values are those of the instruction set architecture, RFC 9669 and Documentation/bpf/standardization.
-An instruction is plain data; jumps name labels and map loads name an index into the program's maps.
+An instruction is plain data. A jump names a label, and a map load an index into the program's maps.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ OPPOSITE: Final = {
     Jump.JEQ: Jump.JNE, Jump.JNE: Jump.JEQ, Jump.JGT: Jump.JLE, Jump.JLE: Jump.JGT, Jump.JGE: Jump.JLT,
     Jump.JLT: Jump.JGE, Jump.JSGT: Jump.JSLE, Jump.JSLE: Jump.JSGT, Jump.JSGE: Jump.JSLT, Jump.JSLT: Jump.JSGE,
 }  # fmt: skip
-"""The jump on the condition that holds where the given one doesn't; JSET has none."""
+"""The jump on the opposite condition; JSET has none."""
 
 
 class Source(IntEnum):
@@ -100,7 +100,7 @@ class Source(IntEnum):
 
 
 class Kind(IntEnum):
-    """What a symbolic instruction is; mirrors ``enum p2b_kind`` of csrc/api.h."""
+    """The kind of a symbolic instruction; mirrors ``enum p2b_kind`` of csrc/api.h."""
 
     PLAIN = 0  # encoded as it stands
     LABEL = 1  # no code: defines label ``ref``
@@ -182,8 +182,8 @@ def mov(dst: int, src: int, wide: bool = True) -> Insn:
 
 
 def constant_load(number: int) -> tuple[int, int, int]:
-    """(kind, opcode, immediate) of the shortest instruction that loads a 64-bit number: one slot where 32 bits tell the
-    number, sign-extended or zero-extended, else two."""
+    """(kind, opcode, immediate) of the shortest instruction that loads a 64-bit number: one slot if 32 bits, sign- or
+    zero-extended, give the number, else two."""
     if fits(number):
         return _PLAIN, _MOVE_IMM, number
     if 0 <= number < 1 << 32:
@@ -228,17 +228,17 @@ def atomic(size: int, op: int, base: int, off: int, src: int) -> Insn:
 
 
 def load_acquire(size: int, dst: int, base: int, off: int) -> Insn:
-    """dst = size bytes at base + off, zero-extended; what follows in the program happens later, for all CPUs."""
+    """dst = size bytes at base + off, zero-extended; all CPUs see the program's later accesses happen afterwards."""
     return Insn(Kind.PLAIN, Class.STX | Mode.ATOMIC | SIZES[size], dst, base, off, LOAD_ACQUIRE)
 
 
 def store_release(size: int, base: int, off: int, src: int) -> Insn:
-    """size bytes at base + off = src; what comes before in the program happened earlier, for all CPUs."""
+    """size bytes at base + off = src; all CPUs see the program's earlier accesses happen before."""
     return Insn(Kind.PLAIN, Class.STX | Mode.ATOMIC | SIZES[size], base, src, off, STORE_RELEASE)
 
 
 def addr_space_cast(dst: int, src: int, to: int, origin: int) -> Insn:
-    """dst = src, a pointer into address space ``origin``, as one into ``to``: 1 is the program's arena, 0 all else."""
+    """dst = src, a pointer into address space ``origin``, cast to one into ``to``: 1 is the arena, 0 any other."""
     return Insn(Kind.PLAIN, Class.ALU64 | Alu.MOV | Source.X, dst, src, ADDR_SPACE_CAST, to << 16 | origin)
 
 
@@ -269,7 +269,7 @@ def branch_imm(op: Jump, dst: int, imm: int, label: int, wide: bool = True) -> I
 
 
 def may_goto(label: int) -> Insn:
-    """Goes on, and to the label once it has been here too often: 2**23 times in one call of the function, or 250 ms."""
+    """Falls through, but jumps to the label after 2**23 times in one call of the function, or after 250 ms."""
     return Insn(Kind.JUMP, MAY_GOTO, 0, 0, 0, 0, label)
 
 
@@ -313,21 +313,21 @@ XCHG: Final = 0xE1
 CMPXCHG: Final = 0xF1
 LOAD_ACQUIRE: Final = 0x100
 STORE_RELEASE: Final = 0x110
-"""What an atomic instruction does, in its immediate: bits of it, whole ones."""
+"""The operations of atomic instructions, in their immediates. FETCH is a bit, the others are whole immediates."""
 
 ADDR_SPACE_CAST: Final = 1
 """The offset that makes a move of registers a cast between address spaces."""
 
 MAY_GOTO: Final = Class.JMP | 0xE0
-"""The opcode of may_goto, which is no jump on a condition that it names."""
+"""The opcode of may_goto, whose condition only the kernel knows."""
 
 
 FARTHEST: Final = 32767
-"""So many instructions a conditional jump reaches: its distance has 16 bits."""
+"""How many instructions a conditional jump can span: its distance has 16 bits."""
 
 
 def out_of_reach(distance: int, span: Span | None) -> LimitExceeded:
-    """The error for a conditional jump of more."""
+    """The error for a conditional jump that spans more than FARTHEST instructions."""
     return LimitExceeded(
         span.line if span else 0,
         f"the code between this branch and where it goes is too long ({distance} instructions, 32767 at most)",

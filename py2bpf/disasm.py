@@ -65,7 +65,7 @@ _PSEUDO_KFUNC_CALL: Final = 2
 
 
 def text(insn: Insn) -> str:
-    """One instruction on one line. What is no instruction shows as its fields, after ``invalid``."""
+    """One instruction on one line. An invalid instruction is shown as its fields, after ``invalid``."""
     kind = insn.kind
     if kind == Kind.LABEL:
         return f"L{insn.ref}:"
@@ -198,7 +198,7 @@ def _store(insn: Insn) -> str:
 
 
 def _ordered(insn: Insn) -> str:
-    """A load or store that no other one of the program passes, of any size."""
+    """An acquiring load or a releasing store, of any size."""
     size = Size(insn.code & 0x18)
     letter = "r" if size is Size.DW else "w"
     base, value = (insn.src, insn.dst) if insn.imm == LOAD_ACQUIRE else (insn.dst, insn.src)

@@ -1,6 +1,6 @@
-"""What was lost and who lost it: ``py2bpf.losses()`` asks every queue, map, program and probe of the process.
+"""``py2bpf.losses()``: asks every queue, map, program and probe of the process what it lost.
 
-Each of them says itself what it lost; here is only the list of those that are alive, which keeps none of them so.
+Each object counts its own losses. This module only has the list of the living objects, with weak references.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _HEAD: Final = ("count", "what", "name", "where", "hint")
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """``count`` of what ``name`` lost, a ``kind`` of object that was made at ``where`` (or, of errors, the line that
-    they come from); ``hint`` says what was lost, and what helps."""
+    """``count`` losses of the object ``name``. ``kind`` is its kind, ``where`` the line that made it (for errors, the
+    line that they come from). ``hint`` says what was lost, and what helps."""
 
     kind: str
     name: str
@@ -36,18 +36,18 @@ class Loss:
 
 
 class Reporter(Protocol):
-    """Something that may lose."""
+    """An object that can lose records, entries or runs."""
 
     def losses(self, where: str) -> Iterable[Loss]:
-        """What it lost so far, also where that is nothing; ``where`` is the line that made it."""
+        """The losses so far, including counts of 0; ``where`` is the line that made the object."""
 
 
 class Ledger(list[Loss]):
-    """Losses, the oldest object's first; ``str()`` is a table."""
+    """Losses, those of the oldest object first; ``str()`` gives a table."""
 
     @property
     def total(self) -> int:
-        """All counts together."""
+        """The sum of all counts."""
         return sum(loss.count for loss in self)
 
     def __str__(self) -> str:
@@ -74,17 +74,17 @@ _alive: Final[dict[int, _Entry]] = {}
 
 
 def register(reporter: Reporter) -> None:
-    """Lists an object that was made just now, until it is garbage.
+    """Lists an object that was made just now, until it is collected.
 
-    What ends that is no Python function: a signal handler that raises in one while garbage is collected would leave the
-    entry, and its exception would be lost.
+    The callback that removes the entry is no Python function: a signal handler that raises in such a function during a
+    collection would leave the entry behind, and the exception would be lost.
     """
     number = next(_numbers)
     _alive[number] = _Entry(weakref.ref(reporter, functools.partial(_alive.pop, number)), *_users_line())
 
 
 def _users_line() -> tuple[str, int]:
-    """The line outside of this package that is being run."""
+    """The innermost line that is being run outside this package."""
     frame = sys._getframe(1)
     while frame.f_back is not None:
         name = f"{frame.f_globals.get('__name__', '')}."

@@ -7,7 +7,7 @@
         return None  # plain text then
     from rich.table import Table
 
-A package that is there and can't be imported is another matter than one that isn't there: what it raises is shown.
+A package that is installed but can't be imported is treated differently from a missing one: its error is shown.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ EXTRAS: Final = {
     "rich": "examples",
     "matplotlib": "plot",
 }
-"""Packages, and what ``pip install 'py2bpf[...]'`` calls them."""
+"""Packages, and the names of their extras in ``pip install 'py2bpf[...]'``."""
 
 
 def need(package: str, what: str, *modules: str) -> None:
-    """Imports a package, and ``modules`` of it, that ``what`` needs. Raises ImportError: how to install it, or why it
-    can't be imported."""
+    """Imports a package that ``what`` needs, and its ``modules``. Raises ImportError, which says how to install the
+    package, or why it can't be imported."""
     error = _failure(package, modules)
     if error is None:
         return
@@ -42,8 +42,8 @@ def need(package: str, what: str, *modules: str) -> None:
 
 
 def usable(package: str, *modules: str) -> bool:
-    """Whether a package that makes something nicer can be imported, and ``modules`` of it. Warns of one that is there
-    and broken."""
+    """Whether an optional package, and its ``modules``, can be imported. Warns if the package is installed but
+    broken."""
     error = _failure(package, modules)
     if error is not None and not _is_absent(error, package):
         warnings.warn(f"going on without {package}, {_broken(error)}", RuntimeWarning, stacklevel=2)
@@ -52,7 +52,7 @@ def usable(package: str, *modules: str) -> bool:
 
 def _failure(package: str, modules: tuple[str, ...]) -> Exception | None:
     names = [name for name in (package, *modules) if sys.modules.get(name) is None]
-    if not names:  # outside of the try: what a signal's handler raises here is no failure of the package
+    if not names:  # outside the try: an error that a signal handler raises here is no failure of the package
         return None
     try:
         for name in names:

@@ -17,24 +17,24 @@ from .fields import declared, is_field
 
 _RECORDS: Final = (ctypes.Structure, ctypes.Union)
 _AROUND: Final = 16
-"""So many bytes around an object are watched: more than the largest bit field has."""
+"""How many bytes before and after an object are watched: more than the largest bit field has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Padding:
-    """``mask`` has the bits set that belong to fields. ``bools`` are the offsets of c_bool fields: any byte but 0 is
-    True, which is one value."""
+    """``mask`` has the bits set that belong to fields. ``bools`` are the offsets of c_bool fields, where every byte but
+    0 means True."""
 
     mask: bytes
     bools: tuple[int, ...]
 
     @property
     def full(self) -> bool:
-        """Whether equal values surely are equal bytes."""
+        """Whether equal values always have equal bytes."""
         return not self.bools and self.mask.count(0xFF) == len(self.mask)
 
     def cleared(self, raw: bytes) -> bytes:
-        """The bytes of an object as they are for all equal values."""
+        """The canonical bytes of an object: the same for all equal values."""
         if self.full:
             return raw
         masked = int.from_bytes(raw, "little") & int.from_bytes(self.mask, "little")
@@ -53,7 +53,7 @@ class Padding:
                 start = at + 1
 
     def partial(self) -> Iterator[tuple[int, int]]:
-        """(offset, mask) of each byte of which some bits belong to fields."""
+        """(offset, mask) of each byte with some bits, but not all, that belong to fields."""
         return ((at, bits) for at, bits in enumerate(self.mask) if bits not in (0, 0xFF))
 
 
@@ -77,11 +77,11 @@ def of(ctype: Any) -> Padding:
 
 
 def _parts(ctype: Any) -> Iterator[tuple[int, Padding]]:
-    """The fields, also inherited ones, each with its offset; bit fields by the bits of the whole object."""
+    """The fields, also inherited ones, each with its offset. A bit field is given as a mask of the whole object."""
     for owner, name, kind, bits in declared(ctype):
         descriptor = owner.__dict__.get(name)
         if not is_field(descriptor):
-            continue  # something hides it
+            continue  # another attribute hides the field
         if bits:
             yield 0, Padding(bit_field(owner, name, -1), ())
         else:
@@ -89,10 +89,10 @@ def _parts(ctype: Any) -> Iterator[tuple[int, Padding]]:
 
 
 def bit_field(owner: Any, name: str, value: int) -> bytes:
-    """An object with nothing but this bit field set: ctypes knows where its bits lie.
+    """The bytes of an object in which only this bit field is set: ctypes knows where the bits lie.
 
-    Raises DataTypeError where ctypes writes in front of the object or behind it, as Python before 3.14 does for the
-    second bit field of a union."""
+    Raises DataTypeError if ctypes writes before or after the object, as Python before 3.14 does for the second bit
+    field of a union."""
     size = ctypes.sizeof(owner)
     room = bytearray(_AROUND + size + _AROUND)
     owner.__dict__[name].__set__(owner.from_buffer(room, _AROUND), value)
@@ -113,7 +113,8 @@ def padded(ctype: Any) -> frozenset[Any]:
 
 @lru_cache(maxsize=1024)
 def overlaid(ctype: Any) -> frozenset[Any]:
-    """The types with padding in unions within the type: other members may write where their padding is."""
+    """The types with padding that are in unions within the type: other members of the union may write to the
+    padding."""
     if not isinstance(ctype, type) or not issubclass(ctype, (*_RECORDS, ctypes.Array)):
         return frozenset()
     each = padded if issubclass(ctype, ctypes.Union) else overlaid
@@ -121,7 +122,7 @@ def overlaid(ctype: Any) -> frozenset[Any]:
 
 
 def end_text(owner: Any, offset: int, size: int, text: bytes) -> None:
-    """Zeros behind a text that an array of ``size`` chars in an object was assigned: ctypes leaves what was there."""
+    """Fills an array of ``size`` chars with zeros after the text that was assigned: ctypes leaves the old bytes."""
     length = len(bytes(text).partition(b"\0")[0])
     if length < size:
         ctypes.memset(ctypes.addressof(owner) + offset + length, 0, size - length)

@@ -27,7 +27,7 @@ LINK_TYPES: Final = {
     108: "OpenBSD loopback", 113: "Linux cooked (tcpdump -i any)", 127: "Wi-Fi with radiotap", 189: "USB",
     228: "raw IPv4", 229: "raw IPv6", 276: "Linux cooked, version 2 (tcpdump -i any)",
 }  # fmt: skip
-"""What the commonest LINKTYPE_ numbers stand for."""
+"""The commonest LINKTYPE_ numbers in words."""
 
 _PCAP: Final = {b"\xa1\xb2\xc3\xd4": (">", 1000), b"\xd4\xc3\xb2\xa1": ("<", 1000),
                 b"\xa1\xb2\x3c\x4d": (">", 1), b"\x4d\x3c\xb2\xa1": ("<", 1)}  # fmt: skip
@@ -48,8 +48,8 @@ class CaptureError(Py2BpfError):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some packets: bytes that have them all, and arrays of where each begins, how long it is, and when it came
-    (nanoseconds since 1970, 0 where the file doesn't say)."""
+    """Some packets: the bytes of all of them, and for each its offset, its size and its time (nanoseconds since 1970;
+    0 if the file has no times)."""
 
     data: bytearray
     offsets: memoryview
@@ -69,8 +69,8 @@ class Capture:
     """A capture file, to be read once: iterating gives Batches.
 
     ``position`` is how many bytes of ``size`` were read. ``n_packets`` is how many packets were read, and ``n_cut`` how
-    many of these were longer than what was captured of them. Raises CaptureError at once for files of other formats and
-    link types; for a damaged or truncated file, after the packets before that place; OSError if the file can't be read.
+    many of these were captured only in part. Raises CaptureError: at once for files of other formats and link types;
+    for a damaged or truncated file, after the packets before the damage. Raises OSError if the file can't be read.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -124,7 +124,7 @@ class Capture:
             )
 
     def _more(self) -> bool:
-        """Reads on; False at the file's end."""
+        """Reads the next piece of the file. False at the file's end."""
         piece = self._file.read(_PIECE)
         self.position += len(piece)
         self._data = self._data[self._at :] + piece
@@ -161,10 +161,10 @@ class Capture:
         at = self.position - len(self._data) + self._at
         return CaptureError(f"{self.name} is damaged at byte {at}, after {self.n_packets} packets: {why}")
 
-    # The blocks of pcapng that aren't packets, and the rare kinds that are
+    # The blocks of pcapng that aren't packets, and the rare kinds of blocks that are
 
     def _other_block(self) -> Batch | None:
-        """Deals with a block: an empty batch, or its packet. None when the block isn't whole."""
+        """Reads a block: gives its packet, or an empty batch. None if the block isn't complete yet."""
         left = len(self._data) - self._at
         if left < _BLOCK_HEADER + 4:
             return None
@@ -187,7 +187,7 @@ class Capture:
         return Batch(self._data, _numbers("Q"), _numbers("I"), _numbers("Q"))
 
     def _section(self) -> None:
-        """A section's begin says in which byte order it is, and forgets the interfaces."""
+        """Reads the header of a section, which gives its byte order. A new section has its own interfaces."""
         magic = bytes(self._data[self._at + 8 : self._at + 12])
         if magic not in _ORDERS:
             raise self._damaged("a section of no byte order")
@@ -221,7 +221,7 @@ class Capture:
             at += 4 + size + (-size % 4)
 
     def _packet(self, kind: int, begin: int, end: int) -> Batch:
-        """A Simple Packet Block, which has no time; or a Packet Block, which nobody writes any more."""
+        """The packet of a Simple Packet Block, which has no time, or of an obsolete Packet Block."""
         header, fields = (4, "I") if kind == _SIMPLE else (20, "HHIIII")
         if end - begin < header or not self._units:
             raise self._damaged("a packet of no interface")

@@ -35,9 +35,9 @@ __all__ = ["Prog", "ProgType", "create_prog"]
 
 
 class Prog(Public):
-    """A program in the kernel, or in the embedded VM. It stays while this object is open, and as long as something it
-    is attached to holds it. A context manager; ``close()`` may be called again, what needs the program raises
-    ClosedError after it.
+    """A program in the kernel, or in the embedded VM. The program stays while this object is open, and as long as it is
+    attached. A context manager. ``close()`` is idempotent; operations that need the program raise ClosedError
+    afterwards.
     """
 
     def __init__(self, loaded: LoadedProgram, counters: MapStorage | None = None) -> None:
@@ -53,18 +53,19 @@ class Prog(Public):
 
     @property
     def handle(self) -> Any:
-        """What the library's own calls take (core.handles.Handle). Raises ClosedError, NotInVm."""
+        """The handle for the library's own calls (core.handles.Handle). Raises ClosedError, NotInVm."""
         self.need_kernel("hand it to the kernel")
         return self._loaded.handle
 
     @property
     def arrays(self) -> Sequence[Handle]:
-        """Handles of the program arrays that it uses, as long as it is open; the VM's keep theirs themselves."""
+        """Handles of the program arrays that the program uses, as long as it is open; empty for a program of the VM,
+        whose arrays need no handle to stay."""
         return self._loaded.arrays
 
     @property
     def in_vm(self) -> bool:
-        """Whether the program is one of the embedded VM, and so can't be attached."""
+        """Whether the program lives in the embedded VM, and so can't be attached."""
         return not self._loaded.backend.can_attach
 
     @property
@@ -72,7 +73,7 @@ class Prog(Public):
         return self._loaded.closed
 
     def need_kernel(self, what: str) -> None:
-        """Raises NotInVm, which names ``what`` was to be done, for a program of the embedded VM."""
+        """Raises NotInVm for a program of the embedded VM; ``what`` says what needs the kernel."""
         if self.in_vm:
             raise NotInVm(f"can't {what}: {self.spec.name} lives in the embedded VM, which attaches to nothing",
                           "run it by prog.test_run(), or over a capture by `python -m py2bpf replay`")
@@ -82,12 +83,12 @@ class Prog(Public):
 
     @property
     def spec(self) -> ProgramSpec:
-        """What was compiled."""
+        """The compiled program."""
         return self._loaded.spec
 
     @property
     def prog_type(self) -> ProgType:
-        """What kind of program it is."""
+        """The program type."""
         return ProgType(self.spec.hook.prog_type)
 
     @property
@@ -102,15 +103,15 @@ class Prog(Public):
 
     @property
     def info(self) -> ProgInfo:
-        """What the kernel knows of the program: id, tag, run counts."""
+        """What the kernel knows about the program: id, tag, run counts."""
         return self._loaded.info()
 
     @property
     def errors(self) -> dict[ErrorSite, int]:
-        """Where the program's runs so far ended since Python would have raised: how often, by line and exception.
+        """How many runs ended where Python would have raised, by line and exception.
 
-        Each run ends at its first error, with the hook's safe value. Lines where nothing went wrong are left
-        out; ``str(site)`` is ``file:line: ZeroDivisionError``. After close() it tells what it was then.
+        A run ends at its first error, with the hook's fallback result. Lines without errors are left out. ``str(site)``
+        is ``file:line: ZeroDivisionError``. After close(), these are the counts at the time of close().
         """
         return dict(self._errors_in_all) if self._errors_in_all is not None else self._count_errors()
 
@@ -135,9 +136,10 @@ class Prog(Public):
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
         """Runs the program once (or ``repeat`` times) on a packet, by BPF_PROG_TEST_RUN.
 
-        Returns (retval, data, duration_ns): the unsigned 32-bit result, the packet afterwards, nanoseconds per
-        run. Raises NotSupported for program types without it, KernelError for a packet the kernel refuses (network
-        programs: less than 14 bytes, or more than about a page), DataTypeError for what is no packet.
+        Returns (retval, data, duration_ns): the unsigned 32-bit result, the packet afterwards, nanoseconds per run.
+        ``data`` is the packet, ``ctx`` the context: bytes, or a ctypes structure. Raises NotSupported for program types
+        that the kernel can't test-run, KernelError for a packet that the kernel refuses (network programs: less than 14
+        bytes, or more than about a page), DataTypeError for a packet or context that is no buffer.
         """
         return self._loaded.test_run(data, ctx, repeat)
 
@@ -155,7 +157,7 @@ class Prog(Public):
             self._counters.close()
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        """For copy and pickle. Raises DataTypeError."""
+        """Raises DataTypeError: programs can't be copied or pickled."""
         from .core.handles import uncopyable
 
         raise uncopyable(repr(self))
@@ -180,10 +182,10 @@ def create_prog(
     """Compiles ``fn`` and loads it into the kernel, or into the embedded VM (see vm.backend()).
 
     ``ctx_type`` is the type of the function's argument: a hook's context class (``SkBuffContext``), any ctypes
-    Structure with the layout of the kernel's context, or a ContextSpec. ``hook`` replaces what is known of the program
-    type, such as its default result. Raises DataTypeError for the context of another hook, TranslationError for what
-    can't be compiled, VerifierError if the kernel refuses the program, KernelError without the privileges (CAP_BPF, or
-    root), NotInVm if the program is for the kernel and its map is in the VM, or the reverse.
+    Structure with the layout of the kernel's context, or a ContextSpec. ``hook`` replaces the known facts about the
+    program type, such as its default result. Raises DataTypeError for the context of another hook, TranslationError for
+    a function that can't be compiled, VerifierError if the kernel refuses the program, KernelError without the
+    privileges (CAP_BPF, or root), NotInVm if the program is for the kernel and its map is in the VM, or the reverse.
     """
     target = backend.current().target()
     spec = compile_prog(prog_type, ctx_type, fn, name=name, license=license, hook=hook, target=target)
@@ -203,7 +205,7 @@ def create_prog(
 
 
 def easier(spec: ProgramSpec, error: VerifierError, target: Target) -> Target | None:
-    """What to compile for after the verifier refused a program; None where nothing else may help."""
+    """The target to compile for after the verifier refused a program; None if no other target can help."""
     from .compiler.attempts import Attempts, Failure
 
     attempts = Attempts(spec.name, target)
@@ -212,11 +214,11 @@ def easier(spec: ProgramSpec, error: VerifierError, target: Target) -> Target | 
 
 @public
 def load_spec(spec: ProgramSpec, maps: Sequence[Any]) -> Prog:
-    """Loads what compile_prog() made into the kernel, or into the embedded VM: see vm.backend().
+    """Loads the result of compile_prog() into the kernel, or into the embedded VM: see vm.backend().
 
-    ``maps[i]`` takes the place of ``spec.maps[i]`` (``spec.captures`` are the maps that the function named), and is one
-    of the same kind, sizes and number of entries; None for the counters of errors, which are made here, and those of
-    losses, which belong to the maps that count. Raises what create_prog() raises, but for TranslationError, and
+    ``maps[i]`` is used for ``spec.maps[i]``, and must have the same kind, sizes and number of entries. The function's
+    own maps are ``spec.captures``. Counters are given as None: those of errors are made here, and those of losses
+    belong to the maps that they count for. Raises the errors of create_prog() except TranslationError, and
     DataTypeError for other maps.
     """
     if not isinstance(spec, ProgramSpec):
@@ -238,8 +240,8 @@ def load_spec(spec: ProgramSpec, maps: Sequence[Any]) -> Prog:
 
 
 def _loss_counter(map: Any) -> Any:
-    """What counts a map's losses, for all programs that use it. None of a map that nobody asks for them: the program
-    alone will hold what it counts in."""
+    """The counter of a map's losses, shared by all programs that use the map. None if the map has no counter: then the
+    program gets one of its own, which nobody reads."""
     return getattr(map, "lost_counter", None)
 
 
@@ -253,8 +255,9 @@ def compile_prog(
     name: str | None = None, license: str = "GPL", hook: HookSpec | None = None, target: Target | None = None,
     warned: bool = False,
 ) -> ProgramSpec:  # fmt: skip
-    """Compiles ``fn`` without loading it, which needs no privileges. ``target`` says what the kernel can do for which
-    the program is; the default is what Linux 6.4 can do. ``warned``: show no warnings, because they were shown before.
+    """Compiles ``fn`` without loading it, which needs no privileges. ``target`` says what the kernel can do that will
+    run the program; the default is Linux 6.4. ``warned`` suppresses warnings that were shown before. Raises the errors
+    of create_prog() that concern compiling.
     """
     from .compiler.pipeline import compile_function
 
@@ -283,7 +286,7 @@ def _prog_type(given: ProgType) -> ProgType:
 
 
 def _context(ctx_type: type[ctypes.Structure] | ContextSpec, kind: ProgType) -> ContextSpec:
-    """The context's spec. Raises DataTypeError for what is none, and for the kernel's context of another hook."""
+    """The context's spec. Raises DataTypeError for any other object, and for the kernel's context of another hook."""
     if isinstance(ctx_type, type) and issubclass(ctx_type, (ctypes.Structure, ctypes.Union)):
         ctx_type = ContextSpec(ctx_type)
     if isinstance(ctx_type, ContextSpec):
@@ -297,7 +300,7 @@ def _context(ctx_type: type[ctypes.Structure] | ContextSpec, kind: ProgType) -> 
 
 
 def listing(spec: ProgramSpec) -> str:
-    """A program's text, with the Python lines that it comes from."""
+    """A program's instructions as text, with the Python lines that they come from."""
     lines: list[str] = []
     last: tuple[str, int] | None = None
     for insn, span in zip(spec.code, spec.lines, strict=True):

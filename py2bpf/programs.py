@@ -1,4 +1,4 @@
-"""What programs have in common in the kernel and in the embedded VM: their code, and what is told of their runs."""
+"""What programs of the kernel and of the embedded VM have in common: their code, and facts about their runs."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from .given import plain_memory, shown
 from .spec import ProgramSpec
 
 ETHERNET_HEADER: Final = 14
-"""Bytes that the packet of a test run has at least."""
+"""The least number of bytes in the packet of a test run."""
 _REPEAT_MAX: Final = (1 << 32) - 1
 
 
 class Encoded(NamedTuple):
-    """A program as the kernel takes it, maps still by number. ``slot_of[i]`` is where ``spec.code[i]`` begins."""
+    """A program in the kernel's encoding, with maps still by number. ``slot_of[i]`` is where ``spec.code[i]``
+    begins."""
 
     slots: bytearray
     slot_of: array[int]
@@ -31,14 +32,14 @@ class _Run(NamedTuple):
 
 
 class TestRun(_Run):
-    """What a test run gave: the program's result, the packet afterwards, the mean time of a run in nanoseconds."""
+    """The outcome of a test run: the program's result, the packet afterwards, the mean time of a run in nanoseconds."""
 
     __slots__ = ()
-    __test__ = False  # it is no class of tests, whatever its name makes pytest think
+    __test__ = False  # tells pytest that this is no class of tests, despite its name
 
 
 class ProgInfo(NamedTuple):
-    """What the kernel knows of a program.
+    """What the kernel knows about a program.
 
     ``run_cnt`` and ``run_time_ns`` count while statistics are on (sysctl kernel.bpf_stats_enabled);
     ``verified_insns`` and ``recursion_misses`` are 0 on kernels before 5.16 and 5.12.
@@ -57,7 +58,7 @@ class ProgInfo(NamedTuple):
 def encode(spec: ProgramSpec) -> Encoded:
     """Encodes a program, resolving its jumps.
 
-    Raises LimitExceeded where a conditional jump reaches too far, InternalCompilerError for a malformed spec.
+    Raises LimitExceeded if a conditional jump spans too many instructions, InternalCompilerError for a malformed spec.
     """
     try:
         return Encoded(*encoding.encode(asm.pack(spec.code)))
@@ -76,7 +77,7 @@ def _unencodable(spec: ProgramSpec, error: encoding.EncodingError) -> Exception:
 
 
 def span_at(spec: ProgramSpec, slot_of: array[int], slot: int) -> Span | None:
-    """The source of the instruction at a slot, or of the nearest one before it that has any."""
+    """The source of the instruction at a slot, or of the nearest instruction before it that has a source."""
     found = None
     for begin, span, insn in zip(slot_of, spec.lines, spec.code, strict=True):
         if begin > slot:

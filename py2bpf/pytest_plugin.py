@@ -4,7 +4,7 @@
 ``packets``      the module py2bpf.testing.packets
 ``sim_context``  makes contexts for py2bpf.sim.run: of a probe, a structure, or registers
 
-Nothing is imported before a test asks for one of them.
+Nothing is imported until a test uses one of the fixtures.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def vm_backend() -> Iterator[Any]:
-    """Makes maps, queues and programs of the test live in the embedded VM: the backend, see py2bpf.vm.backend()."""
+    """Makes the test's maps, queues and programs live in the embedded VM. Gives the py2bpf.vm.backend()."""
     from . import vm
 
     with vm.backend() as backend:

@@ -1,4 +1,5 @@
-"""Where records of programs come from, and where those for programs go: implemented by the kernel side and the VM."""
+"""Protocols of the sources of records from programs, and of the way records are sent to programs. The kernel side and
+the VM implement them."""
 
 from __future__ import annotations
 
@@ -11,14 +12,14 @@ from .core.handles import Handle
 
 
 class RingPositions(NamedTuple):
-    """Bytes that went through a ring buffer: what was read, and what was reserved."""
+    """How many bytes of a ring buffer were read so far, and how many were reserved."""
 
     consumed: int
     produced: int
 
 
 class UserRing(Protocol):
-    """What a UserRingBuffer sends by: kernel.user_ring.UserRing, whose docstrings tell what the methods do."""
+    """Sends the records of a UserRingBuffer. The docstrings of kernel.user_ring.UserRing describe the methods."""
 
     def send(self, record: bytes) -> bool: ...
 
@@ -32,46 +33,47 @@ class UserRing(Protocol):
 
 
 class RecordSource(Protocol):
-    """Where a reader's records come from. All of it may be called from any thread and from signal handlers."""
+    """The source of a reader's records. All methods may be called from any thread and from signal handlers."""
 
     codec: Codec
     most: int
-    """How many records can be there at a time, about."""
+    """About how many records can wait at a time."""
 
     @property
     def turn(self) -> AbstractContextManager[Any]:
-        """Who takes records has it, after check(): the lock may be one that a forked child can't get."""
+        """The lock that a thread holds while it takes records. Call check() first: in a forked child, the lock may
+        never become free."""
 
     def check(self) -> None:
         """Raises ClosedError after close(), KernelError in a forked child."""
 
     def batch(self, out: Any, count: int, sizes: Any = None) -> Batch:
-        """For at most count records in a buffer; sizes gets what size each had."""
+        """A batch for at most ``count`` records in the buffer ``out``; ``sizes`` receives the size of each record."""
 
     def take(self, batch: Batch) -> None:
-        """Puts into the batch what is there, without waiting. Raises as check() does."""
+        """Puts the waiting records into the batch, without waiting for more. Raises the errors of check()."""
 
     def wait(self, seconds: float) -> None:
-        """Returns when records are likely there, at the latest after that time, or its own shorter one."""
+        """Waits until records are likely there, but at most ``seconds``, or a shorter time that the source chooses."""
 
     def fileno(self) -> int:
         """A descriptor that becomes readable when records are there."""
 
     def poller(self) -> Handle:
-        """Another such descriptor, the caller's own, which stays open after close()."""
+        """A descriptor like fileno(), which the caller owns, and which stays open after close()."""
 
     def lost(self) -> int:
         """How many records could not be delivered."""
 
     def lost_by_cpu(self, n_cpus: int) -> dict[int, int]:
-        """Likewise for each CPU below n_cpus that has a buffer of its own."""
+        """The same for each CPU below ``n_cpus`` that has a buffer of its own."""
 
     @property
     def forked(self) -> bool:
-        """Whether this process is a forked child of the one whose records these are, and can't read them."""
+        """Whether this process is a forked child, which can't read its parent's records."""
 
     def cancel(self) -> None:
-        """Ends every wait, now and later."""
+        """Ends all waits, also later ones."""
 
     def close(self) -> None:
-        """Gives everything back; idempotent."""
+        """Releases everything; idempotent."""

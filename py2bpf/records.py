@@ -1,4 +1,4 @@
-"""Structures by annotations: the short form of a ctypes.Structure with ``_fields_``."""
+"""Struct: ctypes structures whose fields are declared by annotations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SWAPS: Final = sys.byteorder == "little"
 
 
 class _StructMeta(_CtypesMeta):
-    """Makes ``_fields_`` before ctypes looks for it, which is when the class is made and never again."""
+    """Makes ``_fields_`` before the class is made, since ctypes reads it only then."""
 
     @public
     def __new__(
@@ -65,7 +65,7 @@ def _items(record: ctypes.Structure) -> Iterator[tuple[str, Any]]:
 
 
 def _comparable(value: Any) -> Any:
-    """Python objects that are equal where ctypes objects of one type have the same content."""
+    """A Python object that is equal for all ctypes objects of one type with the same content."""
     if isinstance(value, ctypes.Structure):
         return [_comparable(part) for _, part in _items(value)]
     if isinstance(value, ctypes.Array):
@@ -89,27 +89,27 @@ class Struct(ctypes.Structure, metaclass=_StructMeta):
             comm: c_char * 16
             flags: Annotated[c_uint8, 4]  # a bit field of 4 bits
 
-    For all else it is the Structure with these ``_fields_``: programs and Python make it by position or keyword,
-    fields that aren't given are zero. ``class Header(py2bpf.Struct, big_endian=True)`` keeps numbers in network order,
-    ``packed=True`` leaves no gaps between fields. A derived class has its base's fields first; ClassVars are no
-    fields; methods and properties work in programs too. Objects print as ``Event(pid=1, comm=b'init')``, and in
-    Python those of one class are equal where their fields are (padding and spin locks don't count). They aren't
-    hashable, and take no attributes but their fields. A number that a field can't hold raises a DataRangeError, where a
-    ctypes.Structure truncates it, and as a constant in a program it is refused. What a program computes is truncated,
-    also in a simulation. A text that is assigned leaves zeros in the rest of its array, where a ctypes.Structure keeps
-    what was there.
+    In all other respects it is the Structure with these ``_fields_``: programs and Python make objects by position or
+    keyword, and fields that aren't given are zero. ``class Header(py2bpf.Struct, big_endian=True)`` keeps numbers in
+    network order, ``packed=True`` leaves no gaps between fields. A derived class begins with the fields of its base.
+    ClassVars are no fields. Methods and properties work in programs too. Objects print as ``Event(pid=1,
+    comm=b'init')``. In Python, objects of one class are equal if their fields are equal (padding and spin locks don't
+    count). Objects aren't hashable, and have no attributes but their fields. A number that doesn't fit its field raises
+    DataRangeError, where a ctypes.Structure truncates; a program with such a constant is refused. Numbers that a
+    program computes are truncated, also in a simulation. Assigning a text fills the rest of its array with zeros, where
+    a ctypes.Structure keeps the old bytes.
 
-    Type checkers take ``pid: c_uint32`` at its word, though reading gives an int. ``Annotated[int, c_uint32]``,
-    ``Annotated[bytes, c_char * 16]`` and ``Annotated[int, c_uint8, 4]`` tell them what reading gives.
+    Type checkers believe that reading ``pid: c_uint32`` gives a c_uint32, though it gives an int. ``Annotated[int,
+    c_uint32]``, ``Annotated[bytes, c_char * 16]`` and ``Annotated[int, c_uint8, 4]`` tell them the right type.
 
-    Raises DataTypeError, naming class and field, for annotations that are no ctypes types, for defaults and for names
-    that are used twice, and DataRangeError for bit fields wider than their type.
+    Raises DataTypeError, which names class and field, for annotations that are no ctypes types, for defaults and for
+    names that are used twice, and DataRangeError for bit fields wider than their type.
     """
 
     _strict_ = True
 
     @mark
-    def __setattr__(self, name: str, value: Any) -> None:  # also called for what is given when one is made
+    def __setattr__(self, name: str, value: Any) -> None:  # ctypes also calls it for the constructor's arguments
         try:
             if CURRENT.get() is None and name in (fields := limits_of(type(self))):
                 check_field(self, name, fields[name], value)
@@ -117,7 +117,7 @@ class Struct(ctypes.Structure, metaclass=_StructMeta):
             if isinstance(value, bytes) and name in limits_of(type(self)):
                 field = inspect.getattr_static(type(self), name)
                 padding.end_text(self, field.offset, field.size, value)
-        except Exception as error:  # also what ctypes says of the value
+        except Exception as error:  # also an error that ctypes raises about the value
             shorten(error)
             raise
 
@@ -131,5 +131,5 @@ class Struct(ctypes.Structure, metaclass=_StructMeta):
 
     __hash__: ClassVar[None]  # type: ignore[assignment]  # as a dataclass's, since fields change
 
-    def __reduce__(self) -> tuple[Any, ...]:  # for copies and pickles: that of ctypes looks for a __dict__
+    def __reduce__(self) -> tuple[Any, ...]:  # for copy and pickle: ctypes's method needs a __dict__
         return type(self).from_buffer_copy, (bytes(self),)

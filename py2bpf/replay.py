@@ -3,7 +3,7 @@
     result = replay(prog, "lo.pcap")
     print(result.verdicts)
 
-Packets go through the VM in batches of thousands; every clock shows a packet's own time while it is looked at.
+Packets go through the VM in batches of thousands. While a packet is processed, all clocks show the packet's own time.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ EVENTS_KEPT: Final = 100
 
 @dataclass
 class Replay:
-    """What a program, of the hook ``hook``, did with a capture's packets so far.
+    """What a program of ``hook`` did with a capture's packets so far.
 
-    ``results`` counts what it returned. ``events`` has each queue's last records, ``n_events`` counts all. ``problem``
-    is why it ended early: a damaged capture, or a fault of the program.
+    ``results`` counts the program's results. ``events`` has the last records of each queue, ``n_events`` counts all
+    records. ``problem`` is why the replay ended early: a damaged capture, or a fault of the program.
     """
 
     hook: HookSpec

@@ -1,4 +1,4 @@
-"""Shows what a replay found: verdicts, maps, events, errors; as tables or as JSON."""
+"""Shows the results of a replay: verdicts, maps, events and errors, as tables or as JSON."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .spec import ErrorSite
 from .terminal import printable
 
 LARGE: Final = 1 << 23
-"""Files of so many bytes have a progress bar."""
+"""A file of at least this many bytes gets a progress bar."""
 _SHOWN: Final = 20
 
 
 def plain(value: Any) -> Any:
-    """A map's key, value or record as JSON has it: structs as objects, text where it's text."""
+    """A map's key, value or record for JSON: structs become objects, bytes become text."""
     if isinstance(value, (ctypes.Structure, ctypes.Union)):
         return {name: plain(part) for name, part in contents(value).items()}
     if isinstance(value, bytes):
@@ -49,7 +49,7 @@ def _nested(value: Any) -> str:
 
 
 def _octets(data: bytes) -> str:
-    """An address or the like; zeros at the end are counted."""
+    """Bytes in hexadecimal, as of an address; a run of zeros at the end is shown as a count."""
     kept = data.rstrip(b"\0")
     zeros = len(data) - len(kept)
     if zeros < 4:
@@ -58,7 +58,7 @@ def _octets(data: bytes) -> str:
 
 
 def weight(value: Any) -> Any:
-    """What entries are ordered by: numbers, sums of CPUs, the largest number of a struct."""
+    """The number by which entries are sorted: the value itself, or the largest number of a struct or sequence."""
     if isinstance(value, (int, float)):
         return value
     content = plain(value)
@@ -67,14 +67,14 @@ def weight(value: Any) -> Any:
 
 
 def entries(each: Map | Global) -> list[tuple[Any, Any]]:
-    """(key, value) of all entries; of a Global the only one."""
+    """(key, value) of all entries; a Global has one."""
     return [("value", each.value)] if isinstance(each, Global) else list(each.items())
 
 
 def as_json(
     done: Replay, maps: Mapping[str, Map | Global], errors: Mapping[ErrorSite, int], lost: Mapping[str, int]
 ) -> str:
-    """All of it, as one object."""
+    """All results as one JSON object."""
     return json.dumps({
         "packets": done.packets,
         "bytes": done.bytes,
@@ -115,7 +115,7 @@ def tables(
 
 
 def show(content: Iterator[tuple[str, tuple[str, ...], Rows]]) -> None:
-    """Prints tables: by rich where it is installed and somebody looks, else as text."""
+    """Prints tables, with rich if it is installed and the output is a terminal, else as plain text."""
     printer = _rich_table() if sys.stdout.isatty() else None
     for title, columns, rows in content:
         (printer or _plain_table)(title, columns, rows)
@@ -151,7 +151,8 @@ def _rich_table() -> Callable[[str, tuple[str, ...], Rows], None] | None:
 
 @contextmanager
 def progress(capture: Capture, quiet: bool) -> Iterator[Callable[[int], object] | None]:
-    """A progress bar on standard error, for large files when somebody looks: a function that is told the position."""
+    """A progress bar on standard error, for large files if it is a terminal. Gives a function that takes the position,
+    or None."""
     if quiet or capture.size < LARGE or not sys.stderr.isatty():
         yield None
         return

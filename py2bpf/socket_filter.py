@@ -29,8 +29,8 @@ class SocketFilter(Resources):
     """A compiled and loaded socket filter.
 
     ``fn`` takes the packet (SkBuffContext) and returns how many of its bytes the socket gets: 0 drops the packet,
-    any number from its length up keeps it whole. ``prog`` is the loaded program.
-    Raises TranslationError when the function can't be compiled, KernelError when the kernel refuses it.
+    a number that is at least the packet's length keeps the whole packet. ``prog`` is the loaded program.
+    Raises TranslationError if the function can't be compiled, KernelError if the kernel refuses the program.
     """
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
@@ -45,9 +45,9 @@ class SocketFilter(Resources):
         """Filters the packets that arrive at ``sock`` from now on, and replaces any other filter. Gives a link, whose
         close() removes the filter.
 
-        The socket keeps the filter until it is closed or detached, also when this object is closed or the link is
-        dropped. Raises KernelError (EPERM if the socket's filter is locked, SO_LOCK_FILTER), DataTypeError for what is
-        no socket, ClosedError if this filter is closed, NotInVm for a filter of the embedded VM.
+        The socket keeps the filter until the socket is closed or the filter detached, even if this object is closed or
+        the link is dropped. Raises KernelError (EPERM if the socket's filter is locked, SO_LOCK_FILTER), DataTypeError
+        if ``sock`` is no socket, ClosedError if this filter is closed, NotInVm for a filter of the embedded VM.
         """
         self.prog.need_kernel("attach it to a socket")
         link = Link(self.prog, "a socket")
@@ -55,6 +55,6 @@ class SocketFilter(Resources):
         return link
 
     def detach(self, sock: HasFileno | int) -> None:
-        """Removes the filter of the socket, which has one, whoever attached it. Does nothing if there is none. Raises
-        KernelError."""
+        """Removes the socket's filter, even one that another program attached. Does nothing if the socket has none.
+        Raises KernelError."""
         detach_filter(sock)

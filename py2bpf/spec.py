@@ -1,6 +1,6 @@
-"""The border between compiler and kernel: pure data, made without privileges, equal for equal input.
+"""The data between the compiler and the backends: pure data, made without privileges, equal for equal input.
 
-Left of it the compiler turns functions into a ProgramSpec; right of it the kernel package loads one.
+The compiler turns a function into a ProgramSpec; the kernel side or the embedded VM loads the ProgramSpec.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class SpinLock(ctypes.Structure):
 
 
 def lock_offset(ctype: Any) -> int | None:
-    """Where in a structure its lock is, among its own fields; None without one."""
+    """The offset of the structure's lock, which must be one of its own fields; None if it has no lock."""
     if not (isinstance(ctype, type) and issubclass(ctype, ctypes.Structure)):
         return None
     locks = [field for field in declared(ctype) if field.ctype is SpinLock]
@@ -31,15 +31,16 @@ def lock_offset(ctype: Any) -> int | None:
 
 @dataclass(frozen=True, eq=False)
 class MapSpec:
-    """What a map is. Anything with a ``map_spec`` attribute is a map to the compiler.
+    """Describes a map. Any object with a ``map_spec`` attribute is a map for the compiler.
 
     ``key_type`` and ``value_type`` are ctypes types (None where the kind has none). For an LPM trie
     ``key_type`` is the address alone: the kernel's key has a 32-bit prefix length before it. A perf event
-    array has its records' type as ``data_type``. ``default`` is what reading a missing scalar gives.
-    ``is_global`` marks an array of one entry that programs know as ``object.value``, not as an item.
+    array has its records' type as ``data_type``. ``default`` is the result of reading a missing scalar.
+    ``is_global`` marks an array of one entry that programs use as ``object.value``, not as an item.
 
-    A ring buffer's records are ``variable`` where each has its own size, the type being the largest. ``wakeup`` says
-    when programs wake its reader: by every record it might wait for (0), when so many bytes wait, or never (-1).
+    A ring buffer is ``variable`` if each record has its own size, up to the size of the type. ``wakeup`` says when
+    programs wake the reader: 0: at every record that the reader may be waiting for; -1: never; else: when this many
+    bytes wait.
     """
 
     kind: int
@@ -65,7 +66,7 @@ class MapSpec:
 
     @cached_property
     def lock_offset(self) -> int | None:
-        """Where in a value its spin lock is; None without one."""
+        """The offset of a value's spin lock; None if values have none."""
         return lock_offset(self.value_type)
 
 
@@ -73,10 +74,10 @@ class MapSpec:
 class Field:
     """A context field that is no plain member of the context's structure.
 
-    ``path`` names the plain member that holds it; ``through_pointer`` means: that member of the structure
-    which the context's member ``through_pointer`` points at (a syscall wrapper's own registers), read
-    from kernel memory. ``ctype`` is the number that the member's low bytes are, where it is a register that holds a
-    narrower one, or one with a sign.
+    ``path`` names the plain member that holds the field. With ``through_pointer``, that member is in another structure,
+    to which the context's member ``through_pointer`` points (a syscall wrapper's own registers), and is read from
+    kernel memory. ``ctype`` is the type of the member's low bytes, if it is a register that holds a narrower or signed
+    number.
     """
 
     path: str
@@ -86,11 +87,11 @@ class Field:
 
 @dataclass(frozen=True)
 class Located:
-    """A text or array of an event, whose length only the event tells: the 32-bit member ``path`` has its offset in the
-    low 16 bits, its length in bytes in the high ones.
+    """A text or array of an event whose length varies: the 32-bit member ``path`` has the offset in its low 16 bits,
+    and the length in bytes in its high 16 bits.
 
-    Offsets count from byte ``begin`` of the event. ``ctype`` is the array that programs see: what is longer is cut, and
-    behind what is shorter are zeros.
+    Offsets count from byte ``begin`` of the event. ``ctype`` is the array that programs see: longer data is cut, and
+    shorter data is followed by zeros.
     """
 
     path: str
@@ -112,12 +113,12 @@ class ContextSpec:
 
 @dataclass(frozen=True)
 class HookSpec:
-    """What the compiler must know of a program type.
+    """What the compiler must know about a program type.
 
     ``default`` is the result of ``return`` and ``return None``, ``fallback`` the result where Python would raise.
     ``packet_loads`` says that load_skb_* works (BPF_LD_ABS), ``packet_access`` that ctx.packet() gives views of the
-    packet, ``packet_stores`` that they can be written. ``results`` are the least and the greatest number that the
-    kernel takes from such a program, None where it takes any.
+    packet, ``packet_stores`` that programs can write to the views. ``results`` are the least and the greatest number
+    that the kernel takes as the program's result; None if it takes any.
     """
 
     prog_type: int
@@ -133,11 +134,11 @@ class HookSpec:
 
 @dataclass(frozen=True)
 class Target:
-    """What the compiler may use of the kernel it compiles for; the default has it all, as Linux 6.4 does.
+    """The features of the kernel that the compiler may use; the default has all of them, as Linux 6.4 has.
 
     ``iterators``: the open-coded iterator over numbers (kernel functions bpf_iter_num_*, Linux 6.4). ``bpf_loop``:
-    the helper of that name (Linux 5.17). ``branches``: jumps may choose between numbers, which is shortest; without,
-    arithmetic does it, for a verifier that gives up at the ways that they make.
+    the helper of that name (Linux 5.17). ``branches``: jumps may choose between numbers, which gives the shortest code.
+    Without ``branches``, arithmetic chooses, so that the verifier has fewer paths to explore.
     """
 
     atomic_alu: bool = True
@@ -147,7 +148,7 @@ class Target:
     branches: bool = True
 
     def without(self, feature: str) -> Target:
-        """The same without that one, whatever asks a kernel for the rest."""
+        """The same target without one feature. Reads all the others, even if a subclass looks them up in the kernel."""
         known = {each.name: getattr(self, each.name) for each in fields(self)}
         return Target(**{**known, feature: False})
 
@@ -164,8 +165,8 @@ class ErrorSite(NamedTuple):
 
 
 class LossMap(NamedTuple):
-    """Map number ``counter``, a 64-bit number, counts what map number ``of`` could not take. All programs that share
-    that map shall share the counter: the loader asks the map for it."""
+    """Map number ``counter``, a 64-bit number, counts the entries that map number ``of`` could not take. All programs
+    that share the map share its counter, so the loader asks the map for it."""
 
     counter: int
     of: int
@@ -173,8 +174,8 @@ class LossMap(NamedTuple):
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """A BPF subprogram: ``code[start]`` is the label that calls name. It takes ``args`` 64-bit numbers or pointers
-    and returns a 64-bit number. The program itself isn't listed."""
+    """A BPF subprogram: ``code[start]`` is the label that calls refer to. The subprogram takes ``args`` 64-bit numbers
+    or pointers and returns a 64-bit number. The main program has no FunctionSpec."""
 
     name: str
     start: int
@@ -189,9 +190,9 @@ class ProgramSpec:
     opaque to the compiler. ``functions`` are the subprograms, ``kfuncs[i]`` the name of the kernel function that
     Kind.CALL_KFUNC number i calls.
 
-    What Python would raise is counted: map number ``error_map`` (an array of one value, len(errors) 64-bit counters;
-    None where nothing can be raised) has the count of ``errors[i]`` at byte 8 * i. Whoever loads the program makes
-    that map; its place in ``captures`` is None. So it is for each of ``loss_maps``.
+    Runs that end where Python would raise are counted: map number ``error_map`` (an array of one value with
+    len(errors) 64-bit counters; None if nothing can be raised) has the count of ``errors[i]`` at byte 8 * i. The loader
+    makes this map, whose place in ``captures`` is None. The same holds for the counters of ``loss_maps``.
     """
 
     name: str

@@ -9,10 +9,10 @@
     ...
     py2bpf.tc.clear_ingress_filter('eth0')
 
-What is installed outlives the process. On kernels since 6.6 it is a tcx program, attached to the device by
-BPF_PROG_ATTACH: that needs no file in bpffs that would keep a link alive (and would stay behind when the device
-or its namespace goes), nor another package, and other programs keep their places. Older kernels get a filter on the
-clsact qdisc, through pyroute2. Ours are known by their names, which begin with ``py2bpf_``: nothing else is removed.
+An installed program outlives the process. On kernels since 6.6 it is a tcx program, attached to the device by
+BPF_PROG_ATTACH. This needs no other package, and no link with a pin in bpffs, which would stay behind when the device
+or its namespace goes; other programs keep their places. On older kernels it is a filter on the clsact qdisc, installed
+through pyroute2. py2bpf's programs have names that begin with ``py2bpf_``: nothing else is removed.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ SkBuffContext: Final = SK_BUFF
 """The type of a filter's argument, see struct __sk_buff."""
 
 _NAME_LENGTH: Final = 100
-"""Enough for people; of a program's name the kernel keeps 15 bytes, of a clsact filter's 256."""
+"""Enough for people. The kernel keeps 15 bytes of a program's name, and 256 of a clsact filter's."""
 
 
 class _Program(Resources):
@@ -104,14 +104,14 @@ class _Program(Resources):
         return fn
 
     def install(self, dev: str | int | None = None, *, mechanism: Mechanism | None = None) -> Link:
-        """Decides about the packets of ``dev`` from now on: what other tcx programs of the device leave to it. Filters
-        of a clsact qdisc come after them all; without tcx it comes after those of py2bpf, see docs/hooks.md.
+        """Decides about the packets of ``dev`` from now on. The program runs after the device's other tcx programs, and
+        before all filters of a clsact qdisc; without tcx it runs after py2bpf's other filters. See docs/hooks.md.
 
-        ``dev`` is a device's name or number, None the default route's. ``mechanism`` forces tcx or the clsact qdisc.
-        It stays until remove() or the module's clear functions, also after close() and the end of the process. Gives a
-        link, whose close() takes it off as remove() does; dropping the link does nothing.
-        Raises KernelError (EEXIST when it is installed there already), DataTypeError for what names no device,
-        ClosedError, NotSupported, ImportError without pyroute2 where that is needed, NotInVm in the embedded VM.
+        ``dev`` is a device's name or number; None is the device of the default route. ``mechanism`` forces tcx or the
+        clsact qdisc. The program stays until remove() or the module's clear functions, even after close() and the end
+        of the process. Gives a link, whose close() removes the program like remove(); dropping the link does nothing.
+        Raises KernelError (EEXIST if the program is on the device already), DataTypeError if ``dev`` is no device,
+        ClosedError, NotSupported, ImportError if pyroute2 is needed and missing, NotInVm in the embedded VM.
         """
         self.prog.need_kernel("install it on a device")
         prog, place = self.prog.handle, device(dev)
@@ -128,7 +128,7 @@ class _Program(Resources):
         try:
             to_traffic_control(link, spot, self._name, self._id, self._kept)
             self._places[place] = spot.how
-        except BaseException:  # also of a signal handler, behind the system call
+        except BaseException:  # also a signal handler's, right after the system call
             with suppress(KernelError):
                 self._take_off(place)
             spot.let_go(self._id)
@@ -136,10 +136,10 @@ class _Program(Resources):
         return link
 
     def remove(self, dev: str | int | None = None) -> bool:
-        """Takes this program, and no other, off the device; False when it isn't there. Works after close() too.
+        """Removes this program, and no other, from the device; False if it isn't there. Works after close() too.
 
-        Without ``dev``: off every device that this object was installed on (of the caller's network namespace, as far
-        as they still exist); False when it is on none of them. Raises KernelError.
+        Without ``dev``, removes it from all devices on which this object installed it, if they still exist and are in
+        the caller's network namespace; False if it was on none of them. Raises KernelError.
         """
         if dev is not None:
             return self._take_off(device(dev))
@@ -148,12 +148,12 @@ class _Program(Resources):
 
     @property
     def devices(self) -> list[str]:
-        """The devices that this object was installed on, as far as they are still there: those of the caller's network
-        namespace, by the names that they have now."""
+        """The devices on which this object installed the program and where it still is: those of the caller's network
+        namespace, by their present names."""
         return names_here(self._places, self._is_still_on)
 
     def _is_still_on(self, place: Device) -> bool:
-        """A device that is gone has taken its programs along."""
+        """Whether the program is still on a device. A device that is gone has no programs."""
         try:
             return traffic_control.is_on(Spot(place, self._side, self._places[place]), self._id)
         except KernelError as error:
@@ -213,7 +213,7 @@ class EgressProgram(_Program):
 
 @public
 def clear_ingress_filter(dev: str | int | None = None) -> int:
-    """Removes all of py2bpf's filters and programs for arriving packets from a device, whoever installed them.
+    """Removes all of py2bpf's filters and programs for arriving packets from a device, even another process's.
 
     Filters of others and the qdisc stay. Returns the number of programs removed. Raises KernelError.
     """

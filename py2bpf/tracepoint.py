@@ -1,4 +1,4 @@
-"""Tracepoints: a function runs whenever the kernel passes one of the places that it marks, with the place's data.
+"""Tracepoints: a function runs whenever the kernel passes a place that its authors marked, and gets the place's data.
 
     @py2bpf.tracepoint.probe('syscalls:sys_enter_openat')
     def on_open(event):
@@ -8,8 +8,8 @@
     with on_open():
         ...
 
-``perf list tracepoint``, or the folders in /sys/kernel/tracing/events, show which there are; each has a file ``format``
-that names the fields.
+``perf list tracepoint``, or the folders in /sys/kernel/tracing/events, show which tracepoints there are. The file
+``format`` in a tracepoint's folder names the fields.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Tracepoint(Link):
 
 
 class Probe(Unattached):
-    """A function that is to run at a tracepoint; calling it compiles, loads and attaches, and gives a Tracepoint."""
+    """A function that is to run at a tracepoint. Calling the probe compiles, loads and attaches the function, and gives
+    a Tracepoint."""
 
     hook = BY_NAME["tracepoint"]
 
@@ -64,12 +65,13 @@ class Probe(Unattached):
 
     @property
     def context(self) -> ContextSpec:
-        """The type of the function's argument. Raises KernelError for unknown events, and where only root may know."""
+        """The type of the function's argument. Raises KernelError for unknown events, and if only root may read
+        them."""
         category, name = split(self.event)
         return context(event_formats.of(category, name), name, self.sizes)
 
     def __call__(self) -> Tracepoint:
-        """Raises TranslationError, and KernelError: with the nearest names when the kernel has no such event."""
+        """Raises TranslationError, and KernelError, which suggests names if the kernel has no such event."""
         self._need_kernel()
         return Tracepoint(self.fn, self.event, self.sizes)
 
@@ -85,8 +87,8 @@ def probe(event: str, sizes: Mapping[str, int] | None = None) -> Callable[[Calla
     a program names them: ``event.filename`` is an array of 64 bytes, or of as many characters or items as
     ``sizes={"filename": 128}`` says. Longer data is cut (a text keeps room for its NUL), and zeros follow shorter data.
 
-    Raises ValueError for names of another form, DataTypeError for what is no name. Wrong sizes raise when the event's
-    format is known.
+    Raises ValueError for names of another form, DataTypeError if ``event`` is no str or ``sizes`` no mapping. Wrong
+    sizes raise later, when the event's format is known.
     """
     if not isinstance(event, str):
         raise DataTypeError(f"give the event: @tracepoint.probe('category:event'), not {event!r}")

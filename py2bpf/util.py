@@ -1,4 +1,4 @@
-"""What the system needs before tracing: mounted file systems."""
+"""System utilities: the file systems that tracing needs, and packet sockets."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ BPFFS: Final = Path("/sys/fs/bpf")
 
 @public
 def ensure_resources() -> None:
-    """Mounts tracefs and bpffs where they are missing; needs root for that. Raises KernelError when a mount fails.
+    """Mounts tracefs and bpffs if they are missing, which needs root. Raises KernelError if a mount fails.
 
-    RLIMIT_MEMLOCK needs no care: where the kernel charges maps and programs to it (before 5.11), creating them
-    lifts it.
+    RLIMIT_MEMLOCK needs no care: on kernels before 5.11, which charge maps and programs to it, creating a map or
+    program raises the limit.
     """
     try:
         tracefs.root()
@@ -38,8 +38,8 @@ def ensure_resources() -> None:
 def packet_socket(kind: int = socket.SOCK_RAW, protocol: int = 0) -> socket.socket:
     """An open AF_PACKET socket, see packet(7): ``kind`` SOCK_RAW or SOCK_DGRAM, ``protocol`` in network byte order.
 
-    Raises KernelError, which names the privilege that is missing (CAP_NET_RAW); DataTypeError and DataRangeError for
-    what are no such numbers.
+    Raises KernelError, which names the missing privilege (CAP_NET_RAW), and DataTypeError or DataRangeError for wrong
+    arguments.
     """
     kind, protocol = checked_int(kind, 0, INT_MAX, "kind"), checked_int(protocol, 0, 0xFFFF, "protocol")
     try:
@@ -57,8 +57,8 @@ def is_mounted(place: Path) -> bool:
 
 @public
 def mount(kind: str, place: Path) -> None:
-    """Mounts a file system without a device, see mount(2). Raises KernelError, and for what is no path or name
-    DataTypeError and DataRangeError."""
+    """Mounts a file system without a device, see mount(2). Raises KernelError, and DataTypeError or DataRangeError for
+    a wrong path or name."""
     libc = ctypes.CDLL(None, use_errno=True)
     name = checked_text(kind, "the name of a file system").encode()
     if libc.mount(b"nodev", path_bytes(place), name, ctypes.c_ulong(0), None):

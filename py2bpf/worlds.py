@@ -1,7 +1,7 @@
-"""Where a program's function runs when Python itself calls it: nowhere, or in a simulated world (``py2bpf.sim``).
+"""The simulated world (``py2bpf.sim``), if any, in which Python runs a program's function.
 
-What exists in programs only (helpers), and what means something else in programs (a map's ``m[k]`` of a missing key),
-asks CURRENT. It is a context variable: a simulation in one thread or task leaves the others alone.
+Functions that exist in programs only (helpers), and operations with another meaning in programs (a map's ``m[k]`` of a
+missing key), ask CURRENT. It is a context variable, so a simulation in one thread or task doesn't affect others.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from .borders import mark, meant, shorten
 
 
 class World(Protocol):
-    """What simulates the kernel around a program."""
+    """Simulates the kernel around a program."""
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Runs a helper or pseudo function of ``py2bpf.funcs``."""
 
     def operate(self, map: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What the method ``name`` of a map means in a program."""
+        """Does what the method ``name`` of a map does in a program."""
 
     def view(self, map: Any) -> Any:
         """The map as the program sees it."""
@@ -33,7 +33,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def in_programs(method: _Method) -> _Method:
-    """Marks a method of a map that programs may use: within a simulated one it means what it means there."""
+    """Marks a method of a map that programs may use: in a simulation, the method does what it does in programs."""
     name = method.__name__
 
     @functools.wraps(method)

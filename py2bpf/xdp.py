@@ -1,4 +1,4 @@
-"""XDP: functions that decide about packets as they arrive at a device, before the kernel makes anything of them.
+"""XDP: functions that decide about packets as they arrive at a device, before the kernel processes them.
 
     def drop_ipv6(ctx):
         ethernet = ctx.packet(Ethernet)
@@ -8,8 +8,8 @@
         program.attach('eth0')
         ...
 
-The program is on the device until detach(), close(), or the end of the process: a BPF link keeps it (Linux 5.9). On
-older kernels it is put there by netlink, and stays when the process dies without close().
+A BPF link keeps the program on the device until detach(), close(), or the end of the process (Linux 5.9). On older
+kernels the program is attached by netlink, and stays if the process dies without close().
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ XdpContext: Final = XDP_MD
 
 
 class XdpMode(StrEnum):
-    """Who runs the program."""
+    """What runs the program."""
 
     NATIVE = "native"
     """The device's driver, before there is an sk_buff: the fastest."""
@@ -71,8 +71,9 @@ _OTHER_NAMES: Final = {"drv": XdpMode.NATIVE, "driver": XdpMode.NATIVE, "skb": X
 class XdpProgram(Resources):
     """A compiled and loaded XDP program. ``prog`` is the program.
 
-    ``fn`` returns what happens to the packet: XDP_PASS, XDP_DROP, XDP_TX, XDP_REDIRECT or XDP_ABORTED. The packet
-    passes without a ``return``, and where Python would raise.
+    ``fn`` returns what happens to the packet: XDP_PASS, XDP_DROP, XDP_TX, XDP_REDIRECT or XDP_ABORTED. Without a
+    ``return``, and where Python would raise, the packet passes. Raises TranslationError if the function can't be
+    compiled, KernelError if the kernel refuses the program.
     """
 
     def __init__(self, fn: Callable[[Any], Any]) -> None:
@@ -96,7 +97,7 @@ class XdpProgram(Resources):
         ``dev`` is a device's name or number; None is the device of the default route. ``mode`` is 'native', 'generic'
         or 'offload' (also known as drv, skb and hw); None is native if the driver can, else generic. A device has one
         program, and this call never replaces another one. Raises KernelError (EBUSY if there is one, EOPNOTSUPP if the
-        device lacks the mode), DataTypeError for what is no device or mode, ClosedError.
+        device lacks the mode), DataTypeError for a wrong device or mode, ClosedError, NotInVm in the embedded VM.
         """
         self.prog.need_kernel("attach it to a device")
         self.prog.handle.check_open()
@@ -105,11 +106,11 @@ class XdpProgram(Resources):
         if place in self._devices:
             if not self._devices[place].is_gone:
                 raise KernelError(errno.EBUSY, f"{self!r} is on device {name} already: detach() it first")
-            self._take_off(place)  # of a device that is no more; another has its number
+            self._take_off(place)  # of a device that is gone; another one has its number
         link = self._devices[place] = Link(self.prog, f"device {name}")
         try:
             to_device(link, place, flags)
-        except BaseException as error:  # also of a signal handler, behind the system call
+        except BaseException as error:  # also a signal handler's, right after the system call
             with suppress(KernelError):
                 self._take_off(place)
             if not isinstance(error, KernelError) or error.errno not in TAKEN:
@@ -131,14 +132,14 @@ class XdpProgram(Resources):
         """
         places = list(self._devices) if dev is None else [device(dev)]
         found = [place for place in places if place in self._devices]
-        was_on = any(not self._devices[place].is_gone for place in found)  # another device may have the number of one
+        was_on = any(not self._devices[place].is_gone for place in found)  # a number may have been reused
         with ExitStack() as stack:
             for place in found:
                 stack.callback(self._take_off, place)
         return was_on
 
     def _take_off(self, place: Device) -> None:
-        """Forgets the place when the program is no longer there: a signal's handler may raise before."""
+        """Closes the link before forgetting the place: if a signal handler raises, the link can be closed later."""
         link = self._devices.get(place)
         if link is not None:
             link.close()

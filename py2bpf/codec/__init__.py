@@ -1,4 +1,4 @@
-"""Between Python values and the bytes that the kernel keeps, by ctypes type.
+"""Converts between Python values and the bytes that the kernel keeps, by ctypes type.
 
 =========================  ==========================================  ==============================
 ctypes type                given as                                    comes back as
@@ -15,10 +15,10 @@ integers, ``c_void_p``     int, or an instance of an integer type      int (an a
 ``Union``                  instance                                    instance, an independent copy
 =========================  ==========================================  ==============================
 
-Nothing is truncated here: a number that doesn't fit raises DataRangeError. (An instance of a ctypes.Structure or
-array has truncated what it was given before it comes here; a py2bpf.Struct raises the error itself.) Padding is
-always written as zeros and a true c_bool as 1, whatever the instance holds there, since the kernel compares keys byte
-by byte. Typed pointers are refused (reading one would follow a kernel address in user space): use ``c_uint64``.
+Nothing is truncated here: a number that doesn't fit raises DataRangeError. (A ctypes.Structure or array has already
+truncated the numbers that were assigned to it; a py2bpf.Struct raises the error itself.) Padding is always written as
+zeros and a true c_bool as 1, whatever bytes the instance has there, since the kernel compares keys byte by byte. Typed
+pointers are refused, since reading one would follow a kernel address in user space: use ``c_uint64``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every codec can do: encode and decode values of one ctypes type."""
+"""The base of all codecs: encodes and decodes values of one ctypes type."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Buffer = bytes | bytearray | memoryview
 class Codec(ABC):
     """Encodes and decodes values of one ctypes type.
 
-    ``size`` is in bytes; ``least`` is what a record of a queue has at least. ``mask`` has the bits set that carry
-    data: padding is 0. ``dtype`` is what ``numpy.dtype()`` takes to describe the same bytes.
+    ``size`` is in bytes; ``least`` is the least size of a queue's record. ``mask`` has the bits set that carry data:
+    padding is 0. ``dtype`` is the argument for ``numpy.dtype()`` that describes the same bytes.
     """
 
     def __init__(self, ctype: Any) -> None:
@@ -37,10 +37,10 @@ class Codec(ABC):
 
     @abstractmethod
     def encode(self, value: Any) -> bytes:
-        """The value's bytes. Raises DataTypeError or DataRangeError, naming the type and the value."""
+        """The value's bytes. Raises DataTypeError or DataRangeError, which name the type and the value."""
 
     def encode_many(self, values: Sequence[Any]) -> bytes:
-        """The bytes of all values in a row. Raises what encode() does for the first that doesn't fit."""
+        """The bytes of all values, one after another. Raises the error of encode() for the first that doesn't fit."""
         return b"".join(map(self.encode, values))
 
     @abstractmethod
@@ -48,19 +48,20 @@ class Codec(ABC):
         """The value at data[offset:offset + size], independent of data."""
 
     def decode_many(self, data: Buffer, count: int, stride: int | None = None, offset: int = 0) -> list[Any]:
-        """count values that begin every stride (by default size) bytes from offset on."""
+        """``count`` values, one every ``stride`` bytes (by default ``size``) from ``offset`` on."""
         step = stride or self.size
         return [self.decode(data, at) for at in range(offset, offset + count * step, step)]
 
     def items(self, data: bytearray, count: int, sizes: Sequence[int] | None = None) -> Sequence[Any]:
-        """count values that lie one after another at data's begin, which nobody else uses: they may share it.
+        """``count`` values that lie one after another at the start of ``data``. The values may share its memory, so
+        nothing else may use ``data``.
 
-        ``sizes`` are those of a queue's records, where the type leaves that open.
+        ``sizes`` are the sizes of a queue's records, if they vary.
         """
         return self.decode_many(data, count)
 
     def rows(self, numpy: Any, data: Buffer) -> Any:
-        """data as a numpy array of values; it shares data's memory."""
+        """``data`` as a numpy array of values, which shares the memory of ``data``."""
         return numpy.frombuffer(data, numpy.dtype(self.dtype))
 
     def _refuse(self, value: Any, wanted: str) -> DataTypeError:

@@ -1,4 +1,4 @@
-"""Which codec a ctypes type has."""
+"""Chooses the codec for a ctypes type."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _build(ctype: Any) -> Codec:
 
 
 def _is_abstract(ctype: Any) -> bool:
-    """Whether it's one of ctypes' own base classes, or one derived from them that says nothing of its data."""
+    """Whether the type is one of ctypes' base classes, or a class derived from one that declares no data."""
     try:
         ctypes.sizeof(ctype)
     except TypeError:
@@ -55,7 +55,8 @@ def _is_abstract(ctype: Any) -> bool:
 
 
 def key_codec_for(ctype: Any) -> Codec:
-    """The codec of a key type. Keys are compared byte by byte, which floating point numbers are not made for."""
+    """The codec of a key type. Raises DataTypeError for types with floating point numbers too, since keys are compared
+    byte by byte."""
     codec = codec_for(ctype)
     if _has_float(codec):
         raise DataTypeError(f"{codec.name} has floating point numbers, which can't be keys: "

@@ -1,4 +1,4 @@
-"""Codecs of arrays, structures and unions, made of those of their parts."""
+"""Codecs of arrays, structures and unions, made from the codecs of their parts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .numbers import IntCodec
 
 
 class ArrayCodec(Codec):
-    """T * n for any other T."""
+    """``T * n`` for any T but c_char."""
 
     def __init__(self, ctype: Any, item: Codec) -> None:
         super().__init__(ctype)
@@ -50,7 +50,7 @@ class ArrayCodec(Codec):
             if isinstance(self.item, IntCodec) and self.item.size == 1:
                 return memoryview(value).cast("b" if self.item.signed else "B")
         elif not isinstance(value, (str, dict, set, frozenset)) and hasattr(value, "__len__"):
-            with contextlib.suppress(TypeError):  # numpy's array of no dimension has a length only by its name
+            with contextlib.suppress(TypeError):  # numpy's arrays without dimensions have a __len__ that raises
                 return list(value)
         raise self._refuse(value, f"a sequence of {self.length} items")
 
@@ -110,7 +110,8 @@ class RecordCodec(Codec):
         return self.ctype.from_buffer_copy(data, offset)
 
     def items(self, data: bytearray, count: int, sizes: Sequence[int] | None = None) -> Sequence[Any]:
-        """An array of instances, each made when it is asked for; of a power of two, so that there are few types."""
+        """An array of instances, each made on access. Its length is a power of two, to keep the number of types
+        small."""
         log = (count - 1).bit_length()
         data += bytes(max(0, (self.size << log) - len(data)))
         array: Sequence[Any] = (self.ctype * (1 << log)).from_buffer(data)
@@ -131,7 +132,8 @@ class Member:
             self._check_ctypes()
 
     def _check_ctypes(self) -> None:
-        """Before Python 3.14 ctypes puts some bit fields of mixed types partly outside of their storage."""
+        """Raises DataTypeError for a bit field that can't be read back. Before Python 3.14, ctypes puts some bit fields
+        of mixed types partly outside their storage."""
         for value in (1, 1 << self.bits - 1):
             record = self._owner.from_buffer_copy(padding.bit_field(self._owner, self.name, value))
             if self._owner.__dict__[self.name].__get__(record) & (1 << self.bits) - 1 != value:

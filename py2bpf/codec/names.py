@@ -1,4 +1,4 @@
-"""The names of ctypes types, and the order of their bytes."""
+"""The names of ctypes types, and their byte order."""
 
 from __future__ import annotations
 

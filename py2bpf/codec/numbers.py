@@ -14,7 +14,7 @@ from .names import NATIVE, SIGNED, byte_order
 
 _WIRE: Final = {1: "b", 2: "h", 4: "i", 8: "q"}
 _AT_ONCE: Final = 1 << 13
-"""So many values at a time are packed by one format."""
+"""How many values are packed by one format."""
 
 
 class Packed(Codec):
@@ -29,11 +29,11 @@ class Packed(Codec):
 
     @property
     def swapped(self) -> bool:
-        """Whether its bytes aren't in the order of this machine."""
+        """Whether the type has the other byte order than this machine."""
         return self.size > 1 and self._order != NATIVE
 
     def _pack_many(self, values: Sequence[Any]) -> bytes:
-        """All values by one format, some thousands at a time. Raises struct.error or OverflowError."""
+        """The bytes of all values, some thousands at a time. Raises struct.error or OverflowError."""
         pieces = (values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE))
         return b"".join(struct.pack(f"{self._order}{len(piece)}{self._wire}", *piece) for piece in pieces)
 
@@ -45,7 +45,7 @@ class Packed(Codec):
             return list(struct.unpack_from(f"{self._order}{count}{self._wire}", data, offset))
         if stride is None or stride < self.size or not count:
             return super().decode_many(data, count, stride, offset)
-        # The last one may lie at data's very end, without the gap behind it.
+        # The last value may be at the very end of data, without a gap after it.
         gapped = struct.iter_unpack(f"{self._order}{self._wire}{stride - self.size}x",
                                     memoryview(data)[offset : offset + (count - 1) * stride])
         return [*(value for value, in gapped), self.decode(data, offset + (count - 1) * stride)]
@@ -69,14 +69,14 @@ class IntCodec(Packed):
     def encode(self, value: Any) -> bytes:
         try:
             return self._pack(value)
-        except (struct.error, TypeError):  # of an __index__ that gives no int, as that of Arrow's nulls
+        except (struct.error, TypeError):  # TypeError: an __index__ that gives no int, like that of Arrow's nulls
             return self._pack(checked_int(value, self.low, self.high, self.name))
 
     def encode_many(self, values: Sequence[Any]) -> bytes:
         try:
             return self._pack_many(values)
         except (struct.error, TypeError):
-            return super().encode_many(values)  # an instance of a ctypes type among them, or what doesn't fit
+            return super().encode_many(values)  # some are instances of a ctypes type, or don't fit
 
 
 class BoolCodec(Packed):
@@ -116,4 +116,4 @@ class FloatCodec(Packed):
         try:
             return self._pack_many(values)
         except (struct.error, OverflowError):
-            return super().encode_many(values)  # an instance of a ctypes type among them, or what doesn't fit
+            return super().encode_many(values)  # some are instances of a ctypes type, or don't fit

@@ -1,4 +1,4 @@
-"""Codecs of c_char and of arrays of it: bytes and texts."""
+"""Codecs of c_char and of char arrays: bytes and texts."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class CharArrayCodec(Codec):
 
 
 class CharKeyCodec(CharArrayCodec):
-    """c_char * n as a key: what stands behind a NUL is part of it, as in programs and in the kernel, and only the NULs
-    at its end are not shown. So each key that is read can be looked up, and is found."""
+    """c_char * n as a key: bytes after a NUL are part of the key, as in programs and in the kernel, and only the NULs
+    at its end are left out. So every key that is read can be looked up again."""
 
     def encode(self, value: Any) -> bytes:
         if isinstance(value, self.ctype):

@@ -1,4 +1,4 @@
-"""Records that each have their own size: bytes of an array, or a structure whose last array is written in part."""
+"""Records of variable size: the first bytes of an array, or a structure whose last array is written only in part."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .choosing import codec_for
 
 
 class VariableCodec(Codec):
-    """Decodes records of which there may be less than the type's size: zeros are behind them.
+    """Decodes records that may be shorter than the type.
 
-    Arrays of one-byte items come as bytes, exactly those that were written; other types as the values of
-    codec_for(), what wasn't written being zeros.
+    Arrays of one-byte items become bytes, exactly those that were written. Other types become values as codec_for()
+    gives them, with zeros for the bytes that were not written.
     """
 
     def __init__(self, ctype: Any) -> None:
@@ -30,22 +30,22 @@ class VariableCodec(Codec):
 
     @property
     def dtype(self) -> Any:
-        """That of the whole type, whose bytes a record may have some of."""
+        """The dtype of the whole type, even if a record is shorter."""
         return self._whole.dtype
 
     def encode(self, value: Any) -> bytes:
-        """A whole record's bytes; of an array of one-byte items, bytes stand for themselves."""
+        """A record's bytes. For an array of one-byte items, the value may be shorter bytes."""
         if self._bytes and isinstance(value, (bytes, bytearray, memoryview)) and 0 < len(value) <= self.size:
             return bytes(value)
         return self._whole.encode(value)
 
     def value(self, data: Buffer) -> Any:
-        """The value of a record of exactly these bytes."""
+        """The value of a record that consists of exactly these bytes."""
         data = bytes(data[: self.size])
         return data if self._bytes else self._whole.decode(data.ljust(self.size, b"\0"))
 
     def decode(self, data: Buffer, offset: int = 0) -> Any:
-        """A record that has all of the type's bytes."""
+        """The value of a record that has all bytes of the type."""
         return self.value(data[offset : offset + self.size])
 
     def items(self, data: bytearray, count: int, sizes: Sequence[int] | None = None) -> Sequence[Any]:
@@ -56,12 +56,12 @@ class VariableCodec(Codec):
 
 
 def record_codec(ctype: Any, variable: bool) -> Codec:
-    """What decodes a queue's records. Raises DataTypeError."""
+    """The codec for a queue's records. Raises DataTypeError."""
     return VariableCodec(ctype) if variable else codec_for(ctype)
 
 
 def record_value(ctype: Any, variable: bool, data: bytes) -> Any:
-    """What a queue's reader gets of a record of these bytes."""
+    """The value that a queue's reader gets for a record of these bytes."""
     if variable:
         return VariableCodec(ctype).value(data)
     codec = codec_for(ctype)

@@ -1,1 +1,1 @@
-"""The C core with types and exceptions, as far as the kernel side and the embedded VM share it."""
+"""The part of the C core that the kernel side and the embedded VM share, with types and exceptions."""

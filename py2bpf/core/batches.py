@@ -1,4 +1,4 @@
-"""Where records of event queues are put, and writable buffers of any kind."""
+"""Batches, the buffers into which readers put records; and writable buffers of any kind."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ..given import plain_memory
 
 _WANTED: Final = "records are read into a writable, contiguous buffer of numbers or structures, such as a bytearray"
 _NUMBER: Final = 4
-"""Bytes of an entry of the arrays beside records."""
+"""Bytes of an entry in the arrays ``cpus`` and ``sizes``."""
 
 
 class Batch:
-    """Where a reader puts records: ``size`` bytes each, one after another, at most ``count``.
+    """A buffer into which a reader puts at most ``count`` records, one after another, each in ``size`` bytes.
 
-    Longer ones are cut. Shorter ones of ``least`` bytes (by default size) or more get zeros at their end, others are
-    refused and gone. ``out`` is any writable buffer, ``cpus`` and ``sizes`` are buffers of u32 for what each record
-    had. Raises ValueError where one is too small.
+    Longer records are cut. Shorter records of at least ``least`` bytes (by default ``size``) are filled up with zeros;
+    still shorter ones are refused and lost. ``out`` is any writable buffer. ``cpus`` and ``sizes`` are buffers of u32
+    that receive the CPU and the original size of each record. Raises ValueError if a buffer is too small.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Batch:
         self.struct.cap, self.struct.size = count, size
         self.struct.least = size if least is None else least
         self.struct.out, held = _memory_of(out, count * size)
-        self._held = [held]  # pointers in a structure keep nothing alive
+        self._held = [held]  # the structure's pointers keep nothing alive
         for name, numbers in (("cpus", cpus), ("sizes", sizes)):
             if numbers is not None:
                 place, held = _memory_of(numbers, count * _NUMBER)
@@ -40,7 +40,7 @@ class Batch:
 
     @property
     def n(self) -> int:
-        """How many records there are since the last call; none before its very end."""
+        """How many records the last call put here; 0 until the call's very end."""
         count: int = self.struct.n
         return count
 
@@ -49,11 +49,11 @@ class Batch:
         self.struct.n = count
 
     def clear(self) -> None:
-        """Forgets the last call's records."""
+        """Forgets the records of the last call."""
         self.struct.n = self.struct.refused = 0
 
     def rows(self) -> bytes:
-        """A copy of these records."""
+        """A copy of the records' bytes."""
         return bytes(ffi.buffer(self.struct.out, self.n * self.size))
 
     @property
@@ -63,13 +63,13 @@ class Batch:
 
     @property
     def refused(self) -> Refused | None:
-        """What the last call had to refuse."""
+        """The records that the last call refused; None if it refused none."""
         s = self.struct
         return Refused(s.refused, s.refused_cpu, s.refused_size) if s.refused else None
 
 
 class Refused(NamedTuple):
-    """How many records were too short, and of the first of them the CPU and the size."""
+    """How many records were too short, and the CPU and the size of the first one."""
 
     records: int
     cpu: int
@@ -77,8 +77,8 @@ class Refused(NamedTuple):
 
 
 def _memory_of(buffer: Any, wanted: int) -> tuple[Any, memoryview]:
-    """A pointer to a writable buffer, and what keeps it: the memoryview itself and nothing made of it, since CPython
-    crashes where it collects a memoryview together with somebody who still uses its memory."""
+    """A pointer to a writable buffer, and the memoryview that keeps the buffer alive. Keep this memoryview itself, not
+    an object made from it: CPython crashes if it collects a memoryview together with a user of its memory."""
     memory = plain_memory(buffer, _WANTED, writable=True)
     if memory.nbytes < wanted:
         raise ValueError(f"a buffer of {memory.nbytes} bytes has no room for {wanted}")
@@ -86,11 +86,11 @@ def _memory_of(buffer: Any, wanted: int) -> tuple[Any, memoryview]:
 
 
 def copy_bytes(buffer: Any, offset: int, data: bytes | memoryview) -> None:
-    """Puts data into a writable buffer of any kind, from that byte on."""
+    """Copies ``data`` into a writable buffer of any kind, starting at byte ``offset``."""
     place, _held = _memory_of(buffer, offset + len(data))
     ffi.memmove(place + offset, data, len(data))
 
 
 def size_of_buffer(buffer: Any) -> int:
-    """How many bytes a writable buffer of any kind has. Raises DataTypeError for others."""
+    """The size in bytes of a writable buffer of any kind. Raises DataTypeError for other objects."""
     return plain_memory(buffer, _WANTED, writable=True).nbytes

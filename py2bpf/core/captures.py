@@ -1,4 +1,4 @@
-"""The C core's index of captured packets: csrc/api.h tells what it does."""
+"""The C core's index of captured packets; csrc/api.h describes it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from .._ffi import ffi, lib
 
 Buffer = bytes | bytearray | memoryview
 ROOM: Final = 1 << 15
-"""Packets that one look finds."""
+"""How many packets one call of find() finds at most."""
 
 
 class Found(NamedTuple):
-    """Packets: where they begin, how long they are, when they came, as arrays of u64, u32 and u64. ``cut`` of them
-    were longer before they were captured. ``used`` is the first byte that belongs to none of them; ``damaged`` says
-    that what comes there can't be a record."""
+    """Packets: their offsets, sizes and times as arrays of u64, u32 and u64. ``cut`` of them were captured only in
+    part. ``used`` is the first byte after them; ``damaged`` says that no valid record can begin there."""
 
     offsets: memoryview
     sizes: memoryview
@@ -26,8 +25,8 @@ class Found(NamedTuple):
 
 
 class Index:
-    """Finds the packets of a file, piece after piece. Its room is made once: a file may have few packets between other
-    blocks, and so many pieces."""
+    """Finds the packets of a file, piece by piece. The arrays are allocated once, since a file with few packets between
+    other blocks may need many calls."""
 
     def __init__(self) -> None:
         self._pcap = ffi.new("struct p2b_pcap *")
@@ -37,8 +36,9 @@ class Index:
         self._pcap.offsets, self._pcap.sizes, self._pcap.times = self._held
 
     def find(self, data: Buffer, begin: int, units: array[int], *, swapped: bool, blocks: bool) -> Found:
-        """The packets from ``begin`` on, ROOM at most, up to what isn't whole, or no packet. ``units`` (u64): of pcap
-        the nanoseconds in a fraction's unit, of pcapng (``blocks``) each interface's ticks in a second."""
+        """The packets from ``begin`` on, at most ROOM, up to an incomplete record or a block that is no packet.
+        ``units`` (u64) are, for pcap, the nanoseconds in a unit of the time's fraction; for pcapng (``blocks``), the
+        ticks per second of each interface."""
         pcap, numbers = self._pcap, ffi.from_buffer("uint64_t[]", units)
         pcap.cap, pcap.used, pcap.units, pcap.n_units = ROOM, begin, numbers, len(units)
         flags = (lib.P2B_PCAP_SWAPPED if swapped else 0) | (lib.P2B_PCAP_NG if blocks else 0)

@@ -1,4 +1,4 @@
-"""Encoding in the C core: symbolic instructions become the kernel's, with jumps resolved."""
+"""Encoding in the C core: turns symbolic instructions into the kernel's, and resolves jumps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fault_of(result: int, fault: Any) -> EncodingError:
 
 
 def encode(syms: bytes) -> tuple[bytearray, array[int]]:
-    """Encodes what asm.pack() made. Returns the slots' bytes and the slot where each instruction begins.
+    """Encodes the result of asm.pack(). Returns the slots' bytes, and the slot where each instruction begins.
 
     Raises EncodingError.
     """
@@ -44,7 +44,7 @@ def encode(syms: bytes) -> tuple[bytearray, array[int]]:
 def relocate(slots: bytearray, fds: tuple[int, ...], kfuncs: tuple[int, ...] = ()) -> None:
     """Puts the maps' descriptors and the kernel functions' BTF numbers into freshly encoded slots.
 
-    Raises EncodingError, ``index`` being a slot.
+    Raises EncodingError, whose ``index`` is a slot.
     """
     fault = ffi.new("struct p2b_fault *")
     result: int = lib.p2b_relocate(ffi.from_buffer(slots), len(slots) // 8, fds, len(fds), kfuncs, len(kfuncs), fault)

@@ -10,12 +10,12 @@ from .._ffi import ffi
 Buffer = bytes | bytearray | memoryview
 
 Buffers = Callable[[int], tuple[memoryview, memoryview]]
-"""Gives writable memory for at least so many keys and as many values."""
+"""Gives writable memory for at least the given number of keys and values."""
 
 
 def entries_of(keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int) -> tuple[Any, Any]:
-    """The bytes of count keys and values as C sees them: nobody can change their lengths while these are held. Raises
-    ValueError where they are fewer."""
+    """The bytes of ``count`` keys and values, as C pointers. While these are held, the lengths of the buffers can't
+    change. Raises ValueError if a buffer is too short."""
     source, target = ffi.from_buffer(keys), ffi.from_buffer(values)
     if len(source) < count * key_size or len(target) < count * value_size:
         raise ValueError(f"{count} entries need more than {len(source)} bytes of keys and {len(target)} of values")
@@ -23,7 +23,7 @@ def entries_of(keys: Buffer, key_size: int, values: Buffer, value_size: int, cou
 
 
 class Stored(NamedTuple):
-    """How many entries were stored, and the errno (0: none) of the next one."""
+    """How many entries were stored, and the errno for the next one (0: no error)."""
 
     done: int
     error: int
@@ -38,7 +38,7 @@ class Entries(NamedTuple):
 
 
 class ReusedBuffers:
-    """See Buffers; the same memory each time that it is large enough."""
+    """Buffers that gives the same memory again if it is large enough."""
 
     def __init__(self, key_size: int, value_size: int) -> None:
         self._sizes = key_size, value_size
@@ -46,7 +46,7 @@ class ReusedBuffers:
         self._cap = 0
 
     def __call__(self, cap: int) -> tuple[memoryview, memoryview]:
-        """Writable memory for at least cap keys and as many values."""
+        """Writable memory for at least ``cap`` keys and as many values."""
         if cap > self._cap:
             self._cap = cap
             self._buffers = memoryview(bytearray(cap * self._sizes[0])), memoryview(bytearray(cap * self._sizes[1]))

@@ -1,4 +1,4 @@
-"""What a failed call of the C core raises: a negative errno becomes an exception that says what to do about it."""
+"""Turns the negative errno of a failed call of the C core into an exception that says what to do about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..uapi.operations import MEANINGS, Operation
 from . import privileges
 
 ENOTSUPP: Final = 524
-"""The kernel's own "not supported", which no user-space header names."""
+"""The kernel's internal "not supported", which no user-space header defines."""
 _CLOSED: Final = -errno.ESHUTDOWN
 _ADVICE: Final = {
     errno.E2BIG: "more entries, instructions or bytes than the kernel allows here",
@@ -23,14 +23,14 @@ _ADVICE: Final = {
 
 
 class Closable(Protocol):
-    """What a call may find closed: a Handle."""
+    """An object that a call may find closed: a Handle."""
 
     def closed_error(self) -> ClosedError: ...
 
 
 def failure(error: int, what: str, operation: Operation | None = None) -> KernelError:
-    """The exception for a failed call: ``error`` is the errno, positive; ``what`` says what was tried, ``operation``
-    what it may mean."""
+    """The exception for a failed call. ``error`` is the positive errno, ``what`` says what was tried, and ``operation``
+    selects the meaning of the errno and the privileges that are needed."""
     if error == ENOTSUPP:
         error = errno.EOPNOTSUPP
         if (operation, error) not in MEANINGS:
@@ -44,8 +44,8 @@ def failure(error: int, what: str, operation: Operation | None = None) -> Kernel
 
 
 def checked(result: int, what: str, handle: Closable | None = None, operation: Operation | None = None) -> int:
-    """The result of a call of the core. Raises KernelError for a negative one, ClosedError where that is since the
-    handle that the call uses is closed."""
+    """The result of a call of the core. Raises KernelError if it is negative, or ClosedError if the call failed because
+    ``handle`` is closed."""
     if result < 0:
         raise failed(result, what, handle, operation)
     return result

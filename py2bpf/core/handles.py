@@ -1,12 +1,12 @@
-"""Handles: who owns a descriptor or an object of the C core, who uses it, and when it is given back.
+"""Handles own descriptors and objects of the C core, and release them when no call uses them any more.
 
-A handle is made empty; a call of the core fills it. So there is no moment at which a signal handler's exception could
-lose what a system call gave. Calls hold the handles that they use: a close() from another thread takes effect when the
-last of them is over, and a later call raises ClosedError. Nobody passes descriptors on as numbers, which may be another
-file's by the time they are used; who needs a number for longer makes a copy().
+A handle is made empty, and a call of the core fills it. So at no moment can a signal handler's exception lose the
+result of a system call. Calls hold the handles that they use: a close() from another thread takes effect when the last
+such call has ended, and later calls raise ClosedError. Descriptors are not passed on as numbers, since a number may
+mean another file by the time it is used; code that needs a number for longer makes a copy().
 
-The collector closes what nobody has any more. It does so without running Python code, and the memory that calls look at
-lives as long as anything can call: a handle in a reference cycle is closed, and never gone.
+The collector closes a handle to which nothing refers, without running Python code. The memory that calls read lives as
+long as the Python object: a handle in a reference cycle may be closed early, but its memory is never freed early.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from ..given import INT_MAX, checked_int
 from .failures import checked
 
 Place = tuple[str, int]
-"""Where a program is installed, and its id: see kept.py."""
+"""The place where a program is installed, and the program's id: see kept.py."""
 
 
 class Handle:
-    """Owns a descriptor or an object of the core. ``what`` it is, in words: "the hash map 'counts'"."""
+    """Owns a descriptor or an object of the core. ``what`` describes it for messages: "the hash map 'counts'"."""
 
     __slots__ = ("__weakref__", "_closer", "cell", "reach", "what")
 
     def __init__(self, what: str) -> None:
         self.what = what
         self.reach: Reach | None = None
-        """Of a program array: what its programs use."""
+        """Only for a program array: the arrays that its programs use."""
         self.cell: Any = ffi.new("struct p2b_handle *")
-        """What calls of the core take."""
+        """The argument for calls of the core."""
         self._closer = ffi.gc(self.cell, lib.p2b_handle_close)
 
     @property
@@ -61,19 +61,20 @@ class Handle:
         return ClosedError(f"{self.what} is closed")
 
     def close(self) -> None:
-        """Gives back what it owns, as soon as no call uses it; again is harmless."""
+        """Releases the content as soon as no call uses it. Idempotent."""
         lib.p2b_handle_close(self.cell)
         self.reach = None
 
     @classmethod
     def of(cls, fd: int, what: str) -> Handle:
-        """Of a copy of somebody's descriptor. Raises KernelError, DataTypeError and DataRangeError for what is none."""
+        """A handle of a copy of the descriptor ``fd``. Raises KernelError, DataTypeError and DataRangeError for an
+        invalid descriptor."""
         made, fd = cls(what), checked_int(fd, -1, INT_MAX, f"the descriptor of {what}")
         checked(lib.p2b_handle_borrow(fd, made.cell), f"cannot use the descriptor {fd} of {what}")
         return made
 
     def copy(self) -> Handle:
-        """A handle of its own on the same open file (dup(2)). Raises ClosedError, KernelError."""
+        """Another handle of the same open file (dup(2)). Raises ClosedError, KernelError."""
         made = Handle(self.what)
         checked(lib.p2b_handle_copy(self.cell, made.cell), f"cannot copy the descriptor of {self.what}", self)
         made.reach = self.reach
@@ -90,21 +91,21 @@ class Handle:
 
 
 class Reach:
-    """What one array's programs use. All handles of the array in this process have the same."""
+    """The program arrays that the programs in one array use. All handles of that array in this process share it."""
 
     def __init__(self, max_entries: int) -> None:
         self._room = max_entries
         self._held: Final[dict[int, list[Handle]]] = {}
         self.places: Final[set[Place]] = set()
-        """For which installed programs the array is pinned."""
+        """The installed programs for which the array is pinned."""
 
     @property
     def arrays(self) -> list[Handle]:
         return [each for held in self._held.values() for each in held]
 
     def hold(self, prog_id: int, arrays: Iterable[Handle], present: Callable[[], Collection[int]]) -> None:
-        """Holds the arrays of a program that is about to be put into this one; ``present`` tells which programs are in
-        it, of which no more are held than there is room for."""
+        """Holds the arrays of a program that is about to be stored in this array. If as many programs are held as the
+        array has entries, those that ``present`` no longer lists are released first."""
         if prog_id in self._held:
             return
         if len(self._held) >= self._room:
@@ -116,7 +117,7 @@ class Reach:
 
 
 def uncopyable(what: str) -> DataTypeError:
-    """For copy and pickle of an owner, ``what``: a copy would close what isn't its own."""
+    """The error for copy and pickle of the owner ``what``: a copy would close what the original owns."""
     return DataTypeError(f"{what} can't be copied or pickled: it owns what the kernel gave to this process. Pass it on "
                          "as it is")
 

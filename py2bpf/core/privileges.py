@@ -1,6 +1,6 @@
-"""Which privilege is missing when the kernel refuses: found by looking, once it has refused.
+"""Finds out which privilege is missing, after the kernel has refused a call.
 
-Files are read as bytes: a process that gave up its privileges may be unable to import a codec.
+Files are read as bytes, since a process that gave up its privileges may be unable to import a codec.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _UNPRIVILEGED: Final = "/proc/sys/kernel/unprivileged_bpf_disabled"
 _LOCKDOWN: Final = "/sys/kernel/security/lockdown"
 _PERF_MLOCK: Final = "/proc/sys/kernel/perf_event_mlock_kb"
 _PARTS: Final = (Capability.BPF, Capability.PERFMON, Capability.NET_ADMIN)
-"""What bpf(2) takes CAP_SYS_ADMIN for, too."""
+"""The capabilities for which bpf(2) also accepts CAP_SYS_ADMIN."""
 _BY_NETLINK: Final = (Operation.ATTACH_XDP_BY_NETLINK, Operation.ATTACH_TO_QDISC)
-"""These take CAP_NET_ADMIN and nothing else for it."""
+"""The operations that need CAP_NET_ADMIN, and don't accept CAP_SYS_ADMIN instead."""
 
 
 def _read(path: str) -> bytes:
@@ -40,19 +40,19 @@ def _status(field: bytes) -> bytes:
 
 
 def has(capability: Capability) -> bool:
-    """Whether the calling thread has a capability by its name; True where nobody can tell."""
+    """Whether the calling thread has a capability; True if that can't be found out."""
     effective = _status(b"CapEff")
     return not effective or bool(int(effective, 16) >> capability & 1)
 
 
 def known(capabilities: Iterable[Capability]) -> tuple[Capability, ...]:
-    """The capabilities as this kernel has them: before Linux 5.8 CAP_SYS_ADMIN stood for those that came then."""
+    """The capabilities that this kernel knows: before Linux 5.8, CAP_SYS_ADMIN stands for the newer ones."""
     last = int(_read(_LAST) or Capability.BPF)
     return tuple(dict.fromkeys(each if each <= last else Capability.SYS_ADMIN for each in capabilities))
 
 
 def missing(operation: Operation) -> tuple[Capability, ...]:
-    """What the calling thread lacks for an operation."""
+    """The capabilities that the calling thread lacks for an operation."""
     needed = known(NEEDS[operation].capabilities)
     instead = () if operation in _BY_NETLINK or not has(Capability.SYS_ADMIN) else _PARTS
     return tuple(each for each in needed if each not in instead and not has(each))
@@ -90,7 +90,7 @@ def _unprivileged() -> str:
 
 
 def _otherwise(operation: Operation, error: int) -> str:
-    """Why it was refused to a thread that has the capabilities."""
+    """Why an operation was refused although the thread has the capabilities."""
     if operation is Operation.ATTACH_SOCKET:
         return "the socket's filter is locked (SO_LOCK_FILTER)"
     if operation is Operation.READ_QUEUE and error == errno.EPERM and not has(Capability.IPC_LOCK):
@@ -108,13 +108,13 @@ def _otherwise(operation: Operation, error: int) -> str:
 
 
 def _forbidden() -> str:
-    """Why it may be refused to everybody here."""
+    """Reasons for which the operation may be refused to everybody here."""
     found = [text for text in (_seccomp(), _lockdown()) if text]
     return " and ".join(found) or "a container, a security module or a read-only object forbids it"
 
 
 def verifier_advice(reason: str) -> str:
-    """What to say of a program that the verifier may have refused for want of CAP_PERFMON only."""
+    """Advice for a program that the verifier may have refused only because CAP_PERFMON is missing; else ""."""
     if not missing(Operation.USE_POWERFUL_HELPER):
         return ""
     helper = re.search(r"(?:cannot use helper|unknown func) bpf_(\w+)#", reason)
@@ -128,11 +128,11 @@ def verifier_advice(reason: str) -> str:
 
 
 _STRICTER: Final = re.compile(r"prohibited|leaks addr|!root|unpriv|pointer arithmetic|spec", re.I)
-"""Words in what the verifier says of programs of those without CAP_PERFMON."""
+"""Words in the verifier's complaints about programs that are loaded without CAP_PERFMON."""
 
 
 def in_user_namespace() -> bool:
-    """Whether this process's capabilities are those of a user namespace, not of the whole system."""
+    """Whether this process has its capabilities only in a user namespace, not in the whole system."""
     mapped = _read(_UID_MAP).split()
     return bool(mapped) and mapped != [b"0", b"0", b"4294967295"]
 
@@ -150,6 +150,6 @@ def _lockdown() -> str:
 
 
 def charges_memlock(release: str) -> bool:
-    """Whether a kernel charges maps and programs to RLIMIT_MEMLOCK: those before 5.11 do."""
+    """Whether a kernel charges maps and programs to RLIMIT_MEMLOCK, as those before 5.11 do."""
     numbers = re.match(r"(\d+)\.(\d+)", release)
     return numbers is not None and (int(numbers[1]), int(numbers[2])) < (5, 11)

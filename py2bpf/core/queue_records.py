@@ -1,4 +1,4 @@
-"""Records of an event queue as bytes: when to look for them, how many were lost, which are too short."""
+"""Records of an event queue as bytes: taking them, waiting for them, and counting lost ones."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from .readers import CoreReader
 
 _SLICE_MAX: Final = 1.0
 _SLICE_IMMEDIATE: Final = 0.1
-"""Seconds that one system call waits at most: so long a signal that came just before the call may go unnoticed."""
+"""The longest wait of one system call, in seconds. A signal that comes just before the call is noticed after it."""
 
 
 class Records:
     """A reader's records, for values of the codec's type. See record_streams.RecordSource.
 
-    What isn't announced is fetched after ``latency`` seconds; 0: everything is announced. ``room`` is how many bytes
-    can be there. ``lost`` tells how many records were lost, where the reader doesn't know; ``refused`` how many beside
-    those that it knows of.
+    Records that programs don't announce are fetched after ``latency`` seconds; 0: all records are announced. ``room``
+    is how many bytes can wait. ``lost`` gives the number of lost records if the reader doesn't count them itself;
+    ``refused`` gives the number of records that were lost in addition to the reader's count.
     """
 
     def __init__(
@@ -40,10 +40,11 @@ class Records:
         self._watching: Final = threading.RLock()
         self._poller: Handle | None = None
         self.take: Callable[[Batch], None] = reader.take
-        """Puts waiting records into a batch, without waiting. Raises ClosedError, KernelError."""
+        """Puts the waiting records into a batch, without waiting for more. Raises ClosedError, KernelError."""
 
     def batch(self, out: Any, count: int, sizes: Any = None) -> Batch:
-        """A batch for at most count records of the codec's size in out; ``sizes`` gets what they had, as u32."""
+        """A batch for at most ``count`` records of the codec's size in ``out``. ``sizes`` receives the size of each
+        record as u32."""
         return Batch(out, self.codec.size, count, self.codec.least, sizes=sizes)
 
     @property
@@ -55,7 +56,7 @@ class Records:
         self._reader.check()
 
     def wait(self, seconds: float) -> None:
-        """Waits for a wake-up, cancel(), a signal, or that time."""
+        """Waits for a wake-up, cancel() or a signal, at most ``seconds``."""
         self._reader.wait(math.ceil(1000 * min(seconds, self._latency or _SLICE_IMMEDIATE, _SLICE_MAX)))
 
     def poller(self) -> Handle:
@@ -72,18 +73,18 @@ class Records:
             return self._poller.fd
 
     def lost(self) -> int:
-        """Records that found no room or that can't be read, so far."""
+        """How many records so far found no room, or could not be read."""
         stats = self._reader.stats()
         return (stats.lost if self._lost is None else self._lost()) + self._refused() + stats.corrupt
 
     def lost_by_cpu(self, n_cpus: int) -> dict[int, int]:
-        """Likewise for each CPU that has a buffer of its own."""
+        """The same for each CPU that has a buffer of its own."""
         found = {}
         for cpu in range(n_cpus):
             try:
                 stats = self._reader.stats(cpu)
             except KernelError:
-                continue  # it was never online
+                continue  # the CPU was never online
             found[cpu] = stats.lost + stats.corrupt
         return found
 

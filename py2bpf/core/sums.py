@@ -1,4 +1,4 @@
-"""The values of all CPUs added up, many entries at once."""
+"""Adds up the values of all CPUs, for many entries at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NumberKind:
 
 
 class NumberField(NamedTuple):
-    """``struct p2b_field``: numbers in a row within a value."""
+    """``struct p2b_field``: ``length`` consecutive numbers within a value."""
 
     offset: int
     length: int
@@ -31,9 +31,10 @@ class NumberField(NamedTuple):
 
 
 def sum_cpus(values: Buffer, n: int, cpus: int, stride: int, fields: Sequence[NumberField]) -> bytearray | int:
-    """The sums of n entries that have a value for each CPU: 8 bytes for each number, entry by entry.
+    """The sums of ``n`` entries that have a value for each CPU: 8 bytes for each number, entry by entry.
 
-    Gives the number of the first entry that has a sum which 64 bits can't hold.
+    If a sum doesn't fit 64 bits, returns the index of the first such entry instead. Raises ValueError if ``values`` is
+    too short.
     """
     described, failed = ffi.new("struct p2b_field[]", [tuple(field) for field in fields]), ffi.new("uint64_t *")
     sums, source = bytearray(8 * n * sum(field.length for field in fields)), ffi.from_buffer(values)

@@ -5,8 +5,8 @@
         sf = py2bpf.socket_filter.SocketFilter(count)
         sf.prog.test_run(packet)
 
-Objects that are made inside of the block live in the VM; classes and calls are the same. The environment variable
-PY2BPF_BACKEND=vm does this for a whole process. Nothing can be attached: ``test_run`` runs programs.
+Objects that are made inside the block live in the VM; classes and calls are the same as for the kernel. The environment
+variable PY2BPF_BACKEND=vm selects the VM for a whole process. Nothing can be attached: ``test_run`` runs programs.
 """
 
 from __future__ import annotations

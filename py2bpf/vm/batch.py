@@ -1,4 +1,4 @@
-"""Many packets through one program of the VM, in one call of the C core."""
+"""Runs one program of the VM on many packets, in one call of the C core."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .vm_program import VmProgram
 
 
 class ManyRuns(NamedTuple):
-    """The results of the packets that ran, as unsigned 32-bit numbers; the instructions of all; and why it ended
-    early, if it did: at the packet behind those."""
+    """``retvals`` are the results as unsigned 32-bit numbers, ``insns`` is the number of instructions of all runs.
+    ``fault`` is what the program did wrong on the next packet, if it ended early."""
 
     retvals: memoryview
     insns: int
@@ -22,11 +22,11 @@ class ManyRuns(NamedTuple):
 
 
 def run_many(prog: Any, data: entries.Buffer, offsets: memoryview, sizes: memoryview, times: memoryview) -> ManyRuns:
-    """Runs a network program of the VM once for each packet: packet i is ``sizes[i]`` bytes of data at ``offsets[i]``,
-    and while it runs all clocks show ``times[i]``. The arrays are of u64, u32 and u64.
+    """Runs a network program of the VM once for each packet: packet i is ``sizes[i]`` bytes of ``data`` at
+    ``offsets[i]``, and all clocks show ``times[i]`` meanwhile. The arrays are of u64, u32 and u64.
 
-    Packets shorter than an Ethernet header are filled up with zeros, those longer than core.PACKET_MAX are cut. Raises
-    DataTypeError for a program that isn't in the VM, KernelError for one that takes no packets.
+    Packets shorter than an Ethernet header are filled up with zeros, those longer than program_calls.PACKET_MAX are
+    cut. Raises DataTypeError for a program that isn't in the VM, KernelError for one that takes no packets.
     """
     program = getattr(prog, "_loaded", prog)
     if not isinstance(program, VmProgram):

@@ -1,4 +1,4 @@
-"""Choosing the embedded VM, or the kernel, for what a block of code makes."""
+"""py2bpf.vm.backend(): selects the embedded VM, or the kernel, for a block of code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .machine import set_cpu
 
 
 class Backend(Choice):
-    """See backend(). May be entered again, also while it is active."""
+    """See backend(). May be entered again, even while it is active."""
 
     def __init__(self, name: Name, cpu: int | None) -> None:
         super().__init__(name)
@@ -32,11 +32,12 @@ class Backend(Choice):
 
 @public
 def backend(name: Name = "vm", *, cpu: int | None = None) -> Backend:
-    """A context manager, or decorator of functions: what is made inside lives in the VM (``"kernel"``: in the kernel).
+    """A context manager, or decorator of functions: objects that are made inside live in the VM (``"kernel"``: in the
+    kernel).
 
-    It holds for the thread or asyncio task that enters it (a context variable): other threads have
-    PY2BPF_BACKEND's. What was made stays where it is when the block is left. ``cpu`` is the CPU that programs of
-    the VM run on inside the block, for all threads. Raises Py2BpfError for other names, DataRangeError for CPUs
-    that the machine doesn't have.
+    The choice applies to the thread or asyncio task that enters the block (a context variable); other threads use
+    PY2BPF_BACKEND. Objects stay where they were made when the block is left. ``cpu`` is the CPU on which programs of
+    the VM run inside the block, for all threads. Raises Py2BpfError for other names, DataRangeError for CPUs that the
+    machine doesn't have.
     """
     return Backend(checked_name(name, "the backend"), cpu)

@@ -1,4 +1,4 @@
-"""The process's machine: what all maps, queues and programs of the VM belong to."""
+"""The process's machine, to which all maps, queues and programs of the VM belong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import machine_calls
 
 
 class Machine:
-    """A machine with as many CPUs as this computer could have. Its programs run one at a time."""
+    """A machine with as many CPUs as this computer can have. Its programs run one at a time."""
 
     def __init__(self) -> None:
         self.n_cpus: Final = len(possible_cpus())
@@ -24,11 +24,11 @@ class Machine:
 
     @property
     def cpu(self) -> int:
-        """The CPU that programs run on."""
+        """The CPU on which programs run."""
         return self._cpu
 
     def set_cpu(self, cpu: int) -> int:
-        """Changes it, and gives the one before. Raises DataRangeError for a CPU that there isn't."""
+        """Changes the CPU, and returns the previous one. Raises DataRangeError for a CPU that doesn't exist."""
         checked_int(cpu, 0, (1 << 32) - 1, "cpu")
         if cpu >= self.n_cpus:
             raise DataRangeError(f"the VM has the CPUs 0 to {self.n_cpus - 1}, not {cpu}")
@@ -42,7 +42,7 @@ _machine: Machine | None = None
 
 
 def machine() -> Machine:
-    """The process's machine, made when it is first asked for. A forked child goes on with its own copy."""
+    """The process's machine, made on first use. A forked child continues with its own copy."""
     global _machine
     if _machine is None:
         with _making:
@@ -52,7 +52,8 @@ def machine() -> Machine:
 
 
 def _made() -> Machine:
-    """Nobody may hold the machine's lock while the process forks: the child would wait for ever."""
+    """Makes the machine. Its lock is taken before each fork, since a child could never get a lock that another thread
+    of the parent holds."""
     made = Machine()
     handle: Any = made.handle
     collecting = []
@@ -80,5 +81,6 @@ def _made() -> Machine:
 
 @public
 def set_cpu(cpu: int) -> int:
-    """The CPU that the VM's programs run on from now on, for all threads; gives the one before, 0 at first."""
+    """Sets the CPU on which the VM's programs run from now on, for all threads. Returns the previous CPU, which is 0 at
+    first. Raises DataTypeError, DataRangeError."""
     return machine().set_cpu(cpu)

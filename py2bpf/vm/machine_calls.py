@@ -1,6 +1,6 @@
-"""The embedded VM's machine in the C core: csrc/api.h tells what the calls do. They release the GIL.
+"""The embedded VM's machine in the C core; csrc/api.h describes the calls, which release the GIL.
 
-The machine is a cffi pointer that frees what it points at.
+The machine is a cffi pointer that frees the machine when it is collected.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def core_failure(result: int, what: str) -> KernelError:
 
 
 def machine_create(n_cpus: int) -> Any:
-    """A machine with so many CPUs, 4096 at most."""
+    """A machine with ``n_cpus`` CPUs, at most 4096."""
     ret = ffi.new("struct p2b_vm **")
     result: int = lib.p2b_vm_create(n_cpus, ret)
     if result < 0:
@@ -28,7 +28,7 @@ def machine_create(n_cpus: int) -> Any:
 
 
 class Setting:
-    """What machine_set() sets: ``enum p2b_vm_setting``."""
+    """The settings of machine_set(): ``enum p2b_vm_setting``."""
 
     CPU: Final[int] = lib.P2B_VM_CPU
     SEED: Final[int] = lib.P2B_VM_SEED
@@ -38,14 +38,14 @@ class Setting:
 
 
 def machine_set(machine: Any, setting: int, value: int) -> None:
-    """What programs see: the current CPU, the random numbers' seed, a clock that stands still."""
+    """Changes a setting of the machine: what programs see as the CPU, the seed of random numbers, or a fixed clock."""
     result: int = lib.p2b_vm_set(machine, setting, value)
     if result < 0:
         raise core_failure(result, f"cannot set number {setting} of the embedded VM to {value}")
 
 
 def trace(machine: Any) -> tuple[list[str], int]:
-    """Takes the lines that programs printed, and how many were lost: there is room for a megabyte of them."""
+    """Takes the lines that programs printed, and how many lines were lost: the machine keeps a megabyte."""
     out, lost, text, missing = bytearray(_TRACE_CHUNK), ffi.new("uint64_t *"), bytearray(), 0
     while n := lib.p2b_vm_trace(machine, ffi.from_buffer(out), len(out), lost):
         text += out[:n]
@@ -54,7 +54,7 @@ def trace(machine: Any) -> tuple[list[str], int]:
 
 
 def machine_lock(machine: Any) -> None:
-    """Has programs and maps stand still until machine_unlock(): waits for a running program's next pause."""
+    """Stops all programs and changes of maps until machine_unlock(). Waits for a running program's next pause."""
     lib.p2b_vm_lock(machine)
 
 
@@ -63,6 +63,6 @@ def machine_unlock(machine: Any) -> None:
 
 
 def machine_forked(machine: Any) -> None:
-    """In a child that was forked while the machine was locked: unlocks it, and forgets what the parent's other
-    threads were running."""
+    """To be called in a child that was forked while the machine was locked: unlocks the machine, and forgets what the
+    parent's other threads were running."""
     lib.p2b_vm_forked(machine)

@@ -1,4 +1,4 @@
-"""The VM's maps in the C core, with types and exceptions: csrc/api.h tells what the calls do. They release the GIL."""
+"""The VM's maps in the C core, with types and exceptions; csrc/api.h describes the calls, which release the GIL."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..exception import KernelError
 
 WALK_DELETE: Final[int] = lib.P2B_WALK_DELETE
 _SPARE: Final = 64
-"""Entries of room for what comes between counting and copying."""
+"""Room for entries that are added between counting and copying."""
 
 
 def map_create(
     machine: Any, kind: int, key_size: int, value_size: int, max_entries: int, flags: int, n_cpus: int,
     what: str = "a map of the VM", memory: mmap.mmap | None = None,
 ) -> Handle:  # fmt: skip
-    """A new map; ``memory`` is where the values of an array shall lie (array_memory()). Raises KernelError with the
+    """A new map; ``memory`` is the memory for the values of an array (array_memory()). Raises KernelError with the
     errno that the kernel would give."""
     made = Handle(what)
     spec = ffi.new("struct p2b_vm_map_spec *", (kind, key_size, value_size, max_entries, flags, n_cpus))
@@ -36,7 +36,7 @@ def map_create(
 
 
 _lent: Final[dict[Any, Any]] = {}
-"""By a pointer to it, the memory that maps use: some of them for longer than anybody in Python does."""
+"""The memory that maps use, by pointer. Some maps use it for longer than any Python object refers to it."""
 
 
 def array_memory(value_size: int, max_entries: int) -> mmap.mmap:
@@ -56,7 +56,7 @@ def _lend(memory: mmap.mmap) -> Any:
     return place
 
 
-# A method in C: what a signal handler raised in a function of Python's here would go to the core, and to nobody.
+# A C method: an exception that a signal handler raises in a Python callback would be lost in the C core.
 ffi.def_extern(name="p2b_vm_memory_done")(_lent.__delitem__)
 
 
@@ -86,7 +86,7 @@ def map_update(map: Handle, key: bytes, value: bytes, flags: int) -> None:
 def map_store(
     map: Handle, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int
 ) -> Stored:
-    """Stores count entries; how many it did, and the errno of the next one. Raises ClosedError."""
+    """Stores ``count`` entries. Returns how many were stored, and the errno for the next one. Raises ClosedError."""
     done = ffi.new("uint32_t *")
     source, target = entries_of(keys, key_size, values, value_size, count)
     result: int = lib.p2b_vm_map_update_many(map.cell, source, target, count, 0, done)
@@ -107,7 +107,7 @@ def map_next_key(map: Handle, key: bytes | None, size: int) -> bytes | None:
 
 
 def map_walk(map: Handle, buffers: Buffers, delete: bool) -> Entries:
-    """All keys and values at one time, at the beginning of the memory that ``buffers`` gives, and their number."""
+    """A snapshot of all keys and values, at the start of the memory that ``buffers`` gives, and their number."""
     while True:
         cap = checked(lib.p2b_vm_map_count(map.cell), "cannot read the map", map) + _SPARE
         keys, values = buffers(cap)
@@ -118,7 +118,7 @@ def map_walk(map: Handle, buffers: Buffers, delete: bool) -> Entries:
 
 
 def map_set_prog(map: Handle, index: int, prog: Handle | None, number: int) -> bool:
-    """Puts a program in; None takes one out, and gives whether there was one."""
+    """Stores a program; None removes one. False if there was none to remove."""
     result: int = lib.p2b_vm_map_set_prog(map.cell, index, ffi.NULL if prog is None else prog.cell, number)
     if is_closed(result) and prog is not None:
         prog.check_open()
@@ -129,9 +129,9 @@ def map_set_prog(map: Handle, index: int, prog: Handle | None, number: int) -> b
 
 
 def queue_reader(map: Handle, pages: int = 0, ordered: bool = False) -> CoreReader:
-    """Reads a perf event array, ``pages`` of room for each CPU, or a ring buffer, which has its room.
+    """A reader of a perf event array, with ``pages`` pages for each CPU, or of a ring buffer, which has its own memory.
 
-    With ``ordered`` the records of all CPUs come in the order in which they were written. Every record is announced at
+    With ``ordered``, the records of all CPUs come in the order in which they were written. Every record is announced at
     once. Raises KernelError.
     """
     return CoreReader(lambda ret: lib.p2b_vm_queue_read(map.cell, pages, ordered, ret),

@@ -1,7 +1,7 @@
-"""Long runs of the VM's programs and Python's signals: a run in the main thread lets Python look for them every 10 ms.
+"""Lets signals interrupt long runs of the VM's programs: a run in the main thread calls Python every 10 ms.
 
-The C core calls ``_pause`` without the machine's lock; what a signal handler raises there (KeyboardInterrupt, most of
-all) ends the run, and the caller of the run raises it again.
+The C core calls ``_pause`` without the machine's lock. An exception that a signal handler raises there, mostly
+KeyboardInterrupt, ends the run, and the caller of the run raises it again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any, Final
 from .._ffi import ffi, lib
 
 _raised: Final[list[list[BaseException]]] = []
-"""What ended the runs of the main thread, a list for each: a signal handler may run programs of another machine."""
+"""The exceptions that ended runs of the main thread, one list for each: a signal handler may run programs
+itself."""
 
 
 def _pause() -> int:
-    """Goes on. Before it gets here Python has called the handlers of signals that came."""
+    """Continues the run. Before this function begins, Python has called the handlers of pending signals."""
     return 0
 
 
@@ -32,9 +33,9 @@ ffi.def_extern(name="p2b_vm_pause", error=1, onerror=_keep)(_pause)
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Any]:
-    """Gives what a run takes as its ``pause``, and raises what a signal handler raised meanwhile.
+    """Gives the ``pause`` for a run, and afterwards raises the exception of a signal handler that ended the run.
 
-    Python has signal handlers run in the main thread: other threads' runs aren't interrupted.
+    Python runs signal handlers in the main thread, so runs in other threads aren't interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         yield ffi.NULL

@@ -1,6 +1,6 @@
-"""The embedded VM's programs in the C core: csrc/api.h tells what the calls do. They release the GIL.
+"""The embedded VM's programs in the C core; csrc/api.h describes the calls, which release the GIL.
 
-What fails raises KernelError with the errno that the kernel would give, except where a docstring says otherwise.
+A failing call raises KernelError with the errno that the kernel would give, unless a docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from .machine_calls import core_failure
 from .pause import interruptible
 
 PACKET_MAX: Final[int] = lib.P2B_VM_PACKET_MAX
-"""Bytes of the largest packet that a program of the VM runs on."""
+"""The size in bytes of the largest packet on which programs of the VM run."""
 
 
 class Fault(NamedTuple):
-    """Why a program can't run, or ended: at which slot, the number or address at fault, the reason.
+    """Why a program can't run, or ended: the slot, the number or address at fault, the reason.
 
-    ``program`` is the address (see address()) of the program that has the slot, 0 when it is the one asked for.
+    ``program`` is the address (see address()) of the program that has the slot; 0 means the program that was called.
     """
 
     slot: int
@@ -33,7 +33,7 @@ class Fault(NamedTuple):
 
 
 class RunResult(NamedTuple):
-    """What a run gave; ``duration`` is the mean of all runs in nanoseconds, ``insns`` the sum."""
+    """The outcome of runs: ``duration`` is the mean time in nanoseconds, ``insns`` the instructions of all runs."""
 
     retval: int
     data: bytes
@@ -47,7 +47,7 @@ def _fault(fault: Any, program: int = 0) -> Fault:
 
 
 def address(prog: Handle) -> int:
-    """Where the program lies, which names it in a Fault."""
+    """The program's address, which identifies the program in a Fault."""
     return _number(prog.cell.object)
 
 
@@ -58,9 +58,9 @@ def _number(pointer: Any) -> int:
 def prog_create(
     machine: Any, slots: Buffer, prog_type: int, maps: Sequence[Handle], kfuncs: Sequence[str], what: str
 ) -> Handle | Fault:
-    """A program, made of what programs.encode() gives.
+    """A program, made from the result of programs.encode().
 
-    Gives the Fault of a program that the machine refuses. Raises ClosedError where a map is closed.
+    Returns the Fault of a program that the machine refuses. Raises ClosedError if a map is closed.
     """
     names = [ffi.new("char[]", name.encode()) for name in kfuncs]
     made, fault = Handle(what), ffi.new("struct p2b_fault *")
@@ -79,10 +79,10 @@ def prog_create(
 
 
 def prog_run(prog: Handle, data: Buffer, ctx: Buffer, repeat: int, budget: int) -> RunResult | Fault | int:
-    """Runs a program ``repeat`` times on a packet and a context; ``budget`` is about the most instructions of a run
-    (0: 2**30).
+    """Runs a program ``repeat`` times on a packet and a context. ``budget`` is about how many instructions a run may
+    take (0: 2**30).
 
-    Gives the Fault of a program that ended with one, and the errno of what the kernel refuses to run.
+    Returns a Fault if the program ends with one, or the errno if the kernel would refuse the run.
     """
     room = PACKET_MAX + (1 << 13) if data else 0  # an XDP packet grows by its headroom and a page, at most
     packet, context = ffi.from_buffer(data), ffi.from_buffer(ctx)
@@ -104,8 +104,8 @@ def prog_run(prog: Handle, data: Buffer, ctx: Buffer, repeat: int, budget: int) 
 
 
 class Batch(NamedTuple):
-    """What prog_run_many() did: the first ``done`` results are there. ``failure`` is why it stopped: a Fault, or the
-    errno of what the kernel refuses to run; None when it is through."""
+    """The outcome of prog_run_many(): the first ``done`` results are there. ``failure`` is why it stopped early: a
+    Fault, or the errno if the kernel would refuse the run; None if all packets were processed."""
 
     done: int
     insns: int
@@ -117,8 +117,9 @@ def prog_run_many(
     prog: Handle, data: Buffer, offsets: Buffer, sizes: Buffer, times: Buffer | None, retvals: bytearray,
     budget: int = 0,
 ) -> Batch:  # fmt: skip
-    """Runs a network program once for each packet: ``offsets`` (u64 each) and ``sizes`` (u32) say where in data it
-    lies, ``times`` (u64, nanoseconds) what all clocks show meanwhile. ``retvals`` receives a u32 for each."""
+    """Runs a network program once for each packet. ``offsets`` (u64) and ``sizes`` (u32) say where the packets are in
+    ``data``, ``times`` (u64, nanoseconds) what all clocks show meanwhile. ``retvals`` receives a u32 for each
+    packet."""
     count = len(sizes) // 4
     if len(offsets) != 8 * count or len(retvals) < 4 * count or (times is not None and len(times) != 8 * count):
         raise ValueError(f"{count} packets need as many offsets, times and results")

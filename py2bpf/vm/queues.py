@@ -16,14 +16,14 @@ from .map_calls import queue_reader
 def perf_source(
     map: Handle, n_cpus: int, pages: int, codec: Codec, ordered: bool, refused: Callable[[], int]
 ) -> Records:
-    """The records that programs write to a perf event array, ``pages`` of room for each CPU. ``refused`` tells how many
-    were refused for other reasons than room. Raises KernelError."""
+    """The records that programs write to a perf event array, with ``pages`` pages for each CPU. ``refused`` gives how
+    many records were refused for other reasons than lack of room. Raises KernelError."""
     return Records(queue_reader(map, pages, ordered), codec, 0.0, pages * PAGESIZE * n_cpus,
                    refused=refused)  # fmt: skip
 
 
 def ring_source(map: Handle, size: int, codec: Codec, lost: Callable[[], int] | None = None) -> Records:
-    """The records of a ring buffer of size bytes. ``lost`` tells how many programs could not write."""
+    """The records of a ring buffer of ``size`` bytes. ``lost`` gives how many records programs could not write."""
     return Records(queue_reader(map), codec, 0.0, size, lost)
 
 

@@ -1,4 +1,4 @@
-"""Programs by number, as the kernel's ids: what user space stores in a program array, and reads from it."""
+"""Numbers for programs, like the kernel's ids: user space stores them in a program array, and reads them from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _programs: Final[weakref.WeakValueDictionary[int, Any]] = weakref.WeakValueDicti
 
 
 def program_of(number: int) -> Any:
-    """The program with that number. Raises ClosedError when it is gone."""
+    """The program with that number. Raises ClosedError if the program is gone."""
     program = _programs.get(number)
     if program is None:
         raise ClosedError(f"the VM's program number {number} is closed")
@@ -22,7 +22,8 @@ def program_of(number: int) -> Any:
 
 
 def number_of(value: Any, what: str) -> int:
-    """The number of a program of the VM, given as Prog or as what it wraps; ``what`` is where it shall go."""
+    """The number of a program of the VM, given as a Prog or a VmProgram. ``what`` is the array that shall hold it.
+    Raises DataTypeError, and NotInVm for a program of the kernel."""
     program = getattr(value, "_loaded", value)
     if not hasattr(program, "spec"):
         advice = ", whose .prog is one" if hasattr(value, "prog") else ""

@@ -1,4 +1,4 @@
-"""The writer of the VM's user ring buffers, as kernel.user_ring.UserRing is of the kernel's."""
+"""The writer of the VM's user ring buffers: the counterpart of kernel.user_ring.UserRing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..exception import ClosedError
 
 
 class VmUserRing:
-    """Sends records of at most ``largest`` bytes. Nothing wakes a sender who waits for room: it looks now and then."""
+    """Sends records of at most ``largest`` bytes. Nothing wakes a sender that waits for room, so it polls."""
 
     def __init__(self, map: Handle, largest: int) -> None:
         self._map = map
@@ -22,17 +22,17 @@ class VmUserRing:
         self._closed = threading.Event()
 
     def send(self, record: bytes) -> bool:
-        """Puts a record behind the others; False where there is no room now."""
+        """Appends a record. False if there is no room now."""
         result: int = lib.p2b_vm_user_ring_send(self._map.cell, record, len(record))
         return result != -errno.ENOSPC and checked(result, "cannot send to a user ring buffer", self._map) == 0
 
     def wait(self, size: int, timeout_ms: int) -> bool:
-        """Waits a moment. False once closed."""
+        """Waits at most a millisecond. False after close()."""
         return not self._closed.wait(min(timeout_ms, 1) / 1000)
 
     def next(self, begin: bool, take: bool) -> bytes | None:
-        """The record behind the one that this gave before, or the first (``begin``); None behind the last. With
-        ``take`` no program will get it."""
+        """The record after the one that the last call gave, or the first one (``begin``); None at the end. With
+        ``take`` the record is removed, so that no program gets it."""
         room = ffi.new("char[]", self._largest)
         with self._turn:  # the machine's lock doesn't hold while the position is set here
             if begin:
@@ -49,5 +49,5 @@ class VmUserRing:
         return checked(n, "cannot look into a user ring buffer", self._map)
 
     def close(self) -> None:
-        """Ends waits. May be called again."""
+        """Ends waits. Idempotent."""
         self._closed.set()

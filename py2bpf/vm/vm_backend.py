@@ -12,7 +12,7 @@ from ..uapi.map_types import Holds, kind_of
 
 
 class VmBackend:
-    """See py2bpf.backend.Backend. The machine is the process's."""
+    """See py2bpf.backend.Backend. All programs and maps belong to the process's machine."""
 
     name: Final[Literal["vm"]] = "vm"
     can_attach: Final = False
@@ -43,7 +43,7 @@ class VmBackend:
         return found
 
     def target(self) -> Target:
-        """The VM has all that a kernel may lack."""
+        """The VM has every feature that a kernel may lack."""
         return Target()
 
 

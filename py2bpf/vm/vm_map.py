@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from .user_ring import VmUserRing
 
 class VmMap:
-    """A map of the process's machine. Programs that use it keep it alive in the machine after close().
+    """A map of the process's machine. Programs that use the map keep it alive in the machine after close().
 
-    ``key_size`` and ``value_size`` are what user space passes, as for kernel_map.KernelMap.
+    ``key_size`` and ``value_size`` are the sizes in user space, as for kernel_map.KernelMap.
     """
 
     def __init__(self, spec: MapSpec, key_size: int, value_size: int) -> None:
@@ -90,7 +90,7 @@ class VmMap:
         self.handle.check_open()
 
     def close(self) -> None:
-        """Lets go: the core frees the map when no call, queue or program uses it any more."""
+        """Releases the map, which the core frees when no call, queue or program uses it any more."""
         self.handle.close()
 
     @property
@@ -99,9 +99,10 @@ class VmMap:
         return len(self.memory()) // self._spec.max_entries
 
     def memory(self) -> mmap.mmap:
-        """An array's values as memory that programs write too; the map has MapFlags.MMAPABLE.
+        """An array's values as memory that programs write too, for a map with MapFlags.MMAPABLE.
 
-        It stays while anybody has it, also after close(). Raises KernelError for other maps, ClosedError.
+        The memory stays valid as long as something refers to it, even after close(). Raises KernelError for other maps,
+        and ClosedError.
         """
         self.check_open()
         if self._memory is None:
@@ -109,7 +110,7 @@ class VmMap:
         return self._memory
 
     memory_is_atomic: Final = False
-    """The atomic operations of programs know of other programs only."""
+    """The atomic operations of programs are atomic only with respect to other programs."""
     tells_absent_prefixes: Final = True
 
     def lookup(self, key: bytes) -> bytes | None:
@@ -146,7 +147,7 @@ class VmMap:
         return map_calls.map_next_key(self.handle, key, self.key_size)
 
     def walk(self, delete: bool = False, buffers: Buffers | None = None) -> Iterator[Entries]:
-        """All of the map at one time, oldest entries first."""
+        """A snapshot of the whole map, oldest entries first."""
         buffers = buffers or ReusedBuffers(self.key_size, self.value_size)
         keys, values, n = map_calls.map_walk(self.handle, buffers, delete)
         if n:
@@ -157,5 +158,5 @@ class VmMap:
         machine_calls.machine_set(machine().handle, machine_calls.Setting.IDLE, 0)
 
     def program_value(self, value: Any) -> int:
-        """Raises DataTypeError: vm_prog_array.VmProgArray has programs."""
+        """Raises DataTypeError: only vm_prog_array.VmProgArray holds programs."""
         raise DataTypeError(f"{self._title} takes no programs, as {shown(value)}")

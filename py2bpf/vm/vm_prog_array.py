@@ -1,4 +1,4 @@
-"""A program array in the VM: user space stores numbers of registry.py, and reads them."""
+"""A program array in the VM: user space stores and reads the numbers of registry.py."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .registry import number_of, program_of
 from .vm_map import VmMap
 
 _SIZE = 4
-"""Bytes of an index, and of a number."""
+"""Bytes of an index, and of a program's number."""
 
 
 class VmProgArray(VmMap):
-    """Each program is put in and taken out by a call of its own: the machine holds it."""
+    """A program array. Each program is stored and removed by its own call; the machine holds the stored programs."""
 
     def program_value(self, value: Any) -> int:
         """The number to store for a program of the VM. Raises DataTypeError, or NotInVm for the kernel's programs."""

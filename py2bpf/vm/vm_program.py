@@ -23,10 +23,10 @@ from . import program_calls
 
 _ids: Final = itertools.count(1)
 _programs: Final[weakref.WeakValueDictionary[int, VmProgram]] = weakref.WeakValueDictionary()
-"""The programs by their address in the core: a fault can be another's, after a tail call."""
+"""The programs by their address in the core: after a tail call, the fault may be another program's."""
 
 _NO_CONTEXT: Final = bytes(4096)
-"""What programs run on that the kernel makes no test runs of, where the caller gives no context."""
+"""The default context for programs of types that the kernel can't test-run."""
 
 
 class HasHandle(Protocol):
@@ -37,9 +37,9 @@ class HasHandle(Protocol):
 
 
 def load(spec: ProgramSpec, maps: Sequence[HasHandle], machine: Any) -> VmProgram:
-    """Puts a program into a machine; ``maps[i]`` is the map, of the same machine, that ``spec.maps[i]`` describes.
+    """Loads a program into a machine; ``maps[i]`` is the map, of the same machine, that ``spec.maps[i]`` describes.
 
-    Raises VmFault for what the machine doesn't have (a helper function, say) and for code that is no program.
+    Raises VmFault if the program uses what the machine lacks, such as a helper function, and for malformed code.
     """
     if len(maps) != len(spec.maps):
         raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(maps)} are given")
@@ -59,7 +59,7 @@ def _fault(spec: ProgramSpec, slot_of: array[int], fault: program_calls.Fault, w
 class VmProgram:
     """A program in the embedded VM, which keeps its maps alive.
 
-    A context manager; close() may be called again, any use after it raises ClosedError.
+    A context manager; close() is idempotent, and any later use raises ClosedError.
     """
 
     arrays: Sequence[Handle] = ()
@@ -90,7 +90,7 @@ class VmProgram:
 
     @property
     def fd(self) -> NoReturn:
-        """Raises NotSupported, or ClosedError after close()."""
+        """Raises NotInVm, or ClosedError after close()."""
         self.handle.check_open()
         raise self._not_here("file descriptors")
 
@@ -104,7 +104,7 @@ class VmProgram:
                        "nothing", "run it by test_run()")
 
     def close(self) -> None:
-        """Lets go of the program. Program arrays that have it keep it."""
+        """Releases the program. Program arrays that contain the program keep it."""
         self.handle.close()
 
     def __enter__(self) -> Self:
@@ -118,18 +118,18 @@ class VmProgram:
         return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else self.where}>"
 
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1, budget: int = 0) -> TestRun:
-        """Runs the program on a made-up packet or context, by the rules of the kernel's BPF_PROG_TEST_RUN.
+        """Runs the program on a given packet or context, by the rules of the kernel's BPF_PROG_TEST_RUN.
 
-        As kernel_program.LoadedProgram.test_run, with two freedoms: packets may have up to 65535 bytes, and probes
-        run too, on the context ``ctx`` or one of zeros. ``budget`` is about how many instructions a run may take
-        (0: 2**30); helper functions spend one of them for each 8 bytes that they work on.
-        Raises VmFault when the program does what the verifier would not have let pass, or spends its budget.
+        Like kernel_program.LoadedProgram.test_run, with two additions: packets may have up to 65535 bytes, and probes
+        run too, on the context ``ctx`` or on zeros. ``budget`` is about how many instructions a run may take
+        (0: 2**30); helper functions count as one instruction for each 8 bytes that they process.
+        Raises VmFault if the program does something that the verifier would have refused, or exceeds its budget.
         """
         run = self.run(data, ctx, repeat, budget)
         return TestRun(run.retval, run.data, run.duration)
 
     def run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1, budget: int = 0) -> program_calls.RunResult:
-        """test_run() with all that it gives: also the context afterwards and the number of instructions."""
+        """Like test_run(), but also gives the context afterwards and the number of instructions."""
         check_repeat(repeat)
         packet = bytes_of(data, "data is the packet's bytes")
         context = self._context() if ctx is None else bytes_of(ctx, "ctx is the context's bytes or a ctypes structure")
@@ -147,7 +147,7 @@ class VmProgram:
         return _NO_CONTEXT if self._row is not None and Trait.TEST_RUN not in self._row.traits else b""
 
     def fault(self, fault: program_calls.Fault) -> VmFault:
-        """The exception for a fault of this program, or of one that a tail call of it went to."""
+        """The exception for a fault of this program, or of a program to which it made a tail call."""
         at_fault = _programs.get(fault.program, self)
         what = f"{at_fault.spec.name} ended in the embedded VM"
         return _fault(at_fault.spec, at_fault._slot_of, fault, what)
@@ -165,12 +165,12 @@ class VmProgram:
         return KernelError(error, f"{what}: {os.strerror(error)}")
 
     def info(self) -> ProgInfo:
-        """As of a program in the kernel: all runs count, nothing was verified."""
+        """Like the facts about a program in the kernel. All runs are counted, and ``verified_insns`` is 0."""
         self.handle.check_open()
         name, kind = self.spec.name[:15], int(self.spec.hook.prog_type)
         return ProgInfo(self._id, name, self._tag, kind, self._runs, self._time, 0, 0)
 
     def pin(self, path: str | os.PathLike[str]) -> NoReturn:
-        """Raises NotSupported: what the VM has ends with the process."""
+        """Raises NotInVm, since nothing in the VM outlives the process."""
         self.handle.check_open()
         raise self._not_here(f"{os.fsdecode(path_bytes(path, 'a path to pin at'))} to pin it at")
