@@ -1,6 +1,6 @@
 """Maps and queues that programs and user space share.
 
-A map is a mapping from Python's side (see Map in base.py for its rules), a queue an iterator of records. All have
+In Python, a map is a mapping (see Map in base.py for its rules), and a queue is an iterator of records. All have
 ``fd``, ``map_spec`` and an idempotent close(), and are context managers.
 """
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 class _Indexed(Map):
-    """An index that is no integer raises DataTypeError, one past the end or below zero IndexOutOfRange."""
+    """A map with indices. An index that is no integer raises DataTypeError; one past the end or below zero raises
+    IndexOutOfRange."""
 
     _absent = (IndexOutOfRange,)
 
@@ -54,8 +55,8 @@ class ArrayMap(_Indexed):
     KeyError; negative indices don't count from the end. Entries can't be deleted: del, pop(), popitem(), pop_all() and
     clear() raise DataTypeError (a TypeError).
 
-    ``mmap=True`` (BPF_F_MMAPABLE, Linux 5.5) makes the values memory that view() shows. Everything else works as
-    without. Raises DataTypeError for such a map whose values have a spin lock.
+    With ``mmap=True`` (BPF_F_MMAPABLE, Linux 5.5), view() gives the values as memory. Everything else works as without.
+    Raises DataTypeError if the values of such a map have a spin lock.
     """
 
     kind: ClassVar[MapType] = MapType.ARRAY
@@ -88,7 +89,7 @@ class ArrayMap(_Indexed):
         memory = self._memory
         if memory is None:
             memory = self._memory = self._storage.memory()
-            if self._storage.closed:  # meanwhile: close() may have been too early to let go of it
+            if self._storage.closed:  # meanwhile: close() may have come before this assignment
                 self._memory = None
         stride = self._storage.memory_stride
         cell = {"names": ["value"], "formats": [self._values.dtype], "offsets": [0], "itemsize": stride}
@@ -132,7 +133,7 @@ class ArrayMap(_Indexed):
 
 
 class PerCpuArrayMap(PerCpuMap, ArrayMap):
-    """An ArrayMap where every CPU has its own values, read and stored as a PerCpuHashMap's."""
+    """An ArrayMap in which every CPU has its own values, read and stored like those of a PerCpuHashMap."""
 
     kind: ClassVar[MapType] = MapType.PERCPU_ARRAY
 

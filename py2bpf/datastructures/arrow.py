@@ -1,4 +1,4 @@
-"""numpy's structured arrays as Arrow's columns."""
+"""Converts numpy's structured arrays to Arrow's columns."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def record_batch(rows: numpy.ndarray[Any, Any]) -> pyarrow.RecordBatch:
-    """One column for each field of a structured array, or one named ``value`` for any other.
+    """One column for each field of a structured array, or one named ``value`` for any other array.
 
-    Structures within become struct columns, arrays lists of fixed size, text binary columns without the NULs at its
-    end. Nothing is done per row. Raises ImportError without pyarrow, DataTypeError for types that Arrow lacks.
+    Nested structures become struct columns, arrays become lists of fixed size, texts become binary columns without the
+    NULs at their end. No Python code runs per row. Raises ImportError without pyarrow, DataTypeError for types that
+    Arrow lacks.
     """
     arrow = pyarrow_module("read_arrow()")
     names = rows.dtype.names or ("value",)
@@ -25,7 +26,7 @@ def record_batch(rows: numpy.ndarray[Any, Any]) -> pyarrow.RecordBatch:
 
 
 def column(arrow: Any, rows: numpy.ndarray[Any, Any]) -> Any:
-    """The Arrow array of a numpy array: of its first dimension, the others are lists within."""
+    """The Arrow array for the first dimension of a numpy array; further dimensions become nested lists."""
     if rows.ndim > 1:
         items = rows.shape[1]
         flat = rows.reshape(len(rows) * items, *rows.shape[2:])
@@ -58,7 +59,7 @@ def _texts(arrow: Any, rows: numpy.ndarray[Any, Any]) -> Any:
 
 
 def pyarrow_module(what: str) -> Any:
-    """The module, or ImportError that says what needs it."""
+    """The module. Raises ImportError, which says that ``what`` needs it."""
     need("pyarrow", what)
     import pyarrow
 

@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 class AsyncReads(BatchReads):
-    """What Reader has for asyncio. Tasks of several loops may read, together with threads."""
+    """Reader's methods for asyncio. Tasks of several loops, and threads, may read at the same time."""
 
     def __init__(self, source: RecordSource) -> None:
         super().__init__(source)
@@ -43,7 +43,7 @@ class AsyncReads(BatchReads):
 
     @mark
     async def get_batch(self, max: int | None = None) -> numpy.ndarray[Any, Any]:
-        """What read_batch() gives, at least one record. Raises ClosedError as get() does."""
+        """Like read_batch(), but waits for at least one record. Raises ClosedError like get()."""
         try:
             self._drop_copies()
             return await self._until(lambda: self._batch_now(max))
@@ -53,7 +53,7 @@ class AsyncReads(BatchReads):
 
     @mark
     async def __aiter__(self) -> AsyncIterator[Any]:
-        """The records, until the queue is closed and nothing is left of it."""
+        """The records, until the queue is closed and has no records left."""
         try:
             while True:
                 try:
@@ -66,7 +66,7 @@ class AsyncReads(BatchReads):
             raise
 
     def _read_chunk(self) -> bool:
-        """What one reader leaves pending, others may have: no descriptor tells them."""
+        """Wakes other waiting tasks if records are left pending, since no descriptor announces those."""
         try:
             return super()._read_chunk()
         finally:
@@ -96,7 +96,7 @@ class AsyncReads(BatchReads):
             raise
 
     async def _until(self, attempt: Callable[[], _T | None]) -> _T:
-        """What attempt() gives once that isn't None; meanwhile others have their turn, also where it is at once."""
+        """Waits until attempt() gives a result other than None. Yields to other tasks at least once."""
         await asyncio.sleep(0)
         while True:
             over = self._closed.is_set()
@@ -124,7 +124,7 @@ class AsyncReads(BatchReads):
         future = loop.create_future()
         watch.waiting.add(future)
         try:
-            if self._front() is None:  # nor was anything left pending before it could be announced here
+            if self._front() is None:  # no records became pending before this future could be woken
                 await future
         finally:
             watch.waiting.discard(future)
@@ -147,7 +147,7 @@ class _Watch:
                 future.set_result(None)
 
     def announce(self) -> None:
-        """From any thread."""
+        """Wakes the waiting tasks. May be called from any thread."""
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._wake)
 

@@ -23,8 +23,8 @@ class Map(WholeMap):
     In user space a map behaves like a dict, with these rules (in a program that py2bpf.sim runs, it behaves as programs
     see it):
 
-    - py2bpf.codec says how keys and values are converted. What doesn't fit raises DataTypeError (a TypeError) or
-      DataRangeError (an OverflowError), also in ``in`` and get(). A missing key raises KeyError.
+    - py2bpf.codec says how keys and values are converted. Keys and values that don't fit raise DataTypeError (a
+      TypeError) or DataRangeError (an OverflowError), also in ``in`` and get(). A missing key raises KeyError.
     - Iteration, keys(), values() and items() take a snapshot. If programs change the map meanwhile, each key that stays
       still comes exactly once. len() counts the entries.
     - setdefault(), add() and pop() are single steps, and never lose a program's update. ``m[k] += 1`` in user space is
@@ -57,7 +57,7 @@ class Map(WholeMap):
         ledger.register(self)
 
     def _creation_flags(self) -> int:
-        """MapFlags to make the map with."""
+        """The MapFlags for creating the map."""
         return self._flags
 
     def _make_key_codec(self, key_type: Any) -> Codec:
@@ -72,7 +72,7 @@ class Map(WholeMap):
     def close(self) -> None:
         """Gives the map back to the kernel; calling it again does nothing."""
         self._storage.close()
-        self._close_counter()  # behind that: who makes one now sees that the map is closed
+        self._close_counter()  # afterwards, so that whoever makes a counter now sees that the map is closed
 
     def __repr__(self) -> str:
         spec = self.map_spec

@@ -1,4 +1,4 @@
-"""Reading many records at once, without any work in Python for each: numpy arrays and Arrow tables."""
+"""Reads many records at once, as numpy arrays or Arrow tables, without Python code for each record."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     import pyarrow
 
 BATCH: Final = 1 << 19
-"""Bytes of a batch whose size nobody gives: few enough to stay in a processor's own cache until they are looked at."""
+"""The default size of a batch in bytes: small enough to stay in a processor's cache until the records are used."""
 
 _KEPT: Final = 3
-"""How many arrays are kept: the one that is read, the one before that the caller still has, and one to spare."""
+"""How many arrays are kept for reuse: the current one, the previous one if the caller still has it, and a spare."""
 
 _RECORDS_MAX: Final = (1 << 63) - 1
 
 
 class BatchReads(PendingReads):
-    """What Reader has of batches."""
+    """Reader's methods that read batches."""
 
     @mark
     def read_batch(self, max: int | None = None, timeout: float | None = None) -> numpy.ndarray[Any, Any]:
@@ -72,13 +72,13 @@ class BatchReads(PendingReads):
             raise
 
     def _buffer_for(self, most: int | None) -> ArrayBuffer:
-        """Memory for so many records, if possible some that was used before: touching new memory costs more."""
+        """Memory for ``most`` records, if possible reused: touching new memory costs more."""
         usual = self._usual
         count = usual if most is None else min(checked_int(most, 1, _RECORDS_MAX, "max"), max(self._source.most, usual))
         for _ in range(len(self._kept)):
             try:
                 buffer = self._kept.popleft()
-            except IndexError:  # another thread has it
+            except IndexError:  # another thread took it
                 break
             if buffer.is_free():
                 if len(buffer.array) == count:

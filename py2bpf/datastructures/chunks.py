@@ -1,5 +1,5 @@
-"""Some records as they came: bytes first, values when somebody asks for them, shared by all who read; and the arrays
-that others are read into."""
+"""Chunks of records, shared by all readers, whose values are made only when they are read; and the arrays into which
+batches are read."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Chunk:
-    """Records that a reader put into a batch, to be taken as values, as bytes, or some so and the others so.
+    """Records that a reader put into a batch, to be taken as values or as bytes.
 
-    ``ready`` is False until settle(). Each record is given to one taker, whatever threads they are in: the next
-    record's number comes from one iterator, which the interpreter never leaves half-way.
+    ``ready`` is False until settle(). Each record is given to one taker, even with several threads: the numbers of the
+    records come from one iterator, whose steps the interpreter never interrupts.
     """
 
     def __init__(self, codec: Codec, batch: Batch | None = None) -> None:
@@ -36,21 +36,21 @@ class Chunk:
 
     @classmethod
     def of(cls, codec: Codec, items: Sequence[Any], data: bytes, count: int) -> Chunk:
-        """Records that are there already, and their bytes."""
+        """A chunk of existing records and their bytes."""
         chunk = cls(codec)
         chunk._data, chunk._items, chunk._next = data, items, iter(range(count))
         chunk.ready = True
         return chunk
 
     def settle(self) -> None:
-        """Copies what is in the batch, whose memory is free then. The caller has the reader's turn."""
+        """Copies the records out of the batch, whose memory can then be reused. The caller holds the reader's lock."""
         batch = self.batch
         if batch is not None and batch.n:
             data = bytearray(memoryview(batch.out)[: batch.n * batch.size])
             self._items = self._codec.items(data, batch.n, batch.sizes and batch.sizes[: batch.n])
             self._data = memoryview(data)
             self._next = iter(range(batch.n))
-        self.ready = True  # until here a signal handler may raise, and settle() be called again
+        self.ready = True  # if a signal handler raised before, settle() is called again
         self.batch = None
 
     @property
@@ -59,11 +59,11 @@ class Chunk:
         return length_hint(self._next)
 
     def values(self) -> Iterator[Any]:
-        """Those that are left; several such iterators share them."""
+        """The values of the records that are left. Several such iterators share them."""
         return map(getitem, repeat(self._items), self._next)
 
     def take(self, numbers: list[int], most: int | None = None) -> None:
-        """Adds the numbers of those that are left, at most so many: no signal handler runs in between."""
+        """Appends the numbers of the records that are left, at most ``most``. No signal handler runs in between."""
         numbers.extend(islice(self._next, most))
 
     def values_of(self, numbers: Sequence[int]) -> Iterator[Any]:
@@ -75,7 +75,7 @@ class Chunk:
         return self._data[numbers[0] * size : (numbers[-1] + 1) * size] if numbers else b""
 
     def again(self, numbers: Sequence[int]) -> Chunk:
-        """Records that were taken, for others to take."""
+        """A chunk of records that were taken and are given back."""
         chunk = Chunk(self._codec)
         chunk._data, chunk._items, chunk._next = self._data, self._items, iter(numbers)
         chunk.ready = True
@@ -83,25 +83,25 @@ class Chunk:
 
 
 class Taken:
-    """What a call takes from chunks: written down, so that it can be put back if a signal handler raises."""
+    """Keeps note of the records that a call takes from chunks, to put them back if a signal handler raises."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[Chunk, list[int]]] = []
 
     def take(self, chunk: Chunk, most: int | None = None) -> list[int]:
-        """The numbers of the records."""
+        """Takes records from a chunk, and returns their numbers."""
         numbers: list[int] = []
         self._parts.append((chunk, numbers))
         chunk.take(numbers, most)
         return numbers
 
     def undo(self, pending: deque[Chunk]) -> None:
-        """Puts all in front of what is pending."""
+        """Puts all records back, in front of the pending ones."""
         pending.extendleft(chunk.again(numbers) for chunk, numbers in reversed(self._parts) if numbers)
 
 
 class ArrayBuffer:
-    """An array that a batch fills. Once nobody has a view of it any more, it may be filled again."""
+    """An array that a batch fills. When no view of it exists any more, the array may be filled again."""
 
     def __init__(
         self, make: Callable[[], numpy.ndarray[Any, Any]], source: RecordSource, kept: deque[ArrayBuffer]
@@ -109,19 +109,19 @@ class ArrayBuffer:
         self.array = make()
         self.batch = source.batch(self.array, len(self.array))
         self._kept = kept
-        self._free = self._references()  # nobody else has it yet, no local variable either
+        self._free = self._references()  # nothing else refers to it yet, not even a local variable
 
     def _references(self) -> int:
-        """Views refer to the array that has the memory."""
+        """How many references the array has; views of it count, too."""
         return sys.getrefcount(self.array)
 
     def is_free(self) -> bool:
         return self._references() == self._free
 
     def used(self, array: numpy.ndarray[Any, Any], count: int) -> numpy.ndarray[Any, Any]:
-        """The first rows of the array, as a copy where a view would keep much more memory; the rest is kept for later.
+        """The first rows of the array: a view, or a copy if a view would keep much more memory alive.
 
-        While the caller has the array, nobody else fills it.
+        The array is kept for reuse, but not filled while the caller has a view of it.
         """
         found = array[:count] if 2 * count >= len(array) else array[:count].copy()
         end_texts(found)

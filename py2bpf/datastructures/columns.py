@@ -1,4 +1,4 @@
-"""Many keys or values at once, in both directions: sequences and numpy arrays as the bytes of a codec."""
+"""Converts many keys or values at once between sequences or numpy arrays and the bytes of a codec."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     Array = numpy.ndarray[Any, Any]
 
 _FIRST_BYTES: Final = 64 << 20
-"""So much room is reserved at first at most; a full map of that size is then read without a copy."""
+"""The most memory that is reserved at first. A map of up to this size is read without copying, even if it is full."""
 
 
 def numpy_for(what: str) -> Any:
-    """The module. Raises ImportError, which says what needs it."""
+    """The module. Raises ImportError, which says that ``what`` needs it."""
     need("numpy", what)
     import numpy
 
@@ -30,12 +30,12 @@ def numpy_for(what: str) -> Any:
 
 
 def is_array(values: Any) -> bool:
-    """Whether it's a numpy array or gives itself as one: a column of pandas, say."""
+    """Whether ``values`` is a numpy array, or converts itself to one, like a column of pandas."""
     return hasattr(values, "__array__") and hasattr(values, "dtype")
 
 
 def column(values: Any) -> Any:
-    """values with a length and rows: a numpy array, or a sequence. Raises DataTypeError."""
+    """``values`` as a numpy array with rows, or as a sequence. Raises DataTypeError."""
     if not is_array(values):
         return values if isinstance(values, (list, tuple, range)) else list(values)
     numpy = numpy_for("storing arrays")
@@ -48,10 +48,10 @@ def column(values: Any) -> Any:
 
 
 def packed(codec: Codec, values: Any) -> Buffer:
-    """The bytes of a column's values: padding is zero, whatever an array has there.
+    """The bytes of a column's values. Padding becomes zero, whatever bytes an array has there.
 
-    An array's items are held to what the codec takes as single values: an array of floats, or one with a 256, is no
-    column of c_uint8. Raises DataTypeError or DataRangeError, which name the first item that doesn't fit.
+    An array's items must be values that the codec would take singly: an array of floats, or with a 256, is no column of
+    c_uint8. Raises DataTypeError or DataRangeError, which name the first item that doesn't fit.
     """
     if not is_array(values):
         return codec.encode_many(values)
@@ -70,9 +70,9 @@ def as_bytes(rows: Array) -> memoryview:
 
 
 def _fill(codec: Codec, rows: Array, array: Array) -> bool:
-    """Copies array into rows, which have the codec's dtype.
+    """Copies ``array`` into ``rows``, which have the codec's dtype.
 
-    False where something may not fit: then each item is to be looked at, and may be refused.
+    False if an item may not fit: then the caller has to encode the items one by one, which may refuse some.
     """
     if isinstance(codec, PerCpuCodec):
         return _fill_cpus(codec, rows, array)
@@ -87,7 +87,7 @@ def _fill(codec: Codec, rows: Array, array: Array) -> bool:
 
 
 def _fits(codec: Codec, array: Array) -> bool:
-    """Whether all numbers or texts of an array are surely what a codec of such takes."""
+    """Whether the codec certainly takes all numbers or texts of an array."""
     kind, size = array.dtype.kind, array.dtype.itemsize
     if isinstance(codec, IntCodec):
         return kind in "iub" and _within(array, codec.low, codec.high)
@@ -105,18 +105,18 @@ def _within(array: Array, low: int, high: int) -> bool:
 
 
 def _inner_nul(array: Array) -> bool:
-    """Whether a text goes on after a NUL."""
+    """Whether a text of the array continues after a NUL."""
     return _goes_on(array.reshape(-1, 1).copy().view("u1"))
 
 
 def _goes_on(letters: Array) -> bool:
-    """The same of rows of characters."""
+    """The same for rows of characters."""
     return bool(((letters[..., 1:] != 0) & (letters[..., :-1] == 0)).any())
 
 
 def end_texts(rows: Array) -> None:
-    """Puts zeros behind the first NUL of all texts in an array of values, in place: a text is what single values show
-    of it. Of keys all bytes count, so theirs stay."""
+    """Replaces the bytes after the first NUL of all texts in an array of values by zeros, in place, since a single
+    value ends at its first NUL, too. Not for keys, of which all bytes count."""
     if rows.dtype.names:
         for name in rows.dtype.names:
             end_texts(rows[name])
@@ -137,7 +137,7 @@ def _fill_cpus(codec: PerCpuCodec, rows: Array, array: Array) -> bool:
 
 def _fill_records(codec: RecordCodec, rows: Array, array: Array) -> bool:
     if array.dtype == rows.dtype and array.shape == rows.shape:
-        whole, raw = array.copy(), f"V{codec.size}"  # contiguous, as the rows may not be
+        whole, raw = array.copy(), f"V{codec.size}"  # contiguous, unlike the rows perhaps
         whole.reshape(-1).view("u1").reshape(-1, codec.size)[...] &= memoryview(codec.mask)
         rows.view(raw)[...] = whole.view(raw)
         return True
@@ -152,7 +152,7 @@ def _fill_records(codec: RecordCodec, rows: Array, array: Array) -> bool:
 
 
 def first_refused(codec: Codec, values: Any) -> int | None:
-    """Where in a column the first value is that its codec refuses."""
+    """The index of the first value in a column that its codec refuses; None if it refuses none."""
     for at, value in enumerate(objects(values)):
         try:
             codec.encode(value)
@@ -162,7 +162,7 @@ def first_refused(codec: Codec, values: Any) -> int | None:
 
 
 class Gathered:
-    """Keys and values of a whole map in one piece of memory each, which a walk writes itself."""
+    """The keys and the values of a whole map, each in one piece of memory, into which a walk writes directly."""
 
     def __init__(self, numpy: Any, key_size: int, value_size: int, expected: int) -> None:
         self._numpy = numpy
@@ -173,7 +173,7 @@ class Gathered:
         self.n = 0
 
     def buffers(self, cap: int) -> tuple[memoryview, memoryview]:
-        """Memory for cap entries behind those that there are. What isn't written costs nothing."""
+        """Memory for ``cap`` entries after the present ones. Memory that is never written costs nothing."""
         if self.n + cap > self._cap:
             self._cap = max(2 * self._cap, self._first) + cap
             self._columns = [self._grown(old, size) for old, size in zip(self._columns, self._sizes, strict=True)]
@@ -186,6 +186,6 @@ class Gathered:
         return whole
 
     def arrays(self) -> tuple[Array, Array]:
-        """The bytes; a copy where much more room than needed was reserved."""
+        """The bytes of the keys and values; a copy if much more memory than needed was reserved."""
         keys, values = (whole[: self.n * size] for whole, size in zip(self._columns, self._sizes, strict=True))
         return (keys, values) if 2 * self.n > self._cap else (keys.copy(), values.copy())

@@ -1,4 +1,4 @@
-"""What update() of a map is given: a mapping, pairs, or two columns."""
+"""Checks the arguments of a map's update(): a mapping, pairs, or two columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..given import shown
 
 
 def check_columns(keys: Any, values: Any) -> None:
-    """Raises DataTypeError for one key and one value."""
+    """Raises DataTypeError for a single key and value instead of columns."""
     for given in (keys, values):
         if not hasattr(given, "__len__"):
             raise DataTypeError(f"update(keys, values) takes two columns, not {shown(given)}: "
@@ -18,7 +18,7 @@ def check_columns(keys: Any, values: Any) -> None:
 
 
 def columns_of(other: Any, more: dict[str, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """The keys and the values of what dict.update() takes."""
+    """The keys and the values, given by arguments like those of dict.update()."""
     if isinstance(other, dict) and not more:
         return list(other), list(other.values())
     pairs = [*map(_pair, _pairs(other)), *more.items()]
@@ -38,7 +38,7 @@ def _pairs(other: Any) -> Iterable[Any]:
     if isinstance(other, Mapping):
         return other.items()
     if hasattr(other, "keys"):
-        return ((key, other[key]) for key in other.keys())  # noqa: SIM118  all that such an object promises
+        return ((key, other[key]) for key in other.keys())  # noqa: SIM118  such an object promises nothing else
     if not isinstance(other, Iterable) and not hasattr(other, "__getitem__"):
         raise DataTypeError(f"update() takes a mapping or (key, value) pairs, not {shown(other)}")
     return cast("Iterable[Any]", other)

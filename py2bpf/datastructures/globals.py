@@ -1,4 +1,4 @@
-"""A value that programs and user space share without a key: BPF's global variables."""
+"""Global variables: single values, without a key, that programs and user space share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Global(OnStorage):
     is stored while no program runs. A field that Python stores while a program of another thread adds to it may get
     lost there.)
 
-    Raises DataTypeError or DataRangeError for what doesn't fit, ClosedError after close(). A context manager.
+    Raises DataTypeError or DataRangeError for values that don't fit, ClosedError after close(). A context manager.
     """
 
     __slots__ = ("__weakref__", "_codec", "_memory", "_storage", "map_spec")  # so that g.valeu = 5 is an error
@@ -56,7 +56,7 @@ class Global(OnStorage):
     @property
     @in_programs
     def value(self) -> Any:
-        """What it is now."""
+        """The current value."""
         self._check_open()
         ctype = self._codec.ctype
         parts = issubclass(ctype, (ctypes.Structure, ctypes.Union, ctypes.Array))
@@ -83,12 +83,12 @@ class Global(OnStorage):
         memory = self._memory
         if memory is not None and self._storage.memory_is_atomic:
             memory[: self._codec.size] = data
-        else:  # in the VM not while a program runs, whose atomic operations know of other programs only
+        else:  # in the VM, not while a program runs: its atomic operations are atomic only for other programs
             self._storage.update(_KEY, data)
 
     def close(self) -> None:
-        """Gives it back; programs that use it keep it. Calling it again does nothing."""
-        self._memory = None  # structures that were taken from .value keep it
+        """Releases the variable; programs that use it keep it alive. Idempotent."""
+        self._memory = None  # structures that .value gave keep the memory
         self._storage.close()
 
     def __repr__(self) -> str:
@@ -97,15 +97,15 @@ class Global(OnStorage):
 
 
 class LossCounter(Global):
-    """What programs count in what the map or ring buffer beside it could not take."""
+    """The hidden companion of a map or ring buffer, in which programs count failed insertions or lost records."""
 
     def __init__(self, where: Backend) -> None:
         self._make(where, c_uint64)
 
     def read(self) -> int:
-        """The number, also while a simulated program runs."""
+        """The count, even while a simulated program runs."""
         return int.from_bytes(self._read(), sys.byteorder)
 
     def add(self) -> None:
-        """Counts one more, of a simulated program."""
+        """Counts one loss of a simulated program."""
         self._write((self.read() + 1).to_bytes(self._codec.size, sys.byteorder))

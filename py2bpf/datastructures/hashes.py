@@ -1,4 +1,4 @@
-"""Hash maps: any number of keys up to max_entries."""
+"""Hash maps: up to max_entries entries with any keys."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class HashMap(Map):
 
 
 class LruHashMap(Map):
-    """A HashMap that removes the entries that were not used for longest when it is full.
+    """A HashMap that removes the least recently used entries when it is full.
 
-    It may remove some before it holds max_entries: the kernel keeps up to 128 free entries in a list for each CPU. If n
-    keys must stay in the map, set max_entries to n + 128 for every possible CPU.
+    It may remove entries before it holds max_entries, since the kernel keeps up to 128 free entries in a list for each
+    CPU. If n keys must stay in the map, set max_entries to n + 128 for every possible CPU.
     """
 
     kind: ClassVar[MapType] = MapType.LRU_HASH

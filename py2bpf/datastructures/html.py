@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..core.entries import Entries
 
 ROWS: Final = 20
-"""So many entries are shown."""
+"""How many entries are shown."""
 
 _TEXT_MAX: Final = 200
 
@@ -25,7 +25,8 @@ def closed(m: Any) -> str:
 
 
 def table(m: Any, keys: Codec, values: Codec, entries: Iterable[Entries]) -> str:
-    """The first entries that a walk gives, a column for each field of a structure, and how many more there are."""
+    """A table of the first entries of a walk, with a column for each field of a structure, and the number of further
+    entries."""
     rows: list[str] = []
     count = 0
     for some_keys, some_values, n in entries:
@@ -62,7 +63,7 @@ def _is_record(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Structures and arrays by what they hold, which ctypes doesn't tell."""
+    """A value as text. Shows the contents of structures and arrays, which ctypes's repr() doesn't."""
     if _is_record(value):
         return f"({', '.join(f'{name}={_text(field)}' for name, field in contents(value).items())})"
     if isinstance(value, (ctypes.Array, list)):

@@ -1,4 +1,5 @@
-"""Counting what programs could not keep: entries that they could not insert, records that nobody took."""
+"""Counts failed insertions and lost records of programs, in a hidden companion map, since the kernel reports them to
+nobody."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ _making: Final = threading.Lock()
 
 
 class CountsLosses(Public):
-    """Something in whose name programs count. The counter is made when the first program that may count is loaded."""
+    """A map or queue for which programs count losses. The counter is made when the first program that may count is
+    loaded."""
 
     _storage: MapStorage
     _counter: LossCounter | None = None
@@ -27,19 +29,19 @@ class CountsLosses(Public):
 
     @property
     def lost_counter(self) -> LossCounter:
-        """What programs add to when something is lost that nobody else knows of. It lives where the map does."""
+        """The counter to which programs add their losses. It lives in the same backend as the map."""
         self._storage.check_open()
         with _making:
             if self._counter is None:
                 self._counter = LossCounter(self._storage.backend)
             made = self._counter
-        if self._storage.closed:  # meanwhile: close() may have been too early to see it
+        if self._storage.closed:  # meanwhile: close() may not have seen the counter
             self._close_counter()
             self._storage.check_open()
         return made
 
     def _counted(self) -> int:
-        """What programs counted, also after the end."""
+        """How many losses programs counted. After close(), the last count."""
         counter = self._counter
         if counter is not None:
             with suppress(ClosedError):
@@ -47,7 +49,8 @@ class CountsLosses(Public):
         return self._counted_in_end
 
     def _count_weakly(self) -> Callable[[], int]:
-        """_counted() for whoever this object holds: no cycle, so that what nobody refers to is gone at once."""
+        """_counted() for an object that this one holds. A weak reference avoids a cycle, so that an unused queue is
+        closed at once."""
         found = weakref.ref(self)
 
         def counted() -> int:
@@ -64,7 +67,7 @@ class CountsLosses(Public):
 
 
 class CountsInsertions(CountsLosses):
-    """A map that knows what programs could not insert."""
+    """A map that counts the entries that programs could not insert."""
 
     if TYPE_CHECKING:
 
@@ -82,7 +85,7 @@ class CountsInsertions(CountsLosses):
         return self._counted()
 
     def add_lost(self) -> None:
-        """Counts one more, of a simulated program."""
+        """Counts one failed insertion of a simulated program."""
         self.lost_counter.add()
 
     def losses(self, where: str) -> Iterator[Loss]:

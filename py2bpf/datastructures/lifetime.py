@@ -1,4 +1,4 @@
-"""What maps, global variables and user ring buffers have in common: they live as long as their storage is open."""
+"""The life of maps, global variables and user ring buffers: as long as their storage is open."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..exception import ClosedError, DataTypeError
 
 
 class OnStorage(Public):
-    """A context manager around ``_storage``; close() may be called again, any use after it raises ClosedError."""
+    """A context manager around ``_storage``. close() is idempotent, and any later use raises ClosedError."""
 
     __slots__ = ()
     _storage: MapStorage
 
     @property
     def fd(self) -> int:
-        """The map's file descriptor. Raises ClosedError after close(), NotInVm for what lives in the embedded VM."""
+        """The map's file descriptor. Raises ClosedError after close(), NotInVm for an object in the embedded VM."""
         return self._storage.fd
 
     @property
@@ -26,7 +26,7 @@ class OnStorage(Public):
         return self._storage.closed
 
     def close(self) -> None:
-        """Gives it back; programs that use it keep it. Calling it again does nothing."""
+        """Releases the object; programs that use it keep it alive. Idempotent."""
         self._storage.close()
 
     def _check_open(self) -> None:
@@ -34,7 +34,7 @@ class OnStorage(Public):
             raise ClosedError(f"{self!r} is closed")
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        """For copy and pickle. Raises DataTypeError."""
+        """Raises DataTypeError: the object can't be copied or pickled."""
         raise DataTypeError(f"{self!r} can't be copied or pickled: it is a handle of what programs use. Pass it on as "
                             "it is, or copy what is in it")
 

@@ -15,7 +15,7 @@ from ..uapi.map_types import KINDS, MapType, Update
 
 
 def check(kind: MapType, key_type: Any, value_type: Any) -> None:
-    """Raises DataTypeError for a lock where the kernel allows none."""
+    """Raises DataTypeError for a lock in a place where the kernel allows none."""
     if _count(key_type):
         raise DataTypeError("a key has no spin lock; give the value's structure one")
     locks = _count(value_type)
@@ -36,7 +36,7 @@ def _able() -> str:
 
 
 def _count(ctype: Any) -> int:
-    """The locks in a type, at any depth."""
+    """How many locks a type has, at any depth."""
     if ctype is SpinLock:
         return 1
     if isinstance(ctype, type) and issubclass(ctype, ctypes.Array) and hasattr(ctype, "_length_"):
@@ -48,10 +48,10 @@ def _count(ctype: Any) -> int:
 
 
 class Held(Public):
-    """A copy of an entry, None where there is none; what became of it is written back at the end.
+    """A context manager that gives a copy of an entry (None if it is missing), and writes the copy back at the end.
 
-    Both the reading and the writing take the entry's lock, so neither sees half of an update; in between it is free,
-    and what programs write meanwhile is overwritten. An entry that was deleted meanwhile stays deleted.
+    Reading and writing each take the entry's lock, so neither meets a half-finished update. In between the lock is
+    free, and changes that programs make are overwritten. An entry that is deleted meanwhile stays deleted.
     """
 
     def __init__(self, storage: MapStorage, key: bytes, values: Codec) -> None:

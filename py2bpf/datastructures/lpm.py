@@ -1,4 +1,4 @@
-"""Longest-prefix-match tries: routes, blacklists, everything keyed by networks."""
+"""Longest-prefix-match tries: routes, blacklists, and other maps whose keys are networks."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _PREFIX: Final = struct.Struct("=I")
 
 
 class PrefixCodec(Codec):
-    """The kernel's key: a u32 prefix length in host order, then the address with its first bit first.
+    """The kernel's key: a u32 prefix length in host order, then the address, with its first bit first.
 
-    Takes ``'10.0.0.0/8'``, ``'10.1.2.3'``, and ipaddress's networks, interfaces and addresses where the address
-    has 4 or 16 bytes; and for any size the tuple (address, prefix length), the address being what its type
-    takes, or ipaddress. Bits behind the prefix must be zero, as in ipaddress. Decodes to ipaddress networks, or to such
-    a tuple for other sizes.
+    If the address has 4 or 16 bytes, takes ``'10.0.0.0/8'``, ``'10.1.2.3'``, and ipaddress's networks, interfaces and
+    addresses. For any size, takes a tuple (address, prefix length), with an address of the address type or of
+    ipaddress. Bits after the prefix must be zero, as in ipaddress. Decodes to ipaddress networks, or for other sizes to
+    such a tuple.
     """
 
     def __init__(self, address_type: Any) -> None:
@@ -64,7 +64,7 @@ class PrefixCodec(Codec):
         return _PREFIX.pack(length) + raw
 
     def _address(self, value: Any) -> bytes:
-        """What the address type takes, or what ipaddress does."""
+        """The bytes of an address, given as a value of the address type or as an address of ipaddress."""
         if self.version is None or not isinstance(value, (str, ipaddress.IPv4Address, ipaddress.IPv6Address)):
             return self.address.encode(value)
         try:
@@ -103,7 +103,7 @@ class PrefixCodec(Codec):
 
 
 def is_address(key: Any) -> bool:
-    """Whether a key names one address, to be looked up by its longest prefix, and no network."""
+    """Whether a key is a single address, to be looked up by the longest prefix, and no network."""
     if isinstance(key, str):
         return "/" not in key
     return isinstance(key, (ipaddress.IPv4Address, ipaddress.IPv6Address)) and not hasattr(key, "network")
@@ -134,7 +134,8 @@ class LpmTrieMap(Map):
                             "take items(), and delete what is no longer wanted")
 
     def _pack_keys(self, keys: Any) -> Buffer:
-        """An array has a prefix length and an address in each row, as arrays() gives them."""
+        """The bytes of the keys. An array must have a prefix length and an address in each row, like those of
+        arrays()."""
         if not columns.is_array(keys) or keys.dtype.names != ("prefixlen", "address"):
             return super()._pack_keys(keys)
         rows = columns.numpy_for("storing arrays").array(keys)
@@ -155,10 +156,9 @@ class LpmTrieMap(Map):
         return data if data is None or is_address(key) or self._has_entry(raw) else None
 
     def _has_entry(self, raw: bytes) -> bool:
-        """Whether there is an entry of exactly this prefix; the kernel's lookup also finds shorter ones.
+        """Whether there is an entry with exactly this prefix; the kernel's lookup also finds shorter prefixes.
 
-        Asked for the key after a prefix that isn't there, the kernel answers with the first key of all, which
-        comes after no key.
+        For the key after a missing prefix, the kernel gives the first key of all, which comes after no other key.
         """
         if not self._storage.tells_absent_prefixes:
             size = self._keys.size
@@ -176,7 +176,7 @@ class LpmTrieMap(Map):
 
 
 def _well_formed(codec: PrefixCodec, rows: Any) -> bool:
-    """Whether no row has bits behind its prefix: byte i of an address may have length - 8 * i of them, 0 to 8."""
+    """Whether no row has bits after its prefix: byte i of an address may use length - 8 * i bits, from 0 to 8."""
     address = rows.view("u1").reshape(len(rows), codec.size)[:, 4:]
     lengths = rows["prefixlen"].astype("i8")
     behind = 8 - (lengths[:, None] - [8 * i for i in range(codec.size - 4)]).clip(0, 8)

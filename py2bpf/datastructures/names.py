@@ -1,4 +1,4 @@
-"""The names of maps, as the kernel takes them."""
+"""Checks the names of maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ
 
 
 def checked_name(name: str) -> str:
-    """name, if the kernel takes it. Raises DataTypeError."""
+    """``name``, if the kernel accepts it. Raises DataTypeError."""
     if not isinstance(name, str) or len(name) > NAME_SIZE or not _NAME_CHARACTERS.issuperset(name):
         raise DataTypeError(f"a map's name is at most {NAME_SIZE} letters, digits, '_' and '.', not {name!a}")
     return name

@@ -1,4 +1,4 @@
-"""What a map does with one entry: look up, store, delete, take out."""
+"""A map's operations on one entry: look up, store, delete, take out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OneEntry(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
     kind: ClassVar[MapType]
     map_spec: MapSpec
     _absent: ClassVar[tuple[type[Exception], ...]] = ()
-    """How a key is refused that get() and ``in`` take for a missing one."""
+    """The errors for a wrong key that get() and ``in`` treat as a missing key."""
     _keys: Codec
     _values: Codec
 
@@ -119,8 +119,8 @@ class OneEntry(OnStorage, CountsInsertions, MutableMapping[Any, Any]):
         del self[key]
 
     def get_next_key(self, key: Any = None) -> Any:
-        """The key after ``key``, the first one for None; None at the end. Programs that change the map meanwhile may
-        make it begin anew: keys() doesn't."""
+        """The key after ``key``, or the first key if ``key`` is None; None at the end. If programs change the map
+        meanwhile, an iteration by this method may start again from the beginning; keys() never does."""
         found = self._storage.next_key(None if key is None else self._key(key))
         return None if found is None else self._keys.decode(found)
 

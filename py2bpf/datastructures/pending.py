@@ -1,4 +1,4 @@
-"""What all ways of reading a queue share: records that wait for a reader, waiting for more, closing."""
+"""The common part of all ways to read a queue: pending records, waiting for more records, and closing."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ..record_streams import RecordSource
 from .chunks import Chunk, Taken
 
 CHUNK: Final = 1 << 16
-"""Bytes of the records that are read together: keeping one of them as an instance keeps all."""
+"""Bytes of the records that are read together. An instance of one record keeps all of them in memory."""
 
 
 class PendingReads(Public):
-    """Reads bytes from a source, and the life of a queue's reader; Reader tells more."""
+    """Reads bytes from a source, and manages the life of a queue's reader. See Reader."""
 
     def __init__(self, source: RecordSource) -> None:
         self._source = source
@@ -33,13 +33,13 @@ class PendingReads(Public):
         self._spare: list[Batch] = []
         self._closing = False
         self._closed = threading.Event()
-        self._closer = threading.Lock()  # who gets it closes, and never gives it back
+        self._closer = threading.Lock()  # whoever gets this lock closes, and never releases it
         self._lost_in_all = 0
 
     # Records
 
     def _front(self) -> Chunk | None:
-        """The first chunk of which something is left."""
+        """The first chunk that has records left."""
         while True:
             try:
                 chunk = self._pending[0]
@@ -53,21 +53,21 @@ class PendingReads(Public):
                 self._pending.remove(chunk)
 
     def _drop_copies(self) -> None:
-        """What was pending when the process forked is the parent's to deliver."""
+        """In a forked child, forgets the pending records, which the parent delivers."""
         if self._pending and self._source.forked:
             self._pending.clear()
 
     def _read_chunk(self) -> bool:
-        """Puts the records that are there behind the pending ones, at most a chunk; whether there may be more.
+        """Appends the waiting records to the pending ones, at most one chunk. Returns whether there may be more.
 
-        Raises ClosedError after close(), ShortRecordError once those that came with the short ones are pending.
+        Raises ClosedError after close(), and ShortRecordError, after the other records of the chunk became pending.
         """
         self._source.check()
         with self._source.turn:
             self._settle()
             batch = self._spare.pop() if self._spare else self._new_batch()
             batch.clear()
-            # In line before it is filled: no signal handler's exception comes between reading and keeping.
+            # Appended before it is filled, so that no signal handler can raise between reading and keeping.
             chunk = Chunk(self._codec, batch)
             self._pending.append(chunk)
             try:
@@ -81,7 +81,7 @@ class PendingReads(Public):
         return full
 
     def _settle(self) -> None:
-        """Makes chunks ready whose reading a signal handler broke off. The caller has the turn."""
+        """Makes chunks ready whose reading a signal handler interrupted. The caller holds the source's lock."""
         for interrupted in [chunk for chunk in self._pending.copy() if not chunk.ready]:  # others take meanwhile
             interrupted.settle()
 
@@ -91,7 +91,7 @@ class PendingReads(Public):
         return self._source.batch(bytearray(count * self._codec.size), count, sizes)
 
     def _read_chunks(self) -> None:
-        """All that is there, unless programs write so fast that there is always more."""
+        """Reads all waiting records, but stops if programs write so fast that there are always more."""
         short: ShortRecordError | None = None
         for _ in range(self._source.most * self._codec.size // CHUNK + 2):
             try:
@@ -103,7 +103,7 @@ class PendingReads(Public):
             raise short
 
     def _fill(self, deadline: float | None, read: Callable[[], object]) -> bool:
-        """Waits until ``read`` finds records: False at the deadline, and at the end of a closed queue."""
+        """Waits until ``read`` finds records. False at the deadline, and at the end of a closed queue."""
         while not self._closing:
             try:
                 read()
@@ -117,14 +117,15 @@ class PendingReads(Public):
         return self._front() is not None
 
     def _wait(self, deadline: float | None) -> bool:
-        """Waits for a wake-up, or a while; False at the deadline."""
+        """Waits for a wake-up, or for a limited time. False at the deadline."""
         left = float("inf") if deadline is None else deadline - time.monotonic()
         if left > 0:
             self._source.wait(left)
         return left > 0
 
     def _wait_for_the_end(self) -> None:
-        """Of the close() that has begun; of a queue that is garbage the collector may have closed the reader alone."""
+        """Waits until a close() that has begun is complete. Calls close() too, since the collector may have closed only
+        the reader of a queue in a cycle."""
         self.close()
         self._closed.wait()
 
@@ -138,10 +139,10 @@ class PendingReads(Public):
     def read_into(self, buffer: Any, timeout: float | None = None) -> int:
         """Waits for records as poll() does, and puts them into a writable buffer as they lie in memory.
 
-        ``buffer`` is a bytearray, a numpy array, a ctypes array or anything else with that protocol. Gives the number
-        of records, each of which has the type's size; 0 when the time is over, or when the queue was closed
-        meanwhile. Raises DataTypeError for what can't be written to, DataRangeError where not even one record fits,
-        ShortRecordError and ClosedError as poll() does.
+        ``buffer`` is a bytearray, a numpy array, a ctypes array or any other writable buffer. Gives the number of
+        records, each of which has the type's size; 0 when the time is over, or when the queue was closed meanwhile.
+        ``timeout`` is in seconds. Raises DataTypeError if the buffer can't be written to, DataRangeError if not even
+        one record fits, ShortRecordError and ClosedError like poll().
         """
         batch = None
         try:
@@ -155,7 +156,7 @@ class PendingReads(Public):
             raise
 
     def _batch_in(self, buffer: Any) -> Batch:
-        """For as many records as a buffer has room for."""
+        """A batch for as many records as fit into a buffer."""
         size = self._codec.size
         found = size_of_buffer(buffer)
         if found < size:
@@ -163,9 +164,9 @@ class PendingReads(Public):
         return self._source.batch(buffer, found // size)
 
     def _fill_batch(self, batch: Batch, timeout: float | None) -> int:
-        """Waits for records, and puts them into an empty batch: how many, 0 when the time is over.
+        """Waits for records, and puts them into an empty batch. Returns how many; 0 when the time is over.
 
-        Whoever calls this puts the batch's records back if anything raises meanwhile, a signal handler say.
+        If anything raises meanwhile, for example a signal handler, the caller puts the batch's records back.
         """
         deadline = None if timeout is None else deadline_of(timeout)
         self._drop_copies()
@@ -183,7 +184,7 @@ class PendingReads(Public):
         return self._pending_into(batch)
 
     def _take_into(self, batch: Batch) -> int:
-        """Without waiting: what is pending, or else what is there."""
+        """Without waiting, puts the pending records into a batch, or else the waiting ones. Returns how many."""
         if self._pending:
             self._source.check()
             with self._source.turn:
@@ -196,7 +197,7 @@ class PendingReads(Public):
         return batch.n
 
     def _pending_into(self, batch: Batch) -> int:
-        """Into an empty batch, which has them at the end of this."""
+        """Moves pending records into an empty batch. Returns how many."""
         n, size = 0, self._codec.size
         taken = Taken()
         try:
@@ -211,13 +212,13 @@ class PendingReads(Public):
         return n
 
     def _put_back(self, rows: bytes, count: int) -> None:
-        """Records that somebody took and nobody got: the next call delivers them."""
+        """Puts records back that were taken but not delivered: the next call delivers them."""
         if count:
             self._pending.appendleft(Chunk.of(self._codec, self._codec.items(bytearray(rows), count), rows, count))
 
     def deliver(self, record: Any) -> Chunk:
-        """Puts a record behind those that wait for a reader: what a simulated program wrote, see py2bpf.sim. Gives the
-        chunk, which tells whether it waits still."""
+        """Appends a record of a simulated program (py2bpf.sim) to the pending ones. Gives its chunk, which tells
+        whether the record still waits."""
         data = self._codec.encode(record).ljust(self._codec.size, b"\0")
         chunk = Chunk.of(self._codec, (record,), data, 1)
         self._pending.append(chunk)
@@ -238,9 +239,8 @@ class PendingReads(Public):
     def fileno(self) -> int:
         """A descriptor for select() and event loops: when it is readable, call ``poll(0)``.
 
-        Records that wait for a wake-up together are announced by a timer, so after the first call of this the
-        descriptor also becomes readable every so often when nothing is there, and ``poll(0)`` gives []. Call
-        ``poll(0)`` once before the first wait.
+        If programs don't announce each record, a timer also makes the descriptor readable after the first call of
+        fileno(), even when there are no records and ``poll(0)`` gives []. Call ``poll(0)`` once before the first wait.
         """
         return self._source.fileno()
 
@@ -249,16 +249,16 @@ class PendingReads(Public):
         return self._closing
 
     def close(self) -> None:
-        """Ends iterations and waits in all threads, keeps what is unread for them, and gives the buffers back."""
+        """Ends iterations and waits in all threads, keeps the unread records for them, and releases the buffers."""
         if not self._closer.acquire(blocking=False):
-            if self._closed.is_set():  # a signal handler's exception may have broken the first one off
+            if self._closed.is_set():  # a signal handler may have interrupted the first close()
                 self._give_back()
             return
         self._closing = True
         try:
             self._source.cancel()
             self._drop_copies()
-            with suppress(ClosedError):  # by the collector
+            with suppress(ClosedError):  # the collector may have closed the reader
                 if not self._source.forked:
                     self._read_last()
         finally:
@@ -269,16 +269,16 @@ class PendingReads(Public):
                 self._give_back()
 
     def _give_back(self) -> None:
-        """What is beside the source, when nobody reads any more; again is harmless."""
+        """Releases everything but the source, at the end of close(). Idempotent."""
 
     def _read_last(self) -> None:
-        """Counts what was lost, and keeps what is there."""
+        """Reads the remaining records, and stores the final count of lost ones."""
         with suppress(ShortRecordError):
             self._read_chunks()
         self._lost_in_all = self._source.lost()
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        """For copy and pickle. Raises DataTypeError."""
+        """Raises DataTypeError: readers can't be copied or pickled."""
         raise DataTypeError(f"{self!r} can't be copied or pickled: each record goes to one reader. Pass it on as it is")
 
     def __enter__(self) -> Self:
@@ -299,7 +299,8 @@ def _short(codec: Codec, refused: Refused) -> ShortRecordError:
 
 
 def deadline_of(timeout: float | None) -> float | None:
-    """When a wait that begins now is over. Raises DataTypeError, DataRangeError."""
+    """The time.monotonic() at which a wait that begins now is over; None for no limit. Raises DataTypeError,
+    DataRangeError."""
     if timeout is None:
         return None
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):

@@ -1,4 +1,4 @@
-"""Values of per-CPU maps: one for every CPU that the machine could ever have."""
+"""Values of per-CPU maps: one for every possible CPU of the machine."""
 
 from __future__ import annotations
 

@@ -23,11 +23,11 @@ from .reader import Reader
 from .wakeups import checked_latency
 
 SEED_PAGES: Final = 9
-"""What num_pages was when it counted the ring's header page: 8 data pages."""
+"""The num_pages that also counts the ring's header page, as in the original of 2017: it means 8 data pages."""
 
 PAGES_MAX: Final = 1 << 20
 RECORD_MAX: Final = (1 << 16) - 64
-"""Bytes: a perf record's size has 16 bits, its header included."""
+"""Bytes. The size of a perf record, including its header, has 16 bits."""
 
 
 class BpfQueue(CountsLosses, Reader):
@@ -37,7 +37,7 @@ class BpfQueue(CountsLosses, Reader):
     BPF_MAP_TYPE_PERF_EVENT_ARRAY: every CPU has a ring of ``num_pages`` data pages, a power of two. (9, which counts
     the header page as well, means 8.) Records are values of ``data_type``, converted as py2bpf.codec says. A record
     that is shorter than the type raises ShortRecordError, a DataRangeError (the next read gives the records that came
-    with that one). A longer record is cut.
+    with the short one). A longer record is cut.
 
     The reader wakes up when a quarter of a ring is full, or after ``latency`` seconds. ``latency=0`` wakes it for every
     record, which makes programs several times slower. ``lost`` counts the records that found no room. With Linux 6.0
@@ -109,7 +109,8 @@ class BpfQueue(CountsLosses, Reader):
                 yield Loss("queue", name, where, without, hint)
 
     def lost_by_cpu(self) -> dict[int, int]:
-        """What ``lost`` counts, for each CPU that the queue has a buffer for; not what was written without one."""
+        """The part of ``lost`` for each CPU that has a buffer. Records written on a CPU without a buffer are left
+        out."""
         with suppress(ClosedError):
             return self._source.lost_by_cpu(self.map_spec.max_entries)
         return dict(self._lost_in_end)

@@ -1,4 +1,4 @@
-"""Reading records from programs: one interface for every kind of queue."""
+"""Reads records from programs: one interface for all kinds of queues."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Reader(AsyncReads):
         return chain.from_iterable(self._runs())
 
     def _runs(self) -> Iterator[Iterator[Any]]:
-        """Each of these is used up before the next one is asked for, if nobody else does that."""
+        """Iterators over the records of one chunk each. The next chunk is read when the last iterator is exhausted."""
         try:
             while True:
                 chunk = self._front()
@@ -52,7 +52,7 @@ class Reader(AsyncReads):
         The list is empty if the time is over, or if the queue was closed meanwhile. One call takes a bounded number of
         records, so it returns in time however fast programs write. Raises ClosedError when the queue is closed and has
         no records left, and ShortRecordError if a program wrote fewer bytes than the type has: the next call gives the
-        records that came with that one.
+        records that came with the short one.
         """
         try:
             deadline = deadline_of(timeout)

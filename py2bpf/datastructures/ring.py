@@ -1,4 +1,4 @@
-"""The BPF ring buffer: one ring for all CPUs, whose records programs may build in place."""
+"""The BPF ring buffer: one ring for all CPUs, in which programs can build records in place."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ class RingBuffer(Reader):
 
     By default (``wakeup="record"``) each record wakes a reader that waits, which costs a program more time than writing
     the record. ``latency=0.1``, or ``wakeup="watermark"``, means the same as for BpfQueue: the reader wakes up when a
-    quarter of the ring is full, and looks by itself after ``latency`` seconds (0.1 by default). ``wakeup`` may also be
-    that amount in bytes. ``"never"`` means that programs never wake the reader. In the embedded VM every record wakes
-    the reader.
+    quarter of the ring is full, and by itself after ``latency`` seconds (0.1 by default). ``wakeup`` may also be a
+    number of bytes to wait for instead of a quarter. ``"never"`` means that programs never wake the reader. In the
+    embedded VM every record wakes the reader.
 
     With ``variable=True`` each record has its own size, up to that of ``data_type``, which is an array, or a structure
     whose last field is one: ``ring.output(record, size=n)``. An array of bytes or characters is read as exactly the
     bytes that were written. A structure is read as an instance, with zeros after the bytes that were written.
 
     Raises KernelError if the map can't be made; DataRangeError for sizes that the kernel doesn't accept, and for a type
-    of which no record fits; DataTypeError for types that can't be records.
+    too large for the ring; DataTypeError for types that can't be records.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class RingBuffer(Reader):
         )  # fmt: skip
         where = current()
         self.lost_counter: Final = LossCounter(where)
-        """What programs add to when a record finds no room: nobody else knows of it."""
+        """The counter to which programs add records that found no room, since the kernel doesn't count them."""
         try:
             self._storage = where.create_map(self.map_spec, 0, 0)
         except BaseException:
@@ -96,13 +96,14 @@ class RingBuffer(Reader):
     @property
     @in_programs
     def waiting(self) -> int:
-        """The bytes that nobody has read yet, headers and what is being written included. Programs can ask, too."""
+        """The bytes that are not read yet, including headers and records that are still being written. Programs can use
+        this property, too."""
         found = self.positions
         return found.produced - found.consumed
 
     @property
     def positions(self) -> RingPositions:
-        """How many bytes were read and written in all. Raises ClosedError after close()."""
+        """How many bytes were read and reserved in all. Raises ClosedError after close()."""
         return RingPositions(*self._storage.ring_positions())
 
     @property
@@ -146,7 +147,7 @@ class RingBuffer(Reader):
 
 
 def checked_size(size: int) -> int:
-    """The size of a ring, if the kernel takes it. Raises DataTypeError, DataRangeError."""
+    """``size``, if the kernel accepts it as the size of a ring. Raises DataTypeError, DataRangeError."""
     size = checked_int(size, 1, SIZE_MAX, "size")
     if size & size - 1 or size < PAGESIZE:
         above = max(1 << (size - 1).bit_length(), PAGESIZE)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class NoStackError(KeyError):
-    """A stack id below zero: the program got an error instead of a stack."""
+    """A negative stack id: the program got an error instead of a stack."""
 
     def __init__(self, stack_id: int) -> None:
         super().__init__(stack_id)
@@ -32,7 +32,7 @@ def _error_name(number: int) -> str:
 
 
 class StackCodec(ArrayCodec):
-    """Addresses, innermost first; the kernel fills the rest with zeros."""
+    """A list of addresses, innermost first. The kernel fills the rest of the array with zeros."""
 
     def __init__(self, depth: int) -> None:
         super().__init__(c_uint64 * depth, codec_for(c_uint64))

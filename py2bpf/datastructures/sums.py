@@ -1,4 +1,4 @@
-"""Per-CPU maps: the values of all CPUs added up, for all entries of a map at once in the C core."""
+"""Per-CPU maps, and the sums of their values over all CPUs, which the C core computes for many entries at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DTYPES: Final = {"Q": "=u8", "q": "=i8", "d": "=f8"}
 
 
 class TooLarge(Exception):  # noqa: N818 - becomes a DataRangeError that names the key
-    """The sum of the entry number ``at`` of a chunk can't be held."""
+    """The sum of entry number ``at`` of a chunk is too large."""
 
     def __init__(self, at: int, why: str) -> None:
         super().__init__(at, why)
@@ -40,9 +40,10 @@ class TooLarge(Exception):  # noqa: N818 - becomes a DataRangeError that names t
 
 
 class Sums:
-    """Adds up what a per-CPU map gives for an entry, number by number: each is widened to 64 bits.
+    """Adds up the values of an entry's CPUs, number by number; each number is widened to 64 bits.
 
-    Raises DataTypeError for types that can't be added: text, unions, and bit fields, which the C core can't see.
+    Raises DataTypeError for types that can't be added: texts, unions, and bit fields, which the C core doesn't
+    support.
     """
 
     def __init__(self, values: PerCpuCodec) -> None:
@@ -53,17 +54,17 @@ class Sums:
         self._as_is = self._keeps_its_layout()
 
     def _keeps_its_layout(self) -> bool:
-        """Whether the sums lie as the value's own bytes do."""
+        """Whether the sums have the same layout as the value itself."""
         wide = all(f.size == 8 and not f.swapped and f.kind != NumberKind.BOOL for f in self._fields)
         return wide and self._numbers.size == self._item.size
 
     @property
     def dtype(self) -> Any:
-        """What numpy calls the sums: the type's shape, of 64-bit numbers."""
+        """The numpy dtype of the sums: the type's shape with 64-bit numbers."""
         return _wide(self._item)
 
     def add_up(self, values: Buffer, n: int) -> bytearray:
-        """The sums' bytes for n entries. Raises TooLarge when 64 bits can't hold one."""
+        """The bytes of the sums for ``n`` entries. Raises TooLarge if a sum doesn't fit 64 bits."""
         sums = sum_cpus(values, n, self._values.cpus, self._values.stride, self._fields)
         if isinstance(sums, int):
             one = self._values.decode(values, sums * self._values.size)
@@ -72,7 +73,7 @@ class Sums:
         return sums
 
     def decode(self, sums: Buffer, n: int) -> list[Any]:
-        """The sums as PerCpuValues.sum() gives them. Raises TooLarge when a structure's field can't hold one."""
+        """The sums as PerCpuValues.sum() gives them. Raises TooLarge if a sum doesn't fit its structure's field."""
         if self._as_is:
             return self._item.decode_many(sums, n)
         if len(self._fields) == 1 and not isinstance(self._item, (ArrayCodec, RecordCodec)):
@@ -90,7 +91,7 @@ class Sums:
 
 
 def _told(value: Any) -> Any:
-    """An object as messages have it."""
+    """A value for messages."""
     if isinstance(value, ctypes.Structure):
         return {name: _told(part) for name, part in contents(value).items()}
     return [_told(each) for each in value] if isinstance(value, ctypes.Array) else value
@@ -140,7 +141,7 @@ def _nest(codec: Codec, numbers: Iterator[Any]) -> Any:
 
 
 class PerCpuMap(Map):
-    """What per-CPU maps have in common: sums over all CPUs."""
+    """The base of per-CPU maps, which adds sums over all CPUs."""
 
     def _make_value_codec(self, element: Codec) -> Codec:
         return PerCpuCodec(element)
@@ -170,7 +171,7 @@ class PerCpuMap(Map):
     def sum_arrays(self) -> tuple[Array, Array]:
         """A snapshot of the sums as numpy arrays (keys, sums): int64, uint64 or float64, also within structures.
 
-        Raises ImportError without numpy, and what sums() does.
+        Raises ImportError without numpy, and the errors of sums().
         """
         numpy, summing = columns.numpy_for("sum_arrays()"), Sums(self._cpu_values)
         keys, sums = bytearray(), bytearray()
@@ -181,7 +182,7 @@ class PerCpuMap(Map):
         return self._keys.rows(numpy, keys), numpy.frombuffer(sums, numpy.dtype(summing.dtype))
 
     def to_arrow(self, *, pop: bool = False, sums: bool = False) -> pyarrow.Table:
-        """Like Map.to_arrow(). ``value`` is a list with an item for each CPU, or with ``sums`` what sum_arrays() gives.
+        """Like Map.to_arrow(). ``value`` is a list with an item for each CPU, or with ``sums`` the sum.
 
         Raises DataTypeError for ``pop`` and ``sums`` together, because a sum that doesn't fit would lose the entries.
         """

@@ -19,10 +19,10 @@ from .pending import deadline_of
 from .ring import checked_size
 
 RECORD_MAX: Final = 472
-"""Bytes: of the stack's 512, 8 are for the copy's status and 32 for the frame of the function that copies."""
+"""Bytes. Of the stack's 512 bytes, 8 hold the copy's status, and 32 are the frame of the function that copies."""
 
 _SLICE: Final = 0.1
-"""Seconds that one system call waits at most: so long a signal that came just before the call may go unnoticed."""
+"""The longest wait of one system call, in seconds. A signal that comes just before the call is noticed after it."""
 
 
 class UserRingBuffer(OnStorage):
@@ -36,7 +36,7 @@ class UserRingBuffer(OnStorage):
     The buffer belongs to the process that made it: a forked child can't send. A context manager.
 
     Raises NotSupported on older kernels, KernelError if the map can't be made, DataRangeError for sizes that the kernel
-    doesn't accept, and for types of which no record fits.
+    doesn't accept, and for types too large for the buffer.
     """
 
     def __init__(self, data_type: Any, size: int = 1 << 20, *, name: str = "") -> None:
@@ -79,14 +79,14 @@ class UserRingBuffer(OnStorage):
 
     @in_programs
     def receive(self) -> Any:
-        """In a program: takes the oldest record out; None when there is none, or another program is taking one."""
+        """In a program: takes out the oldest record; None if there is none, or if another program is taking one."""
         self._only_in_programs()
 
     def _only_in_programs(self) -> NoReturn:
         raise Py2BpfError(f"receive() of {self!r} runs inside BPF programs only, or where py2bpf.sim runs one")
 
     def close(self) -> None:
-        """Gives the buffer back; programs that use it keep it. Ends waits in other threads. May be called again."""
+        """Releases the buffer; programs that use it keep it alive. Ends waits in other threads. Idempotent."""
         self._ring.close()
         self._storage.close()
 

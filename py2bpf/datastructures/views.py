@@ -1,4 +1,4 @@
-"""What keys(), values() and items() return: snapshots with the behaviour of a dict's views."""
+"""The results of keys(), values() and items(): snapshots that behave like a dict's views."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class _Snapshot:
-    """A list taken when the view was made: later changes of the map don't show, iterating it never fails."""
+    """A list made when the method was called. Later changes of the map don't show, and iteration never fails."""
 
     _entries: list[Any]
 
@@ -28,7 +28,7 @@ class _Snapshot:
 
 
 class KeysSnapshot(_Snapshot, KeysView[Any]):
-    """The keys at one time. Set operations work where keys are hashable (structures aren't)."""
+    """The keys at one time. Set operations need hashable keys, which structures aren't."""
 
     def __init__(self, entries: list[Any]) -> None:
         self._entries = entries

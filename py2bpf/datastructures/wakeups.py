@@ -1,4 +1,4 @@
-"""When the reader of a queue learns of records: what the classes' ``latency`` and ``wakeup`` mean."""
+"""The arguments ``latency`` and ``wakeup``, which say when the reader of a queue learns of records."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ..given import checked_int, shown
 Wakeup = int | Literal["record", "watermark", "never"] | None
 DEFAULT_LATENCY: Final = 0.1
 SHARE: Final = 4
-"""A reader is woken where so large a part of the buffer is full."""
+"""A reader is woken when 1 / SHARE of the buffer is full."""
 
 LATENCY_MAX: Final = 3600
 
 
 class Announcement(NamedTuple):
-    """``wakeup`` as MapSpec has it, and the seconds after which the reader looks by itself (0: it needn't)."""
+    """``wakeup`` as in MapSpec, and the seconds after which the reader looks by itself (0: it needn't)."""
 
     wakeup: int
     latency: float
 
 
 def checked_latency(latency: float) -> float:
-    """Seconds. Raises DataTypeError, DataRangeError."""
+    """``latency`` as a float, in seconds. Raises DataTypeError, DataRangeError."""
     if isinstance(latency, bool) or not isinstance(latency, (int, float)):
         raise DataTypeError(f"latency is a number of seconds, not {shown(latency)}")
     if not 0 <= latency <= LATENCY_MAX:
@@ -32,7 +32,7 @@ def checked_latency(latency: float) -> float:
 
 
 def announcement(wakeup: Wakeup, latency: float | None, size: int) -> Announcement:
-    """What a ring buffer of size bytes does. Raises DataTypeError, DataRangeError."""
+    """The meaning of the arguments for a ring buffer of ``size`` bytes. Raises DataTypeError, DataRangeError."""
     seconds = None if latency is None else checked_latency(latency)
     if wakeup is None:
         wakeup = "watermark" if seconds else "record"

@@ -1,4 +1,4 @@
-"""What a map does with all of its entries, or with many at once."""
+"""A map's operations on all entries, or on many at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .columns import Array
 
 _CLEAR_PASSES: Final = 8
-"""A pass that goes key by key may leave entries out when others change the map."""
+"""How often clear() goes over the map: a pass that goes key by key may miss entries if programs change the map."""
 
 
 class WholeMap(OneEntry):
@@ -43,7 +43,7 @@ class WholeMap(OneEntry):
         return self._storage.walk(pop, buffers)
 
     def _check_pop(self) -> None:
-        """Raises DataTypeError where entries can't be read and deleted in one step."""
+        """Raises DataTypeError if entries of this kind of map can't be read and deleted in one step."""
 
     def _key_list(self) -> list[Any]:
         return [key for keys, _, n in self._walk() for key in self._keys.decode_many(keys, n)]
@@ -146,7 +146,7 @@ class WholeMap(OneEntry):
         does. Raises ImportError without numpy.
         """
         numpy = columns.numpy_for("arrays()")
-        _ = numpy.dtype(self._keys.dtype), numpy.dtype(self._values.dtype)  # refused before anything is popped
+        _ = numpy.dtype(self._keys.dtype), numpy.dtype(self._values.dtype)  # raises before anything is popped
         gathered = columns.Gathered(numpy, self._keys.size, self._values.size, self.map_spec.max_entries)
         for _, _, n in self._walk(bool(pop), gathered.buffers):
             gathered.n += n

@@ -1,4 +1,4 @@
-"""bpf(2) and other system calls of the C core, whose descriptors go to handles. Calls release the GIL."""
+"""bpf(2) and other system calls of the C core, which put new descriptors into handles. Calls release the GIL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _memlock_tried = False
 
 
 def _raise_memlock() -> bool:
-    """Lifts RLIMIT_MEMLOCK, once in the life of the process. False when that is done or not possible."""
+    """Raises RLIMIT_MEMLOCK, once in the life of the process. False if that was done before, or is not possible."""
     global _memlock_tried
     if _memlock_tried:
         return False
@@ -34,7 +34,7 @@ def _raise_memlock() -> bool:
 
 
 def charged(call: Callable[[], int]) -> int:
-    """Makes a call that old kernels charge to RLIMIT_MEMLOCK: after the first EPERM the limit is lifted."""
+    """Makes a call that old kernels charge to RLIMIT_MEMLOCK. On the first EPERM, raises the limit and tries again."""
     result = call()
     if result == -errno.EPERM and _raise_memlock():
         result = call()
@@ -48,12 +48,12 @@ def address(buffer: Any) -> int:
 
 
 Use = tuple[Handle, int]
-"""A descriptor that a call gets, and at which byte of the attribute."""
+"""A handle whose descriptor a call gets, and the byte of the attribute where the call expects the descriptor."""
 
 
 def bpf(cmd: int, attr: bytearray, *uses: Use) -> int:
-    """bpf(2) with the attribute's bytes, which the kernel may write to. Returns its result or -errno: -ESHUTDOWN where
-    a handle is closed."""
+    """bpf(2) with the attribute's bytes, which the kernel may write to. Returns the result or -errno; -ESHUTDOWN if a
+    handle is closed."""
     result: int = lib.p2b_bpf_call(cmd, ffi.from_buffer(attr), len(attr), _uses(uses), ffi.NULL)
     return result
 
@@ -69,11 +69,11 @@ def _uses(uses: Sequence[Use]) -> Any:
 
 
 def perf_event_make(made: Handle, attr: bytearray, pid: int, cpu: int, group_fd: int = -1, flags: int = 0) -> int:
-    """perf_event_open(2), close-on-exec, whose descriptor ``made`` owns. Returns 0 or -errno."""
+    """perf_event_open(2), close-on-exec; ``made`` owns the descriptor. Returns 0 or -errno."""
     result: int = lib.p2b_perf_event_make(ffi.from_buffer(attr), pid, cpu, group_fd, flags, made.cell)
     return result
 
 
 def set_socket(fd: int, option: int, value: int, what: str) -> None:
-    """setsockopt(2) with a number at the level of sockets. Raises KernelError, which says ``what`` was tried."""
+    """setsockopt(2) with a number, at level SOL_SOCKET. Raises KernelError, which says ``what`` was tried."""
     checked(lib.p2b_set_socket(fd, option, value), what, None, Operation.ATTACH_SOCKET)

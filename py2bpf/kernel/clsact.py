@@ -1,7 +1,7 @@
 """Filters on the clsact qdisc, for kernels without tcx (before Linux 6.6): pyroute2, an optional package, makes and
 reads the messages, which netlink.py exchanges with the kernel in bounded time.
 
-Others' filters and the qdisc itself, which others may use, are never removed. See tc-bpf(8).
+Filters of others are never removed, nor is the qdisc itself, which others may use. See tc-bpf(8).
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from . import netlink
 
 T = TypeVar("T")
 PRIORITIES: Final = range(0xB900, 0xBA00)
-"""The preferences of our filters, the kernel's order: one each, since among equals it would ask the newest first."""
+"""The preferences of py2bpf's filters, which give their order. Each has its own, since among equal ones the kernel asks
+the newest filter first."""
 
 _ETH_P_ALL: Final = 0x0003
 _RTM_NEWQDISC, _RTM_NEWTFILTER, _RTM_DELTFILTER, _RTM_GETTFILTER = 36, 44, 45, 46  # linux/rtnetlink.h
 _PATIENCE: Final = 2.0
-"""Seconds for what takes a millisecond."""
+"""Seconds to wait for work that takes a millisecond."""
 _DIRECT: Final = 1
-"""What the program returns is the decision: TCA_BPF_FLAG_ACT_DIRECT of linux/pkt_cls.h."""
+"""The program's result is the decision: TCA_BPF_FLAG_ACT_DIRECT of linux/pkt_cls.h."""
 
 
 class Filter(NamedTuple):
-    """A filter of ours: its preference and handle, its name, the id of its program.
+    """A filter of py2bpf: its preference and handle, its name, the id of its program.
 
-    Before Linux 4.17 the kernel doesn't tell a filter's program, so it is given ``name#id`` as the filter's name.
+    Before Linux 4.17 the kernel doesn't tell a filter's program, so the filter's name in the kernel is ``name#id``.
     """
 
     priority: int
@@ -46,8 +47,8 @@ class Filter(NamedTuple):
 
 
 def add(ifindex: int, parent: int, prog: Handle, name: str, prog_id: int) -> None:
-    """Adds a direct-action filter behind those of ours that are there; makes the qdisc where there is none. Raises
-    KernelError, and ImportError without pyroute2."""
+    """Adds a direct-action filter after py2bpf's other ones, and the qdisc if there is none. Raises KernelError, and
+    ImportError without pyroute2."""
     _ensure_qdisc(ifindex)
     priority = _next_priority(filters(ifindex, parent))
     with prog.copy() as own:
@@ -57,7 +58,7 @@ def add(ifindex: int, parent: int, prog: Handle, name: str, prog_id: int) -> Non
 
 
 def _tcmsg(data: bytes | None = None) -> Any:
-    """struct tcmsg with its attributes: an empty one, or what a message of the kernel holds."""
+    """struct tcmsg with its attributes: an empty one, or one read from a message of the kernel."""
     need("pyroute2", "a filter on the clsact qdisc, for kernels without tcx,", "pyroute2.netlink.rtnl.tcmsg")
     from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
@@ -68,8 +69,8 @@ def _tcmsg(data: bytes | None = None) -> Any:
 
 
 def _apart(work: Callable[[], T]) -> T:
-    """In a thread of its own, where no handler of signals runs: what one raises within pyroute2 comes out as an error
-    of pyroute2's, or never."""
+    """Does some work of pyroute2 in a thread of its own, where no signal handlers run: pyroute2 would turn an exception
+    of a handler into an error of its own, or lose it."""
     if threading.current_thread() is not threading.main_thread():
         return work()
     found: list[T] = []
@@ -86,13 +87,13 @@ def _apart(work: Callable[[], T]) -> T:
             ended.release()
 
     try:
-        _thread.start_new_thread(run, ())  # a Thread's own locks don't bear what handlers raise
+        _thread.start_new_thread(run, ())  # Thread's own locks don't survive exceptions of handlers
         ran = ended.acquire(timeout=_PATIENCE)
     except RuntimeError as error:  # there is no memory for a thread, or the interpreter is about to end
         if of_a_signal(error):
             raise
         ran = False
-    if not ran:  # nor for its first steps, of which nobody is told
+    if not ran:  # also if the thread failed in its first steps, which nothing reports
         return work()
     if errors:
         raise errors[0]
@@ -118,7 +119,7 @@ def _ask(kind: int, flags: int, message: Any, what: str) -> list[bytes]:
 
 
 def _next_priority(ours: Iterable[Filter]) -> int:
-    """Behind the last of ours."""
+    """The preference after py2bpf's last one."""
     priority = max((each.priority for each in ours), default=PRIORITIES.start - 1) + 1
     if priority not in PRIORITIES:
         raise KernelError(errno.ENOSPC, f"py2bpf's {len(PRIORITIES)} places for filters are taken: clear some of them")
@@ -135,7 +136,7 @@ def _ensure_qdisc(ifindex: int) -> None:
 
 
 def filters(ifindex: int, parent: int) -> list[Filter]:
-    """Our filters at a place of a device. Raises KernelError, and ImportError without pyroute2."""
+    """py2bpf's filters on one side of a device. Raises KernelError, and ImportError without pyroute2."""
     what = f"asking for the filters of device {ifindex}"
     answer = _ask(_RTM_GETTFILTER, netlink.DUMP, _message(ifindex, parent, 0), what)
     return _apart(lambda: list(_ours(answer)))
@@ -153,7 +154,7 @@ def _ours(found: Iterable[bytes]) -> Iterator[Filter]:
 
 
 def remove(ifindex: int, parent: int, found: Filter) -> bool:
-    """Removes one filter of ours; False when it is gone already. Raises KernelError."""
+    """Removes one filter of py2bpf; False if it is gone already. Raises KernelError."""
     message = _message(ifindex, parent, found.handle, found.priority, "bpf")
     try:
         _ask(_RTM_DELTFILTER, 0, message, f"removing a filter from device {ifindex}")

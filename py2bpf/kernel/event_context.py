@@ -1,7 +1,7 @@
-"""What a tracepoint's program gets, made from the event's format: numbers of C's width and sign, texts, arrays.
+"""The context of a tracepoint's program, made from the event's format: numbers of C's width and sign, texts, arrays.
 
-The kernel tells the C types; what these are, its BTF knows. Its own column ``signed`` says of a system call's arguments
-that none has a sign.
+The format gives the C types, and the kernel's BTF describes them. The format's own column ``signed`` is no help: for
+a system call it says that no argument has a sign.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ..spec import ContextSpec, Field, Located
 from .tracefs import EventField, EventFormat
 
 _POINTER: Final = 8
-"""Where an event's own fields begin: before them programs find a pointer they may not read."""
+"""Where an event's own fields begin: before them is a pointer that programs may not read."""
 DEFAULT: Final = 64
-"""So many bytes of a text or array of variable length programs see."""
+"""How many bytes of a text or array of variable length programs see by default."""
 _LARGEST: Final = 512
-"""A program's stack."""
+"""Bytes of a program's stack."""
 
 
 def context(form: EventFormat, name: str, sizes: Mapping[str, int] | None = None) -> ContextSpec:
-    """The type of the programs' argument: an event's fields where the kernel has them, gaps between. ``sizes`` tells
-    how many characters or items of texts and arrays of variable length there are.
+    """The type of the program's argument: the event's fields at the kernel's offsets. ``sizes`` gives the number of
+    characters or items for texts and arrays of variable length.
 
-    Raises DataTypeError for sizes of other fields, DataRangeError for what is no size.
+    Raises DataTypeError for sizes of other fields or a size that is no int, DataRangeError for a size that doesn't fit.
     """
     sizes = sizes or {}
     fields: dict[str, Field | Located | tuple[Field, ...]] = {}
@@ -59,7 +59,7 @@ def _check_names(name: str, sizes: Mapping[str, int], fields: Mapping[str, Any])
 
 
 def _located(field: EventField, size: int | None) -> Located:
-    """The text or array that a field leads to."""
+    """The text or array of variable length to which a field points."""
     item = _item(field)
     if size is None:
         size = DEFAULT // ctypes.sizeof(item)
@@ -73,7 +73,7 @@ def _located(field: EventField, size: int | None) -> Located:
 
 
 def _item(field: EventField) -> Any:
-    """One item of an array of variable length; a bitmap of processors or a structure is shown as bytes."""
+    """The ctypes type of an item of an array of variable length. Bitmaps of processors and structures become bytes."""
     if _is_char(field):
         return ctypes.c_char
     number = by_text(field.ctype, kernel_btf())
@@ -81,7 +81,7 @@ def _item(field: EventField) -> Any:
 
 
 def _structure(name: str, members: list[tuple[str, Any]], size: int) -> type[ctypes.Structure]:
-    """Packed only where an event has fields at odd places, which C's own alignment wouldn't give."""
+    """The structure with these members; packed only if an event has fields at unaligned offsets."""
     loose = type(name, (ctypes.Structure,), {"_fields_": members})
     if all(getattr(loose, member).offset == at for member, at in _offsets(members)):
         return loose
@@ -105,7 +105,7 @@ def _ctype(field: EventField) -> Any:
 
 
 def _array(field: EventField, length: int) -> Any:
-    """char arrays are text; elements of sizes that no number has (structures) come as bytes."""
+    """The ctypes type of an array. Char arrays are texts; elements that are no numbers (structures) become bytes."""
     if _is_char(field):
         return ctypes.c_char * field.size
     number = by_text(field.ctype, kernel_btf())

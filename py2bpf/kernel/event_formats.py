@@ -1,7 +1,7 @@
-"""The fields of events: from tracefs, or without the privilege to read there, from what is known of them.
+"""The fields of events: from tracefs, or without the privilege to read tracefs, from a table and the kernel's BTF.
 
-The arguments of system calls stand in a table. Of other events the kernel's BTF, which everybody may read, has the
-structure ``trace_event_raw_<class>``; which class an event belongs to it doesn't tell, where that has another name.
+The table has the arguments of system calls. For other events the kernel's BTF, which everybody may read, has the
+structure ``trace_event_raw_<class>``, but doesn't tell the class of an event if its name differs from the event's.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from . import tracefs
 from .tracefs import EventField, EventFormat
 
 _NO_NUMBER = 0
-"""In place of an event's number, which only attaching needs."""
+"""The event's number if it is unknown: only attaching needs the number."""
 _WORD = 8
 _SYSCALL_NR = EventField("__syscall_nr", "int", 8, 4, True)
 _ARGUMENTS = 16
 _STRUCT = "trace_event_raw_"
 _LOCATIONS = {"__data_loc_": False, "__rel_loc_": True}
-"""How fields begin that lead to others; whether from their own end."""
+"""The prefixes of fields that point to others, and whether their offsets count from the field's own end."""
 _OWN = frozenset({"ent", "__data"})
-"""Of every such structure: what all events have, and what lies behind."""
+"""Members of every such structure: the common part of all events, and the data after the fields."""
 
 
 def of(category: str, event: str) -> EventFormat:
-    """The format of an event. Raises KernelError when there is no such one, or it can't be known."""
+    """The format of an event. Raises KernelError if there is no such event, or if its format can't be known."""
     try:
         return tracefs.event_format(category, event)
     except KernelError as error:
@@ -45,12 +45,12 @@ def of(category: str, event: str) -> EventFormat:
 
 
 def readable(category: str, event: str) -> EventFormat | None:
-    """As of(); None where that raises an error."""
+    """Like of(), but gives None instead of an error."""
     return tracefs.read_format(category, event) or known(category, event)
 
 
 def known(category: str, event: str) -> EventFormat | None:
-    """What is known of an event without tracefs."""
+    """The format of an event as far as it is known without tracefs."""
     if category == "syscalls":
         return _of_call(event)
     btf = kernel_btf()
@@ -109,7 +109,7 @@ def _field(event: str, member: Member, btf: Btf) -> EventField:
 
 
 def _number(type: int, btf: Btf, place: tuple[int, int]) -> tuple[str, int, int, bool]:
-    """What C calls the number, where it is, and whether it is signed."""
+    """A number's C type, offset, size, and whether it is signed."""
     found = btf.type(btf.resolve(type))
     number = by_number(type, btf)
     if number is None:

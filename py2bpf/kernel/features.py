@@ -1,7 +1,7 @@
-"""What the running kernel can do, found by trying. No version number is ever compared: distributions backport, and
-kernels are built without this and that. ``since`` is for messages.
+"""What the running kernel can do, found by trying. No version numbers are compared, since distributions backport
+features, and kernels can be built without some. ``since`` is for messages.
 
-A probe has three outcomes: yes, no, and could not tell, with the reason. Answers are remembered, except for the last.
+A probe has three outcomes: yes, no, and could not tell, with the reason. Only yes and no are remembered.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .prog_load import Code, Purpose
 
 
 class Outcome(Enum):
-    """What a probe found."""
+    """The outcome of a probe."""
 
     YES = "supported"
     NO = "not supported"
@@ -37,7 +37,7 @@ class Outcome(Enum):
 
 
 class Finding(NamedTuple):
-    """A probe's outcome; ``why`` is the kernel's answer behind a no, or what kept the probe from telling."""
+    """A probe's outcome; ``why`` is the kernel's error for NO, or what prevented an answer for UNKNOWN."""
 
     outcome: Outcome
     why: str = ""
@@ -47,7 +47,7 @@ class Finding(NamedTuple):
 
 
 class Feature(StrEnum):
-    """What can be asked for, beside the kinds of maps and the types of programs: of_map(), of_program()."""
+    """The features other than kinds of maps and types of programs, which of_map() and of_program() name."""
 
     MAP_BATCH = "map.batch"
     LINK_PERF_EVENT = "link.perf_event"
@@ -63,17 +63,17 @@ class Feature(StrEnum):
 
 
 def of_map(kind: MapType) -> str:
-    """The feature of having maps of a kind."""
+    """The name of the feature of maps of a kind."""
     return f"map.{kind.name.lower()}"
 
 
 def of_program(prog_type: ProgType) -> str:
-    """The feature of having programs of a type."""
+    """The name of the feature of programs of a type."""
     return f"prog.{prog_type.name.lower()}"
 
 
 class Probe(NamedTuple):
-    """How a feature is called in messages, the Linux version that brought it, and how it is tried."""
+    """A feature's name in messages, the Linux version that brought it, and the function that tries it."""
 
     title: str
     since: str
@@ -85,7 +85,7 @@ _cache: dict[str, Finding] = {}
 
 
 def probe(feature: str) -> Finding:
-    """Whether the kernel has the feature. Makes system calls the first time."""
+    """Whether the kernel has the feature. Makes system calls until there is an answer."""
     found = _cache.get(feature)
     if found is None:
         found = PROBES[feature].test()
@@ -106,10 +106,10 @@ def _unless_no(feature: str) -> bool:
 
 
 class KernelTarget(Target):
-    """What the compiler may use of this kernel, probed when it asks. Where a probe can't tell, it may."""
+    """The features that the compiler may use, probed when it asks. If a probe can't tell, the feature may be used."""
 
     def __init__(self) -> None:
-        """Nothing is known beforehand."""
+        """Sets nothing: the properties replace the fields of Target."""
 
     @property
     def atomic_alu(self) -> bool:
@@ -129,12 +129,12 @@ class KernelTarget(Target):
 
 
 def target() -> Target:
-    """What the compiler may use of this kernel. Costs nothing until the compiler asks."""
+    """The target for this kernel. Nothing is probed until the compiler asks for a feature."""
     return KernelTarget()
 
 
 def _judge(result: int, no: frozenset[int], yes: frozenset[int] = frozenset()) -> Finding:
-    """A system call's result (or -errno): ``no`` and ``yes`` are the errnos that tell something."""
+    """The finding for a system call's result or -errno. Errnos in ``no`` and ``yes`` decide; others tell nothing."""
     if result >= 0 or -result in yes:
         return _YES
     name = f"{errno.errorcode.get(-result, -result)}: {os.strerror(-result)}"
@@ -185,7 +185,7 @@ def _program(prog_type: ProgType, code: list[asm.Insn]) -> Finding:
 
 
 def _link(prog_type: ProgType, attach_type: int, nowhere: int, found: int) -> Finding:
-    """Links to a target that doesn't exist: a kernel that knows the kind of link says so with errno ``found``."""
+    """Tries to link to a target that doesn't exist: a kernel that knows this kind of link answers errno ``found``."""
     prog, result = _load(prog_type, [])
     if result < 0:
         return _judge(result, frozenset())
@@ -237,7 +237,7 @@ _NO_DESCRIPTOR: Final = 0xFFFFFFFF
 
 
 def _loop() -> Finding:
-    """A callback needs BTF; a kernel that knows the helper misses the function among its arguments (EACCES)."""
+    """Calls bpf_loop() without a callback, which would need BTF. A kernel that knows the helper then answers EACCES."""
     _, result = _load(ProgType.SOCKET_FILTER, _LOOP_OVER_NO_FUNCTION)
     return _judge(result, frozenset({errno.EINVAL}), yes=frozenset({errno.EACCES}))
 

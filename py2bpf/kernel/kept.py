@@ -1,8 +1,8 @@
-"""What an installed program needs beyond the life of a process: its program arrays.
+"""Keeps the program arrays of installed programs alive beyond the end of the process.
 
 The kernel empties a program array when its last descriptor and pin are gone (bpf_map_put_uref() in
-kernel/bpf/syscall.c), although programs use it: each tail call goes on behind it then, and a filter would let all
-packets pass. So the arrays of an installed program are pinned in a bpf file system, until it is taken off.
+kernel/bpf/syscall.c), even if programs use it. Each tail call then fails, and a filter would let all packets pass. So
+the arrays of an installed program are pinned in a bpf file system until the program is removed.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _numbers: Final = itertools.count()
 
 
 def keep(place: str, prog_id: int, arrays: Sequence[Handle]) -> None:
-    """Pins the arrays of a program, and all that they lead to, for a place where it is about to be installed; there may
-    be no arrays, and some of them pinned there before. Raises KernelError."""
+    """Pins the arrays of a program that is about to be installed at a place, and all arrays that they lead to. Arrays
+    that are pinned there already are skipped. Raises KernelError."""
     arrays = [each for each in reached.all_of(arrays) if each.reach and (place, prog_id) not in each.reach.places]
     if not arrays:
         return
@@ -42,7 +42,7 @@ def keep(place: str, prog_id: int, arrays: Sequence[Handle]) -> None:
         for name, array in zip(names, arrays, strict=True):
             syscalls.obj_pin(name, array)
         reached.pinned((place, prog_id), arrays)
-    except BaseException:  # what was pinned there before stays: the program may be installed
+    except BaseException:  # earlier pins stay, since the program may already be installed
         for name in names:
             with contextlib.suppress(OSError):
                 name.unlink()
@@ -56,9 +56,9 @@ def let_go(place: str, prog_id: int) -> None:
 
 
 def sweep() -> None:
-    """Removes the pins of programs that are no more: a device takes its programs along when it goes. One that moves to
-    another namespace does not, so that the place tells nothing. Only CAP_SYS_ADMIN may ask for others' programs;
-    without it their pins stay."""
+    """Removes the pins of programs that no longer exist, for example because their device is gone. Asks the kernel for
+    the programs, since a device that moved to another namespace keeps its programs. Only CAP_SYS_ADMIN may ask for
+    programs of others; without it their pins stay."""
     owners = {number for _place, number in map(_owner, _names()) if number is not None}
     gone = set(filter(links.is_gone, owners))
     reached.let_go_all(gone)
@@ -76,12 +76,12 @@ def _unpin(wanted: Callable[[str, int], bool]) -> None:
 def _names() -> list[str]:
     try:
         return os.listdir(FOLDER)
-    except OSError:  # there is no folder, or nothing that this user may see
+    except OSError:  # there is no folder, or this user may not read it
         return []
 
 
 def _owner(name: str) -> tuple[str, int | None]:
-    """The place and the program's id that a pin's name tells; no id where the pin isn't ours."""
+    """The place and the program's id in a pin's name; None as the id if the pin isn't py2bpf's."""
     place, _, rest = name.partition("_")
     number = rest.partition("_")[0]
     return place, int(number) if number.isdecimal() else None

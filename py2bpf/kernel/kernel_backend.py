@@ -1,4 +1,4 @@
-"""The kernel as a backend: what creates maps and loads programs by bpf(2)."""
+"""The kernel as a backend: creates maps and loads programs by bpf(2)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..uapi.map_types import Holds, MapType, kind_of
 
 
 class KernelBackend:
-    """See py2bpf.backend.Backend. What a program or a map takes is imported when one is made."""
+    """See py2bpf.backend.Backend. The modules for maps and programs are imported when the first one is made."""
 
     name: Final[Literal["kernel"]] = "kernel"
     can_attach: Final = True
@@ -29,7 +29,7 @@ class KernelBackend:
         try:
             return made(spec, key_size, value_size)
         except KernelError as error:
-            if error.errno == errno.EINVAL:  # of a kind that the kernel doesn't know, too
+            if error.errno == errno.EINVAL:  # perhaps because the kernel doesn't know the kind
                 features.require(features.of_map(MapType(spec.kind)))
             raise
 
@@ -39,7 +39,7 @@ class KernelBackend:
         return load(spec, [self._handle(spec, each) for each in maps])
 
     def _handle(self, spec: ProgramSpec, map_: Any) -> Handle:
-        """A map's handle; of what only has a descriptor, a copy."""
+        """A map's handle. For an object that only has a descriptor, a handle of a copy."""
         storage = storage_of(map_)
         if getattr(storage, "backend", self) is not self:
             raise apart(f"{spec.name} is loaded into the kernel, and its map {map_!r} lives in the embedded VM",

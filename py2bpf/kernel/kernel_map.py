@@ -36,8 +36,8 @@ _CHUNK_ENTRIES_MIN: Final = 64
 class KernelMap:
     """BPF_MAP_CREATE, and the element commands of bpf(2) on the new map.
 
-    ``key_size`` and ``value_size`` are what user space passes, which for a per-CPU map is more than the map's
-    own value size.
+    ``key_size`` and ``value_size`` are the sizes in user space. For a per-CPU map, ``value_size`` is more than the
+    map's own value size.
     """
 
     def __init__(self, spec: MapSpec, key_size: int, value_size: int) -> None:
@@ -104,7 +104,7 @@ class KernelMap:
         return self.value_size + 7 & ~7
 
     def memory(self) -> mmap.mmap:
-        """An array's values as memory that programs write too; the map has MapFlags.MMAPABLE. Raises KernelError."""
+        """An array's values as memory that programs write too, for a map with MapFlags.MMAPABLE. Raises KernelError."""
         size = self.memory_stride * self._spec.max_entries
         try:
             with self.handle.copy() as own:
@@ -158,7 +158,7 @@ class KernelMap:
         return map_commands.map_next_key(self.handle, key, self.key_size)
 
     def program_value(self, value: Any) -> int:
-        """Raises DataTypeError: kernel_prog_array.KernelProgArray has programs."""
+        """Raises DataTypeError: only kernel_prog_array.KernelProgArray holds programs."""
         raise DataTypeError(f"{self._title} takes no programs, as {shown(value)}")
 
     def walk(self, delete: bool = False, buffers: Buffers | None = None) -> Iterator[Entries]:
@@ -178,10 +178,10 @@ class KernelMap:
 
 @functools.cache
 def _tells_absent_prefixes() -> bool:
-    """Whether the kernel tells a prefix that isn't there from another of the same length that is.
+    """Whether the kernel distinguishes a missing prefix from an existing one of the same length.
 
-    Before 6.12 and its contemporary stable releases it compared the lengths alone. There is no other command to ask, so
-    such kernels need a look at all keys.
+    Before Linux 6.12 and the stable releases of that time, next_key() compared only the lengths. No other command can
+    tell, so on such kernels all keys have to be read.
     """
     trie = KernelMap(MapSpec(MapType.LPM_TRIE, c_uint32, c_uint8, 2, MapFlags.NO_PREALLOC), 8, 1)
     trie.update(_prefix(4, "0.0.0.0"), bytes(1))
@@ -197,7 +197,7 @@ def _prefix(length: int, address: str) -> bytes:
 
 
 def _create_typed(spec: MapSpec, what: str) -> Handle:
-    """Creates a map whose values have a spin lock: the kernel finds it by the value's type."""
+    """Creates a map whose values have a spin lock, with BTF by which the kernel finds the lock."""
     btf = map_description.types(spec)
     loaded = syscalls.btf_load(btf.blob)
     if isinstance(loaded, int):
@@ -210,5 +210,5 @@ def _create_typed(spec: MapSpec, what: str) -> Handle:
 
 
 def _called(spec: MapSpec) -> str:
-    """A map's name behind what it is, if it has one."""
+    """A map's name as the end of its title; "" if it has no name."""
     return f" {spec.name!r}" if spec.name else ""

@@ -1,4 +1,4 @@
-"""A program array in the kernel. What its programs need is held with them: see reached.py."""
+"""A program array in the kernel, which also holds the program arrays that its programs use: see reached.py."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class KernelProgArray(KernelMap):
         return super()._explained(error, extent)
 
     def program_value(self, value: Any) -> int:
-        """The descriptor of a program, or of an object that has one, which is about to be stored: the program arrays
-        that it uses are held from now on. Raises DataTypeError, ClosedError."""
+        """The descriptor of a program, given as an object or a number, that is about to be stored. From now on this
+        array holds the program arrays that the program uses. Raises DataTypeError, ClosedError."""
         self._hold(value)
         kind = self._kind.title
         if isinstance(value, bool) or not isinstance(value, int):
@@ -55,6 +55,6 @@ class KernelProgArray(KernelMap):
             kept.keep(*place, reach.arrays)
 
     def _programs(self) -> set[int]:
-        """The ids of the programs in a program array."""
+        """The ids of the programs in this array."""
         found = (self.lookup(index.to_bytes(4, sys.byteorder)) for index in range(self._spec.max_entries))
         return {int.from_bytes(each, sys.byteorder) for each in found if each is not None}

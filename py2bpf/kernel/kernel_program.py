@@ -1,6 +1,6 @@
-"""Programs in the kernel: loads a ProgramSpec, runs it for a test, tells what the kernel knows of it.
+"""Programs in the kernel: loads a ProgramSpec, makes test runs, and gives the kernel's facts about the program.
 
-Follows bpf(2) and include/uapi/linux/bpf.h. This is where a spec first meets the kernel.
+Follows bpf(2) and include/uapi/linux/bpf.h.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from .program_info import prog_info
 from .refusals import refusal
 
 _IP_HEADERS: Final = {b"\x08\x00": ("IPv4", 20), b"\x86\xdd": ("IPv6", 40)}
-"""By EtherType: the protocol, and its header's least size."""
+"""The protocols by EtherType, and the least sizes of their headers."""
 
 
 def load(
     spec: ProgramSpec, maps: Sequence[Handle] = (), target: BtfTarget | None = None, flags: int = 0
 ) -> LoadedProgram:
-    """Loads a program; ``maps[i]`` is the map that ``spec.maps[i]`` describes. ``target`` is what it is made for, where
-    its type wants one, ``flags`` are BPF_F_SLEEPABLE and others.
+    """Loads a program; ``maps[i]`` is the map that ``spec.maps[i]`` describes. ``target`` is the function or type that
+    the program is for, if its program type needs one. ``flags`` are BPF_F_SLEEPABLE and others.
 
-    Raises VerifierError when the verifier refuses it, NotSupported where the kernel lacks a function that the program
-    calls, KernelError for want of privileges or memory.
+    Raises VerifierError if the verifier refuses the program, NotSupported if the kernel lacks a function that the
+    program calls, KernelError for lack of privileges or memory.
     """
     if len(maps) != len(spec.maps):
         raise ValueError(f"{spec.name} uses {len(spec.maps)} maps, and {len(maps)} are given")
@@ -61,7 +61,8 @@ def load(
 def _load_described(
     made: Handle, purpose: Purpose, spec: ProgramSpec, code: Code, slot_of: array[int]
 ) -> LoadResult:
-    """Loads with BTF: function names, source lines in listings and logs. Without it where the kernel takes none."""
+    """Loads with BTF, which gives listings and logs function names and source lines; or without, if the kernel refuses
+    the BTF."""
     btf = writer.program(spec, slot_of)
     loaded = syscalls.btf_load(btf.blob)
     if isinstance(loaded, int):
@@ -80,8 +81,8 @@ def _load(
 class LoadedProgram:
     """A program in the kernel, which lives until close() unless something else holds it: a link, a pin.
 
-    A context manager. close() may be called again, any use after it raises ClosedError. ``arrays`` are handles of its
-    own of the program arrays that it uses, which the kernel would empty without anybody's.
+    A context manager. close() is idempotent, and any later use raises ClosedError. ``arrays`` are this object's own
+    handles of the program arrays that the program uses: without any handle, the kernel would empty the arrays.
     """
 
     def __init__(self, handle: Handle, spec: ProgramSpec, arrays: Sequence[Handle] = ()) -> None:
@@ -103,7 +104,7 @@ class LoadedProgram:
 
     @property
     def fd(self) -> int:
-        """The descriptor, until close(). Raises ClosedError then."""
+        """The descriptor. Raises ClosedError after close()."""
         return self.handle.fd
 
     @property
@@ -114,7 +115,7 @@ class LoadedProgram:
         return self.fd
 
     def close(self) -> None:
-        """Gives the descriptors back. Attached programs stay loaded until they are detached."""
+        """Closes the descriptors. Attached programs stay loaded until they are detached."""
         self.handle.close()
         for each in self.arrays:
             each.close()
@@ -130,7 +131,7 @@ class LoadedProgram:
         return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else self.where}>"
 
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
-        """Runs the program in the kernel on a made-up packet or context (BPF_PROG_TEST_RUN).
+        """Runs the program in the kernel on a given packet or context (BPF_PROG_TEST_RUN).
 
         ``data`` is the packet; network programs need at least an Ethernet header's 14 bytes. ``ctx`` is the context's
         bytes, or a ctypes instance, for the hooks that take one. Raises NotSupported for program types that
@@ -139,7 +140,7 @@ class LoadedProgram:
         check_repeat(repeat)
         packet = bytes_of(data, "data is the packet's bytes")
         context = b"" if ctx is None else bytes_of(ctx, "ctx is the context's bytes or a ctypes structure")
-        # The kernel counts 0 as 1, and the types that can't repeat take nothing else. The packet may grow.
+        # The kernel treats 0 as 1, and types that can't repeat accept only 0. The packet may grow.
         room = len(packet) + _GROWTH if packet else 0
         run = syscalls.prog_test_run(self.handle, packet, context, repeat if repeat > 1 else 0, room)
         if isinstance(run, int):
@@ -169,25 +170,25 @@ class LoadedProgram:
         return failure(error, what, Operation.TEST_RUN)
 
     def info(self) -> ProgInfo:
-        """What the kernel knows of the program."""
+        """The kernel's facts about the program."""
         return prog_info(self.handle)
 
     def pin(self, path: str | os.PathLike[str]) -> None:
         """Gives the program a name in a bpf file system, where it outlives the process. Mounts nothing.
 
-        The program arrays that its tail calls lead to, which the kernel would empty with this process, get the same
-        name with ``_array0``, ``_array1`` ... behind it. The arrays of programs that are stored later do not.
+        The program arrays that its tail calls lead to, which the kernel would empty when this process ends, get the
+        same name followed by ``_array0``, ``_array1`` ... Arrays of programs that are stored later are not pinned.
         """
         pins.pin(path, self.handle, self.arrays)
 
     @staticmethod
     def unpin(path: str | os.PathLike[str]) -> bool:
-        """Removes a name that pin() gave, and those of the arrays; whether it was there."""
+        """Removes a name that pin() gave, and the names of the arrays. False if there was no such name."""
         return pins.unpin(path)
 
 
-_GROWTH: Final = 1 << 14  # BPF_SKB_MAX_LEN and more: what programs may add to a packet
+_GROWTH: Final = 1 << 14  # BPF_SKB_MAX_LEN and more: how many bytes programs may add to a packet
 _FRAGMENTS: Final = 17  # MAX_SKB_FRAGS, as kernels are mostly built
 _PACKET_OVERHEAD: Final = 1024
-"""More than net/bpf/test_run.c keeps of the page: in front NET_SKB_PAD (64) or XDP_PACKET_HEADROOM (256), behind it
-struct skb_shared_info (320)."""
+"""More than the part of the page that net/bpf/test_run.c reserves: NET_SKB_PAD (64) or XDP_PACKET_HEADROOM (256) before
+the packet, struct skb_shared_info (320) after it."""

@@ -17,9 +17,9 @@ _numbers: dict[str, int | None] = {}
 
 
 def find(names: Iterable[str]) -> dict[str, int | None]:
-    """The functions' numbers, None for those that this kernel lacks; the answers are remembered.
+    """The functions' numbers, None for those that this kernel lacks. Answers are remembered.
 
-    A file of several megabytes is read when there is something to find. Raises OSError where that isn't permitted.
+    Reads a file of several megabytes if an answer isn't known yet. Raises OSError if reading isn't permitted.
     """
     missing = [name for name in names if name not in _numbers]
     if missing:

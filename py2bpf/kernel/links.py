@@ -1,4 +1,4 @@
-"""Attaching programs with bpf(2): links, the attachments of network devices, facts about programs.
+"""Attaches programs with bpf(2): links of the kernel, and tcx programs of network devices.
 
 Attribute layouts are those of ``union bpf_attr`` in include/uapi/linux/bpf.h.
 """
@@ -26,11 +26,11 @@ _QUERY_COUNT: Final = 24
 _KPROBE_LINK_INFO: Final = struct.Struct("=48xQ")  # missed
 
 TCX_LIMIT: Final = 64
-"""As many programs fit one place of a device."""
+"""How many programs fit one place of a device."""
 
 
 class Resources(Public):
-    """An object made of others that need closing: the last acquired is closed first, each of them in any case."""
+    """An object that owns others: close() closes all of them, the last acquired first, even if one raises."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -43,7 +43,7 @@ class Resources(Public):
     if not TYPE_CHECKING:  # a type checker would take any name then
 
         def __getattr__(self, name: str) -> Any:
-            """Only says where the program's own methods are."""
+            """Raises AttributeError, which points to ``prog`` if the program has an attribute of that name."""
             program = self.__dict__.get("prog")
             there = program is not None and not name.startswith("_") and hasattr(type(program), name)
             advice = f"; its program has: .prog.{name}" if there else ""
@@ -51,12 +51,12 @@ class Resources(Public):
             raise AttributeError(found, name=name, obj=self)
 
     def close(self) -> None:
-        """Detaches and closes everything; again is harmless."""
+        """Detaches and closes everything. Idempotent."""
         self._closed = True
         self._stack.close()
 
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
-        """For copy and pickle. Raises DataTypeError."""
+        """Raises DataTypeError: owners can't be copied or pickled."""
         raise uncopyable(repr(self))
 
     def __enter__(self) -> Self:
@@ -76,8 +76,8 @@ def kprobe_link_misses(link: Handle) -> int:
 
 
 class LinkInfo(NamedTuple):
-    """What the kernel tells about a link. ``device`` is the number of the network device that it is on, 0 once that is
-    gone; of links to other places it means nothing."""
+    """The kernel's facts about a link. ``device`` is the number of the link's network device, or 0 when that device is
+    gone; for links to other places it means nothing."""
 
     kind: int
     id: int
@@ -94,7 +94,7 @@ _LINK_INFO: Final = struct.Struct("=3I4xI")
 
 
 def prog_by_id(number: int) -> Handle | None:
-    """The program with that id, or None when it is gone. Raises KernelError."""
+    """The program with that id, or None if it is gone. Raises KernelError."""
     made = Handle(f"program {number}")
     result = bpf_call.bpf_make(made, _PROG_GET_FD_BY_ID, bytearray(_BY_ID.pack(number, 0, 0)))
     if result == -errno.ENOENT:
@@ -105,7 +105,7 @@ def prog_by_id(number: int) -> Handle | None:
 
 
 def is_gone(number: int) -> bool:
-    """Whether no program has that id any more, as far as this process may ask (CAP_SYS_ADMIN)."""
+    """Whether no program has that id any more. False if this process may not ask (CAP_SYS_ADMIN)."""
     try:
         found = prog_by_id(number)
     except KernelError:
@@ -116,7 +116,7 @@ def is_gone(number: int) -> bool:
 
 
 def link_perf_event(event: Handle, prog: Handle) -> Handle | None:
-    """Links a program to a perf event, or None where the kernel refuses so (no such links before Linux 5.15)."""
+    """A link of a program to a perf event; None before Linux 5.15, which has no such links."""
     cookie = bytes(8)
     try:
         return syscalls.link_create(prog, event, AttachType.PERF_EVENT, 0, cookie, "a link to a perf event")
@@ -134,12 +134,12 @@ class TcxEntry(NamedTuple):
 
 
 def tcx_attach(ifindex: int, where: AttachType, prog: Handle) -> None:
-    """Attaches a program behind those that are there. Raises KernelError, EEXIST when it is attached already."""
+    """Attaches a program after those that are there. Raises KernelError: EEXIST if it is attached already."""
     syscalls.prog_attach(ifindex, prog, where)
 
 
 def tcx_detach(ifindex: int, where: AttachType, prog: Handle) -> bool:
-    """Detaches a program; False when it isn't attached there (any more). Raises KernelError."""
+    """Detaches a program; False if it isn't attached there any more. Raises KernelError."""
     try:
         syscalls.prog_detach(ifindex, prog, where)
     except KernelError as error:
@@ -150,7 +150,8 @@ def tcx_detach(ifindex: int, where: AttachType, prog: Handle) -> bool:
 
 
 def tcx_query(ifindex: int, where: AttachType) -> list[TcxEntry] | None:
-    """The programs at a place of a device in the order they run, or None when the kernel has no tcx (before 6.6)."""
+    """The programs at a place of a device, in the order in which they run; None if the kernel has no tcx (before
+    6.6)."""
     progs, links = bytearray(4 * TCX_LIMIT), bytearray(4 * TCX_LIMIT)
     attr = bytearray(_QUERY.pack(ifindex, where, bpf_call.address(progs), TCX_LIMIT, bpf_call.address(links)))
     result = bpf_call.bpf(syscalls.Cmd.PROG_QUERY, attr)

@@ -1,7 +1,7 @@
-"""The element commands of bpf(2) on maps, and walks over all of a map.
+"""The element commands of bpf(2) on maps, and walks over a whole map.
 
-Functions named as in csrc/api.h do what its comments say. Calls release the GIL. What fails raises KernelError with the
-errno and what to do about it, except where a function's docstring says that it returns the error.
+csrc/api.h describes the calls, which release the GIL. A failing call raises KernelError with the errno and advice,
+unless a docstring says that the function returns the error.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ _USE: Final = Operation.USE_MAP
 
 
 def _key(key: bytes) -> Any:
-    """What the kernel is given: it wants no address from a map without keys."""
+    """The key for the kernel, which takes no address for a map without keys."""
     return key or ffi.NULL
 
 
 def map_lookup(map: Handle, key: bytes, size: int, flags: int = 0) -> bytes | None:
-    """The value of a key, size bytes of it (all CPUs' values, padded to 8, for a per-CPU map), or None."""
+    """The value of a key, ``size`` bytes, or None. For a per-CPU map, the values of all CPUs, each padded to 8
+    bytes."""
     value = ffi.new("char[]", size)
     result: int = lib.p2b_map_lookup(map.cell, _key(key), value, flags)
     return _found(map, result, value, "look up a key in the map")
 
 
 def map_lookup_and_delete(map: Handle, key: bytes, size: int, flags: int = 0) -> bytes | None:
-    """Takes a key's value out of the map, or gives None. Hash maps know this since Linux 5.14 (else EOPNOTSUPP)."""
+    """Takes a key's value out of the map, or gives None. Hash maps support this since Linux 5.14 (else EOPNOTSUPP)."""
     value = ffi.new("char[]", size)
     result: int = lib.p2b_map_lookup_and_delete(map.cell, _key(key), value, flags)
     return _found(map, result, value, "take a key out of the map")
@@ -46,18 +47,18 @@ def _found(map: Handle, result: int, value: Any, what: str) -> bytes | None:
 
 
 def map_update(map: Handle, key: bytes, value: bytes, flags: int = 0) -> None:
-    """Sets a key's value. ``flags``: uapi.map_types.Update. E2BIG when the map is full."""
+    """Sets a key's value. ``flags`` is an uapi.map_types.Update. Raises KernelError E2BIG if the map is full."""
     checked(lib.p2b_map_update(map.cell, _key(key), value, flags), "cannot set a key of the map", map, _USE)
 
 
 def map_delete(map: Handle, key: bytes) -> bool:
-    """Deletes a key; whether it was there."""
+    """Deletes a key. False if it was missing."""
     result: int = lib.p2b_map_delete(map.cell, key)
     return result != -errno.ENOENT and checked(result, "cannot delete a key of the map", map, _USE) == 0
 
 
 def map_next_key(map: Handle, key: bytes | None, size: int) -> bytes | None:
-    """The key after ``key`` (None: the first), or None after the last; starts over when key was deleted."""
+    """The key after ``key`` (None: the first key), or None after the last one. Starts over if ``key`` was deleted."""
     following = ffi.new("char[]", size)
     result: int = lib.p2b_map_next_key(map.cell, ffi.NULL if key is None else key, following)
     return _found(map, result, following, "find the map's next key")
@@ -66,7 +67,7 @@ def map_next_key(map: Handle, key: bytes | None, size: int) -> bytes | None:
 def map_update_many(
     map: Handle, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int, flags: int = 0
 ) -> None:
-    """Sets count keys, in one system call where the kernel has batches."""
+    """Sets ``count`` keys, in one system call if the kernel has batches."""
     stored = map_store(map, keys, key_size, values, value_size, count, flags)
     checked(-stored.error, f"cannot set {count} keys of the map ({stored.done} are set)", None, _USE)
 
@@ -74,7 +75,7 @@ def map_update_many(
 def map_store(
     map: Handle, keys: Buffer, key_size: int, values: Buffer, value_size: int, count: int, flags: int = 0
 ) -> Stored:
-    """As map_update_many(), and gives the error."""
+    """Like map_update_many(), but returns the error."""
     done = ffi.new("uint32_t *")
     source, target = entries_of(keys, key_size, values, value_size, count)
     result: int = lib.p2b_map_update_many(map.cell, key_size, value_size, source, target, count, flags, done)
@@ -84,7 +85,7 @@ def map_store(
 
 
 def map_delete_many(map: Handle, keys: Buffer, key_size: int, count: int) -> None:
-    """Deletes count keys; those that are missing don't matter."""
+    """Deletes ``count`` keys, of which some may be missing."""
     done = ffi.new("uint32_t *")
     source = ffi.from_buffer(keys)
     if len(source) < count * key_size:
@@ -94,10 +95,10 @@ def map_delete_many(map: Handle, keys: Buffer, key_size: int, count: int) -> Non
 
 
 class Walk:
-    """One pass over a map that may change meanwhile: every key that stays comes exactly once.
+    """One iteration over a map that may change meanwhile: every key that stays comes exactly once.
 
-    ``by_keys`` for kinds whose MapKind has no ``batch``; ``delete`` takes the entries out of the map, ``lock`` reads
-    values under their spin locks. It goes on where the map is closed meanwhile.
+    ``by_keys`` is for kinds whose MapKind has no ``batch``. ``delete`` takes the entries out of the map, ``lock`` reads
+    values under their spin locks. A walk continues even if the map's handle is closed meanwhile.
     """
 
     def __init__(
@@ -111,9 +112,9 @@ class Walk:
         checked(made, "cannot read the map", map, _USE)
 
     def next(self, cap: int, buffers: Buffers | None = None) -> Entries:
-        """The next at most cap entries (more where the kernel hands out more at once); n = 0 is the end.
+        """The next entries, at most ``cap`` (more if the kernel only gives more at once); n = 0 means the end.
 
-        They lie in what ``buffers`` gives, or in memory of their own.
+        The entries are in the memory that ``buffers`` gives, or in new memory.
         """
         key_size, value_size = self._sizes
         buffers = buffers or ReusedBuffers(key_size, value_size)

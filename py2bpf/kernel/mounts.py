@@ -1,4 +1,4 @@
-"""What is mounted where, see proc_pid_mounts(5)."""
+"""The mounted file systems, see proc_pid_mounts(5)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _MOUNTS: Final = Path("/proc/self/mounts")
 
 
 class Mount(NamedTuple):
-    """A file system of some kind, ``"bpf"`` say, and where it is: any bytes, as in all paths."""
+    """The place of a mounted file system, and its kind, for example ``"bpf"``."""
 
     place: Path
     kind: str
 
 
 def mounts() -> Iterator[Mount]:
-    """All that this process sees."""
+    """All mounts that this process sees."""
     for line in _MOUNTS.read_bytes().splitlines():
         _device, place, kind = line.split(b" ")[:3]
         yield Mount(Path(os.fsdecode(re.sub(rb"\\(\d{3})", _character, place))), os.fsdecode(kind))
 
 
 def _character(code: re.Match[bytes]) -> bytes:
-    """What stands for a space, say, by its octal number."""
+    """The character, such as a space, for an octal escape."""
     return bytes([int(code[1], 8)])

@@ -1,4 +1,4 @@
-"""Network devices: by name or number, and the one of the default route. Of the caller's network namespace."""
+"""Network devices of the caller's network namespace: by name or number, or the device of the default route."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _SO_NETNS_COOKIE: Final = 71
 
 
 class Device(NamedTuple):
-    """A device for as long as it exists: its number is one of its network namespace's, as its name is."""
+    """Identifies a device as long as it exists: its number is unique within its network namespace."""
 
     namespace: int
     number: int
 
 
 def device(dev: str | int | None) -> Device:
-    """As ifindex(), of the caller's network namespace."""
+    """Like ifindex(), together with the caller's network namespace."""
     return Device(namespace(), ifindex(dev))
 
 
 def namespace() -> int:
-    """The calling thread's network namespace: a number that no other gets while the machine runs (SO_NETNS_COOKIE), or
-    before Linux 5.14 the inode of its file, which others get once it is gone."""
+    """A number for the calling thread's network namespace: SO_NETNS_COOKIE, which is never reused while the machine
+    runs, or before Linux 5.14 the inode of the namespace's file, which may be reused."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         try:
             return int.from_bytes(sock.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
@@ -47,9 +47,9 @@ def namespace() -> int:
 
 
 def ifindex(dev: str | int | None) -> int:
-    """The number of a device given by name or number; None is the default route's.
+    """The number of a device given by name or number; None is the device of the default route.
 
-    Raises KernelError where there is none, DataTypeError for what is neither.
+    Raises KernelError if there is no such device, DataTypeError for an argument of another type.
     """
     if dev is None:
         dev = default_device()
@@ -66,7 +66,7 @@ def ifindex(dev: str | int | None) -> int:
 
 
 def device_name(index: int) -> str:
-    """A device's name for people, or its number where it is gone."""
+    """A device's name for messages, or its number if the device is gone."""
     try:
         return socket.if_indextoname(index)
     except OSError:
@@ -74,8 +74,8 @@ def device_name(index: int) -> str:
 
 
 def names_here(devices: Iterable[Device], is_on: Callable[[Device], bool]) -> list[str]:
-    """The names of those of the caller's network namespace that are still there, and that something is on: another
-    device may have the number of one that is gone."""
+    """The names of the devices that are in the caller's network namespace, still exist, and for which ``is_on`` is
+    true: another device may have the number of one that is gone."""
     here, found = namespace(), []
     for each in list(devices):
         if each.namespace == here and is_on(each):
@@ -85,9 +85,9 @@ def names_here(devices: Iterable[Device], is_on: Callable[[Device], bool]) -> li
 
 
 def default_device() -> str:
-    """The name of the device that the default route with the best metric uses, IPv4's before IPv6's.
+    """The name of the device of the default route with the best metric; IPv4 routes come before IPv6 routes.
 
-    Raises KernelError when there is none.
+    Raises KernelError if there is no default route.
     """
     for file, read in ((_IPV4_ROUTES, ipv4_defaults), (_IPV6_ROUTES, ipv6_defaults)):
         found = sorted(read(file.read_text())) if file.exists() else []

@@ -1,4 +1,4 @@
-"""rtnetlink(7): one request of the kernel at a time, on a socket of its own. Nothing here waits for ever.
+"""rtnetlink(7): sends one request to the kernel, on a new socket, and waits a limited time for the answer.
 
 Numbers are those of include/uapi/linux/netlink.h and rtnetlink.h.
 """
@@ -18,7 +18,7 @@ from ..exception import KernelError
 from ..uapi.operations import Operation
 
 TIMEOUT: Final = 5.0
-"""Seconds for the next part of an answer, which the kernel makes while it takes the request."""
+"""Seconds to wait for the next part of an answer, which the kernel makes while it takes the request."""
 
 REQUEST, ACK, DUMP, EXCLUSIVE, CREATE = 0x1, 0x4, 0x300, 0x200, 0x400
 NESTED: Final = 0x8000
@@ -38,7 +38,7 @@ _numbers = itertools.count(1)
 
 
 class Message(NamedTuple):
-    """A part of an answer, header and all."""
+    """A part of an answer. ``whole`` includes its header."""
 
     kind: int
     flags: int
@@ -51,16 +51,16 @@ class Message(NamedTuple):
 
 
 def ask(kind: int, flags: int, body: bytes, what: str, operation: Operation) -> list[bytes]:
-    """Sends a request, and gives the answer's parts, headers and all: none, where it was only acknowledged.
+    """Sends a request, and returns the parts of the answer with their headers; none if it was only acknowledged.
 
-    Raises KernelError, which says ``what`` was tried, and why it failed in the kernel's words where it has some.
+    Raises KernelError, which says ``what`` was tried, and gives the kernel's own message if there is one.
     """
     number = next(_numbers) & 0xFFFFFFFF
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as route:
             route.settimeout(TIMEOUT)
             for option in (_CAP_ACK, _EXT_ACK):
-                with contextlib.suppress(OSError):  # only the kernel's words would be missing
+                with contextlib.suppress(OSError):  # without it, only the kernel's message is missing
                     route.setsockopt(_SOL_NETLINK, option, 1)
             route.send(_HEADER.pack(_HEADER.size + len(body), kind, flags | REQUEST | ACK, number, 0) + body)
             return [message.whole for message in _answer(route, number, what, operation)]
@@ -73,7 +73,7 @@ def ask(kind: int, flags: int, body: bytes, what: str, operation: Operation) -> 
 
 
 def _answer(route: socket.socket, number: int, what: str, operation: Operation) -> Iterator[Message]:
-    """The parts that carry something, up to the answer's end."""
+    """The parts of the answer that have content, up to its end."""
     while True:
         for message in messages(route.recv(_ROOM)):
             if message.number != number:
@@ -89,7 +89,7 @@ def _answer(route: socket.socket, number: int, what: str, operation: Operation) 
 
 
 def messages(data: bytes) -> Iterator[Message]:
-    """What a packet from the kernel consists of."""
+    """The messages in a packet from the kernel."""
     at = 0
     while at + _HEADER.size <= len(data):
         length, kind, flags, number, _pid = _HEADER.unpack_from(data, at)
@@ -100,7 +100,7 @@ def messages(data: bytes) -> Iterator[Message]:
 
 
 def read_result(message: Message) -> tuple[int, str]:
-    """(errno, what the kernel says of it) at an answer's end; (0, '') when all went well."""
+    """(errno, the kernel's message) from the end of an answer; (0, '') for success."""
     if len(message.body) < _RESULT.size:
         return 0, ""
     (result,) = _RESULT.unpack_from(message.body)
@@ -122,7 +122,7 @@ def attribute(kind: int, data: bytes) -> bytes:
 
 
 def read_attributes(data: bytes) -> dict[int, bytes]:
-    """The attributes in a row, by type; of those that come twice the last."""
+    """The attributes by type. If a type comes twice, the last one counts."""
     found = {}
     at = 0
     while at + _ATTRIBUTE.size <= len(data):

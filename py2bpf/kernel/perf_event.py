@@ -1,7 +1,7 @@
 """Perf events as places to run programs: kprobes, kretprobes and tracepoints. See perf_event_open(2).
 
-One event of any CPU that is online, with pid -1, catches all CPUs: the kernel runs a probe's programs wherever it is
-hit, and only perf's own records depend on the event's CPU. Programs go on running when that CPU goes offline.
+One event with pid -1 on any online CPU covers all CPUs: the kernel runs a probe's programs on whatever CPU hits the
+probe, and only perf's own records depend on the event's CPU. Programs keep running when that CPU goes offline.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ATTR: Final = struct.Struct("=IIQ40xQQ")  # type, size, config, config1, config
 
 
 def _open(what: str, kind: int, config: int, config1: int = 0, config2: int = 0) -> Handle:
-    """Raises KernelError; ``what`` it says was tried."""
+    """Opens a perf event. Raises KernelError, which says ``what`` was tried."""
     made = Handle("a perf event")
     attr = bytearray(_ATTR.pack(kind, _ATTR.size, config, config1, config2))
     checked(bpf_call.perf_event_make(made, attr, -1, online_cpus()[0]), what, None, Operation.OPEN_EVENT)
@@ -45,7 +45,7 @@ def open_tracepoint(number: int, what: str) -> Handle:
 
 @functools.cache
 def _kprobe_pmu() -> tuple[int, int] | None:
-    """The kprobe PMU's type, and the config bit that asks for a return probe; None when there is no such PMU."""
+    """The kprobe PMU's type, and the config bit for a return probe; None if there is no such PMU."""
     try:
         kind = int((_KPROBE_PMU / "type").read_text())
         form = (_KPROBE_PMU / "format" / "retprobe").read_text()
@@ -55,20 +55,20 @@ def _kprobe_pmu() -> tuple[int, int] | None:
 
 
 def have_kprobes() -> bool:
-    """Whether the kernel has kprobes, as far as can be seen: what can't be looked at may have them."""
+    """Whether the kernel has kprobes; also True if this process may not find out."""
     return _kprobe_pmu() is not None or any(may_exist(place / "kprobe_events") for place in MOUNT_POINTS)
 
 
 def no_kprobes() -> NotSupported:
-    """The error for kernels without."""
+    """The error for kernels without kprobes."""
     return NotSupported(errno.ENOSYS, "kprobes: it was built without them (CONFIG_KPROBES, CONFIG_KPROBE_EVENTS)")
 
 
 class KprobeEvent(Resources):
     """An open probe at ``symbol`` plus ``offset`` bytes, or at its return; ``event`` is its perf event.
 
-    Raises NotSupported without kprobes, and KernelError as the kernel does: ENOENT for unknown symbols, EINVAL
-    for places that can't be probed, EADDRNOTAVAIL for names that several functions have.
+    Raises NotSupported if the kernel has no kprobes, and KernelError with the kernel's errno: ENOENT for unknown
+    symbols, EINVAL for places that can't be probed, EADDRNOTAVAIL for names that several functions have.
     """
 
     def __init__(self, symbol: str, offset: int, is_return: bool) -> None:
@@ -95,7 +95,7 @@ def _pmu_probe(pmu: tuple[int, int], symbol: str, offset: int, is_return: bool) 
 
 
 def _tracefs_probe(stack: ExitStack, symbol: str, offset: int, is_return: bool) -> Handle:
-    """The probe goes when the stack is closed, after the event."""
+    """A probe made through tracefs. Closing the stack removes the probe, after the event is closed."""
     target = f"{symbol}+{offset}" if offset else symbol
     try:
         probe = stack.enter_context(closing(ProbeEvent(target, is_return)))
@@ -110,7 +110,7 @@ def _tracefs_probe(stack: ExitStack, symbol: str, offset: int, is_return: bool) 
 
 
 def attach(event: Handle, prog: Handle) -> Handle | None:
-    """Has a program run at a perf event: by a link, which this gives, where the kernel has such (5.15), else for as
+    """Runs a program at a perf event: by a link, which is returned (since Linux 5.15), or else, returning None, for as
     long as the event is open. Raises KernelError."""
     link = link_perf_event(event, prog)
     if link is None:

@@ -23,20 +23,22 @@ from ..uapi.operations import Operation
 _WATERMARK_SHARE: Final = 4
 _NANO: Final = 1_000_000_000
 _HOLD_IMMEDIATE: Final = 0.005
-"""Seconds for which records wait for older ones where nobody gives a latency."""
+"""Seconds for which records wait for older ones if the latency is 0."""
 
 
 _LOOK: Final = 0.1
-"""Seconds between two looks for CPUs that came."""
+"""Seconds between two checks for CPUs that came online."""
 _TRY: Final = 10.0
-"""Seconds after which all rings are tried, whatever the looks found: other processes' programs don't count here."""
+"""Seconds after which all rings are tried even if the checks found nothing: programs that other processes loaded don't
+count their refused records here."""
 _TICK: Final = 1.0
-"""Seconds between two wake-ups of event loops where each record wakes them: a CPU without a ring wakes nobody."""
+"""Seconds between two wake-ups of event loops if each record wakes them: a CPU without a ring wakes nobody."""
 
 
 class PerfRecords(Records):
-    """The records of all CPUs' rings, and of those that come. ``refused`` tells how many records programs could not
-    write for other reasons than room: on a CPU that has no ring, or whose ring died as the CPU went.
+    """The records of the rings of all CPUs, including CPUs that come online later. ``refused`` gives how many records
+    programs could not write for other reasons than lack of room: because a CPU has no ring, or its ring stopped working
+    when the CPU went offline.
     """
 
     def __init__(
@@ -56,11 +58,11 @@ class PerfRecords(Records):
         self._reader.take(batch)
 
     def _look(self, now: float) -> None:
-        found = (online_list(), self._refused())  # before the rings: what changes meanwhile is seen the next time
+        found = (online_list(), self._refused())  # read first: changes during revive() are seen the next time
         if found == self._seen and now < self._try_at:
             return
         self._try_at = now + _TRY
-        with suppress(KernelError):  # no descriptor or memory left, say: what is lost is counted until it works
+        with suppress(KernelError):  # for example no descriptors left: tried again later, and losses count
             self._reader.revive()
             self._seen = found
 
@@ -77,9 +79,9 @@ def perf_source(
     """The records of all CPUs' rings of a perf event array; see PerfRecords.
 
     ``pages`` are data pages per CPU. The kernel wakes the reader when a quarter of a ring is full, since a wake-up
-    costs more than many records; what comes slower is fetched after ``latency`` seconds at most. A latency of 0
-    asks for a wake-up by every record. Where they are ordered, half of the latency is for waiting for older ones.
-    Raises KernelError, and Py2BpfError where clocks.offset() does.
+    costs more than many records; fewer records are fetched after at most ``latency`` seconds. With a latency of 0 every
+    record wakes the reader. If ``ordered``, records wait half of the latency for older ones. Raises KernelError, and
+    Py2BpfError like clocks.offset().
     """
     size = pages * PAGESIZE
     watermark = size // _WATERMARK_SHARE if latency else 0
@@ -93,12 +95,12 @@ def perf_source(
 def perf_reader(
     map: Handle, n_cpus: int, pages: int, wakeup_events: int = 1, watermark: int = 0, hold: int = 0, ahead: int = 0
 ) -> CoreReader:
-    """Reads what programs write to a perf event array.
+    """A reader of the records that programs write to a perf event array.
 
-    ``pages`` is the number of data pages of each CPU's ring, a power of two. A reader that waits is woken after
-    ``wakeup_events`` records of one CPU, or after ``watermark`` bytes when that isn't 0. With ``hold`` other than 0 the
-    CPUs' records are merged by time, and wait up to so many nanoseconds for older ones; this process's CLOCK_MONOTONIC
-    is ``ahead`` of the kernel's by so many. Raises KernelError.
+    ``pages`` is the number of data pages of each CPU's ring, a power of two. A waiting reader is woken after
+    ``wakeup_events`` records of one CPU, or after ``watermark`` bytes if that isn't 0. If ``hold`` isn't 0, the CPUs'
+    records are merged by time, and wait up to ``hold`` nanoseconds for older ones. ``ahead`` is how many nanoseconds
+    this process's CLOCK_MONOTONIC is ahead of the kernel's. Raises KernelError.
     """
     return CoreReader(
         lambda ret: lib.p2b_perfbuf_make(map.cell, n_cpus, pages, wakeup_events, watermark, hold, ahead, ret),

@@ -1,4 +1,4 @@
-"""Names in a bpf file system for what outlives the process, with the program arrays that it needs."""
+"""Pins programs and links in a bpf file system, together with the program arrays that they need."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from . import reached, syscalls
 
 
 def pin(path: str | os.PathLike[str], handle: Handle, arrays: Sequence[Handle]) -> None:
-    """Gives a program or a link a name, and the program arrays that its tail calls lead to the same name with
-    ``_array0``, ``_array1`` ... behind it: the kernel would empty them with this process. All of them, or none."""
+    """Gives a program or a link a name. The program arrays that its tail calls lead to, which the kernel would empty
+    when this process ends, get the same name followed by ``_array0``, ``_array1`` ... Pins all of them, or none."""
     names: list[str | os.PathLike[str]] = []
     try:
         for name, each in zip(_names(path), [handle, *reached.all_of(arrays)], strict=False):
@@ -28,7 +28,7 @@ def pin(path: str | os.PathLike[str], handle: Handle, arrays: Sequence[Handle]) 
 
 
 def unpin(path: str | os.PathLike[str]) -> bool:
-    """Removes a name that pin() gave, and those of the arrays; whether it was there."""
+    """Removes a name that pin() gave, and the names of the arrays. False if there was no such name."""
     found = False
     for number, name in enumerate(_names(path)):
         try:
@@ -42,7 +42,7 @@ def unpin(path: str | os.PathLike[str]) -> bool:
 
 
 def _names(path: str | os.PathLike[str]) -> Iterator[str | os.PathLike[str]]:
-    """The name of a program or link, and those of the arrays that it leads to."""
+    """The name of a program or link, and then the names for its arrays."""
     yield path
     own = os.fsdecode(path_bytes(path, "a path to pin at"))
     for number in itertools.count():

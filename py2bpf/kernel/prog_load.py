@@ -1,4 +1,4 @@
-"""BPF_PROG_LOAD: what the kernel is told of a program, and what it answers."""
+"""BPF_PROG_LOAD: its arguments, and its results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Described(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Encoded slots, and what the numbers of maps and kernel functions in them mean."""
+    """Encoded slots, and the maps and kernel functions that the numbers in the slots mean."""
 
     slots: Buffer
     maps: Sequence[Handle] = ()
@@ -41,15 +41,16 @@ class Code(NamedTuple):
 
 
 class BtfTarget(NamedTuple):
-    """The type that a program is made for: a function of the kernel, what an iterator goes over, another program's
-    function. ``number`` counts in the BTF of ``owner``, a module's or a program; without one, in that of vmlinux."""
+    """The BTF type that a program is made for: a function of the kernel, an iterator's objects, or another program's
+    function. ``number`` is the type's number in the BTF of ``owner``, a module's BTF or a program; without ``owner``,
+    in the BTF of vmlinux."""
 
     number: int
     owner: Handle | None = None
 
 
 class Purpose(NamedTuple):
-    """What BPF_PROG_LOAD is told that a program is for."""
+    """The arguments of BPF_PROG_LOAD that say what a program is for."""
 
     prog_type: int
     attach_type: int = 0
@@ -60,12 +61,13 @@ class Purpose(NamedTuple):
 def prog_load(
     made: Handle, purpose: Purpose, code: Code, license: str, name: str, described: Described | None = None
 ) -> LoadResult:
-    """BPF_PROG_LOAD, one system call for a program that is accepted: ``made`` owns it. Returns the error, if any.
+    """BPF_PROG_LOAD: one system call for a program that is accepted, which ``made`` then owns. Returns the error, if
+    any.
 
-    Raises EncodingError, ``index`` being a slot, where a number means nothing; ClosedError for a map, or a target's
-    owner, that is closed.
+    Raises EncodingError, whose ``index`` is a slot, if a number has no map or function; ClosedError if a map, or the
+    target's owner, is closed.
     """
-    # The structure borrows: these keep the bytes alive.
+    # The structure only has pointers: these variables keep the bytes alive.
     slots = ffi.from_buffer(code.slots)
     terms, title = ffi.new("char[]", license.encode()), ffi.new("char[]", name.encode())
     maps, kfuncs = ffi.new("struct p2b_handle *[]", [map.cell for map in code.maps]), ffi.new("uint32_t[]", code.kfuncs)

@@ -1,4 +1,4 @@
-"""What the kernel tells about a program: struct bpf_prog_info."""
+"""The kernel's facts about a program: struct bpf_prog_info."""
 
 from __future__ import annotations
 

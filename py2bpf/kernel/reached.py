@@ -1,8 +1,9 @@
-"""The program arrays that a program array leads to: those that its programs use, and theirs.
+"""The program arrays that a program array leads to: those that its programs use, those that their programs use, and so
+on.
 
-The kernel empties a program array when nobody has a descriptor or pin of it any more, although programs use it. So an
-array holds those of the programs that it was given, as a loaded program holds its own; and what is pinned for an
-installed program is all that its arrays lead to, also what is put into them later.
+The kernel empties a program array when no descriptor or pin of it is left, even if programs use it. So an array holds
+the arrays of the programs that are stored in it, as a loaded program holds its own arrays. For an installed program,
+all arrays that its arrays lead to are pinned, including those of programs that are stored later.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _pinned: Final[dict[Place, weakref.WeakSet[Reach]]] = {}
 
 
 def all_of(arrays: Iterable[Handle]) -> list[Handle]:
-    """The arrays and all that they lead to, each once."""
+    """The arrays, and all arrays that they lead to, each once."""
     found: dict[Reach, Handle] = {}
     waiting = list(arrays)
     while waiting:
@@ -38,12 +39,12 @@ def pinned(place: Place, arrays: Iterable[Handle]) -> None:
 
 
 def let_go(place: Place) -> None:
-    """Notes that a program is installed there no more."""
+    """Notes that a program is no longer installed at a place."""
     for reach in _pinned.pop(place, ()):
         reach.places.discard(place)
 
 
 def let_go_all(gone: Collection[int]) -> None:
-    """Notes that these programs are installed nowhere."""
+    """Notes that these programs are no longer installed anywhere."""
     for place in [each for each in _pinned if each[1] in gone]:
         let_go(place)

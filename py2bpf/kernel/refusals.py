@@ -1,4 +1,4 @@
-"""What a refused program raises: the verifier's reason, where in the source that is, and what helps."""
+"""Makes the error for a refused program: the verifier's reason, its place in the source, and advice."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def refusal(spec: ProgramSpec, slot_of: array[int], loaded: LoadResult) -> Kerne
 
 
 def _last_loop(spec: ProgramSpec) -> Span | None:
-    """The source of the last jump backwards: where a complaint names no instruction, likely the loop it is about."""
+    """The source of the last backward jump: if a complaint names no instruction, it is probably about this loop."""
     labels: set[int] = set()
     found = None
     for insn, span in zip(spec.code, spec.lines, strict=True):

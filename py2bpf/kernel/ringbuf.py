@@ -15,7 +15,7 @@ from ..exception import KernelError
 
 
 def ring_source(map: Handle, size: int, codec: Codec, lost: Callable[[], int], latency: float = 0.0) -> Records:
-    """The records of a ring buffer of size bytes. ``lost`` tells how many programs could not write."""
+    """The records of a ring buffer of ``size`` bytes. ``lost`` gives how many records programs could not write."""
     return Records(ring_reader(map, size), codec, latency, size, lost)
 
 
@@ -23,13 +23,13 @@ def positions(map: Handle) -> tuple[int, int]:
     """How many bytes were consumed and produced: the first numbers of a ring buffer's first two pages."""
     try:
         with map.copy() as own, mmap.mmap(own.fd, 2 * mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ) as pages:
-            consumed = int.from_bytes(pages[:8], sys.byteorder)  # first: it never passes the other
+            consumed = int.from_bytes(pages[:8], sys.byteorder)  # read first, so that it is not above produced
             return consumed, int.from_bytes(pages[mmap.PAGESIZE : mmap.PAGESIZE + 8], sys.byteorder)
     except OSError as error:
         raise KernelError(error.errno or 0, "cannot map a ring buffer's positions") from error
 
 
 def ring_reader(map: Handle, size: int) -> CoreReader:
-    """Reads a ring buffer of ``size`` bytes. Lost records it doesn't know of: only programs do. Raises KernelError."""
+    """A reader of a ring buffer of ``size`` bytes. Only programs can count lost records. Raises KernelError."""
     return CoreReader(lambda ret: lib.p2b_ringbuf_make(map.cell, size, ret),
                       f"cannot map a ring buffer of {size} bytes", map)

@@ -1,7 +1,7 @@
-"""The C types of a kernel function's arguments and result: how wide they are in their registers, and whether signed.
+"""The C types of a kernel function's arguments and result: their widths in registers, and whether they are signed.
 
-The kernel's BTF has most functions. Of a system call it seldom has the one with the call's own arguments, which
-compilers inline: there the call's tracepoint has their C text.
+The kernel's BTF has most functions. It seldom has a system call's function with the call's own arguments, which
+compilers inline; for these, the call's tracepoint gives the C types as text.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from . import event_formats
 
 
 class Signature(NamedTuple):
-    """``args[i]`` is the ctypes type of the number in the i-th argument's register, ``result`` that of the result's;
-    None for what isn't known."""
+    """``args[i]`` is the ctypes type of argument i, ``result`` the type of the result; None if a type is unknown."""
 
     args: tuple[Any, ...] = ()
     result: Any = None
@@ -25,11 +24,11 @@ class Signature(NamedTuple):
 
 UNKNOWN: Final = Signature()
 _BODY: Final = "__do_sys_"
-"""The prefix of the functions that wrappers of system calls call with the arguments."""
+"""The prefix of the functions to which wrappers of system calls pass the call's arguments."""
 
 
 def of_symbol(symbol: str) -> Signature:
-    """The signature of a kernel function; of a system call's wrapper, the arguments are the call's own."""
+    """The signature of a kernel function. For a system call's wrapper, ``args`` are those of the system call."""
     btf = c_types.kernel_btf()
     found = _of_function(symbol, btf)
     if is_wrapper(symbol, platform.machine()):
@@ -42,8 +41,8 @@ def of_symbol(symbol: str) -> Signature:
 
 
 def _of_function(name: str, btf: Btf | None) -> Signature:
-    """The signature of a function; UNKNOWN where BTF has none. Of what comes behind a structure that is passed by value
-    the registers aren't told."""
+    """The signature of a function; UNKNOWN if BTF doesn't have it. Arguments after a structure passed by value are left
+    out, since their registers are unknown."""
     if btf is None:
         return UNKNOWN
     try:
@@ -61,7 +60,7 @@ def _of_function(name: str, btf: Btf | None) -> Signature:
 
 
 def _of_call(call: str, btf: Btf | None) -> tuple[Any, ...]:
-    """The arguments of a system call by its tracepoint; none of calls that nothing is known of."""
+    """The types of a system call's arguments, from its tracepoint; () for unknown calls."""
     form = event_formats.readable("syscalls", f"sys_enter_{call}")
     fields = [] if form is None else [field for field in form.fields if field.name != "__syscall_nr"]
     numbers = [c_types.by_text(field.ctype, btf) for field in fields]

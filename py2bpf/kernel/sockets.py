@@ -15,19 +15,19 @@ _SO_DETACH_BPF: Final = 27
 
 
 class HasFileno(Protocol):
-    """What has a descriptor: a socket."""
+    """An object with a descriptor: a socket."""
 
     def fileno(self) -> int: ...
 
 
 def attach_filter(sock: HasFileno | int, prog: Handle) -> None:
-    """Puts a filter on a socket, in the place of any other. Raises KernelError, DataTypeError for what is no socket."""
+    """Attaches a filter to a socket, replacing any other. Raises KernelError, and DataTypeError if it is no socket."""
     with prog.copy() as own:
         _set(sock, _SO_ATTACH_BPF, own.fd, "attaching a filter to the socket")
 
 
 def detach_filter(sock: HasFileno | int) -> bool:
-    """Takes the socket's filter off; False where it has none. Raises KernelError, DataTypeError."""
+    """Detaches the socket's filter; False if it has none. Raises KernelError, DataTypeError."""
     try:
         _set(sock, _SO_DETACH_BPF, 0, "detaching the filter from the socket")
     except KernelError as error:

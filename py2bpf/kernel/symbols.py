@@ -1,6 +1,7 @@
-"""The kernel's functions by name: why one can't be probed, and which ones the user may have meant.
+"""The kernel's functions by name: why a function can't be probed, and which one the user may have meant.
 
-Nothing here is read unless a probe has failed: the kernel itself is the judge of symbols.
+The kernel itself decides which symbols can be probed. The files here are read only for messages, and to find the name
+of a system call.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ _EXPORTED: Final = re.compile(r"^alias symbol:(\S+) (\S+)$", re.M)
 
 @dataclass(frozen=True)
 class Symbols:
-    """What is known of a kernel's functions.
+    """Facts about a kernel's functions.
 
     ``shared`` are the names that several functions have. ``compiled`` tells whether the kernel's BTF has a function,
-    ``modules`` names the unloaded module of each symbol that one exports.
+    ``modules`` are the symbols that unloaded modules export, with the names of these modules.
     """
 
     functions: frozenset[str]
@@ -47,7 +48,7 @@ class Symbols:
 
     @staticmethod
     def of_kernel() -> Symbols:
-        """Of the running kernel, as far as it lets the caller look."""
+        """The functions of the running kernel, as far as the caller may read them."""
         counts = Counter(read_kallsyms(_text(KALLSYMS).splitlines()))
         functions = frozenset(counts)
         modules = _text(Path("/lib/modules") / os.uname().release / "modules.symbols")
@@ -64,11 +65,11 @@ class Symbols:
         return dict(self.modules)
 
     def variants(self, name: str) -> list[str]:
-        """What the compiler made of a function that is not there under its own name: name.isra.0 and the like."""
+        """The symbols of a function that the compiler renamed: name.isra.0 and the like."""
         return sorted(other for other in self.functions if other.startswith(f"{name}.") and _PARTS.search(other))
 
     def explain(self, name: str, offset: int = 0) -> str:
-        """Why ``name`` can't be probed, ``offset`` bytes from its begin, in one line, with the nearest names."""
+        """One line that says why ``name`` can't be probed ``offset`` bytes after its start, with the nearest names."""
         if name in self.blacklist:
             return f"{name} is on the kernel's kprobe blacklist: probing it could crash the kernel"
         if name in self.shared:
@@ -88,7 +89,7 @@ class Symbols:
         return f"this kernel has no function {name}, unless inlined into others{hint}"
 
     def nearest(self, name: str) -> list[str]:
-        """Functions with similar names, the most similar first; system calls under the names users give them."""
+        """Functions with similar names, the most similar first. System calls appear as ``sys_X``."""
         pairs = _pairs(name)
         names = {common_name(function) for function in self.functions if not _NO_FUNCTION.search(function)}
         similar_length = (other for other in names if 3 * max(len(name), len(other)) <= 7 * min(len(name), len(other)))
@@ -105,7 +106,7 @@ def read_kallsyms(lines: Iterable[str]) -> Iterator[str]:
 
 
 def common_name(symbol: str) -> str:
-    """sys_close for any architecture's wrapper of close(2), and other symbols as they are."""
+    """``sys_close`` for any architecture's wrapper of close(2); any other symbol unchanged."""
     for abi in SYSCALL_ABI.values():
         if symbol.startswith(abi.wrapper):
             return PLAIN_PREFIXES[0] + symbol.removeprefix(abi.wrapper)
@@ -117,7 +118,8 @@ def _pairs(name: str) -> set[str]:
 
 
 def _likeness(pairs: set[str], other: str) -> float:
-    """Cheap: the share of common letter pairs. difflib over all of a kernel's functions would take seconds."""
+    """The share of common letter pairs: a cheap measure, as difflib over all functions of a kernel would take
+    seconds."""
     others = _pairs(other)
     return len(pairs & others) / (len(pairs | others) or 1)
 
@@ -130,7 +132,7 @@ def _in_btf(name: str) -> bool:
 
 
 def _text(file: Path) -> str:
-    """The file's text, or nothing where it isn't there or not for the caller."""
+    """The file's text; "" if it is missing or the caller may not read it."""
     with contextlib.suppress(OSError):
         return file.read_text()
     return ""

@@ -1,7 +1,8 @@
 """The commands of bpf(2) that work on whole maps, programs and links, one function each.
 
-Attributes are laid out as ``union bpf_attr`` in include/uapi/linux/bpf.h. A Handle owns what is made. Everything
-raises KernelError, whose ``errno`` is the kernel's, and ClosedError where a handle is closed.
+Attributes are laid out as ``union bpf_attr`` in include/uapi/linux/bpf.h. A Handle owns each new object. All functions
+raise KernelError with the kernel's ``errno``, and ClosedError if a handle is closed, unless their docstrings say
+otherwise.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from . import bpf_call, map_commands
 
 
 class Cmd(IntEnum):
-    """enum bpf_cmd, what is used here."""
+    """The members of ``enum bpf_cmd`` that are used here."""
 
     MAP_CREATE = 0
     OBJ_PIN = 6
@@ -56,15 +57,15 @@ _ITER: Final = struct.Struct("=2I")
 
 _INNER_FD: Final = 20
 _TYPES_FD: Final = 48
-"""Where a map's attribute has the descriptors of its pattern and of BTF."""
+"""The bytes of a map's attribute where the descriptors of its pattern and of BTF are."""
 
 
 def map_create(
     map_type: int, key_size: int, value_size: int, max_entries: int, flags: int = 0, name: str = "",
     inner: Handle | None = None, types: tuple[Handle, int, int] | None = None, what: str = "",
 ) -> Handle:  # fmt: skip
-    """A new map. ``inner`` is the pattern for a map of maps; ``types`` are BTF and the numbers of the key's and value's
-    types in it; ``what`` it is called in errors."""
+    """A new map. ``inner`` is the pattern for a map of maps. ``types`` are BTF, and the numbers of the key's and the
+    value's type in it. ``what`` is the map's name in errors."""
     attr = _MAP_CREATE.pack(map_type, key_size, value_size, max_entries, flags, 0, 0, object_name(name))
     uses = [(inner, _INNER_FD)] if inner is not None else []
     if types is not None:
@@ -79,24 +80,24 @@ def map_create(
 
 
 def synchronize() -> None:
-    """Waits until every run of a program that began before has ended; programs that may sleep don't count.
+    """Waits until all program runs that began before this call have ended, except those of programs that may sleep.
 
-    The kernel promises it to whoever changes an array of maps (maybe_wait_bpf_programs() in kernel/bpf/syscall.c).
+    The kernel waits so after a change of an array of maps (maybe_wait_bpf_programs() in kernel/bpf/syscall.c).
     """
     with map_create(MapType.ARRAY, 4, 4, 1) as inner, map_create(MapType.ARRAY_OF_MAPS, 4, 4, 1, inner=inner) as outer:
         map_commands.map_update(outer, bytes(4), struct.pack("=I", inner.fd))
 
 
 def btf_load(blob: bytes) -> Handle | int:
-    """BTF that the kernel has taken (BPF_BTF_LOAD), or -errno."""
+    """Loads BTF into the kernel (BPF_BTF_LOAD). Returns its handle, or -errno."""
     attr = _BTF_LOAD.pack(bpf_call.address(blob), 0, len(blob), 0, 0)
     made = Handle("BTF")
     return bpf_call.charged(lambda: bpf_call.bpf_make(made, Cmd.BTF_LOAD, bytearray(attr))) or made
 
 
 def object_name(name: str) -> bytes:
-    """A name as the kernel takes it: at most 15 characters of [A-Za-z0-9_.], others become underscores."""
-    return _UNNAMABLE.sub("_", name)[:15].encode()  # by no codec that would have to be imported
+    """A name for the kernel: at most 15 characters of [A-Za-z0-9_.]; other characters become underscores."""
+    return _UNNAMABLE.sub("_", name)[:15].encode()  # UTF-8, which needs no import of a codec
 
 
 _UNNAMABLE: Final = re.compile(r"[^A-Za-z0-9_.]")
@@ -108,7 +109,7 @@ _OBJ_FD: Final = 8
 def obj_pin(path: str | os.PathLike[str], object: Handle) -> None:
     """Gives a map, program or link a name in a bpf file system, where it outlives the process.
 
-    Nothing is mounted here: where ``path`` isn't on a bpf file system the error says how to mount one.
+    Mounts nothing: if ``path`` isn't on a bpf file system, the error says how to mount one.
     """
     attr, _name = _path_attr(path)
     result = bpf_call.bpf(Cmd.OBJ_PIN, attr, (object, _OBJ_FD))
@@ -116,7 +117,7 @@ def obj_pin(path: str | os.PathLike[str], object: Handle) -> None:
 
 
 def obj_get(path: str | os.PathLike[str]) -> Handle:
-    """What is pinned at path."""
+    """A handle of the object that is pinned at ``path``."""
     attr, _name = _path_attr(path)
     made = Handle(f"what is pinned at {_shown(path)}")
     checked(bpf_call.bpf_make(made, Cmd.OBJ_GET, attr), f"cannot open {made.what}", None, Operation.OPEN_PIN)
@@ -124,7 +125,7 @@ def obj_get(path: str | os.PathLike[str]) -> Handle:
 
 
 def _path_attr(path: str | os.PathLike[str]) -> tuple[bytearray, bytes]:
-    """The attribute, and the name that it points to. Raises DataTypeError, DataRangeError for what is no path."""
+    """The attribute, and the name that it points to. Raises DataTypeError or DataRangeError for a wrong path."""
     name = path_bytes(path, "a path to pin at") + b"\0"
     return bytearray(_OBJ.pack(bpf_call.address(name), 0, 0)), name
 
@@ -134,7 +135,7 @@ def _shown(path: str | os.PathLike[str]) -> str:
 
 
 class RunResult(NamedTuple):
-    """What BPF_PROG_TEST_RUN gave: ``duration`` is nanoseconds per run, the mean."""
+    """The results of BPF_PROG_TEST_RUN; ``duration`` is the mean time of a run in nanoseconds."""
 
     retval: int
     duration: int
@@ -142,7 +143,7 @@ class RunResult(NamedTuple):
 
 
 def prog_test_run(prog: Handle, data: bytes, ctx: bytes, repeat: int, room: int) -> RunResult | int:
-    """BPF_PROG_TEST_RUN with ``room`` bytes for the packet that comes back. Gives the errno when it fails."""
+    """BPF_PROG_TEST_RUN, with ``room`` bytes for the resulting packet. Returns the errno if it fails."""
     out = bytearray(room)
     attr = bytearray(_TEST_RUN.pack(
         0, 0, len(data), room, bpf_call.address(data) if data else 0, bpf_call.address(out) if room else 0,
@@ -158,8 +159,8 @@ def prog_test_run(prog: Handle, data: bytes, ctx: bytes, repeat: int, room: int)
 
 
 def get_info(object: Handle, size: int) -> bytes:
-    """struct bpf_map_info, bpf_prog_info or bpf_link_info of an object: the first size bytes, or as many as the kernel
-    has."""
+    """struct bpf_map_info, bpf_prog_info or bpf_link_info of an object: its first ``size`` bytes, or fewer if the
+    kernel's structure is shorter."""
     info = bytearray(size)
     attr = bytearray(_INFO.pack(0, size, bpf_call.address(info)))
     result = bpf_call.bpf(Cmd.OBJ_GET_INFO_BY_FD, attr, (object, 0))
@@ -171,7 +172,8 @@ _PROG_FD: Final = 4
 
 
 def prog_attach(target: int, prog: Handle, attach_type: int, flags: int = 0) -> None:
-    """BPF_PROG_ATTACH: to a cgroup, say, without a link. ``target`` is a descriptor or an interface index."""
+    """BPF_PROG_ATTACH: attaches without a link, for example to a cgroup. ``target`` is a descriptor or an interface
+    index."""
     attr = bytearray(_ATTACH.pack(target, 0, attach_type, flags))
     checked(bpf_call.bpf(Cmd.PROG_ATTACH, attr, (prog, _PROG_FD)), "cannot attach the program", prog,
                  Operation.ATTACH_TC)
@@ -199,10 +201,10 @@ def prog_query(target: int, attach_type: int, flags: int = 0, cap: int = 64) -> 
 def link_create(
     prog: Handle, target: Handle | int, attach_type: int, flags: int = 0, extra: bytes = b"", what: str = "the link"
 ) -> Handle:
-    """BPF_LINK_CREATE: attached until the link is closed.
+    """BPF_LINK_CREATE: the program is attached until the link is closed.
 
-    ``target`` is a descriptor (cgroup, perf event) or an interface index, as ``attach_type`` wants; ``extra`` is what
-    follows in the attribute: a perf event's cookie, tcx' anchor and revision.
+    ``target`` is a handle (cgroup, perf event) or an interface index, depending on ``attach_type``. ``extra`` is the
+    rest of the attribute: a perf event's cookie, or the anchor and revision of tcx.
     """
     number, uses = (target, [(prog, 0)]) if isinstance(target, int) else (0, [(prog, 0), (target, _PROG_FD)])
     made = Handle(what)
@@ -221,11 +223,11 @@ class LinkFlag(IntFlag):
 
 
 def link_update(link: Handle, prog: Handle, old: Handle | None = None) -> None:
-    """BPF_LINK_UPDATE: ``prog`` takes the place of the link's program, with no event in between that neither sees.
+    """BPF_LINK_UPDATE: ``prog`` replaces the link's program, without an event in between that neither program sees.
 
-    With ``old`` only where that is the link's program. Raises KernelError: EINVAL for a program of another kind, and
-    for links that can't (perf events), EPERM where the link has another program than ``old``, ENOLINK where what it was
-    attached to is gone.
+    With ``old``, only if that is the link's program now. Raises KernelError: EINVAL for a program of another type, and
+    for links that can't be updated (perf events); EPERM if the link has another program than ``old``; ENOLINK if the
+    place is gone.
     """
     uses = [(link, 0), (prog, _NEW_PROG_FD)]
     if old is not None:
@@ -241,14 +243,14 @@ _OLD_PROG_FD: Final = 12
 
 
 def link_detach(link: Handle) -> None:
-    """BPF_LINK_DETACH: the link stays, and its program runs no more. Raises KernelError."""
+    """BPF_LINK_DETACH: the link stays, but its program no longer runs. Raises KernelError."""
     result = bpf_call.bpf(Cmd.LINK_DETACH, bytearray(_LINK_DETACH.pack(0)), (link, 0))
     checked(result, f"cannot detach {link.what}", link, Operation.USE_LINK)
 
 
 def raw_tracepoint_open(prog: Handle, name: str, what: str = "") -> Handle:
-    """BPF_RAW_TRACEPOINT_OPEN: a link by which the program runs at the tracepoint of that name (``sys_enter``). Of a
-    program that was loaded for a BTF target the target tells, and ``name`` is ""."""
+    """BPF_RAW_TRACEPOINT_OPEN: a link by which the program runs at the tracepoint ``name`` (``sys_enter``). For a
+    program that was loaded for a BTF target, ``name`` is "", and the target gives the place."""
     text = name.encode() + b"\0"
     attr = bytearray(_RAW_TRACEPOINT.pack(bpf_call.address(text) if name else 0, 0, 0))
     made = Handle(what or f"a link to the raw tracepoint {name}")
@@ -261,7 +263,7 @@ _RAW_PROG_FD: Final = 8
 
 
 def iter_create(link: Handle) -> Handle:
-    """BPF_ITER_CREATE: a descriptor whose reading runs the program of an iterator's link over everything there is."""
+    """BPF_ITER_CREATE: a descriptor; reading it runs the program of an iterator's link over all objects."""
     made = Handle(f"what {link.what} goes over")
     result = bpf_call.bpf_make(made, Cmd.ITER_CREATE, bytearray(_ITER.pack(0, 0)), (link, 0))
     checked(result, f"cannot read by {link.what}", link, Operation.USE_LINK)

@@ -1,4 +1,4 @@
-"""tracefs: finding it, the formats of events, and probes made by writing ``kprobe_events``.
+"""tracefs: its mount point, the formats of events, and probes made by writing to ``kprobe_events``.
 
 Formats follow Documentation/trace/events.rst, probe definitions Documentation/trace/kprobetrace.rst.
 """
@@ -25,7 +25,7 @@ _numbers = itertools.count()
 
 
 def root() -> Path:
-    """Where tracefs is mounted. Raises KernelError that says how to mount it."""
+    """Where tracefs is mounted. Raises KernelError, which says how to mount it."""
     for place in MOUNT_POINTS:
         with contextlib.suppress(PermissionError):
             if (place / "events").is_dir():
@@ -38,7 +38,7 @@ def root() -> Path:
 
 
 def is_readable() -> bool:
-    """Whether this process can tell which events there are."""
+    """Whether this process may list the events."""
     try:
         return os.access(root() / "events", os.R_OK | os.X_OK)
     except KernelError:
@@ -46,7 +46,7 @@ def is_readable() -> bool:
 
 
 def may_exist(path: Path) -> bool:
-    """Whether there is such a file, or nobody without privileges can tell."""
+    """Whether a file exists; also True if this process may not find out."""
     try:
         return path.exists()
     except PermissionError:
@@ -54,12 +54,11 @@ def may_exist(path: Path) -> bool:
 
 
 class EventField(NamedTuple):
-    """A field of an event: its C declaration without the name, and place and size in bytes.
+    """A field of an event: its name, its C type, and its offset and size in bytes.
 
-    ``length`` is the number of elements of an array, 0 where the declaration names a constant, None for anything else.
-    ``data_loc`` marks a field that holds
-    offset (low 16 bits) and length (high 16 bits) of data at the event's end; ``relative`` counts the offset from
-    the field's own end.
+    ``length`` is the number of elements of an array, 0 if the declaration names a constant, None for other fields.
+    ``data_loc`` marks a field with the offset (low 16 bits) and length (high 16 bits) of data at the event's end;
+    ``relative`` means that the offset counts from the field's own end.
     """
 
     name: str
@@ -73,12 +72,12 @@ class EventField(NamedTuple):
 
     @property
     def location(self) -> str:
-        """What the kernel calls the number that tells where the data is."""
+        """The kernel's name of the number with the data's offset and length."""
         return f"__{'rel' if self.relative else 'data'}_loc_{self.name}"
 
 
 class EventFormat(NamedTuple):
-    """An event's number, and its own fields: those that all events have (common_*) are left out."""
+    """An event's number, and its own fields, without those that all events have (common_*)."""
 
     id: int
     fields: tuple[EventField, ...]
@@ -92,11 +91,11 @@ _DECLARATION: Final = re.compile(r"^(?P<ctype>.*?)(?P<name>\w+)(?P<array>\[[^]]*
 _LOCATION: Final = re.compile(r"^__(?P<kind>data|rel)_loc (?P<ctype>.*?)(\[\])? *(?P<name>\w+)$")
 _ID: Final = re.compile(r"^ID: (\d{1,9})$", re.M)
 _LARGEST: Final = 1 << 16
-"""Bytes of the largest event: a page, and pages have no more."""
+"""Bytes of the largest event, which is a page; pages have at most this size."""
 
 
 def parse_format(text: str) -> EventFormat:
-    """Reads a format file. Raises KernelError, naming the line that makes no sense."""
+    """Parses the text of a format file. Raises KernelError, which quotes the malformed line."""
     number = _ID.search(text)
     if number is None:
         raise _nonsense("no line `ID: ...`")
@@ -126,7 +125,7 @@ def _nonsense(what: str) -> KernelError:
 
 
 def _array_length(brackets: str | None) -> int | None:
-    """As the declaration has it; 0 where that names a constant."""
+    """An array's length in a declaration; 0 if that names a constant, None for fields that are no arrays."""
     if brackets is None:
         return None
     inner = brackets[1:-1].strip()
@@ -134,7 +133,7 @@ def _array_length(brackets: str | None) -> int | None:
 
 
 def event_format(category: str, event: str) -> EventFormat:
-    """The format of an event. Raises KernelError that names the nearest events when there is no such one."""
+    """The format of an event. Raises KernelError, which names the nearest events if there is no such event."""
     events = root() / "events"
     file = events / category / event / "format"
     try:
@@ -146,7 +145,7 @@ def event_format(category: str, event: str) -> EventFormat:
 
 
 def read_format(category: str, event: str) -> EventFormat | None:
-    """The format of an event; None where there is none, or this process may not read it."""
+    """The format of an event; None if there is no such event, or this process may not read the format."""
     try:
         return parse_format((root() / "events" / category / event / "format").read_text())
     except (KernelError, OSError):
@@ -167,7 +166,7 @@ def _no_event(events: Path, category: str, event: str) -> str:
 class ProbeEvent:
     """A kprobe made through tracefs, for kernels without the kprobe perf PMU (before Linux 4.17).
 
-    ``target`` is a symbol, perhaps with +offset. Raises OSError as the kernel does: ENOENT for unknown symbols.
+    ``target`` is a symbol, perhaps with +offset. Raises OSError with the kernel's errno: ENOENT for unknown symbols.
     """
 
     def __init__(self, target: str, is_return: bool) -> None:
@@ -188,7 +187,8 @@ class ProbeEvent:
             self._command(f"-:{_GROUP}/{self.name}")
 
     def _command(self, line: str) -> None:
-        """Append, or others' probes are erased; without Python's own append mode, which seeks and fails."""
+        """Appends a command, since writing without O_APPEND erases other probes. Python's own append mode would seek,
+        which fails."""
         with open(self._root / "kprobe_events", "wb", buffering=0, opener=_append) as commands:
             commands.write(line.encode() + b"\n")
 

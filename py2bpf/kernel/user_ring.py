@@ -1,4 +1,4 @@
-"""The writer of user ring buffers in the C core: csrc/api.h tells what the calls do. They release the GIL."""
+"""The writer of user ring buffers in the C core; csrc/api.h describes the calls, which release the GIL."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..exception import KernelError
 class UserRing:
     """Sends records of at most ``largest`` bytes to the programs that read a user ring buffer of ``size`` bytes.
 
-    Every method may be called from any thread, close() too; senders take turns. In a forked child all but close() and
-    cancel() raise KernelError ECHILD: two writers would overwrite each other's records.
+    All methods, including close(), may be called from any thread; senders take turns. In a forked child all methods
+    but close() and cancel() raise KernelError ECHILD, since two writers would overwrite each other's records.
     """
 
     def __init__(self, map: Handle, size: int, largest: int) -> None:
@@ -31,20 +31,21 @@ class UserRing:
 
     def _open(self) -> Any:
         self._handle.check_open()
-        if os.getpid() != self._owner:  # before the lock, which a thread that the child doesn't have may hold
+        if os.getpid() != self._owner:  # before taking the lock, which a thread of the parent may hold
             raise KernelError(errno.ECHILD, f"this user ring buffer belongs to process {self._owner}, its forked child "
                               f"{os.getpid()} can't send: make one and load its program in the child")
         return self._handle.cell
 
     def send(self, record: bytes) -> bool:
-        """Puts a record behind the others; False where there is no room now."""
+        """Appends a record. False if there is no room now."""
         ring = self._open()
         with self._turn:
             result: int = lib.p2b_uring_send(ring, record, len(record))
         return result != -errno.ENOSPC and checked(result, "cannot send to a user ring buffer", self._handle) == 0
 
     def wait(self, size: int, timeout_ms: int) -> bool:
-        """Waits until there may be room. False once cancelled or closed. Python's signal handlers have run then."""
+        """Waits until there may be room. False after cancel() or close(). Python's signal handlers have run before this
+        method returns."""
         result: int = lib.p2b_uring_wait(self._handle.cell, size, timeout_ms)
         if is_closed(result) or result == -errno.ECANCELED:
             return False
@@ -53,8 +54,8 @@ class UserRing:
         return True
 
     def next(self, begin: bool, take: bool) -> bytes | None:
-        """The record behind the one that this gave before, or the first (``begin``); None behind the last. With
-        ``take`` no program will get it."""
+        """The record after the one that the last call gave, or the first one (``begin``); None at the end. With
+        ``take`` the record is removed, so that no program gets it."""
         ring, room = self._open(), ffi.new("char[]", self._largest)
         with self._turn:
             if begin:
@@ -68,10 +69,10 @@ class UserRing:
         return checked(lib.p2b_uring_waiting(self._open()), "cannot look into a user ring buffer", self._handle)
 
     def cancel(self) -> None:
-        """Ends this and every later wait."""
+        """Ends the current wait and all later ones."""
         lib.p2b_uring_cancel(self._handle.cell)
 
     def close(self) -> None:
-        """Cancels, and gives the mapping back as soon as no thread uses it. May be called again."""
+        """Cancels, and releases the mapping as soon as no thread uses it. Idempotent."""
         self.cancel()
         self._handle.close()

@@ -1,6 +1,6 @@
 """Reads verifier logs: which instruction was refused, and why.
 
-Two shapes exist. Up to Linux 7.2 the log ends with the refused instruction, ``6: (79) r0 = *(u64 *)(r0 +0)``, the
+There are two formats. Up to Linux 7.2 the log ends with the refused instruction, ``6: (79) r0 = *(u64 *)(r0 +0)``, the
 complaint on lines of its own, and statistics. Linux 7.3 adds a report with the sections Reason, At, Causal path and
 Suggestion, for most complaints. Complaints about control flow come before any instruction and name its number.
 """
@@ -24,12 +24,12 @@ _SECTION: Final = re.compile(r"^(Reason|At|Causal path|Suggestion):\s*$")
 _INSN: Final = re.compile(r"\binsn (\d+)\b")
 _OPERATION: Final = re.compile(r"(\d+): \([0-9a-f]{2}\) ")
 _GLUED: Final = re.compile(r"\d+: \([0-9a-f]{2}\) .*?\bgoto pc[+-]\d+ +(?P<complaint>\S.*)")
-"""Where the verifier gives up at a jump, the complaint stands behind the jump, on its line."""
+"""If the verifier gives up at a jump, the complaint follows the jump on the same line."""
 
 _ROUNDS: Final = re.compile(
     r"program is too large\. Processed|infinite loop detected|sequence of \d+ jumps is too complex|back-edge from insn"
 )
-"""Complaints about running the program to its end: it takes too many steps, or comes to none."""
+"""Complaints about the length of a run: the program takes too many steps, or never ends."""
 
 _RESULT: Final = re.compile(r"[Aa]t program exit the register R0 has .* should have been in")
 _TYPE_INFORMATION: Final = re.compile(r"func[_ ]info|line[_ ]info|linfo|\bBTF\b")
@@ -48,11 +48,11 @@ _NOISE: Final = re.compile(
     """,
     re.VERBOSE,
 )
-"""States, source lines, backtracking, statistics: whatever is no complaint."""
+"""Lines that are no complaints: states, source lines, backtracking, statistics."""
 
 
 def parse(log: str) -> Verdict:
-    """What a log of a refused program says."""
+    """The verdict in the log of a refused program."""
     head, report, rest = log.partition("\n" + _REPORT)
     lines = head.splitlines()
     reason, insn = _complaint(lines)
@@ -68,7 +68,7 @@ def parse(log: str) -> Verdict:
 
 
 def blames_btf(log: str) -> bool:
-    """Whether a log says that the program's type information, not the program, is at fault."""
+    """Whether a log blames the program's type information, not the program."""
     verdict = parse(log)
     return verdict.insn is None and _TYPE_INFORMATION.search(verdict.reason) is not None
 
@@ -76,7 +76,7 @@ def blames_btf(log: str) -> bool:
 def hint(reason: str, loops: bool) -> str:
     """What to do about a program that was too long for the verifier, or "" for other complaints.
 
-    ``reason`` is "" when the kernel gave none; ``loops`` says whether the program jumps back anywhere.
+    ``reason`` is "" if the kernel gave none; ``loops`` says whether the program has backward jumps.
     """
     if reason and not _ROUNDS.search(reason):
         return ""
@@ -84,7 +84,7 @@ def hint(reason: str, loops: bool) -> str:
 
 
 def about_result(reason: str, results: tuple[int, int] | None) -> str:
-    """What to do about a result that the verifier knows no bounds of, or "" for other complaints."""
+    """What to do about a result whose bounds the verifier doesn't know, or "" for other complaints."""
     if results is None or not _RESULT.search(reason):
         return ""
     low, high = results
@@ -92,7 +92,7 @@ def about_result(reason: str, results: tuple[int, int] | None) -> str:
 
 
 def _complaint(lines: list[str]) -> tuple[str, int | None]:
-    """The complaint behind the last instruction, and the instruction's number."""
+    """The complaint after the last instruction, and the instruction's number."""
     complaint: list[str] = []
     last = None
     for line in reversed(lines):
@@ -105,7 +105,7 @@ def _complaint(lines: list[str]) -> tuple[str, int | None]:
             break
         if not _NOISE.match(line):
             complaint.insert(0, line.strip())
-    # In front of these there may be remarks on what subprograms are given, which nobody has to mend.
+    # Harmless remarks on the arguments of subprograms may come before such a complaint.
     begin = next((i for i, line in enumerate(complaint) if _ROUNDS.search(line)), 0)
     reason = "; ".join(complaint[begin:])
     named = _INSN.search(reason)
@@ -113,7 +113,7 @@ def _complaint(lines: list[str]) -> tuple[str, int | None]:
 
 
 def _sections(text: str) -> dict[str, list[str]]:
-    """The report's sections, up to the statistics, which stand at the margin."""
+    """The report's sections, up to the statistics, which are not indented."""
     found: dict[str, list[str]] = {}
     current: list[str] = []
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""XDP programs on devices by rtnetlink(7): for kernels without XDP links, and to learn why a device refuses one.
+"""Attaches XDP programs by rtnetlink(7): on kernels without XDP links, and to learn why a device refuses a program.
 
 Numbers are those of include/uapi/linux/rtnetlink.h and if_link.h.
 """
@@ -21,20 +21,21 @@ _XDP_FD, _XDP_FLAGS, _XDP_EXPECTED_FD = 1, 3, 8
 
 
 def attach(ifindex: int, prog: Handle, flags: int) -> None:
-    """Puts a program on a device that has none. Raises KernelError, EBUSY or EEXIST where there is one."""
+    """Attaches a program to a device that has none. Raises KernelError: EBUSY or EEXIST if the device has one."""
     with prog.copy() as own:
         _set(ifindex, "attaching the XDP program", (_XDP_FD, own.fd), (_XDP_FLAGS, flags | XdpFlags.UPDATE_IF_NOEXIST))
 
 
 def replace(ifindex: int, old: Handle, new: Handle, flags: int) -> None:
-    """Puts a program in the place of one that is there. Raises KernelError, EEXIST where another is there."""
+    """Replaces the device's program ``old`` by ``new``. Raises KernelError: EEXIST if the device has another
+    program."""
     with old.copy() as before, new.copy() as own:
         replacing = (_XDP_FLAGS, flags | XdpFlags.REPLACE)
         _set(ifindex, "replacing the XDP program", (_XDP_FD, own.fd), (_XDP_EXPECTED_FD, before.fd), replacing)
 
 
 def detach(ifindex: int, prog: Handle, flags: int) -> None:
-    """Takes a program off a device, if it is this one. Raises KernelError, EEXIST where it is another."""
+    """Detaches a device's program, if it is ``prog``. Raises KernelError: EEXIST if the device has another program."""
     replace = (_XDP_FLAGS, flags | XdpFlags.REPLACE)
     with prog.copy() as own:
         _set(ifindex, "detaching the XDP program", (_XDP_FD, -1), (_XDP_EXPECTED_FD, own.fd), replace)
