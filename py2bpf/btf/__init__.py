@@ -1,4 +1,4 @@
-"""BTF, the kernel's description of its own types. ``kernel`` has them for programs: ``kernel.sock(address)``."""
+"""BTF, the kernel's description of its own types. ``kernel`` gives programs these types: ``kernel.sock(address)``."""
 
 from .reader import Btf, BtfError
 from .shapes import KernelType, KernelTypes, kernel

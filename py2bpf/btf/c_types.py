@@ -1,7 +1,7 @@
-"""What C calls a number: its size and sign, by the text of a declaration or by a type's number in BTF.
+"""The sizes and signs of C's numbers, by the text of a declaration or by a type's number in BTF.
 
-Words of C mean the same in every kernel (of 64 bits); typedefs and enumerations are looked up in the kernel's BTF, and
-where it has none, in a table of those that system calls use.
+C's own words mean the same in every 64-bit kernel. Typedefs and enumerations are looked up in the kernel's BTF, or, if
+the kernel has none, in a table of the typedefs that system calls use.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .types import Enum, Kind, Scalar
 
 
 class Number(NamedTuple):
-    """A number in C; a pointer is the number that its address is."""
+    """A number type of C. A pointer counts as the number that is its address."""
 
     size: int
     signed: bool
 
     @property
     def ctype(self) -> Any:
-        """As ctypes has it; a bool is the number 0 or 1. None for sizes that no register has."""
+        """The ctypes type; a bool is the number 0 or 1. None for sizes that no register has."""
         return (_SIGNED if self.signed else _UNSIGNED).get(self.size)
 
 
@@ -49,11 +49,11 @@ _TYPEDEFS: Final = {
     **dict.fromkeys(("__kernel_old_time_t", "time64_t"), _S64),
     **dict.fromkeys(("cap_user_header_t", "cap_user_data_t"), _POINTER),
 }
-"""For kernels without BTF."""
+"""Typedefs for kernels without BTF."""
 
 
 def kernel_btf() -> Btf | None:
-    """The running kernel's types; None where it was built without."""
+    """The running kernel's types; None if the kernel was built without BTF."""
     try:
         return Btf.kernel()
     except NotSupported:
@@ -61,7 +61,7 @@ def kernel_btf() -> Btf | None:
 
 
 def by_text(text: str, btf: Btf | None) -> Number | None:
-    """The number that a C type is; None for structures, and for what isn't known."""
+    """The number for the text of a C type; None for structures and for unknown types."""
     name = " ".join(_QUALIFIERS.sub(" ", text).split())
     if name.endswith("*"):
         return _POINTER
@@ -76,7 +76,7 @@ def by_text(text: str, btf: Btf | None) -> Number | None:
 
 
 def _of_words(words: list[str]) -> Number:
-    """``unsigned long`` and the like, in any order."""
+    """The number for ``unsigned long`` and the like, with the words in any order."""
     signed = "unsigned" not in words
     if "char" in words:
         return Number(1, signed)
@@ -84,13 +84,13 @@ def _of_words(words: list[str]) -> Number:
 
 
 def _plain_char(btf: Btf | None) -> Number | None:
-    """Whether ``char`` has a sign depends on the processor and, since Linux 6.2, not on that either."""
+    """The number for ``char``. Before Linux 6.2 its sign depends on the processor, so BTF has to tell it."""
     found = btf.find(Kind.INT, "char") if btf is not None else None
     return Number(1, found.signed) if isinstance(found, Scalar) else None
 
 
 def by_number(number: int, btf: Btf) -> Number | None:
-    """The number that type ``number`` of BTF is; None for structures, arrays and void."""
+    """The number for type ``number`` of BTF; None for structures, arrays and void."""
     found = btf.type(btf.resolve(number))
     if found.kind is Kind.PTR:
         return _POINTER

@@ -1,4 +1,4 @@
-"""BTF of a map's keys and values, which the kernel wants where a value has a spin lock: map_check_btf()."""
+"""BTF of a map's keys and values, which the kernel needs if values have a spin lock: map_check_btf()."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def types(spec: MapSpec) -> MapBtf:
 
 
 class _MapWriter(Writer):
-    """Knows ctypes: integers, arrays and structures show as such, anything else as its bytes."""
+    """Writes ctypes types: integers, arrays and structures as such, anything else as an array of bytes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class _MapWriter(Writer):
         return self.of(ctypes.c_uint8 * ctypes.sizeof(ctype))
 
     def _members(self, ctype: Any) -> list[tuple[str, int, int]]:
-        """Of bit fields only the place shows, as a gap."""
+        """The members, without bit fields, which leave gaps."""
         return [(identifier(name), self.of(kind), getattr(ctype, name).offset)
                 for _, name, kind, bits in declared(ctype) if not bits]
 

@@ -1,4 +1,5 @@
-"""Reads BTF, the kernel's own description of its types: where each begins once on first use, types when asked for.
+"""Reads BTF, the kernel's own description of its types. The offsets of all types are found once, on first use; types
+are decoded when they are needed.
 
 Format: Documentation/bpf/btf.rst. Nothing here needs privileges.
 """
@@ -29,8 +30,8 @@ _FIXED: Final = {Kind.INT: 4, Kind.ARRAY: 12, Kind.VAR: 4, Kind.DECL_TAG: 4}
 _EACH: Final = {Kind.STRUCT: 12, Kind.UNION: 12, Kind.ENUM: 8, Kind.FUNC_PROTO: 8, Kind.DATASEC: 12, Kind.ENUM64: 12}
 _NESTED: Final = 32
 _MEMBERS: Final = 1 << 16
-"""How deep structures without a name may lie in each other (those of Linux do so less than ten deep), and how many
-members one may have in all: what a damaged file says has an end."""
+"""How deep anonymous structures may be nested (in Linux less than ten deep), and how many members a structure may have:
+limits for damaged files."""
 _TRANSPARENT: Final = {Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG}
 _ENUMS: Final = {Kind.ENUM, Kind.ENUM64}
 _KINDS: Final = tuple(Kind)
@@ -60,7 +61,7 @@ class Btf:
     @staticmethod
     @lru_cache(maxsize=1)
     def kernel() -> Btf:
-        """The running kernel's types. Raises NotSupported when the kernel was built without BTF."""
+        """The running kernel's types. Raises NotSupported if the kernel was built without BTF."""
         try:
             return Btf.from_file(VMLINUX)
         except FileNotFoundError:
@@ -73,12 +74,13 @@ class Btf:
 
     @cached_property
     def _offsets(self) -> Sequence[int]:
-        """Where each type begins; number 0, void, is nowhere."""
+        """Where each type begins. Number 0, void, has no place."""
         return self._scanned or self._scan()
 
     @cached_property
     def _scanned(self) -> Sequence[int] | None:
-        """That, where the C core can tell: it knows this machine's byte order, and no errors' names."""
+        """The offsets as the C core finds them; None if it can't. It reads only this machine's byte order, and explains
+        no errors."""
         return scans.offsets(self._data) if self._order == _NATIVE else None
 
     def _scan(self) -> list[int]:
@@ -122,7 +124,7 @@ class Btf:
         return self._data[start:end].decode(errors="replace")
 
     def _string_offset(self, name: str) -> int | None:
-        """Every string stands once in the string section, between NULs."""
+        """The offset of a string, which is in the string section only once, between NULs."""
         found = self._data.find(b"\0%b\0" % name.encode(), self._strings.start, self._strings.stop)
         return None if found < 0 else found + 1 - self._strings.start
 
@@ -157,7 +159,7 @@ class Btf:
         return found
 
     def struct(self, name: str) -> Struct:
-        """The structure, union, or typedef of one, of that name. Raises LookupError."""
+        """The structure or union of that name, or the one behind a typedef. Raises LookupError."""
         for kind in (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF):
             number = self.number(kind, name)
             if number is not None and isinstance(found := self.type(self.resolve(number)), Struct):
@@ -180,11 +182,11 @@ class Btf:
         return proto
 
     def layout(self, name: str) -> dict[str, Member]:
-        """All members of a structure by name, those of anonymous structures and unions within included."""
+        """All members of a structure by name, including those of nested anonymous structures and unions."""
         return {member.name: member for member in self.members(self.struct(name))}
 
     def members(self, struct: Struct) -> Iterator[Member]:
-        """All members of a structure, those of anonymous structures and unions within included."""
+        """All members of a structure, including those of nested anonymous structures and unions."""
         for number, member in enumerate(self._flat(struct, 0, 0)):
             if number >= _MEMBERS:
                 raise BtfError(f"{struct.kind.name.lower()} {struct.name!r} has more than {_MEMBERS} members")
@@ -201,7 +203,7 @@ class Btf:
                 yield member._replace(bit_offset=base + member.bit_offset)
 
     def resolve(self, number: int) -> int:
-        """The number of the type behind typedefs and qualifiers. Raises BtfError where they go round in a circle."""
+        """The number of the type behind typedefs and qualifiers. Raises BtfError if they form a circle."""
         behind = number
         for _ in range(len(self) + 1):
             found = self.type(behind)
@@ -211,7 +213,7 @@ class Btf:
         raise BtfError(f"type {number} is made of itself")
 
     def size(self, number: int) -> int:
-        """The size in bytes of a type. Raises BtfError for those without: functions, forward declarations."""
+        """The size of a type in bytes. Raises BtfError for types without a size: functions, forward declarations."""
         try:
             return self._size(number)
         except RecursionError:
@@ -275,7 +277,8 @@ class Btf:
                 return Ref(kind, name, size, count)
 
     def _member(self, packed: bool, name: int, of: int, offset: int) -> Member:
-        """With the structure's flag set, an offset holds a bit field's size in its upper 8 bits."""
+        """A member. If the structure's flag is set (``packed``), the upper 8 bits of its offset are a bit field's
+        size."""
         bit_offset, bit_size = (offset & 0xFFFFFF, offset >> 24) if packed else (offset, 0)
         return Member(self._string(name), of, bit_offset, bit_size)
 

@@ -1,4 +1,4 @@
-"""The C core's scans of BTF, typed: vmlinux has some 100,000 types, and Python takes 50 ms to walk over them."""
+"""The C core's scans of BTF, with types: vmlinux has about 100,000 types, and Python takes 50 ms to go over them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _TYPE: Final = 12
 
 
 def offsets(data: bytes) -> array[int] | None:
-    """Where each type of a BTF blob of this machine's byte order begins, the first number for void; None for one that
-    the C core doesn't understand."""
+    """The offsets of all types in a BTF blob of this machine's byte order, beginning with that of void; None if the C
+    core doesn't understand the blob."""
     room = len(data) // _TYPE
     found = array("I", bytes(4 * (room + 1)))
     count = lib.p2b_btf_offsets(ffi.from_buffer(data), len(data), ffi.from_buffer("uint32_t[]", found) + 1, room)
@@ -25,7 +25,7 @@ def offsets(data: bytes) -> array[int] | None:
 
 
 def find(data: bytes, kind: int, name: str) -> int | None:
-    """The number of the first type of that kind and name in a blob that offsets() understands, or None."""
+    """The number of the first type of that kind and name, or None, in a blob that offsets() understands."""
     number: int = lib.p2b_btf_find(ffi.from_buffer(data), len(data), kind, name.encode())
     if number < 0 and number != -errno.ENOENT:
         raise OSError(-number, "cannot search BTF")

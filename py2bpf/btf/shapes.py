@@ -1,7 +1,7 @@
-"""The kernel's structures as programs see them: what lies where in the memory that a typed pointer leads to.
+"""The kernel's structures as programs see them: the layout of the memory to which a typed pointer leads.
 
-kernel.sock is a type of the running kernel, found in its BTF when a program is compiled that names it; a
-KernelTypes of another Btf describes another kernel. Shapes are interned: one type of a BTF is one object.
+kernel.sock is a type of the running kernel, which is looked up in the kernel's BTF when a program with that name is
+compiled. A KernelTypes with another Btf describes another kernel. Each type of a BTF has a single Shape object.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .reader import Btf, BtfError
 from .types import Array, Enum, Fwd, Kind, Member, Ref, Scalar, Struct
 
 MAX_COPY: Final = 128
-"""The most bytes of an array that programs copy to their stack, which has 512. Longer text is an array like others."""
+"""The most bytes of a char array that programs copy to their stack of 512 bytes. Longer ones are ordinary arrays."""
 _ELSEWHERE: Final = frozenset({"user", "percpu"})
 """Type tags of pointers that don't hold an address of kernel memory: __user, __percpu."""
 _NUMBERS: Final[dict[tuple[int, bool], Any]] = {
@@ -29,7 +29,7 @@ _NUMBERS: Final[dict[tuple[int, bool], Any]] = {
 
 
 class Shape:
-    """The base of all shapes. ``text`` is the type in C's words, ``size`` its bytes."""
+    """The base of all shapes. ``text`` is the type as C writes it, ``size`` its size in bytes."""
 
     def __init__(self, text: str, size: int) -> None:
         self.text = text
@@ -50,7 +50,7 @@ class Number(Shape):
 
 
 class Items(Shape):
-    """An array of ``length`` elements, 0 where the type doesn't tell how many there are."""
+    """An array of ``length`` elements; 0 if the type doesn't tell the number."""
 
     def __init__(self, element: Shape, length: int) -> None:
         super().__init__(f"{element.text}[{length or ''}]", element.size * length)
@@ -59,17 +59,17 @@ class Items(Shape):
 
     @property
     def has_chars(self) -> bool:
-        """Whether its items are of C's type char."""
+        """Whether the items have C's type char."""
         return isinstance(self.element, Number) and self.element.is_char
 
     @property
     def is_text(self) -> bool:
-        """Whether programs get the characters as such when they name it: a string up to its NUL."""
+        """Whether programs read the array as a text, which ends at its NUL."""
         return self.has_chars and 0 < self.length <= MAX_COPY
 
 
 class Pointer(Shape):
-    """The address of a structure or union, 0 for none."""
+    """The address of a structure or union; 0 is a null pointer."""
 
     def __init__(self, target: Record) -> None:
         super().__init__(f"{target.text} *", ctypes.sizeof(ctypes.c_void_p))
@@ -77,11 +77,12 @@ class Pointer(Shape):
 
 
 class Other(Shape):
-    """What programs can't compute with: floating point, 128-bit integers."""
+    """A type that programs can't compute with: floating point, 128-bit integers."""
 
 
 class Place(NamedTuple):
-    """A member: ``offset`` in bits from the record's start, ``bits`` wide where it is a bit field, else 0."""
+    """A member: its shape, its ``offset`` in bits from the record's start, and its width in bits (0 unless it is a bit
+    field)."""
 
     shape: Shape
     offset: int
@@ -99,13 +100,14 @@ class Record(Shape):
 
     @cached_property
     def members(self) -> dict[str, Member]:
-        """By name, those of anonymous structures and unions within included; none of a type declared only."""
+        """The members by name, including those of nested anonymous structures and unions. Empty for a type that is only
+        declared."""
         if isinstance(self._type, Fwd):
             return {}
         return {member.name: member for member in self._types.btf.members(self._type)}
 
     def place(self, name: str) -> Place | None:
-        """Where the member of that name is; None where there is none."""
+        """The place of the member of that name; None if there is no such member."""
         member = self.members.get(name)
         if member is None:
             return None
@@ -113,7 +115,7 @@ class Record(Shape):
 
 
 class UnknownName(Py2BpfError, AttributeError):  # noqa: N818 - named as what it tells
-    """The kernel has neither a type nor an enumerator of that name; ``hint`` says what is near."""
+    """The kernel has neither a type nor an enumerator of that name; ``hint`` suggests similar names."""
 
     def __init__(self, name: str, near: list[str]) -> None:
         known = " or ".join(f"kernel.{each}" for each in near)
@@ -123,11 +125,11 @@ class UnknownName(Py2BpfError, AttributeError):  # noqa: N818 - named as what it
 
 
 class KernelTypes:
-    """A kernel's types as attributes: ``kernel.sock`` is ``struct sock``, ``kernel.nf_inet_addr`` a union, and its
-    enumerators: ``kernel.XDP_PASS`` is the number 2.
+    """A kernel's types and enumerators as attributes: ``kernel.sock`` is ``struct sock``, ``kernel.nf_inet_addr`` a
+    union, and ``kernel.XDP_PASS`` the number 2.
 
-    ``btf`` describes the kernel; left out, it is the running one's, read when an attribute is first asked for. Where
-    that was built without BTF any name gives a type, and using it raises NotSupported.
+    ``btf`` describes the kernel; by default it is the running kernel's BTF, read when the first attribute is used. If
+    the kernel was built without BTF, any name gives a type, and using the type raises NotSupported.
     """
 
     def __init__(self, btf: Btf | None = None) -> None:
@@ -149,11 +151,11 @@ class KernelTypes:
         yield from {*super().__dir__(), *self.names(), *self.btf.enumerators}
 
     def named(self, name: str) -> KernelType:
-        """The structure or union of that name; whether there is one is seen when it is used."""
+        """The structure or union of that name. Whether it exists is checked when it is used."""
         return self._made.setdefault(name, KernelType(self, name))
 
     def _declares(self, name: str) -> bool:
-        """Whether there is such a structure or union, as far as can be known."""
+        """Whether there is such a structure or union; also True if the kernel has no BTF."""
         try:
             return self.record(name) is not None or self.btf.number(Kind.FWD, name) is not None
         except NotSupported:
@@ -217,13 +219,13 @@ class KernelTypes:
         return Pointer(shape) if isinstance(shape, Record) else Number("address", ctypes.c_uint64)
 
     def _declared(self, type: Fwd) -> Record:
-        """A type that is declared here may be defined elsewhere in the same BTF."""
+        """The shape of a declared type, which may be defined elsewhere in the same BTF."""
         number = self.btf.number(Kind.UNION if type.is_union else Kind.STRUCT, type.name)
         found = self.shape(number) if number is not None else None
         return found if isinstance(found, Record) else Record(self, type)
 
     def record(self, name: str) -> Record | None:
-        """The structure, union, or typedef of one, of that name."""
+        """The structure or union of that name, or the one behind a typedef; None if there is none."""
         for kind in (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF):
             number = self.btf.number(kind, name)
             if number is not None and isinstance(found := self.shape(number), Record):
@@ -251,7 +253,7 @@ class KernelType:
         return f"<kernel.{self.__name__}>"
 
     def record(self) -> Record | None:
-        """What the type is made of; None where the kernel has none of that name."""
+        """The shape of the type; None if the kernel has no type of that name."""
         return self.types.record(self.__name__)
 
     def __call__(self, address: int) -> Any:

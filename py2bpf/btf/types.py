@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Kind(IntEnum):
-    """What a type is (BTF_KIND_*)."""
+    """The kind of a type (BTF_KIND_*)."""
 
     VOID = 0
     INT = 1
@@ -32,7 +32,7 @@ class Kind(IntEnum):
 
 
 class Scalar(NamedTuple):
-    """An integer (INT), floating point number (FLOAT) or nothing (VOID); sizes in bytes.
+    """An integer (INT), floating point number (FLOAT) or void (VOID); sizes are in bytes.
 
     ``bits`` is below 8 * ``size`` only in old BTF's bit fields.
     """
@@ -67,7 +67,7 @@ class Array(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A member of a structure or union; ``bit_size`` is 0 unless it is a bit field."""
+    """A member of a structure or union; ``bit_size`` is 0 unless the member is a bit field."""
 
     name: str
     type: int
@@ -119,7 +119,7 @@ class FuncProto(NamedTuple):
 
 
 class DataSec(NamedTuple):
-    """A section of variables: (type, offset, size) in bytes of each."""
+    """A section of variables, each with its (type, offset, size); sizes are in bytes."""
 
     kind: Kind
     name: str

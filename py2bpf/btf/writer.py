@@ -1,4 +1,4 @@
-"""Writes BTF: what the kernel shows of a program, and needs to know of its callbacks and of maps with spin locks.
+"""Writes BTF, for the kernel's listings of a program, and for its checks of callbacks and of maps with spin locks.
 
 Format: Documentation/bpf/btf.rst. Numbers of types start at 1; 0 is void. Everything is in the host's byte order.
 """
@@ -36,7 +36,7 @@ _REFERENCES: Final = (InsnKind.CALL_LOCAL, InsnKind.LD_FUNC)
 
 
 class Writer:
-    """Types and strings, as they are added."""
+    """Collects types and strings."""
 
     def __init__(self) -> None:
         self._types = bytearray()
@@ -80,14 +80,14 @@ class Writer:
         return self.add(Kind.FUNC, name, proto, count=linkage)
 
     def blob(self) -> bytes:
-        """All of it, as BPF_BTF_LOAD takes it."""
+        """The BTF for BPF_BTF_LOAD."""
         size = len(self._types)
         header = _HEADER.pack(_MAGIC, _VERSION, 0, _HEADER.size, 0, size, size, len(self._strings))
         return b"".join((header, self._types, self._strings))
 
 
 def identifier(name: str) -> str:
-    """A name as the kernel takes it in types: letters, digits and underscores of ASCII, 127 at most."""
+    """A name that the kernel accepts in types: letters, digits and underscores of ASCII, at most 127."""
     text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name[:_NAME_MAX])
     return text if text[:1].isalpha() or text[:1] == "_" else f"_{text[: _NAME_MAX - 1]}"
 
@@ -101,10 +101,10 @@ class ProgramBtf(NamedTuple):
 
 
 def program(spec: ProgramSpec, slot_of: Sequence[int]) -> ProgramBtf:
-    """What the kernel may know of a program: its functions, and the Python line behind every instruction.
+    """The BTF of a program: its functions, and the Python line of every instruction.
 
-    ``slot_of[i]`` is the slot where ``spec.code[i]`` begins. Callbacks and subprograms have static linkage: the
-    verifier follows calls of them instead of believing their signature.
+    ``slot_of[i]`` is the slot where ``spec.code[i]`` begins. Callbacks and subprograms have static linkage, so that the
+    verifier follows calls of them instead of trusting their signatures.
     """
     writer = Writer()
     number = writer.integer("long", 8, signed=True)
@@ -123,13 +123,13 @@ def program(spec: ProgramSpec, slot_of: Sequence[int]) -> ProgramBtf:
 
 
 def _called(spec: ProgramSpec) -> list[int]:
-    """Where the functions begin that the code refers to: those, and no others, have to be described."""
+    """The labels of the functions to which the code refers: only these functions have to be described."""
     labels = {insn.ref for insn in spec.code if insn.kind in _REFERENCES}
     return [i for i, insn in enumerate(spec.code) if insn.kind == _LABEL and insn.ref in labels] if labels else []
 
 
 def _lines(writer: Writer, spec: ProgramSpec, slot_of: Sequence[int], starts: set[int]) -> bytes:
-    """A row where the line changes and where a function begins, which has to have one."""
+    """The line info: a row for each change of the line, and for the start of each function, which must have one."""
     span = next((span for span in spec.lines if span is not None), None)
     if span is None:
         return b""
@@ -153,6 +153,6 @@ def _lines(writer: Writer, spec: ProgramSpec, slot_of: Sequence[int], starts: se
 
 
 def _source(writer: Writer, filename: str) -> tuple[int, list[str]]:
-    """The offset of a file's name, and its lines as they are now."""
+    """The offset of a file's name in the strings, and the file's present lines."""
     linecache.checkcache(filename)
     return writer.string(filename), linecache.getlines(filename)

@@ -1,4 +1,4 @@
-"""Addresses as they lie in headers. ``str()`` shows one, ``of()`` makes one of its text."""
+"""Addresses as structures, as headers contain them. ``str()`` gives an address's text, and ``of()`` parses the text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OCTETS: Final = re.compile(r"[0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2}){5}")
 
 
 class _Address(Struct):
-    """Keys of dicts, shown as their texts."""
+    """The base of addresses: hashable, and shown as text."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}.of({str(self)!r})"
@@ -29,7 +29,7 @@ class _Address(Struct):
 
 
 class MacAddress(_Address):
-    """An EUI-48, IEEE 802: six octets."""
+    """An EUI-48 of IEEE 802: six octets."""
 
     octets: Annotated[Any, c_uint8 * 6]
 
@@ -46,7 +46,7 @@ class MacAddress(_Address):
 
 
 class Ipv4Address(_Address, big_endian=True):
-    """``number`` is what ``int(ipaddress.IPv4Address(...))`` gives: ask ``address.number in ip_network(...)``."""
+    """``number`` equals ``int(ipaddress.IPv4Address(...))``; test it with ``address.number in ip_network(...)``."""
 
     number: Annotated[int, c_uint32]
 

@@ -1,4 +1,4 @@
-"""Walks through a packet's headers to that of its transport protocol: in programs, and the same in simulations."""
+"""Walks through a packet's headers to the header of the transport protocol, in programs and in simulations."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ from .numbers import GENEVE_PORT, LEAST_ETHERTYPE, VXLAN_PORTS, EtherType, Proto
 
 MOST_TAGS: Final = 4
 MOST_EXTENSIONS: Final = 8
-"""How many VLAN tags, and headers behind IP's, dissect() and enter() walk through before they give up."""
+"""How many VLAN tags, and headers between IP's and the transport's, dissect() and enter() walk through at most."""
 
 VLAN_TAGS: Final = (EtherType.VLAN, EtherType.SERVICE_VLAN, EtherType.OLD_SERVICE_VLAN)
 EXTENSIONS: Final = (
     Protocol.HOP_BY_HOP, Protocol.ROUTING, Protocol.DESTINATION_OPTIONS,
     Protocol.MOBILITY, Protocol.HIP, Protocol.SHIM6,
 )  # fmt: skip
-"""Headers of IPv6 that tell their length in the same way, RFC 6564."""
+"""Headers of IPv6 that encode their length in the same way, RFC 6564."""
 WITH_PORTS: Final = (Protocol.TCP, Protocol.UDP, Protocol.SCTP, Protocol.DCCP, Protocol.UDP_LITE)
 
 _LEAST: Final[dict[int, int]] = {
     Protocol.TCP: sizeof(Tcp), Protocol.UDP: sizeof(Udp), Protocol.UDP_LITE: sizeof(Udp), Protocol.SCTP: sizeof(Sctp),
     Protocol.DCCP: 12, Protocol.ICMP: sizeof(Icmp), Protocol.GRE: sizeof(Gre),
 }  # fmt: skip
-"""How many bytes a transport header has at least. DCCP: RFC 4340."""
+"""The least size of transport headers in bytes. DCCP: RFC 4340."""
 
 NOWHERE: Final = 0xFFFF
-"""An offset at which load() finds nothing: that of a header that isn't there."""
+"""The offset of a header that isn't there: load() finds nothing at it."""
 
 _LINK_HEADER: Final = 0
 _NETWORK_HEADER: Final = 1
 """BPF_HDR_START_MAC and BPF_HDR_START_NET of uapi/linux/bpf.h."""
 
 _NO_END: Final = 1 << 17
-"""Behind the last byte that can be seen."""
+"""An offset beyond any byte that a program can see."""
 
 
 class Problem(IntEnum):
-    """Why a walk ended before its end."""
+    """Why a walk ended early."""
 
     NONE = 0
     TRUNCATED = 1
-    """The packet ends, or its IP header says that it ends, before a header does: that of TCP, UDP, UDP-Lite, SCTP,
-    DCCP, ICMP and GRE must be there with all that it always has, also in a first fragment (RFC 1858). A packet that
-    lies in several buffers ends with the first one."""
+    """The packet ends, or ends according to its IP header, within a header. The fixed part of the headers of TCP, UDP,
+    UDP-Lite, SCTP, DCCP, ICMP and GRE must be complete, also in a first fragment (RFC 1858). Of a packet in several
+    buffers, only the first buffer counts."""
     MALFORMED = 2
-    """A header contradicts itself: a wrong version, a length below the least one."""
+    """A header contradicts itself: a wrong version, or a length that is too small."""
     TOO_DEEP = 3
     """There are more than MOST_TAGS tags, or MOST_EXTENSIONS headers between IP's and the transport header."""
 
@@ -73,36 +73,36 @@ class Fragment(IntEnum):
     """Which part of an IP packet this is."""
 
     NONE = 0
-    """The whole one, as an atomic fragment of IPv6 is (RFC 6946)."""
+    """The whole packet; an atomic fragment of IPv6, too (RFC 6946)."""
     FIRST = 1
     LATER = 2
-    """One behind the first: it has no transport header."""
+    """A fragment after the first one, which has no transport header."""
 
 
 class Dissection(Struct):
     """Where a packet's headers are, by dissect(). Offsets are in bytes, for load()."""
 
     ethertype: Annotated[int, c_uint16]
-    """The network protocol's EtherType, behind all tags, or that of the tag or frame in which the packet ends; 0 for a
-    frame of IEEE 802.3, which has a length there."""
+    """The EtherType of the network protocol, after all tags, or of the tag or frame in which the packet ends; 0 for a
+    frame of IEEE 802.3, which has a length in its place."""
     network: Annotated[int, c_uint16]
-    """The offset of that header."""
+    """The offset of the network protocol's header."""
     transport: Annotated[int, c_uint16]
-    """The offset of the transport protocol's header; NOWHERE where there is none."""
+    """The offset of the transport protocol's header; NOWHERE if there is none."""
     vlan: Annotated[int, c_uint16]
-    """The VLAN of the outermost tag; 0 without one."""
+    """The VLAN of the outermost tag; 0 without tags."""
     tags: Annotated[int, c_uint8]
-    """The number of tags, with that which the kernel or the device has taken out of an sk_buff."""
+    """The number of tags, including one that the kernel or the device has taken out of an sk_buff."""
     protocol: Annotated[int, c_uint8]
-    """Of IP: the transport protocol, behind all extension headers."""
+    """For IP, the transport protocol, after all extension headers."""
     fragment: Annotated[int, c_uint8]
     problem: Annotated[int, c_uint8]
     ports: Ports
-    """Of a transport protocol WITH_PORTS; zeros without."""
+    """The ports of a transport protocol WITH_PORTS; else zeros."""
     tunnels: Annotated[int, c_uint8]
-    """How many tunnels enter() went into."""
+    """How many tunnels enter() has entered."""
     end: Annotated[int, c_uint32]
-    """The offset at which the packet ends by the lengths of its IP headers; behind all packets where none tells."""
+    """The offset at which the packet ends by the lengths of its IP headers; beyond all packets if none has a length."""
 
     @property
     def is_ip(self) -> bool:
@@ -167,12 +167,12 @@ def enter(ctx: Any, found: Dissection) -> bool:
 
 
 def _is_xdp(ctx: Any) -> bool:
-    """Anything else that is no sk_buff has no packet, which the compiler tells."""
+    """For any other context without an sk_buff, the compiler reports that it has no packet."""
     return not hasattr(ctx, "vlan_present")
 
 
 def _load(ctx: Any, header: Any, offset: int, begin: int) -> Any:
-    """A copy of what an sk_buff has so many bytes behind its link header or its network header."""
+    """A copy of a header at ``offset`` from the link header or the network header of an sk_buff."""
     copy = header()
     if not 0 <= offset < NOWHERE or funcs.skb_load_bytes_relative(ctx, offset, copy, begin):
         return None
@@ -180,16 +180,16 @@ def _load(ctx: Any, header: Any, offset: int, begin: int) -> Any:
 
 
 def _behind_tags(ctx: Any, kind: int) -> int:
-    """What is behind the tags that lie in an sk_buff: ``kind << 32 | vlan << 16 | tags << 8 | offset``.
+    """What follows the tags that an sk_buff contains: ``kind << 32 | vlan << 16 | tags << 8 | offset``.
 
-    Its network header is at the first of them where it was received or came through a VLAN device, and behind all of
-    them where a packet socket sent it (packet_parse_headers in net/packet/af_packet.c). So they are read from the link
-    header on, and the network header is where the same bytes are: 0 where that is unclear.
+    If the packet was received, or came through a VLAN device, its network header is at the first tag; if a packet
+    socket sent it, after all tags (packet_parse_headers in net/packet/af_packet.c). So the tags are read from the link
+    header on, and the network header is found by comparing bytes. Returns 0 if both places have the same bytes.
     """
     link, here = _load(ctx, Ethernet, 0, _LINK_HEADER), _load(ctx, c_uint64, 0, _NETWORK_HEADER)
-    if link is None or link.type != kind:  # a device without Ethernet: there it is at the first one
+    if link is None or link.type != kind:  # a device without Ethernet: the network header is at the first tag
         return kind << 32
-    if here is None:  # too short for any header of IP
+    if here is None:  # too short for an IP header
         return kind << 32
     offset = sizeof(Ethernet)
     first = _load(ctx, c_uint64, offset, _LINK_HEADER)
@@ -211,7 +211,7 @@ def _behind_tags(ctx: Any, kind: int) -> int:
 
 
 def _tunnel(ctx: Any, found: Dissection) -> Any:
-    """The header in the tunnel whose header was found: ``kind << 32 | offset``. 0 without a tunnel."""
+    """The first header inside the tunnel whose header was found: ``kind << 32 | offset``. 0 if there is no tunnel."""
     if found.transport == NOWHERE:
         return 0
     if found.protocol == Protocol.IPV4:
@@ -231,7 +231,7 @@ def _tunnel(ctx: Any, found: Dissection) -> Any:
         vxlan = load(ctx, Vxlan, offset)
         if vxlan is not None and not vxlan.vni_present:
             return 0
-        return EtherType.ETHERNET << 32 | offset + sizeof(Vxlan)  # TRUNCATED there, if the header is
+        return EtherType.ETHERNET << 32 | offset + sizeof(Vxlan)  # TRUNCATED there if VXLAN's header is truncated
     if found.ports.destination != GENEVE_PORT:
         return 0
     geneve = load(ctx, Geneve, offset)
@@ -243,7 +243,7 @@ def _tunnel(ctx: Any, found: Dissection) -> Any:
 
 
 def _walk(ctx: Any, found: Dissection, kind: int, offset: int, end: int, tags: int, vlan: int) -> None:
-    """Fills in ``found``. At ``offset`` is what the EtherType ``kind`` says, behind so many tags and before ``end``."""
+    """Fills in ``found``. At ``offset`` is a header of EtherType ``kind``, after ``tags`` tags and before ``end``."""
     found.transport, found.protocol, found.fragment = NOWHERE, 0, Fragment.NONE
     found.ports.source = found.ports.destination = 0
     found.problem = Problem.TRUNCATED  # until the end is reached
@@ -276,13 +276,13 @@ def _walk(ctx: Any, found: Dissection, kind: int, offset: int, end: int, tags: i
 
 
 def _ip(ctx: Any, found: Dissection, kind: int, offset: int, end: int) -> None:
-    """Goes on behind the IP header at ``offset``, of a packet that ends at ``end``."""
+    """Continues after the IP header at ``offset``, in a packet that ends at ``end``."""
     if kind == EtherType.IPV4:
         v4 = load(ctx, Ipv4, offset)
         if v4 is None:
             return
         found.protocol = kind = v4.protocol
-        length = v4.total_length  # 0 in what the kernel has put together, beyond 64 KiB
+        length = v4.total_length  # 0 in packets above 64 KiB that the kernel has merged
         if v4.version != 4 or v4.ihl < 5 or 0 < length < 4 * v4.ihl:
             found.problem = Problem.MALFORMED
             return
@@ -306,8 +306,8 @@ def _ip(ctx: Any, found: Dissection, kind: int, offset: int, end: int) -> None:
             return
     found.end = end
     if kind not in WITH_PORTS:
-        for _ in range(MOST_EXTENSIONS + 1):  # the last turn is for what is behind them
-            if kind == Protocol.AUTHENTICATION:  # apart from the others: as one branch they cost the verifier sixfold
+        for _ in range(MOST_EXTENSIONS + 1):  # the last turn is for the transport header
+            if kind == Protocol.AUTHENTICATION:  # merged with the next branch, the verifier takes six times as long
                 header = load(ctx, Ipv6Options, offset)
                 if header is None:
                     return
@@ -335,7 +335,7 @@ def _ip(ctx: Any, found: Dissection, kind: int, offset: int, end: int) -> None:
 
 
 def _is_begin(found: Dissection, header: Any) -> bool:
-    """Whether what follows the header is the begin of what IP carries."""
+    """Whether the start of IP's payload follows the header."""
     if header.fragment_offset:
         found.fragment, found.problem = Fragment.LATER, Problem.NONE
         return False
@@ -345,7 +345,7 @@ def _is_begin(found: Dissection, header: Any) -> bool:
 
 
 def _arrive(ctx: Any, found: Dissection, offset: int, end: int) -> None:
-    """Fills in the transport header, if all of it is there that it always has."""
+    """Fills in the transport header, if its fixed part is complete."""
     behind = offset + _LEAST.get(found.protocol, 0)
     if behind > end or load(ctx, c_uint8, behind - 1) is None:
         return

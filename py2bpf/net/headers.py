@@ -1,7 +1,7 @@
 """Headers as structures, for programs and for Python.
 
-Fields have the names that the RFCs give them. Reading one gives its number in host order; in memory it is in network
-order. ``Ipv4.from_buffer_copy(data, offset)`` reads a header in Python.
+Fields have their names from the RFCs. Reading a field gives its number in host order; in memory the number is in
+network order. ``Ipv4.from_buffer_copy(data, offset)`` reads a header in Python.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Arp(Struct, big_endian=True, packed=True):
 
 
 class Ipv4(Struct, big_endian=True):
-    """RFC 791 and 2474, 20 bytes; the whole header has ``4 * ihl``. ``fragment_offset`` counts 8 bytes."""
+    """RFC 791 and 2474, 20 bytes; the whole header has ``4 * ihl`` bytes. ``fragment_offset`` is in units of 8
+    bytes."""
 
     version: Annotated[int, c_uint8, 4]
     ihl: Annotated[int, c_uint8, 4]
@@ -78,7 +79,7 @@ class Ipv6(Struct, big_endian=True):
 
 
 class Ipv6Options(Struct, big_endian=True):
-    """How hop-by-hop and destination options, routing and mobility headers begin, RFC 8200: 2 bytes of
+    """The start of hop-by-hop and destination options, routing and mobility headers, RFC 8200: 2 bytes of
     ``8 * (length + 1)``."""
 
     next_header: Annotated[int, c_uint8]
@@ -86,7 +87,7 @@ class Ipv6Options(Struct, big_endian=True):
 
 
 class Ipv6Fragment(Struct, big_endian=True):
-    """RFC 8200, 8 bytes. ``fragment_offset`` counts 8 bytes."""
+    """RFC 8200, 8 bytes. ``fragment_offset`` is in units of 8 bytes."""
 
     next_header: Annotated[int, c_uint8]
     reserved: Annotated[int, c_uint8]
@@ -107,7 +108,7 @@ class Authentication(Struct, big_endian=True):
 
 
 class Ports(Struct, big_endian=True):
-    """How the headers of TCP, UDP, SCTP, DCCP and UDP-Lite begin, 4 bytes."""
+    """The start of the headers of TCP, UDP, SCTP, DCCP and UDP-Lite, 4 bytes."""
 
     source: Annotated[int, c_uint16]
     destination: Annotated[int, c_uint16]
@@ -136,7 +137,7 @@ class Tcp(Struct, big_endian=True):
 
 
 class Udp(Struct, big_endian=True):
-    """RFC 768, 8 bytes. ``length`` is the header's and the data's."""
+    """RFC 768, 8 bytes. ``length`` is the length of header and data together."""
 
     source_port: Annotated[int, c_uint16]
     destination_port: Annotated[int, c_uint16]
@@ -174,7 +175,7 @@ class Sctp(Struct, big_endian=True):
 
 
 class Gre(Struct, big_endian=True):
-    """RFC 2784 and 2890, 4 bytes; each of checksum, key and sequence number that is present adds 4."""
+    """RFC 2784 and 2890, 4 bytes; checksum, key and sequence number add 4 bytes each if they are present."""
 
     checksum_present: Annotated[int, c_uint16, 1]
     routing_present: Annotated[int, c_uint16, 1]

@@ -1,4 +1,4 @@
-"""Numbers that headers hold, as IEEE and IANA assign them."""
+"""Numbers in headers, as IEEE and IANA assign them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class EtherType(IntEnum):
-    """Protocols behind Ethernet's header, a VLAN tag, GRE's and Geneve's header. See IEEE 802 Numbers of IANA."""
+    """The protocol after the header of Ethernet, GRE or Geneve, or after a VLAN tag. See IEEE 802 Numbers of IANA."""
 
     IPV4 = 0x0800
     ARP = 0x0806
@@ -28,11 +28,11 @@ class EtherType(IntEnum):
 
 
 LEAST_ETHERTYPE: Final = 0x0600
-"""Smaller numbers in the field of the type are lengths: frames of IEEE 802.3."""
+"""Smaller numbers in the type field are lengths, in frames of IEEE 802.3."""
 
 
 class Protocol(IntEnum):
-    """What IPv4's ``protocol`` and IPv6's ``next_header`` say. See Protocol Numbers of IANA."""
+    """The values of IPv4's ``protocol`` and IPv6's ``next_header``. See Protocol Numbers of IANA."""
 
     HOP_BY_HOP = 0
     ICMP = 1
@@ -60,5 +60,5 @@ class Protocol(IntEnum):
 
 DNS_PORT: Final = 53
 VXLAN_PORTS: Final = (4789, 8472)
-"""IANA's, and the one that Linux took before there was one."""
+"""IANA's port, and the one that Linux used before IANA assigned one."""
 GENEVE_PORT: Final = 6081

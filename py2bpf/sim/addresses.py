@@ -1,8 +1,8 @@
-"""What ``addrof(number)`` gives in CPython, where numbers have no address.
+"""``addrof(number)`` in CPython, where numbers have no address.
 
-A field or an item is found by the text of the call, as an object within its structure or array. Of a variable it is an
-object that has the variable's value whenever a helper or the program looks at it, and that the variable follows. Any
-other number gets a copy, which nobody may write to.
+For a field or an item, which the text of the call names, it is an object within the structure or array. For a variable,
+it is an object that is kept in step with the variable around each call of a helper. For any other number, it is a copy
+that can't be written to.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _MASK: Final = (1 << 64) - 1
 
 
 class _Number:
-    """A mixin of c_int64 and c_uint64: a number that is kept elsewhere."""
+    """A mixin of c_int64 and c_uint64: a number that is stored elsewhere."""
 
     def pull(self) -> None:
-        """Takes the number from where it is."""
+        """Copies the number from its place into this object."""
 
     def push(self) -> None:
-        """Puts it there."""
+        """Copies the number from this object to its place."""
 
     @property
     def value(self) -> int:
@@ -48,7 +48,7 @@ def _set(number: Any, value: int) -> None:
 
 
 class _Variable(_Number):
-    """The place of a local or cell variable of a function that runs."""
+    """The place of a local or cell variable of a running function."""
 
     _frame: FrameType
     _name: str
@@ -91,7 +91,7 @@ class _UnsignedCopy(_Copy, ctypes.c_uint64):
 
 
 def _assign(frame: FrameType, name: str, value: int) -> None:
-    """Changes a variable of a function that runs; before Python 3.13 ``f_locals`` is a copy, which is written back."""
+    """Changes a variable of a running function. Before Python 3.13 ``f_locals`` is a copy, which is written back."""
     frame.f_locals[name] = value
     if (write_back := getattr(ctypes.pythonapi, "PyFrame_LocalsToFast", None)) is not None:
         write_back(ctypes.py_object(frame), ctypes.c_int(0))
@@ -103,7 +103,7 @@ def lost(what: str) -> SimulationError:
 
 
 def meant(value: Any) -> Any:
-    """Marks what addrof() gives: of a number's place a helper takes the address then, not the number."""
+    """Marks a result of addrof(), so that a helper takes the address of the number's place, not the number."""
     setattr(value, _ADDRESS, True)
     return value
 
@@ -113,7 +113,8 @@ def is_meant(value: Any) -> bool:
 
 
 def check_place(value: Any, what: str, context: Any, in_packet: bool = False) -> None:
-    """Raises SimulationError where the compiler refuses to let ``what`` write; ``in_packet``: it can write there."""
+    """Raises SimulationError for an object to which the compiler doesn't let ``what`` write. With ``in_packet``,
+    objects in the packet are allowed."""
     if isinstance(value, _Copy):
         raise lost(what)
     if _is_within(value, ctypes.addressof(context.struct), ctypes.sizeof(context.struct)):
@@ -130,7 +131,7 @@ def _is_within(value: Any, begin: int, size: int) -> bool:
 
 
 class Variables:
-    """The variables whose address a program has taken: all are brought up to date around each call of a helper."""
+    """The variables whose address a program has taken. All are updated before and after each call of a helper."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[FrameType, str], _Variable] = {}
@@ -144,7 +145,7 @@ class Variables:
             each.push()
 
     def address(self, number: int) -> Any:
-        """What the running call addrof(...) gives for a number."""
+        """The result of the running call addrof(...) for a number."""
         name = places.variable(0)
         frame = None if name is None else _owner(places.caller(), name)
         if frame is not None and name is not None:
@@ -162,7 +163,7 @@ class Variables:
 
 
 def _owner(frame: FrameType, name: str) -> FrameType | None:
-    """The running function of the program that has a variable; None for what the program captured."""
+    """The running function of the program to which a variable belongs; None for a captured variable."""
     code = frame.f_code
     while name in code.co_freevars:
         above = frame.f_back

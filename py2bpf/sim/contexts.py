@@ -28,7 +28,8 @@ _STORED: Final[dict[str, Callable[[int, int], int]]] = {
     "tc_classid": lambda before, given: given & _HALF,
     "queue_mapping": lambda before, given: before if given & _U64 >= _HALF else given,
 }
-"""What stays of a run-time number where sk_buff has less room than __sk_buff: bpf_convert_ctx_access()."""
+"""What is stored of a run-time number in fields that are narrower in sk_buff than in __sk_buff, see
+bpf_convert_ctx_access()."""
 _REACH: Final = 0xFFFF
 """How far into a packet programs see."""
 _LOOPBACK: Final = 1
@@ -36,10 +37,10 @@ _LOOPBACK: Final = 1
 
 
 class Context:
-    """What a program gets, laid out as a ContextSpec says: fields truncate as the kernel's do.
+    """A program's argument, laid out by a ContextSpec. Fields truncate like the kernel's.
 
-    ``struct`` is the ctypes structure underneath, ``pointed`` the structures that fields are read through, ``tail``
-    what lies behind the structure: texts and arrays of an event. ``bytes(context)`` is all but what is pointed at.
+    ``struct`` is the ctypes structure itself, ``pointed`` are the structures to which its pointers lead, and ``tail``
+    has the texts and arrays of an event, which follow the structure. ``bytes(context)`` is the structure and the tail.
     """
 
     @public
@@ -100,7 +101,7 @@ class Context:
         if self._packet is None or (self._hook is not None and not self._hook.packet_access):
             raise SimulationError("ctx.packet() is for xdp and tc programs; socket filters copy with "
                                   "funcs.packet_copy(skb, offset, object)")  # fmt: skip
-        offset = int.__pos__(operator.index(offset))  # whatever its class says of it
+        offset = int.__pos__(operator.index(offset))  # a plain int, whatever its class
         if offset < 0 or offset + ctypes.sizeof(ctype) > min(self._packet.direct, _REACH):
             return None
         if values.is_number(ctype):
@@ -108,7 +109,8 @@ class Context:
         return views.make(ctype, self._packet, offset)
 
     def _stored(self, name: str, value: Any) -> Any:
-        """What of a value that the program assigns to a packet's field arrives there."""
+        """The value that is stored if the program assigns ``value`` to a field of a packet's context. Raises
+        SimulationError for fields that the kernel doesn't let the program write."""
         row = row_of(self._hook)
         allowed = row.packet.fields if row is not None and row.packet is not None else ()
         if name not in allowed and name in _names(self.struct):
@@ -117,7 +119,7 @@ class Context:
         if name not in _STORED:
             return value
         before = getattr(self.struct, name)
-        setattr(self.struct, name, value)  # refuses what is no integer
+        setattr(self.struct, name, value)  # raises for values that are no integers
         return _STORED[name](before, value if isinstance(value, int) else getattr(self.struct, name))
 
     def _read(self, place: Field) -> Any:
@@ -142,14 +144,14 @@ class Context:
 
 
 def _names(struct: Any) -> set[str]:
-    """The fields of a structure, those of anonymous members among them."""
+    """The fields of a structure, including those of anonymous members."""
     return {name for name in dir(type(struct)) if not name.startswith("_")}
 
 
 def packet_context(data: bytes | bytearray, hook: HookSpec, fields: dict[str, Any] | None = None) -> Context:
-    """A packet's context as a test run of the kernel gives it; ``fields`` replaces some of it.
+    """A packet's context as in a test run of the kernel; ``fields`` replaces some fields.
 
-    ``data`` begins with the Ethernet header. A socket filter sees what is behind it.
+    ``data`` begins with the Ethernet header. A socket filter sees only what follows this header.
     """
     row = row_of(hook)
     if row is None or row.packet is None:
@@ -179,7 +181,7 @@ _SETUPS: Final = {Setup.XDP: _xdp_packet, Setup.SKB: _skb_packet}
 
 
 def refresh(context: Context) -> None:
-    """Tells the context of its packet's length."""
+    """Updates the context after its packet's length has changed."""
     packet = context._packet
     if isinstance(context.struct, contexts.SkBuff):
         context.struct.len = len(packet)
@@ -188,12 +190,11 @@ def refresh(context: Context) -> None:
 
 @public
 def context(of: Any, /, **fields: Any) -> Context:
-    """The context of a probe (what @kprobe.probe or @tracepoint.probe made), of a ContextSpec, or of any ctypes
-    Structure laid out as the kernel's, with the given fields; others are zero.
+    """A context with the given fields; all others are zero. ``of`` is a probe (made by @kprobe.probe or
+    @tracepoint.probe), a ContextSpec, or any ctypes Structure with the kernel's layout.
 
-    Raises KernelError where a tracepoint's fields aren't known: those of some events only tracefs tells, which root
-    alone can read. Give a Structure with the fields that the program reads then. Raises SimulationError for unknown
-    fields.
+    Raises KernelError if a tracepoint's fields aren't known, since only root can read tracefs: give a Structure with
+    the fields that the program reads instead. Raises SimulationError for unknown fields.
     """
     made = Context(spec_of(of))
     _fill(made, fields)
@@ -205,9 +206,11 @@ def registers(
     args: tuple[int, ...] = (), ret: int | None = None, *, syscall: bool = False, machine: str | None = None,
     **fields: int,
 ) -> Context:  # fmt: skip
-    """The registers that a kprobe's function gets: of a call with these arguments, or of one that returns ``ret``.
+    """The registers for a kprobe's function: at a call with these arguments, or at a return with the result ``ret``.
 
-    ``syscall``: the arguments are a system call's own. ``machine`` is another processor's (``"aarch64"``).
+    With ``syscall``, the arguments are those of a system call. ``machine`` selects another architecture
+    (``"aarch64"``). ``fields`` are further registers by name. Raises SimulationError for unknown fields, NotSupported
+    for unknown architectures.
     """
     machine = machine or platform.machine()
     if syscall:
@@ -229,7 +232,7 @@ def _fill(made: Context, fields: dict[str, Any]) -> None:
 
 
 def spec_of(of: Any) -> ContextSpec:
-    """The type of the argument: of a probe, a ContextSpec, or a structure."""
+    """The ContextSpec of a probe or a structure; a ContextSpec unchanged. Raises SimulationError for other objects."""
     if isinstance(of, ContextSpec):
         return of
     if isinstance(of, type) and issubclass(of, ctypes.Structure):
@@ -241,7 +244,7 @@ def spec_of(of: Any) -> ContextSpec:
 
 
 def retyped(given: Context, spec: ContextSpec) -> Context:
-    """The registers that a user made, with the C types that a kprobe knows of its arguments and result."""
+    """Registers that the user made, with the C types of the arguments and result that the kprobe knows."""
     if given._spec.struct is not spec.struct or given._spec.fields.keys() != spec.fields.keys():
         return given
     made = Context(spec)
@@ -257,7 +260,7 @@ def wrapped(given: ctypes.Structure) -> Context:
 
 
 def hook_of(hook: Any, fn: Any) -> HookSpec:
-    """The HookSpec that a name, a program type or a probe means; a plain function's is the socket filter."""
+    """The HookSpec for a name, a program type or a probe; for a plain function, that of socket filters."""
     if isinstance(hook, HookSpec):
         return hook
     if hook is None:

@@ -1,4 +1,4 @@
-"""What a simulated kernel tells programs of the machine: who runs, the time, chance, foreign memory."""
+"""The environment of simulated programs: the running process, the time, random numbers, and foreign memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Memory(Public):
         self._next = itertools.count(_FIRST, _PAGE)
 
     def put(self, content: Any) -> int:
-        """Places bytes, a str or a ctypes object somewhere; gives the address."""
+        """Stores bytes, a str or a ctypes object at a new address, which is returned."""
         piece = _bytes_of(bytearray(text_for_c(content)) if isinstance(content, (str, bytes)) else content)
         address = next(self._next)
         for _ in range(len(piece) // _PAGE):
@@ -51,7 +51,7 @@ class Memory(Public):
         return self.put_at(address, piece)
 
     def put_at(self, address: int, content: Any) -> int:
-        """Places bytes or a ctypes object at an address of yours."""
+        """Stores bytes or a ctypes object at the given address, which is returned."""
         piece = _bytes_of(bytearray(content) if isinstance(content, bytes) else content)
         if address not in self._pieces:
             bisect.insort(self._begins, address)
@@ -59,13 +59,13 @@ class Memory(Public):
         return address
 
     def share(self, content: Any) -> int:
-        """The address of a program's own object, which it can be read by from now on."""
+        """The address of a program's own object, through which programs can read the object from now on."""
         address = self.put_at(ctypes.addressof(content), content)
         self._own.add(address)
         return address
 
     def is_own(self, address: int) -> bool:
-        """Whether the byte there is of a program's own object."""
+        """Whether the byte at an address belongs to a program's own object."""
         at = bisect.bisect_right(self._begins, address & (1 << 64) - 1) - 1
         return at >= 0 and self._begins[at] in self._own and self._find(address & (1 << 64) - 1, 1) is not None
 
@@ -78,17 +78,17 @@ class Memory(Public):
         return piece[address - begin :] if address + size <= begin + len(piece) else None
 
     def read(self, address: int, size: int) -> bytes | None:
-        """size bytes, None where an address among them holds nothing."""
+        """``size`` bytes; None if there is nothing at one of their addresses."""
         found = self._find(address, size)
         return None if found is None else bytes(found[:size])
 
     def read_text(self, address: int, size: int) -> bytes | None:
-        """At most size bytes up to a NUL, without it."""
+        """The bytes up to a NUL, without it, at most ``size``; None if there is nothing at the address."""
         found = self._find(address, 1)
         return None if found is None else bytes(found[:size]).partition(b"\0")[0]
 
     def write(self, address: int, data: bytes) -> bool:
-        """False where an address among them holds nothing."""
+        """Writes bytes. False if there is nothing at one of their addresses."""
         found = self._find(address, len(data))
         if found is None:
             return False
@@ -102,7 +102,7 @@ def _comm() -> bytes:
 
 @dataclass
 class Environment:
-    """What helpers answer. What you leave out is that of the running thread.
+    """The facts that helpers give to programs. By default they are those of the running thread.
 
     ``tgid`` is the number of the process and ``pid`` that of the thread, in the kernel's words. ``clock`` is a number
     of nanoseconds, or a function that gives it. ``random`` gives get_prandom_u32() its numbers.

@@ -1,4 +1,4 @@
-"""What a simulation itself raises; what the program raises is counted."""
+"""The errors of a simulation itself. Errors of the program are counted instead."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from ..exception import Py2BpfError
 
 
 class SimulationError(Py2BpfError):
-    """The simulation can't do what the program asks for, or the program asks for what no program may do.
+    """The program does something that can't be simulated, or that no program may do.
 
-    It is raised through the program and never counted as one of its errors.
+    The error is raised through the program, and never counted as an error of the program.
     """
 
 
 class UnknownField(SimulationError, AttributeError):  # noqa: N818 - named as what it tells
-    """The context has no such field. An AttributeError too, which hasattr() and getattr() with a default ask for."""
+    """The context has no such field. An AttributeError too, for hasattr() and for getattr() with a default."""
 
 
 class ProgramEnd(BaseException):
-    """Ends the program at once with a result, as a load behind the packet's end does. No error, so no Exception."""
+    """Ends the program at once with a result, like a load beyond the packet's end. No error, and so no Exception."""
 
     def __init__(self, value: int) -> None:
         super().__init__(value)

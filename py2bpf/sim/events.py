@@ -1,4 +1,4 @@
-"""Texts and arrays of variable length in simulated events: they lie behind the event's structure, as in the kernel."""
+"""Texts and arrays of variable length in simulated events: they follow the event's structure, as in the kernel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _MOST: Final = 0xFFFF
 
 
 def read(event: bytes, struct: ctypes.Structure, where: Located) -> Any:
-    """What a program gets: the bytes of a text up to its NUL, or an array; cut, and filled up by zeros."""
+    """The value for a program: the bytes of a text up to its NUL, or an array. Longer data is cut, and an array is
+    filled up with zeros."""
     number = getattr(struct, where.path)
     begin, size = where.begin + (number & _MOST), number >> 16
     data, room = event[begin : begin + size], ctypes.sizeof(where.ctype)
@@ -25,7 +26,7 @@ def read(event: bytes, struct: ctypes.Structure, where: Located) -> Any:
 
 
 def write(tail: bytearray, struct: ctypes.Structure, where: Located, value: Any) -> None:
-    """Puts a text (bytes or str, to which a NUL is added) or the items of an array behind the event."""
+    """Appends a text (bytes or str, to which a NUL is added) or the items of an array to the event."""
     data = _encoded(where.ctype._type_, value)
     offset = ctypes.sizeof(struct) + len(tail) - where.begin
     if max(offset, len(data)) > _MOST:

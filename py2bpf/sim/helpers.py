@@ -1,7 +1,7 @@
-"""The kernel's helpers, as CPython computes them: arguments are brought into one form, then a table says who answers.
+"""Simulations of the kernel's helpers: arguments are brought into a common form, and a table gives the handler.
 
-Handlers get the run, then the helper's arguments without sizes: memory as bytes (what is read) or a memoryview
-(what is written) of exactly the size, a map as its view, keys and values as bytes, numbers as ints.
+Handlers get the run, and then the helper's arguments without sizes: memory as bytes (for reading) or a memoryview
+(for writing) of exactly the size, a map as its view, keys and values as bytes, numbers as ints.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HZ: Final = 250
 
 
 def call(run: Run, info: HelperInfo, args: tuple[Any, ...]) -> Any:
-    """Calls a helper. Raises SimulationError for those that have no simulation, and for wrong arguments."""
+    """Calls a helper. Raises SimulationError for helpers without a simulation, and for wrong arguments."""
     handler = HANDLERS.get(info.name)
     if handler is None:
         reason = NOT_SIMULATED[info.name]
@@ -50,7 +50,7 @@ class _Arguments:
     def __init__(self, run: Run, info: HelperInfo) -> None:
         self.run, self.info = run, info
         self.view: Any = None
-        self.texts: list[memoryview] = []  # get zeros behind the text, which may come from the same memory
+        self.texts: list[memoryview] = []  # filled with zeros after their text
 
     def convert(self, args: tuple[Any, ...]) -> list[Any]:
         converted: list[Any] = []
@@ -65,7 +65,7 @@ class _Arguments:
         return converted
 
     def _pair(self, args: tuple[Any, ...]) -> list[tuple[Arg, int, Any]]:
-        """Each parameter with its argument's number and value; a size that is left out has the value None."""
+        """Each parameter with its argument's number and value. A size that is left out has the value None."""
         kinds = self.info.args
         for missing in range(self.info.optional + 1):
             wanted = kinds[: len(kinds) - missing]
@@ -106,7 +106,7 @@ class _Arguments:
                                   f"{' or '.join(map(title, kinds))}, not {title(given)}")  # fmt: skip
 
     def _read(self, index: int, value: Any) -> bytes:
-        """Memory that the helper reads: an object's, a constant's with its NUL, a number's place of its own."""
+        """The bytes that the helper reads: an object's, a constant's with its NUL, or a number's in 8 bytes."""
         if self.view is not None and self.view.spec.data_type is not None:
             return map_views.record_bytes(self.view, value)
         if isinstance(value, bytes) and (found := places.argument(index)) is not None:
@@ -155,7 +155,7 @@ def _ring_output(s: Run, view: Any, data: bytes, _flags: int) -> int:
 
 
 def _ring_query(s: Run, view: Any, flags: int) -> int:
-    """Positions are those of a ring that was empty when the program began."""
+    """The positions are those of a ring that was empty when the program began."""
     waiting = 0 if view.ring is None else view.ring.waiting()
     size = int(view.spec.max_entries)
     told: dict[int, int] = {RingQuery.AVAIL_DATA: waiting, RingQuery.RING_SIZE: size, RingQuery.PROD_POS: waiting}
@@ -190,7 +190,7 @@ def _comm(s: Run, out: memoryview) -> int:
 # Foreign memory
 
 _HALF_BITS: Final = 47
-"""So many bits of an address count on x86-64, and one tells whether it is the kernel's."""
+"""The bits of a user-space address on x86-64. In the kernel's addresses, all higher bits are 1."""
 
 
 def _probe_read(s: Run, out: memoryview, address: int) -> int:
@@ -200,7 +200,7 @@ def _probe_read(s: Run, out: memoryview, address: int) -> int:
 
 
 def _probe_read_str(s: Run, out: memoryview, address: int) -> int:
-    """The length with NUL; what is longer is cut, and ends with a NUL all the same."""
+    """Returns the length with NUL. Longer text is cut, and still ends with a NUL."""
     if not len(out):
         return 0
     found = s.environment.memory.read_text(address & (1 << 64) - 1, len(out) - 1)
@@ -212,7 +212,7 @@ def _probe_read_str(s: Run, out: memoryview, address: int) -> int:
 
 
 def _of_kernel(probe: Handler) -> Handler:
-    """A probe of the kernel's memory: the kernel refuses other addresses before it reads anything."""
+    """A handler that reads kernel memory. The kernel refuses other addresses with -ERANGE before it reads."""
 
     def of_kernel(s: Run, out: memoryview, address: int) -> int:
         result = int(probe(s, out, address))
@@ -223,7 +223,7 @@ def _of_kernel(probe: Handler) -> Handler:
 
 
 def _of_user(probe: Handler) -> Handler:
-    """A probe of a process's memory, where the program's own isn't."""
+    """A handler that reads a process's memory, to which the program's own objects don't belong."""
 
     def of_user(s: Run, out: memoryview, address: int) -> int:
         if not s.environment.memory.is_own(address):
@@ -246,7 +246,7 @@ def _func_ip(s: Run, ctx: Any) -> int:
 
 
 def _strncmp(_: Run, left: bytes, right: bytes) -> int:
-    """As strncmp(3) of at most the first buffer's size."""
+    """strncmp(3), for at most the size of the first buffer."""
     for at, character in enumerate(left):
         other = right[at] if at < len(right) else 0
         if character != other or not character:
@@ -255,7 +255,7 @@ def _strncmp(_: Run, left: bytes, right: bytes) -> int:
 
 
 def _parse(signed: bool) -> Handler:
-    """strtol() and strtoul(): the characters used, or -EINVAL without digits, -ERANGE for too large numbers."""
+    """strtol() and strtoul(). They return the characters used, or -EINVAL without digits, -ERANGE for large numbers."""
 
     def parse(_: Run, text: bytes, flags: int, out: memoryview) -> int:
         base = flags & 0x1F
@@ -358,4 +358,4 @@ _NOT_SIMULATED: Final = {
 }  # fmt: skip
 
 NOT_SIMULATED: Final = {name: reason for reason, names in _NOT_SIMULATED.items() for name in names}
-"""The other helpers, each with the reason."""
+"""The helpers without a simulation, each with the reason."""

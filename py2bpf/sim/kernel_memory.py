@@ -1,4 +1,4 @@
-"""Typed pointers into the simulated kernel's memory: what kernel.sock(address) of py2bpf.btf gives in CPython."""
+"""Typed pointers into the simulated kernel's memory: ``kernel.sock(address)`` of py2bpf.btf in CPython."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .errors import SimulationError
 
 
 def construct(memory: Memory, type: KernelType, address: Any) -> KernelObject | None:
-    """The object at an address, None for 0."""
+    """The object at an address; None for address 0."""
     shape = type.record()
     if shape is None:
         raise SimulationError(f"the kernel has no struct, union or enumerator {type.__name__!r}")
@@ -27,7 +27,7 @@ def _at(memory: Memory, address: int, shape: Record) -> KernelObject | None:
 
 
 class KernelObject:
-    """A structure, union or array in the simulated kernel's memory. What isn't there reads as zeros."""
+    """A structure, union or array in the simulated kernel's memory. Addresses without content read as zeros."""
 
     __slots__ = ("_address_", "_memory_", "_shape_")
 

@@ -52,7 +52,7 @@ class MapView:
 
     @property
     def default(self) -> int:
-        """What reading a missing number gives."""
+        """The result of reading a missing number."""
         return self.spec.default or 0
 
     def emit(self, run: Run, data: bytes) -> int:
@@ -63,7 +63,7 @@ class MapView:
         return 0
 
     def key(self, key: Any) -> bytes:
-        """The key's bytes; of an LPM trie's address, with its whole length."""
+        """The key's bytes. For an LPM trie, the address with its full length as the prefix length."""
         if not self.kind.keyed:
             raise SimulationError(f"{self.map!r} has no items that a program can read or write")
         raw = self._encode_key(used(key))
@@ -74,17 +74,17 @@ class MapView:
         return self._encode_value(used(value))
 
     def number(self, raw: bytes) -> Any:
-        """The number at a key; None where there is none."""
+        """The number at a key; None if the key is missing."""
         data = self.overlay.lookup(raw) if self._inside(raw) else None
         return None if data is None else self._decode(data, self._at)
 
     def reference(self, raw: bytes) -> Any:
-        """An object that lives in the map; None where the key is missing."""
+        """An object that lives in the map; None if the key is missing."""
         place = self.overlay.place(raw) if self._inside(raw) else None
         return None if place is None else values.view(self.spec.value_type, place, self._at)
 
     def find(self, raw: bytes) -> Any:
-        """What reading a key gives where it is there, else None."""
+        """The result of reading a key; None if the key is missing."""
         if self.numbers:
             return self.number(raw)
         found = self.reference(raw)
@@ -109,7 +109,7 @@ class MapView:
         return -errno.EEXIST if flags == Update.NOEXIST else -errno.ENOENT
 
     def _whole(self, raw: bytes, value: bytes) -> bytes:
-        """A per-CPU map's value: the other CPUs keep theirs, or get zeros."""
+        """The value to store. For a per-CPU map, the other CPUs keep their values, or get zeros."""
         if not self.spec.per_cpu:
             return value
         whole = bytearray(self.overlay.lookup(raw) or bytes(self.map._values.size))
@@ -123,13 +123,13 @@ class MapView:
         return 0 if self.overlay.delete(raw) else -errno.ENOENT
 
     def flush(self) -> None:
-        """Gives the map what was written through references."""
+        """Writes changes that were made through references to the map."""
         if self.kind.keyed:
             self.overlay.flush()
 
     def items(self) -> list[tuple[Any, Any]]:
         """(key, value) of all entries as the program left them, as the map's items() gives them."""
-        if self.spec.is_global:  # whose one key has no name
+        if self.spec.is_global:  # its only key has no name
             only = bytes(4)
             return [(0, self._decode(bytes(self.overlay.lookup(only) or bytes(self._size))))]
         keys, content = self.map._keys, self.map._values
@@ -214,7 +214,7 @@ def _locked(view: MapView, key: Any) -> Iterator[Any]:
 
 
 def _lock(_: Run, view: MapView, key: Any) -> Any:
-    """One program runs at a time: nobody else wants the lock."""
+    """Needs no lock, since one program runs at a time."""
     return _locked(view, key)
 
 
@@ -240,10 +240,10 @@ def _output(run: Run, view: MapView, *args: Any, size: Any = None) -> int:
 
 
 def _part(view: MapView, record: Any, size: Any = None) -> bytes:
-    """The bytes of a record whose size the program says, or which has its own: shorter arrays, constant text."""
+    """The bytes of a record of variable size: ``size`` bytes, or all bytes of a shorter array or constant text."""
     ctype, plain = view.spec.data_type, used(record)
     if isinstance(plain, bytes) and (found := places.argument(0)) is not None:
-        plain = found  # a char array, of which ctypes gave the characters
+        plain = found  # a char array, which ctypes read as bytes
     items = getattr(ctype, "_type_", None)
     if isinstance(plain, bytes) and items is ctypes.c_char and 0 < len(plain) <= ctypes.sizeof(ctype):
         data = plain
@@ -278,7 +278,7 @@ def _discard(run: Run, view: MapView, record: Any) -> None:
 
 
 def _receive(_: Run, view: MapView) -> Any:
-    """The next record that Python sent. An isolated run leaves it to others, and remembers where it is."""
+    """The next record that Python sent. An isolated run doesn't remove it, but remembers its position."""
     if "receive" not in view.kind.methods:
         raise SimulationError(f"programs receive nothing from {view.map!r}")
     data = view.map._ring.next(begin=not (view.isolated and view.received), take=not view.isolated)
@@ -291,7 +291,7 @@ def _receive(_: Run, view: MapView) -> Any:
 
 
 def record_bytes(view: MapView, record: Any) -> bytes:
-    """A queue's record made of a value."""
+    """The bytes of a queue's record, made from a value."""
     if not view.kind.records:
         raise DataTypeError(f"{view.map!r} takes no records: output() is a method of queues and ring buffers")
     ctype = view.spec.data_type

@@ -1,4 +1,4 @@
-"""A program's entries of a map between the program and where the map keeps them."""
+"""A layer between a simulated program and a map's storage, with the entries to which the program refers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .errors import SimulationError
 
 
 class Overlay:
-    """A map's entries in memory of this process, as far as a program refers to them.
+    """Copies of the map's entries to which a program refers.
 
-    Live, every change goes to the map: numbers at once, what is written through references when flush() is called.
-    Isolated, all changes stay here, and the map is only read. Where an assignment gives a key another element, what
-    refers to the old one keeps it, and writes to it go nowhere.
+    In a live run, all changes go to the map: assignments at once, writes through references at flush(). In an isolated
+    run, all changes stay here, and the map is only read. If an assignment gives a key a new element, references keep
+    the old element, and writes to that are lost.
     """
 
     def __init__(self, storage: MapStorage, spec: Any, isolated: bool) -> None:
@@ -33,7 +33,7 @@ class Overlay:
         self._count: int | None = None
 
     def lookup(self, key: bytes) -> bytes | bytearray | None:
-        """The value's bytes, which are a reference only if place() made one before."""
+        """The value's bytes. They are shared with the program only if place() gave them before."""
         if not self._entries and not self._deleted:
             return self._storage.lookup(key)
         key = self._element(key)
@@ -42,11 +42,11 @@ class Overlay:
         return None if key in self._deleted else self._storage.lookup(key)
 
     def place(self, key: bytes) -> bytearray | None:
-        """The value's bytes, to be written in place until the program ends; None where the key is missing."""
+        """The value's bytes, which the program may change until its end; None if the key is missing."""
         return self._place(self._element(key))
 
     def _element(self, key: bytes) -> bytes:
-        """The key of the element that a program finds: in a trie that of the longest prefix, else the key itself."""
+        """The key of the element that a program finds: in a trie the longest prefix, else the key itself."""
         if not self._kind.prefixes:
             return key
         covering = [each for each in self._keys(len(key)) if _covers(each, key)]
@@ -70,11 +70,11 @@ class Overlay:
         return entry
 
     def _has(self, key: bytes) -> bool:
-        """Whether a trie has an element of this very prefix: its lookup finds shorter ones too."""
+        """Whether a trie has an element with exactly this prefix, since its lookup also finds shorter ones."""
         return not self._kind.prefixes or key in self._keys(len(key))
 
     def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
-        """False where the flags forbid it. Raises KernelError: E2BIG in a full map."""
+        """Stores a value. False if the flags forbid it. Raises KernelError: E2BIG if the map is full."""
         self.flush()
         if self._isolated:
             return self._keep(key, value, flags)
@@ -113,7 +113,7 @@ class Overlay:
         return self._count
 
     def delete(self, key: bytes) -> bool:
-        """False where the key is missing."""
+        """Deletes an entry. False if the key is missing."""
         self.flush()
         if not self._isolated:
             self._entries.pop(key, None)
@@ -129,7 +129,8 @@ class Overlay:
         return True
 
     def flush(self) -> None:
-        """Gives the map what was written through references. Entries that are gone meanwhile stay gone."""
+        """Writes changes that were made through references to the map. Entries that were deleted meanwhile stay
+        deleted."""
         for key, clean in self._clean.items():
             entry = bytes(self._entries[key])
             if entry != clean and self._storage.update(key, entry, Update.EXIST):
@@ -155,7 +156,7 @@ def _prefix_length(key: bytes) -> int:
 
 
 def _covers(prefix: bytes, key: bytes) -> bool:
-    """Whether a trie's element covers what a key names: its first bits are the same."""
+    """Whether a trie's element covers a key: whether the key begins with the element's prefix."""
     length = _prefix_length(prefix)
     behind = 8 * (len(key) - 4) - length
     same = (int.from_bytes(prefix[4:], "big") ^ int.from_bytes(key[4:], "big")) >> behind == 0

@@ -30,7 +30,7 @@ def _load_bytes(s: Run, _ctx: Any, offset: int, out: memoryview) -> int:
 
 
 def _load_relative(s: Run, _ctx: Any, offset: int, out: memoryview, header: int) -> int:
-    """From the link header (0) or the network header (1)."""
+    """``header`` is the start of the offset: the link header (0) or the network header (1)."""
     packet = packet_of(s, "skb_load_bytes_relative")
     begin = {0: 0, 1: ETHERNET}.get(header)
     at = None if begin is None else begin + (offset & _U32)
@@ -129,7 +129,7 @@ def _invalidate_hash(_s: Run, ctx: Any) -> None:
 
 
 def _change_type(s: Run, ctx: Any, kind: int) -> int:
-    """Only between those that a packet can have while it is received: PACKET_HOST to PACKET_OTHERHOST."""
+    """Allows only the types of received packets, both before and after: PACKET_HOST to PACKET_OTHERHOST."""
     if (kind & _U32) > 3 or ctx.struct.pkt_type > 3:
         return _EINVAL
     ctx.struct.pkt_type = kind
@@ -143,7 +143,7 @@ def _redirect(s: Run, ifindex: int, flags: int) -> int:
     return int(TcAction.SHOT if flags & ~1 else TcAction.REDIRECT)
 
 
-# Checksums. Numbers are 16 and 32 bits as they lie in the packet, which one's complement doesn't mind.
+# Checksums. Numbers of 16 and 32 bits are in the packet's byte order, which makes no difference to one's complement.
 
 
 def fold(total: int) -> int:
@@ -160,8 +160,8 @@ def add32(a: int, b: int) -> int:
 
 
 def total_of(data: bytes, seed: int = 0) -> int:
-    """The one's complement sum of the data in the machine's order, in 32 bits: csum_partial(), which adds 64 bits at a
-    time. That decides which of its two zeros a sum is.
+    """The one's complement sum of the data in the machine's order, in 32 bits. Adds 64 bits at a time like
+    csum_partial(), which decides which of the two zeros of one's complement a sum is.
     """
     total = seed & _U32
     for word in memoryview(data + bytes(-len(data) % 8)).cast("Q"):
@@ -217,7 +217,7 @@ def _l3_replace(s: Run, _ctx: Any, offset: int, old: int, new: int, flags: int) 
 
 
 def _l4_replace(s: Run, _ctx: Any, offset: int, old: int, new: int, flags: int) -> int:
-    """A UDP checksum of 0 means none, and is left unless told otherwise; one that becomes 0 is written as 0xffff."""
+    """A UDP checksum of 0 means no checksum, and is kept unless flags say otherwise. A result of 0 becomes 0xffff."""
     size = flags & 0xF
     if flags & ~(_PSEUDO_HEADER | _MANGLED_0 | _ENFORCE | 0xF):
         return _EINVAL
@@ -239,7 +239,7 @@ def _l4_replace(s: Run, _ctx: Any, offset: int, old: int, new: int, flags: int) 
 
 
 def _csum_diff(_s: Run, old: bytes, new: bytes, seed: int) -> int:
-    """As since Linux 6.13, whatever the sizes; before, those that 4 doesn't divide gave -EINVAL."""
+    """Works for all sizes, as since Linux 6.13; before, sizes that are no multiples of 4 gave -EINVAL."""
     if old and new:
         return fold(add32(total_of(new, seed), ~total_of(old) & _U32))
     if new:
@@ -271,4 +271,4 @@ HANDLERS: Final[dict[str, Callable[..., Any]]] = {
     "csum_level": lambda _s, _ctx, _level: -13,
     "skb_set_tstamp": lambda _s, _ctx, _time, _kind: -95,
 }
-"""Their simulations."""
+"""The simulations of these helpers."""

@@ -1,7 +1,7 @@
-"""Where the bytes that a program hands over lie.
+"""Finds the memory of the arguments that a program passes to a helper.
 
-Of ``funcs.get_current_comm(event.comm)`` Python passes on the characters of the field, a copy: ctypes turns char arrays
-into bytes. A helper is to fill the field, so its place is found by the text of the call.
+In ``funcs.get_current_comm(event.comm)``, Python passes a copy of the field, since ctypes turns char arrays into bytes.
+But the helper must fill the field itself, so the field is found by the source text of the call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OURS: Final = (_HERE, "py2bpf.borders", "py2bpf.intrinsics", "py2bpf.worlds")
 
 
 def caller() -> FrameType:
-    """The frame of the program's function that is running."""
+    """The frame of the program's running function."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
@@ -34,8 +34,8 @@ def caller() -> FrameType:
 
 
 def argument(index: int) -> Any:
-    """The ctypes object that the program's running call has as its argument number ``index``: a char array or number
-    in a struct or array. None where the argument is something else, or the call's source text isn't known. Raises
+    """The ctypes object for argument number ``index`` of the program's running call: a char array or number in a
+    struct or array. None if the argument is something else, or if the call's source text isn't known. Raises
     SimulationError for a bit field.
     """
     frame = caller()
@@ -44,7 +44,7 @@ def argument(index: int) -> Any:
 
 
 def variable(index: int) -> str | None:
-    """The name of the variable that the program's running call has as its argument number ``index``."""
+    """The name of the variable that is argument number ``index`` of the program's running call; None for others."""
     node = _argument(caller(), index)
     return node.id if isinstance(node, ast.Name) else None
 
@@ -56,7 +56,7 @@ def _argument(frame: FrameType, index: int) -> ast.expr | None:
 
 @functools.lru_cache(maxsize=4096)
 def _arguments(code: CodeType, at: int) -> tuple[ast.expr, ...] | None:
-    """The argument expressions of the call that the instruction at a byte offset makes."""
+    """The argument expressions of the call at a byte offset of the bytecode."""
     line, end_line, column, end_column = list(code.co_positions())[at // 2]
     if line is None or end_line is None or column is None or end_column is None:
         return None
@@ -83,15 +83,15 @@ def _place(node: ast.expr, frame: FrameType) -> Any:
 
 
 def _is_plain(node: ast.expr) -> bool:
-    """Whether evaluating it again changes nothing: no calls, no assignments."""
+    """Whether evaluating an expression again changes nothing, since it has no calls and no assignments."""
     allowed = (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator,
                ast.unaryop, ast.expr_context)  # fmt: skip
     return all(isinstance(each, allowed) for each in ast.walk(node))
 
 
 def field(owner: Any, name: str) -> Any:
-    """A struct's or union's field as an object within it, also where ctypes would copy it; the value of a Global, which
-    lives in its map."""
+    """The object within a struct or union that is the field, even if ctypes would copy the field; or the value of a
+    Global, which lives in its map."""
     spec, around = getattr(owner, "map_spec", None), CURRENT.get()
     if name == "value" and isinstance(owner, ctypes._SimpleCData):
         return owner
@@ -109,7 +109,7 @@ def field(owner: Any, name: str) -> Any:
 
 
 def item(owner: Any, index: int) -> Any:
-    """An array's item as an object within it."""
+    """The object within an array that is the item."""
     if not isinstance(owner, ctypes.Array) or not isinstance(index, int):
         return None
     size = ctypes.sizeof(owner._type_)

@@ -16,11 +16,11 @@ _DIRECTIVE: Final = re.compile(r"%(?P<flags>[-+ 0]*\d*)(?P<size>ll|l|)(?P<letter
 _WIDTHS: Final = {"": 4, "l": 8, "ll": 8}
 _SIGNED: Final = {4: ctypes.c_int32, 8: ctypes.c_int64}
 _MAX_LINE: Final = 1023
-"""What the kernel's buffer holds without its NUL."""
+"""The size of the kernel's buffer without the NUL."""
 
 
 def formatted(pattern: str, arguments: Iterator[Any]) -> str:
-    """The text that the kernel makes of a format."""
+    """The text that the kernel makes from a format."""
 
     def one(found: re.Match[str]) -> str:
         letter = found["letter"]
@@ -60,7 +60,7 @@ def _text(value: Any) -> str:
 
 
 def trace(run: Run, args: tuple[Any, ...]) -> int:
-    """``trace_printk(format, *values)``; an f-string comes as its text."""
+    """``trace_printk(format, *values)``. An f-string arrives as its text."""
     if not args or not isinstance(args[0], (str, bytes)):
         raise SimulationError('trace_printk() takes a format: trace_printk("n is %d", n)')
     pattern = args[0].decode("ascii", "replace") if isinstance(args[0], bytes) else args[0]
@@ -75,13 +75,13 @@ def trace(run: Run, args: tuple[Any, ...]) -> int:
 
 
 def trace_vprintk(run: Run, pattern: bytes, data: bytes) -> int:
-    """A format and an array of u64; strings can't be followed in a run."""
+    """Prints a format with values from an array of u64."""
     run.trace.append(_of_array(run, pattern, data)[:_MAX_LINE])
     return len(run.trace[-1])
 
 
 def snprintf(run: Run, out: memoryview, pattern: bytes, data: bytes) -> int:
-    """The length that the whole text has, with NUL; what doesn't fit is cut."""
+    """Formats into a buffer. Text that doesn't fit is cut; returns the length of the whole text with NUL."""
     text = _of_array(run, pattern, data).encode()
     if len(out):
         kept = text[: len(out) - 1]

@@ -1,4 +1,4 @@
-"""The pseudo functions of ``py2bpf.funcs``, as CPython computes them."""
+"""Simulations of the pseudo functions of ``py2bpf.funcs``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def call(run: Run, function: Any, args: tuple[Any, ...]) -> Any:
 
 
 def target(args: tuple[Any, ...], index: int, name: str) -> Any:
-    """The ctypes object that an argument is; a char array's field, where ctypes gives a copy of its characters."""
+    """The ctypes object of an argument. For a char array, the field itself, since ctypes passes a copy of its bytes."""
     value = args[index]
     if value is None:
         raise TypeError(f"argument {index + 1} of {name}() must be a ctypes object, not None")
@@ -55,7 +55,7 @@ def _addrof(run: Run, args: tuple[Any, ...]) -> Any:
 def written(
     run: Run, args: tuple[Any, ...], index: int, name: str, in_packet: bool = False
 ) -> memoryview:
-    """The bytes of an object that is written to. Raises SimulationError where the compiler refuses that."""
+    """The bytes of an object to be written. Raises SimulationError for objects that the compiler refuses to write."""
     found = target(args, index, name)
     addresses.check_place(found, f"{name}()", run.context, in_packet)
     return raw(found)

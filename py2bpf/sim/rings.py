@@ -1,8 +1,8 @@
-"""Ring buffers as simulated programs fill them: as large as the real ones, and read in the order of reservation.
+"""Ring buffers of simulated programs: as large as the real ones, and read in the order of reservation.
 
-What a simulated program wrote waits with the reader; until somebody takes it, it fills the ring. Records that programs
-of the kernel (or the VM) wrote to the same ring aren't counted, nor do they count these; and a discarded record that
-nothing is in front of gives its room back at once.
+Records of a simulated program wait in the reader, and count as content of the ring until somebody takes them. Programs
+of the kernel or the VM that use the same ring have their own room: neither side counts the other's records. A discarded
+record with no record before it frees its room at once.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _FULL: Final = -errno.EAGAIN
 
 
 def _unread(ring: Any) -> deque[tuple[Any, int]]:
-    """What a ring's reader was given, and the bytes that takes. It goes with the ring, and by no callback: what a
-    signal's handler raises within one is lost."""
+    """The records that a ring's reader was given, with their bytes in the ring. An attribute of the ring, so that they
+    need no callback to be freed: an exception that a signal handler raises in a callback would be lost."""
     found: deque[tuple[Any, int]] = vars(ring).setdefault("_py2bpf_unread", deque())
     return found
 
@@ -49,17 +49,17 @@ class RingView:
         self._map, self._isolated = map, isolated
         self._size: int = map.map_spec.max_entries
         self._records: list[_Record] = []
-        self._written = 0  # bytes, where the run is isolated, and nobody is given anything
+        self._written = 0  # bytes of finished records in an isolated run, which gives the reader nothing
 
     def waiting(self) -> int:
-        """Bytes that the reader has not taken, of submitted records and others: BPF_RB_AVAIL_DATA."""
+        """The bytes that the reader has not taken, including records not yet submitted: BPF_RB_AVAIL_DATA."""
         unread = _unread(self._map)
         while unread and not unread[0][0].left:
             unread.popleft()
         return sum(room for _, room in unread) + self._written + sum(record.room for record in self._records)
 
     def _add(self, content: Any, size: int, state: _State) -> bool:
-        """False, and a loss, where the ring is full. The kernel never fills the last byte."""
+        """Adds a record. If the ring is full, counts a loss and returns False. The kernel never fills the last byte."""
         room = taken(size)
         if self.waiting() + room > self._size - 1:
             if not self._isolated:
@@ -93,13 +93,13 @@ class RingView:
         self._give(run)
 
     def forget(self, run: Run) -> None:
-        """The program ends: what it still holds is discarded."""
+        """Discards the records that the program still holds at its end."""
         for record in self._records:
             record.state = _State.GONE if record.state is _State.BUSY else record.state
         self._give(run)
 
     def _give(self, run: Run) -> None:
-        """Gives the reader what is submitted, up to the first record that isn't."""
+        """Gives the reader the submitted records, up to the first one that is still reserved."""
         while self._records and self._records[0].state is not _State.BUSY:
             record = self._records.pop(0)
             chunk = None
@@ -108,7 +108,7 @@ class RingView:
             self._stays(chunk, record.room)
 
     def _stays(self, chunk: Any, room: int) -> None:
-        """What a record takes until the reader comes by; one that was discarded goes with the record before it."""
+        """Counts a record's bytes until the reader takes it. A discarded record is freed with the record before it."""
         unread = _unread(self._map)
         if self._isolated:
             self._written += room

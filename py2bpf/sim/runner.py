@@ -29,9 +29,9 @@ _U32: Final = (1 << 32) - 1
 class SimRun:
     """The result of a simulated run.
 
-    ``retval`` and ``data`` are what prog.test_run() gives: the result as an unsigned 32-bit number, and the packet
-    afterwards. ``exception`` is what ended the program, if anything did, and ``errors`` counts it by its place, as
-    ``prog.errors`` does. ``events`` are the records that the program wrote, ``trace`` the lines of trace_printk().
+    ``retval`` and ``data`` are those of prog.test_run(): the result as an unsigned 32-bit number, and the packet
+    afterwards. ``exception`` is the exception that ended the program, if any, and ``errors`` counts it by its place,
+    like ``prog.errors``. ``events`` are the records that the program wrote, ``trace`` the lines of trace_printk().
     """
 
     retval: int
@@ -49,7 +49,7 @@ class SimRun:
 
 
 class Runner(Public):
-    """Runs one function many times: ``runner(packet)`` is ``run(fn, packet, ...)`` with all else decided before.
+    """Runs one function many times: ``runner(packet)`` is ``run(fn, packet, ...)`` with the Runner's other arguments.
 
     See run() for the arguments.
     """
@@ -125,12 +125,12 @@ class Runner(Public):
 
 
 def is_programs_own(error: BaseException) -> bool:
-    """Whether the program raised it: then the compiled one ends with its hook's safe value."""
+    """Whether the program raised the error. A compiled program then ends with its hook's fallback result."""
     return isinstance(error, Exception) and not isinstance(error, Py2BpfError) and not of_a_signal(error)
 
 
 def site(error: Exception) -> ErrorSite:
-    """The line of the program where it was raised."""
+    """The line of the program where the error was raised."""
     at: TracebackType | None = error.__traceback__
     filename, line = "<unknown>", 0
     while at is not None:
@@ -154,9 +154,9 @@ def run(
 
     Maps change as the program changes them. With ``isolated`` they stay as they are, and only the result's items() has
     what the program wrote. An exception of the program is counted, and gives the hook's fallback result. With
-    ``raise_errors`` it is raised, for pdb. ``environment`` says who runs, what time it is, and what memory holds.
+    ``raise_errors`` it is raised, for pdb. ``environment`` gives the running process, the time, and foreign memory.
 
-    Raises SimulationError for what no simulation can do, DataTypeError for what programs can't store.
+    Raises SimulationError for operations that can't be simulated, DataTypeError for values that programs can't store.
     """
     runner = Runner(fn, hook=hook, isolated=isolated, raise_errors=raise_errors, environment=environment)
     return runner(given)

@@ -1,4 +1,4 @@
-"""One run of a program, as maps, helpers and pseudo functions see it."""
+"""The state of one run of a program, for maps, helpers and pseudo functions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .environment import Environment
 
 
 class Event(NamedTuple):
-    """A record that the program wrote: to ``queue``, as the queue's reader gets it."""
+    """A record that the program wrote to ``queue``, as the queue's reader gets it."""
 
     queue: Any
     record: Any
 
 
 class Run:
-    """What surrounds a program while it runs, and what it has written."""
+    """A program's surroundings while it runs, and the records and lines that it has written."""
 
     def __init__(self, hook: HookSpec, context: Context, environment: Environment, isolated: bool) -> None:
         self.hook, self.context, self.environment = hook, context, environment
@@ -28,10 +28,11 @@ class Run:
         self.trace: list[str] = []
         self.variables = Variables()
         self.views: dict[int, Any] = {}
-        """The maps as the program sees them: see maps.view_of()."""
+        """The maps as the program sees them: see map_views.view_of()."""
 
     def deliver(self, map: Any, data: bytes) -> Any:
-        """Delivers a record; its reader finds it in the queue, unless the run is isolated (which gives None)."""
+        """Delivers a record to the queue's reader, and returns its chunk. An isolated run only keeps it, and gives
+        None."""
         spec = map.map_spec
         record = record_value(spec.data_type, spec.variable, data)
         self.events.append(Event(map, record))

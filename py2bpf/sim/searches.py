@@ -1,7 +1,7 @@
-"""``number in network`` and ``number in MyIntEnum`` as programs mean it, where CPython knows neither.
+"""``number in network`` and ``number in MyIntEnum`` with their meaning in programs, which CPython lacks.
 
-CPython's networks hold address objects only, and before 3.12 enumerations hold members only: there a number raises an
-AttributeError or TypeError. Within a simulated program it is looked for; elsewhere everything stays as it is.
+In CPython, only address objects can be in a network, and before 3.12 only members can be in an enumeration; a number
+raises AttributeError or TypeError. In a simulated program, the number is looked up; elsewhere nothing changes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _in_enum(cls: Any, number: int) -> bool:
 
 
 def _teach(owner: Any, found: Callable[[Any, int], bool]) -> None:
-    """Lets ``in`` ask ``found`` for a number within a simulated program."""
+    """Makes ``in`` call ``found`` for a number in a simulated program."""
     original = owner.__contains__
 
     @functools.wraps(original)
@@ -39,6 +39,6 @@ def _teach(owner: Any, found: Callable[[Any, int], bool]) -> None:
 
 @functools.cache
 def teach() -> None:
-    """Once in the life of the process, when the first program is simulated."""
+    """Installs both meanings, once in the life of the process, when the first program is simulated."""
     _teach(ipaddress.IPv4Network, _in_network)
     _teach(enum.EnumMeta, _in_enum)

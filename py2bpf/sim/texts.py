@@ -1,8 +1,7 @@
-"""Texts of maps: bytes, as Python has them, that a program can also write to.
+"""Texts in maps: bytes that a program can also write to.
 
-ctypes assigns nothing but bytes to arrays of chars, so a map's text is of a subclass of bytes. What is read of it comes
-from the map's memory; the bytes that ctypes takes without asking are kept up to date whenever the program may have
-changed that memory.
+ctypes assigns only bytes to char arrays, so a map's text is a subclass of bytes. Its methods read the map's memory. The
+bytes of the object itself, which ctypes reads directly, are updated whenever the program may have changed that memory.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ _CONTENT: Final = bytes.__basicsize__ - 1
 
 
 class Text(bytes):
-    """An array of chars in a map. ``array`` is what lies there; ``live`` are the texts of the same map."""
+    """A char array in a map. ``array`` is the ctypes array there; ``live`` are all texts of the same map."""
 
     array: Any
     live: list[Text]
@@ -30,7 +29,7 @@ class Text(bytes):
         return made
 
     def refresh(self) -> None:
-        """Takes over what the map's memory holds now. Nobody else has these bytes: each text is made of its own."""
+        """Copies the map's memory into this object's bytes, which no other object shares."""
         ctypes.memmove(id(self) + _CONTENT, self.array, len(self.array))
 
     def copied(self) -> Text:
@@ -98,11 +97,11 @@ class Text(bytes):
 
 
 def refresh(texts: Iterable[Text]) -> None:
-    """After the memory of maps may have changed."""
+    """Updates texts after the memory of maps may have changed."""
     for text in texts:
         text.refresh()
 
 
 def place(value: Any) -> Any:
-    """The array in the map that a text is; any other value itself."""
+    """The array in the map for a text; any other value unchanged."""
     return value.array if isinstance(value, Text) else value

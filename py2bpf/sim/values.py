@@ -1,4 +1,4 @@
-"""Between Python values and bytes as programs convert them: what doesn't fit is truncated, as in ctypes."""
+"""Converts between Python values and bytes like programs: numbers that don't fit are truncated, as in ctypes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ Encoder = Callable[[Any], bytes]
 
 @functools.lru_cache(maxsize=1024)
 def encoder(ctype: Any) -> Encoder:
-    """The function that makes bytes of a program's values for a ctypes type. It raises DataTypeError for what no
-    program can store, and for None, which a compiled one finds when it runs, a TypeError of the program's own."""
+    """The function that encodes a program's values for a ctypes type. It raises DataTypeError for values that no
+    program can store, and for None, which a compiled program finds only when it runs, a TypeError as an error of the
+    program."""
     return functools.partial(_encoded, ctype, _encoder(ctype))
 
 
 @functools.lru_cache(maxsize=1024)
 def key_encoder(ctype: Any) -> Encoder:
-    """As encoder(), for keys: of an array of chars all bytes count."""
+    """Like encoder(), for keys, where all bytes of a char array count."""
     return functools.partial(_encoded, ctype, key_codec_for(ctype).encode) if is_chars(ctype) else encoder(ctype)
 
 
@@ -45,7 +46,7 @@ def _encoder(ctype: Any) -> Encoder:
 
 
 def plain(value: Any) -> Any:
-    """The number in a ctypes scalar; other values as they are."""
+    """The number in a ctypes scalar; other values unchanged."""
     return (value.value or 0) if isinstance(value, ctypes._SimpleCData) else value
 
 
@@ -92,7 +93,7 @@ def _array(ctype: Any, value: Any) -> bytes:
 
 
 def is_number(ctype: Any) -> bool:
-    """Whether programs read the type as a number; others they refer to."""
+    """Whether programs read the type as a number, and not by reference."""
     return issubclass(ctype, ctypes._SimpleCData) and ctype is not ctypes.c_char
 
 
@@ -102,17 +103,17 @@ def view(ctype: Any, buffer: bytearray | memoryview, offset: int = 0) -> Any:
 
 
 def view_type(ctype: Any) -> Any:
-    """The type itself; of char arrays one that can do what programs can."""
+    """The type itself; for a char array, a subclass with the operations that programs have."""
     return _chars(ctype) if is_chars(ctype) else ctype
 
 
 def is_chars(ctype: Any) -> bool:
-    """Whether it is an array of chars, which ctypes reads as bytes where it is a field."""
+    """Whether the type is a char array, which ctypes reads as bytes if it is a field."""
     return issubclass(ctype, ctypes.Array) and ctype._type_ is ctypes.c_char
 
 
 class _Chars:
-    """What programs can do with a char array beside reading its characters."""
+    """The operations of programs on a char array, besides reading its characters."""
 
     value: bytes
 

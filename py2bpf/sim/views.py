@@ -1,7 +1,7 @@
-"""Views of packets: objects that lie at an offset from the packet's start, wherever that is by now.
+"""Views of packets: objects at an offset from the packet's start, even after the start has moved.
 
-The bytes of a packet that moves are moved in one buffer, so that its start and with it all views stay where they are.
-What a view must ask each time it is used is whether the packet still reaches that far.
+When a packet's front moves, its bytes move within the buffer, so that its start and all views keep their addresses.
+Each use of a view only has to check that the packet is still long enough.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _SLOTS: Final = ("_py2bpf_packet", "_py2bpf_end")
 
 
 class View:
-    """A mixin of ctypes objects in packets. Using one that the packet doesn't reach raises AttributeError, as the
-    compiled program ends there; what the packet reaches again can be used again.
+    """A mixin of ctypes objects in packets. Using a view that is beyond the packet's end raises AttributeError, where
+    the compiled program would end. If the packet becomes long enough again, the view can be used again.
     """
 
     __slots__ = ()
     _py2bpf_packet: Packet
     _py2bpf_end: int
     _py2bpf_plain: Any
-    """The type that it is a view of."""
+    """The type of the viewed object."""
 
     def __getattribute__(self, name: str) -> Any:
         get = super().__getattribute__
@@ -54,7 +54,7 @@ class View:
             _end_text(self, name, value)
 
     def __eq__(self, other: object) -> bool:
-        """As the type itself compares, which may be by the exact type."""
+        """Compares like the type itself, whose __eq__ may need objects of exactly that type."""
         if self._py2bpf_plain.__eq__ is object.__eq__:
             return self is other
         return bool(_plain(self) == _plain(other))
@@ -82,14 +82,14 @@ class _Items(View):
 
 
 def make(ctype: Any, packet: Packet, offset: int) -> Any:
-    """An object of the type at an offset from the packet's start, which the packet reaches now."""
+    """A view of the type at an offset from the packet's start. The packet must be long enough."""
     at = packet.start + offset
     return _set(_kind(values.view_type(ctype)).from_buffer(packet.memory, at), packet, at + ctypes.sizeof(ctype))
 
 
 def used(value: Any) -> Any:
-    """The value, of a map's text the array; every use of an object's bytes passes here. Raises AttributeError for a
-    view that is lost."""
+    """The value; for a map's text, its array. Every use of an object's bytes goes through this function. Raises
+    AttributeError for a view beyond the packet's end."""
     if isinstance(value, texts.Text):
         return value.array
     if isinstance(value, View) and value._py2bpf_end > value._py2bpf_packet.start + value._py2bpf_packet.direct:
@@ -98,7 +98,7 @@ def used(value: Any) -> Any:
 
 
 def _end_text(view: Any, name: str, value: bytes) -> None:
-    """All of an array of chars belongs to its text, also in a packet."""
+    """Fills the rest of a char array with zeros after a text was assigned."""
     kind = view._py2bpf_plain
     field = inspect.getattr_static(kind, name, None)
     if is_field(field):
@@ -108,7 +108,7 @@ def _end_text(view: Any, name: str, value: bytes) -> None:
 
 
 def _part(owner: View, value: Any) -> Any:
-    """What ctypes gives of a view: objects within it are views that live and die with it."""
+    """A part of a view, as ctypes gives it. An object within a view is a view that needs the same length of packet."""
     if not isinstance(value, _AGGREGATES):
         return value
     return _set(_kind(type(value)).from_buffer(value), owner._py2bpf_packet, owner._py2bpf_end)

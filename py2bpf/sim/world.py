@@ -1,4 +1,4 @@
-"""One run of a program in CPython: what its maps and helpers answer, and what it leaves behind."""
+"""One run of a program in CPython, with its maps and helpers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .running import Run
 
 
 class Simulation(Run):
-    """A run with its maps: what the program calls comes here."""
+    """A run that answers the program's calls of helpers and of methods of maps."""
 
     def view(self, map: Any) -> MapView:
         """A map as this program sees it."""
@@ -46,12 +46,12 @@ class Simulation(Run):
         return result
 
     def _refresh(self) -> None:
-        """What refers to texts in maps has what is there now."""
+        """Updates the texts of all maps."""
         for view in self.views.values():
             texts.refresh(view.texts)
 
     def end(self) -> None:
-        """Gives the maps what the program wrote through references."""
+        """Writes changes that the program made through references to the maps, and discards reserved records."""
         for view in self.views.values():
             view.flush()
             if view.ring is not None:

@@ -1,11 +1,11 @@
-"""Builds whole packets, from the Ethernet header on, with right lengths and checksums.
+"""Builds whole packets, from the Ethernet header on, with correct lengths and checksums.
 
     packets.udp(dport=53, payload=b"query")
     packets.tcp("2001:db8::1", "2001:db8::2", 40000, 443, flags="S", vlan=7)
     packets.ethernet(packets.ipv4(b"payload", proto=47))
 
-Addresses are those kept for documentation (RFC 5737, RFC 3849) unless given. The functions named after transports make
-frames; ipv4() and ipv6() make what goes into one.
+By default, addresses are those reserved for documentation (RFC 5737, RFC 3849). The functions named after transports
+make whole frames; ipv4() and ipv6() make the payload of a frame.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class PacketError(DataRangeError, ValueError):
 
 
 def _check(data: dict[str, Any], **bits: tuple[int, Any]) -> None:
-    """Arguments by their names: ``data`` are bytes, the others numbers of as many bits as are given with them.
+    """Checks arguments, given by name: ``data`` must be bytes; the others are (bits, number), where the number must fit
+    into so many bits.
 
     Raises DataTypeError and PacketError.
     """
@@ -56,7 +57,7 @@ def _check(data: dict[str, Any], **bits: tuple[int, Any]) -> None:
 
 
 def _told(make: Callable[[], _T]) -> _T:
-    """What Python makes of a user's text; its refusal as our own, which shows the user's frames alone."""
+    """Calls a parser of Python's library. Its ValueError becomes a PacketError, which shows only the user's frames."""
     try:
         return make()
     except ValueError as error:
@@ -86,8 +87,9 @@ def mac(text: str) -> bytes:
 def ethernet(
     payload: bytes = b"", ethertype: int | None = None, *, src: str = _MAC_SRC, dst: str = _MAC_DST, vlan: Vlan = None
 ) -> bytes:
-    """A frame. The type is that of the IP version in the payload unless given. ``vlan`` is a number, or several from
-    the outermost in (802.1ad then). Raises ValueError for a payload that tells no type, and for VLANs above 4095.
+    """A frame. ``ethertype`` defaults to the type for the payload's IP version. ``vlan`` is a number, or a sequence of
+    numbers beginning with the outermost tag (802.1ad). Raises ValueError for a payload that is no IP packet without
+    ``ethertype``, for wrong addresses, and for VLANs above 4095; DataTypeError for a payload that is no bytes.
     """
     _check({"payload": payload})
     if ethertype is None:
@@ -112,8 +114,8 @@ def ipv4(
     payload: bytes = b"", src: Address = _SRC, dst: Address = _DST, proto: int = UDP, *, ttl: int = 64, tos: int = 0,
     ident: int = 0, fragment: int = 0, more: bool = False, options: bytes = b"",
 ) -> bytes:  # fmt: skip
-    """An IPv4 packet. ``fragment`` is its offset in units of 8 bytes, ``more`` whether others follow. ``options`` are
-    filled up with zeros to a multiple of 4 bytes, at most 40. Raises ValueError and DataTypeError.
+    """An IPv4 packet. ``fragment`` is its offset in units of 8 bytes, ``more`` whether fragments follow. ``options``
+    are filled up with zeros to a multiple of 4 bytes, at most 40. Raises ValueError and DataTypeError.
     """
     _check({"payload": payload, "options": options}, proto=(8, proto), ttl=(8, ttl), tos=(8, tos), ident=(16, ident),
            fragment=(16, fragment))  # fmt: skip
@@ -150,7 +152,7 @@ def udp(
     src: Address = _SRC, dst: Address = _DST, sport: int = 40000, dport: int = 9, payload: bytes = b"", *,
     vlan: Vlan = None, ttl: int = 64,
 ) -> bytes:  # fmt: skip
-    """A frame with a UDP datagram, over the IP version of its addresses. Raises ValueError and DataTypeError."""
+    """A frame with a UDP datagram, over the addresses' version of IP. Raises ValueError and DataTypeError."""
     _check({"payload": payload}, sport=(16, sport), dport=(16, dport), ttl=(8, ttl))
     _fits(src, dst, 8, payload)
     segment = struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
@@ -191,7 +193,7 @@ def icmp(
     src: Address = _SRC, dst: Address = _DST, kind: int | None = None, code: int = 0, payload: bytes = b"", *,
     rest: int = 0, vlan: Vlan = None, ttl: int = 64,
 ) -> bytes:  # fmt: skip
-    """A frame with an ICMP message (of version 6 between IPv6 addresses); an echo request unless ``kind`` says else.
+    """A frame with an ICMP message (ICMPv6 between IPv6 addresses). ``kind`` defaults to an echo request.
 
     ``rest`` is the header's last word: an echo's identifier and sequence number. Raises ValueError and DataTypeError.
     """
@@ -213,7 +215,7 @@ def _version(src: Address, dst: Address) -> int:
 
 
 def _fits(src: Address, dst: Address, header: int, payload: bytes) -> None:
-    """Raises PacketError for more payload than there is room behind the IP header and the transport's."""
+    """Raises PacketError if the payload is too long for an IP packet with these headers."""
     version = _version(src, dst)
     room = 0xFFFF - header - (20 if version == 4 else 0)
     if len(payload) > room:
@@ -221,7 +223,7 @@ def _fits(src: Address, dst: Address, header: int, payload: bytes) -> None:
 
 
 def _pseudo(src: Address, dst: Address, proto: int, length: int) -> bytes:
-    """What transports add to their checksum: RFC 768, RFC 8200."""
+    """The pseudo header that transports include in their checksums: RFC 768, RFC 8200."""
     packed = ipaddress.ip_address(src).packed + ipaddress.ip_address(dst).packed
     return packed + (struct.pack("!BBH", 0, proto, length) if len(packed) == 8 else struct.pack("!II", length, proto))
 

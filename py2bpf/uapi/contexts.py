@@ -1,4 +1,4 @@
-"""The contexts that the kernel hands to programs, as ctypes structures and the names that users have for them.
+"""The contexts that the kernel passes to programs: ctypes structures, and names for users.
 
 Layouts are those of include/uapi/linux/bpf.h and of the architectures' ``struct pt_regs``; a test compares them
 with the running kernel's BTF.
@@ -21,7 +21,7 @@ _ENOSYS: Final = 38
 
 
 class SkBuff(ctypes.Structure):
-    """A packet, ``struct __sk_buff``. Numbers are in host order but for ``protocol``, addresses and ``remote_port``."""
+    """A packet, ``struct __sk_buff``. Numbers are in host order, except ``protocol``, addresses and ``remote_port``."""
 
     _fields_ = (
         ("len", c_uint32),
@@ -75,7 +75,7 @@ class XdpMd(ctypes.Structure):
 
 
 class RawTracepointArgs(ctypes.Structure):
-    """The arguments of a raw tracepoint: as many as its TP_PROTO has, 12 at most."""
+    """The arguments of a raw tracepoint: as many as its TP_PROTO has, at most 12."""
 
     _fields_ = (("args", c_uint64 * 12),)
 
@@ -88,7 +88,7 @@ _ARM_REGISTERS: Final = (*(f"x{number}" for number in range(31)), "sp", "pc", "p
 
 
 def _registers(names: tuple[str, ...], result: str) -> dict[str, object]:
-    """The body of a structure of 64-bit registers; the one that results come in is signed and narrow as well."""
+    """The body of a structure of 64-bit registers. The result's register also has signed and 32-bit names."""
     views = (result, c_uint64), (f"{result}_i64", c_int64), (f"{result}_i32", c_int32)
     union = type("Result", (ctypes.Union,), {"_fields_": views})
     fields = tuple(("_result", union) if name == result else (name, c_uint64) for name in names)
@@ -103,7 +103,7 @@ PtRegsArm64: Final = type("PtRegsArm64", (ctypes.Structure,), _registers(_ARM_RE
 
 
 class _Abi:
-    """Where an architecture keeps what the architecture-neutral names mean."""
+    """An architecture's registers for the names that are the same on all architectures."""
 
     def __init__(self, struct: type[ctypes.Structure], args: str, ret: str, ip: str, sp: str) -> None:
         self.struct, self.args, self.ret, self.ip, self.sp = struct, tuple(args.split()), ret, ip, sp
@@ -128,10 +128,11 @@ def pt_regs(
 ) -> ContextSpec:
     """The registers of a probed function.
 
-    ``args[0]`` to ``args[5]`` are its integer arguments, which only its entry knows; ``ret`` is its result, which only
-    its exit knows; ``ip`` and ``sp`` are always there. ``types`` are the ctypes types of the arguments, ``result`` that
-    of the result: the rest of a register means nothing. Where they aren't known (None), arguments are unsigned numbers
-    of 64 bits and the result is a signed one, ``ret32`` its lower half. Raises NotSupported on unknown machines.
+    ``args[0]`` to ``args[5]`` are its integer arguments, known only at its entry; ``ret`` is its result, known only at
+    its exit; ``ip`` and ``sp`` are always there. ``types`` are the ctypes types of the arguments, ``result`` is the
+    type of the result: the other bits of a register mean nothing. For unknown types (None), arguments are unsigned
+    64-bit numbers, and the result is a signed one, with ``ret32`` as its lower half. Raises NotSupported on unknown
+    machines.
     """
     abi = _abi(machine or platform.machine())
     fields: dict[str, Field | Located | tuple[Field, ...]] = {"ip": Field(abi.ip), "sp": Field(abi.sp)}
@@ -144,10 +145,10 @@ def pt_regs(
 
 
 def syscall_regs(machine: str | None = None, *, types: Sequence[Any] = ()) -> ContextSpec:
-    """The registers at the entry of a system call's wrapper, which points at those with the call's arguments.
+    """The registers at the entry of a system call's wrapper, whose argument points to the caller's registers.
 
-    ``args`` and the argument registers of C and of system calls mean the call's own arguments: on x86-64 the fourth
-    is both ``rcx`` and ``r10``. Registers by name are unsigned numbers of 64 bits; of ``args`` see pt_regs().
+    ``args``, and the argument registers of C and of system calls, are the system call's own arguments: on x86-64 the
+    fourth is both ``rcx`` and ``r10``. Registers by name are unsigned 64-bit numbers; for ``types`` see pt_regs().
     """
     machine = machine or platform.machine()
     abi, call = _abi(machine), SYSCALL_ABI[machine]
@@ -175,11 +176,11 @@ RAW_TRACEPOINT_ARGS: Final = ContextSpec(RawTracepointArgs)
 
 
 class KernelContext(NamedTuple):
-    """What the kernel hands to the programs of a hook.
+    """The context of a hook's programs.
 
-    ``title`` is how users know it. ``spec`` is the type of the program's argument; None where that depends on the
-    place, as the fields of an event do. ``structs`` are the structures above that stand for it and for nothing else.
-    ``btf`` is the kernel's name of it, by which the verifier knows it in a program's BTF; "" where it looks at none.
+    ``title`` is its name for users. ``spec`` is the type of the program's argument; None if that depends on the place,
+    like the fields of an event. ``structs`` are the structures above that are used for this context only. ``btf`` is
+    the context's name in the kernel, which the verifier looks for in a program's BTF; "" if it doesn't look.
     """
 
     title: str = ""

@@ -4,8 +4,8 @@ Facts from bpf-helpers(7), ``enum bpf_func_id`` and the ``bpf_func_proto`` table
 numbers and argument counts against the running kernel's BTF and libbpf's header, and licences by loading.
 Invariant: a SIZE stands directly after the buffer or string whose length in bytes it is.
 
-``fills`` names the OUT buffers that a helper writes wholly, ``texts`` those in which it writes a text up to its NUL. Of
-any other buffer a part may stay as it was, so the compiler keeps the zeros which are there before.
+``fills`` names the OUT buffers that a helper writes completely, ``texts`` those into which it writes a text up to its
+NUL. A helper may leave parts of any other buffer unchanged, so the compiler sets the buffer to zeros before.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .map_types import MapType
 
 
 class Arg(Enum):
-    """What a helper's argument is."""
+    """The kind of a helper's argument."""
 
     CTX = auto()
     """The program's context, as the hook passed it."""
@@ -28,9 +28,9 @@ class Arg(Enum):
     VALUE = auto()
     """Pointer to a value of the helper's map."""
     MEM = auto()
-    """Pointer to memory the helper reads."""
+    """Pointer to memory that the helper reads."""
     OUT = auto()
-    """Pointer to memory the helper writes."""
+    """Pointer to memory that the helper writes."""
     SIZE = auto()
     """Length in bytes of the MEM, OUT or FMT directly before it."""
     FMT = auto()
@@ -38,11 +38,11 @@ class Arg(Enum):
     INT = auto()
     """An integer."""
     ADDR = auto()
-    """An integer that is an address of kernel or user memory; the program itself doesn't read there."""
+    """An integer that is an address of kernel or user memory, from which the program itself doesn't read."""
 
 
 class Ret(Enum):
-    """What a helper returns."""
+    """The kind of a helper's result."""
 
     I64 = auto()
     U64 = auto()
@@ -51,7 +51,7 @@ class Ret(Enum):
     MAP_VALUE = auto()
     """Pointer to a value of the helper's map, or NULL."""
     MEM = auto()
-    """Pointer to memory of the size asked for, or NULL."""
+    """Pointer to memory of the requested size, or NULL."""
     PTR = auto()
     """Pointer to a kernel object."""
 
@@ -59,7 +59,7 @@ class Ret(Enum):
 class HelperInfo(NamedTuple):
     """One helper. The tuples of numbers below hold 0-based argument positions.
 
-    ``args`` has every argument of the longest form, of which the caller may leave out the last ``optional``.
+    ``args`` has all arguments of the longest form. The caller may leave out the last ``optional`` ones.
     """
 
     name: str
@@ -75,19 +75,19 @@ class HelperInfo(NamedTuple):
     """The compiler may leave out a call whose result nobody uses."""
     optional: int = 0
     nullable: tuple[int, ...] = ()
-    """Pointers that may be NULL (with size 0, where a size follows)."""
+    """Pointers that may be NULL (with size 0, if a size follows)."""
     reads: tuple[int, ...] = ()
     """OUT buffers that the helper also reads: initialise them."""
     fills: tuple[int, ...] = ()
-    """OUT buffers of which the helper writes every byte, also when it fails."""
+    """OUT buffers of which the helper writes every byte, even when it fails."""
     texts: tuple[int, ...] = ()
-    """OUT buffers that get a text: what is behind its NUL stays, at least on some kernels."""
+    """OUT buffers into which the helper writes a text: at least on some kernels, bytes after its NUL stay unchanged."""
     constant: tuple[int, ...] = ()
     """Integers that the verifier must know exactly."""
     rodata: tuple[int, ...] = ()
     """Strings that must lie in a frozen read-only array map, not on the stack."""
     maps: tuple[MapType, ...] = ()
-    """The kinds of maps that it takes, where these aren't all that have keys: check_map_func_compatibility() of
+    """The kinds of maps that the helper takes, if these aren't all kinds with keys: check_map_func_compatibility() of
     kernel/bpf/verifier.c."""
     notes: str = ""
 
@@ -333,8 +333,8 @@ INTERNAL: Final[dict[str, HelperInfo]] = {
         _H("user_ringbuf_drain", 209, (_MAP, _INT, _OUT, _INT), _I64, "Calls a function for each record there is."),
     )
 }
-"""The helpers that the compiler calls and no program by name, as the functions that they call back are the compiler's
-too: their addresses are integers here."""
+"""The helpers that only the compiler calls, since the functions that they call back are made by the compiler. Addresses
+of these functions are integers here."""
 
 LEFT_OUT: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (

@@ -1,7 +1,7 @@
-"""The hooks: one row for each place of the kernel that programs are attached to, with all that anybody must know of it.
+"""The hooks: one row for each place of the kernel to which programs can be attached, with all facts about it.
 
-Whoever needs a fact about hooks reads the row: the compiler, the command line, the simulation, the embedded VM, the
-documentation. ``row_of()`` finds it for a program.
+The compiler, the command line, the simulation, the embedded VM and the tests of the documentation read these rows.
+``row_of()`` finds the row for a program.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _ETHERNET: Final = 14
 
 @dataclass(frozen=True)
 class Results:
-    """What a program's results mean.
+    """The meaning of a program's results.
 
-    ``default`` is what ``return`` and ``return None`` give, ``fallback`` what the program gives where Python would
-    raise. ``names`` are the kernel's names of results, or words for them; ``other`` is the word for all others, where
-    there is one. ``bounds`` are the least and the greatest result that the verifier accepts, None where it takes any.
+    ``default`` is the result of ``return`` and ``return None``, ``fallback`` the result where Python would raise.
+    ``names`` are the kernel's names of results, or words for them; ``other`` is the word for all other results, if any.
+    ``bounds`` are the least and the greatest result that the verifier accepts; None if it accepts any.
     """
 
     default: int = 0
@@ -38,7 +38,7 @@ class Results:
     bounds: tuple[int, int] | None = None
 
     def name(self, number: int) -> str:
-        """What people call a result, of 32 bits without sign."""
+        """The name of a result, given as an unsigned 32-bit number."""
         return self.names.get(number) or self.other or str(number)
 
 
@@ -46,9 +46,9 @@ class Results:
 class Packet:
     """How programs of a hook see their packet.
 
-    The packet that they see begins at byte ``begin`` of the Ethernet frame. ``loads``: BPF_LD_ABS, and so load_skb_*,
-    works. ``access``: ctx.packet() gives views of the packet; with ``stores`` they can be written. ``fields`` are those
-    of the context that programs may store to: the is_valid_access functions of net/core/filter.c.
+    The packet that programs see begins at byte ``begin`` of the Ethernet frame. ``loads``: BPF_LD_ABS, and so
+    load_skb_*, works. ``access``: ctx.packet() gives views of the packet; with ``stores``, programs can write to them.
+    ``fields`` are the fields of the context that programs may write: see is_valid_access in net/core/filter.c.
     """
 
     begin: int = 0
@@ -59,21 +59,21 @@ class Packet:
 
 
 class Trait(Flag):
-    """What else is said of a hook in one word."""
+    """Further properties of a hook."""
 
     NONE = 0
     TRACING = auto()
-    """Programs watch the kernel, and decide nothing."""
+    """Programs observe the kernel, and decide nothing."""
     LOCKS = auto()
-    """They may use maps with spin locks: check_map_prog_compatibility() of kernel/bpf/verifier.c."""
+    """Programs may use maps with spin locks: check_map_prog_compatibility() of kernel/bpf/verifier.c."""
     TEST_RUN = auto()
-    """The kernel makes test runs of them."""
+    """The kernel can make test runs of the programs."""
     CAPTURES = auto()
-    """They see packets as a capture file has them, so that one can be replayed."""
+    """Programs see packets as capture files have them, so a capture can be replayed."""
 
 
 class Setup(Enum):
-    """What a test run of the embedded VM or of the simulation makes for a program (``enum vm_class`` of the C core)."""
+    """The context that a test run makes, in the embedded VM or the simulation (``enum vm_class`` of the C core)."""
 
     SKB = "a packet as __sk_buff"
     XDP = "a packet as xdp_md"
@@ -91,12 +91,13 @@ class Attach(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Hook:
-    """A program type, with an attach type where programs are loaded for one.
+    """A program type, with an attach type if programs are loaded for one.
 
-    ``name`` is how messages, the command line and ``sim.run(hook=...)`` call the hook, ``alias`` another name that they
-    know. ``section`` is libbpf's name. ``context`` is what the kernel hands to programs. ``module`` has what users
-    attach with; without one, ``attach`` is None: programs are only loaded and run for a test. ``since`` is the Linux
-    version that brought the hook, for people: whether a kernel has the hook is found by trying.
+    ``name`` is the hook's name in messages, on the command line and in ``sim.run(hook=...)``; ``alias`` is another
+    accepted name. ``section`` is libbpf's name. ``context`` is the argument of programs. ``module`` is the module with
+    which users attach programs; without one, ``attach`` is None, and programs can only be loaded and test-run.
+    ``since`` is the Linux version that brought the hook, for messages: whether a kernel has the hook is found by
+    trying.
     """
 
     name: str
@@ -115,7 +116,7 @@ class Hook:
 
     @cached_property
     def spec(self) -> HookSpec:
-        """What the compiler must know of the hook."""
+        """The HookSpec for the compiler."""
         results, packet = self.results, self.packet or Packet()
         return HookSpec(
             self.prog_type, self.name, results.default, results.fallback, packet.loads, self.attach_type or 0,
@@ -124,14 +125,14 @@ class Hook:
 
     @property
     def program(self) -> str:
-        """What one of its programs is called in a sentence, without an article."""
+        """The words for one of the hook's programs in a sentence, without an article."""
         if Trait.TRACING in self.traits:
             return "tracing program"
         return self.name.replace("_", " ") if self.name.endswith("filter") else f"{self.name} program"
 
     @property
     def programs(self) -> str:
-        """The same of several."""
+        """The same in the plural."""
         return f"{self.program}s"
 
 
@@ -186,7 +187,7 @@ HOOKS: Final = (
     ),
     Hook(
         "cgroup_skb", "cgroup/skb", ProgType.CGROUP_SKB, contexts.OF_SK_BUFF, "4.10",
-        results=Results(ALLOW, ALLOW, bounds=(0, ALLOW)),  # loaded for outgoing packets alone it might give 2 and 3 too
+        results=Results(ALLOW, ALLOW, bounds=(0, ALLOW)),  # programs for egress alone could also return 2 and 3
         packet=Packet(begin=_ETHERNET, access=True, fields=("cb", "mark", "priority", "tstamp")),
         traits=Trait.LOCKS | Trait.TEST_RUN,
         setup=Setup.SKB,
@@ -200,7 +201,7 @@ HOOKS: Final = (
         traits=Trait.TRACING,
     ),
 )  # fmt: skip
-"""All hooks that functions can be compiled for."""
+"""All hooks for which functions can be compiled."""
 
 BY_TYPE: Final[dict[int, Hook]] = {
     kind: next(hook for hook in HOOKS if hook.prog_type == kind)
@@ -212,14 +213,14 @@ BY_NAME: Final = {name: hook for hook in HOOKS for name in (hook.name, hook.alia
 """The rows by their names and aliases."""
 
 SPECS: Final[dict[int, HookSpec]] = {kind: hook.spec for kind, hook in BY_TYPE.items()}
-"""What programs of a type are compiled for, where nothing more is said."""
+"""The default HookSpec for each program type."""
 
 TITLES: Final = {struct: hook.context.title for hook in HOOKS for struct in hook.context.structs}
-"""What the structures of contexts are called where a program's context is named."""
+"""The titles of the contexts' structures, for messages."""
 
 _BY_PLACE: Final[dict[tuple[int, int], Hook]] = {(hook.prog_type, hook.attach_type or 0): hook for hook in HOOKS}
 
 
 def row_of(spec: HookSpec) -> Hook | None:
-    """The row for a program; None for the types that only the user knows of."""
+    """The row for a program; None for program types that have no row."""
     return _BY_PLACE.get((spec.prog_type, spec.attach_type)) or BY_TYPE.get(spec.prog_type)

@@ -1,4 +1,4 @@
-"""Map types and their flags, as in include/uapi/linux/bpf.h, and what differs between kinds in user space."""
+"""Map types and their flags, as in include/uapi/linux/bpf.h, and the differences between kinds of maps."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class MapFlags(IntFlag):
 
 
 class Smallest(NamedTuple):
-    """The smallest map of a kind, for asking whether the kernel has it."""
+    """The smallest map of a kind, to try whether the kernel has the kind."""
 
     key_size: int = 4
     value_size: int = 8
@@ -81,35 +81,35 @@ class Smallest(NamedTuple):
 
 
 ITEMS: Final = ("get", "setdefault", "pop", "add")
-"""What programs call of maps, beside m[k], where their kind says nothing else."""
+"""The default methods of maps for programs, besides ``m[k]``."""
 
 
 class Holds(Enum):
-    """What user space puts into a map's entries."""
+    """What user space stores in a map's entries."""
 
     VALUES = "values"
     PROGRAMS = "programs"
 
 
 class MapKind(NamedTuple):
-    """What everybody must know of a map type: compiler, kernel side, VM, simulation, docs and tests read it here."""
+    """The facts about a map type, which the compiler, the kernel side, the VM, the simulation and the tests read."""
 
     title: str
     since: str
     made_by: str
     """The class of py2bpf.datastructures."""
     instead: str = ""
-    """What a program does with a map that has no items for it; "" where it reads and writes them by key."""
+    """What a program does instead with a map that has no items for programs; "" if programs use ``m[k]``."""
     indexed: bool = False  # keys are 0 ... max_entries - 1, always there
-    prefixes: bool = False  # keys are prefixes, of which a program finds the longest that its whole key begins with
+    prefixes: bool = False  # keys are prefixes; a program finds the longest prefix of its key
     per_cpu: bool = False
-    forgets: bool = False  # the entries least used, where it is full
-    lru: str = ""  # the class of maps that do, where this kind does not
+    forgets: bool = False  # a full map removes the least recently used entries
+    lru: str = ""  # the class that does so, if this kind does not
     lockable: bool = False  # values may have a spin lock
-    addressed: bool = False  # the address of an array's only value is a constant of programs
+    addressed: bool = False  # programs have the address of an array's value as a constant
     records: bool = False  # programs write records into it
-    ring: bool = False  # which all CPUs share: programs count what finds no room
-    methods: tuple[str, ...] = ITEMS  # that programs call, beside lock() where a value has one
+    ring: bool = False  # one ring for all CPUs; programs count records that find no room
+    methods: tuple[str, ...] = ITEMS  # for programs, besides lock() for values with a lock
     batch: bool = True  # BPF_MAP_LOOKUP_BATCH gives each stable key once
     holds: Holds = Holds.VALUES
     smallest: Smallest = Smallest()
@@ -122,17 +122,17 @@ class MapKind(NamedTuple):
 
     @property
     def inserts(self) -> bool:
-        """Whether programs insert keys, for which there may be no room."""
+        """Whether programs insert keys, for which the map may have no room."""
         return self.keyed and not self.indexed
 
     @property
     def counts_losses(self) -> bool:
-        """Whether programs count what they could not keep, since nobody else does."""
+        """Whether programs count failed insertions or lost records, since the kernel reports them to nobody."""
         return self.inserts or self.ring
 
     @property
     def replaces(self) -> bool:
-        """Whether storing under a key makes a new entry: references to the old one keep what it was."""
+        """Whether storing a key's value makes a new entry, so that references keep the old value."""
         return self.inserts and not self.per_cpu
 
 
@@ -179,17 +179,17 @@ _OTHER: Final = MapKind("map", "", "", "use a hash, an array or an LPM trie")
 
 
 def kind_of(number: int) -> MapKind:
-    """The row of a kind; one for all that py2bpf does not create."""
+    """The row of a kind; a common row for all kinds that py2bpf does not create."""
     return KINDS.get(MapType(number), _OTHER)
 
 
 def title(kind: int) -> str:
-    """A kind of map by the class that makes it, or by the kernel's name."""
+    """The words for a kind of map in messages: its class, or the kernel's name."""
     found = KINDS.get(MapType(kind))
     return f"a {found.made_by}" if found else f"a BPF_MAP_TYPE_{MapType(kind).name}"
 
 MAX_KEY_SIZE: Final = 512
-"""MAX_BPF_STACK: keys live on a program's stack."""
+"""MAX_BPF_STACK, since keys are on a program's stack."""
 
 MAX_PER_CPU_VALUE_SIZE: Final = 32 << 10
 """PCPU_MIN_UNIT_SIZE."""
@@ -205,9 +205,9 @@ NAME_SIZE: Final = 15
 
 
 def variable(ctype: Any, name: str = "") -> MapSpec:
-    """The map of one value that programs know without a key: BPF's global variables."""
+    """The map for a global variable: one value, which programs use without a key."""
     return MapSpec(MapType.ARRAY, c_uint32, ctype, 1, flags=MapFlags.MMAPABLE, name=name, is_global=True)
 
 
 LOSS_COUNTER: Final = variable(c_uint64)
-"""What counts the losses of a map: the same object each time, so that equal programs have equal specs."""
+"""The counter of a map's losses. Always the same object, so that equal programs have equal specs."""

@@ -1,7 +1,7 @@
-"""What the kernel asks of whoever does something, and what the errors mean that it answers.
+"""The operations of the kernel: the privileges that they need, and the meanings of their errors.
 
-Privileges follow capabilities(7) and kernel/bpf/syscall.c, core.c of kernel/events: CAP_BPF and CAP_PERFMON came with
-Linux 5.8 as parts of CAP_SYS_ADMIN, which still stands for both. docs/troubleshooting.md has the same table.
+Privileges follow capabilities(7), kernel/bpf/syscall.c and kernel/events/core.c. CAP_BPF and CAP_PERFMON came with
+Linux 5.8 as parts of CAP_SYS_ADMIN, which still includes both. docs/troubleshooting.md has the same table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .prog_types import ProgType
 
 
 class Capability(IntEnum):
-    """include/uapi/linux/capability.h, what is used here."""
+    """The capabilities of include/uapi/linux/capability.h that are used here."""
 
     DAC_OVERRIDE = 1
     DAC_READ_SEARCH = 2
@@ -36,7 +36,7 @@ C = Capability
 
 
 class Operation(Enum):
-    """What is asked of the kernel in one step."""
+    """One step that the kernel may refuse."""
 
     MAKE_MAP = auto()
     USE_MAP = auto()
@@ -65,7 +65,7 @@ class Operation(Enum):
 
 
 class Need(NamedTuple):
-    """The least capabilities for an operation, and what it is in words: "this takes CAP_BPF: making maps"."""
+    """The capabilities that an operation needs, and the operation in words."""
 
     title: str
     capabilities: tuple[Capability, ...] = ()
@@ -166,11 +166,11 @@ MEANINGS: Final[dict[tuple[Operation, int], str]] = {
     (O.MOUNT, errno.ENOTDIR): "that is no folder",
     (O.MOUNT, errno.EBUSY): "it is mounted there already",
 }  # fmt: skip
-"""What an error means as the answer to an operation, where strerror(3) says it badly or means something else."""
+"""The meaning of an operation's errors, if the text of strerror(3) is unclear or misleading."""
 
 
 def full(what: str, spec: MapSpec, extent: str = "") -> KernelError:
-    """The error for a map without room for another key, E2BIG; ``extent`` says what was stored before."""
+    """The error (E2BIG) for a map without room for another key; ``extent`` says how many entries were stored before."""
     lru = kind_of(spec.kind).lru
     forgets = f", or take an {lru}, which forgets the entries least used" if lru else ""
     return KernelError(errno.E2BIG, f"{what} is full: it holds max_entries={spec.max_entries}{extent}. Make it with "

@@ -1,4 +1,4 @@
-"""The kernel's program types and attach types, kinds of links, and results that they have in common.
+"""The kernel's program types, attach types and kinds of links, and results that several types share.
 
 Numbers are those of ``enum bpf_prog_type`` and ``enum bpf_attach_type`` in include/uapi/linux/bpf.h.
 """
@@ -10,7 +10,7 @@ from typing import Final
 
 
 class ProgType(IntEnum):
-    """What a program is attached to, and so its context and helpers."""
+    """The type of a program, which decides its context and helpers."""
 
     UNSPEC = 0
     SOCKET_FILTER = 1
@@ -131,7 +131,7 @@ class LinkType(IntEnum):
 
 
 KEEP_PACKET: Final = 0x7FFFFFFF
-"""A socket filter's answer for: keep all of the packet. The kernel cuts packets to the answer's length."""
+"""A socket filter's result that keeps the whole packet. The kernel cuts packets to the result's length."""
 
 ALLOW: Final = 1
-"""A cgroup program's answer for: let the packet pass."""
+"""A cgroup program's result that lets the packet pass."""

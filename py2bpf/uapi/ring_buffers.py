@@ -1,4 +1,4 @@
-"""Ring buffers, as in include/uapi/linux/bpf.h: what a record takes, when its reader is woken, what can be asked."""
+"""Ring buffers, as in include/uapi/linux/bpf.h: the size of records in the ring, flags, and queries."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from enum import IntEnum, IntFlag
 from typing import Final
 
 HEADER: Final = 8
-"""BPF_RINGBUF_HDR_SZ: what a record takes beside its own bytes, which count in multiples of 8."""
+"""BPF_RINGBUF_HDR_SZ: the bytes that a record takes in addition to its own, which are rounded up to a multiple of 8."""
 
 
 class RingFlags(IntFlag):
-    """Flags of the helpers that write records. Without one a reader who has caught up is woken."""
+    """Flags of the helpers that write records. Without a flag, a reader that has caught up is woken."""
 
     NO_WAKEUP = 1 << 0
     FORCE_WAKEUP = 1 << 1
 
 
 class RingQuery(IntEnum):
-    """What bpf_ringbuf_query() is asked for."""
+    """The queries of bpf_ringbuf_query()."""
 
     AVAIL_DATA = 0
     RING_SIZE = 1
@@ -26,5 +26,5 @@ class RingQuery(IntEnum):
 
 
 def taken(size: int) -> int:
-    """The bytes of a ring that a record of that size takes."""
+    """The bytes that a record of ``size`` bytes takes in a ring."""
     return HEADER + (size + 7 & ~7)

@@ -392,7 +392,7 @@ SYSCALL_ARGS: Final[dict[str, str]] = {
     "write": "unsigned int fd, const char *buf, size_t count",
     "writev": "unsigned long fd, const struct iovec *vec, unsigned long vlen",
 }
-"""As C declares them."""
+"""The arguments of each system call as C declares them."""
 
 OF_X86: Final = frozenset({"arch_prctl", "clone", "ioperm", "iopl", "mmap", "modify_ldt"})
-"""Other processors have none of that name, or one with other arguments."""
+"""System calls that other processors lack, or that have other arguments there."""

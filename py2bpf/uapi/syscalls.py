@@ -1,4 +1,4 @@
-"""How kernels name the functions behind system calls, and where these find their arguments.
+"""The names of the kernel functions for system calls, and where these functions find their arguments.
 
 Since Linux 4.17 an architecture may give each system call a wrapper ``__<arch>_sys_<name>`` whose one
 argument points at the caller's registers (arch/*/include/asm/syscall_wrapper.h). Without wrappers the functions
@@ -26,16 +26,16 @@ SYSCALL_ABI: Final[dict[str, SyscallAbi]] = {
     "x86_64": SyscallAbi("__x64_sys_", "rdi", ("rdi", "rsi", "rdx", "r10", "r8", "r9")),
     "aarch64": SyscallAbi("__arm64_sys_", "x0", ("x0", "x1", "x2", "x3", "x4", "x5")),
 }
-"""By machine, as uname(2) names it."""
+"""The wrappers by machine, as named by uname(2)."""
 
 PLAIN_PREFIXES: Final = ("sys_", "SyS_")
-"""Prefixes of system calls' functions without wrappers; users write the first."""
+"""The prefixes of system calls' functions on kernels without wrappers. Users write the first one."""
 
 
 def candidates(name: str, machine: str) -> tuple[str, ...]:
-    """The symbols that may stand for ``sys_<call>``, itself first; any other name stands for itself.
+    """The symbols that ``sys_<call>`` may mean, beginning with itself. Any other name means only itself.
 
-    A call spelt with any known prefix works on every kernel: ``__x64_sys_close`` and ``SyS_close`` too.
+    A system call with any known prefix works on every kernel: ``__x64_sys_close`` and ``SyS_close`` too.
     """
     abi = SYSCALL_ABI.get(machine)
     here = (*PLAIN_PREFIXES, *([abi.wrapper] if abi else []))
@@ -47,6 +47,6 @@ def candidates(name: str, machine: str) -> tuple[str, ...]:
 
 
 def is_wrapper(symbol: str, machine: str) -> bool:
-    """Whether the symbol is a wrapper, whose argument points at the registers with the call's arguments."""
+    """Whether the symbol is a wrapper, whose argument points to the registers with the call's arguments."""
     abi = SYSCALL_ABI.get(machine)
     return abi is not None and symbol.startswith(abi.wrapper)

@@ -1,4 +1,4 @@
-"""Constants of traffic control: verdicts of a classifier and places to attach one.
+"""Constants of traffic control: verdicts of classifiers, and the places to which they are attached.
 
 From include/uapi/linux/pkt_cls.h and pkt_sched.h.
 """
@@ -41,7 +41,7 @@ TC_ACT_TRAP: Final = int(TcAction.TRAP)
 CLSACT_HANDLE: Final = 0xFFFF0000
 """The clsact qdisc's handle, ffff:."""
 CLSACT_PARENT: Final = 0xFFFFFFF1
-"""The parent under which a clsact qdisc hangs (TC_H_CLSACT)."""
+"""The parent of a clsact qdisc (TC_H_CLSACT)."""
 CLSACT_INGRESS: Final = 0xFFFFFFF2
 CLSACT_EGRESS: Final = 0xFFFFFFF3
-"""Parents of the filters for arriving and for leaving packets."""
+"""The parents of filters for arriving and for leaving packets."""

@@ -1,4 +1,4 @@
-"""What the kernel's BTF doesn't tell of tracepoints, for processes that may not read tracefs: Linux 6.18."""
+"""Facts about the tracepoints of Linux 6.18 that BTF lacks, for processes that may not read tracefs."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ _EVENTS: Final[dict[str, str]] = {
     "writeback_write_inode_template": "writeback_write_inode writeback_write_inode_start",
     "xdp_redirect_template": "xdp_redirect xdp_redirect_err",
 }
-"""Events of classes of another name: their fields are those of ``struct trace_event_raw_<class>``. Where an event has a
-structure of its own, that counts."""
+"""Classes with another name than their events. The fields of these events are in ``struct trace_event_raw_<class>``,
+unless the event has a structure of its own."""
 
 CLASS_OF: Final[dict[str, str]] = {event: name for name, events in _EVENTS.items() for event in events.split()}
 
@@ -96,4 +96,4 @@ NOT_TEXT: Final[dict[tuple[str, str], str]] = {
     ("arm_event", "ctx_buf"): "u8",
     ("arm_event", "oem_buf"): "u8",
 }
-"""The items of arrays of variable length by event and field; all others are texts."""
+"""The item types of arrays of variable length, by event and field. All other such fields are texts."""
