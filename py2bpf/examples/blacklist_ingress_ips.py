@@ -25,9 +25,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def blacklist(v4: LpmTrieMap, v6: LpmTrieMap, unparsed: ArrayMap, otherwise: bool) -> Any:
-    """A filter that matches packets from the networks in the maps, also in tunnels, and counts there.
+    """A filter that matches packets from the networks in the maps, also in tunnels, and counts them there.
 
-    Those whose headers can't be parsed are counted in ``unparsed``, by net.Problem, and match if ``otherwise`` says so.
+    Packets whose headers can't be parsed are counted in ``unparsed``, by net.Problem, and match if ``otherwise``.
     """
 
     def from_one_of(skb: Any, networks: LpmTrieMap, source: Any) -> bool:
@@ -60,12 +60,12 @@ def blacklist(v4: LpmTrieMap, v6: LpmTrieMap, unparsed: ArrayMap, otherwise: boo
 
 
 def network(text: str) -> Network:
-    """An ADDRESS. Raises ValueError."""
+    """Parses an ADDRESS. Raises ValueError."""
     return ipaddress.ip_network(text, strict=True)
 
 
 def argument(text: str) -> Network:
-    """The same, of the command line."""
+    """Parses an ADDRESS of the command line."""
     try:
         return network(text)
     except ValueError as error:
@@ -73,7 +73,7 @@ def argument(text: str) -> Network:
 
 
 def read_file(path: str) -> list[Network]:
-    """The ADDRESSes in a file. Raises OSError, and ValueError that names the line."""
+    """The ADDRESSes in a file. Raises OSError, and ValueError, which names the line."""
     found = []
     for number, line in enumerate(Path(path).read_text().splitlines(), 1):
         if entry := line.partition("#")[0].strip():

@@ -20,15 +20,15 @@ from py2bpf.optional import usable
 from py2bpf.terminal import printable
 
 LOOK: Final = 1.0
-"""Seconds after which a tool sees that something has gone."""
+"""Seconds between two checks whether, for example, the device still exists."""
 
 
 CUT: Final = "..."
-"""What stands on a terminal where a text goes on."""
+"""Shown on a terminal at the end of a text that was cut."""
 
 
 class Cut(str):
-    """A text that is only the begin of what there was. Tables show ``shown``, JSON names the column in ``cut``."""
+    """The beginning of a longer text. Tables show ``shown``, JSON names the column in ``cut``."""
 
     shown: str
 
@@ -39,30 +39,30 @@ class Cut(str):
 
 
 def text(data: bytes, size: int | None = None) -> str:
-    """Bytes from the kernel: names, paths. On a terminal they take printable() too.
+    """Bytes from the kernel, such as names and paths, as text. Printing it on a terminal also needs printable().
 
-    With the ``size`` of the field that they come from, Cut where they fill it: nobody knows whether there was more.
+    ``size`` is the size of the bytes' field. The result is a Cut if they fill the field, since there may be more.
     """
     found = data.decode("utf-8", "backslashreplace")
     return found if size is None or len(data) < size - 1 else Cut(found)
 
 
 def error_name(result: int) -> str:
-    """A system call's result: the number, or the error in words."""
+    """A system call's result as text: the number, or the error in words."""
     if -result in _RESTARTS:
         return "interrupted by a signal"
     return str(result) if result >= 0 else os.strerror(-result)
 
 
 _RESTARTS: Final = (512, 513, 514, 516)
-"""ERESTARTSYS and the like, include/linux/errno.h: the call is made again, or fails, once the signal is handled."""
+"""ERESTARTSYS and the like, include/linux/errno.h: after the signal, the call is restarted or fails with EINTR."""
 
 
 # Options
 
 
 def positive(option: str) -> float:
-    """An option's value: a number above 0."""
+    """Parses an option's value: a number above 0."""
     number = float(option)
     if not (number > 0 and math.isfinite(number)):
         raise argparse.ArgumentTypeError(f"{option} is not above 0")
@@ -70,7 +70,7 @@ def positive(option: str) -> float:
 
 
 def whole(option: str) -> int:
-    """An option's value: a whole number from 1."""
+    """Parses an option's value: a whole number from 1."""
     number = int(option)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{option} is not 1 or more")
@@ -101,7 +101,7 @@ def event_parser(tool: str, doc: str | None) -> argparse.ArgumentParser:
 
 
 def ready(what: str) -> None:
-    """Tells that everything is attached."""
+    """Says that everything is attached."""
     tell(f"{what} Ctrl-C ends.")
 
 
@@ -115,8 +115,8 @@ def remaining(duration: float | None) -> Iterator[float]:
 def ticks(
     duration: float | None, interval: float, what: str = "", gone: Callable[[], str] = lambda: ""
 ) -> Iterator[None]:
-    """Says ``what`` goes on, then yields after every interval, and at the end: after ``duration``, when Ctrl-C comes,
-    or when ``gone`` gives a sentence about what has gone, which is told."""
+    """Prints ``what``, then yields after every interval, and at the end: after ``duration``, on Ctrl-C, or when
+    ``gone`` gives a sentence about something that no longer exists, which is printed."""
     stop = os.eventfd(0)  # an Event's lock may be held by the very wait that a signal interrupts
     try:
         with ended_by_signals(lambda: os.eventfd_write(stop, 1)):
@@ -142,10 +142,10 @@ def show_events(
     queue: BpfQueue, options: argparse.Namespace, what: str, columns: dict[str, int],
     row: Callable[[Any], dict[str, Any] | None],
 ) -> None:  # fmt: skip
-    """Says ``what`` goes on, then shows the queue's records until --duration or --count is reached or a signal comes.
+    """Prints ``what``, then shows the queue's records until --duration or --count is reached or a signal comes.
 
-    ``row`` makes of a record what Printer.show() takes; None where it wasn't asked for. Tells in the end how many
-    came, were shown, and lost.
+    ``row`` makes the arguments of Printer.show() from a record, or None if the record isn't wanted. At the end, prints
+    how many records came, were shown, and were lost.
     """
     received = shown = 0
 
@@ -169,7 +169,7 @@ def show_events(
 
 
 def rest_of(queue: BpfQueue) -> Iterator[Any]:
-    """Closes the queue; what came before that."""
+    """Closes the queue, and gives the records that came before."""
     queue.close()
     with contextlib.suppress(ClosedError):
         while came := queue.poll(0):
@@ -177,15 +177,14 @@ def rest_of(queue: BpfQueue) -> Iterator[Any]:
 
 
 def records(queue: BpfQueue, duration: float | None) -> Iterator[Any]:
-    """The queue's records until the time is over, or it is closed."""
+    """The queue's records until the time is over, or the queue is closed."""
     with contextlib.suppress(ClosedError):
         for left in remaining(duration):
             yield from queue.poll(min(left, 1.0))
 
 
 def live_display(**options: Any) -> Any:
-    """What keeps something in one place of the terminal: rich's Live. None where output goes elsewhere, or rich isn't
-    installed."""
+    """rich's Live, which updates a display in place; None if the output is no terminal, or rich isn't installed."""
     if not (sys.stdout.isatty() and usable("rich", "rich.live")):
         return None
     from rich.live import Live
@@ -202,8 +201,8 @@ class Printer:
             self._line({name: name.upper() for name in columns})
 
     def show(self, **row: Any) -> None:
-        """Prints a row; the names are the columns', further ones appear in JSON only, as ``cut`` does: the names of
-        texts of which there was more."""
+        """Prints a row, by column names. Names that are no columns appear only in JSON, as does ``cut``: the names of
+        the texts that were cut."""
         cut = [name for name, cell in row.items() if isinstance(cell, Cut)]
         if self._as_json:
             print(json.dumps({**row, "cut": cut} if cut else row), flush=True)

@@ -22,7 +22,7 @@ from py2bpf.examples.tasks import Tasks
 from py2bpf.util import ensure_resources
 
 ADDRESS_SIZE = 110
-"""Of sockaddr_un, the largest of the addresses that are shown."""
+"""The size of sockaddr_un, the largest address that is shown."""
 
 
 class Connect(tasks.Task):

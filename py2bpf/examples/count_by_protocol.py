@@ -31,12 +31,12 @@ def counter(counts: HashMap, direction: str = "both") -> Any:
 
 
 def protocol_name(key: int) -> str:
-    """What ``counter`` counts under a key."""
+    """The name for a key of ``counter``'s map."""
     return packets.protocol(key >> 8 & 0xFFFF, key & 0xFF, key >> 24, version=True)
 
 
 def most_first(counts: HashMap) -> list[tuple[str, int]]:
-    """(protocol, packets) of all that was seen."""
+    """(protocol, packets) of all protocols, the most frequent first."""
     return sorted(((protocol_name(key), number) for key, number in counts.items()), key=lambda row: -row[1])
 
 

@@ -97,7 +97,7 @@ class Process(Struct):
 
 
 def turn_counter(turns: LruHashMap) -> Callable[[Any], None]:
-    """Counts how often each process leaves a processor. The demo shows the source of it."""
+    """Counts how often each process leaves a processor. The demo shows the source of this program."""
 
     def on_switch(event: Any) -> None:
         process = Process(pid=funcs.get_current_pid_tgid() >> 32)
@@ -109,7 +109,7 @@ def turn_counter(turns: LruHashMap) -> Callable[[Any], None]:
 
 
 class Programs:
-    """The programs, and what they found so far: two maps, and the newest events."""
+    """The programs, and their results so far: two maps, and the newest events."""
 
     def __init__(self, stack: ExitStack, world: World) -> None:
         self._world = world
@@ -136,7 +136,7 @@ class Programs:
         return sorted(rows, key=lambda row: -row[2])
 
     def new_events(self) -> list[Event]:
-        """What came since the last call: programs that were started, and sleeps, by turns."""
+        """The events since the last call: started programs and sleeps, alternating."""
         starts = [self._event(each, f"started  {execsnoop.command(each) or NO_ARGUMENTS}")
                   for each in self._execs.poll(0) if not each.result]  # fmt: skip
         sleeps = [self._event(each, f"slept    {each.nanoseconds / 1e6:.3f} ms") for each in self._sleeps.poll(0)]
@@ -154,7 +154,7 @@ class Programs:
 
 
 def check_loopback() -> None:
-    """Fails with advice where packets can't pass."""
+    """Fails, with advice, if no packets can be sent on the loopback interface."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             sock.sendto(b"", ("127.0.0.1", 9))
@@ -175,7 +175,7 @@ def main() -> None:
 
 
 def run_in_kernel(seconds: float) -> bool:
-    """False where this process may not use BPF."""
+    """Runs the demo in the kernel. False if this process may not use BPF."""
     traffic = Traffic()
     knows_numbers = tasks.pid_namespace() is None
     with ExitStack() as stack:
@@ -210,7 +210,7 @@ def introduce(programs: Programs, runner: str, note: str) -> None:
 
 
 def show(programs: Programs, seconds: float, step: Callable[[], None]) -> None:
-    """Shows what is found, again and again, and the sum of it."""
+    """Shows the results repeatedly, and their sum at the end."""
     with demo_views.view() as shown:
         for _ in common.ticks(seconds, demo_views.REFRESH):
             step()

@@ -1,4 +1,4 @@
-"""What the demo has happen, so that there is something to see on an idle machine: packets, sleeps, short programs."""
+"""The demo's own traffic, so that there is something to see on an idle machine: packets, sleeps, short programs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 FIRST_ROUND: Final = 30
-"""Seconds that the first packets and the first program may take."""
+"""Seconds to wait for the first packets and the first program."""
 
 
 class Traffic:
-    """Packets on the loopback interface, and a program that is started now and then.
+    """Sends packets on the loopback interface, and starts a program from time to time.
 
     ``own`` are the demo's processes: this one, and the programs that it started.
     """
@@ -28,7 +28,7 @@ class Traffic:
 
     @contextlib.contextmanager
     def flowing(self) -> Iterator[None]:
-        """Until the block ends. Some of each was there before it begins, however slow the machine is."""
+        """Makes traffic until the block ends. First waits until each kind of traffic has occurred once."""
         kinds = [(make, pause, threading.Event())
                  for make, pause in ((datagrams, 0.2), (connection, 0.5), (self.program, 1.0))]  # fmt: skip
         makers = [threading.Thread(target=self._repeat, args=kind, daemon=True) for kind in kinds]
@@ -44,7 +44,7 @@ class Traffic:
                 maker.join()
 
     def _repeat(self, make: Callable[[], None], pause: float, made: threading.Event) -> None:
-        """``make()`` again and again, with a pause that the sleep events show; ``made`` tells of the first time."""
+        """Calls ``make()`` repeatedly, with pauses, which cause sleep events. Sets ``made`` after the first call."""
         while not self._stop.is_set():
             with contextlib.suppress(OSError):  # IPv6 may be off
                 make()

@@ -1,4 +1,4 @@
-"""How the demo shows what its programs find, in place or as lines; and its first and last words."""
+"""Shows the results of the demo's programs, in place or as lines, with an introduction and suggestions at the end."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ import py2bpf
 from py2bpf.examples import common
 
 REFRESH: Final = 0.25
-"""Seconds between two looks at the maps and the queues."""
+"""Seconds between two reads of the maps and the queues."""
 EVENTS_KEPT: Final = 8
 EVENTS_AT_ONCE: Final = 4
-"""How many events of one look are shown as plain lines; a busy machine has thousands a second."""
+"""How many events of one read are shown as plain lines; a busy machine has thousands a second."""
 WIDTH: Final = 120
-"""Of an event's line; some programs have kilobytes of arguments."""
+"""Characters of an event's line; some programs have kilobytes of arguments."""
 ROWS: Final = 6
-"""Of the tables: with the events they fit into 24 lines."""
+"""Rows of the tables, which fit into 24 lines together with the events."""
 
 
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a process did. ``own`` are the demo's processes."""
+    """Something that a process did. ``own``: the process is one of the demo's."""
 
     pid: int
     comm: str
@@ -43,12 +43,12 @@ class Event:
 
 
 def mark(own: bool) -> str:
-    """What tells the demo's doings from those of others."""
+    """The mark of the demo's own events."""
     return "*" if own else " "
 
 
 class Found(Protocol):
-    """What the programs found so far."""
+    """The results of the programs so far."""
 
     packets_of: str
 
@@ -63,8 +63,8 @@ class Found(Protocol):
 
 
 def fair(events: Sequence[Event], most: int) -> list[Event]:
-    """At most so many of them, in their order: one of the demo's own, and of other programs one each before any has
-    two. So neither a busy process nor the demo itself hides the rest.
+    """At most a given number of events, in their order: one of the demo's own, and one of each other program before a
+    program gets a second one. So neither a busy process nor the demo itself hides the others.
     """
     turns: dict[str, int] = {}
     rounds = []
@@ -77,7 +77,7 @@ def fair(events: Sequence[Event], most: int) -> list[Event]:
 
 
 class View(Protocol):
-    """Shows what was found, again and again."""
+    """Shows the results repeatedly."""
 
     def update(self, found: Found, came: list[Event]) -> None: ...
 
@@ -141,7 +141,7 @@ class RichView:
 
 @contextlib.contextmanager
 def view() -> Iterator[View]:
-    """What fits where the output goes."""
+    """The view that suits the output."""
     live = common.live_display(refresh_per_second=1 / REFRESH)
     if live is None:
         yield PlainView()
@@ -154,7 +154,7 @@ def view() -> Iterator[View]:
 
 
 def introduce(program: Callable[..., Any], instructions: int, runner: str, note: str) -> None:
-    """Shows the Python of a program that runs at every turn of a processor from now on."""
+    """Shows the Python source of a program that now runs at every switch between processes."""
     print(f"py2bpf {py2bpf.__version__}: {runner} runs this Python, as {instructions} BPF instructions,")
     print("whenever a processor turns to another process:\n")
     _print_code(textwrap.indent(textwrap.dedent(inspect.getsource(program)), "    "))
@@ -163,7 +163,7 @@ def introduce(program: Callable[..., Any], instructions: int, runner: str, note:
 
 
 def _print_code(source: str) -> None:
-    """In colours, where there are any."""
+    """The source with syntax colours, if possible."""
     if common.live_display() is None:
         print(source)
         return
@@ -174,7 +174,7 @@ def _print_code(source: str) -> None:
 
 
 def suggest(in_kernel: bool) -> None:
-    """What to try next, as commands that work from here."""
+    """Suggests commands to try next."""
     tool = f"{sys.executable.removeprefix(os.getcwd() + os.sep)} -m py2bpf.examples."
     root = "" if in_kernel or not os.geteuid() else "sudo "
     rows = [

@@ -1,4 +1,4 @@
-"""The demo without a kernel: its programs run in the embedded VM, over a capture or packets and calls made up here."""
+"""The demo without a kernel: its programs run in the embedded VM, on a capture or invented packets and system calls."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SLEEP: Final = 0.002
 
 
 class Event(ctypes.Structure):
-    """What all events of system calls begin with, see a format file in /sys/kernel/tracing/events/syscalls."""
+    """The first fields of all events of system calls: see a format file in /sys/kernel/tracing/events/syscalls."""
 
     _fields_: ClassVar[Any] = (("common", ctypes.c_uint64), ("nr", ctypes.c_int64))
 
@@ -41,7 +41,7 @@ def _event(name: str, fields: tuple[str, ...], ctype: Any) -> type[ctypes.Struct
 
 
 class Vm:
-    """Packets of a capture, or as the loopback interface has them, and system calls now and then."""
+    """Packets of a capture, or like those of the loopback interface, and occasional system calls."""
 
     def __init__(self, capture: Capture | None) -> None:
         self.packets_of = (
@@ -55,13 +55,13 @@ class Vm:
         self._turn = 0
 
     def watch(self, stack: ExitStack, count: Callable[[Any], Any]) -> None:
-        """A socket filter, which step() runs."""
+        """Adds a socket filter, which step() runs."""
         self._filters.append(stack.enter_context(SocketFilter(count)).prog)
 
     def attach(
         self, stack: ExitStack, call: str, on_enter: Callable[[Any], Any], on_exit: Callable[[Any], Any]
     ) -> None:
-        """The programs at both ends of a system call, which step() runs."""
+        """Adds the programs at both ends of a system call, which step() runs."""
         enter = _event(f"sys_enter_{call}", CALLS[call], ctypes.c_uint64)
         leave = _event(f"sys_exit_{call}", ("ret",), ctypes.c_int64)
         self._ends[call] = (
@@ -70,12 +70,12 @@ class Vm:
         )
 
     def trace(self, stack: ExitStack, event: str, fn: Callable[[Any], Any]) -> Prog:
-        """A program that looks at no field of its event, which step() runs."""
+        """Adds a program that reads no field of its event, which step() runs."""
         self._traced.append(stack.enter_context(create_prog(ProgType.TRACEPOINT, Event, fn)))
         return self._traced[-1]
 
     def step(self) -> None:
-        """Some packets, one event of each that is traced, and one system call."""
+        """Runs the programs for some packets, one event of each traced kind, and one system call."""
         for each in self._traced:
             each.test_run(ctx=bytes(ctypes.sizeof(Event)))
         batch = next(self._batches, None)
@@ -93,7 +93,7 @@ class Vm:
 
 
 def _made_up() -> Iterator[Batch]:
-    """Datagrams that nobody expects, the answers to them, connections; over both versions of IP."""
+    """Datagrams to unused ports, the answers to them, and connections, over both versions of IP."""
     rng = random.Random(1)
     while True:
         frames = [frame for _ in range(PACKETS_A_STEP // 8) for frame in _exchange(rng.randrange(32768, 61000))]

@@ -1,4 +1,4 @@
-"""How the tools end: by a signal, in time, with their output gone; always with an account of what came."""
+"""Ends the tools cleanly after a signal, after a time, or when their output is closed, with a final account."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from py2bpf.optional import need
 from py2bpf.terminal import printable
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What asks a tool to end: Ctrl-C, kill, the terminal that was closed."""
+"""The signals that ask a tool to end: Ctrl-C, kill, a closed terminal."""
 
 
 class OutputError(Exception):
-    """Standard output takes no more: its disk is full, its reader or its terminal has gone."""
+    """Standard output can't be written any more: its disk is full, or its reader or terminal is gone."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(f"cannot write to standard output: {error.strerror}")
@@ -30,7 +30,7 @@ class OutputError(Exception):
 
 
 class _Output(io.FileIO):
-    """Standard output whose errors can be told from those of the kernel and of other files."""
+    """Standard output whose errors are distinct from those of the kernel and of other files."""
 
     def write(self, data: Any, /) -> int:
         try:
@@ -40,8 +40,8 @@ class _Output(io.FileIO):
 
 
 def tell(text: str) -> None:
-    """Prints beside the output, to standard error; there may be none any more. Names of devices and the like, which
-    others choose, reach no terminal unescaped."""
+    """Prints to standard error, which may be closed. Escapes the text, since names of devices and the like come from
+    others."""
     with contextlib.suppress(OSError):
         if sys.stderr is not None:
             print("\n".join(map(printable, text.split("\n"))), file=sys.stderr, flush=True)
@@ -54,7 +54,7 @@ def fail(message: str) -> NoReturn:
 
 
 def needs(package: str, what: str, *modules: str) -> None:
-    """Ends the tool with an error where a package, or one of its modules, can't be imported that ``what`` needs."""
+    """Ends the tool with an error if a package that ``what`` needs, or one of its modules, can't be imported."""
     try:
         need(package, what, *modules)
     except ImportError as error:
@@ -62,8 +62,8 @@ def needs(package: str, what: str, *modules: str) -> None:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a tool: Ctrl-C, SIGTERM and SIGHUP end it cleanly, errors are told in a line or two. Exits with 1 after an
-    error; that nobody reads the output any more, head(1) say, is none.
+    """Runs a tool. Ctrl-C, SIGTERM and SIGHUP end it cleanly, and errors are printed in a line or two. Exits with 1
+    after an error. It is no error if nobody reads the output any more, for example head(1).
     """
     for number in _asked_for(ENDING[1:]):
         signal.signal(number, signal.default_int_handler)
@@ -97,25 +97,25 @@ def _flush_last() -> None:
 
 
 def _discard_output() -> None:
-    """What is buffered still, and what the interpreter writes as it ends, goes nowhere."""
+    """Discards buffered output, and what the interpreter writes at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _of_threads(failed: threading.ExceptHookArgs) -> None:
-    """A thread that shows something finds the output gone, too; the tool itself tells."""
+    """Ignores an OutputError of another thread, since the tool itself reports it."""
     if failed.exc_type is not OutputError:
         threading.__excepthook__(failed)
 
 
 def _asked_for(numbers: tuple[signal.Signals, ...]) -> list[signal.Signals]:
-    """Without those that somebody, nohup(1) say, has the tool ignore."""
+    """The signals, without those that are ignored, for example by nohup(1)."""
     return [number for number in numbers if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN]
 
 
 @contextlib.contextmanager
 def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C, SIGTERM or SIGHUP calls ``end``: what was begun is brought to its end. A second one of its kind
-    ends at once."""
+    """The first Ctrl-C, SIGTERM or SIGHUP calls ``end``, so that the tool can finish its work. A second signal of the
+    same kind ends the tool at once."""
 
     def handle(number: int, _frame: object) -> None:
         signal.signal(number, signal.default_int_handler)
@@ -131,8 +131,8 @@ def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def accounted(account: Callable[[], str]) -> Iterator[None]:
-    """Tells at the end, also at that by an error, what came and what became of it, and who lost some: py2bpf.losses().
-    ``account`` is asked then, while maps and queues are there."""
+    """Prints ``account()`` and py2bpf.losses() at the end of the block, even after an error, while the maps and queues
+    are still open."""
     try:
         yield
     finally:

@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 
 CALLS: Final = ("openat", "close", "read", "write")
 EXECS: Final = ("execve", "execveat")
-"""Calls that may give their thread another number."""
+"""System calls that may change their thread's number."""
 UNKNOWN: Final = (1 << 64) - 1
-"""How long a call took that began before the tool did."""
+"""The duration of a call that began before the tool."""
 LATENCY: Final = 0.1
-"""Seconds that a record may wait for others before the reader is woken."""
+"""Seconds for which a record may wait for others before the reader is woken."""
 BATCH: Final = 1 << 16
-"""Records that are read at once, at most."""
+"""How many records are read at once, at most."""
 PATIENCE: Final = 1.0
-"""Seconds that a program which runs when it is detached may take to end."""
+"""Seconds to wait for programs that still run when they are detached."""
 
 
 class Call(tasks.Task):
@@ -57,10 +57,10 @@ def watch(
     stack: ExitStack, ring: RingBuffer, produced: Global, calls: Sequence[str], who: Tasks,
     attach: tasks.Attach = tasks.attach_call, leave_out_tool: bool = True, follow: bool = True,
 ) -> None:  # fmt: skip
-    """Attaches to both ends of the system calls; a record goes to the ring when a call ends. Those of the tool itself,
-    which writes what is read, are left out.
+    """Attaches to both ends of the system calls; a record is written to the ring when a call ends. Calls of the tool
+    itself are left out, since writing records makes more calls.
 
-    ``produced`` counts those that should be there: records in the ring, and those that found no room.
+    ``produced`` counts all records: those in the ring, and those that found no room.
     """
     begun = stack.enter_context(LruHashMap(c_uint32, c_uint64, 1 << 16))
 
@@ -91,8 +91,8 @@ def watch(
 
 
 class Ledger(NamedTuple):
-    """``produced`` is what programs saw; nothing is unaccounted for when it is the sum of what was received and lost.
-    ``unwritten`` are those of the received that are in no file."""
+    """``produced`` is how many calls the programs saw: the sum of ``received`` and ``lost``, if none is unaccounted
+    for. ``unwritten`` is how many of the received ones are in no file."""
 
     produced: int
     received: int
@@ -111,7 +111,7 @@ class Ledger(NamedTuple):
 def stream(
     ring: RingBuffer, produced: Global, watching: ExitStack, write: Callable[[Any], None], go_on: Callable[[], bool]
 ) -> Ledger:
-    """Hands batches on until ``go_on()`` is false, then detaches and delivers what is there still."""
+    """Passes batches on until ``go_on()`` is false, then detaches the programs and passes on the remaining records."""
     received = 0
 
     def deliver(timeout: float) -> None:
@@ -130,11 +130,11 @@ def stream(
 
 
 class Sink:
-    """Writes batches to files until that fails; those that come then are left out. ``failure`` is why, or why the files
-    can't be told of any more: then they are written nevertheless."""
+    """Writes batches to files until that fails; later batches are left out. ``failure`` is the reason, or the reason
+    why files can't be reported any more: they are still written then."""
 
     def __init__(self, files: Callable[..., ParquetFiles], printer: common.Printer, calls: Sequence[str]) -> None:
-        """``files`` makes the files, given whom to tell of each."""
+        """``files`` makes the files; its argument is the function that is called for each file."""
         self._printer, self._calls = printer, calls
         self.failure: OSError | endings.OutputError | None = None
         self.files = files(self._told)
@@ -161,7 +161,7 @@ class Sink:
 
 
 def to_columns(batch: pyarrow.RecordBatch, calls: Sequence[str], epoch: int) -> pyarrow.RecordBatch:
-    """Records as they are in the files. ``epoch`` is when their clock began, in nanoseconds since 1970."""
+    """The records as they are stored in files. ``epoch`` is the start of their clock in nanoseconds since 1970."""
     import pyarrow
     from pyarrow import compute
 
@@ -187,7 +187,7 @@ def _dictionary(indices: Any, values: Sequence[str]) -> Any:
 
 
 def system_call(option: str) -> str:
-    """An option's value: what a system call may be called."""
+    """Parses an option's value: the name of a system call."""
     if not re.fullmatch(r"[a-z0-9_]+", option):
         raise argparse.ArgumentTypeError(f"{option} is no system call: use a name from man 2 syscalls, such as openat")
     return option
@@ -243,7 +243,7 @@ def main() -> None:
 
 
 def tell_end(ledger: Ledger, failure: OSError | endings.OutputError | None, as_json: bool) -> None:
-    """Prints the ledger, beside the output where that takes no more, and fails where something went wrong."""
+    """Prints the ledger, to standard error if the output is closed, and fails if something went wrong."""
     try:
         if isinstance(failure, endings.OutputError):
             raise failure

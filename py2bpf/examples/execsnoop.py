@@ -31,10 +31,10 @@ class Exec(tasks.Task):
 def watch(
     stack: ExitStack, queue: BpfQueue, who: Tasks, attach: tasks.Attach = tasks.attach_call, follow: bool = True
 ) -> None:
-    """Attaches to both ends of the system calls; with ``follow`` also to what comes between where a program starts,
-    which the VM hasn't: then the calls' ends are for failures alone.
+    """Attaches to both ends of the system calls. With ``follow``, which the VM lacks, attaches also to the event of a
+    successful start; the ends of the calls then only report failures.
 
-    An Exec is larger than a program's stack: it is filled in a map with one place for each CPU.
+    An Exec is larger than a program's stack, so it is filled in a map with one place for each CPU.
     """
     scratch = stack.enter_context(PerCpuArrayMap(Exec, 1))
     pending = stack.enter_context(LruHashMap(c_uint32, Exec, 1024))
@@ -76,7 +76,7 @@ def watch(
 
 
 def command(started: Exec) -> str:
-    """The arguments as one would type them; Cut where there are more of them, or one is longer."""
+    """The arguments as one would type them; a Cut if there are more arguments, or an argument is longer."""
     texts = [common.text(arg.value, ARG_SIZE) for arg in started.args[: started.n_args]]
     words = [shlex.quote(text) + common.CUT * isinstance(text, common.Cut) for text in texts]
     line = " ".join(words + [common.CUT] * (started.n_args > MAX_ARGS))

@@ -32,7 +32,7 @@ def counter(counts: LruHashMap, direction: str = "both") -> Any:
 
 
 def account(counts: LruHashMap) -> str:
-    """What is known of the packets in the end: a map that is full forgets flows."""
+    """The final account of the packets; a full map forgets flows."""
     found = [traffic.packets for traffic in counts.values()]
     most = counts.map_spec.max_entries
     return f"{sum(found)} packets counted, of the {len(found)} flows that are kept (at most {most})"

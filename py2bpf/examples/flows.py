@@ -1,8 +1,8 @@
-"""What the tools that count by flow share: what a flow is, how a program finds it, how it is shown.
+"""The common part of the tools that count by flow: the definition of a flow, finding it in a program, showing it.
 
 A flow is one direction of a connection: protocol, addresses and ports, of the outermost packet where there are tunnels.
-Packets without ports (ICMP, fragments behind the first) make flows with the ports 0, packets that aren't IP one flow
-for each EtherType. What can't be parsed makes flows of its own, with as much as is known.
+Packets without ports (ICMP, fragments after the first) make flows with the ports 0, packets that aren't IP one flow
+for each EtherType. Packets that can't be parsed make flows of their own, with as much as is known.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Flow(Struct):
 
 
 def find(flow: Flow, ctx: Any) -> bool:
-    """In a program: fills in the packet's flow, as far as it has one; whether that has ports."""
+    """In a program: fills in the packet's flow, as far as it is known. Returns whether the flow has ports."""
     found = net.dissect(ctx)
     flow.ethertype, flow.protocol, flow.problem = found.ethertype, found.protocol, found.problem
     flow.ports = found.ports
@@ -46,7 +46,7 @@ def find(flow: Flow, ctx: Any) -> bool:
 
 
 def protocol(flow: Flow) -> str:
-    """The protocol's name: that above IP, or the EtherType's; and why a packet couldn't be parsed."""
+    """The name of the protocol above IP, or of the EtherType, and the reason if a packet couldn't be parsed."""
     return packets.protocol(flow.ethertype, flow.protocol, flow.problem)
 
 
@@ -56,14 +56,14 @@ def has_ports(flow: Flow) -> bool:
 
 
 def address(flow: Flow, packed: net.Ipv6Address) -> str:
-    """One of a flow's addresses; "" where it isn't IP, or unknown."""
+    """One of a flow's addresses; "" if the flow isn't IP, or the address is unknown."""
     if flow.ethertype not in (net.EtherType.IPV4, net.EtherType.IPV6) or (flow.problem and not any(bytes(packed))):
         return ""
     return str(ipaddress.IPv4Address(packed.low)) if flow.ethertype == net.EtherType.IPV4 else str(packed)
 
 
 def end(flow: Flow, packed: net.Ipv6Address, port: int) -> str:
-    """One end of a flow: ``192.0.2.1:80``, ``[2001:db8::1]:80``, an address where there are no ports."""
+    """One end of a flow: ``192.0.2.1:80``, ``[2001:db8::1]:80``, or only an address if there are no ports."""
     text = address(flow, packed)
     if not has_ports(flow) or not text:
         return text

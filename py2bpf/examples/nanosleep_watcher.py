@@ -28,7 +28,7 @@ class Sleep(tasks.Task):
 def watch(
     stack: ExitStack, queue: BpfQueue, who: Tasks, attach: tasks.Attach = tasks.attach_call
 ) -> None:
-    """Attaches to both ends of the system calls; a sleep that has begun waits in a map for its end."""
+    """Attaches to both ends of the system calls. Sleeps that have begun are kept in a map until they end."""
     begun = stack.enter_context(LruHashMap(c_uint32, c_uint64, 10240))
 
     def on_enter(event: Any) -> None:

@@ -34,7 +34,7 @@ HOOKS: Final = ("xdp", "tc", "socket")
 
 
 class Traffic(packets.Traffic):
-    """``since`` is when the flow was entered, on the CPU that did; on others it is zero."""
+    """``since`` is the time when the flow was entered, on the CPU that entered it; on other CPUs it is zero."""
 
     since: Annotated[int, c_uint64]
 
@@ -43,7 +43,7 @@ class Traffic(packets.Traffic):
 
 
 class Counters:
-    """The maps, the programs that count in them, and what they have counted. Any thread may read()."""
+    """The maps, and the programs that count in them. Any thread may read() the counts."""
 
     def __init__(self, stack: ExitStack, room: int) -> None:
         self.flows = stack.enter_context(LruPerCpuHashMap(Flow, Traffic, room, name="flows"))
@@ -75,20 +75,20 @@ class Counters:
         return count
 
     def _add(self, flow: Flow, size: int) -> None:
-        """In a program: the flow comes first, so that whoever reads the total first finds its packets in the flows."""
+        """In a program: counts in the flow first, so that a reader of the total finds all its packets in the flows."""
         traffic = self.flows.get(flow) or self.flows.setdefault(flow, Traffic(since=funcs.ktime_get_ns()))
         packets.add(traffic, size)
         packets.add(self.total[0], size)
 
     def read(self) -> Standing:
-        """All that was counted until now."""
+        """All counts until now."""
         with self._lock:
             before, entries = self._read_total(), self._read_flows()
             total, missed = self._read_total(), py2bpf.losses().total
             return self._ledger.add(Snapshot(time.monotonic(), before, entries, total, missed))
 
     def account(self) -> str:
-        """What became of the packets, in a sentence."""
+        """A sentence with the final account of the packets."""
         now = self.read()
         forgotten = f", {now.unattributed.packets} of them of forgotten flows" if now.unattributed.packets else ""
         return f"{now.total.packets} packets counted{forgotten}, {now.missed} not counted"
@@ -105,7 +105,7 @@ class Counters:
 
 
 def attach(stack: ExitStack, counters: Counters, options: argparse.Namespace) -> Callable[[], str]:
-    """Has the interface's packets counted until the stack is closed; gives what packets.gone() does."""
+    """Counts the interface's packets until the stack is closed. Returns the result of packets.gone()."""
     if options.hook == "socket":
         count = counters.skb(0, options.direction)
         return packets.watch(stack, count, options.interface, socket.SOCK_RAW)
@@ -122,7 +122,7 @@ def attach(stack: ExitStack, counters: Counters, options: argparse.Namespace) ->
 
 
 def attach_xdp(program: xdp.XdpProgram, device: str, mode: str | None) -> None:
-    """Attaches in the given mode; else by the driver, or in the network stack where the driver refuses."""
+    """Attaches in the given mode; by default in the driver, or in the network stack if the driver refuses."""
     try:
         program.attach(device, mode)
     except KernelError as error:
@@ -136,9 +136,9 @@ def attach_xdp(program: xdp.XdpProgram, device: str, mode: str | None) -> None:
 
 
 def count_capture(counters: Counters, path: str) -> Iterator[tuple[Standing, Standing]]:
-    """Counts a capture's packets in the VM: what was counted before the first and after the last, by their times.
+    """Counts a capture's packets in the VM: gives the counts before the first and after the last packet.
 
-    Raises CaptureError for a damaged one, when what comes before that place is counted and told.
+    Raises CaptureError for a damaged capture, after counting and reporting the packets before the damage.
     """
     begin = end = 0
     damage: CaptureError | None = None
@@ -167,7 +167,7 @@ def count_capture(counters: Counters, path: str) -> Iterator[tuple[Standing, Sta
 def intervals(
     counters: Counters, options: argparse.Namespace, gone: Callable[[], str]
 ) -> Iterator[tuple[Standing, Standing]]:
-    """What was counted at the begin and the end of each interval, until the tool ends."""
+    """The counts at the start and the end of each interval, until the tool ends."""
     before = Standing(time.monotonic())
     place = options.interface or "all interfaces"
     for _ in common.ticks(options.duration, options.interval, f"Counting packets of {place} ({options.hook}).", gone):

@@ -1,4 +1,4 @@
-"""How packet_counter shows what it counted: a live table, lines of text, lines of JSON, and metrics for Prometheus."""
+"""The outputs of packet_counter: a live table, lines of text, lines of JSON, and metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Source(NamedTuple):
 
 
 class Output(Protocol):
-    """Shows report after report."""
+    """Shows reports, one after another."""
 
     def show(self, report: Report) -> None: ...
 
@@ -56,7 +56,7 @@ def ends(key: bytes) -> tuple[Flow, str, str, str]:
 
 
 def as_json(report: Report, source: Source) -> dict[str, Any]:
-    """A report as one object; addresses and ports apart, rates per second."""
+    """A report as one object, with separate addresses and ports, and rates per second."""
     return {
         "time": round(time.time(), 3), **source._asdict(), "seconds": round(report.seconds, 6),
         "total": _numbers(report.total),
@@ -67,7 +67,7 @@ def as_json(report: Report, source: Source) -> dict[str, Any]:
 
 
 def fields(key: bytes) -> dict[str, Any]:
-    """What a flow is, for machines. Ports are None where the protocol has none."""
+    """A flow's fields for JSON. Ports are None if the protocol has none."""
     flow, protocol, *_ = ends(key)
     ports = flows.has_ports(flow)
     return {
@@ -120,7 +120,7 @@ class Lines:
 
 
 def notes(report: Report) -> list[str]:
-    """What the counts lack, in words."""
+    """The packets that are missing from the counts, in words."""
     packets, size = report.unattributed
     forgotten = f"{packets} packets ({size} bytes) were of flows forgotten before they were read: give more --flows"
     missed = f"{report.missed} packets were not counted"
@@ -164,7 +164,7 @@ class LiveTable:
 
 @contextlib.contextmanager
 def output(as_json: bool, source: Source) -> Iterator[Output]:
-    """What was asked for, and fits where the output goes."""
+    """The requested output, or the one that suits standard output."""
     if as_json:
         yield JsonLines(source)
         return
@@ -184,7 +184,7 @@ _FLOW_LABELS: Final = ("protocol", "source", "source_port", "destination", "dest
 
 
 def endpoint(option: str) -> tuple[str, int]:
-    """An option's value: ``9100``, ``0.0.0.0:9100``, ``[::]:9100``."""
+    """Parses an option's value: ``9100``, ``0.0.0.0:9100``, ``[::]:9100``."""
     address, _, port = option.rpartition(":")
     if not (port.isascii() and port.isdecimal() and int(port) < 1 << 16):
         raise argparse.ArgumentTypeError(f"{option} is no port, nor ADDRESS:PORT")
@@ -198,7 +198,7 @@ class Collector:
         self._read, self._source, self._top = read, source, top
 
     def describe(self) -> list[Metric]:
-        """Nothing is read while registering."""
+        """Empty, so that registering reads no counts."""
         return []
 
     def collect(self) -> Iterator[Metric]:
@@ -233,7 +233,7 @@ def _family(
 
 @contextlib.contextmanager
 def served(read: Callable[[], Standing], source: Source, top: int, where: tuple[str, int]) -> Iterator[str]:
-    """Answers Prometheus in a thread of its own; gives the address to ask. Port 0 takes any that is free."""
+    """Answers Prometheus in a new thread, and returns the address. Port 0 means any free port."""
     endings.needs("prometheus_client", "--prometheus")
     from prometheus_client import CollectorRegistry, start_http_server
 

@@ -1,9 +1,9 @@
-"""From what a program counted to what happened: counts that never go back, and rates. Nothing here meets the kernel.
+"""Turns the counts of a program into counts that never decrease, and into rates. Doesn't use the kernel.
 
 A map that forgets flows when it is full (an LRU map) makes two things hard. A flow that comes back after it was
-forgotten counts from zero again: its entry tells since when it counts, so that this isn't taken for a step back. And
-what a flow counted between the last look at it and its end is in nobody's entry any more: it is known only as what the
-total has beyond all flows. Ledger keeps both right.
+forgotten counts from zero again: the time in its entry tells that the count is a new one. And the packets of a flow
+between its last reading and its removal are in no entry any more: they are only known as the difference between the
+total and all flows. Ledger handles both.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ NOTHING = Count(0, 0)
 
 
 Entry = tuple[int, int, int]
-"""A flow's entry in the map: since when it counts, packets, bytes. The time is another one whenever the flow is entered
-anew. A plain tuple: there are very many."""
+"""A flow's entry in the map: start time, packets, bytes. The start time differs whenever the flow is entered again.
+A plain tuple, since there are very many."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the maps have. The total is read before the flows, and again after them: packets come meanwhile."""
+    """The contents of the maps. The total is read before and after the flows, since packets come meanwhile."""
 
     time: float
-    """In seconds, by a clock that never goes back."""
+    """The time in seconds, by a clock that never goes back."""
     total_before: Count
     flows: dict[bytes, Entry]
     total: Count
@@ -47,18 +47,18 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Standing:
-    """All that was counted until a time."""
+    """All counts until a time."""
 
     time: float = 0.0
     total: Count = NOTHING
     unattributed: Count = NOTHING
-    """Of flows that were forgotten before anybody looked at them; counted in the total."""
+    """Packets and bytes of flows that were forgotten before they were read; they are included in the total."""
     flows: dict[bytes, Count] = field(default_factory=dict)
     missed: int = 0
 
 
 class Ledger:
-    """Adds up snapshots. Remembers twice as many flows as the map has room for, so that flows that come back go on."""
+    """Adds up snapshots. Remembers twice as many flows as the map has room for, so that returning flows continue."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -68,7 +68,7 @@ class Ledger:
         self._unattributed = NOTHING
 
     def add(self, now: Snapshot) -> Standing:
-        """What was counted in all until a snapshot, which is newer than those before."""
+        """All counts until a snapshot, which must be newer than the previous ones."""
         for key, entry in now.flows.items():
             before = self._entries.get(key)
             if before == entry:
@@ -80,7 +80,7 @@ class Ledger:
             self._flows[key] = self._flows.get(key, NOTHING).plus(came)
             self._attributed = self._attributed.plus(came)
         self._entries = now.flows
-        # What came while the flows were read may be in them and not in the total of before: never negative, never less.
+        # Packets that came while the flows were read may be missing from the first total: never negative, never less.
         missing = now.total_before.minus(self._attributed)
         self._unattributed = Count(*map(max, self._unattributed, missing))
         if len(self._flows) > 2 * self._room:
@@ -89,7 +89,7 @@ class Ledger:
 
 
 class Row(NamedTuple):
-    """Counts since the begin, and rates over an interval."""
+    """Counts since the start, and rates over an interval."""
 
     packets: int
     bytes: int
@@ -104,7 +104,7 @@ class FlowRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """An interval: ``top`` are the flows that sent most bytes in it, ``other`` is the total without them."""
+    """The report on an interval: ``top`` are the flows with the most bytes, ``other`` is the total without them."""
 
     seconds: float
     total: Row
@@ -116,11 +116,11 @@ class Report:
 
 
 def report(before: Standing, now: Standing, top: int) -> Report:
-    """What happened between two standings."""
+    """The changes between two standings."""
     seconds = now.time - before.time
 
     def earlier(key: bytes) -> Count:
-        """What a flow had then; nothing where its count went back, since the ledger forgot it in between."""
+        """A flow's earlier counts; zeros if the count went back, since the ledger had forgotten the flow."""
         old = before.flows.get(key, NOTHING)
         return old if old.packets <= now.flows[key].packets else NOTHING
 
@@ -148,5 +148,5 @@ def report(before: Standing, now: Standing, top: int) -> Report:
 
 
 def _rest(total: Count, part: Count) -> Count:
-    """A packet that is being counted may be in its flow already and not yet in the total."""
+    """The difference, but at least 0: a packet may already be counted in its flow, but not yet in the total."""
     return Count(max(total.packets - part.packets, 0), max(total.bytes - part.bytes, 0))

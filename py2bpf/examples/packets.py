@@ -1,4 +1,4 @@
-"""What the tools that look at packets share: a socket that sees a device's packets, counts, and names of protocols."""
+"""The common part of the tools that watch packets: a socket that sees a device's packets, counts, protocol names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from py2bpf.util import packet_socket
 ETH_P_ALL: Final = 0x0003
 PACKET_OUTGOING: Final = 4
 TUNNELS: Final = 2
-"""How many tunnels a filter looks into."""
+"""How many nested tunnels a filter enters."""
 
 _ETHERTYPES: Final = {
     0: "IEEE 802.3", 0x6558: "Ethernet", 0x0806: "ARP", 0x8100: "VLAN", 0x88CC: "LLDP", 0x8863: "PPPoE",
@@ -43,7 +43,7 @@ _VERSIONS: Final[dict[int, str]] = {net.EtherType.IPV4: "IPv4", net.EtherType.IP
 
 
 def protocol(kind: int, number: int, problem: int = net.Problem.NONE, *, version: bool = False) -> str:
-    """The name of a packet's protocol: that above IP, with IP's ``version`` or without, or the EtherType's; and why the
+    """The name of the protocol above IP, optionally with IP's ``version``, or of the EtherType; and the reason if the
     packet couldn't be parsed."""
     name = _VERSIONS.get(kind) or ethertype(kind)
     if kind in _VERSIONS and (number or not problem):
@@ -56,14 +56,14 @@ def problem_name(problem: int) -> str:
 
 
 class Traffic(Struct):
-    """What a tool has counted under a key."""
+    """The counts of a tool for a key."""
 
     packets: Annotated[int, c_uint64]
     bytes: Annotated[int, c_uint64]
 
 
 def add(traffic: Traffic | None, size: int) -> None:
-    """In a program: counts a packet of so many bytes."""
+    """In a program: counts a packet and its bytes."""
     if traffic:
         traffic.packets += 1
         traffic.bytes += size
@@ -87,17 +87,17 @@ def add_options(parser: argparse.ArgumentParser, direction: str = "both") -> Non
 
 
 def skips(skb: Any, direction: str) -> bool:
-    """In a program: whether a packet goes the wrong way. "both" costs nothing."""
+    """In a program: whether a packet has the wrong direction. "both" costs nothing."""
     return direction != "both" and (skb.pkt_type == PACKET_OUTGOING) != (direction == "out")
 
 
 def watch(
     stack: ExitStack, count: Callable[[Any], Any], interface: str | None, kind: int = socket.SOCK_DGRAM
 ) -> Callable[[], str]:
-    """Runs ``count`` for each packet of an interface, or of all; gives what gone() does. Packets begin with their
-    network header, those of the kind SOCK_RAW with what the device puts before it.
+    """Runs ``count`` for each packet of an interface, or of all interfaces. Returns the result of gone(). Packets begin
+    with their network header, or with SOCK_RAW, with the device's own header before it.
 
-    The socket gets what the filter lets through: nothing.
+    The filter lets no packet through to the socket.
     """
     everywhere = socket.htons(ETH_P_ALL) if interface is None else 0
     sock = stack.enter_context(packet_socket(kind, everywhere))
@@ -108,7 +108,7 @@ def watch(
 
 
 def gone(interface: str | None) -> Callable[[], str]:
-    """What tells in a sentence that an interface has been deleted; "" as long as it is there, whatever its name."""
+    """A function that gives a sentence when an interface was deleted, and "" as long as it exists, even if renamed."""
     index = None if interface is None else socket.if_nametoindex(interface)
 
     def found() -> str:
@@ -121,7 +121,7 @@ def gone(interface: str | None) -> Callable[[], str]:
 
 
 def known(interface: str) -> str:
-    """The interface's name, if there is such a one; else the tool ends with an error."""
+    """The interface's name. If there is no such interface, ends the tool with an error."""
     names = [name for _index, name in socket.if_nameindex()]
     if interface not in names:
         endings.fail(f"no network interface {interface!r}; there are {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""Parquet files that are written in pieces, one file after the other."""
+"""Writes Parquet files in pieces, one file after another."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ import pyarrow
 import pyarrow.parquet
 
 ROW_GROUP: Final = 1 << 17
-"""Rows that are written together: columns of few rows can't be packed well, and those of many take memory."""
+"""Rows that are written together: columns with few rows don't compress well, and with many they take memory."""
 
 
 class ParquetFiles:
     """Writes record batches to FOLDER/NAME-TIME-NUMBER.parquet; a file has this name once it is whole.
 
-    Another file begins after exactly ``rows`` rows, and when one is ``seconds`` old. ``told`` is called with file, rows
-    and bytes of each. Nothing is written for no rows. No file is ever replaced and no link followed, whoever made it;
-    a file is on the disk before it gets its name. ``written`` counts the rows of whole files.
+    A new file begins after exactly ``rows`` rows, and when a file is ``seconds`` old. ``told`` is called with the name,
+    rows and bytes of each file. Without rows, no file is written. Existing files are never replaced and links never
+    followed; a file is on the disk before it gets its name. ``written`` counts the rows of whole files.
 
-    Raises OSError where a file can't be written. The file's rows are lost then, and what there is of it is removed. The
-    same is done when the block is left by an exception.
+    Raises OSError if a file can't be written. The file is removed then, and its rows are lost. The same happens when
+    the block is left by an exception.
     """
 
     def __init__(self, folder: str, name: str, rows: int, seconds: float | None, told: Callable[..., None]) -> None:
@@ -45,7 +45,7 @@ class ParquetFiles:
         self._begun = 0.0
 
     def write(self, batch: pyarrow.RecordBatch) -> None:
-        """Adds rows, in one or several files. Call it now and then without any for ``seconds`` to be kept."""
+        """Adds rows, to one or several files. Call it regularly, even without rows, so that ``seconds`` is observed."""
         try:
             self._write(batch)
         except BaseException:
@@ -78,7 +78,7 @@ class ParquetFiles:
         return self._folder / f"{self._stem}-{next(self._numbers):05}.parquet"
 
     def _begin(self) -> _File:
-        """A file under the name that it has meanwhile: the first that nobody has."""
+        """Begins a file under its temporary name, which ends in .part, for the first final name that is free."""
         while True:
             self._path = self._next_path()
             self._part = self._path.with_suffix(".part")
@@ -88,7 +88,7 @@ class ParquetFiles:
                     return self._file
 
     def _name(self) -> None:
-        """Gives the whole file its name, or the next one where somebody took that meanwhile."""
+        """Gives the whole file its name, or the next name if that was taken meanwhile."""
         while True:
             with contextlib.suppress(FileExistsError):
                 os.link(self._part, self._path)
@@ -119,7 +119,7 @@ class ParquetFiles:
             self._told(file=str(self._path), rows=rows, bytes=size)
 
     def _abandon(self) -> None:
-        """Removes what there is of the current file, and forgets its rows."""
+        """Removes the current file, and forgets its rows."""
         self._pending, self._n_pending, self._n_rows, self._begun = [], 0, 0, 0.0
         writer, self._writer = self._writer, None
         file, self._file = self._file, None
@@ -146,14 +146,14 @@ class ParquetFiles:
 
 
 class _File(io.BufferedWriter):
-    """A new file that may be given up: what Arrow writes to end it goes nowhere then."""
+    """A new file that can be given up: later writes, with which Arrow ends the file, are discarded then."""
 
     def __init__(self, path: Path) -> None:
         self._raw = _Raw(path, "wb", opener=_exclusive)
         super().__init__(self._raw)
 
     def sync(self) -> None:
-        """Returns when the disk has what was written."""
+        """Returns when all data is on the disk."""
         self.flush()
         os.fsync(self.fileno())
 
@@ -169,12 +169,12 @@ class _Raw(io.FileIO):
 
 
 def _exclusive(path: str, flags: int) -> int:
-    """For open(): a new file, never one that is there, nor what a link leads to."""
+    """An opener for open(): makes a new file, and opens no existing file and no link's target."""
     return os.open(path, flags | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
 
 
 def _warn_of_owners(folder: Path) -> None:
-    """Whoever may write to the folder can take files away from it and put others there."""
+    """Warns if others may write to the folder, since they could remove files from it and put others there."""
     found = folder.stat()
     shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not found.st_mode & stat.S_ISVTX
     if found.st_uid not in (0, os.geteuid()) or shared:

@@ -1,4 +1,4 @@
-"""What the tools that watch system calls share: who made the call, and programs at both of its ends."""
+"""The common part of the tools that watch system calls: the calling process, and programs at both ends of a call."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ COMM_SIZE: Final = 16
 """TASK_COMM_LEN: the kernel keeps this much of a program's name."""
 
 INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC
-"""PROC_PID_INIT_INO, include/linux/proc_ns.h: there processes have the numbers that programs see."""
+"""PROC_PID_INIT_INO, include/linux/proc_ns.h: the namespace whose process numbers programs see."""
 
 OLD_CALLS: Final = frozenset({"open", "rmdir", "unlink"})
-"""Calls that have successors ending in -at: newer architectures, arm64 for one, never had them."""
+"""Calls with successors that end in -at: newer architectures, such as arm64, never had them."""
 
 _MINOR_BITS: Final = 20
 """MINORBITS of include/linux/kdev_t.h: device numbers as the kernel itself has them."""
@@ -41,12 +41,12 @@ class Numbers(Struct):
 
 
 def thread_id() -> Any:
-    """In a program: the running thread's number in the whole machine, by which the two ends of a call find together."""
+    """In a program: the running thread's number in the whole machine, which connects the two ends of a call."""
     return funcs.get_current_pid_tgid() & 0xFFFFFFFF
 
 
 def pid_namespace() -> tuple[int, int] | None:
-    """The device and the inode of this process's PID namespace; None where processes have the numbers that programs
+    """The device and the inode of this process's PID namespace; None in the namespace whose numbers programs
     see."""
     found = os.stat("/proc/self/ns/pid")
     if found.st_ino == INITIAL_PID_NAMESPACE:
@@ -55,9 +55,9 @@ def pid_namespace() -> tuple[int, int] | None:
 
 
 class Tasks:
-    """The processes that a tool is asked for: one of them, or all; and their numbers as the tool's user sees them.
+    """The processes that a tool watches, one or all, and their numbers for the user.
 
-    In a PID namespace those are the namespace's. Processes that aren't in it have none there: it is 0.
+    In a PID namespace, these are the namespace's numbers; processes outside of it have the number 0.
     """
 
     def __init__(self, pid: int | None = None) -> None:
@@ -65,7 +65,7 @@ class Tasks:
         self.namespace = None if vm.current() == "vm" else pid_namespace()
 
     def ignores(self) -> bool:
-        """In a program: whether the running process isn't the one asked for. None asks for all, and costs nothing."""
+        """In a program: whether the running process is not watched. Watching all processes costs nothing."""
         return self._pid is not None and _numbers(self.namespace).tgid != self._pid
 
     def is_tool(self) -> bool:
@@ -74,7 +74,7 @@ class Tasks:
         return own
 
     def fill(self, task: Task) -> None:
-        """In a program: notes who is running."""
+        """In a program: fills in the running process."""
         numbers = _numbers(self.namespace)
         task.pid, task.tid = numbers.tgid, numbers.pid
         funcs.get_current_comm(task.comm)
@@ -91,11 +91,11 @@ def _numbers(namespace: tuple[int, int] | None) -> Numbers:
 
 
 Attach = Callable[[ExitStack, str, Callable[[Any], Any], Callable[[Any], Any]], None]
-"""What has two programs run at the ends of a system call: attach_call, or what stands for it without a kernel."""
+"""A function that runs two programs at the ends of a system call: attach_call(), or its substitute in the VM."""
 
 
 def attach_call(stack: ExitStack, call: str, on_enter: Callable[[Any], Any], on_exit: Callable[[Any], Any]) -> None:
-    """Runs programs at both ends of a system call. Raises KernelError, but for old calls that the machine lacks."""
+    """Runs programs at both ends of a system call. Raises KernelError, but not for old calls that the machine lacks."""
     try:
         stack.enter_context(tracepoint.probe(f"syscalls:sys_enter_{call}")(on_enter)())
         stack.enter_context(tracepoint.probe(f"syscalls:sys_exit_{call}")(on_exit)())
@@ -105,12 +105,12 @@ def attach_call(stack: ExitStack, call: str, on_enter: Callable[[Any], Any], on_
 
 
 EXECUTED: Final = "sched:sched_process_exec"
-"""What happens when a program has replaced another. A thread that had it started gets its process's number then, so
-that the ends of its call don't find together by thread_id(); and of a 32-bit program the end isn't seen."""
+"""The event after a program has replaced another. The thread that started it then gets its process's number, so that
+thread_id() differs at the two ends of the call; and the end of a 32-bit program's call isn't seen."""
 
 
 def follow_exec(stack: ExitStack, begun: Any) -> None:
-    """Keeps the ends of an exec together. ``begun`` has what began, by thread_id()."""
+    """Connects the two ends of an exec. ``begun`` has the calls that began, by thread_id()."""
 
     def on_exec(event: Any) -> None:
         if event.pid != event.old_pid:

@@ -23,18 +23,19 @@ from py2bpf.xdp import XDP_DROP, XDP_PASS, XdpMode, XdpProgram
 
 PROTOCOLS: Final = {"tcp": net.Protocol.TCP, "udp": net.Protocol.UDP, "sctp": net.Protocol.SCTP}
 BOTH: Final = ("tcp", "udp")
-"""What a port without a protocol stands for."""
+"""The protocols of a PORT that names none."""
 
 
 def service(found: net.Dissection) -> Any:
-    """In a program: protocol << 16 | port that the packet is for; 0 for what has no ports."""
+    """In a program: protocol << 16 | destination port; 0 for packets without ports."""
     return found.protocol << 16 | found.ports.destination if found.has_ports else 0
 
 
 def filter_ports(dropped: HashMap, passed: HashMap, unparsed: ArrayMap, otherwise: int) -> Any:
-    """An XDP program that drops packets for what ``dropped`` has, and counts them there, others in ``passed``.
+    """An XDP program that drops packets to the ports in ``dropped``, and counts them there, others in ``passed``.
 
-    Those whose headers can't be parsed are counted in ``unparsed``, by net.Problem, and meet the verdict ``otherwise``.
+    Packets whose headers can't be parsed are counted in ``unparsed``, by net.Problem, and get the verdict
+    ``otherwise``.
     """
 
     def decide(ctx: Any) -> Any:
@@ -58,7 +59,7 @@ def filter_ports(dropped: HashMap, passed: HashMap, unparsed: ArrayMap, otherwis
 
 
 def services(text: str) -> list[int]:
-    """A PORT: the keys of ``filter_ports``."""
+    """Parses a PORT: gives the keys for ``filter_ports``."""
     name, slash, number = text.lower().rpartition("/")
     if slash and name not in PROTOCOLS:
         raise argparse.ArgumentTypeError(f"{text!r} is not like 9, tcp/23, udp/53 or sctp/7")
