@@ -1,10 +1,10 @@
-"""Counting through ranges: each has as many turns as in Python, also where its bounds lie at the ends of 64 bits.
+"""Counts through ranges with exactly Python's turns, even if a bound is at the limits of 64 bits.
 
     for i in range(a, c, 2):        while a < c:  a = a + 2 if a <= MAX - 2 else c      (c ends it)
     for i in range(b, -1, -1):      n = turns;  k = 0;  while k < n:  i = b - k;  k += 1    (b is a u64: -1 is none)
 
-The first form does for bounds of one type, the second where the bound is no number of the counter's type. The
-``steps`` pass makes a plain addition of the selection where ranges prove that it never wraps.
+The first form is for bounds of one type, the second for a bound that the counter's type can't hold. The pass
+``range_steps`` turns the selection into a plain addition if ranges prove that it never wraps.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BOTH_ENDS: Final = ("begin at 0, and add what is missing to the loop's variable
 
 
 def of_constants(numbers: range) -> Counter:
-    """Through a range that is known while compiling."""
+    """A counter through a range that is known at compile time."""
     least, most = ranges.limits(numbers.start < 1 << 63)
     if not least <= numbers.stop <= (most if numbers.start < 0 else MASK64):
         turns = max(0, -((numbers.start - numbers.stop) // numbers.step))
@@ -36,7 +36,7 @@ def of_constants(numbers: range) -> Counter:
 
 
 def of_range(b: Builder, numbers: RangeOf) -> Counter:
-    """Through a range with a bound of run time."""
+    """A counter through a range with a run-time bound."""
     if ranges.has_turns(numbers):
         return _counted(b, numbers)
     start, stop = arith.to_ir(b, numbers.start), arith.to_ir(b, numbers.stop)
@@ -50,19 +50,19 @@ def of_range(b: Builder, numbers: RangeOf) -> Counter:
         end = stop.attr if stop.op is Op.CONST else 0
         wraps = not (known and ranges.fits(start.type != U64, end, step))
         return Counter(RuntimeInt(start), numbers.stop, step, wraps=wraps)
-    if (start.type != U64) is (step < 0):  # it ends before it leaves the type of its start
+    if (start.type != U64) is (step < 0):  # the range ends before it leaves the type of its start
         return Counter(numbers.start, numbers.stop, step)
     return _counted(b, numbers)
 
 
 def _counted(b: Builder, numbers: RangeOf) -> Counter:
-    """Counts the turns, up from 0."""
+    """A counter of the range's turns, up from 0."""
     return Counter(Const(0), arith.from_ir(ranges.count(b, numbers)), 1, numbers.start, numbers.step)
 
 
 def together(b: Builder, parts: Sequence[Counter], numbers: Sequence[Counter] = ()) -> Counter:
-    """Through all of the parts side by side, each of which counts its turns up from 0, until one ends; the ``numbers``,
-    which never end, come first."""
+    """A counter through all parts side by side, until the shortest ends; each part counts its turns up from 0. The
+    ``numbers``, which never end, come first."""
     turns, *others = (arith.as_u64(b, arith.to_ir(b, part.stop)) for part in parts)
     for other in others:
         turns = b.emit(Op.SELECT, [b.compare(Op.LT, turns, other), turns, other], U64)
@@ -70,7 +70,7 @@ def together(b: Builder, parts: Sequence[Counter], numbers: Sequence[Counter] = 
 
 
 def counted(b: Builder, value: Abstract) -> Counter | None:
-    """Through a range, as turns that are counted up from 0; None for anything else."""
+    """A counter of a range's turns, up from 0; None for anything else."""
     if isinstance(value, RangeOf):
         return _counted(b, value)
     if not isinstance(value, Const) or type(value.obj) is not range or not all(
@@ -81,7 +81,7 @@ def counted(b: Builder, value: Abstract) -> Counter | None:
 
 
 def at_run_time(counter: Counter) -> Counter:
-    """The counter as a loop begins with it at run time: with a start of the type that holds all numbers."""
+    """The counter with which a run-time loop begins: the start has the type that holds all numbers."""
     current, stop, base = counter.current, counter.stop, counter.base
     if not (isinstance(current, Const) and isinstance(stop, Const) and isinstance(base, Const)):
         return counter
@@ -113,7 +113,7 @@ def more(b: Builder, counter: Counter) -> Value:
 
 
 def item(b: Builder, counter: Counter) -> Abstract:
-    """What the loop's variable is for the current number."""
+    """The value of the loop's variable for the current number."""
     current, base = arith.to_ir(b, counter.current), arith.to_ir(b, counter.base)
     if counter.scale == 1:
         return arith.from_ir(b.add(base, current))
@@ -122,7 +122,7 @@ def item(b: Builder, counter: Counter) -> Abstract:
 
 
 def following(b: Builder, counter: Counter) -> Abstract:
-    """The number after the current one; one that ends the loop where that leaves the type."""
+    """The number after the current one; if that leaves the type, a number that ends the loop."""
     current, step = arith.to_ir(b, counter.current), counter.step
     advanced = b.emit(Op.ADD, [current, const(step)], current.type)
     if not counter.wraps:
@@ -134,7 +134,7 @@ def following(b: Builder, counter: Counter) -> Abstract:
 
 
 def counter_items(counter: Counter) -> int | None:
-    """How many numbers a counter still has, None if only run time knows."""
+    """The count of numbers that a counter still has; None if it is known at run time only."""
     if not (isinstance(counter.current, Const) and isinstance(counter.stop, Const)):
         return None
     way: int = counter.stop.obj - counter.current.obj  # (len() of a range ends at 2**63)

@@ -1,4 +1,4 @@
-"""What attempts to evaluate a function have found out, and the exception by which the next attempt begins."""
+"""The decisions that attempts make for the next one, and the exception that starts the next attempt."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from .builder import Padding
 from .plans import Plans
 
 Name = tuple[types.CodeType, str]
-"""A variable: the function that has it, and its name."""
+"""A variable: the code of its function, and its name."""
 Called = tuple[Any, ...]
-"""A function, and what its subprogram is specialised on."""
+"""A function, and the properties of arguments on which its subprogram is specialised."""
 
 
 class Restart(Exception):  # noqa: N818 - no error: a decision has changed, evaluation begins again
-    """A decision turned out wrong and has been changed; its argument tells which, in words, for PY2BPF_VERBOSE."""
+    """A decision turned out wrong and has been changed; the argument says in words which one, for PY2BPF_VERBOSE."""
 
 
 class Decisions:
-    """An attempt begins with them and changes them; each changes a bounded number of times, so that attempts end.
+    """The decisions with which an attempt begins. Each changes a bounded number of times, so that attempts end.
 
-    ``inline``: make no subprograms. ``plans`` of loops; ``apart`` the paths of calls in which ways out of loops count
-    as parts of them; ``addressed`` the variables whose address is taken. ``sites`` are the places from where each
-    function is called that may become a subprogram, ``refused`` those that can't.
+    ``inline``: make no subprograms. ``plans``: of loops. ``apart``: the paths of calls in which ways out of loops count
+    as parts of the loops. ``addressed``: the variables whose address is taken. ``sites``: the places that call each
+    possible subprogram. ``refused``: functions that can't be subprograms.
     """
 
     def __init__(self, inline: bool = False) -> None:
@@ -36,6 +36,6 @@ class Decisions:
         self.padding = Padding()
 
     def refuse(self, key: Called) -> NoReturn:
-        """The function can only be inlined: all begins again."""
+        """Starts another attempt, in which the function is inlined."""
         self.refused.add(key)
         raise Restart(f"{key[0].__name__}() can't be a subprogram")

@@ -22,7 +22,7 @@ def may_be_none(value: Abstract) -> bool:
 
 
 def _either(b: Builder, condition: Value, yes: Callable[[], Value], no: Callable[[], Value]) -> tuple[Value, Value]:
-    """Two ways to a value, and a block in which they meet."""
+    """The values of ``yes()`` and ``no()``, each on its branch; emission continues in the block where they meet."""
     first, second, done = Block(), Block(), Block()
     b.branch(condition, first, second)
     b.start(first)
@@ -36,7 +36,7 @@ def _either(b: Builder, condition: Value, yes: Callable[[], Value], no: Callable
 
 
 def object_or(b: Builder, found: Ref, default: Abstract) -> Ref:
-    """The entry that ``get()`` found, else its default."""
+    """The entry that ``get()`` found, or the default."""
     if is_none(default):
         return found
     others: list[Ref] = []
@@ -51,7 +51,7 @@ def object_or(b: Builder, found: Ref, default: Abstract) -> Ref:
 
 
 def copy_or(b: Builder, found: Ref, default: Abstract) -> Ref:
-    """A copy on the stack of the entry that ``pop()`` is about to take, else its default: the object itself."""
+    """A copy on the stack of the entry that ``pop()`` is about to remove, or the default object itself."""
     copy = memory.new(b, found.ctype)
     others: list[Ref] = []
 
@@ -77,10 +77,10 @@ def copy_or(b: Builder, found: Ref, default: Abstract) -> Ref:
 
 
 def _object(b: Builder, ctype: Any, default: Abstract) -> Ref:
-    """A default that lies beside what is found; where it is None, its address is null."""
+    """The default as an object of the type of map values; if it may be None, a null address stands for None."""
     if not isinstance(default, Ref) or default.ctype is not ctype:
         made = objects.materialise(b, ctype, default)
-        return made if isinstance(default, Ref) and not default.text else memory.as_text(made)  # as constant bytes are
+        return made if isinstance(default, Ref) and not default.text else memory.as_text(made)  # bytes are text
     if memory.in_packet(default) or records.is_record(default):
         raise TypeMismatch(
             0, "the default can't be in the packet or in a ring buffer",
@@ -94,7 +94,7 @@ def _address(b: Builder, ref: Ref) -> Value:
 
 
 def inserted(b: Builder, ctype: Any, value: Abstract, default: int) -> Abstract:
-    """What ``setdefault()`` inserts: for None the map's default, and zeros as an object."""
+    """The value that ``setdefault()`` inserts; None becomes the map's default number, or an object of zeros."""
     number = scalar(ctype) is not None
     if is_none(value):
         return Const(default) if number else memory.new(b, ctype)

@@ -1,4 +1,4 @@
-"""Two abstract values told apart in the user's words, for error messages."""
+"""Describes two different abstract values so that a message tells them apart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .values import Abstract, Const
 
 
 def differ(first: Abstract, second: Abstract) -> tuple[str, str]:
-    """``describe`` of two values that are not the same one. Where that tells them alike, it says that they are two."""
+    """Descriptions of two values that are not the same: "one x" and "another x" if ``describe()`` gives equal texts."""
     here, there = _of_a_path(first), _of_a_path(second)
     if here == there and here.startswith("a "):
         kind = here.removeprefix("a ")

@@ -1,4 +1,4 @@
-"""Dicts that a program makes: their keys are constants, whatever their values are."""
+"""Dicts that a program makes. Their keys are constants; their values may be any abstract values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def new(ev: Machine, state: State, contents: dict[Any, Abstract]) -> DictRef:
 
 
 def contents(state: State, value: Abstract) -> dict[Any, Abstract] | None:
-    """What a dict holds, made by the program or captured; None for anything else, which may have its own ``|``."""
+    """The items of a dict, made by the program or captured; None for anything else, which may have its own ``|``."""
     if isinstance(value, DictRef):
         found: dict[Any, Abstract] = iterators.heap_object(state, value)
         return found

@@ -1,7 +1,7 @@
-"""Functions of Python that read or change the world: what each does, and what a program calls instead.
+"""Python functions that read or change the outside world: the effect of each, and a replacement for programs.
 
-What reads how a machine is set up (``os.environ``, ``os.cpu_count()``, ``socket.gethostname()``) is not among them: to
-specialise a program on that is what constants are for.
+Functions that read a machine's configuration (``os.environ``, ``os.cpu_count()``, ``socket.gethostname()``) are not
+listed: programs may be specialised on their results.
 """
 
 from __future__ import annotations
@@ -84,19 +84,19 @@ TABLE: Final[dict[str, dict[str, Effect]]] = {
     "urllib": dict(_rows(_NET, "urlopen urlretrieve")),
     "http": dict(_rows(_NET, "HTTPConnection.request")),
 }  # fmt: skip
-"""By the first part of the module's name, and the function's qualified name in it."""
+"""The effects by the first part of the module's name, and the function's qualified name."""
 _SAME: Final = {"posix": "os", "_io": "io", "_random": "random", "_socket": "socket", "_datetime": "datetime",
                 "_pydatetime": "datetime", "_thread": "threading", "genericpath": "os"}  # fmt: skip
-"""Where modules define what others name."""
+"""Modules that define the functions of other modules."""
 
 
 _CALLABLES: Final = (type, types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodDescriptorType)
 _CYTHON: Final = "cython_function_or_method"
-"""The type of functions that Cython compiled, as numpy's: each module has its own of that name."""
+"""The name of the type of functions that Cython compiled, such as numpy's. Each module has its own such type."""
 
 
 def effect_of(fn: Any) -> tuple[str, Effect] | None:
-    """What a callable is called in Python, and its effect; None for one that has none."""
+    """The name and effect of a callable; None if it has no effect."""
     if not isinstance(fn, _CALLABLES) and type(fn).__name__ != _CYTHON:
         return None
     name = getattr(fn, "__qualname__", None)
@@ -108,7 +108,7 @@ def effect_of(fn: Any) -> tuple[str, Effect] | None:
 
 
 def named(module: str, name: str) -> tuple[str, Effect] | None:
-    """The same by module and qualified name."""
+    """The name and effect of a function given by module and qualified name."""
     root = module.partition(".")[0]
     root = _SAME.get(root, root)
     for suffix in (".__init__", ".__new__"):

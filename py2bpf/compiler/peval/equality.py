@@ -1,4 +1,4 @@
-"""``==`` of values for which no class of the user's has a say."""
+"""``==`` of values whose classes define no ``==`` of their own."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def equal(ev: Machine, state: State, left: Abstract, right: Abstract) -> Value:
 
 
 def of_integers(b: Builder, left: Abstract, right: Abstract) -> Value:
-    """The same of two integers: one that does not fit 64 bits equals none that a program computes."""
+    """``==`` of two integers. One that does not fit 64 bits equals no integer that a program computes."""
     if arith.is_beyond(left) or arith.is_beyond(right):
         return const(0)
     return b.compare(Op.EQ, arith.to_ir(b, left), arith.to_ir(b, right))
 
 
 def of_tuples(ev: Machine, state: State, left: tuple[Abstract, ...], right: tuple[Abstract, ...]) -> Value:
-    """The same of the items of two tuples, or of two lists."""
+    """``==`` of the items of two tuples, or of two lists."""
     if len(left) != len(right):
         return const(0)
     result = const(1)
@@ -48,7 +48,7 @@ def of_tuples(ev: Machine, state: State, left: tuple[Abstract, ...], right: tupl
 
 
 def with_constant(ev: Machine, value: RuntimeInt | TupleOf, other: Any) -> Value:
-    """An integer or tuple of run time beside a constant of another type: 5 == 5.0 is True, 5 == [] is False."""
+    """A run-time integer or tuple ``==`` a constant of another type: 5 == 5.0 is True, 5 == [] is False."""
     if isinstance(value, RuntimeInt) and isinstance(other, numbers.Number):
         number = arith.as_integer(other)
         return const(0) if number is None else ev.b.compare(Op.EQ, value.ir, integers.constant(number))
@@ -62,4 +62,4 @@ def with_constant(ev: Machine, value: RuntimeInt | TupleOf, other: Any) -> Value
 
 _IDENTITY: Final = inspect.getattr_static(object, "__eq__")
 _UNLIKE: Final = (list, dict, set, frozenset, range, type, types.FunctionType, bytearray, str, bytes, tuple)
-"""Whose == is False for integers, and for tuples that are not known yet."""
+"""Types that never equal integers, nor the run-time tuples that get here."""

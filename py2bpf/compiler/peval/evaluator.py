@@ -1,10 +1,9 @@
-"""Online partial evaluation: runs a function's canonical code over abstract values and emits what is left.
+"""Online partial evaluation: runs a function's canonical code over abstract values, and emits IR for run time.
 
-A block of code is evaluated once for every combination of iterations of the unrolled loops around it; where
-paths meet, states merge and differing values become phis. So a function's cost is proportional to its code
-(times unrolled iterations), never to its number of paths. Whether a loop is unrolled is a guess that may turn
-out wrong; then everything begins again with the better decision (Restart), which converges since every
-decision changes a bounded number of times.
+A block of code is evaluated once for every combination of iterations of the unrolled loops around it. Where paths meet,
+states merge and differing values become phis. So a function's cost is proportional to its code (times unrolled
+iterations), never to its number of paths. Whether a loop is unrolled is a guess that may turn out wrong. Then a Restart
+starts another attempt with a better decision. Attempts end, since every decision changes a bounded number of times.
 """
 
 from __future__ import annotations
@@ -59,8 +58,8 @@ Decode = Callable[[types.CodeType], Code]
 
 
 class Evaluator:
-    """One attempt. ``b`` emits; ``frame`` is the activation that runs now; ``decode`` gives the canonical code of a
-    function and its callees. ``decisions`` outlive the attempt."""
+    """One attempt. ``b`` emits IR, ``frame`` is the activation that runs now, ``decode`` gives the canonical code of a
+    function. ``decisions`` outlive the attempt."""
 
     def __init__(self, b: Builder, decode: Decode, decisions: Decisions, registry: Registry) -> None:
         self.b = b
@@ -70,7 +69,7 @@ class Evaluator:
         self.registry = registry
         self.frame: Frame | None = None
         self.slots: dict[CellId, Value] = {}
-        self.owners: dict[CellId, types.CodeType] = {}  # the functions that have the cells
+        self.owners: dict[CellId, types.CodeType] = {}  # the functions that own the cells
         self.following: Instr | None = None  # the instruction after the one that is evaluated
         self.idents = 0
         self.taken: dict[int, Taken] = {}
@@ -92,7 +91,7 @@ class Evaluator:
         return self.idents
 
     def nested(self, b: Builder) -> Evaluator:
-        """The evaluator of a subprogram, called from where this one stands."""
+        """An evaluator for a subprogram that is called at the current place."""
         inner = Evaluator(b, self.decode, self.decisions, self.registry)
         inner.frame = self.frame
         b.span = self.b.span
@@ -101,7 +100,7 @@ class Evaluator:
     # the program
 
     def program(self, fn: types.FunctionType, context: ContextSpec) -> Function:
-        """The residual program of ``fn`` as IR. Raises TranslationError for what has no meaning in BPF, Restart where
+        """The residual program of ``fn`` as IR. Raises TranslationError for code that has no meaning in BPF, Restart if
         a decision has changed."""
         with host.asking():
             self._program(fn, context)
@@ -133,8 +132,8 @@ class Evaluator:
         return frame
 
     def run(self, frame: Frame, names: dict[str, Abstract], state: State) -> Abstract:
-        """Evaluates a frame's code at the current place. The result is what it returns; ``state`` gets the
-        cells and heap as the call leaves them. Raises PathEnds if no path returns."""
+        """Evaluates a frame's code at the current place, and gives its return value; ``state`` gets the cells and heap
+        as the call leaves them. Raises PathEnds if no path returns."""
         if frame.depth() > MAX_DEPTH:
             raise LimitExceeded(0, f"calls nest deeper than {MAX_DEPTH}: {frame.fn.qualname}() recurses",
                                 hints=("recursion works only while its arguments are constants",))  # fmt: skip
@@ -169,7 +168,7 @@ class Evaluator:
             raise InternalCompilerError("peval", "a block was reached after it was evaluated", self.b.span)
 
     def _leave(self, frame: Frame, state: State) -> Abstract:
-        """The result of a function whose paths have all come to their ends."""
+        """Merges the returning paths of a function; gives its result."""
         if not frame.exits:
             raise PathEnds
         self.b.start(frame.return_block)
@@ -235,7 +234,7 @@ class Evaluator:
             return []
 
     def _begin(self, frame: Frame, block: Block, state: State) -> State:
-        """The state in which a block begins: of the header of a run-time loop, one that may change."""
+        """The state in which a block begins. At the header of a run-time loop, phis replace whatever may change."""
         index, context = frame.context
         loop = frame.header_loop(index)
         plan = None if loop is None else planning.plan_of(self.decisions.plans, frame, loop, context, state)
@@ -245,7 +244,7 @@ class Evaluator:
             return state
         opened = RunTimeLoop(block, self.decisions.plans, frame.loop_at(loop, context), self.b.span)
         frame.run_time_loops[frame.context] = opened
-        self.b.writes += 1  # what the body has yet to write may come before
+        self.b.writes += 1  # the body, not evaluated yet, may write before this place runs again
         if self.b.held is not None:
             self.b.fn.locked.add(block)
         return opened.enter(self.b.fn, frame, loop, state)
@@ -256,11 +255,11 @@ class Evaluator:
             raise failures.endless_growth()
 
     def located(self, error: TranslationError) -> TranslationError:
-        """The error, with a place: where evaluation stands, if it names none."""
+        """The error; if it names no place, it gets the current one."""
         failures.locate(error, self.b.span, self.frame)
         return error
 
-    # what values and handlers come back to
+    # operations that values and handlers call
 
     def call(
         self, state: State, callee: Abstract, args: tuple[Abstract, ...], kwargs: dict[str, Abstract], unit: int

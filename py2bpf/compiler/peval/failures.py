@@ -1,4 +1,4 @@
-"""How evaluation as a whole fails, and the place that an error gets which names none."""
+"""Errors of evaluation as a whole, and places for errors that name none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def endless_growth() -> LimitExceeded:
 
 
 def too_deep() -> LimitExceeded:
-    """The error for what makes the compiler call itself without end."""
+    """The error for values and calls that are nested too deep for the compiler's own recursion."""
     return LimitExceeded(
         0, "values or calls are nested too deep here",
         hints=("a list or dict that holds itself has no end: let it hold a copy",
@@ -23,7 +23,7 @@ def too_deep() -> LimitExceeded:
 
 
 def locate(error: TranslationError, span: Span | None, frame: Frame | None) -> None:
-    """Gives an error that names no place the place where evaluation stands, and the calls that led there."""
+    """Gives an error without a place the current place, and the calls that led there."""
     if error.span is None and span is not None:
         error.span = span
         error.line = span.line
@@ -33,7 +33,7 @@ def locate(error: TranslationError, span: Span | None, frame: Frame | None) -> N
 
 
 def _note(frame: Frame) -> tuple[Span, str] | None:
-    """That a function of the user's was called from another."""
+    """The note that a user's function was called here; None for calls that notes leave out."""
     comprehension = frame.fn.name.startswith("<") and frame.fn.name != "<lambda>"
     if frame.parent is None or frame.site is None or frame.shown is not None or comprehension:
         return None

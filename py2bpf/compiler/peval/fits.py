@@ -1,6 +1,6 @@
-"""Constants that are given to the fields of a py2bpf.Struct: what doesn't fit raises in Python, and is refused here.
+"""Constants for the fields of a py2bpf.Struct: a value that doesn't fit raises in Python, and is refused here.
 
-A ctypes.Structure of the user's own truncates them in Python, and so it does in programs.
+A user's own ctypes.Structure truncates such values, in Python as in programs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Control flow: what each block ends with, and which blocks it leads to."""
+"""Control flow: the instructions that end blocks, and the blocks that follow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .values import Abstract, Const, Counter, ExceptionOf, OptionalInt, is_none
 
 
 class End(NamedTuple):
-    """The end of a block: of which one, in which iterations, where it may go on, and the instruction."""
+    """The end of a block: its frame, index, iterations, successors and last instruction."""
 
     frame: Frame
     block: int
@@ -29,7 +29,7 @@ class End(NamedTuple):
 
 
 class Walk(Machine, Protocol):
-    """The evaluation, as the ends of blocks see it."""
+    """The evaluator, as the ends of blocks see it."""
 
     def goto(self, frame: Frame, context: Context, source: int, target: int, state: State) -> Node | None:
         """Ends the current block with a jump to ``target``; the node to evaluate, None for a closed loop."""
@@ -64,7 +64,8 @@ def _raise(ev: Walk, end: End, state: State) -> Nodes:
 
 
 def _raised(values: list[Abstract]) -> str:
-    """The name of what ``raise`` (nothing), ``raise exception`` or ``raise exception from cause`` raises."""
+    """The name of the exception that ``raise`` (no values), ``raise exception`` or ``raise exception from cause``
+    raises."""
     if not values:
         return "RuntimeError"  # there is no active exception to raise again
     exception = values[0]
@@ -91,7 +92,7 @@ def _branch(ev: Walk, end: End, state: State) -> Nodes:
         return _go(ev, end, end.succ[0 if bool(condition.attr) == holds else 1], state)
     planning.tested(ev.decisions.plans, end.frame, end.succ)
     other = state.copy()
-    if isinstance(value, OptionalInt):  # what `m.get(k) or 5` leaves on the stack is a number where it is true
+    if isinstance(value, OptionalInt):  # the value of `m.get(k) or 5` on the stack is a number if it is true
         known = state if asked in ("true", "false") else other
         known.stack = [arith.number(value.value, value.boolean) if item is value else item for item in known.stack]
     yes, no = end.succ if holds else end.succ[::-1]
@@ -102,8 +103,8 @@ def _split(
     ev: Walk, end: End, condition: Value, yes: tuple[int, State], no: tuple[int, State],
     begin: Callable[[], None] = lambda: None,
 ) -> Nodes:  # fmt: skip
-    """Branches on a run-time condition. Both sides get a block of their own, which phis' copies need; the first begins
-    with ``begin``."""
+    """Branches on a run-time condition. Both sides get their own block, for the copies of phis; ``begin()`` runs at the
+    start of the first."""
     first, second = Block(), Block()
     ev.b.branch(condition, first, second)
     ev.b.start(first)
@@ -159,7 +160,7 @@ def _counting_loop(ev: Walk, end: End, state: State, counter: Counter) -> Nodes:
 def _late_start(
     ev: Walk, end: End, more: Value, looping: State, ended: State, begin: Callable[[], tuple[Abstract, Abstract]]
 ) -> Nodes:
-    """``_split`` of a loop whose body begins with what only its turns may compute: the iterator and the item."""
+    """``_split`` of a loop whose iterator and item may be computed only inside its body."""
     done, body = end.succ
     turning, following = Block(), Block()
     ev.b.branch(more, turning, following)
@@ -181,7 +182,7 @@ _ENDS: Final[dict[Op, Callable[[Walk, End, State], Nodes]]] = {
 
 
 def leave(ev: Walk, end: End, state: State) -> Nodes:
-    """Ends a block; the nodes that it leads to. Raises PathEnds where it leads nowhere."""
+    """Ends a block, and gives the nodes that follow. Raises PathEnds if there are none."""
     how = _ENDS.get(end.instr.op)
     if how is None:
         construct = end.instr.arg

@@ -1,4 +1,4 @@
-"""Calls in progress: the activations of functions, and the loops that each is in."""
+"""Calls in progress: the activations of functions, and the loops around the current place of each."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .state import State
 from .values import Abstract, CellId, Counter
 
 Context = tuple[int, ...]
-"""For each loop around a block, from the outermost: the iteration of an unrolled one, 0 of a run-time one."""
+"""For each loop around a block, outermost first: the iteration of an unrolled loop, 0 for a run-time loop."""
 Node = tuple[int, Context]
-"""A block in one combination of iterations: what is evaluated once."""
+"""A block in one combination of iterations: the unit that is evaluated once."""
 
 
 def _shown(code: types.CodeType, parent: Frame | None, site: Span | None) -> Span | None:
-    """The user's line that stands for all lines of a function of this package: that by which it was called."""
+    """For a function of this package, the user's line that called it, which stands for all lines of the function."""
     if not borders.is_librarys(code.co_filename):
         return None
     return (parent.shown if parent is not None else None) or site
 
 
 class Turn(NamedTuple):
-    """A loop that evaluation is in, and the iteration of it."""
+    """A loop around the current place, and its current iteration."""
 
     loop: Loop
     at: LoopAt
@@ -43,11 +43,11 @@ class RunsAtRunTime(Protocol):
     block: Block
 
     def go_back(self, state: State) -> None:
-        """A path leads back to the header."""
+        """Called when a path leads back to the header."""
 
 
 class Frame:
-    """One activation of a function: its code, its names, where it was called from."""
+    """One activation of a function: its code, its names, and its call site."""
 
     __slots__ = (
         "begun",
@@ -105,10 +105,10 @@ class Frame:
         if apart:
             self.loop_chains = self.exit_chains()
         self.context: Node = (0, ())
-        self.operations = 0  # that methods of users' classes did in the block: they have no unit
+        self.operations = 0  # count of calls of special methods in the block: they have no unit of their own
 
     def place(self, span: Span) -> Span:
-        """Whose line an instruction is, to whoever reads errors, line information and counters."""
+        """The place of an instruction that errors, line information and counters show."""
         return self.shown or span
 
     def _chain(self, loop: int) -> tuple[int, ...]:
@@ -119,8 +119,8 @@ class Frame:
         return tuple(reversed(chain))
 
     def exit_chains(self) -> list[tuple[int, ...]]:
-        """The loops around each block, if the way out of a loop by ``return`` or ``break`` counts as part of it
-        as long as only the loop's body leads there."""
+        """The loops around each block, counting a way out by ``return`` or ``break`` as part of the loop as long as
+        only the loop's body leads there."""
         preds: list[list[int]] = [[] for _ in self.fn.blocks]
         for block in self.fn.blocks:
             for succ in block.succ:
@@ -134,20 +134,21 @@ class Frame:
         return chains
 
     def _way_out(self, chains: list[tuple[int, ...]], pred: int, index: int) -> tuple[int, ...]:
-        """The loops that control is still in when it goes from ``pred`` to ``index``: not one that has ended."""
+        """The loops that contain the edge from ``pred`` to ``index``, without a ``for`` that ends there."""
         loop = self.header_loop(pred)
         ended = loop is not None and self.is_for(loop) and self.fn.blocks[pred].succ[0] == index
         return chains[pred][:-1] if ended else chains[pred]
 
     def gets(self, value: Abstract) -> bool:
-        """Whether the value is one that the caller gave."""
+        """Whether the value is an argument from the caller."""
         return any(given is value for given in self.given)
 
     def depth(self) -> int:
         return sum(1 for _ in self.callers())
 
     def loop_at(self, loop: Loop, context: Context) -> LoopAt:
-        """A loop as plans know it; ``context`` has the iterations of the loops around it, and maybe of inner ones."""
+        """The key of a loop in plans. ``context`` has the iterations of the loops around it, and may have those of
+        inner ones."""
         return self.path, loop.header, context[: len(self.loop_chains[loop.header]) - 1]
 
     def turns(self) -> list[Turn]:
@@ -158,19 +159,19 @@ class Frame:
                 for depth, loop in enumerate(loops) if depth < len(context)]  # fmt: skip
 
     def callers(self) -> Iterator[Frame]:
-        """This one and those that it was called from, the innermost first."""
+        """This frame and its callers, innermost first."""
         frame: Frame | None = self
         while frame is not None:
             yield frame
             frame = frame.parent
 
     def header_loop(self, block: int) -> Loop | None:
-        """The loop that the block is the header of."""
+        """The loop whose header the block is; None if there is none."""
         loop = self.fn.loop_of[block]
         return self.fn.loops[loop] if loop >= 0 and self.fn.loops[loop].header == block else None
 
     def begins_while(self, block: int, context: Context) -> bool:
-        """Whether a turn of a ``while`` that runs at run time begins in the block, behind the tests at its header."""
+        """Whether a turn of a run-time ``while`` begins in the block, after the tests at the loop's header."""
         number = self.fn.loop_of[block]
         if number < 0 or self.fn.loops[number].turn != block or self.is_for(self.fn.loops[number]):
             return False
@@ -186,23 +187,25 @@ class Frame:
         return tuple(order)
 
     def size(self) -> int:
-        """The function's canonical instructions."""
+        """The number of the function's canonical instructions."""
         return sum(len(block.instrs) for block in self.fn.blocks)
 
     def body_size(self, loop: Loop) -> int:
         return sum(len(self.fn.blocks[index].instrs) for index in loop.body)
 
     def left_loops(self, index: int, succ: tuple[int, ...]) -> list[Loop]:
-        """The loops around a block that one of its branches leaves."""
+        """The loops around a block that one of its successors is outside of."""
         return [loop for loop in map(self.fn.loops.__getitem__, self._chain(self.fn.loop_of[index]))
                 if any(target not in loop.body for target in succ)]  # fmt: skip
 
     def is_for(self, loop: Loop) -> bool:
-        """Whether its header takes the next item. (That of a while may begin a for that never comes to a second.)"""
+        """Whether the loop's header takes the next item. (The header of a ``while`` may be the start of a ``for`` that
+        never reaches a second item.)"""
         return self.fn.blocks[loop.header].instrs[0].op is Op.FOR_ITER
 
     def loop_variable(self, loop: Loop, state: State) -> str | None:
-        """The variable of a ``for`` over a range that surely has numbers: after the loop it has the last one."""
+        """The variable of a ``for`` that certainly has a first item, so that the variable is assigned after the loop.
+        """
         if not self.is_for(loop):
             return None
         counter = state.stack[-1]
@@ -213,7 +216,7 @@ class Frame:
         return first.arg if certain and first.op is Op.STORE_FAST else None
 
     def ends_by_test(self, loop: Loop) -> bool:
-        """Whether a branch (the test of ``while``) leads back to the header: unrolling may then find an end."""
+        """Whether a branch (the test of ``while``) leads back to the header. Unrolling may then find an end."""
         return any(
             loop.header in self.fn.blocks[index].succ and self.fn.blocks[index].instrs[-1].op is Op.BRANCH
             for index in loop.body

@@ -1,7 +1,7 @@
-"""Generator expressions: ``any(f(x) for x in items)`` runs as the loop that it is, in the function that consumes it.
+"""Generator expressions: ``any(f(x) for x in items)`` runs as a loop, in the function that consumes the items.
 
-Every item goes to the consumer's step(), which may end the loop; result() is the call's value after the last one. What
-a consumer has found so far is a variable like the user's own, so that it takes part in merges and loops.
+Every item goes to the consumer's step(), which may end the loop. result() is the call's value after the last item. A
+consumer's intermediate result is a variable like the user's own, so that it takes part in merges and loops.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Sum(Consumer):
 
 
 class _Truth(Consumer):
-    """any() and all(): the first item that decides ends the loop."""
+    """any() and all(): the first item whose truth is ``ends`` ends the loop."""
 
     def __init__(self, ends: bool) -> None:
         self.ends = ends
@@ -71,7 +71,7 @@ class _Truth(Consumer):
 
 
 class _Extreme(Consumer):
-    """min() (op LT) and max() (op GT): nothing so far is None."""
+    """min() (op LT) and max() (op GT): the intermediate result is None before the first item."""
 
     def __init__(self, op: Op) -> None:
         self.op = op
@@ -130,13 +130,13 @@ _CONSUMERS: Final[dict[Any, tuple[Consumer, Abstract]]] = {
     tuple: (_Items(False), TupleOf(())),
     list: (_Items(True), TupleOf(())),
 }
-"""What takes a generator expression, and what it has found before the first item."""
+"""The functions that take a generator expression, each with its consumer and its first intermediate result."""
 
 
 def make(
     ev: Machine, state: State, closure: Closure, args: tuple[Abstract, ...], path: tuple[Any, ...]
 ) -> GeneratorOf:
-    """The generator that calling a generator expression's function gives."""
+    """The generator that a call of a generator expression's function gives."""
     ident = ev.ident()
     state.heap[ident] = closure
     return GeneratorOf(closure, args, path, ident)

@@ -1,5 +1,5 @@
-"""Constants that would take CPython minutes or all memory to make: refused before it begins, or computed from a
-range's ends."""
+"""Constant operations that would take CPython minutes or all memory: refused in advance, or computed from a range's
+ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BITS_MAX: Final = 1 << 20
 ITEMS_MAX: Final = 1 << 24
 
 WALKED: Final = 1 << 20
-"""Numbers of the longest range that becomes a list or the like."""
+"""The length of the longest range that may become a list or the like."""
 
 _SEQUENCES: Final = (str, bytes, bytearray, list, tuple)
 _WIDTH: Final = re.compile(r"\d{8,}")
@@ -27,7 +27,7 @@ _OPERATORS: Final = {
 
 
 def check(op: str, left: Any, right: Any) -> None:
-    """Looks at the operands of a constant operation. Raises LimitExceeded."""
+    """Checks the operands of a constant operation. Raises LimitExceeded."""
     if op in ("**", "<<", "*"):
         _check_number(op, left, right)
     if op == "*":
@@ -38,7 +38,7 @@ def check(op: str, left: Any, right: Any) -> None:
 
 
 def check_call(fn: Any, args: Sequence[Any]) -> None:
-    """Looks at a call of constants that is an operation by another name. Raises LimitExceeded."""
+    """Checks a call on constants that is an operation by another name. Raises LimitExceeded."""
     op = next((op for known, op in _OPERATORS.items() if fn is known), None)
     if op is not None and len(args) == 2:
         check(op, *args)
@@ -49,14 +49,15 @@ def check_call(fn: Any, args: Sequence[Any]) -> None:
 
 
 def check_search(numbers: Any, item: Any) -> None:
-    """Looks at a search, which compares each number of a range with what is no plain integer. Raises LimitExceeded."""
+    """Checks a search. Python compares each number of a range with an item that is not a plain integer. Raises
+    LimitExceeded."""
     if type(numbers) is range and type(item) not in (int, bool) and length(numbers) > WALKED:
         raise LimitExceeded(0, f"a range of more than {WALKED} numbers is searched for a value that is not an integer",
                             hints=("compare with its ends: low <= n < high",))  # fmt: skip
 
 
 def check_width(spec: str) -> None:
-    """Looks at a specification of a format. Raises LimitExceeded."""
+    """Checks a format specification. Raises LimitExceeded."""
     if _WIDTH.search(spec):
         raise LimitExceeded(0, "a text of more than ten million characters is formatted here",
                             hints=("leave the width out",))  # fmt: skip
@@ -89,13 +90,13 @@ _OF_RANGES: Final[dict[Any, Callable[[range], int]]] = {
 
 
 def length(numbers: range) -> int:
-    """How many numbers a range has, also where len() has no room for that."""
+    """The length of a range, even if it is too large for len()."""
     return max(0, (numbers[-1] - numbers[0]) // numbers.step + 1) if numbers else 0
 
 
 def of_range(fn: Any, args: list[Any], kwargs: dict[str, Any]) -> int | None:
-    """What a function gives of a range as its only argument, without walking it; None for other calls. Raises
-    LimitExceeded for one that would walk it nevertheless, and for too long."""
+    """The result of a function whose only argument is a range, computed without a walk; None for other calls. Raises
+    LimitExceeded for a function that would walk too long a range."""
     if len(args) != 1 or kwargs or type(args[0]) is not range or not args[0]:
         return None
     if any(fn is walker for walker in _WALKERS) and length(args[0]) > WALKED:

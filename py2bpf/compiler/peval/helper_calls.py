@@ -1,4 +1,4 @@
-"""Calls of kernel helpers: Python's arguments become the kernel's, sizes of buffers are filled in."""
+"""Calls of kernel helpers: turns Python's arguments into the kernel's, and fills in sizes of buffers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .machine import Machine
 from .values import GLOBAL_HINT, NONE, Abstract, Const, Context, KernelRef, Map, Ref, RuntimeInt
 
 _COPIED: Final = 128
-"""So many bytes at most that a helper reads are copied, where it writes into them."""
+"""The most bytes that are copied for a helper whose input overlaps its output."""
 
 
 _POINTERS: Final = frozenset({Arg.MEM, Arg.OUT, Arg.FMT})
@@ -41,7 +41,7 @@ _WITHOUT_RODATA: Final = {
     "strncmp": "compare char arrays with == and .startswith()",
     "snprintf": "send the numbers to Python, and format them there: queue.output(ctx, (a, b)); or print(f'{a} {b}')",
 }
-"""What a program does without a helper that takes a string in read-only memory."""
+"""Replacements for helpers that take a string in read-only memory."""
 
 
 PARAMETERS: Final = {
@@ -58,7 +58,7 @@ PARAMETERS: Final = {
 
 
 def call_of(info: HelperInfo) -> str:
-    """How a helper is called, sizes being filled in."""
+    """The call of a helper as Python code, for messages; sizes are left out, since the compiler fills them in."""
     return f"{info.name}({', '.join(PARAMETERS[role] for role in info.args if role is not Arg.SIZE)})"
 
 
@@ -71,7 +71,7 @@ class HelperCall:
         self.info = info
         self.map: Map | None = None
         self.texts: list[Ref] = []
-        self.given = 0  # arguments of the caller's that are done: sizes are filled in
+        self.given = 0  # how many of the caller's arguments are done, not counting sizes that are filled in
 
     def call(self, args: Args) -> Abstract:
         values: list[Value] = []
@@ -136,7 +136,7 @@ class HelperCall:
         return self._number(position, arg), None
 
     def _given_size(self, position: int, arg: Abstract, limit: int) -> Value:
-        """A size that the caller gives, in the bounds of the object before it."""
+        """A size that the caller gives, checked against the object before it."""
         size = self._number(position, arg)
         if size.op is not Op.CONST:
             self.b.guard_size(size, limit)
@@ -157,7 +157,8 @@ class HelperCall:
         return arith.to_ir(self.b, arg, f"argument {self.given + 1} of {self.info.name}() is an integer")
 
     def _beside_texts(self, source: Ref) -> Ref:
-        """What the helper reads a text from, or a copy where clearing the text's place would clear it too."""
+        """The object that the helper reads, or a copy if clearing the place of the result would clear the object too.
+        """
         if all(overlap.apart(ref, source) or overlap.in_other_map(ref, source) for ref in self.texts):
             return source
         if ctypes.sizeof(source.ctype) > _COPIED:
@@ -190,7 +191,7 @@ class HelperCall:
         raise self._wrong("a ctypes object or bytes", arg)
 
     def _object(self, position: int, role: Arg, arg: Ref) -> tuple[Value, int | None]:
-        """An object of the program's, or its copy."""
+        """The address and size of an object of the program, or of its copy."""
         if not ctypes.sizeof(arg.ctype) and Arg.SIZE in self.info.args[position + 1 : position + 2]:
             raise TypeMismatch(0, f"{self.info.name}() is given {arg.describe()}, which has no bytes",
                                hints=("give it an object of at least one",))  # fmt: skip
@@ -206,7 +207,7 @@ class HelperCall:
         return objects.address_of(self.b, arg), ctypes.sizeof(arg.ctype)
 
     def _reachable(self, position: int, role: Arg, arg: Ref) -> Ref:
-        """The object, or a copy of one in the packet for a helper that can't read there."""
+        """The object, or a copy of it if it is in the packet and the helper can't read there."""
         if not memory.in_packet(arg) or self.info.name in _READ_PACKETS:
             return arg
         if role is Arg.OUT:
@@ -219,7 +220,7 @@ class HelperCall:
         return copy
 
     def _record(self, map: Map, arg: Abstract) -> tuple[Value, int]:
-        """A queue's record made of the given value."""
+        """The address and size of a queue's record, made from the given value."""
         place = objects.materialise(self.b, map.spec.data_type, arg)
         return objects.address_of(self.b, place), ctypes.sizeof(map.spec.data_type)
 

@@ -1,4 +1,4 @@
-"""What to write instead: hints for error messages about values of the wrong kind."""
+"""Hints in error messages about values of the wrong kind: what to write instead."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ READ_TEXT: Final = (
     "funcs.probe_read_user_str(text, address), or probe_read_kernel_str for one of the kernel's"
 )
 _LIKENESS = 0.65
-"""Of names: less is a coincidence, as of lookup and lock."""
+"""The least similarity of names for a hint. Less is a coincidence, as between lookup and lock."""
 _OF_BUILTINS = 0.8
-"""The same of names that are always there, none of three letters: zip is like ip, and all like val."""
+"""The least similarity to names of built-ins, for names longer than three letters: ip resembles zip, and val all."""
 _INTEGERS = Abstract.instead
 _ITEMS = "the list of its items is a[:]"
 _TEXT = "a text is compared by == and startswith(), up to its NUL; its bytes are numbers: text[i]"
@@ -43,7 +43,7 @@ _STRINGS = Text.instead[0]
 
 
 def may_be_address(value: Abstract) -> bool:
-    """Whether it is a number as pointers are in a context's or a structure's fields."""
+    """Whether the value is a u64, as pointers in fields of contexts and structures are."""
     return isinstance(value, RuntimeInt) and value.ir.type == U64
 
 
@@ -55,7 +55,7 @@ def near(name: str, known: Iterable[str], otherwise: str, builtins: Iterable[str
 
 
 def for_number(value: Abstract) -> tuple[str, ...]:
-    """For a value that stands where an integer is needed."""
+    """For a value where an integer is needed."""
     if isinstance(value, Const):
         return _for_constant(value.obj)
     if isinstance(value, Ref):
@@ -107,7 +107,7 @@ def _fields(ctype: Any) -> str:
 
 
 def for_bytes(text: str | bytes) -> tuple[str, ...]:
-    """For a str where bytes belong."""
+    """For a str where bytes are needed."""
     try:
         return (f"write {text.encode()!r}" if isinstance(text, str) else f"write {text!r}",)
     except UnicodeEncodeError:
@@ -115,7 +115,7 @@ def for_bytes(text: str | bytes) -> tuple[str, ...]:
 
 
 def for_object(ctype: Any, value: Abstract) -> tuple[str, ...]:
-    """For a value that stands where an object of ``ctype`` is needed."""
+    """For a value where an object of ``ctype`` is needed."""
     if isinstance(value, Const) and isinstance(value.obj, float):
         return _NO_FLOAT
     if is_chars(ctype) and isinstance(value, Mixed):
@@ -130,7 +130,7 @@ def for_object(ctype: Any, value: Abstract) -> tuple[str, ...]:
 
 
 def _for_chars(ctype: Any, value: Abstract) -> tuple[str, ...]:
-    """For a value that stands where chars are needed."""
+    """For a value where chars are needed."""
     if may_be_address(value):
         return (READ_TEXT,)
     if isinstance(value, Const) and isinstance(value.obj, str):
@@ -141,7 +141,7 @@ def _for_chars(ctype: Any, value: Abstract) -> tuple[str, ...]:
 
 
 def for_comparison(*values: Abstract) -> tuple[str, ...]:
-    """For values that no == compares."""
+    """For values that == can't compare."""
     if (number := next(filter(_is_number_of_its_own, values), None)) is not None:
         return for_number(number)
     if any(map(_is_sequence, values)) and any(map(_is_array, values)):
@@ -152,7 +152,7 @@ def for_comparison(*values: Abstract) -> tuple[str, ...]:
 
 
 def _is_number_of_its_own(value: Abstract) -> bool:
-    """Whether it is a map, or a ctypes object that has a number."""
+    """Whether the value is a map, or a ctypes object that holds a number."""
     return isinstance(value, Map) or (isinstance(value, Ref) and scalar(value.ctype) is not None)
 
 
@@ -167,14 +167,14 @@ def _is_array(value: Abstract) -> bool:
 
 
 def for_search(value: Abstract) -> str:
-    """For what ``in`` can't go through."""
+    """For a container that ``in`` can't search."""
     if isinstance(value, Ref) and is_chars(value.ctype):
         return "compare all of a text, text == b'...', its beginning, text.startswith(b'...'), or single bytes, text[0]"
     return "tuples, lists, ranges, ctypes arrays and maps can be searched"
 
 
 def for_print(value: Abstract) -> tuple[str, ...]:
-    """For a value that no f-string shows."""
+    """For a value that f-strings can't show."""
     if _is_number_of_its_own(value):
         return for_number(value)
     return ("integers and char arrays can be printed",)

@@ -1,8 +1,8 @@
-"""Code that CPython runs while compiling, and the notice that it reads or changes the world.
+"""Runs code in CPython at compile time, and reports it if it reads or changes the outside world.
 
-Every function that is called on the way is seen, at whatever depth: by CPython's own profiling hook, which costs some
-microseconds for each call that is made while compiling (and two thirds of the time of Python code in it). Reading names
-off the code instead would miss methods and callbacks, and tell of what is never called.
+CPython's profiling hook sees every function that is called, at any depth. It costs some microseconds for each call at
+compile time (and two thirds of the time of Python code in it). Reading names from the code instead would miss methods
+and callbacks, and would report functions that are never called.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ T = TypeVar("T")
 Errors = tuple[type[Exception], ...]
 
 _ASIDE: Final = ("importlib", "_frozen_importlib", "_frozen_importlib_external")
-"""Modules that open files to import others: what the user wants is the module."""
+"""Modules that open files to import others. Importing is not reported: the user wants the module, not the file."""
 AS_PYTHON: Final = ("what is known while compiling is computed by CPython, and fails as there",)
 _OUTSIDE: Final = "or call it outside of the function: what a program captures is constant"
 
 
 def run(b: Builder, what: str, fn: Callable[..., T], /, *args: Any, raises: Errors = ()) -> T:
-    """``fn(*args)`` by CPython, now; ``what`` that is in words. The errors ``raises`` mean something to the caller."""
+    """``fn(*args)`` by CPython at compile time; ``what`` names it in messages. The caller handles errors in ``raises``.
+    """
     if not all(classes.is_known(type(arg)) for arg in args):
         return run_on(b, what, [fn, *args], fn, args, {}, raises)
     with _telling(what, raises):
@@ -50,11 +51,11 @@ def run_on(
     b: Builder, what: str, captured: list[Any], fn: Callable[..., T], args: Sequence[Any], kwargs: dict[str, Any],
     raises: Errors = (),
 ) -> T:  # fmt: skip
-    """``fn(*args, **kwargs)`` by CPython, now. What changes the captured objects, or whatever else it leads to, is
-    refused, also where it raises in the end. What a collection calls, as gc.callbacks and finalizers, is none of the
-    function's doing: there is none meanwhile."""
+    """``fn(*args, **kwargs)`` by CPython at compile time. Refuses calls that change the captured objects or anything
+    else that they reach, even if the call raises in the end. The garbage collector is off meanwhile, since the effects
+    of gc.callbacks and finalizers are not the function's."""
     collects = gc.isenabled()
-    try:  # and no call of Python's between this and the end, in which a signal's handler could raise
+    try:  # no Python call between this and the end, in which a signal handler could raise
         gc.disable()
         return _run_on(b, what, captured, fn, args, kwargs, raises)
     finally:
@@ -81,14 +82,14 @@ def _run_on(
 
 
 def key(b: Builder, value: Const) -> Any:
-    """A constant as a key: it can be hashed."""
+    """The object of a constant, checked to be hashable."""
     run(b, "hash()", hash, value.obj)
     return value.obj
 
 
 @contextlib.contextmanager
 def asking() -> Iterator[None]:
-    """Tells also what methods of captured objects raise that the compiler itself asks, as ``__class__``."""
+    """Reports errors of captured objects' methods that the compiler itself calls, such as ``__class__``."""
     try:
         yield
     except Exception as error:
@@ -99,8 +100,8 @@ def asking() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _telling(what: str, raises: Errors) -> Iterator[None]:
-    """Tells what the user's code raises by an error at the line that has it run. What is no Exception, as
-    KeyboardInterrupt and SystemExit, ends the compilation."""
+    """Turns an error of the user's code into an error at the line that ran the code. Anything that isn't an Exception,
+    such as KeyboardInterrupt or SystemExit, ends the compilation."""
     try:
         yield
     except Exception as error:
@@ -115,7 +116,7 @@ def _told(what: str, error: Exception) -> TypeMismatch:
 
 
 def check(what: str, memory: changes.Memory, cause: Exception | None = None) -> None:
-    """Raises the error for what a call has changed. It is final: called once more, the same may change nothing."""
+    """Raises an error if a call has changed something. The error is final, since a second call may change nothing."""
     changed = memory.changed()
     if changed is None:
         return
@@ -152,8 +153,8 @@ def _note(b: Builder, text: str, effect: Effect) -> None:
 
 
 class _Watch:
-    """A profiling hook that gathers the functions of effect; what those call themselves is theirs. It tells the
-    memory of the others."""
+    """A profiling hook that collects called functions with an effect, but not what they call themselves. Other
+    functions are passed to ``memory``."""
 
     def __init__(self, memory: changes.Memory) -> None:
         self.memory = memory

@@ -1,7 +1,7 @@
-"""``is``: exact where it can be told, an error elsewhere.
+"""``is``: exact if the compiler can know the answer, an error otherwise.
 
-None, True and False are one object each. Of other numbers, and of tuples and strings, CPython makes objects as it
-likes; and of two places in memory a program doesn't know whether one ctypes object or two belong to them.
+None, True and False are one object each. For other numbers, tuples and strings, CPython decides itself when to make new
+objects; and for two places in memory, a program doesn't know whether one ctypes object or two belong to them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def identical(ev: Machine, left: Abstract, right: Abstract) -> Value:
 
 
 def _is_one(left: Abstract, right: Abstract) -> bool:
-    """Of two values that are no numbers and lie in no memory."""
+    """Whether two values are one object, for values that are not numbers and not in memory."""
     if left is right:
         return True
     if not left.same(right):
@@ -50,20 +50,20 @@ def _is_one(left: Abstract, right: Abstract) -> bool:
 
 
 def made_anew(value: Abstract, other: Abstract, cls: type) -> Value | None:
-    """Refuses to compare what is made of run-time values, and is a ``cls`` where all of them are constant; None where
-    the other is something else."""
+    """Refuses to compare two objects of the class ``cls``, of which ``value`` is made from run-time values; None if
+    ``other`` is of another class."""
     if type(other) is type(value) or (isinstance(other, Const) and isinstance(other.obj, cls)):
         raise undecided(cls.__name__)
     return None
 
 
 def undecided(kind: str) -> UnsupportedSyntax:
-    """For objects of which a program doesn't know whether they are one."""
+    """The error for objects that may or may not be one."""
     return UnsupportedSyntax(0, f"'is' can't compare two {kind}s that are made in a program", hints=("use ==",))
 
 
 def of_number_class(other: Abstract) -> Value:
-    """Whether the class of an integer is another one: surely not, unless that is int or bool."""
+    """Whether the class of a run-time integer is another class: certainly not, unless that is int or bool."""
     if isinstance(other, NumberClass) or (isinstance(other, Const) and other.obj in (int, bool)):
         raise UnsupportedSyntax(0, "whether a run-time integer is an int or a bool is not known",
                                 hints=("ask isinstance(number, int)",))  # fmt: skip
@@ -71,7 +71,7 @@ def of_number_class(other: Abstract) -> Value:
 
 
 def of_numbers(ev: Machine, left: Abstract, right: Abstract) -> Value:
-    """Where at least one is a number, or a number or None."""
+    """``is`` of two values of which at least one is a run-time integer, or an OptionalInt."""
     if isinstance(left, OptionalInt) and left is right:
         return const(1)
     if not left.is_int() or not right.is_int():
@@ -81,19 +81,19 @@ def of_numbers(ev: Machine, left: Abstract, right: Abstract) -> Value:
         return _bools(ev, left, right)
     if any(truths) and any(isinstance(value, Const) for value in (left, right)):
         other = right if truths[0] else left
-        if isinstance(other, Const):  # a number that is no bool
+        if isinstance(other, Const):  # a number that isn't a bool
             return const(0)
     hint = "use ==, and in match a number: case 1" if _constant_bool(left) or _constant_bool(right) else "use =="
     raise UnsupportedSyntax(0, "'is' compares objects, and run-time integers are none", hints=(hint,))
 
 
 def _nones(ev: Machine, left: Abstract, right: Abstract) -> Value:
-    """Values of different kinds are identical where both are None."""
+    """Values of different kinds are identical if both are None."""
     return arith.both(ev.b, kind.of(left).is_none(ev, left), kind.of(right).is_none(ev, right))
 
 
 def _bools(ev: Machine, left: Abstract, right: Abstract) -> Value:
-    """Two values of True, False and None."""
+    """``is`` of two values that are True, False or None."""
     b = ev.b
     (has_left, one), (has_right, other) = _parts(ev, left), _parts(ev, right)
     values = b.compare(Op.EQ, one, other)
@@ -104,14 +104,14 @@ def _bools(ev: Machine, left: Abstract, right: Abstract) -> Value:
 
 
 def _parts(ev: Machine, value: Abstract) -> tuple[Value, Value]:
-    """Whether it is there, and what it is."""
+    """Whether the value isn't None, and its integer."""
     if isinstance(value, OptionalInt):
         return arith.to_bool(ev.b, value.present), value.value
     return const(1), arith.to_ir(ev.b, value)
 
 
 def of_memory(ev: Machine, left: KernelRef | Ref, right: Abstract) -> Value | None:
-    """Where at least one lies in memory; None where the other lies in none."""
+    """``is`` of a value in memory and another value; None if the other isn't in memory."""
     if not isinstance(right, (KernelRef, Ref)):
         return None
     if isinstance(left, KernelRef) and isinstance(right, KernelRef):

@@ -1,4 +1,4 @@
-"""Objects that stand for a number by their ``__index__``, where Python takes such: subscripts and ranges."""
+"""Objects with ``__index__`` as numbers, where Python accepts them: in subscripts and ranges."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .values import Abstract, Const
 
 
 def number(b: Builder, value: Abstract) -> Abstract:
-    """The number that a captured object stands for, without a class of its own; anything else as it is."""
+    """The plain int that a captured object stands for; any other value unchanged."""
     if not isinstance(value, Const):
         return value
     if isinstance(value.obj, int):

@@ -1,4 +1,4 @@
-"""Calls that become part of the program: the callee's code is evaluated in place, or is a subprogram."""
+"""Calls of Python functions: the callee's code is evaluated in place, or becomes a subprogram."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Kwargs = dict[str, Abstract]
 
 
 def inline(ev: Machine, state: State, fn: types.FunctionType, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
-    """The call of a function that Python made."""
+    """The call of a function that exists in Python."""
     frame = ev.real_frame(fn, path(ev, unit), ev.b.span)
     args, kwargs = kernel_memory.arguments(ev, fn, frame.fn.argnames, args, kwargs)
     if frame.fn.varargs is None and frame.fn.varkw is None:
@@ -35,7 +35,7 @@ def _defaults(fn: types.FunctionType) -> tuple[Args, Kwargs]:
 def bind_real(
     ev: Machine, state: State, frame: Frame, fn: types.FunctionType, args: Args, kwargs: Kwargs
 ) -> dict[str, Abstract]:
-    """The parameters of a function that Python made, as it starts."""
+    """The parameters' values when a function that exists in Python starts."""
     return binding.bind(ev, state, frame, args, kwargs, *_defaults(fn))
 
 
@@ -47,7 +47,7 @@ def inline_closure(ev: Machine, state: State, fn: Closure, args: Args, kwargs: K
 
 
 def path(ev: Machine, unit: int) -> tuple[Any, ...]:
-    """Tells apart the calls that lead to one function."""
+    """The path of a call, which differs for each call in the program."""
     assert ev.frame is not None
     return (ev.frame.path, ev.frame.context, unit)
 
@@ -65,7 +65,7 @@ def _run(
 
 
 def _refuse_recursion(ev: Machine, frame: Frame, args: Args, kwargs: Kwargs) -> None:
-    """Recursion ends only if a constant argument changes, or the length of a sequence; without one it never does."""
+    """Refuses recursion without an argument that may shrink: a constant that may change, or a sequence."""
     caller = ev.frame
     while caller is not None:
         same = caller.code is frame.code and caller.constants == frame.constants and caller.cell_ids == frame.cell_ids

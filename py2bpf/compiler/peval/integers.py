@@ -1,4 +1,4 @@
-"""Which integers a program can compute with: those of 64 bits whose classes leave arithmetic alone."""
+"""The integers that programs can compute with: they fit 64 bits, and their classes don't change arithmetic."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ _NUMERIC: Final = (
 
 
 def raw(number: int) -> int:
-    """The plain number that an object of a class of integers is, which C code sees of it."""
+    """The plain int value of an object of a subclass of int, as C code sees it."""
     return int.__pos__(number)
 
 
 LEAST: Final = -(1 << 63)
 MOST: Final = (1 << 64) - 1
-"""Between them are the integers that programs compute, signed or unsigned."""
+"""Programs compute integers from LEAST to MOST, signed or unsigned."""
 
 
 def is_beyond(obj: Any) -> bool:
-    """Whether it is an integer that doesn't fit 64 bits."""
+    """Whether the object is an integer that doesn't fit 64 bits."""
     return isinstance(obj, int) and not LEAST <= raw(obj) <= MOST
 
 
 def is_plain_int(obj: Any) -> bool:
-    """Whether a constant is an integer that computes as int does: once it is a number of run time, nobody knows its
-    class any more."""
+    """Whether a constant is an integer that computes as int does. A run-time integer has forgotten its class."""
     if type(obj) is int or type(obj) is bool:
         return True
     cls: Any = type(obj)
@@ -51,7 +50,7 @@ def _has_arithmetic(cls: Any) -> bool:
 
 
 def constant(number: int) -> Value:
-    """A number as a constant of the IR. Raises TypeMismatch where it does not fit 64 bits."""
+    """A number as a constant of the IR. Raises TypeMismatch if it does not fit 64 bits."""
     number = raw(number)
     if not LEAST <= number <= MOST:
         raise TypeMismatch(

@@ -1,4 +1,4 @@
-"""Going through values whose items are known when compiling, and reading rows of what runs at run time."""
+"""Iteration over values whose items are known at compile time, and the rows of loops at run time."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .values import Abstract, Counter, Ref, RuntimeInt
 
 
 def known_items(b: Builder, state: State, value: Abstract) -> tuple[Abstract, ...] | None:
-    """The items of a sequence or iterator whose length is known when compiling; None for anything else."""
+    """The items of a sequence or iterator whose length is known at compile time; None for anything else."""
     items = each(b, state, value)
     return None if items is None else tuple(items)
 
 
 def each(b: Builder, state: State, value: Abstract) -> Iterator[Abstract] | None:
-    """``known_items``, each read from memory when it is asked for."""
+    """``known_items``, each item loaded from memory only when the caller takes it."""
     return kind.of(value).items(b, state, value)
 
 
 def stored(b: Builder, state: State, value: Abstract) -> Iterator[Abstract] | None:
-    """The items that the operations of a built-in type read directly."""
+    """The items that operations of built-in types read directly, without ``__iter__`` of a user's class."""
     return kind.of(value).stored(b, state, value)
 
 
@@ -35,12 +35,12 @@ def make_iterator(b: Builder, state: State, value: Abstract) -> Abstract:
 
 
 def item_at(b: Builder, array: Ref, number: Value) -> Abstract:
-    """The item of an array that a loop at run time has come to."""
+    """The item of an array at the current number of a run-time loop."""
     return memory.load(b, memory.index(b, array, RuntimeInt(arith.as_u64(b, number))))
 
 
 def row_at(b: Builder, parts: Sequence[Abstract], number: Abstract) -> Abstract:
-    """What the parts have at a number that a loop at run time has come to."""
+    """The tuple of the parts' items at the current number of a run-time loop."""
     return sequences.tuple_of([_part_at(b, part, number) for part in parts])
 
 

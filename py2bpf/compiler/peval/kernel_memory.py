@@ -1,7 +1,7 @@
-"""The kernel's memory: typed pointers, known by BTF, and what a program reads through them.
+"""The kernel's memory: pointers whose types BTF tells, and reads through them.
 
-A member's place is a fact of the kernel that is compiled for, so a path through structures, unions and arrays within
-one object is one offset; each pointer on the way, and the number at the end, is one read.
+The target kernel fixes the place of each member, so a path through structures, unions and arrays within one object is
+one offset. Each pointer on the way, and the number at the end, is one read.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ Args = tuple[Abstract, ...]
 Kwargs = dict[str, Abstract]
 
 _BYTE: Final = Number("char", ctypes.c_uint8)
-"""An item of text, as one of Python's bytes."""
+"""The type of an item of a text: a number, as in Python's bytes."""
 
 
 def read(ev: Machine, address: Value, ctype: Any) -> Abstract:
-    """The object of ``ctype`` at a kernel address; zero where the address can't be read."""
+    """The object of ``ctype`` at a kernel address; zeros if the address can't be read."""
     return memory.load(ev.b, _copy(ev, address, ctype, ctypes.sizeof(ctype)))
 
 
 def _copy(ev: Machine, address: Value, ctype: Any, size: int) -> Ref:
-    """The first ``size`` bytes of a new object are read from the kernel's memory. No hook of ours has pointers that
-    the verifier follows by itself (those of BTF-typed arguments); direct loads would be made here."""
+    """A new object whose first ``size`` bytes are read from the kernel's memory. A helper reads them, since no hook of
+    ours has pointers that the verifier follows itself (BTF-typed arguments)."""
     place = memory.new(ev.b, ctype)
     helper = HELPERS["probe_read_kernel" if ev.b.target.probe_read_kernel else "probe_read"]
     ev.b.emit(Op.CALL, [place.base, const(size), address], I64, helper)
@@ -49,7 +49,7 @@ def _copy(ev: Machine, address: Value, ctype: Any, size: int) -> Ref:
 
 
 def construct(ev: Machine, type: KernelType, args: Args, kwargs: Kwargs) -> Abstract:
-    """``kernel.sock(address)``: of a pointer to another type, a pointer to the same address."""
+    """``kernel.sock(address)``: a typed pointer, from an address or from a pointer to another type."""
     if len(args) != 1 or kwargs:
         raise TypeMismatch(
             0, f"kernel.{type.__name__}() takes one address", hints=(f"write kernel.{type.__name__}(pointer)",)
@@ -58,7 +58,7 @@ def construct(ev: Machine, type: KernelType, args: Args, kwargs: Kwargs) -> Abst
 
 
 def unknown(error: UnknownName) -> TypeMismatch:
-    """For a name that the kernel's types don't have."""
+    """The error for a name that the kernel's types don't have."""
     return TypeMismatch(0, f"the kernel has no struct, union or enumerator {error.name!r}", hints=(error.hint,))
 
 
@@ -77,7 +77,7 @@ def _typed(ev: Machine, type: KernelType, value: Abstract) -> Abstract:
 def arguments(
     ev: Machine, fn: types.FunctionType, names: tuple[str, ...], args: Args, kwargs: Kwargs
 ) -> tuple[Args, Kwargs]:
-    """A call's arguments, numbers made pointers for parameters that are annotated with kernel types."""
+    """A call's arguments, with numbers turned into pointers for parameters that are annotated with kernel types."""
     typed = annotated.kernel_types(fn)
     if not typed:
         return args, kwargs
@@ -90,12 +90,12 @@ def arguments(
 
 
 def address(b: Builder, ref: KernelRef) -> Value:
-    """Where the object is, as a u64; 0 for None."""
+    """The object's address as a u64; 0 for None."""
     return b.emit(Op.ADD, [ref.address, const(ref.offset)], U64) if ref.offset else ref.address
 
 
 def number(b: Builder, ref: KernelRef) -> Value:
-    """The address of an object, which Python would have no number for if it is None."""
+    """The address of an object. Guards that it isn't None, which has no number in Python."""
     _not_none(b, ref, "TypeError")
     return address(b, ref)
 
@@ -106,7 +106,7 @@ def _not_none(b: Builder, ref: KernelRef, error: str) -> None:
         b.checked.add(ref.address)
 
 
-# what is behind them
+# reads through them
 
 
 def attribute(ev: Machine, ref: KernelRef, name: str) -> Abstract:
@@ -132,7 +132,7 @@ def _what_it_has(shape: Shape) -> str:
 
 
 def _load(ev: Machine, ref: KernelRef, offset: int, shape: Shape) -> Abstract:
-    """What is ``offset`` bytes into an object: records and arrays are only pointed at, but for text."""
+    """The value ``offset`` bytes into an object. Records and arrays other than texts are not read, only pointed at."""
     seen = shape if isinstance(shape, (Record, Items)) else ref.shape
     inner = KernelRef(ref.address, ref.offset + offset, seen, False)
     if isinstance(shape, Items) and shape.is_text:
@@ -156,7 +156,7 @@ def _number(shape: Shape) -> Number:
 
 
 def _bits(ev: Machine, ref: KernelRef, place: Place) -> Abstract:
-    """A bit field: the bytes that have a part of it, and no byte more, since that may be unmapped."""
+    """The value of a bit field. Reads only bytes that hold a part of it, since the next byte may be unmapped."""
     kind, first, skipped = _number(place.shape), place.offset // 8, place.offset % 8
     size = (skipped + place.bits + 7) // 8
     at = address(ev.b, KernelRef(ref.address, ref.offset + first, ref.shape, False))
@@ -172,7 +172,7 @@ def _bits(ev: Machine, ref: KernelRef, place: Place) -> Abstract:
 
 
 def item(ev: Machine, ref: KernelRef, key: Abstract) -> Abstract:
-    """``array[key]``; of an array of unknown length any item that isn't counted from its end."""
+    """``array[key]``. In an array of unknown length, any index that isn't counted from the end is allowed."""
     shape = ref.shape
     if not isinstance(shape, Items):
         raise TypeMismatch(0, f"{ref.describe()} has no items", hints=("arrays have; name one of its members",))

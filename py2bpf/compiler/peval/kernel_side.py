@@ -1,4 +1,4 @@
-"""Which functions must not be called while compiling, since they, or what they are given, have to do with maps."""
+"""Finds functions that must not be called at compile time, since they or their arguments use maps or helpers."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def _mentions(code: types.CodeType) -> frozenset[str]:
 
 
 def touches_kernel(fn: types.FunctionType, constants: tuple[list[Any], dict[str, Any]]) -> bool:
-    """Whether the function, one that it names, a method that it asks an object for, or an argument has to do with maps
-    or helpers: the call belongs into the program then, even if all its arguments are constants."""
+    """Whether the function, a function that it names, a method that it calls, or an argument uses maps or helpers. Then
+    the call belongs into the program, even if all its arguments are constants."""
     args, kwargs = constants
     given = (*args, *kwargs.values())
     return _Reach(given).touches(fn) or bool(annotated.kernel_types(fn)) or any(_holds_maps(arg) for arg in given)
 
 
 def _holds_maps(obj: Any) -> bool:
-    """Whether an argument is an object with maps among its attributes, or a callable of the kernel's side."""
+    """Whether an argument has maps or kernel-side callables among its attributes, or is such a callable."""
     if isinstance(obj, type):
         return any(map_spec_of(value) is not None for value in vars(obj).values())
     held = getattr(obj, "__dict__", {})
@@ -41,7 +41,7 @@ def _holds_maps(obj: Any) -> bool:
 
 
 def _named(fn: types.FunctionType) -> list[Any]:
-    """The objects that a function names: globals, what its closure holds, members of modules."""
+    """The objects that a function names: globals, contents of its closure, members of modules."""
     names = _mentions(fn.__code__)
     found = [fn.__globals__[name] for name in names if name in fn.__globals__]
     for cell in fn.__closure__ or ():
@@ -54,12 +54,12 @@ def _named(fn: types.FunctionType) -> list[Any]:
 
 
 class _Reach:
-    """What a function reaches by the names that it mentions. ``objects`` are its arguments: methods are looked for in
-    their classes."""
+    """Everything that a function reaches by the names that it mentions. ``objects`` are its arguments, in whose classes
+    methods are looked up."""
 
     def __init__(self, objects: Iterable[Any]) -> None:
         self._classes = list(dict.fromkeys(filter(_is_written, map(type, objects))))
-        self._seen: set[types.FunctionType] = set()  # not their code: closures of the same one hold different things
+        self._seen: set[types.FunctionType] = set()  # not code objects: closures of one code hold different things
 
     def touches(self, fn: types.FunctionType) -> bool:
         if fn in self._seen:
@@ -79,7 +79,7 @@ class _Reach:
         return isinstance(obj, types.ModuleType) and obj.__name__ == "py2bpf.funcs"
 
     def _methods(self, fn: types.FunctionType) -> Iterator[types.FunctionType]:
-        """Those of the arguments' classes whose names the function mentions."""
+        """The methods of the arguments' classes whose names the function mentions."""
         for name in _mentions(fn.__code__):
             for each in self._classes:
                 member = inspect.getattr_static(each, name, None)
@@ -90,7 +90,7 @@ class _Reach:
 
 
 def _is_written(each: type) -> bool:
-    """Whether a class is one of Python's own making, by a class statement."""
+    """Whether a class was made by a class statement, not in C."""
     return bool(each.__flags__ & _HEAP_TYPE)
 
 

@@ -1,8 +1,8 @@
-"""What Python's operations mean on one kind of abstract value: the protocol that the modules of kinds/ fill in.
+"""Python's operations on one kind of abstract value: the protocol that the modules of kinds/ implement.
 
-Each kind says what it can do; what it leaves out is an error here, never something that happens to work. A method
-doesn't ask of which kind ``value``, its own, is. Of one other operand it may ask, and leaves what it doesn't know to
-that one's kind by None. What a class of the user's defines comes before any kind is asked (special.py).
+A kind implements the operations that it supports. The others are errors here, and never work by accident. A method
+doesn't test the kind of ``value``, which is its own. It may test the kind of the other operand, and gives None to leave
+the decision to that kind. Methods of a user's class come before any kind is asked (special.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Kwargs = dict[str, Abstract]
 
 
 class NotConstant(Exception):  # noqa: N818 - control flow
-    """The value is no Python object while compiling."""
+    """The value is not a Python object at compile time."""
 
 
 class Kind(Generic[V]):
@@ -48,25 +48,27 @@ class Kind(Generic[V]):
                            hints=("it can of constants, integers, ctypes objects and maps",))  # fmt: skip
 
     def is_sequence(self, value: V) -> bool:
-        """Whether a sequence pattern of ``match`` takes the value."""
+        """Whether a sequence pattern of ``match`` accepts the value."""
         return False
 
     def as_object(self, b: Builder, state: State, value: V) -> Any:
-        """The value as Python has it; raises NotConstant where it is known at run time only."""
+        """The value as a Python object; raises NotConstant if it is known at run time only."""
         raise NotConstant
 
     # comparisons and operators
 
     def precedence(self, b: Builder, value: V) -> int:
-        """Of two sides of == the one with the greater decides: what may be None, before it is asked for more."""
+        """The side of == with the greater precedence decides. Values that may be None come first, since they must be
+        tested for None before anything else."""
         return 0
 
     def equals(self, ev: Machine, state: State, value: V, other: Abstract) -> Value | None:
-        """``value == other``, or the other way round, as 1 or 0; None where that is the other's business."""
+        """``value == other``, or the other way round, as 1 or 0; None to leave it to the other kind."""
         return None
 
     def identical(self, ev: Machine, value: V, other: Abstract) -> Value | None:
-        """``value is other``, or the other way round; None where that is the other's business. Neither is None."""
+        """``value is other``, or the other way round; None to leave it to the other kind. Neither value is Python's
+        None."""
         return None
 
     def contains(self, ev: Machine, state: State, value: V, item: Abstract) -> Value:
@@ -74,14 +76,13 @@ class Kind(Generic[V]):
         raise TypeMismatch(0, f"can't search {value.describe()}", hints=(hints.for_search(value),))
 
     def binary(self, ev: Machine, state: State, op: str, value: V, other: Abstract, is_left: bool) -> Abstract | None:
-        """``value op other``, or the other way round; None for what numbers do, and where that is the other's business.
-        """
+        """``value op other``, or the other way round; None to leave it to the other kind, or to integer arithmetic."""
         return None
 
     # calls
 
     def call(self, ev: Machine, state: State, value: V, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
-        """``value(*args, **kwargs)``; ``unit`` tells apart the calls of one function."""
+        """``value(*args, **kwargs)``; ``unit`` numbers the calls within one function."""
         raise TypeMismatch(0, f"{value.describe()} can't be called", hints=("only functions and ctypes types can",))
 
     def method(self, ev: Machine, state: State, value: V, name: str, args: Args, kwargs: Kwargs) -> Abstract:
@@ -92,10 +93,10 @@ class Kind(Generic[V]):
     # its length, and its items in turn
 
     no_length: ClassVar[str] = "tuples, lists and ctypes arrays have one"
-    """What to write instead of len()."""
+    """A hint: what to write instead of len()."""
 
     def known_length(self, state: State, value: V) -> int | None:
-        """len() where it is known when compiling."""
+        """len() if it is known at compile time, else None."""
         return None
 
     def length(self, ev: Machine, state: State, value: V) -> Abstract:
@@ -106,45 +107,45 @@ class Kind(Generic[V]):
         return Const(known)
 
     no_items: ClassVar[tuple[str, ...]] = ("ranges, tuples, lists, dicts and ctypes arrays can be iterated over",)
-    """What to write instead of a loop over it."""
+    """Hints: what to write instead of a loop over the value."""
     is_iterator: ClassVar[bool] = False
 
     def items(self, b: Builder, state: State, value: V) -> Iterator[Abstract] | None:
-        """The items that going through it gives, where their number is known when compiling; each is read from memory
-        when it is asked for: code that uses one after the other needs no place for them all."""
+        """The items that iteration gives, if their number is known at compile time, else None. Each is loaded from
+        memory when the caller takes it, so that code that uses one after the other doesn't need registers for all."""
         return None
 
     def stored(self, b: Builder, state: State, value: V) -> Iterator[Abstract] | None:
-        """The items that the operations of a built-in type read directly."""
+        """The items that operations of built-in types read directly, without ``__iter__`` of a user's class."""
         return self.items(b, state, value)
 
     def walked(self, state: State, value: V) -> Sequence[Abstract]:
-        """The items of the moment of what the program may change while it goes through it."""
+        """The present items of a container that the program may change while it iterates over it."""
         raise InternalCompilerError("peval", f"nothing changes in {value.describe()}")
 
     def iterator(self, b: Builder, state: State, value: V) -> Abstract:
-        """``iter(value)``. What may change while it is iterated over is read item by item."""
+        """``iter(value)``. Containers that may change meanwhile are read item by item."""
         items = self.items(b, state, value)
         if items is None:
             raise TypeMismatch(0, f"can't iterate over {value.describe()}", hints=self.no_items)
         return Items(tuple(items))
 
     def backwards(self, b: Builder, state: State, value: V) -> Abstract | None:
-        """``reversed(value)``'s iterator; None for what has no known length."""
+        """The iterator of ``reversed(value)``; None if the value has no known length."""
         items = self.items(b, state, value)
         return None if items is None else Items(tuple(items)[::-1])
 
     def step(self, b: Builder, state: State, value: V) -> tuple[Abstract, Abstract | None]:
-        """The iterator after one step, and the item, None at the end. Only for what is known when compiling."""
+        """The iterator after one step, and the item, None at the end. Only for items that are known at compile time."""
         raise TypeMismatch(0, f"can't iterate over {value.describe()}", hints=self.no_items)
 
     def ends_at_run_time(self, state: State, value: V) -> bool:
-        """Whether only run time knows how many items there are."""
+        """Whether the number of items is known at run time only."""
         return False
 
     def beside(self, b: Builder, state: State, value: V) -> Counter | None:
-        """Through what may run at run time beside something else, as turns that are counted up from 0; None for what
-        may not."""
+        """A counter of the value's items, up from 0, for a run-time loop over several values side by side; None if the
+        value can't take part in one."""
         return None
 
     # its attributes
@@ -160,13 +161,13 @@ class Kind(Generic[V]):
         )  # fmt: skip
 
     def has_attribute(self, b: Builder, value: V, name: str) -> bool:
-        """``hasattr(value, name)``; of what may be None, where it isn't."""
+        """``hasattr(value, name)``; for a value that may be None, the answer if it isn't."""
         raise TypeMismatch(0, f"{value.describe()} has no attributes", hints=("structs and the context have",))
 
     # its items by number or key
 
     numbered: ClassVar[bool] = True
-    """Whether an object that stands for a number (__index__) is one as a key; dicts ask for its hash and == instead."""
+    """Whether keys with ``__index__`` count as numbers; dicts use the key's hash and == instead."""
 
     def item(self, ev: Machine, state: State, value: V, key: Abstract) -> Abstract:
         """``value[key]``."""
@@ -174,7 +175,7 @@ class Kind(Generic[V]):
                            hints=self.where_items_are(ev, value, key))  # fmt: skip
 
     def where_items_are(self, ev: Machine, value: V, key: Abstract) -> tuple[str, ...]:
-        """What has items instead."""
+        """Hints: which values have items instead."""
         return ("tuples, lists, ctypes arrays and maps have",)
 
     def set_item(self, ev: Machine, state: State, value: V, key: Abstract, given: Abstract) -> None:
@@ -191,35 +192,35 @@ class Kind(Generic[V]):
 
 
     def result(self, ev: Machine, value: V, default: Value) -> Value:
-        """What the program returns where its function gives the value; ``default`` for None."""
+        """The program's result if its function returns the value; ``default`` for None."""
         return arith.to_ir(ev.b, value, "a program returns an integer")
 
     # augmented assignment
 
     def inplace(self, ev: Machine, state: State, op: str, value: V, other: Abstract) -> Abstract | None:
-        """``value op= other`` where the object itself changes; None where it is ``value = value op other``."""
+        """``value op= other`` if the object itself changes; None if it means ``value = value op other``."""
         return None
 
     def attribute_is_shared(self, b: Builder, value: V, name: str) -> bool:
-        """Whether ``value.name op= v`` must be one atomic step."""
+        """Whether ``value.name op= v`` must be one atomic operation."""
         return False
 
     def item_is_shared(self, b: Builder, value: V) -> bool:
-        """Whether ``value[key] op= v`` must be one atomic step."""
+        """Whether ``value[key] op= v`` must be one atomic operation."""
         return False
 
     def update_attribute(self, b: Builder, value: V, name: str, op: str, operand: Abstract) -> None:
-        """Makes that step."""
+        """``value.name op= operand`` as one atomic operation."""
         raise InternalCompilerError("peval", f"no attribute of {value.describe()} is shared")
 
     def update_item(self, b: Builder, value: V, key: Abstract, op: str, operand: Abstract) -> None:
-        """Makes that step."""
+        """``value[key] op= operand`` as one atomic operation."""
         raise InternalCompilerError("peval", f"no item of {value.describe()} is shared")
 
     # in memory, and printed
 
     def store_into(self, b: Builder, place: Ref, value: V, by_items: bool) -> bool:
-        """Assigns to an object of ctypes that is no number. False where it takes no such value."""
+        """Assigns to a ctypes object that is not a number. False if the object can't take such a value."""
         return False
 
     def fills(self, value: V, ctype: Any) -> bool:
@@ -233,21 +234,21 @@ class Kind(Generic[V]):
         )  # fmt: skip
 
     def shown_as(self, ev: Machine, value: V, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
-        """For what is one text or another in Python: the condition, the part to print where it holds, the part
-        elsewhere."""
+        """For a value that Python shows as one of two texts: the condition, the part to print if it holds, and the part
+        to print otherwise."""
         return None
 
     def directive(self, ev: Machine, value: V, conversion: str, spec: str) -> tuple[str, Value | None]:
-        """The kernel's directive that prints the value, and what that takes; or a text, and None."""
+        """The kernel's directive that prints the value, and its argument; or a text, and None."""
         raise TypeMismatch(0, f"can't print {value.describe()}", hints=hints.for_print(value))
 
 
 class Hidden(Kind[V]):
-    """What the evaluator keeps for itself: no operation meets it."""
+    """A kind that only the evaluator uses: no operation ever gets such a value."""
 
 
 class Object(Kind[V]):
-    """What is true by being there."""
+    """A kind whose values are always true."""
 
     def truth(self, ev: Machine, state: State, value: V) -> Value:
         return const(1)
@@ -258,7 +259,7 @@ _KINDS: Final[dict[type[Abstract], Kind[Any]]] = {}
 
 
 def register(kinds: Kinds) -> None:
-    """Makes kinds known."""
+    """Adds kinds to the table that ``of()`` reads."""
     _KINDS.update(kinds)
 
 

@@ -1,4 +1,4 @@
-"""ctypes types as memory layouts: which scalar, which field at which offset and bits."""
+"""ctypes types as memory layouts: their scalars, and the offsets and bits of fields."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ POINTER: Final = SCALARS[ctypes.c_void_p]
 
 
 def scalar(ctype: Any) -> Scalar | None:
-    """The scalar that a ctypes type is, or None (a struct, an array, a float)."""
+    """The scalar layout of a ctypes type; None for a struct, an array or a float."""
     found = SCALARS.get(ctype)
     if found is None and isinstance(ctype, type):
         if issubclass(ctype, (ctypes._Pointer, ctypes.CFUNCTYPE(None).__mro__[1])):
@@ -67,7 +67,7 @@ def is_aggregate(ctype: Any) -> bool:
 
 
 def is_integer(ctype: Any) -> bool:
-    """Whether it is the type of an integer: no bool, char or pointer."""
+    """Whether it is the type of an integer, and not of a bool, char or pointer."""
     kind = scalar(ctype)
     return kind is not None and kind.kind == "int"
 
@@ -107,7 +107,7 @@ def members(ctype: Any) -> dict[str, Member]:
     for cls in reversed(ctype.__mro__):
         for _, name, field_type, width in own(cls):
             descriptor = cls.__dict__.get(name)
-            if not is_field(descriptor):  # something else took its name, and hides it
+            if not is_field(descriptor):  # another attribute of the same name hides the field
                 table.pop(name, None)
                 continue
             bits = _bits(descriptor) if width else None
@@ -127,17 +127,17 @@ def _bits(descriptor: Any) -> tuple[int, int]:
 
 
 def is_strict(ctype: Any) -> bool:
-    """Whether it is a py2bpf.Struct, whose fields take no number that they can't hold."""
+    """Whether it is a py2bpf.Struct, whose fields refuse numbers that don't fit."""
     return bool(getattr(ctype, "_strict_", False))
 
 
 OVERRIDES: Final = ("__init__", "__new__", "__bool__", "__len__", "__getattribute__", "__setattr__")
-"""Methods that Python calls where programs go straight to memory."""
+"""Methods that Python would call where programs access memory directly."""
 
 
 @lru_cache(maxsize=512)
 def override(ctype: Any) -> str | None:
-    """A method of OVERRIDES that a struct's or union's classes define in Python."""
+    """The first method of OVERRIDES that a struct's or union's classes define in Python."""
     own = [vars(cls) for cls in ctype.__mro__ if is_record(cls) and "_strict_" not in vars(cls)]
     return next((name for name in OVERRIDES for names in own if isinstance(names.get(name), _METHODS)), None)
 
@@ -147,7 +147,7 @@ _METHODS: Final = (types.FunctionType, staticmethod)
 
 @lru_cache(maxsize=512)
 def has_padding(ctype: Any) -> bool:
-    """Whether stores to all fields leave some bytes of the type as they were, or read them: beside bit fields."""
+    """Whether stores to all fields leave some bytes of the type unwritten, or read them, as stores to bit fields do."""
     if is_array(ctype):
         return has_padding(ctype._type_)
     if not is_record(ctype):

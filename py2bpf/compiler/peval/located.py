@@ -1,4 +1,4 @@
-"""Texts and arrays of events, whose length only the event tells: read when the program names them."""
+"""Texts and arrays of events, whose length each event tells. They are copied when the program names them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .machine import Machine
 from .values import Context, Ref
 
 _LOW: Final = 0xFFFF
-"""The half of the number at the place that is the offset; the other half is the length."""
+"""The mask of the offset in the number that locates the data; the upper half is the length."""
 
 
 def read(ev: Machine, context: Context, where: Located) -> Ref:
-    """A copy on the stack, with zeros behind what the event has."""
+    """A copy on the stack, with zeros behind the event's data."""
     b = ev.b
     place = memory.load_member(b, Ref(context.base, 0, context.spec.struct), where.path)
     number = arith.as_u64(b, arith.to_ir(b, place))
@@ -31,7 +31,7 @@ def read(ev: Machine, context: Context, where: Located) -> Ref:
     address = b.emit(Op.PTRADD, [context.base, begin], Ptr(Region.CTX))
     length = b.emit(Op.LSHR, [number, const(16)], U64)
     copy = memory.new(b, where.ctype)
-    if is_chars(where.ctype):  # the helper ends a text by a NUL of its own, in the byte behind what it may read
+    if is_chars(where.ctype):  # the helper puts a NUL of its own into the last byte of the size that it is given
         _copy(b, copy, address, b.emit(Op.ADD, [length, const(1)], U64), "_str")
     else:
         _copy(b, copy, address, length, "")
@@ -39,7 +39,7 @@ def read(ev: Machine, context: Context, where: Located) -> Ref:
 
 
 def _copy(b: Builder, copy: Ref, address: Value, size: Value, kind: str) -> None:
-    """Copies ``size`` bytes, or as many as there is room for."""
+    """Copies ``size`` bytes, or as many as fit."""
     room = const(ctypes.sizeof(copy.ctype))
     bounded = b.emit(Op.SELECT, [b.compare(Op.ULT, size, room), size, room], U64)
     helper = HELPERS[f"probe_read_kernel{kind}" if b.target.probe_read_kernel else f"probe_read{kind}"]

@@ -1,4 +1,5 @@
-"""Spin locks in map values: refuses what the kernel forbids, process_spin_lock() of kernel/bpf/verifier.c for one."""
+"""Spin locks in map values: refuses what the kernel forbids, for example in process_spin_lock() of
+kernel/bpf/verifier.c."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from .values import Ref, Unlock
 
 
 def check_hook(b: Builder, spec: MapSpec) -> None:
-    """Refuses a map with locks in programs that the kernel doesn't let use it."""
+    """Refuses a map with locks in programs of types that the kernel doesn't allow to use locks."""
     row = row_of(b.fn.hook)
     if spec.lock_offset is not None and row is not None and Trait.LOCKS not in row.traits:
         raise UnsupportedSyntax(
@@ -24,7 +25,7 @@ def check_hook(b: Builder, spec: MapSpec) -> None:
 
 
 def check_whole(ref: Ref) -> None:
-    """Refuses to copy, compare or hand out an entry as a whole: a program may not read or write its lock's bytes."""
+    """Refuses to copy, compare or hand out a whole entry, since programs may not access the bytes of its lock."""
     if ref.ptr.region is Region.VALUE and lock_offset(ref.ctype) is not None:
         raise TypeMismatch(
             0, f"a {type_name(ref.ctype)} in a map can't be used as a whole: nothing may touch its spin lock",
@@ -33,7 +34,7 @@ def check_whole(ref: Ref) -> None:
 
 
 def protects(b: Builder, ref: Ref) -> bool:
-    """Whether an object lies in the entry whose lock is held: nobody who takes the lock changes it meanwhile."""
+    """Whether an object lies in the entry whose lock is held, so that other users of the lock can't change it."""
     base = ref.base
     while base.op is Op.PTRADD:
         base = base.args[0]
@@ -41,5 +42,5 @@ def protects(b: Builder, ref: Ref) -> bool:
 
 
 def held(state: State) -> Unlock | None:
-    """The with statement around the code whose stack this is."""
+    """The with statement's entry on the stack, if the stack belongs to code inside one; else None."""
     return next((slot for slot in state.stack if isinstance(slot, Unlock)), None)

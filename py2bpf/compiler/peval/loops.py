@@ -1,4 +1,4 @@
-"""Loops that run at run time: which variables become phis at the header, and what the back edges give them."""
+"""Loops that run at run time: the phis of variables at the header, and their values on the ways back."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _NO_LIST: Final = (
 class RunTimeLoop:
     """A loop's header with a phi for whatever the body may change.
 
-    The phis' types are those of the values on entry, unless the plan knows better from an earlier attempt; a
-    back edge that does not fit changes the plan and restarts the evaluation.
+    The phis have the types of the values on entry, unless the plan knows better from an earlier attempt. A way back
+    with a value that does not fit changes the plan and starts another attempt.
     """
 
     __slots__ = ("at", "block", "plan", "plans", "slots", "span", "state")
@@ -59,7 +59,7 @@ class RunTimeLoop:
         for name in sorted(loop.stored - state.locals.keys()):
             state.locals[name] = NoValue("only the loop assigns it, and the loop may run zero times")
         stored = self.plan.cells | {frame.cell_ids[name] for name in loop.stored if name in frame.cell_ids}
-        for ident in state.cells:  # in its order: a set's differs from process to process
+        for ident in state.cells:  # in the order of the dict: a set's order differs from process to process
             if ident in stored:
                 state.cells[ident] = self._slot(("cell", ident), state.cells[ident])
         if frame.is_for(loop):
@@ -82,14 +82,14 @@ class RunTimeLoop:
         connect(entry, IrOp.JUMP, [], (block,), self.span)
 
     def _slot(self, slot: Slot, value: Abstract) -> Abstract:
-        """The value at the loop's header: a phi for what may change, if a phi can hold it."""
+        """The value at the loop's header of a variable that may change: a phi, if a phi can hold it."""
         phi = self.open(slot, value)
         if not isinstance(phi, NoValue) or phi is value:
             self.slots.append((slot, phi))
         return phi
 
     def go_back(self, state: State) -> None:
-        """A back edge: gives every phi its argument, or changes the plan where none fits."""
+        """A way back: gives every phi its argument, or changes the plan if a value doesn't fit."""
         block = self.block
         for slot, header in self.slots:
             back = self._slot_value(state, slot)
@@ -104,7 +104,7 @@ class RunTimeLoop:
                 raise InternalCompilerError("peval", "a loop's phi has no value on a back edge", self.span)
 
     def _check_cells(self, state: State) -> None:
-        """A function called in the loop may change variables of ours."""
+        """Finds cells that functions called in the loop have changed."""
         slots = {slot for slot, _ in self.slots}
         for ident, value in self.state.cells.items():
             if ("cell", ident) not in slots and not value.same(state.cells.get(ident, UNASSIGNED)):
@@ -141,7 +141,7 @@ class RunTimeLoop:
         return phi
 
     def open(self, slot: Slot, value: Abstract) -> Abstract:
-        """What a variable is at the header: its value itself where no phi can hold it."""
+        """The value of a variable at the header: a phi, or a value that needs none."""
         wanted = self.wanted(slot)
         if isinstance(wanted, str):
             return NoValue(wanted)
@@ -171,7 +171,7 @@ class RunTimeLoop:
         self._change(self.plan.mixing(slot), f"{_named(slot)} is a bool on some paths only")
 
     def _change(self, plan: RunTime, why: str) -> NoReturn:
-        """All begins again with another plan."""
+        """Starts another attempt with another plan."""
         self.plans[self.at] = plan
         raise Restart(f"a loop gets another header: {why}")
 

@@ -1,6 +1,6 @@
-"""Counting what a program could not keep, in the map that stands beside each map for that: nobody else knows of it.
+"""Counts lost records and failed inserts in a hidden companion map, since the kernel reports them to nobody.
 
-The compiler only says that the program needs such a map (ProgramSpec.loss_maps); the loader finds or makes it.
+The compiler only notes that the program needs a companion map (ProgramSpec.loss_maps); the loader finds or makes it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .builder import Builder
 from .values import Abstract, Map, RuntimeInt
 
 WRITING: Final[dict[str, tuple[int, ...]]] = {"ringbuf_output": (), "perf_event_output": (-28,)}
-"""The helpers that write a record, and the errors that the kernel counts: -ENOSPC, a full perf buffer. Of the others,
-such as -ENOENT and -EOPNOTSUPP on a CPU that has come online since, nobody else knows."""
+"""The helpers that write a record, with the errors that the kernel counts itself: -ENOSPC, a full perf buffer. The
+kernel doesn't count others, such as -ENOENT and -EOPNOTSUPP on a CPU that came online later."""
 
 NOT_LOST: Final = (-errno.EEXIST, -errno.ENOENT)
-"""What BPF_NOEXIST and BPF_EXIST ask for."""
+"""Errors that the caller asked for with BPF_NOEXIST and BPF_EXIST."""
 
 
 def _place(b: Builder, map: Map) -> Value:
@@ -29,14 +29,14 @@ def _place(b: Builder, map: Map) -> Value:
 
 
 def number(b: Builder, map: Map) -> Abstract | None:
-    """``m.lost``; None where a map loses nothing that programs count."""
+    """``m.lost``; None for kinds of maps whose losses programs don't count."""
     if not kind_of(map.spec.kind).counts_losses:
-        return None  # of a perf buffer's the kernel counts most
+        return None  # the kernel counts most losses of a perf buffer
     return RuntimeInt(b.load(_place(b, map), 0, 8, False))
 
 
 def count(b: Builder, map: Map) -> None:
-    """Adds 1 to the number of what this map lost."""
+    """Adds 1 to the map's counter of losses."""
     place = _place(b, map)
     one = const(1)
     one.type = U64
@@ -44,7 +44,7 @@ def count(b: Builder, map: Map) -> None:
 
 
 def count_failure(b: Builder, map: Map, status: Value, expected: tuple[int, ...] = ()) -> Value:
-    """Counts one where a helper's status is an error, but for the ``expected`` ones. Success costs one branch."""
+    """Counts a loss if a helper's status is an error that is not in ``expected``. Success costs one branch."""
     lost, after, checked = Block(), Block(), b.checked
     b.branch(b.compare(Op.NE, status, const(0)), lost, after)
     b.start(lost)
@@ -56,17 +56,17 @@ def count_failure(b: Builder, map: Map, status: Value, expected: tuple[int, ...]
     count(b, map)
     b.jump(after)
     b.start(after)
-    b.checked = checked  # what was known before still is
+    b.checked = checked  # pointers that were checked before still are
     return status
 
 
 def whole(b: Builder, status: Value) -> Value:
-    """The result of a map's own function with all its 64 bits: before Linux 6.4 it was a C int, whose sign is lost."""
+    """The 64-bit result of a map's own function. Before Linux 6.4 it was a C int, whose sign the upper half lacks."""
     return b.emit(Op.ASHR, [b.emit(Op.SHL, [status, const(32)], I64), const(32)], I64)
 
 
 def count_refused(b: Builder, map: Map, status: Value, expected: tuple[int, ...] = ()) -> Value:
-    """Counts an entry that a map took not, where it is of a kind that can be full."""
+    """Counts an entry that a map refused, if the map is of a kind that can be full."""
     if kind_of(map.spec.kind).inserts:
         count_failure(b, map, status, expected)
     return status

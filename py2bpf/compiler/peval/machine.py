@@ -1,4 +1,4 @@
-"""What values, calls and handlers may ask of the evaluation in progress; evaluator.py answers."""
+"""The interface of the evaluator for values, calls and handlers; evaluator.py implements it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .values import Abstract, CellId, CellRef, Ref
 
 
 class Taken(NamedTuple):
-    """Where a list's ``items`` are from: the array ``source``, as it was when the builder had counted ``writes``, and
-    ``kept``, the copy of it in memory (``source`` where the items were loaded)."""
+    """The origin of a list's ``items``: the array ``source``, as it was when the builder had counted ``writes``, and
+    ``kept``, its copy in memory (``source`` itself if the items were loaded)."""
 
     items: tuple[Abstract, ...]
     source: Ref
@@ -28,10 +28,10 @@ class Taken(NamedTuple):
 
 
 class Consumer:
-    """What takes the items of a generator expression; see generators.py."""
+    """Takes the items of a generator expression; see generators.py."""
 
     def step(self, ev: Machine, frame: Frame, state: State, value: Abstract) -> None:
-        """Takes one item, whose code may go on afterwards."""
+        """Takes one item. The generator's code may go on afterwards."""
         raise NotImplementedError
 
     def result(self, ev: Machine, frame: Frame, state: State) -> Abstract:
@@ -40,7 +40,7 @@ class Consumer:
 
 
 class Machine(Protocol):
-    """One attempt to evaluate a program. ``b`` emits; ``frame`` is the activation that runs now."""
+    """One attempt to evaluate a program. ``b`` emits IR; ``frame`` is the activation that runs now."""
 
     b: Builder
     hook: HookSpec
@@ -48,16 +48,16 @@ class Machine(Protocol):
     following: Instr | None
     """The instruction after the one that is evaluated."""
     decisions: Decisions
-    """What outlives the attempt."""
+    """The decisions, which outlive the attempt."""
     registry: Registry
     slots: dict[CellId, Value]
-    """Where in memory the variables are whose address is taken."""
+    """The places in memory of variables whose address is taken."""
     owners: dict[CellId, types.CodeType]
-    """The functions that have the cells."""
+    """The functions that own the cells."""
     consumers: dict[Frame, Consumer]
-    """Of the items of generator expressions that run now."""
+    """The consumers of generator expressions that run now."""
     taken: dict[int, Taken]
-    """Lists that were made of arrays, by their place in the heap."""
+    """Lists that were made from arrays, by their number in the heap."""
     endless: list[Any]
     """The program's own constant iterators that have no last item."""
 
@@ -65,7 +65,7 @@ class Machine(Protocol):
         """A fresh number for a cell or an object of the heap."""
 
     def nested(self, b: Builder) -> Machine:
-        """The evaluator of a subprogram, called from where this one stands."""
+        """An evaluator for a subprogram that is called at the current place."""
 
     def real_frame(self, fn: types.FunctionType, path: tuple[Any, ...], site: Span | None) -> Frame:
         """An activation of a function that exists in Python."""
@@ -73,14 +73,14 @@ class Machine(Protocol):
     def activation(
         self, code: types.CodeType, globals: dict[str, Any], path: tuple[Any, ...], site: Span | None
     ) -> Frame:
-        """One of a function, called from ``site`` where evaluation stands."""
+        """An activation of a function that is called from ``site``."""
 
     def run(self, frame: Frame, names: dict[str, Abstract], state: State) -> Abstract:
-        """Evaluates a frame's code at the current place. The result is what it returns; ``state`` gets the cells and
-        heap as the call leaves them. Raises PathEnds if no path returns."""
+        """Evaluates a frame's code at the current place, and gives its return value; ``state`` gets the cells and heap
+        as the call leaves them. Raises PathEnds if no path returns."""
 
     def leave(self, frame: Frame, state: State, value: Abstract) -> None:
-        """The current block ends: its path returns ``value`` from the frame."""
+        """Ends the current block: its path returns ``value`` from the frame."""
 
     def located(self, error: TranslationError) -> TranslationError:
         """The error, with its place and the calls that lead there."""
@@ -88,13 +88,13 @@ class Machine(Protocol):
     def call(
         self, state: State, callee: Abstract, args: tuple[Abstract, ...], kwargs: dict[str, Abstract], unit: int
     ) -> Abstract:
-        """``callee(*args, **kwargs)``; ``unit`` tells apart the calls of one function."""
+        """``callee(*args, **kwargs)``; ``unit`` numbers the calls within one function."""
 
     def attribute(self, state: State, owner: Abstract, name: str) -> Abstract:
         """``owner.name``."""
 
     def operate(self, state: State, op: str, left: Abstract, right: Abstract) -> Abstract:
-        """``left op right``, op an operator or a comparison."""
+        """``left op right``, where ``op`` is an operator or a comparison."""
 
     def truth(self, state: State, value: Abstract) -> Value:
         """``bool(value)`` as a branch condition."""
@@ -103,4 +103,4 @@ class Machine(Protocol):
         """A cell or free variable's value."""
 
     def cell_ref(self, frame: Frame, name: str) -> CellRef:
-        """What a closure holds of a cell."""
+        """A cell or free variable itself, for a closure."""

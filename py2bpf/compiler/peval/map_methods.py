@@ -1,4 +1,4 @@
-"""Methods of maps inside a program, and the numbers that maps tell of themselves."""
+"""Methods of maps inside a program, and numbers that programs can read about a map."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _delete(b: Builder, map: Map, args: tuple[Abstract, ...]) -> Abstract:
 
 
 def _number_or(b: Builder, map: Map, found: Value, default: Abstract) -> Abstract:
-    """The number at ``found``, or the default, which may be None, where that is null."""
+    """The number at ``found``, or the default, which may be None, if ``found`` is null."""
     if not defaults.may_be_none(default):
         return arith.number(maps.present_or(b, map, found, lambda: arith.to_ir(b, default)), _boolean(map, default))
     other = default.value if isinstance(default, OptionalInt) else const(0)
@@ -49,7 +49,7 @@ def _number_or(b: Builder, map: Map, found: Value, default: Abstract) -> Abstrac
 
 
 def _boolean(map: Map, default: Abstract) -> bool | None:
-    """Whether an entry or the default is a bool in Python, None where that depends on the path."""
+    """Whether an entry or the default is a bool in Python; None if that depends on the path."""
     known = default.boolean
     return known if known is maps.holds_bools(map) else None
 
@@ -151,7 +151,7 @@ METHODS: Final[dict[str, tuple[Callable[[Builder, Map, tuple[Abstract, ...]], Ab
 
 
 _OTHER_NAMES: Final = ("lookup", "delete")
-"""What the original of 2017 called get() and ``del m[key]``."""
+"""The names that the original py2bpf of 2017 had for get() and ``del m[key]``."""
 
 
 def _waiting(b: Builder, map: Map) -> Abstract | None:
@@ -159,7 +159,7 @@ def _waiting(b: Builder, map: Map) -> Abstract | None:
 
 
 NUMBERS: Final[dict[str, Callable[[Builder, Map], Abstract | None]]] = {"lost": losses.number, "waiting": _waiting}
-"""What programs read of a map as it is at that moment; None for maps without it."""
+"""Numbers that programs read from a map's present state; a function gives None for maps without the number."""
 
 
 SIGNATURES: Final = {
@@ -179,12 +179,12 @@ SIGNATURES: Final = {
 
 
 def known_methods(spec: MapSpec) -> list[str]:
-    """The names of the methods that programs may call of such a map."""
+    """The names of the methods that programs may call on such a map."""
     return [*kind_of(spec.kind).methods, *(["lock"] if spec.lock_offset is not None else [])]
 
 
 def understood_methods(spec: MapSpec) -> list[str]:
-    """Those, and by what other names they may be called."""
+    """The known methods, and their other names."""
     names = known_methods(spec)
     return [*names, *_OTHER_NAMES] if "get" in names else names
 

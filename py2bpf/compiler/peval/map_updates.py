@@ -1,4 +1,4 @@
-"""Numbers in maps that are changed in one atomic step."""
+"""Changes numbers in maps by atomic operations."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ ATOMIC: Final = {"+": Op.ADD, "-": Op.SUB, "&": Op.AND, "|": Op.OR, "^": Op.XOR}
 
 
 def update_item(b: Builder, map: Map, key: Abstract, op: str, operand: Abstract) -> None:
-    """``m[k] op= v`` without losing an update: atomically on the entry, which is inserted first where it is
-    missing. (Whoever inserts it, the second look-up finds it.) What Python would raise comes before the insertion."""
+    """``m[k] op= v`` without losing an update: atomically on the entry, which is inserted first if it is missing.
+    (Whoever inserts it, the second look-up finds it.) Guards for Python's errors come before the insertion."""
     maps.check_index(map, key)
     only = maps.only_entry(b, map, key)
     if only is not None:
@@ -55,7 +55,7 @@ def _in_order(target: Block, known: dict[Block, Value], other: Value) -> list[Va
 
 
 def is_shared(ref: Ref) -> bool:
-    """Whether others may change the object meanwhile: an entry of a map that isn't per CPU."""
+    """Whether others may change the object meanwhile: it is in an entry of a map that isn't per CPU."""
     spec = ref.ptr.spec
     return ref.ptr.region is Region.VALUE and not (spec is not None and spec.per_cpu)
 
@@ -77,7 +77,7 @@ def _instead_of_atomic(ref: Ref, kind: Scalar) -> tuple[str, ...]:
 
 
 def update_in_place(b: Builder, ref: Ref, op: str, operand: Abstract) -> None:
-    """``number op= operand`` in memory; atomic where others see it."""
+    """``number op= operand`` in memory; atomic if others may change the number."""
     kind = scalar(ref.ctype)
     if kind is None or kind.kind != "int":
         raise TypeMismatch(0, f"{op}= needs an integer, but this is a {type_name(ref.ctype)}",

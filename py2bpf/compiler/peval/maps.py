@@ -1,4 +1,4 @@
-"""Maps inside a program: their items."""
+"""Items of maps inside a program."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def pointer(b: Builder, map: Map) -> Value:
 
 
 def value(b: Builder, map: Map) -> Ref:
-    """The value of an array of one entry, where it lies: no look-up is needed (Linux 5.2)."""
+    """The value of an array of one entry, by its address instead of a look-up (Linux 5.2)."""
     number = pointer(b, map).attr
     return entry(b.emit(Op.MAPVALUE, [], Ptr(Region.VALUE, False, map.spec), number), map.spec)
 
 
 def entry(found: Value, spec: MapSpec) -> Ref:
-    """What a look-up found, None where that is null. A char array in a map is text."""
+    """The value that a look-up found, None if ``found`` is null. A char array in a map is text."""
     return memory.as_text(Ref(found, 0, spec.value_type))
 
 
 def only_entry(b: Builder, map: Map, key: Abstract) -> Ref | None:
-    """The value at a constant key of an array that has no other. (Of larger arrays the kernel gives no address.)"""
+    """The value at the constant key 0 of an array of one entry. (The kernel gives no addresses into larger arrays.)"""
     constant = isinstance(key, Const) and isinstance(key.obj, int) and key.obj == 0
     if kind_of(map.spec.kind).addressed and map.spec.max_entries == 1 and not map.spec.is_global and constant:
         return value(b, map)
@@ -60,7 +60,7 @@ def call_helper(b: Builder, name: str, args: list[Value], type: Ptr | None = Non
 
 
 def key_address(b: Builder, map: Map, key: Abstract) -> Value:
-    """The key in memory; an LPM trie's is the address under a full prefix length."""
+    """The key in memory; for an LPM trie, the address with a full prefix length."""
     spec = map.spec
     if spec.is_global:
         raise TypeMismatch(0, "a Global has no items and no methods", hints=GLOBAL_HINT)
@@ -77,7 +77,7 @@ def key_address(b: Builder, map: Map, key: Abstract) -> Value:
 
 
 def _check_constant(spec: MapSpec, key: Abstract) -> None:
-    """A constant key that its type can't hold would be another key."""
+    """Refuses a constant key that the key type can't hold, since it would become another key."""
     kind = scalar(spec.key_type)
     if kind is None or kind.kind != "int" or not isinstance(key, Const) or not isinstance(key.obj, int):
         return
@@ -92,7 +92,7 @@ def _check_constant(spec: MapSpec, key: Abstract) -> None:
 
 
 def check_index(map: Map, key: Abstract) -> None:
-    """Writing behind the end of an array map would do nothing, without a word."""
+    """Refuses to write behind the end of an array map, which would silently do nothing."""
     constant = key.obj if isinstance(key, Const) and isinstance(key.obj, int) else 0
     if kind_of(map.spec.kind).indexed and constant >= map.spec.max_entries:
         raise TypeMismatch(
@@ -142,7 +142,7 @@ def is_number(map: Map) -> bool:
 
 
 def present_or(b: Builder, map: Map, found: Value, missing: Callable[[], Value]) -> Value:
-    """The number at ``found``, or what ``missing()`` gives if that is null."""
+    """The number at ``found``, or the result of ``missing()`` if ``found`` is null."""
     kind = scalar(map.spec.value_type)
     assert kind is not None
     there, absent, done = Block(), Block(), Block()
@@ -163,7 +163,7 @@ def present_or(b: Builder, map: Map, found: Value, missing: Callable[[], Value])
 
 
 def get_item(b: Builder, map: Map, key: Abstract) -> Abstract:
-    """``m[k]``: missing, the default for a number, None for a struct."""
+    """``m[k]``; if the key is missing, the map's default for a number, None for a struct."""
     only = only_entry(b, map, key)
     if only is not None:
         return number_at(b, only) if is_number(map) else only
@@ -187,8 +187,8 @@ def set_item(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
 
 
 def store_number(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
-    """Into an array, where every index within its bounds is there: the verifier makes the look-up a few
-    instructions, which an update never is."""
+    """Stores a number into an array map, in which every valid index exists. The verifier turns a look-up into a few
+    instructions, but never an update."""
     if isinstance(value, OptionalInt):
         value = arith.from_ir(arith.to_ir(b, value))
     found = lookup(b, map, key_address(b, map, key))
@@ -202,7 +202,7 @@ def store_number(b: Builder, map: Map, key: Abstract, value: Abstract) -> None:
 
 
 def delete_item(b: Builder, map: Map, key: Abstract) -> None:
-    """``del m[k]``; a missing key stays missing."""
+    """``del m[k]``; does nothing if the key is missing."""
     if kind_of(map.spec.kind).indexed:
         raise UnsupportedSyntax(0, "items of an array map can't be deleted", hints=("assign 0 instead",))
     call_helper(b, "map_delete_elem", [pointer(b, map), key_address(b, map, key)])

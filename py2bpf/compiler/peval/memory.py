@@ -1,4 +1,4 @@
-"""Objects of ctypes in memory, and their members and items."""
+"""ctypes objects in memory, and their members and items."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .values import Abstract, Const, Ref
 
 
 def new(b: Builder, ctype: Any, zero: bool = True) -> Ref:
-    """A fresh object on the stack, all its bytes zero unless the caller writes each."""
+    """A fresh object on the stack, filled with zeros unless the caller writes every byte (``zero=False``)."""
     try:
         size = ctypes.sizeof(ctype)
     except TypeError as error:  # Structure and Array themselves
@@ -33,7 +33,7 @@ def new(b: Builder, ctype: Any, zero: bool = True) -> Ref:
 
 
 def check_plain(ctype: Any) -> None:
-    """Raises UnsupportedSyntax where Python calls a method of the struct's class, and programs would go to memory."""
+    """Raises UnsupportedSyntax if the struct's class has a method that Python calls but programs would bypass."""
     if (name := override(ctype)) is not None:
         instead = "a function that makes one" if name in ("__init__", "__new__") else "a method with another name"
         raise UnsupportedSyntax(
@@ -70,7 +70,7 @@ def load_member(b: Builder, ref: Ref, name: str) -> Abstract:
 
 
 def member_place(ref: Ref, name: str) -> Ref:
-    """Where ``ref.name`` is. Raises TypeMismatch for a bit field, which has no address."""
+    """The place of ``ref.name``. Raises TypeMismatch for a bit field, which has no address."""
     field = member(ref.ctype, name)
     if field.bits is not None:
         raise TypeMismatch(0, f"the bit field {name!r} has no address",
@@ -79,7 +79,7 @@ def member_place(ref: Ref, name: str) -> Ref:
 
 
 def check_place(ref: Ref, what: str) -> None:
-    """Raises TypeMismatch where something that ``what`` writes would be lost."""
+    """Raises TypeMismatch if ``what`` can't write to the object, because it is a copy or part of the context."""
     if ref.copied and scalar(ref.ctype) is None:
         raise TypeMismatch(
             0, f"{what} would write to a copy of what the kernel has",
@@ -98,7 +98,7 @@ def check_place(ref: Ref, what: str) -> None:
 
 
 def load(b: Builder, ref: Ref) -> Abstract:
-    """What CPython gives for such a field: a number for a scalar, else the object itself."""
+    """The value that CPython gives for such a field: a number for a scalar, else the object itself."""
     kind = scalar(ref.ctype)
     if kind is None:
         if is_aggregate(ref.ctype):
@@ -113,7 +113,7 @@ def load(b: Builder, ref: Ref) -> Abstract:
 
 
 def as_text(ref: Ref) -> Ref:
-    """The same memory; of an array of chars what Python has as bytes."""
+    """The same memory; a char array becomes text, which Python reads as bytes."""
     return Ref(ref.base, ref.offset, ref.ctype, is_chars(ref.ctype), ref.copied)
 
 
@@ -123,7 +123,7 @@ def element(ref: Ref, index: int) -> Ref:
 
 
 def index(b: Builder, ref: Ref, key: Abstract) -> Ref:
-    """Array element ``key``, counted from the end when negative; out of bounds, Python would raise IndexError."""
+    """Array element ``key``, counted from the end if negative. Guards against IndexError at run time."""
     length = ref.ctype._length_
     if isinstance(key, Const) and isinstance(key.obj, int):
         b.guard_not_null(ref.base, "TypeError")
@@ -140,7 +140,7 @@ def index(b: Builder, ref: Ref, key: Abstract) -> Ref:
 
 
 def bounded(b: Builder, length: int, key: Abstract) -> Value:
-    """A run-time index into ``length`` items, as a u64 below that."""
+    """A run-time index into ``length`` items, as a u64 that is guarded to be below ``length``."""
     ir = arith.to_ir(b, key, "an array index must be an integer")
     if arith.int_type(ir).signed:
         ir = b.emit(Op.SELECT, [b.compare(Op.LT, ir, const(0)), b.add(ir, const(length)), ir], I64)
@@ -150,7 +150,7 @@ def bounded(b: Builder, length: int, key: Abstract) -> Value:
 
 
 def at(b: Builder, ref: Ref, ir: Value) -> Ref:
-    """Array element at a run-time index that was checked."""
+    """Array element at a run-time index that was checked before."""
     if ref.ptr.region is Region.CTX:
         raise TypeMismatch(
             0,

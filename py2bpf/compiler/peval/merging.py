@@ -1,4 +1,4 @@
-"""How the states of several paths become one where these meet."""
+"""Merges the states of several paths where the paths meet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .values import Abstract, Closure, Const, Mixed, NoValue, Variable
 
 
 class Merger:
-    """Merges the values that come over the edges into ``target``, making phis there: the Meeting of joins."""
+    """Merges the values that come over the edges into ``target``, and makes phis there. Implements ``Meeting``."""
 
     def __init__(self, target: Block) -> None:
         self.target = target
@@ -38,7 +38,7 @@ class Merger:
         )
 
     def tables(self, tables: list[dict[Any, Abstract]]) -> dict[Any, Abstract]:
-        """Variables by name; one that is missing on a path can't be used afterwards."""
+        """Merges variables by name. One that is missing on a path can't be used afterwards."""
         first = tables[0]
         if all(table == first for table in tables[1:]):
             return first.copy()
@@ -49,7 +49,7 @@ class Merger:
         return merged
 
     def heaps(self, heaps: list[Heap]) -> Heap:
-        """Objects made in the program; one that only some paths know is not reachable after the merge."""
+        """Merges objects made in the program. One that only some paths made is not reachable afterwards."""
         first, *rest = heaps
         merged: Heap = first.copy()
         for ident in dict.fromkeys(ident for heap in rest for ident in _unlike(first, heap)):
@@ -76,7 +76,7 @@ class Merger:
         return tuple(self.values(list(items)) for items in zip(*versions, strict=True))
 
     def _slot(self, values: list[Abstract]) -> Abstract:
-        """One value of the stack; of several types where that must be."""
+        """Merges one value of the stack; gives a Mixed if the values can't be joined."""
         merged = self.values(values)
         if not isinstance(merged, NoValue) or any(isinstance(v, NoValue) and not isinstance(v, Mixed) for v in values):
             return merged
@@ -88,7 +88,7 @@ class Merger:
         return Mixed(merged.why, truth, self.phi([value.none_at(pred) for pred, value in ways]))
 
     def values(self, values: list[Abstract]) -> Abstract:
-        """One value for all paths; a NoValue, which says why, where there is none."""
+        """One value for all paths; a NoValue with the reason if there is none."""
         first = values[0]
         if all(first.same(other) for other in values[1:]):
             return first
@@ -119,7 +119,7 @@ class Merger:
         return self.phi_of([block_ends.cast(pred, arg, kind) for pred, arg in ways], kind)
 
     def phi_of(self, args: list[Value], kind: Type) -> Value:
-        """A phi of a type that all arguments have, or of addresses."""
+        """A phi of the type that all arguments have, or of addresses."""
         phi = Value(Op.PHI, args, kind)
         self.target.phis.append(phi)
         return phi
@@ -130,5 +130,6 @@ def _is_function(value: Abstract) -> bool:
 
 
 def _unlike(first: Heap, other: Heap) -> list[Any]:
-    """Which objects another heap hasn't, or has otherwise. Unrolled loops make thousands, nearly all alike."""
+    """The objects that another heap lacks, or holds with other contents. Compared by identity, since unrolled loops
+    make thousands of objects, nearly all the same."""
     return [ident for ident, version in first.items() if other.get(ident) is not version]

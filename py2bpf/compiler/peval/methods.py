@@ -1,4 +1,4 @@
-"""What methods of Python's own objects have in common: how many arguments they take; and a list's extend()."""
+"""Checks the arguments of methods of Python's own objects; and a list's extend()."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .values import Abstract, ListRef
 def check_arguments(
     cls: str, counts: Mapping[str, tuple[int, int]], name: str, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]
 ) -> None:
-    """Refuses a call with more or fewer arguments than ``counts`` gives for a method of ``cls``, or with names."""
+    """Refuses a call with more or fewer arguments than ``counts`` allows for a method of ``cls``, or with keywords."""
     if kwargs:
         raise TypeMismatch(
             0, f".{name}() takes no keyword arguments here", hints=("give the values without names",)

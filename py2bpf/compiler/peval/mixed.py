@@ -1,4 +1,4 @@
-"""Refusing what has no single value: a variable, or values of several types that meet on the stack."""
+"""Refuses values that are not single: unusable variables, and values of several types that meet on the stack."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .values import Abstract, NoValue
 
 
 def refuse(value: NoValue) -> NoReturn:
-    """For whoever asks more of values of several types than can be told."""
+    """Raises the error for an operation that a value of several types doesn't support."""
     raise UnsupportedSyntax(0, f"a value of several types can't be used here: {value.why}",
                             hints=("give it one type on every path, or test it with if",))  # fmt: skip
 
 
 def use(value: Abstract, name: str) -> Abstract:
-    """A variable's value; raises UnsupportedSyntax if it has none."""
+    """A variable's value; raises UnsupportedSyntax if it is a NoValue."""
     if isinstance(value, NoValue):
         raise UnsupportedSyntax(0, f"{name!r} can't be used here: {value.why}",
                                 hints=("give it one value of one type on every path that leads here",))  # fmt: skip
