@@ -39,7 +39,7 @@ def _names(cls: Any) -> tuple[str, ...]:
 
 
 def is_given(function: Any) -> bool:
-    """Whether collections.namedtuple() has made a method, and the class doesn't define it anew."""
+    """Whether collections.namedtuple() made a method, and the class doesn't redefine it."""
     made = isinstance(function, types.FunctionType) and function.__code__.co_filename == _LIBRARY
     return made and function.__name__ in _METHODS
 

@@ -10,7 +10,7 @@ from ...borders import of_a_signal
 T = TypeVar("T")
 
 _BITS_SHOWN: Final = 1 << 12
-"""Python itself refuses to show numbers of 4300 digits."""
+"""Longer numbers are not printed; Python itself refuses to print numbers of 4300 digits."""
 
 
 def short(obj: Any) -> str:
@@ -22,7 +22,7 @@ def short(obj: Any) -> str:
 
 
 def asked(fn: Callable[[Any], T], obj: Any, otherwise: T) -> T:
-    """What an object's class has to say for a message, or something else where that fails."""
+    """``fn(obj)``, which may call methods of the object's class; ``otherwise`` if that raises."""
     try:
         return fn(obj)
     except Exception as error:  # of the class's own method

@@ -1,7 +1,8 @@
-"""Comparisons that never hold: a test for None of what is never None, and of a char array with what doesn't fit it.
+"""Comparisons that never hold: ``is None`` of a value that is never None, and ``==`` of a char array with bytes that
+don't fit.
 
-A place in the source may be evaluated many times, for each call of its function and each turn of an unrolled loop. It
-is told of only if the comparison is pointless in all of them.
+A place in the source may be evaluated many times, for each call of its function and each turn of an unrolled loop. The
+user is warned only if the comparison is pointless each time.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _LEAVE_OUT: Final = ("leave the test out, it is a number",)
 
 
 def tell(places: Places, program: Function) -> None:
-    """Leaves the notices with the program, when all of it is evaluated."""
+    """Adds the notices to the program after its evaluation."""
     program.notices += [(NeverTrue, span, *notice) for (span, _), notice in places.items() if notice is not None]
 
 
 def none_test(ev: Machine, value: Abstract) -> None:
-    """``value is None`` is asked. What a caller gives isn't told of: for another it may be None."""
+    """Notes a test ``value is None``. Arguments of a function give no notice: another caller may pass None."""
     if isinstance(value, Const) and value.obj is not None:
         return
     if not isinstance(value, RuntimeInt) or value.ir.op is Op.PARAM or (ev.frame is not None and ev.frame.gets(value)):
@@ -45,7 +46,7 @@ def text_test(ev: Machine, chars: Ref, data: bytes) -> bool:
 
 
 def _misfit(size: int, data: bytes) -> Notice | None:
-    """Why no array of ``size`` chars equals the bytes."""
+    """Why no array of ``size`` chars can equal the bytes; None if one can."""
     if b"\0" in data:
         hint = "py2bpf.funcs.mem_eq(chars, b'...') compares bytes, NULs among them"
         return f"a text ends at its NUL, and so is never {short(data)}", (hint,)
@@ -56,7 +57,7 @@ def _misfit(size: int, data: bytes) -> Notice | None:
 
 
 def stand_in(b: Builder, value: Abstract, default: int, instead: str) -> Abstract:
-    """A number of a map, which ``default`` stands in for where the key is missing."""
+    """Notes that a number was read from a map which gives ``default`` for missing keys; ``instead`` is the hint."""
     if isinstance(value, RuntimeInt):
         b.stand_ins[value.ir] = (f"this is never None: a missing key is read as {default}", (instead,))
     return value

@@ -1,4 +1,4 @@
-"""Objects of ctypes made of values: by constructors, as keys of maps, as what helpers read."""
+"""Makes ctypes objects from values: by constructors, as keys of maps, as arguments of helpers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def construct(b: Builder, ctype: Any, args: tuple[Abstract, ...], kwargs: dict[s
 
 
 def address_of(b: Builder, ref: Ref) -> Value:
-    """The object's address as one pointer value; of a part of the context, which helpers don't take, a copy's."""
+    """The object's address as one pointer value. Parts of the context are copied, since helpers don't take them."""
     if ref.ptr.region is Region.CTX:
         copy = memory.new(b, ref.ctype, zero=has_padding(ref.ctype))
         stores.copy_numbers(b, copy, ref)
@@ -64,7 +64,7 @@ def address_of(b: Builder, ref: Ref) -> Value:
 
 
 def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
-    """The value as an object of ``ctype`` in memory that a helper may read: in place if it is one already."""
+    """The value as an object of ``ctype`` in memory that a helper may read; no copy if it is one already."""
     if isinstance(value, Ref) and value.ctype is ctype and value.offset % 8 == 0 and not (
         memory.in_packet(value) or records.is_record(value)  # kernels before 6.1 take no keys and values from there
     ):
@@ -77,7 +77,7 @@ def materialise(b: Builder, ctype: Any, value: Abstract) -> Ref:
 
 
 def key(b: Builder, ctype: Any, value: Abstract) -> Ref:
-    """The value as a key of a map: one value is one key, whatever lies in its padding."""
+    """The value as a key of a map, with zeros in its padding, so that equal values are equal keys."""
     if (place := all_bytes(b, ctype, value)) is not None:
         return place
     place = materialise(b, ctype, value)
@@ -91,8 +91,8 @@ def key(b: Builder, ctype: Any, value: Abstract) -> Ref:
 
 
 def all_bytes(b: Builder, ctype: Any, value: Abstract) -> Ref | None:
-    """Constant bytes in an array of chars where all of them count, those behind a NUL too: as keys, and as records of a
-    length of their own. None of anything else."""
+    """Constant bytes in a char array of which all bytes count, also those behind a NUL: for keys, and for records with
+    a length of their own. None for any other value."""
     if not is_chars(ctype) or not contents.texts(value):
         return None
     place = memory.new(b, ctype, zero=False)

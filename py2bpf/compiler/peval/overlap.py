@@ -1,4 +1,4 @@
-"""Whether objects may share memory, and whether copying one to the other may therefore destroy it on the way."""
+"""Tells whether objects may share memory, so that copying one to the other may overwrite bytes not yet read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .values import Ref
 
 
 def apart(target: Ref, source: Ref) -> bool:
-    """Whether two arrays surely share no bytes."""
+    """Whether two arrays certainly share no bytes."""
     if target.base is source.base:
         low, high = sorted((target, source), key=lambda ref: ref.offset)
         return low.offset + ctypes.sizeof(low.ctype) <= high.offset
@@ -31,15 +31,15 @@ def _root(base: Value) -> Value:
 
 
 def in_other_map(first: Ref, second: Ref) -> bool:
-    """Whether both are values of maps, but not of one map."""
+    """Whether both are values of maps, but of different maps."""
     pointers = first.ptr, second.ptr
     found = all(_root(ref.base).op in (Op.CALL, Op.MAPVALUE) for ref in (first, second))
     return found and all(p.region is Region.VALUE for p in pointers) and pointers[0].spec is not pointers[1].spec
 
 
 def torn(target: Ref, source: Ref, size: int) -> bool:
-    """Whether a copy of ``size`` bytes, the first ones first, may write over what it has not read yet: the target
-    begins within the source."""
+    """Whether a forward copy of ``size`` bytes may overwrite bytes that it has not read yet, because the target begins
+    within the source."""
     distance = _distance(target, source)
     if distance is not None:
         return 0 < distance < size
@@ -49,7 +49,8 @@ def torn(target: Ref, source: Ref, size: int) -> bool:
 
 
 def _distance(target: Ref, source: Ref) -> int | None:
-    """How far the target lies behind the source, where that is known; of two entries of one map, if they are one."""
+    """How many bytes the target lies behind the source; None if unknown. For two entries of one map: if they are the
+    same entry."""
     first, second = target.base, source.base
     if first is second:
         return target.offset - source.offset
@@ -60,14 +61,14 @@ def _distance(target: Ref, source: Ref) -> int | None:
 
 
 def _alike(target: Ref, source: Ref) -> bool:
-    """Whether both are the same field of items of the same array, and so are one or have no byte in common."""
+    """Whether both are the same field of items of one array, so that they are identical or share no byte."""
     same = target.offset == source.offset and target.ctype is source.ctype
     strides = _strides(target.base), _strides(source.base)
     return same and strides[0] == strides[1] and None not in strides[0] and _root(target.base) is _root(source.base)
 
 
 def _strides(base: Value) -> list[int | None]:
-    """The sizes of the items that run-time indices chose on the way to a pointer."""
+    """The item sizes of the run-time indices on the way to a pointer."""
     found: list[int | None] = []
     while base.op is Op.PTRADD:
         way = plain(base.args[1])

@@ -1,9 +1,8 @@
-"""The one place that says by which function an object's class does an operation of Python itself.
+"""Finds the function of a user's class that implements one of Python's operations: the only place that decides this.
 
-A captured object, a named tuple, a ctypes object and a map are what the compiler knows them for, as long as their
-classes leave the operations of the built-in types alone. Where a user's class defines one in Python, the program calls
-that function (the evaluator inlines it, with a captured object as a constant); what a class takes from elsewhere is
-refused, never ignored.
+The compiler knows the operations of captured objects, named tuples, ctypes objects and maps, as long as their classes
+don't redefine them. If a user's class defines one in Python, the program calls that function (the evaluator inlines it,
+with a captured object as a constant). Redefinitions that aren't Python functions are refused, never ignored.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ PLAIN: Final = frozenset({
     int, bool, str, bytes, float, tuple, list, dict, set, frozenset, range, type(None), type, types.FunctionType,
     types.ModuleType, types.BuiltinFunctionType,
 })  # fmt: skip
-"""Classes that have no method of a user."""
+"""Classes that have no methods of users."""
 
 
 def own(value: Abstract, name: str) -> types.FunctionType | None:
-    """The function by which a user's class does ``name``; None where it means what the built-in type does. Of what may
-    be None it is the function that is called where the object is there.
+    """The function of a user's class that implements the method ``name``; None if the built-in type's method does. For
+    a value that may be None, the function is called if the object is present.
 
-    Raises UnsupportedSyntax for what is no Python function.
+    Raises UnsupportedSyntax if the method is not a Python function.
     """
     cls = value.python_class()
     found = None if cls is None or cls in PLAIN else classes.method(cls, name)
@@ -39,7 +38,7 @@ def own(value: Abstract, name: str) -> types.FunctionType | None:
 
 
 def written(value: Abstract, name: str) -> types.FunctionType | None:
-    """The same for an operation that CPython may do: what is no Python function is none of the program's business."""
+    """Like ``own()``, for an operation that CPython may run: methods that aren't Python functions give None."""
     cls = value.python_class()
     if cls is None or cls in PLAIN:
         return None

@@ -21,7 +21,7 @@ _SIGNATURE: Final = "call it as ctx.packet(Type) or ctx.packet(Type, offset)"
 
 
 def attribute(ev: Machine, context: Context, name: str) -> Abstract | None:
-    """What of the context has to do with the packet; None for anything else."""
+    """``ctx.packet``, or one of the context's pointers to the packet; None for any other attribute."""
     fields = members(context.spec.struct)
     if name == "packet" and name not in fields and "data_end" in fields:
         return Method(context, name)
@@ -32,7 +32,8 @@ def attribute(ev: Machine, context: Context, name: str) -> Abstract | None:
 
 
 def is_edge(ev: Machine, value: Abstract) -> bool:
-    """Whether a value is where the packet begins or ends; without packet access just a field of the context."""
+    """Whether a value is the address where the packet begins or ends. Without packet access, such a value is a plain
+    field of the context."""
     if isinstance(value, PacketEdge) or not isinstance(value, RuntimeInt) or value.ir.op is not Op.LOAD:
         return isinstance(value, PacketEdge)
     row = row_of(ev.hook)
@@ -42,7 +43,7 @@ def is_edge(ev: Machine, value: Abstract) -> bool:
 
 
 def how_to_read(ev: Machine, key: Abstract) -> tuple[str, ...]:
-    """For who takes the packet for an item of the context: ``skb.data[12]``, ``skb[12:14]``."""
+    """Hints for code that reads the packet like items of the context: ``skb.data[12]``, ``skb[12:14]``."""
     at = short(key.obj) if isinstance(key, Const) and isinstance(key.obj, int) else "offset"
     if ev.hook.packet_access:
         return (f"the packet's bytes are in a view: ctx.packet(c_uint8, {at}), which is None past its end",)
@@ -57,7 +58,7 @@ def _enter_edges(ev: Machine, context: Context) -> None:
 
 
 def distance(ev: Machine, left: PacketEdge, right: PacketEdge) -> Abstract:
-    """``ctx.data_end - ctx.data``: how many bytes lie between two edges of the packet."""
+    """``ctx.data_end - ctx.data``: the number of bytes between two edges of the packet."""
     order = ("data_meta", "data", "data_end")
     if order.index(left.name) < order.index(right.name):
         return arith.unary(ev.b, "-", distance(ev, right, left))
@@ -67,7 +68,7 @@ def distance(ev: Machine, left: PacketEdge, right: PacketEdge) -> Abstract:
 
 
 def view(ev: Machine, context: Context, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> Abstract:
-    """``ctx.packet(Type, offset=0)``: the packet's bytes at the offset as a ``Type``, None where it ends before."""
+    """``ctx.packet(Type, offset=0)``: the packet's bytes at the offset as a ``Type``, None if the packet is shorter."""
     ctype, offset = _arguments(args, dict(kwargs))
     if not ev.hook.packet_access:
         raise TypeMismatch(

@@ -1,8 +1,8 @@
-"""Padding in the program's memory: where it is zero, and clearing it in keys of maps.
+"""Padding in the program's memory: which types have zeros there, and how keys of maps get them.
 
 Objects that a program makes have zeros in their padding until something other than an assignment to a field writes to
-them: a helper, or a copy of what is in the packet or in a map. Evaluation finds out which types such objects have;
-where it relied on the contrary before, everything begins again.
+them: a helper, or a copy from the packet or a map. Evaluation finds out which types such objects have. If it assumed
+zeros for one of these types before, another attempt starts.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .values import Ref
 
 
 def made(b: Builder, ctype: Any) -> None:
-    """An object is made on the stack. The members of a union write to each other's padding."""
+    """Notes that an object is made on the stack. The members of a union write to each other's padding."""
     _soil(b, padding.overlaid(ctype))
 
 
 def overwritten(b: Builder, ctype: Any) -> None:
-    """The bytes of an object are written as a whole, by other means than assignments to its fields."""
+    """Notes that the bytes of an object are written other than by assignments to its fields."""
     _soil(b, padding.padded(ctype))
 
 
@@ -37,7 +37,7 @@ def _soil(b: Builder, types: frozenset[Any]) -> None:
 
 
 def is_clean(b: Builder, ref: Ref) -> bool:
-    """Whether equal objects of the type, one of them here, are equal bytes."""
+    """Whether the object's padding is zero, so that equal objects are equal bytes."""
     types = padding.padded(ref.ctype)
     if not types:
         return True
@@ -48,7 +48,7 @@ def is_clean(b: Builder, ref: Ref) -> bool:
 
 
 def clear(b: Builder, ref: Ref) -> None:
-    """Zeros in the object's padding, and 1 for any c_bool that is true."""
+    """Clears the object's padding, and makes each true c_bool the byte 1."""
     layout = padding.of(ref.ctype)
     for at, size in layout.gaps():
         b.zero(ref.base, ref.offset + at, size)

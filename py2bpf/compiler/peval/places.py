@@ -1,4 +1,4 @@
-"""What places in memory take for a value that may be None: most a TypeError, a c_bool the truth."""
+"""Values for places in memory that may be None: a TypeError for most types, but a c_bool takes the truth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from .values import Abstract, Const, OptionalInt, TupleOf
 
 
 def settled(b: Builder, ctype: Any, value: Abstract) -> Abstract:
-    """A tuple's items as their places take them, before any is written. Raises a TypeError where one is None."""
+    """The value, or a tuple with all its items, guarded not to be None before anything is written; for a c_bool, its
+    truth."""
     if _is_bool(ctype):
         return truth(b, value)
     if not isinstance(value, TupleOf):
@@ -32,14 +33,14 @@ def _is_bool(ctype: Any) -> bool:
 
 
 def truth(b: Builder, value: Abstract) -> Abstract:
-    """What a c_bool makes of a number or None: ctypes asks for the truth of anything."""
+    """The value that a c_bool stores for a number or None: ctypes takes the truth of any object."""
     if isinstance(value, OptionalInt):
         return arith.from_ir(arith.both(b, arith.to_bool(b, value.present), arith.to_bool(b, value.value)))
     return Const(False) if isinstance(value, Const) and value.obj is None else value
 
 
 def entry(b: Builder, ctype: Any, value: Abstract) -> Abstract:
-    """A value as maps and globals take it: a number is none but a number, also for a c_bool."""
+    """A value for a map or Global: it may not be None, not even for a c_bool."""
     if isinstance(value, OptionalInt) or (_is_bool(ctype) and isinstance(value, Const) and value.obj is None):
         return arith.from_ir(arith.to_ir(b, value, f"a {type_name(ctype)} holds an integer"))
     _check_length(ctype, value)
@@ -47,8 +48,8 @@ def entry(b: Builder, ctype: Any, value: Abstract) -> Abstract:
 
 
 def _check_length(ctype: Any, value: Abstract) -> None:
-    """Keys, values and records that are tuples have all of an array's items, also of those within. (Where one array is
-    assigned to, ctypes fills the rest with zeros.)"""
+    """Refuses tuples as keys, values and records that lack items of an array, nested arrays too. (In an assignment to
+    an array, ctypes fills the rest with zeros.)"""
     if isinstance(value, Const) and isinstance(value.obj, tuple):
         items: tuple[Abstract, ...] = tuple(map(Const, tuple.__iter__(value.obj)))
     elif isinstance(value, TupleOf):

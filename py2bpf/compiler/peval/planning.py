@@ -1,4 +1,4 @@
-"""Decides how loops are evaluated: the first guess, and what is noticed while their blocks are evaluated."""
+"""Decides how loops are evaluated: the first guess, and changes while their blocks are evaluated."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .values import Abstract, Counter
 
 
 def plan_of(known: Plans, frame: Frame, loop: Loop, context: Context, state: State) -> Plan:
-    """The plan of a loop whose header is reached, with ``state`` before its first iteration there."""
+    """The plan of a loop whose header is reached; ``state`` is the state before the iteration that begins there."""
     at = frame.loop_at(loop, context)
     plan = known.get(at)
     if plan is None:
         plan = known[at] = _guess(frame, loop, state)
-    elif frame.is_for(loop) and _counts_at_run_time(state.stack[-1]):  # where a loop around was unrolled it was known
+    elif frame.is_for(loop) and _counts_at_run_time(state.stack[-1]):  # known before, while a loop around was unrolled
         plan = known[at] = plans.without_end(plan)
     return plan
 
@@ -53,7 +53,8 @@ def _counts_at_run_time(iterator: Abstract) -> bool:
 
 
 def tested(known: Plans, frame: Frame, succ: tuple[int, ...]) -> None:
-    """A run-time branch ends the block: loops that it leaves, or goes on with, have no known end."""
+    """Called for a run-time branch at the end of a block: loops that the branch leaves, or continues, have no end that
+    is known at compile time."""
     index, context = frame.context
     for loop in frame.left_loops(index, succ):
         at = frame.loop_at(loop, context)
@@ -70,7 +71,8 @@ def tested(known: Plans, frame: Frame, succ: tuple[int, ...]) -> None:
 
 
 def _give_up_around(known: Plans, frame: Frame, inner: Loop) -> None:
-    """A ``while`` around a loop that has no known end likely has none either when it came to a few iterations."""
+    """Gives up unrolling each ``while`` around a loop without a known end, after a few iterations: the ``while`` likely
+    has no known end either."""
     depth = len(frame.loop_chains[inner.header]) - 1
     for turn in frame.turns()[:depth]:
         if turn.at in known and turn.iteration >= PATIENCE and not frame.is_for(turn.loop):
@@ -78,8 +80,8 @@ def _give_up_around(known: Plans, frame: Frame, inner: Loop) -> None:
 
 
 def turned(known: Plans, frame: Frame, loop: Loop, iterations: Context, fn: Function) -> None:
-    """An unrolled loop begins its next iteration. After many, a ``while`` is tried as a run-time loop, unless it leaves
-    no code and so costs nothing."""
+    """Called when an unrolled loop begins its next iteration. After many, a ``while`` is tried as a run-time loop,
+    unless its iterations leave no code and so cost nothing."""
     at, count = frame.loop_at(loop, iterations), iterations[-1]
     if count == 1:
         frame.begun[at] = len(fn.blocks)
@@ -103,13 +105,13 @@ def _is_long(plan: Unrolled, count: int, fn: Function, begun: int) -> bool:
 
 
 def _leaves_code(fn: Function, begun: int) -> bool:
-    """Whether about every iteration since the first has left an instruction."""
+    """Whether about every iteration since the first left an instruction."""
     made = fn.blocks[begun:]
     return sum(value.op is not Op.JUMP for block in made for value in block.body) >= LEAVING_ITERATIONS - 1
 
 
 def force(known: Plans, at: LoopAt, reason: str) -> None:
-    """A loop was evaluated as one, and can't be: all begins again."""
+    """Starts another attempt, in which a loop that can't run at run time is unrolled."""
     known[at] = Forced(reason)
     raise Restart(f"a loop is unrolled: {reason}")
 

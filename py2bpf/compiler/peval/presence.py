@@ -1,4 +1,4 @@
-"""What may be None: its tests, and what holds where it is there."""
+"""Tests of values that may be None, and code for the case that they are not."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def may_be_null(b: Builder, value: Abstract) -> bool:
 
 
 def where_there(b: Builder, pointer: Value, there: Callable[[], Value], missing: Callable[[], Value]) -> Value:
-    """The number that ``there()`` gives where the pointer isn't null, and what ``missing()`` gives where it is."""
+    """The number from ``there()`` if the pointer isn't null, from ``missing()`` if it is."""
     if not isinstance(pointer.type, Ptr) or not pointer.type.nullable or pointer in b.checked:
         return there()
     known, present, absent, done = b.checked, Block(), Block(), Block()

@@ -49,7 +49,7 @@ def _fits(name: str, ref: Ref, size: int) -> None:
 
 
 def _addrof(ev: Machine, args: Args) -> Abstract:
-    """The place of a variable, a field or an item has come instead of its number."""
+    """``addrof(x)``. For a variable, field or item, the argument is already its place instead of its number."""
     return kind.of(args[0]).address(ev, args[0])
 
 
@@ -143,7 +143,7 @@ def _load_skb(size: int) -> Callable[[Machine, Args], Abstract]:
 
 def _deref(ctype: Any) -> Callable[[Machine, Args], Abstract]:
     def handler(ev: Machine, args: Args) -> Abstract:
-        """The number at an address: of the program's own memory directly, of the kernel's by probe_read_kernel."""
+        """The number at an address: loaded directly from the program's own memory, by a helper from the kernel's."""
         if isinstance(args[0], Ref):
             size = ctypes.sizeof(ctype)
             _fits("deref", _memory(ev, "deref", args[0]), size)

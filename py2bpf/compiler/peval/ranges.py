@@ -1,4 +1,4 @@
-"""What Python knows of a range() without walking it: its length, its sum, its ends, its reverse."""
+"""Properties of a range() that need no iteration: its length, sum, ends and reverse."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .values import Const, RangeOf, RuntimeInt
 
 _FAR: Final = 1 << 62
 _LONG: Final = 1 << 32
-"""No loop makes more than 2**23 turns at run time (loop_policy), so that one which begins within ``_FAR`` and takes
-steps of at most ``_LONG`` stays far from the ends of 64 bits."""
+"""No loop makes more than 2**23 turns at run time (loop_policy), so a loop that begins within ``_FAR`` and takes steps
+of at most ``_LONG`` stays far from the limits of 64 bits."""
 
 
 def limits(signed: bool) -> tuple[int, int]:
-    """The least and the most of a 64-bit type."""
+    """The least and the greatest number of a 64-bit type."""
     return (-(1 << 63), (1 << 63) - 1) if signed else (0, MASK64)
 
 
 def is_near(start: Value, step: int) -> bool:
-    """Whether a loop surely stays far from the ends of 64 bits."""
+    """Whether a loop certainly stays far from the limits of 64 bits."""
     return start.op is Op.CONST and start.type != U64 and abs(start.attr) <= _FAR and abs(step) <= _LONG
 
 
@@ -35,17 +35,17 @@ def fits(signed: bool, stop: int, step: int) -> bool:
 
 
 def of_one_type(start: Value, stop: Value) -> bool:
-    """Whether the bound, too, is a number of the type of the start."""
+    """Whether the type of the start can hold the bound too."""
     return start.type == stop.type or (stop.op is Op.CONST and stop.attr >= 0 and start.type == U64)
 
 
 def has_turns(numbers: RangeOf) -> bool:
-    """Whether it is known by its number of turns instead of a bound."""
+    """Whether the range is given by its number of turns instead of a bound."""
     return not (isinstance(numbers.turns, Const) and numbers.turns.obj is None)
 
 
 def count(b: Builder, numbers: RangeOf) -> Value:
-    """The number of turns, a u64: the distance between two i64 is one."""
+    """The number of turns as a u64, which can hold the distance between any two i64."""
     if has_turns(numbers):
         return arith.cast(b, arith.to_ir(b, numbers.turns), U64)
     start, stop = arith.to_ir(b, numbers.start), arith.to_ir(b, numbers.stop)
@@ -59,7 +59,7 @@ def count(b: Builder, numbers: RangeOf) -> Value:
 
 
 def _steps(b: Builder, distance: Value, step: int) -> Value:
-    """The turns that a distance (but 0) takes."""
+    """The number of turns for a distance other than 0."""
     if step == 1:
         return distance
     steps = b.emit(Op.FLOORDIV, [b.emit(Op.SUB, [distance, const(1)], U64), const(step)], U64)
@@ -67,8 +67,8 @@ def _steps(b: Builder, distance: Value, step: int) -> Value:
 
 
 def _steps_beyond(b: Builder, distance: Value, step: int) -> Value:
-    """The same of 2**64 more, as between a negative number and a large unsigned one. With a step of 1 no u64 can hold
-    them, and no loop can walk them: the largest stands for them."""
+    """The number of turns for a distance of 2**64 more, as between a negative number and a large unsigned one. With a
+    step of 1, no u64 can hold the number and no loop can make so many turns: the largest u64 stands for it."""
     if step == 1:
         return arith.cast(b, const(MASK64), U64)
     if step > _FAR:
@@ -82,7 +82,7 @@ def _steps_beyond(b: Builder, distance: Value, step: int) -> Value:
 
 
 def length(b: Builder, numbers: RangeOf) -> Value:
-    """len(), which has an OverflowError from 2**63 up."""
+    """len(). Guards against Python's OverflowError from 2**63 up."""
     turns = count(b, numbers)
     start, stop = arith.to_ir(b, numbers.start), arith.to_ir(b, numbers.stop)
     low, high = (start, stop) if numbers.step > 0 else (stop, start)
@@ -92,7 +92,7 @@ def length(b: Builder, numbers: RangeOf) -> Value:
 
 
 def last(b: Builder, numbers: RangeOf, turns: Value) -> Value:
-    """The last number, where there is one."""
+    """The last number, if the range is not empty."""
     start = arith.to_ir(b, numbers.start)
     if abs(numbers.step) == 1 and not has_turns(numbers):
         stop = arith.cast(b, arith.to_ir(b, numbers.stop), start.type)
@@ -102,7 +102,7 @@ def last(b: Builder, numbers: RangeOf, turns: Value) -> Value:
 
 
 def item(b: Builder, numbers: RangeOf, index: Value) -> Value:
-    """``range(...)[index]``: an IndexError where there is no such number."""
+    """``range(...)[index]``. Guards against IndexError."""
     turns, at = count(b, numbers), arith.as_u64(b, index)
     from_end = b.emit(Op.ADD, [at, turns], U64)
     at = b.emit(Op.SELECT, [b.compare(Op.LT, index, const(0)), from_end, at], U64)
@@ -126,7 +126,7 @@ def backwards(b: Builder, numbers: RangeOf) -> RangeOf:
 
 
 def total(b: Builder, numbers: RangeOf) -> Value:
-    """sum(range(...)): length times the mean of the first and the last number; halved before it's multiplied."""
+    """sum(range(...)): length times the mean of the first and the last number, halved before the multiplication."""
     start = arith.to_ir(b, numbers.start)
     turns = count(b, numbers)
     before = b.emit(Op.SUB, [turns, const(1)], U64)
@@ -139,14 +139,15 @@ def total(b: Builder, numbers: RangeOf) -> Value:
 
 
 def extreme(b: Builder, numbers: RangeOf, largest: bool) -> Value:
-    """min(range(...)) or max(range(...)): the first or the last number, a ValueError where there is none."""
+    """min(range(...)) or max(range(...)): the first or the last number. Guards against the ValueError of empty ranges.
+    """
     turns = count(b, numbers)
     b.guard(b.compare(Op.NE, turns, const(0)), "ValueError")
     return last(b, numbers, turns) if largest == (numbers.step > 0) else arith.to_ir(b, numbers.start)
 
 
 def of_constant(numbers: range) -> RangeOf:
-    """A range that is known while compiling."""
+    """A range that is known at compile time as a RangeOf."""
     return RangeOf(Const(numbers.start), Const(numbers.stop), numbers.step)
 
 
@@ -165,7 +166,7 @@ def contains(b: Builder, numbers: RangeOf, item: Value) -> Value:
 
 
 def _is_reached(b: Builder, start: Value, item: Value, step: int) -> Value:
-    """Whether steps from the start lead to a number that lies on their way."""
+    """Whether steps from the start hit ``item``, which lies between the range's ends."""
     if abs(step) == 1:
         return const(1)
     if start.type != item.type and start.op is not Op.CONST:  # their distance may need more than 64 bits

@@ -1,4 +1,4 @@
-"""What a call may change: the mutable objects that the function and its arguments lead to."""
+"""Finds everything that a call may change: the mutable objects that the function and its arguments lead to."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .snapshots import Kind
 from .values import map_spec_of
 
 _MOST: Final = 20_000
-"""So many objects are looked at."""
+"""The most objects that are visited."""
 _WIDEST: Final = 4096
-"""So many items of a container are followed; its own items are kept however many they are."""
+"""The most items of a container that are followed; changes of the container itself are found at any size."""
 _LEAVES: Final = (int, str, bytes, float, complex, bool, type(None), range, types.BuiltinFunctionType)
 _MEMBERS: Final[dict[Any, tuple[str, ...]]] = {
     types.MethodType: ("__func__", "__self__"),
@@ -30,11 +30,11 @@ _MEMBERS: Final[dict[Any, tuple[str, ...]]] = {
     classmethod: ("__func__",),
     type(functools.lru_cache(len)): ("__wrapped__",),
 }
-"""What leads to others by attributes of its own."""
+"""Types with attributes of their own that lead to other objects."""
 
 
 class Place(NamedTuple):
-    """Something that may change: ``what`` it is in words, and how to look at it."""
+    """Something that may change: ``what`` describes it in words, ``kind`` reads it, ``before`` is what it held."""
 
     what: str
     obj: Any
@@ -43,11 +43,11 @@ class Place(NamedTuple):
 
 
 Found = tuple[str, Any]
-"""An object, and how a message names it."""
+"""An object's name for messages, and the object."""
 
 
 def walk(roots: Iterable[Found], seen: dict[int, Any]) -> Iterator[Place]:
-    """The places that the roots lead to. ``seen`` keeps the objects that are done."""
+    """The places that the roots lead to. ``seen`` holds the objects that are done."""
     work = deque(roots)
     while work and len(seen) < _MOST:
         what, obj = work.popleft()
@@ -117,7 +117,7 @@ def _of_function(fn: types.FunctionType) -> Iterator[Place | Found]:
 def _of_class(cls: Any) -> Iterator[Place | Found]:
     if classes.is_known(cls):
         return
-    hidden = "_" if isinstance(cls, enum.EnumMeta) else ("__", "_abc_")  # what Python's own code keeps there
+    hidden = "_" if isinstance(cls, enum.EnumMeta) else ("__", "_abc_")  # attributes of Python's own code
     for name, value in list(vars(cls).items()):
         if not name.startswith(hidden):
             yield _place(f"{cls.__name__}.{name}", cls, snapshots.variable(name))
@@ -147,7 +147,7 @@ def _of_object(what: str, obj: Any) -> Iterator[Place | Found]:
 
 
 def _items(obj: Any) -> Iterator[Any]:
-    """What a container holds, by what its base class stores."""
+    """The contents of a container, as its built-in base class stores them."""
     if isinstance(obj, dict):
         return itertools.chain.from_iterable(dict.items(obj))
     if isinstance(obj, types.MappingProxyType):
@@ -165,10 +165,10 @@ def _is_ours(name: Any) -> bool:
 
 
 def _is_our_own(name: Any) -> bool:
-    """Whether the state of a module is the library's, as which queues are alive: it changes at any time."""
+    """Whether a module is part of py2bpf, whose state (which queues are alive, for example) may change at any time."""
     return _is_ours(name) and not name.startswith("py2bpf.examples.")
 
 
 def is_library_code(code: types.CodeType) -> bool:
-    """Whether it comes with Python."""
+    """Whether the code comes with Python."""
     return code.co_filename.startswith((classes.LIBRARY, "<frozen"))

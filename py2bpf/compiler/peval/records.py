@@ -1,4 +1,4 @@
-"""What lies in a ring buffer, in a record that the program has reserved: told from other objects."""
+"""Tells reserved records of ring buffers, and objects inside them, from other objects."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ CARRIED: Final = "a record of a ring buffer can't be kept from one iteration of 
 
 
 def is_record(ref: Ref) -> bool:
-    """Whether the object lies in a ring buffer, in a record that is not submitted yet."""
+    """Whether the object lies in a record of a ring buffer that is not submitted yet."""
     return ref.ptr.region is Region.RECORD
 
 
 def is_whole(ref: Ref) -> bool:
-    """Whether a record is meant, and no part of one."""
+    """Whether the object is a whole record, not a part of one."""
     spec = ref.ptr.spec
     return is_record(ref) and ref.offset == 0 and spec is not None and ref.ctype is spec.data_type
 
 
 def why_apart(refs: list[Ref]) -> str:
-    """Why objects, some of them in a ring buffer, can't be one variable; empty where they can."""
+    """Why objects, some of them in a ring buffer, can't be joined; empty if they can."""
     if not any(is_record(ref) for ref in refs):
         return ""
     if not all(is_whole(ref) for ref in refs):

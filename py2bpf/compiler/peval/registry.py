@@ -1,4 +1,4 @@
-"""What an attempt knows of the functions that a program calls, and of the comparisons that it makes."""
+"""The subprograms that an attempt has made, and the comparisons that it has evaluated."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from .decisions import Called
 
 Notice = tuple[str, tuple[str, ...]]
 Places = dict[tuple[Span, bytes | None], Notice | None]
-"""The comparisons that were made: where, and with what constant. None for one that may hold."""
+"""The notice of each comparison, by its place and constant; None if the comparison may hold."""
 
 
 class Registry:
-    """``made`` are the subprograms, None for one that is being made; ``booleans`` tells which of them return a bool.
-    ``compared`` are the places of comparisons that may never hold."""
+    """``made``: the subprograms, None for one that is being made. ``booleans``: whether each returns a bool.
+    ``compared``: the places of comparisons."""
 
     def __init__(self) -> None:
         self.made: dict[Called, Function | None] = {}

@@ -1,8 +1,8 @@
 """When a program wakes the reader of a ring buffer: by the kernel's own rule, at a watermark, or never.
 
-The kernel's rule (no flag) wakes a reader who has caught up. With a watermark the program asks how many bytes wait, and
-forces a wake-up where they pass it, and from there on at every further STEPS-th of it: two CPUs may see the same
-amount pass by, and a wake-up by every record is what the watermark is there to save.
+The kernel's rule (no flag) wakes a reader who has caught up. With a watermark, the program asks how many bytes wait. It
+forces a wake-up when they pass the watermark, and again at every further STEPS-th of it, since two CPUs that write at
+the same time may both miss a crossing. A wake-up for every record would defeat the watermark.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AVAILABLE: Final = int(RingQuery.AVAIL_DATA)
 
 
 def flags(b: Builder, spec: MapSpec, ring: Callable[[], Value], size: Value, there: bool) -> Value:
-    """The flags of the helper that writes a record of ``size`` bytes, which is in the ring already where ``there``."""
+    """The flags for the helper that writes a record of ``size`` bytes; ``there``: the record is in the ring already."""
     if spec.wakeup <= 0:
         return const(NO_WAKEUP if spec.wakeup else NONE)
     waiting = b.emit(Op.CALL, [ring(), const(AVAILABLE)], U64, HELPERS["ringbuf_query"])
@@ -45,12 +45,12 @@ def flags(b: Builder, spec: MapSpec, ring: Callable[[], Value], size: Value, the
 
 
 def step(watermark: int) -> int:
-    """A power of two: the multiples of which the amount must pass."""
+    """The distance in bytes between wake-ups, a power of two: passing a multiple of it wakes the reader."""
     return 1 << max(watermark // STEPS, 1).bit_length() - 1
 
 
 def _room(b: Builder, size: Value) -> Value:
-    """What a record takes in the ring."""
+    """The bytes that a record takes in the ring."""
     if size.op is Op.CONST:
         return _unsigned(taken(size.attr))
     rounded = b.emit(Op.AND, [_plus(b, size, _unsigned(7)), _unsigned(0xFFFFFFF8)], U64)

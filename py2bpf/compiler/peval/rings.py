@@ -1,6 +1,6 @@
-"""Ring buffers inside a program: records written at once, or reserved in the ring and filled there.
+"""Ring buffers inside a program: records that are written at once, or reserved in the ring and filled there.
 
-That every reserved record is given back, on each path once, the pass ``records`` sees to.
+The pass ``forgotten_records`` makes sure that every path gives each reserved record back exactly once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .values import NONE, Abstract, Const, Map, OneOf, Ref, RuntimeInt
 _NO_FLAGS: Final = 0
 METHODS: Final = ("reserve", "submit", "discard")
 PLAIN: Final = {f"ringbuf_{name}": name for name in METHODS}
-"""The helpers that programs use through the ring buffer's methods alone."""
+"""The helpers that programs can use only through the ring buffer's methods."""
 
 
 def check(map: Map, name: str) -> None:
@@ -35,7 +35,7 @@ def check(map: Map, name: str) -> None:
 
 
 def reserve(b: Builder, map: Map, ring: Value) -> Abstract:
-    """``ring.reserve()``: a record of zeros, or None, which is counted."""
+    """``ring.reserve()``: a record of zeros, or None, which is counted as a loss."""
     spec = map.spec
     size = ctypes.sizeof(spec.data_type)
     record = b.emit(Op.CALL, [ring, const(size), const(_NO_FLAGS)], Ptr(Region.RECORD, True, spec),
@@ -61,7 +61,7 @@ def submit(b: Builder, map: Map, ring: Callable[[], Value], record: Abstract) ->
 
 
 def discard(b: Builder, map: Map, record: Abstract) -> Abstract:
-    """``ring.discard(record)``: it wakes nobody who would not wake up for a record."""
+    """``ring.discard(record)``: with a ``wakeup`` other than the kernel's rule, it never wakes the reader."""
     base = _reserved(b, map, record, "discard")
     flags = const(ring_wakeups.NO_WAKEUP if map.spec.wakeup else _NO_FLAGS)
     b.emit(Op.CALL, [base, flags], VOID, HELPERS["ringbuf_discard"])
@@ -69,7 +69,7 @@ def discard(b: Builder, map: Map, record: Abstract) -> Abstract:
 
 
 def _reserved(b: Builder, map: Map, record: Abstract, name: str) -> Value:
-    """The record that submit() or discard() is called with."""
+    """The address of the record that is the argument of submit() or discard()."""
     name = f"{name}()"
     if isinstance(record, Const) and record.obj is None:
         b.exit("TypeError")
@@ -86,7 +86,7 @@ def _reserved(b: Builder, map: Map, record: Abstract, name: str) -> Value:
 
 
 def output(b: Builder, map: Map, ring: Value, args: tuple[Abstract, ...]) -> Abstract:
-    """``ring.output(record)``: 0, or a negative number, which is counted."""
+    """``ring.output(record)``: 0, or a negative number, which is counted as a loss."""
     if map.spec.variable:
         record, size = _sized(b, map.spec, args)
     elif len(args) != 1:
@@ -101,7 +101,7 @@ def output(b: Builder, map: Map, ring: Value, args: tuple[Abstract, ...]) -> Abs
 
 
 def _sized(b: Builder, spec: MapSpec, args: tuple[Abstract, ...]) -> tuple[Ref, Value]:
-    """A record and how many bytes of it are written: all that the given object has, or ``size``."""
+    """A record, and how many of its bytes are written: all bytes of the object, or ``size``."""
     if not 1 <= len(args) <= 2:
         raise TypeMismatch(0, f"output() of a ring buffer takes the record and its size, but "
                            f"{hints.count(len(args), 'value')} are given",
@@ -125,7 +125,7 @@ def _no_record(size: int, limit: int) -> TypeMismatch:
 
 
 def _part(b: Builder, spec: MapSpec, value: Abstract) -> tuple[Ref, int]:
-    """The record in memory, and its bytes: constant bytes and shorter arrays are records of their own length."""
+    """The record in memory, and its size: constant bytes and shorter arrays are records of their own length."""
     ctype = spec.data_type
     if is_array(ctype):
         item, count = ctype._type_, ctype._length_
@@ -141,7 +141,7 @@ def _part(b: Builder, spec: MapSpec, value: Abstract) -> tuple[Ref, int]:
 
 
 def with_size(map: Map, name: str, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> tuple[Abstract, ...]:
-    """The arguments of a map's method, of which ``size`` of output() may be given by its name."""
+    """The arguments of a map's method. Only ``size`` of output() may be a keyword argument."""
     if name == "output" and map.spec.variable and len(args) == 1 and list(kwargs) == ["size"]:
         return (*args, kwargs["size"])
     raise TypeMismatch(0, f".{name}() takes no keyword arguments here", hints=("give the values without names",))

@@ -1,4 +1,4 @@
-"""Numbers in memory: widened when they are read, cut when they are written, swapped, parts of them as bit fields."""
+"""Numbers in memory: widens them when they are read, truncates them when written, swaps bytes, handles bit fields."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def of(ctype: Any) -> Scalar:
 
 
 def no_number(ctype: Any) -> TypeMismatch:
-    """The error for a type that is no number's."""
+    """The error for a type that is not a number."""
     return TypeMismatch(
         0, f"{type_name(ctype)} is not a type that BPF programs can compute with", hints=hints.no_number(ctype)
     )
@@ -44,7 +44,7 @@ def load(b: Builder, base: Value, offset: int, kind: Scalar) -> Value:
 
 
 def narrowed(b: Builder, ir: Value, ctype: Any) -> Abstract:
-    """The number of a C type in a register, whose other bits mean nothing."""
+    """A number of a C type in a register whose upper bits are undefined, widened."""
     kind = of(ctype)
     if kind.size == 8:
         return arith.from_ir(b.emit(Op.CAST, [ir], I64) if kind.signed else arith.as_u64(b, ir))
@@ -65,7 +65,7 @@ def store(b: Builder, base: Value, offset: int, kind: Scalar, ir: Value) -> None
 
 
 def _misaligned(base: Value, offset: int, size: int) -> bool:
-    """The verifier wants natural alignment on the stack, whatever the processor."""
+    """Whether an access breaks the natural alignment that the verifier requires on the stack of every architecture."""
     on_stack = isinstance(base.type, Ptr) and base.type.region is Region.STACK
     return on_stack and (offset % size != 0 or alignment(base) < size)
 
@@ -80,7 +80,7 @@ def _load_bytes(b: Builder, base: Value, offset: int, kind: Scalar) -> Value:
 
 
 def _check_bits(kind: Scalar, bits: tuple[int, int]) -> None:
-    """Before 3.14 ctypes gives some bit fields of mixed types a place outside of their own type."""
+    """Refuses bit fields outside of their own type, which ctypes before 3.14 makes for some mixed types."""
     if sum(bits) > 8 * kind.size:
         raise outside_of_type()
 

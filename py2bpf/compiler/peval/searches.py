@@ -1,6 +1,6 @@
-"""``x in ...``: items compared one after the other, and captured objects that Python searches by code of its library.
+"""``x in ...``: compares items one after the other, and replaces captured objects that the library searches in Python.
 
-Networks and enumerations become the numbers that are in them.
+Networks and enumerations become the numbers in them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .values import Abstract, Const, RuntimeInt
 
 
 def of_numbers(container: Abstract) -> Abstract:
-    """The range or tuple of numbers that a container holds; anything else as it is."""
+    """The range or tuple of the numbers in a network or enumeration; any other container itself."""
     obj = container.obj if isinstance(container, Const) else None
     if type(obj) is ipaddress.IPv4Network:
         return Const(range(int(obj.network_address), int(obj.broadcast_address) + 1))
@@ -31,7 +31,7 @@ def of_numbers(container: Abstract) -> Abstract:
 
 
 def _values(cls: Any) -> tuple[Any, ...]:
-    """The numbers that an enumeration has names for, as Python 3.12 looks for them."""
+    """The numbers that an enumeration has names for, as ``in`` finds them since Python 3.12."""
     if issubclass(cls, enum.Flag):
         raise TypeMismatch(0, f"{cls.__name__} is a class of flags, whose members don't list all combinations",
                            hints=("test its bits: n & flag",))  # fmt: skip
@@ -39,7 +39,8 @@ def _values(cls: Any) -> tuple[Any, ...]:
 
 
 def through(ev: Machine, state: State, container: Abstract, item: Abstract, hashed: bool = False) -> Value:
-    """``item in container``, item by item. Where they are ``hashed``, texts among them are no numbers."""
+    """``item in container``, item by item. ``hashed``: the container is a dict or set, where texts never equal numbers.
+    """
     items = kind.of(container).stored(ev.b, state, container)
     if items is None:
         raise TypeMismatch(0, f"can't search {container.describe()}", hints=(hints.for_search(container),))

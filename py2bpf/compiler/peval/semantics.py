@@ -1,4 +1,4 @@
-"""What Python's operations mean on abstract values, whichever instruction or built-in function asks."""
+"""Python's operations on abstract values, for instructions and built-in functions alike."""
 
 from __future__ import annotations
 

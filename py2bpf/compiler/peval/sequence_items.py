@@ -1,4 +1,4 @@
-"""Items of tuples, lists and constant sequences, by numbers that are constant or that only run time knows."""
+"""Items of tuples, lists and constant sequences, by constant or run-time index."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WANTED: Final = "tuples and lists of numbers, ctypes arrays and maps take other
 
 
 def item(ev: Machine, items: tuple[Abstract, ...], key: Abstract, what: str, wanted: str = "") -> Abstract:
-    """``items[key]``, where the key is no slice; ``what`` it is an item of, for messages."""
+    """``items[key]``, where the key is not a slice; ``what`` describes the container in messages."""
     if isinstance(key, Const):
         return _known_item(ev, items, key.obj)
     slices.check_bounds(key, slices.READ_ONE_BY_ONE)
@@ -27,7 +27,7 @@ def item(ev: Machine, items: tuple[Abstract, ...], key: Abstract, what: str, wan
 
 
 def _may_be_chosen(item: Abstract) -> bool:
-    """Whether it is a number, or None."""
+    """Whether the item is a number or None."""
     return is_none(item) or item.is_int()
 
 
@@ -49,7 +49,7 @@ _STORED_AS: Final = tuple(
     )
     for kind, low, high in ((signed, -(1 << bits - 1), 1 << bits - 1), (unsigned, 0, 1 << bits))
 )  # fmt: skip
-"""What a table's numbers may be stored as: the first that holds them all, since the stack is small."""
+"""The types for a table's numbers, smallest first, since the stack is small; the first that holds all is used."""
 _STACK: Final = 512
 
 

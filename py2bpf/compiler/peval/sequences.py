@@ -1,4 +1,4 @@
-"""Tuples and lists that a program makes: their length is known, whatever is in them."""
+"""Tuples and lists that a program makes. Their lengths are known at compile time."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def new_list(ev: Machine, state: State, items: list[Abstract] | tuple[Abstract, 
 
 
 def is_list(value: Abstract) -> bool:
-    """Whether it is a list, made by the program or captured."""
+    """Whether the value is a list, made by the program or captured."""
     return isinstance(value, ListRef) or (isinstance(value, Const) and isinstance(value.obj, list))
 
 
 def check_count(count: int) -> None:
-    """Raises the error for a list or tuple that takes too much memory, before anything of its size is made. It is
-    final: compiled in another way it would have as many."""
+    """Refuses too long a list or tuple before it is made. The error is final, since every attempt would have as many
+    items."""
     if count > MAX_ITEMS:
         hint = ("use an array map",)
         error = TypeMismatch(0, f"a list or tuple of more than {MAX_ITEMS} items", hints=hint)
@@ -51,12 +51,12 @@ def joined(ev: Machine, state: State, left: Abstract, right: Abstract) -> list[A
 
 
 def repeated(b: Builder, items: tuple[Abstract, ...], times: Abstract) -> tuple[Abstract, ...] | None:
-    """The items of ``sequence * times``; None where only run time knows how often."""
+    """The items of ``sequence * times``; None if ``times`` is known at run time only."""
     times = indices.number(b, times)
     if not isinstance(times, Const) or not isinstance(times.obj, int):
         return None
     count = max(times.obj, 0)
     check_count(len(items) * count)
-    # Of no items, 2**63 times are too many for CPython.
+    # CPython itself refuses 2**63 repetitions, even of an empty sequence.
     made: tuple[Abstract, ...] = host.run(b, "the operator *", operator.mul, items, count)
     return made

@@ -1,6 +1,6 @@
-"""Slices of ctypes arrays: reading one copies its items, as in CPython, and assigning to one changes the array.
+"""Slices of ctypes arrays: reading a slice copies its items, as in CPython, and assigning to one changes the array.
 
-A list that a slice gave remembers where it is from, so that ``a.x[:4] = b.x[:4]`` copies memory and no items.
+A list made by a slice remembers its array, so that ``a.x[:4] = b.x[:4]`` copies memory instead of single items.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .state import State
 from .values import Abstract, Const, ListRef, Ref, SliceOf, Stored
 
 IN_REGISTERS: Final = 8
-"""A copy of more items is made in memory: that many may not fit the registers."""
+"""A copy of more items is made in memory, since they may not fit the registers."""
 
 
 READ_ONE_BY_ONE: Final = ("read the items one by one, in a loop over a constant range: for k in range(2): a[i + k]",)
@@ -29,13 +29,13 @@ def is_slice(key: Abstract) -> bool:
 
 
 def check_bounds(key: Abstract, instead: tuple[str, ...]) -> None:
-    """Refuses a slice whose bounds only run time knows."""
+    """Refuses a slice whose bounds are known at run time only."""
     if isinstance(key, SliceOf):
         raise TypeMismatch(0, "the bounds of a slice must be constants", hints=instead)
 
 
 def chosen(b: Builder, key: slice, length: int) -> range:
-    """The places of a slice among so many items. Its bounds may be anything, and most of it Python refuses."""
+    """The indices of a slice among ``length`` items. The bounds may be any objects; Python raises for most of them."""
     return host.run(b, "the slice", _among, key, length)
 
 
@@ -44,7 +44,7 @@ def _among(key: slice, length: int) -> range:
 
 
 def read(ev: Machine, state: State, ref: Ref, key: slice) -> Abstract:
-    """``array[key]``: a list; of an array of chars the part itself."""
+    """``array[key]``: a list; for a char array, the part itself."""
     ev.b.guard_not_null(ref.base, "TypeError")
     places = chosen(ev.b, key, ref.ctype._length_)
     if is_chars(ref.ctype):
@@ -110,7 +110,7 @@ def write(ev: Machine, state: State, ref: Ref, key: slice, value: Abstract) -> N
 
 
 def replace(ev: Machine, state: State, target: ListRef, key: slice, value: Abstract) -> None:
-    """``list[key] = value``: other items, perhaps more or fewer."""
+    """``list[key] = value``, which may change the list's length."""
     items = list(iterators.heap_object(state, target))
     chosen(ev.b, key, len(items))
     given = iteration.known_items(ev.b, state, value)
@@ -120,7 +120,7 @@ def replace(ev: Machine, state: State, target: ListRef, key: slice, value: Abstr
     try:
         items[key] = given
     except ValueError:
-        ev.b.exit("ValueError")  # with a step there must be as many as before
+        ev.b.exit("ValueError")  # with a step, the number of items must stay the same
     state.heap[target.ident] = tuple(items)
 
 
@@ -133,8 +133,8 @@ def _check_count(ref: Ref, wanted: int, given: int) -> None:
 
 
 def _unchanged(ev: Machine, state: State, target: Ref, value: Abstract) -> Ref | None:
-    """An array with the list's items: the one that it is a copy of, where nothing was written since and the target
-    is elsewhere; else the copy in memory, if there is one."""
+    """An array with the list's items: the array that the list was copied from, if nothing was written since and the
+    target is elsewhere; else the copy in memory, if there is one."""
     taken = ev.taken.get(value.ident) if isinstance(value, ListRef) else None
     if taken is None or not isinstance(value, ListRef) or state.heap.get(value.ident) is not taken.items:
         return None

@@ -1,4 +1,4 @@
-"""What a mutable object holds, kept to tell later whether it has changed."""
+"""Records the contents of mutable objects, to tell later whether they have changed."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from typing import Any, Final, NamedTuple
 
 _SIMPLE: Final = (int, str, bytes, float, bool, type(None))
 _LARGEST: Final = 1 << 20
-"""So many bytes of a buffer are kept at most."""
+"""The size in bytes of the largest buffer that is recorded."""
 _SAMPLES: Final[tuple[Any, ...]] = (
     iter([]), iter(()), iter({}), iter({}.values()), iter({}.items()), iter(set()), iter(""), iter(b""), iter(range(1)),
     iter(range(1 << 65)), reversed([]), reversed(()), reversed({}), itertools.repeat(0, 0),
 )  # fmt: skip
 ITERATORS: Final[tuple[type, ...]] = tuple({type(each) for each in _SAMPLES})
-"""The iterators that say how many items are left."""
+"""The types of iterators that tell how many items are left."""
 
 
 class Kind(NamedTuple):
-    """How to look at objects of a kind: what one holds, and whether it still does."""
+    """How to read objects of a kind: ``take`` gives the contents, ``same`` compares them with earlier ones."""
 
     take: Callable[[Any], Any]
     same: Callable[[Any, Any, Any], bool]
-    """Of the object, what it held, and what it holds now."""
+    """Takes the object, its contents before, and its contents now."""
 
 
 def kind_of(obj: Any) -> Kind | None:
-    """How to look into a container or at the position of an iterator; None for what has nothing that may change."""
+    """How to read the contents of a container or the position of an iterator; None for objects that can't change."""
     for cls, kind in _KINDS.items():
         if isinstance(obj, cls):
             return kind
@@ -39,11 +39,11 @@ def kind_of(obj: Any) -> Kind | None:
 
 
 def _like(one: Any, other: Any) -> bool:
-    """Whether a place holds the same: the very object, or an equal number or text."""
+    """Whether a place holds the same object, or an equal number or text."""
     return one is other or (isinstance(one, _SIMPLE) and type(one) is type(other) and bool(one == other))
 
 
-# containers, read by what their base classes store: a user's own methods have no say
+# containers, read as their built-in base classes store them, without methods of users' classes
 
 
 def _equal_items(obj: Any, before: Any, now: Any) -> bool:
@@ -60,7 +60,7 @@ def _pairs(obj: Any) -> list[Any]:
 
 
 def _position(obj: Any) -> list[Any]:
-    """Where a generator is; nothing once it has ended."""
+    """The position of a generator; empty if it has ended."""
     frame = obj.gi_frame
     return [] if frame is None else [obj.gi_running, frame.f_lasti, *frame.f_locals.values()]
 
@@ -71,7 +71,7 @@ def _bytes(obj: Any) -> bytes:
 
 
 def _is_buffer(obj: Any) -> bool:
-    """Whether it has bytes that may be written."""
+    """Whether the object is a writable buffer that is small enough to record."""
     try:
         with memoryview(obj) as view:
             return not view.readonly and view.nbytes <= _LARGEST and view.c_contiguous
@@ -97,7 +97,7 @@ _BUFFER: Final = Kind(_bytes, _equal)
 
 
 def attributes(obj: Any) -> dict[str, Any] | None:
-    """An object's own attributes; its class isn't asked."""
+    """An object's own attributes, read without methods of its class."""
     try:
         held = object.__getattribute__(obj, "__dict__")
     except AttributeError:
@@ -106,7 +106,7 @@ def attributes(obj: Any) -> dict[str, Any] | None:
 
 
 def slots(obj: Any) -> dict[str, Any]:
-    """What its slots hold."""
+    """The contents of an object's slots."""
     found: dict[str, Any] = {}
     cls: Any = type(obj)
     for name, slot in _slots_of(cls):
@@ -126,7 +126,7 @@ def _slots_of(cls: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _same_attributes(obj: Any, before: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether all that was there still is, and nothing that is new takes the place of what the class has."""
+    """Whether all earlier attributes are unchanged, and no new one hides an attribute of the class."""
     kept = all(_is_kept(obj, value, now.get(name)) for name, value in before.items())
     return kept and not any(_is_of_class(obj, name) for name in now.keys() - before.keys())
 
@@ -137,7 +137,7 @@ def _is_of_class(obj: Any, name: str) -> bool:
 
 
 def _is_kept(obj: Any, before: Any, now: Any) -> bool:
-    """What was missing or None before may be computed and kept."""
+    """Whether an attribute is unchanged. One that was missing or None may be filled in, as caches do."""
     return before is None or _like(before, now)
 
 
@@ -154,5 +154,5 @@ CELL: Final = Kind(_content, _is_kept)
 
 
 def variable(name: str) -> Kind:
-    """One name of a namespace: the global variables of a function, or a class or module."""
+    """How to read one name of a namespace: the global variables of a function, or a class or module."""
     return Kind(lambda obj: (obj if isinstance(obj, dict) else vars(obj)).get(name), _is_kept)

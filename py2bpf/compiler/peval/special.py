@@ -1,5 +1,5 @@
-"""Operations that a user's class defines by functions of its own: the program calls those, by Python's rules of who is
-asked first. Each gives None where the built-in types' meaning holds."""
+"""Operations that a user's class defines by its own methods: the program calls them, in the order of Python's rules.
+Each function here gives None if the built-in types' meaning applies."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _ANY_BITS: Final = (enum.KEEP, enum.EJECT)
 
 
 def call(ev: Machine, state: State, fn: types.FunctionType, *args: Abstract) -> Abstract:
-    """The call of such a function, each by itself where one instruction makes several."""
+    """Calls a method of a user's class. One instruction may make several such calls."""
     return apply(ev, state, Const(fn), *args)
 
 
 def apply(ev: Machine, state: State, callee: Abstract, *args: Abstract) -> Abstract:
-    """The same of anything that can be called."""
+    """Calls anything that can be called, as part of the current instruction."""
     assert ev.frame is not None
     ev.frame.operations += 1
     return ev.call(state, callee, args, {}, -ev.frame.operations)
@@ -44,7 +44,8 @@ def ask(ev: Machine, state: State, name: str, owner: Abstract, *args: Abstract) 
 
 
 def method_of(ev: Machine, owner: Abstract, name: str) -> types.FunctionType | None:
-    """The function by which the owner's class does ``name``, which None has not: Python raises a TypeError on it."""
+    """The method ``name`` of the owner's class. Guards that the owner isn't None, where Python would raise a TypeError.
+    """
     fn = overrides.own(owner, name)
     if fn is not None and isinstance(owner, Ref):
         ev.b.guard_not_null(owner.base, "TypeError")
@@ -52,12 +53,12 @@ def method_of(ev: Machine, owner: Abstract, name: str) -> types.FunctionType | N
 
 
 def _all_constant(*values: Abstract) -> bool:
-    """Whether CPython can do it now."""
+    """Whether all values are constants, so that CPython can run the operation at compile time."""
     return all(isinstance(value, Const) for value in values)
 
 
 def runs(fn: types.FunctionType, *args: Abstract) -> bool:
-    """Whether a function that could be called now belongs into the program, since it has to do with maps or helpers."""
+    """Whether a call on constants belongs into the program, since the function uses maps or helpers."""
     return kernel_side.touches_kernel(fn, ([arg.obj for arg in args if isinstance(arg, Const)], {}))
 
 
@@ -69,7 +70,7 @@ def binary(ev: Machine, state: State, op: str, left: Abstract, right: Abstract) 
 
 
 def compare(ev: Machine, state: State, op: str, left: Abstract, right: Abstract) -> Abstract | None:
-    """A comparison. What neither side can tell is unequal."""
+    """A comparison. Values are unequal if neither side can compare them."""
     names = classes.COMPARISONS[op]
     if op == "!=" and any(_inverts(value) for value in (left, right)):
         equal = compare(ev, state, "==", left, right)
@@ -78,7 +79,7 @@ def compare(ev: Machine, state: State, op: str, left: Abstract, right: Abstract)
 
 
 def _inverts(value: Abstract) -> bool:
-    """Whether ``!=`` is the contrary of what the class says of ``==``: it is object's."""
+    """Whether ``!=`` is the negation of the class's own ``==``, because the class inherits ``__ne__`` from object."""
     cls = value.python_class()
     inherited = cls is not None and classes.lookup(cls, "__ne__")[0] is object
     return inherited and overrides.own(value, "__eq__") is not None
@@ -129,8 +130,8 @@ def _where_there(
     ev: Machine, state: State, op: str, sides: tuple[Abstract, Abstract],
     found: tuple[types.FunctionType | None, types.FunctionType | None], what: str,
 ) -> Abstract | None:
-    """The operation where one side may be None, and its class has a say: two operations, of the object and of None,
-    unless a TypeError is all that None has. None where both sides are there."""
+    """The operation if a side may be None and its class defines the method: two operations, of the object and of None,
+    or a guard if None would only raise a TypeError. Gives None if no such side may be None."""
     for at, side in enumerate(sides):
         if found[at] is None or not isinstance(side, Ref) or not presence.may_be_null(ev.b, side):
             continue
@@ -148,7 +149,7 @@ def _again(ev: Machine, op: str, sides: tuple[Abstract, Abstract], state: State)
 
 
 def _built_in(first: Any, second: Any) -> bool:
-    """Whether a built-in type knows what to do with both."""
+    """Whether a built-in type defines the operation for both classes."""
     return first is not None and any(
         issubclass(first, kind) and issubclass(second, kind) for kind in (int, tuple, list, str, bytes)
     )
@@ -165,7 +166,7 @@ def _check_flags(op: str, left: Abstract, right: Abstract) -> None:
 
 
 def truth(ev: Machine, state: State, value: Abstract) -> Abstract | None:
-    """``bool(value)``: what ``__bool__`` gives, else ``__len__``."""
+    """``bool(value)`` by ``__bool__``, or else by ``__len__``."""
     cls = value.python_class()
     if cls is None or cls in overrides.PLAIN:
         return None
@@ -176,7 +177,7 @@ def truth(ev: Machine, state: State, value: Abstract) -> Abstract | None:
 
 
 def _truth_by(ev: Machine, state: State, name: str, value: Abstract) -> Abstract | None:
-    """What the class's method says; None is false, whatever that is."""
+    """The truth by a method of the class; if the value is None, it is false without a call."""
     fn = overrides.own(value, name)
     if fn is None or not isinstance(value, Ref) or not presence.may_be_null(ev.b, value):
         return ask(ev, state, name, value)
@@ -184,12 +185,12 @@ def _truth_by(ev: Machine, state: State, name: str, value: Abstract) -> Abstract
 
 
 _WALKS: Final = {TupleOf: ("__iter__",), Ref: ("__iter__", "__getitem__")}
-"""By what Python goes through a tuple, and through an array of ctypes."""
+"""The methods by which Python iterates over a tuple, and over a ctypes array."""
 
 
 def refuse_iteration(value: Abstract, *more: str) -> None:
-    """Run-time items are walked as they lie in memory, and by no method of the class. ``more``: what else Python would
-    ask."""
+    """Refuses to iterate over run-time items if the class defines how, since programs read them from memory. ``more``:
+    other methods that Python would call."""
     if not isinstance(value, (TupleOf, Ref)):
         return
     for name in (*_WALKS[type(value)], *more):
@@ -201,7 +202,7 @@ def refuse_iteration(value: Abstract, *more: str) -> None:
 
 
 def missing(ev: Machine, state: State, mapping: Any) -> Callable[[State, Abstract], Abstract] | None:
-    """What a captured dict gives for a key that it lacks; None where that is a KeyError."""
+    """The function that a captured dict calls for a missing key; None if a missing key is a KeyError."""
     owner, found = classes.lookup(type(mapping), "__missing__")
     if owner is None:
         return None
@@ -224,14 +225,14 @@ def made(ev: Machine, state: State, factory: Any) -> Abstract:
 def either(
     ev: Machine, state: State, condition: Value, yes: Callable[[], Abstract], no: Callable[[State], Abstract]
 ) -> Abstract:
-    """``yes()`` where the condition holds, else ``no()``; both may run any code."""
+    """``yes()`` if the condition holds, else ``no()``; both may run any code."""
     return _in_two_ways(ev, state, condition, lambda _: yes(), no, None)
 
 
 def if_there(
     ev: Machine, state: State, ref: Ref, yes: Callable[[State], Abstract], no: Callable[[State], Abstract]
 ) -> Abstract:
-    """``yes()`` where the object is there, else ``no()``; both may run any code."""
+    """``yes()`` if the object is not None, else ``no()``; both may run any code."""
     return _in_two_ways(ev, state, ref.base, yes, no, ref.base)
 
 
@@ -239,7 +240,7 @@ def _in_two_ways(
     ev: Machine, state: State, condition: Value, yes: Callable[[State], Abstract], no: Callable[[State], Abstract],
     pointer: Value | None,
 ) -> Abstract:  # fmt: skip
-    """``pointer``: what isn't null where ``yes()`` runs."""
+    """Branches to ``yes()`` or ``no()`` and merges their states. ``pointer`` isn't null where ``yes()`` runs."""
     known, done, ends = ev.b.checked, Block(), []
     ways = ((Block(), state.copy(), yes), (Block(), state.copy(), no))
     ev.b.branch(condition, ways[0][0], ways[1][0])

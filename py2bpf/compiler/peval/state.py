@@ -1,4 +1,4 @@
-"""What is known at one place of a function."""
+"""The state: the abstract values of all variables and the stack at one place of a function."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ Heap = dict[int, Any]
 
 
 class State:
-    """``stack`` and ``locals`` belong to the frame that runs; ``cells`` and ``heap`` (lists, dicts and what they
-    hold) to the whole program, since calls change them."""
+    """``stack`` and ``locals`` belong to the frame that runs. ``cells`` and ``heap`` (the contents of lists, dicts and
+    iterators) belong to the whole program, since calls change them."""
 
     __slots__ = ("cells", "heap", "locals", "stack")
 

@@ -1,4 +1,4 @@
-"""What Python's own code reads directly from a captured container, whatever its class says of ``__iter__``.
+"""Contents of captured containers that Python's own code reads directly, even if the class overrides ``__iter__``.
 
 ===========================================  ======================================================================
 ``x[i]``, ``n in x``, ``==``, ``<``, ``+``   what is stored, unless the class defines that very operation
@@ -17,11 +17,11 @@ from typing import Any, Final
 
 _BUILT_IN: Final = (list, tuple, dict, set, frozenset, str, bytes, bytearray, collections.deque)
 _WRAPPERS: Final = (collections.UserList, collections.UserDict)
-"""Classes of Python's library that keep another container in ``data``."""
+"""Classes of Python's library that hold another container in ``data``."""
 
 
 def items(obj: Any) -> Iterator[Any] | None:
-    """What a container stores, for a dict its keys; None for what is no such container."""
+    """The items that a container stores, for a dict its keys; None for objects of other types."""
     while isinstance(obj, _WRAPPERS):
         obj = obj.data
     base: Any = next((cls for cls in _BUILT_IN if isinstance(obj, cls)), None)
@@ -29,14 +29,14 @@ def items(obj: Any) -> Iterator[Any] | None:
 
 
 def mapped(mapping: Any) -> dict[Any, Any]:
-    """What a mapping stores."""
+    """The items that a mapping stores."""
     while isinstance(mapping, collections.UserDict):
         mapping = mapping.data
     return dict(dict.items(mapping)) if isinstance(mapping, dict) else dict(mapping.items())
 
 
 def is_sequence(obj: Any) -> bool:
-    """Whether it can match a sequence pattern."""
+    """Whether the object matches a sequence pattern."""
     match obj:
         case [*_]:
             return True
@@ -44,5 +44,5 @@ def is_sequence(obj: Any) -> bool:
 
 
 def merged(mapping: Any) -> dict[Any, Any]:
-    """What ``{**mapping}`` and ``f(**mapping)`` take over."""
+    """The items that ``{**mapping}`` and ``f(**mapping)`` copy."""
     return {**mapping}

@@ -1,4 +1,4 @@
-"""Assignments to objects of ctypes, with the meaning that they have in ctypes."""
+"""Assignments to ctypes objects, with the meaning that they have in ctypes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .values import Abstract, Const, Ref, TupleOf
 
 
 def store(b: Builder, ref: Ref, value: Abstract, by_items: bool = False) -> None:
-    """Assigns as ctypes does: numbers are truncated, arrays and structs are copied, bytes fill char arrays. What a
-    tuple has is checked before anything is written, except ``by_items``, as in an assignment to a slice. An error says
-    which value it is about."""
+    """Assigns as ctypes does: numbers are truncated, arrays and structs are copied, bytes fill char arrays. A tuple's
+    items are checked before anything is written, unless ``by_items``, as in an assignment to a slice. An error names
+    the value that it is about."""
     try:
         _store(b, ref, value, by_items)
     except TypeMismatch as error:
@@ -47,12 +47,12 @@ def store_member(b: Builder, ref: Ref, name: str, value: Abstract) -> None:
 
 
 def store_constant(b: Builder, ref: Ref, obj: Any) -> None:
-    """The bytes of a captured object of the same type; zeros where it has padding."""
+    """Stores the bytes of a captured object of the same type, with zeros in its padding."""
     contents.store_bytes(b, ref.base, ref.offset, padding.of(ref.ctype).cleared(bytes(obj)))
 
 
 def store_raw(b: Builder, ref: Ref, value: Abstract) -> None:
-    """``chars.raw = value``: the bytes alone, without a NUL."""
+    """``chars.raw = value``: writes only the given bytes, without a NUL."""
     if isinstance(value, Const) and isinstance(value.obj, bytes) and len(value.obj) <= ctypes.sizeof(ref.ctype):
         contents.store_bytes(b, ref.base, ref.offset, value.obj)
     else:
@@ -83,7 +83,7 @@ def _store_number(b: Builder, ref: Ref, kind: Scalar, value: Abstract) -> None:
 
 
 def store_object(b: Builder, ref: Ref, value: Ref) -> None:
-    """Copies an object, into an array perhaps a shorter one."""
+    """Copies an object; a shorter text may be copied into a char array."""
     locks.check_whole(ref)
     locks.check_whole(value)
     b.guard_not_null(value.base, "TypeError")
@@ -105,7 +105,7 @@ def store_object(b: Builder, ref: Ref, value: Ref) -> None:
 
 
 def copy(b: Builder, target: Ref, source: Ref, size: int) -> None:
-    """Copies ``size`` bytes, by way of others where the two may overlap."""
+    """Copies ``size`` bytes, through a temporary if the two may overlap."""
     if overlap.torn(target, source, size):
         place = b.alloca(size)
         b.copy(place, 0, source.base, source.offset, size)
@@ -128,7 +128,7 @@ def copy_numbers(b: Builder, ref: Ref, value: Ref) -> None:
 
 
 def store_tuple(b: Builder, ref: Ref, value: Abstract, by_items: bool) -> None:
-    """Assigns a tuple's items to those of an array, or to the fields of a structure."""
+    """Assigns a tuple's items to the items of an array, or to the fields of a structure."""
     value = value if by_items else places.settled(b, ref.ctype, value)
     items = value.items if isinstance(value, TupleOf) else tuple(Const(item) for item in _tuple_of(value))
     if is_array(ref.ctype):
@@ -163,8 +163,9 @@ def _store_items(b: Builder, ref: Ref, items: tuple[Abstract, ...]) -> None:
 
 
 def _fill_up(b: Builder, ref: Ref, count: int) -> None:
-    """Zeros behind the ``count`` items of a tuple: ctypes makes an array of them, and copies it."""
-    if ref.ptr.region is Region.CTX:  # by whole items only
+    """Writes zeros behind the ``count`` items of a tuple, as ctypes does, which makes an array of them and copies it.
+    """
+    if ref.ptr.region is Region.CTX:  # contexts allow stores of whole items only
         for i in range(count, ref.ctype._length_):
             store(b, memory.element(ref, i), Const(0))
         return

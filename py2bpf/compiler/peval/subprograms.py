@@ -1,7 +1,8 @@
-"""Calls of large functions that are called often: they become BPF subprograms instead of being inlined.
+"""Large functions that are called often become BPF subprograms instead of being inlined.
 
-A subprogram gets the context and up to four integers, specialised on the arguments that are constants, and returns an
-integer. Where Python may raise in it, its last parameter is the address of a flag: it is set then, and the caller ends.
+A subprogram takes the context and up to four integers, is specialised on constant arguments, and returns an integer. If
+Python may raise in it, its last parameter is the address of a raise flag. The subprogram sets the flag where Python
+would raise, and the caller then ends the program.
 """
 
 from __future__ import annotations
@@ -24,21 +25,22 @@ from .state import State
 from .values import Abstract, Const, Context, RuntimeInt
 
 MAX_INTEGERS: Final = 4
-"""r2 to r5; r1 has the context."""
+"""The most integer arguments: r2 to r5, since r1 holds the context."""
 FLAG_BYTES: Final = 8
 
 
 def check(decisions: Decisions, program: Function) -> None:
-    """The kernel has no BPF_LD_ABS in programs with subprograms: all begins again without these."""
+    """Starts another attempt without subprograms if the program uses BPF_LD_ABS, since the kernel allows only one of
+    the two."""
     functions = (program, *program.subprograms)
-    called = not all(function.callback for function in program.subprograms)  # beside these, loads are made helpers
+    called = not all(function.callback for function in program.subprograms)  # with callbacks, loads become helper calls
     if called and any(v.op is Op.PACKET for f in functions for block in f.blocks for v in block.body):
         decisions.inline = True
         raise Restart("a program with subprograms can't load from the packet by BPF_LD_ABS")
 
 
 def call(ev: Machine, fn: types.FunctionType, frame: Frame, names: dict[str, Abstract]) -> Abstract | None:
-    """The call of a subprogram; None where the function is to be inlined."""
+    """The call of a subprogram; None if the function is to be inlined."""
     registry, decisions = ev.registry, ev.decisions
     if decisions.inline or frame.size() < SUBPROGRAM_INSTRUCTIONS or ev.b.held is not None:  # no calls under a lock
         return None
@@ -63,7 +65,8 @@ def call(ev: Machine, fn: types.FunctionType, frame: Frame, names: dict[str, Abs
 
 
 def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Called | None:
-    """Tells apart what needs code of its own; None for arguments that a subprogram can't take."""
+    """The key of the function with these arguments: calls with equal keys share a subprogram. None for arguments that a
+    subprogram can't take."""
     parts: list[Any] = [fn]
     integers = 0
     for name, value in names.items():
@@ -76,7 +79,7 @@ def _key(fn: types.FunctionType, names: dict[str, Abstract]) -> Called | None:
 
 
 def _make(ev: Machine, fn: types.FunctionType, site: Frame, names: dict[str, Abstract], key: Called) -> Function:
-    """Evaluates the function by itself."""
+    """Evaluates the function as a subprogram."""
     b = Builder(fn.__name__, ev.hook, ev.b.target, ev.b)
     inner = ev.nested(b)
     frame = inner.real_frame(fn, ("subprogram", key), site.site)
@@ -110,7 +113,7 @@ def _parameter(b: Builder, value: Abstract) -> Abstract:
 
 
 def _may_raise(fn: Function) -> bool:
-    """Whether the program may end in it. A loop may get an iterator, which may be exhausted."""
+    """Whether the program may end in the subprogram. A loop may get an iterator, which may be exhausted."""
     ends = any(value.op in (Op.GUARD, Op.EXIT) for block in fn.blocks for value in block.body)
     return ends or bool(find_loops(fn))
 
@@ -123,5 +126,5 @@ def _emit(b: Builder, callee: Function, integers: list[Value]) -> Value:
     flag = b.alloca(FLAG_BYTES)
     b.store(flag, 0, FLAG_BYTES, const(0))
     result = b.emit(Op.CALL_SUB, [*args, flag], callee.result, callee)
-    b.guard(b.compare(Op.EQ, b.load(flag, 0, FLAG_BYTES, False), const(0)), "")  # counted where it was raised
+    b.guard(b.compare(Op.EQ, b.load(flag, 0, FLAG_BYTES, False), const(0)), "")  # the subprogram counted the error
     return result

@@ -1,4 +1,4 @@
-"""Strings with run-time parts: they exist as formats of trace_printk only.
+"""Strings with run-time parts, which exist only as formats of trace_printk.
 
 The kernel's directives are those of bpf_trace_printk: at most three values, integers as %d %u %x with l or ll,
 and %s for a string in memory (since Linux 5.13 two strings, before that one).
@@ -25,7 +25,7 @@ MAX_VALUES: Final = 3
 _DIRECTIVE: Final = re.compile(r"%(%|[-+ 0]*\d*(?:(?:l|ll)?[diuxX]|[sc]|p[a-zA-Z0-9]*)|)")
 _FORMATS: Final = {"": "", "d": "", "x": "x", "X": "X"}
 CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {"": lambda obj: obj, "s": str, "r": repr, "a": ascii}
-"""What stands behind the ! of an f-string."""
+"""The conversions after the ! of an f-string."""
 _SPEC: Final = re.compile(r"([<>]?)(#?)(0?)(\d*)([dxX]?)")
 
 
@@ -58,7 +58,7 @@ def trace(ev: Machine, parts: tuple[Any, ...]) -> Abstract:
 
 
 def _either(ev: Machine, condition: Value, texts: list[tuple[Any, ...]]) -> Abstract:
-    """One text or another."""
+    """Prints one of two texts, depending on the condition."""
     b = ev.b
     ways, done, results, known = (Block(), Block()), Block(), [], b.checked
     b.branch(condition, *ways)
@@ -79,7 +79,7 @@ def shown(ev: Machine, obj: Any, conversion: str, spec: str) -> str:
 
 
 def integer_directive(ir: Value, spec: str) -> tuple[str, Value]:
-    """The directive that prints a number as an f-string's specification says, and the number."""
+    """The directive that prints a number by an f-string's format specification, and the number."""
     match = _SPEC.fullmatch(spec)
     if match is None or (match[2] and (match[5] not in ("x", "X") or (match[4] and not match[3]))) or (
         match[1] and (match[2] or match[3])
@@ -92,7 +92,7 @@ def integer_directive(ir: Value, spec: str) -> tuple[str, Value]:
     side, prefix, zeros, width, letter = match.groups()
     if side == "<":
         zeros = "-" if width else ""
-    if prefix:  # the kernel has no #: the digits' prefix is text
+    if prefix:  # the kernel has no # flag, so the prefix of the digits becomes text
         prefix, width = f"0{letter}", str(max(int(width) - 2, 1)) if width else ""
     if letter not in ("x", "X"):
         letter = "d" if arith.int_type(ir).signed else "u"

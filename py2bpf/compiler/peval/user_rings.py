@@ -1,7 +1,7 @@
-"""Ring buffers that Python writes to: ``ring.receive()`` takes the next record out.
+"""Ring buffers that Python writes to: ``ring.receive()`` removes and gives the next record.
 
-bpf_user_ringbuf_drain() (Linux 6.1) calls a function of the program for each record, until that returns 1. Ours copies
-one record to the caller's stack and returns 1, so that a program loops over records as over anything else:
+bpf_user_ringbuf_drain() (Linux 6.1) calls a function of the program for each record, until the function returns 1. Our
+function copies one record to the caller's stack and returns 1, so that a program reads records in an ordinary loop:
 
     %1 = alloca 8 + size; zero %1              subprogram receive (i64)
     %2 = func receive                          %1 = param; %2 = param
@@ -27,20 +27,20 @@ from .layout import scalar
 from .values import Abstract, Map, OptionalInt, Ref
 
 _DATA: Final = 8
-"""Where the record stands behind the status of its copy."""
+"""The offset of the record, behind the status of its copy."""
 
 _STOP: Final = 1
 
 
 def check(map: Map) -> None:
-    """Refuses receive() of other maps."""
+    """Refuses receive() on other maps."""
     if "receive" not in kind_of(map.spec.kind).methods:
         raise TypeMismatch(0, "programs receive nothing from this map",
                            hints=("receive() is UserRingBuffer's; a RingBuffer is for output()",))  # fmt: skip
 
 
 def receive(b: Builder, map: Map, ring: Value) -> Abstract:
-    """``ring.receive()``: a copy of the oldest record, which is gone then; None when there is none."""
+    """``ring.receive()``: removes the oldest record and gives a copy; None if there is no record."""
     ctype = map.spec.data_type
     size = ctypes.sizeof(ctype)
     place = b.alloca(_DATA + (size + 7 & ~7))
@@ -65,7 +65,7 @@ def receive(b: Builder, map: Map, ring: Value) -> Abstract:
 
 
 def _copier(b: Builder, size: int) -> Function:
-    """The function that copies a record of ``size`` bytes; one is enough for all places."""
+    """The function that copies a record of ``size`` bytes; all calls of receive() share it."""
     name = f"receive_{size}"
     made = next((function for function in b.fn.subprograms if function.name == name and function.callback), None)
     return made or _make(b, name, size)

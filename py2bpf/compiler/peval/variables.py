@@ -1,5 +1,5 @@
-"""Local and cell variables whose address a program takes: they live in memory while their function runs, so that what
-is written through the address is read afterwards.
+"""Local and cell variables whose address a program takes. They are in memory while their function runs, so that later
+reads see writes through the address.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SIZE: Final = 8
 
 
 def assigned(b: Builder, slot: Value | None, value: Abstract) -> Abstract:
-    """What a variable holds after an assignment; ``slot`` is its place, if it has one."""
+    """The abstract value of a variable after an assignment; ``slot`` is its place, if it has one."""
     if slot is None or not is_number(value):
         return value
     ir = arith.to_ir(b, value)
@@ -45,7 +45,7 @@ def read_at(block: Block, value: Abstract) -> Abstract:
 
 
 def joined(values: list[Abstract]) -> Variable | None:
-    """The variable where paths meet on all of which it is a number: unsigned if it is on one of them."""
+    """The variable where paths meet, if it is a number on all of them; unsigned if it is so on one of them."""
     variables = [value for value in values if isinstance(value, Variable)]
     if len(variables) < len(values) or any(each.slot is not variables[0].slot for each in variables):
         return None

@@ -1,4 +1,4 @@
-"""States that wait: at blocks, until all ways that lead there are evaluated, and at the end of their function."""
+"""States that wait to be merged: at blocks, until all paths to them are evaluated, and at the end of functions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .values import Abstract
 
 
 class Waiting:
-    """Puts states into their frames and takes them out. ``kept`` counts the objects of the heap in all that wait."""
+    """Puts states into their frames and takes them out. ``kept`` counts heap objects in all waiting states."""
 
     def __init__(self) -> None:
         self.kept = 0
 
     def put(self, frame: Frame, node: Node, state: State) -> Block:
-        """A path leads to ``node``; the block that it is to jump to."""
+        """Adds the state of a path that leads to ``node``; gives the block to jump to."""
         block, states = frame.pending.setdefault(node, (Block(), []))
         states.append(self._keep(state))
         return block
@@ -27,11 +27,11 @@ class Waiting:
         return block, states
 
     def leave(self, frame: Frame, state: State, value: Abstract) -> None:
-        """A path returns ``value``."""
+        """Adds the state of a path that returns ``value``."""
         frame.exits.append((self._keep(state), value))
 
     def returned(self, frame: Frame) -> list[State]:
-        """The states in which a function returns, each with the result on its stack alone."""
+        """The states in which a function returns, each with only the result on its stack."""
         self._free([state for state, _ in frame.exits])
         return [State([value], {}, state.cells, state.heap) for state, value in frame.exits]
 
