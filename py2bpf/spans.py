@@ -28,7 +28,7 @@ class Span:
 
 
 def source_line(span: Span) -> str:
-    """The source text of the span's first line; empty where the source is not to be had."""
+    """The source text of the span's first line; empty if the source is not available."""
     import linecache  # needed by few
 
     return linecache.getline(span.filename, span.line).rstrip("\n")
@@ -54,5 +54,5 @@ def excerpt(span: Span) -> list[str]:
 
 
 def _characters(text: str, column: int) -> int:
-    """A column in UTF-8 bytes, as CPython counts, in characters."""
+    """Converts a column from UTF-8 bytes, as CPython counts, to characters."""
     return len(text.encode()[:column].decode(errors="ignore"))

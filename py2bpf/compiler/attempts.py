@@ -1,10 +1,10 @@
-"""How often a function is compiled, and why again: all that is tried after a failure, and what that may cost.
+"""Attempts to compile a function: the strategies after a failure, and limits on their cost.
 
-An attempt begins with the decisions of those before it. Where it fails, the first strategy that knows something else to
-try changes a decision, and the next attempt begins; where none does, the error is told. With PY2BPF_VERBOSE each
-attempt has a line. Three places make attempts: evaluation alone, over and over, since it is quick to fail (up to
-MAX_ATTEMPTS and MAX_BLOCKS of ir/loop_policy.py for one form of the program); pipeline.py, all stages, for each form
-(with subprograms, without, without callbacks); prog.py, once more for each Target when the verifier gives up.
+An attempt begins with the decisions of the attempts before. After a failure, the first strategy that can change a
+decision does so, and the next attempt begins; if none can, the error is raised. PY2BPF_VERBOSE prints a line for each
+attempt. Three places make attempts: the evaluator repeats only evaluation, which fails quickly (up to MAX_ATTEMPTS and
+MAX_BLOCKS of ir/loop_policy.py for one form of the program); pipeline.py repeats all stages for each form (with
+subprograms, without, without callbacks); prog.py does so for each Target if the verifier gives up.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from .peval.plans import Forced, RunTime
 
 
 class NoRoom(Exception):  # noqa: N818 - no error: there may be another form that fits
-    """A program's frames need more stack than there is, or its callbacks share more than fits."""
+    """A program's frames need more stack than BPF has, or its callbacks share more values than fit."""
 
 
 class Failure(NamedTuple):
-    """How an attempt ended; ``frame`` is where evaluation stood, ``spec`` what the verifier gave up at."""
+    """The failure of an attempt: ``frame`` is the one that was evaluated, ``spec`` the program that the verifier gave
+    up on."""
 
     error: Exception
     frame: Frame | None = None
@@ -34,25 +35,25 @@ class Failure(NamedTuple):
 
     @property
     def frames(self) -> Iterator[Frame]:
-        """The calls in progress, the innermost first."""
+        """The calls in progress, innermost first."""
         return self.frame.callers() if self.frame is not None else iter(())
 
 
 class Form:
-    """What is compiled: for which kernel, and with what decisions about the function."""
+    """A form of the program: the target kernel, and the decisions about the function."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self.decisions = Decisions()
 
     def begin_anew(self) -> None:
-        """Forgets what evaluation has decided: another form may do without."""
+        """Forgets the decisions of evaluation, since another form may not need them."""
         self.decisions = Decisions(self.decisions.inline)
 
 
 class Strategy(NamedTuple):
-    """``change`` alters the form after a failure of kind ``after``, and tells whether that is worth another attempt;
-    ``says`` is what it changes. Where the last attempt fails too, the first error is told."""
+    """``change`` alters the form after a failure of kind ``after``, and tells whether another attempt is worth it;
+    ``says`` describes the change. If the last attempt fails too, the first error is raised."""
 
     says: str
     after: type[Exception]
@@ -60,8 +61,8 @@ class Strategy(NamedTuple):
 
 
 def _settle(form: Form, failure: Failure) -> bool:
-    """Evaluation has changed a decision by itself. A ``while`` that is unrolled and changes one in every iteration may
-    have no end: it is no longer unrolled."""
+    """Evaluation has changed a decision itself. An unrolled ``while`` that changes a decision in every iteration may
+    never end, so it is no longer unrolled."""
     known = form.decisions.plans
     for frame in failure.frames:
         for turn in frame.turns():
@@ -71,7 +72,7 @@ def _settle(form: Form, failure: Failure) -> bool:
 
 
 def _keep_apart(form: Form, failure: Failure) -> bool:
-    """An error on a way out of a loop: it may help to evaluate that way for each iteration by itself."""
+    """After an error on a way out of a loop: evaluates the way out separately for each iteration."""
     apart = form.decisions.apart
     for frame in failure.frames:
         index = frame.context[0]
@@ -82,7 +83,7 @@ def _keep_apart(form: Form, failure: Failure) -> bool:
 
 
 def _unroll_instead(form: Form, failure: Failure) -> bool:
-    """An error inside a run-time loop: unrolling the innermost one makes constants of its variables."""
+    """After an error inside a run-time loop: unrolls the innermost one, so that its variables become constants."""
     known = form.decisions.plans
     for frame in failure.frames:
         for turn in reversed(frame.turns()):
@@ -96,8 +97,8 @@ def _unroll_instead(form: Form, failure: Failure) -> bool:
 
 
 def _unroll_tried(form: Form, failure: Failure) -> bool:
-    """Any other error, where long loops were tried at run time: code after one may need the constants that it ends
-    with."""
+    """After any other error, if long loops were tried at run time: unrolls them, since code after a loop may need its
+    final constants."""
     known = form.decisions.plans
     tried = [at for at, plan in known.items() if isinstance(plan, RunTime) and plan.tried]
     for at in tried:
@@ -106,7 +107,7 @@ def _unroll_tried(form: Form, failure: Failure) -> bool:
 
 
 def _inline(form: Form, failure: Failure) -> bool:
-    """Each subprogram has a frame of its own beside the program's."""
+    """Inlines all subprograms, each of which needs a frame of its own."""
     if form.decisions.inline:
         return False
     form.decisions.inline = True
@@ -115,7 +116,7 @@ def _inline(form: Form, failure: Failure) -> bool:
 
 
 def _without_callbacks(form: Form, failure: Failure) -> bool:
-    """So has the body of a loop that bpf_loop calls."""
+    """Makes no callbacks of bpf_loop, each of which needs a frame of its own too."""
     if not form.target.bpf_loop:
         return False
     form.target = form.target.without("bpf_loop")
@@ -124,8 +125,8 @@ def _without_callbacks(form: Form, failure: Failure) -> bool:
 
 
 def _without_iterators(form: Form, failure: Failure) -> bool:
-    """In a callback of bpf_loop the verifier forgets what the branches before told it, which costs some programs checks
-    that they need and saves others its patience."""
+    """Uses bpf_loop instead of iterators. In a callback, the verifier forgets the outcomes of branches before the loop.
+    Some programs then lack bounds that they need; others stay within the verifier's limit."""
     kfuncs = failure.spec is not None and failure.spec.kfuncs
     if not (_gave_up(failure) and kfuncs and form.target.bpf_loop):
         return False
@@ -134,7 +135,7 @@ def _without_iterators(form: Form, failure: Failure) -> bool:
 
 
 def _without_branches(form: Form, failure: Failure) -> bool:
-    """Each branch that chooses between numbers is two ways to walk."""
+    """Computes choices between numbers without branches, since the verifier walks both ways of each branch."""
     if not (_gave_up(failure) and form.target.branches):
         return False
     form.target = form.target.without("branches")
@@ -155,18 +156,18 @@ STRATEGIES: Final = (
     Strategy("without iterators, as the verifier gave up", VerifierError, _without_iterators),
     Strategy("without branches between numbers, as the verifier gave up", VerifierError, _without_branches),
 )
-"""In the order in which they are tried."""
+"""The strategies in the order in which they are tried."""
 
 
 class Attempts:
-    """The attempts to compile one function, of which ``form`` is what the next one makes."""
+    """The attempts to compile one function; ``form`` is the form that the next attempt compiles."""
 
     def __init__(self, name: str, target: Target) -> None:
         self.name = name
         self.form = Form(target)
 
     def again(self, failure: Failure) -> Strategy | None:
-        """The strategy by which the next attempt differs; None where nothing else can be tried."""
+        """The strategy that changed the form for the next attempt; None if nothing else can be tried."""
         for strategy in STRATEGIES:
             if isinstance(failure.error, strategy.after) and strategy.change(self.form, failure):
                 if verbose():
@@ -176,7 +177,7 @@ class Attempts:
 
 
 class Evaluation:
-    """The attempts to evaluate one form of a program: so many, and with so many blocks in all."""
+    """The attempts to evaluate one form of a program; ``count`` and ``blocks`` are their number and total cost."""
 
     def __init__(self, attempts: Attempts) -> None:
         self.attempts = attempts
@@ -186,7 +187,7 @@ class Evaluation:
         self.parted = False
 
     def again(self, evaluator: Evaluator, error: TranslationError | Restart) -> None:
-        """After an attempt that failed. Raises the error to tell, if there is nothing else to try."""
+        """Called after a failed attempt. Raises the error for the user if nothing else can be tried."""
         self.count += 1
         self.blocks += evaluator.blocks
         spent = self.blocks > MAX_BLOCKS
@@ -202,7 +203,8 @@ class Evaluation:
             raise self._told(evaluator.b.span) from None if self.first is None else self.first.__cause__
 
     def _remember(self, error: TranslationError) -> None:
-        """Values that met where they no longer meet made the first error likely, unless apart they are too many."""
+        """Remembers the error for the user: the first one. After paths were kept apart, a new error replaces it, since
+        joined values likely caused the first; a new LimitExceeded doesn't, since too many separate paths cause that."""
         if self.first is None or error.final or (self.parted and not isinstance(error, LimitExceeded)):
             self.first = error
 

@@ -32,11 +32,11 @@ from .passes import (
 
 
 class Pass(NamedTuple):
-    """One pass: ``run`` changes a function, and may say whether it did. ``letter`` selects the pass in PY2BPF_VERBOSE,
-    ``checked`` are the rules that the IR keeps behind it.
+    """One pass: ``run`` changes a function, and may tell whether it did. ``letter`` selects the pass in PY2BPF_VERBOSE,
+    ``checked`` are the rules that the IR must keep after it.
 
-    ``after`` names an earlier pass: only the functions that it changed are passed on to this one, and ``again`` has it
-    look at them once more, until it changes nothing."""
+    ``after`` names an earlier pass: this pass gets only the functions which that pass changed. ``again``: both are
+    repeated until the earlier pass changes nothing."""
 
     name: str
     run: Callable[[Function], bool | None]
@@ -80,20 +80,20 @@ PASSES: Final = (
 )
 
 class Watcher(Protocol):
-    """Who is told what the passes do."""
+    """Is told what the passes do."""
 
     def begin(self, row: Pass) -> None:
-        """A pass begins."""
+        """Called when a pass begins."""
 
     def ran(self, row: Pass, fn: Function) -> None:
-        """The pass is done with a function."""
+        """Called when a pass is done with a function."""
 
     def done(self, row: Pass, program: Function) -> None:
-        """It is done with all."""
+        """Called when a pass is done with all functions."""
 
 
 def run_passes(program: Function, watcher: Watcher, rows: Sequence[Pass] = PASSES) -> None:
-    """Runs passes over the program and its subprograms, to which passes may add."""
+    """Runs passes over the program and its subprograms. Passes may add subprograms."""
     places = {row.name: place for place, row in enumerate(rows)}
     changed: dict[str, Sequence[Function]] = {}
     place = 0
@@ -107,7 +107,7 @@ def run_passes(program: Function, watcher: Watcher, rows: Sequence[Pass] = PASSE
 
 
 def _run(row: Pass, functions: Sequence[Function], watcher: Watcher) -> list[Function]:
-    """Runs one pass; gives the functions that it says it changed."""
+    """Runs one pass; gives the functions that the pass changed."""
     watcher.begin(row)
     changed = []
     for fn in functions:

@@ -1,4 +1,4 @@
-"""The whole compiler: joins its stages."""
+"""The whole compiler: runs its stages one after the other."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def compile_function(
     dump: Dump | None = None,
     warned: bool = False,
 ) -> ProgramSpec:
-    """Compiles a Python function of one argument, the hook's context. ``warned``: warn of nothing.
+    """Compiles a Python function of one argument, the hook's context. ``warned``: gives no warnings.
 
-    Raises TranslationError, with the user's line, for what has no meaning in BPF; InternalCompilerError for a
+    Raises TranslationError, with the user's line, for code that has no meaning in BPF; InternalCompilerError for a
     bug of the compiler; MemoryError.
     """
     given, fn = fn, _plain(fn)
@@ -77,7 +77,7 @@ def compile_function(
 
 
 class _Compilation:
-    """One function on its way through the stages; ``stage`` is where it is, ``found`` what to warn of."""
+    """The compilation of one function; ``stage`` is the present stage, ``found`` are the warnings so far."""
 
     def __init__(
         self, fn: types.FunctionType, context: ContextSpec, hook: HookSpec, target: Target, dump: Dump | None
@@ -91,7 +91,7 @@ class _Compilation:
         self.found: list[warn.Found] = []
 
     def run(self) -> ProgramSpec:
-        """In the first form whose frames fit the stack."""
+        """Compiles the first form whose frames fit the stack."""
         while True:
             program = self._optimised()
             try:
@@ -124,7 +124,7 @@ class _Compilation:
                 raise blame.on_the_user(evaluator.located(failures.too_deep())) from None
 
     def _generated(self, program: Function) -> ProgramSpec:
-        """The program's instructions. Raises NoRoom where another form may fit."""
+        """The program's instructions. Raises NoRoom if another form may fit."""
         self.stage = "codegen"
         try:
             return codegen.generate(program)
@@ -135,7 +135,7 @@ class _Compilation:
                 raise
             raise NoRoom from error
 
-    # what the passes tell
+    # methods of Watcher
 
     def begin(self, row: Pass) -> None:
         self.stage = row.name
@@ -156,7 +156,7 @@ class _Compilation:
 
 
 def _too_much_stack(program: Function) -> LimitExceeded:
-    """Of functions that helpers call back no program can do without."""
+    """The error if even the last form needs too much stack, because of functions that helpers call back."""
     functions = (program, *program.subprograms)
     call = next(v for function in functions for block in function.blocks for v in block.body if v.op is Op.FUNC)
     return LimitExceeded(
@@ -167,14 +167,14 @@ def _too_much_stack(program: Function) -> LimitExceeded:
 
 
 def _too_deep(fn: types.FunctionType) -> LimitExceeded:
-    """Behind partial evaluation, which names the place by itself."""
+    """The error for too deep a recursion after partial evaluation, which names the place itself."""
     span = Span(fn.__code__.co_filename, fn.__code__.co_firstlineno)
     return LimitExceeded(span.line, "the function nests too deep for the compiler", span=span,
                          hints=("write large expressions as several statements",))
 
 
 def _plain(fn: Any) -> types.FunctionType:
-    """A function that calls ``fn``, where that is a method, a partial or another callable object."""
+    """``fn`` itself, or a function that calls it if it is a method, a partial or another callable object."""
     if isinstance(fn, types.FunctionType):
         return fn
     if not isinstance(_underlying(fn), types.FunctionType):
@@ -184,7 +184,7 @@ def _plain(fn: Any) -> types.FunctionType:
 
 
 def _underlying(fn: Any) -> Any:
-    """The function that a method, partial or callable object ends up in."""
+    """The function that a call of a method, partial or callable object runs."""
     while isinstance(fn, functools.partial):
         fn = fn.func
     if isinstance(fn, types.MethodType):
@@ -193,7 +193,7 @@ def _underlying(fn: Any) -> Any:
 
 
 def _blame(error: TranslationError, fn: Any) -> None:
-    """Points at the user's function instead of the one that calls it."""
+    """Points at the user's function instead of the wrapper that calls it."""
     error.notes = tuple(note for note in error.notes if note[0].filename != __file__)
     if error.span is not None and error.span.filename == __file__:
         code = _underlying(fn).__code__
@@ -206,7 +206,7 @@ def _call(context: Any) -> Any:
 
 
 def _verbose() -> Dump | None:
-    """Prints every stage where PY2BPF_VERBOSE is set; of ``-le``, say, the passes with these letters alone."""
+    """Prints every stage if PY2BPF_VERBOSE is set; for a value such as ``-le``, only the passes with these letters."""
     if not verbose():
         return None
     wanted = os.environ["PY2BPF_VERBOSE"]

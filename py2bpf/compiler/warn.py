@@ -1,4 +1,4 @@
-"""What compiles and yet is likely not what was meant: found in the IR, shown with a caret.
+"""Warnings about code that compiles but is likely a mistake: found in the IR, shown with a caret.
 
 %4 = call value*? ...            entry = m[key]
 guard %4, AttributeError on None     entry.count += 1      <- PossiblyNone, as long as no test dominates it
@@ -20,7 +20,7 @@ from .ir.values import Function, Value
 
 
 class Found(NamedTuple):
-    """A place, and what to say of it."""
+    """A warning and its place."""
 
     kind: type[UserWarning]
     span: Span
@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 def noticed(fn: Function) -> list[Found]:
-    """What the evaluator came across."""
+    """The warnings that the evaluator found."""
     return [Found(*notice) for notice in fn.notices]
 
 
@@ -41,7 +41,7 @@ _TEST: Final = "test it first, as by `if x is None: return 0`"
 
 
 def possibly_none(fn: Function) -> list[Found]:
-    """The uses of what may be None that lowering couldn't prove away."""
+    """Uses of values that may be None, whose guards lowering could not remove."""
     return [
         Found(
             PossiblyNone, _suspect(value, value.span),
@@ -54,8 +54,8 @@ def possibly_none(fn: Function) -> list[Found]:
 
 
 def _suspect(guard: Value, use: Span) -> Span:
-    """What may be None. Of ``m[1] = m[2]`` the instruction that stores is at its target, so where the value was read
-    beside it on the line, the value's own place is told.
+    """The place of the value that may be None. In ``m[1] = m[2]``, the store has the place of its target, so if the
+    value was read elsewhere on the same line, the value's own place is used.
     """
     found = guard.args[0].span if guard.args else None
     if found is None or found.end_line != found.line or (found.filename, found.line) != (use.filename, use.line):
@@ -81,12 +81,12 @@ def _hints(guard: Value) -> tuple[str, ...]:
 
 _SEES_SIGN: Final = frozenset({Op.FLOORDIV, Op.MOD, Op.RSHIFT})
 _PASSES_ON: Final = frozenset({Op.ADD, Op.SUB, Op.MUL, Op.NEG, Op.OR, Op.XOR, Op.LSHIFT, Op.SELECT, Op.PHI})
-"""What makes a huge number of another."""
+"""The operations whose result is huge if an argument is."""
 
 
 def mixed_signs(fn: Function) -> list[Found]:
-    """Operations that see the sign of a number which may be negative on one path, and so huge since the number is a
-    u64 on another path."""
+    """Operations that depend on the sign of a number that is negative on one path, but became huge, since it is a u64
+    on another path."""
     huge = _huge(fn)
     if not huge:
         return []
@@ -101,8 +101,8 @@ def mixed_signs(fn: Function) -> list[Found]:
 
 
 def _huge(fn: Function) -> dict[Value, int | None]:
-    """The numbers that are, by another path, a negative one plus 2**64: with what -5, say, has become, or None where
-    that is unknown."""
+    """The numbers that may be a negative number plus 2**64, because they are a u64 on another path: with the negative
+    constant, or None if unknown."""
     huge: dict[Value, int | None] = {}
     for block in fn.blocks:
         for choice in block.values():
@@ -146,8 +146,8 @@ _SIGNED: Final = (
 
 
 def mixed_divisions(fn: Function) -> list[Found]:
-    """Divisions of a number that may be negative by an unsigned one of 64 bits, or the reverse: as the result is
-    unsigned, the negative number counts as 2**64 more."""
+    """Divisions of a number that may be negative by a u64, or the reverse. The result is unsigned, so the negative
+    number counts as 2**64 more."""
     return [
         Found(MixedSigns, value.span, _DIVIDED, _SIGNED)
         for block in fn.blocks
@@ -161,7 +161,7 @@ _DEPTH: Final = 6
 
 
 def _lowest(value: Value) -> int:
-    """The least that a number can be, as far as the operations just before tell, if none leaves its 64 bits."""
+    """The least value of a number, as far as the operations just before tell, if none overflows 64 bits."""
 
     @functools.cache
     def of(value: Value, depth: int = _DEPTH) -> Range:
@@ -183,11 +183,11 @@ CHECKS: Final[dict[str, Callable[[Function], list[Found]]]] = {
     "clean": mixed_signs,
     "lower": possibly_none,
 }
-"""What is looked for after which pass."""
+"""The checks that run after passes, by the pass's name."""
 
 
 def show(found: list[Found], fn: types.FunctionType) -> None:
-    """Warns once of each place, as from the user's own line: filters by file, line and category work."""
+    """Shows each warning once, at the user's own line, so that filters by file, line and category work."""
     registry = fn.__globals__.setdefault("__warningregistry__", {})
     for warning in dict.fromkeys(found):
         text = str(TranslationError(warning.span.line, warning.msg, span=warning.span, hints=warning.hints))

@@ -1,1 +1,1 @@
-"""What can be known of a function in IR without changing it: ranges of numbers, tests of pointers, trip counts."""
+"""Analyses of IR functions that change nothing: ranges of numbers, tests of pointers, trip counts."""

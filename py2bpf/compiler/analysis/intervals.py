@@ -1,4 +1,4 @@
-"""Arithmetic of intervals: the range of an operation's result from those of its arguments.
+"""Interval arithmetic: the range of an operation's result from the ranges of its arguments.
 
     %1 in [0, 255], %2 in [1, 8]:   add %1, %2 in [1, 263]
 """
@@ -18,7 +18,7 @@ FULL: Final[dict[bool, Range]] = {True: (-(1 << 63), (1 << 63) - 1), False: (0, 
 
 
 def compute(value: Value, of: Callable[[Value], Range]) -> Range:
-    """The range of an operation's result from those of its arguments."""
+    """The range of an operation's result from the ranges of its arguments."""
     assert isinstance(value.type, Int)
     full = FULL[value.type.signed]
     if INFO[value.op].compare:
@@ -40,14 +40,14 @@ def compute(value: Value, of: Callable[[Value], Range]) -> Range:
 
 
 def field_range(size: int, signed: bool) -> Range:
-    """What a field of ``size`` bytes can hold."""
+    """The range of a field of ``size`` bytes."""
     bits = 8 * size
     return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
 
 
 def _phi(phi: Value, of: Callable[[Value], Range], full: Range) -> Range:
-    """The union of the arguments. A counter that only grows (shrinks) stays above (below) where it starts: if
-    it left 64 bits, Python's number would have left them too."""
+    """The union of the arguments' ranges. A counter that only grows (shrinks) stays above (below) its start: if it
+    overflowed 64 bits, Python's number would have left them too."""
     low, high = full[1], full[0]
     for arg in phi.args:
         arg = arg.args[0] if arg.op is Op.HIDE else arg
@@ -82,7 +82,7 @@ def _corners(combine: Callable[[int, int], int]) -> Callable[[Value, list[Range]
 
 
 def _sub(value: Value, args: list[Range]) -> Range | None:
-    if len(args) < 2:  # how far pointers into the packet are apart
+    if len(args) < 2:  # a distance of pointers into the packet
         return None
     return args[0][0] - args[1][1], args[0][1] - args[1][0]
 
@@ -139,7 +139,7 @@ def _select(value: Value, args: list[Range]) -> Range:
 
 
 def _extreme(condition: Value, yes: Value, no: Value) -> Callable[[int, int], int] | None:
-    """What the selection computes, where that is the smaller or the larger of the two."""
+    """``min`` or ``max`` if the selection computes that of its two values."""
     op = condition.op
     if op in (Op.LT, Op.LE, Op.GT, Op.GE):
         left, right = condition.args

@@ -1,7 +1,7 @@
-"""Between which places a packet stays where it is.
+"""Packet epochs: the parts of a function in which the packet stays at the same address.
 
-Some helpers may move the packet: the verifier forgets all pointers into it then. A place's epoch is the call after
-which the packet lies as it does there, or the block where paths with different such calls meet, or None before all.
+Some helpers may move the packet, and the verifier then forgets all pointers into it. An epoch is named by the call that
+may have moved the packet last, or by the block where paths with different such calls meet; it is None before all.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ Epoch = Value | Block | None
 
 
 def moves_packet(value: Value) -> bool:
-    """Whether pointers into the packet are worthless after the operation (bpf_helper_changes_pkt_data): after a
-    helper's call, or that of a function which calls such a helper."""
+    """Whether the operation invalidates pointers into the packet (bpf_helper_changes_pkt_data): it calls such a helper,
+    or a function that does."""
     if value.op in (Op.CALL_SUB, Op.LOOP):
         return any(moves_packet(inner) for block in value.attr.blocks for inner in block.body)
     return value.op is Op.CALL and value.attr.writes_packet
@@ -43,7 +43,7 @@ class Epochs:
 
 
 def meeting_place(tree: Dominators, fn: Function, blocks: set[Block], loops: list[tuple[int, int]]) -> Block:
-    """The last block through which all ways to ``blocks`` lead, outside of the given loops (first, last block)."""
+    """The last block that all paths to ``blocks`` pass, outside of the given loops (first, last block)."""
     numbers = {tree.index[block] for block in blocks}
     while len(numbers) > 1:
         highest = max(numbers)
@@ -57,7 +57,7 @@ def meeting_place(tree: Dominators, fn: Function, blocks: set[Block], loops: lis
 
 
 def still_loops(fn: Function, epochs: Epochs, epoch: Epoch) -> list[tuple[int, int]]:
-    """The loops that begin and go on in an epoch, as numbers of their first and last blocks."""
+    """The loops in which an epoch lasts from the header through every turn, as numbers of first and last blocks."""
     index = {block: i for i, block in enumerate(fn.blocks)}
     found: dict[int, int] = {}
     for i, block in enumerate(fn.blocks):

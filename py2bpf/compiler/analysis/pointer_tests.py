@@ -1,5 +1,5 @@
-"""What conditions test for null, and whether a pointer has been tested on the way over an edge that no range is known
-of yet: a loop's way back.
+"""Null tests in conditions, and whether a pointer was tested on the way over an edge for which no ranges are known yet,
+such as a loop's way back.
 
 b1: %1 = phi %0, %2      (both are tested: %1 is not null)
     ...
@@ -14,8 +14,8 @@ from ..ir.values import Block, Value, is_zero
 
 
 def without_zero_tests(condition: Value) -> tuple[Value, bool]:
-    """What a condition tests for being other than 0, and whether the condition holds if so: ``x == 0`` tests x, and
-    doesn't."""
+    """The value that a condition tests against 0, and whether the condition holds if the value is not 0: for
+    ``x == 0``, x and False."""
     truth = True
     while condition.op in (Op.EQ, Op.NE) and is_zero(condition.args[1]):
         truth ^= condition.op is Op.EQ
@@ -24,7 +24,7 @@ def without_zero_tests(condition: Value) -> tuple[Value, bool]:
 
 
 def tested(pred: Block, block: Block, pointer: Value) -> bool:
-    """Whether the blocks in a row that end with ``pred``, or the edge from there to ``block``, test the pointer."""
+    """Whether the pointer was tested by the edge from ``pred`` to ``block``, or in the chain of blocks before."""
     seen = set()
     while pred not in seen:
         seen.add(pred)

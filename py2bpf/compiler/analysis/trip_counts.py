@@ -1,4 +1,4 @@
-"""How often a loop runs at most, from the value ranges of what its tests compare.
+"""Trip counts: how many turns a loop has at most, from the ranges of the values that its tests compare.
 
 b1: %1 = phi 0, %3
     %2 = lt %1, %0        (%0 in [0, 255])
@@ -24,9 +24,9 @@ _STEEP: Final = 1 << 31
 
 
 class Bound(NamedTuple):
-    """At most so many iterations; ``certain`` where no wrapping integer can make them more, ``exact`` where it is
-    always the same number. ``by`` are the values that it comes from. ``steep``: it takes steps that carry a number of
-    which little is known through much of its type, so that the verifier loses sight of it."""
+    """At most ``trips`` turns. ``certain``: no overflow can make them more. ``exact``: always the same number. ``by``:
+    the values that the bound depends on. ``steep``: the steps carry a number with a wide range through much of its
+    type, so that the verifier loses its bounds."""
 
     trips: int
     certain: bool
@@ -38,11 +38,11 @@ class Bound(NamedTuple):
 class _Counter(NamedTuple):
     start: Value
     step: int
-    offset: int  # what is compared is the counter plus this
+    offset: int  # the test compares the counter plus this
 
 
 def bound(loop: Loop, tree: Dominators, ranges: Ranges) -> Bound | None:
-    """The least bound that one of the loop's tests gives, the first one of several; ``ranges`` stand at the header."""
+    """The least bound that a test of the loop gives, the first of equal ones; ``ranges`` are at the header."""
     found = [
         limit
         for block in sorted(loop.blocks, key=tree.index.__getitem__)
@@ -54,7 +54,7 @@ def bound(loop: Loop, tree: Dominators, ranges: Ranges) -> Bound | None:
 
 
 def _test(loop: Loop, block: Block, ranges: Ranges) -> Bound | None:
-    """The bound by one branch, if it leads out of the loop and compares a counter with what stays the same."""
+    """The bound by one branch, if it leads out of the loop and compares a counter with a value that doesn't change."""
     stays = [succ in loop.blocks for succ in block.end.attr]
     if all(stays):
         return None
@@ -101,7 +101,7 @@ def _down_to_zero(loop: Loop, value: Value, ranges: Ranges) -> Bound | None:
 
 
 def _counter(loop: Loop, value: Value) -> _Counter | None:
-    """A phi of the header that every iteration moves by the same constant, or that plus a constant."""
+    """A phi of the header to which every turn adds the same constant, or such a phi plus a constant."""
     value = plain(value)
     step = _moved(value)
     offset = 0
@@ -123,7 +123,7 @@ def _counter(loop: Loop, value: Value) -> _Counter | None:
 
 
 def _moved(value: Value) -> int | None:
-    """The constant that an addition or subtraction moves its first operand by."""
+    """The constant that an addition or subtraction adds to its first operand."""
     if value.op not in (Op.ADD, Op.SUB) or value.args[1].op is not Op.CONST:
         return None
     number: int = value.args[1].attr

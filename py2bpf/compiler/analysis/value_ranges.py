@@ -1,8 +1,8 @@
-"""Value ranges: for every integer an interval that surely holds it, for every pointer whether it may be null.
+"""Value ranges: for every integer an interval that certainly holds it, for every pointer whether it may be null.
 
-A range is an interval of mathematical integers within the value's 64-bit type. Branches and guards narrow the
-ranges of what they compare, for all that they dominate. The verifier does the same; what it can't follow, since it
-knows less of the other side of a comparison, is noted as doubtful.
+A range is an interval of mathematical integers within the value's 64-bit type. Branches and guards narrow the ranges of
+the values that they compare, in all blocks that they dominate. The verifier does the same. A value is noted as doubtful
+if the verifier can't narrow its range, since it knows less of the other side of the comparison.
 
     b0: %1 = load (0, 1, unsigned)      %1 in [0, 255]
         branch lt %1, 16 -> b1, b2
@@ -28,22 +28,22 @@ _UNSEEN_DEPTH: Final = 4
 
 
 class Ranges:
-    """What is known of values at one place; ``enter`` moves on to the next block in dominance order."""
+    """The ranges of values at one place; ``enter`` moves on to the next block in dominance order."""
 
     def __init__(self) -> None:
         self.base: dict[Value, Range] = {}
         self.facts: dict[Value, Range] = {}
         self.doubtful: set[Value] = set()
         self.hidden: Container[Value] = ()
-        """Of what the verifier knows nothing: see verifier_sees()."""
+        """The values of which the verifier knows nothing: see verifier_sees()."""
         self.at_end: dict[Block, dict[Value, Range]] = {}
         self._doubtful_at_end: dict[Block, set[Value]] = {}
         self.edges: dict[Block, dict[Value, Range]] = {}
         self.present: dict[Value, list[Value]] = {}
-        """The pointers that are not null where a truth is not 0."""
+        """For each truth value, the pointers that are not null if it is not 0."""
 
     def enter(self, block: Block, dominator: Block | None) -> None:
-        """Begins a block: what held at the end of its dominator holds, and what the edge into it says."""
+        """Begins a block with the facts at the end of its dominator, and those of the edge into the block."""
         self.block = block
         self.edges = {}
         self.facts = self.at_end[dominator].copy() if dominator is not None else {}
@@ -59,11 +59,11 @@ class Ranges:
             self._join(block)
 
     def _join(self, block: Block) -> None:
-        """What is no null pointer over any edge, as after ``v == 7 or v == 8``, is none here."""
+        """Notes pointers that are not null over any edge into the block, as after ``v == 7 or v == 8``."""
         self.facts.update(dict.fromkeys(self._present_over(block.preds), (1, 1)))
 
     def _present_over(self, preds: list[Block]) -> list[Value]:
-        """The pointers that are not null over any of these edges into the block that was entered last."""
+        """The pointers that are null over none of these edges into the block that was entered last."""
         return _present_in_all([self._edge(pred) for pred in preds])
 
     def of(self, value: Value) -> Range:
@@ -77,7 +77,8 @@ class Ranges:
         return self._unseen(value, ())
 
     def _unseen(self, value: Value, around: tuple[Value, ...]) -> Range:
-        """The interval of what a loop's way back brings, before it was met: a truth, or a choice among such."""
+        """The range of a value that a loop's way back brings and that was not met yet: of a truth value, or a choice
+        among such."""
         assert isinstance(value.type, Int)
         if value.op is Op.CONST:
             return value.attr, value.attr
@@ -97,7 +98,7 @@ class Ranges:
         return isinstance(value.type, Ptr) and value.type.nullable and self.facts.get(value) != (1, 1)
 
     def note(self, value: Value) -> None:
-        """Computes the range of a value just met."""
+        """Computes the range of a value that is met for the first time."""
         if value.op is Op.PHI and isinstance(value.type, Ptr) and self._present_on_all_paths(value):
             self.facts[value] = (1, 1)
         if value.op is Op.PHI and isinstance(value.type, Int):
@@ -110,7 +111,7 @@ class Ranges:
                 self.base[value] = found
 
     def _note_truth(self, phi: Value) -> None:
-        """What is 0 on some paths, as ``v in (7, 8)`` where v is None, tells which path it was where it is not 0."""
+        """Notes the pointers that are not null if a phi is not 0, as ``v in (7, 8)`` tells that v is not None."""
         preds = self.block.preds
         if all(pred in self.at_end for pred in preds):
             others = [pred for pred, arg in zip(preds, phi.args, strict=True) if not self._brings_zero(pred, arg)]
@@ -118,7 +119,7 @@ class Ranges:
                 self.present[phi] = self._present_over(others)
 
     def _brings_zero(self, pred: Block, arg: Value) -> bool:
-        """Whether the verifier, too, sees that an argument is 0 over an edge."""
+        """Whether the verifier also sees that an argument is 0 over an edge."""
         if arg.op is Op.CONST:
             return bool(arg.attr == 0)
         edge = self._edge(pred)
@@ -126,12 +127,12 @@ class Ranges:
         return (edge.get(arg) if tested else _presence(arg, edge)) == (0, 0)
 
     def _is_doubtful(self, phi: Value) -> bool:
-        """Whether the range of an argument is doubtful where it comes from."""
+        """Whether an argument's range is doubtful at the end of its predecessor."""
         ends = (self._doubtful_at_end.get(pred, ()) for pred in self.block.preds)
         return any(arg in doubtful for doubtful, arg in zip(ends, phi.args, strict=True))
 
     def _present_on_all_paths(self, phi: Value) -> bool:
-        """Whether what comes over each edge is a pointer that isn't null there."""
+        """Whether each argument of a phi is a pointer that isn't null on its edge."""
         block = self.block
         return all(self._present(pred, block, arg) for pred, arg in zip(block.preds, phi.args, strict=True))
 
@@ -141,7 +142,7 @@ class Ranges:
         return not pointer.type.nullable or tested(pred, block, pointer) or self._edge(pred).get(pointer) == (1, 1)
 
     def _edge(self, pred: Block) -> dict[Value, Range]:
-        """What holds over an edge into the block that was entered last; a loop's way back is not known yet."""
+        """The facts on an edge into the block that was entered last; none yet for a loop's way back."""
         found = self.edges.get(pred)
         if found is None:
             here, self.facts = self.facts, self.at_end.get(pred, {}).copy()
@@ -158,7 +159,7 @@ class Ranges:
         return edge.get(arg) or _presence(arg, edge) or self.of(arg)
 
     def _argument(self, phi: Value) -> Callable[[Value], Range]:
-        """The range of a phi's argument, as what it is where it comes from."""
+        """A function that gives the range of a phi's argument on its edge."""
         preds = self.block.preds
 
         def of(arg: Value) -> Range:
@@ -171,7 +172,7 @@ class Ranges:
     # narrowing
 
     def assume(self, condition: Value, holds: bool, depth: int = 0) -> None:
-        """``condition`` is known to be (not) 0 from here on."""
+        """Notes that ``condition`` holds from here on (is not 0), or doesn't."""
         if depth > _MAX_DEPTH or condition.op is Op.CONST:
             return
         if isinstance(condition.type, Ptr):
@@ -193,7 +194,7 @@ class Ranges:
             self._narrow(condition, 0, 0)
 
     def _assume_one(self, conditions: list[Value], depth: int) -> None:
-        """One of these, or both, hold: what is no null pointer in either case is none."""
+        """Notes that one of the conditions, or both, hold: pointers that are not null in either case are not null."""
         before, found = self.facts, []
         for condition in conditions:
             self.facts = before.copy()
@@ -203,7 +204,7 @@ class Ranges:
         self.facts.update(dict.fromkeys(_present_in_all(found), (1, 1)))
 
     def _see_present(self, value: Value) -> None:
-        """The value is not 0."""
+        """Notes that the value is not 0, and so that the pointers tied to it are not null."""
         if value not in self.hidden:
             self.facts.update(dict.fromkeys(self.present.get(value, ()), (1, 1)))
 
@@ -234,7 +235,7 @@ class Ranges:
             self._narrow(right, self.of(left)[0] + gap, FULL[False][1], left)
 
     def _is_mathematical(self, op: Op, left: Value, right: Value) -> bool:
-        """Whether the comparison of bits is one of the numbers that the ranges are about."""
+        """Whether comparing the bits is the same as comparing the mathematical numbers of the ranges."""
         if op in (Op.LT, Op.LE, Op.GT, Op.GE):
             return True
         ranges = (self.of(left), self.of(right))
@@ -246,7 +247,7 @@ class Ranges:
         return signed
 
     def _narrow(self, value: Value, low: int, high: int, by: Value | None = None) -> None:
-        """The value is within these bounds, since it was compared ``by`` another."""
+        """Notes that the value is within bounds, because it was compared with ``by``."""
         if value.op is Op.CONST:
             return
         old = self.of(value)
@@ -273,7 +274,7 @@ class Ranges:
 
 
 def through(fn: Function, ranges: Ranges, tree: Dominators | None = None) -> Iterator[Block]:
-    """The blocks in order, with the ranges at the beginning of each."""
+    """Gives the blocks in order; ``ranges`` then stand at the beginning of each."""
     tree = tree or dominators(fn)
     for i, block in enumerate(fn.blocks):
         ranges.enter(block, fn.blocks[tree.idom[i]] if i else None)
@@ -281,7 +282,7 @@ def through(fn: Function, ranges: Ranges, tree: Dominators | None = None) -> Ite
 
 
 def _present_in_all(several: list[dict[Value, Range]]) -> list[Value]:
-    """The pointers of which all these facts say that they are not null."""
+    """The pointers that are not null according to all of these facts."""
     first, *others = several
     return [
         value for value, fact in first.items()
@@ -290,7 +291,7 @@ def _present_in_all(several: list[dict[Value, Range]]) -> list[Value]:
 
 
 def _presence(value: Value, facts: dict[Value, Range]) -> Range | None:
-    """What a comparison of a pointer with null gives where it is known whether it is null."""
+    """The range of a comparison of a pointer with null, if the facts decide it."""
     if value.op not in (Op.EQ, Op.NE) or not isinstance(value.args[0].type, Ptr) or value.args[1].op is not Op.CONST:
         return None
     known = facts.get(value.args[0])

@@ -1,4 +1,4 @@
-"""What the kernel's verifier knows of a number, by the ranges that the compiler knows of it."""
+"""Estimates what the kernel's verifier knows of a number, from the compiler's ranges."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from .intervals import FULL, Range
 
 
 class Known(Protocol):
-    """The ranges of values at one place, and those of which the verifier may know less."""
+    """The ranges of values at one place, and the values of which the verifier may know less."""
 
     base: dict[Value, Range]
     doubtful: set[Value]
 
 
 _SHIFTS: Final = frozenset({Op.LSHIFT, Op.RSHIFT, Op.SHL, Op.LSHR, Op.ASHR})
-"""The verifier knows nothing of their results when the count is no constant."""
+"""Operations of whose results the verifier knows nothing unless the count is constant."""
 _MAX_STEPS: Final = 32
 
 
 def verifier_sees(value: Value, ranges: Known, counters: bool = False, hidden: Container[Value] = ()) -> bool:
-    """Whether the kernel's verifier can come to the same range as ``ranges``: a check that protects memory goes only
-    then.
+    """Whether the kernel's verifier can derive the same range as ``ranges``. Only then may a check that protects memory
+    be dropped.
 
-    ``counters``: also that of a loop's counter, which the verifier follows from turn to turn. ``hidden``: what it
-    knows nothing of."""
+    ``counters``: counters of loops count as known, since the verifier follows them from turn to turn. ``hidden``: the
+    values of which the verifier knows nothing."""
     work, steps = [value], 0
     seen: set[Value] = set()
     while work:
@@ -47,8 +47,8 @@ def verifier_sees(value: Value, ranges: Known, counters: bool = False, hidden: C
 
 
 def _masked(value: Value, ranges: Known) -> bool:
-    """Whether the range is what a constant mask leaves. Where it is less, it is that of the other operand, of which
-    the verifier may know less."""
+    """Whether the range is that of a constant mask. A smaller range comes from the other operand, of which the verifier
+    may know less."""
     if value.op is not Op.AND:
         return False
     high = ranges.base.get(value, FULL[True])[1]

@@ -1,12 +1,12 @@
-"""Of which values the verifier forgets what it knew: in an iterator's loop it widens what changes from turn to turn.
+"""Finds the values that the verifier widens: in an iterator's loop, it forgets values that change from turn to turn.
 
     %1 = load (0, 1, unsigned)            0 to 255, for us and for the verifier
 b1: branch lt %3, %4, b2, b5
-b2: %2 = iter_next ...                    what it learned of %3 on one way here, it forgets on the next
-    branch lt %1, 7, b3, b4               here it learns more of %1, so that %1 "changes"
-b3: ...                                   jump b1: it takes %1 for any number from now on, in the loop and after it
+b2: %2 = iter_next ...                    the verifier forgets on the second way here what it learned of %3 on the first
+    branch lt %1, 7, b3, b4               the verifier learns more of %1 here, so that %1 "changes"
+b3: ...                                   jump b1: %1 is any number for the verifier now, in the loop and after it
 
-It does the same to what the caller of a callback holds, at each of the calls that bpf_loop makes.
+The verifier does the same to the values of a callback's caller, at each call that bpf_loop makes.
 
 Linux: widen_imprecise_scalars in kernel/bpf/verifier.c, since 6.7.
 """
@@ -22,15 +22,15 @@ from ..ir.ops import INFO, Op
 from ..ir.values import Block, Function, Value
 
 _COPIES: Final = frozenset({Op.CAST, Op.ADD, Op.SUB, Op.PHI, Op.HIDE, Op.TRUNC})
-"""What the verifier learns of their results, it learns of their arguments: it follows copies and distances."""
+"""Operations for which the verifier applies what it learns of the result to the arguments: copies and distances."""
 _TESTS: Final = frozenset({Op.BRANCH, Op.GUARD, Op.SELECT})
 
 
 class Widening:
-    """The values of a function that tests narrow, and which loops they come from before.
+    """The values of a function that tests narrow, and the loops that they are older than.
 
-    ``headers`` are those of the iterators' loops, ``asking`` the blocks that end where an iterator is asked or bpf_loop
-    called. The blocks must stand in dominance order, as they always do."""
+    ``headers`` are the headers of iterators' loops, ``asking`` the blocks that ask an iterator or call bpf_loop. The
+    blocks must be in dominance order, as they always are."""
 
     def __init__(self, fn: Function, headers: Iterable[Block], asking: Iterable[Block] = ()) -> None:
         self.places = {block: i for i, block in enumerate(fn.blocks)}
@@ -47,7 +47,7 @@ class Widening:
 
 
 class _Older:
-    """The values from before a place."""
+    """The values that were computed before a place."""
 
     def __init__(self, born: dict[Value, int], place: int) -> None:
         self.born = born
@@ -70,7 +70,7 @@ def asking(fn: Function) -> list[Block]:
 
 
 def _tested(fn: Function) -> set[Value]:
-    """All values of which a test may say something, also a callback's of what is shared with it."""
+    """All values that a test may narrow, including tests in a callback of values that are shared with it."""
     shared = {value.args[0] for block in fn.blocks for value in block.body if value.op is Op.LOOP}
     stores = (value for block in fn.blocks for value in block.body if value.op is Op.STORE)
     work = [value.args[1] for value in stores if value.args[0] in shared]

@@ -1,4 +1,4 @@
-"""How far an address is surely aligned: the verifier refuses accesses to the stack that are not."""
+"""The alignment of addresses: the verifier refuses unaligned accesses to the stack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _MAX_DEPTH: Final = 4
 
 
 def alignment(pointer: Value, depth: int = 0) -> int:
-    """The largest power of two, 8 at most, that surely divides the address. Stack objects begin at multiples of 8."""
+    """The largest power of two, at most 8, that certainly divides the address. Stack objects begin at multiples of 8.
+    """
     least = WIDEST
     while pointer.op is Op.PTRADD:
         least = min(least, _factor(pointer.args[1]))
@@ -25,7 +26,7 @@ def alignment(pointer: Value, depth: int = 0) -> int:
 
 
 def _factor(value: Value) -> int:
-    """The largest power of two, 8 at most, that surely divides an integer."""
+    """The largest power of two, at most 8, that certainly divides an integer."""
     value = plain(value)
     if value.op is Op.CONST:
         number: int = value.attr

@@ -1,4 +1,4 @@
-"""The IR's rules, checked after every pass in tests: a broken pass is found where it broke something."""
+"""Checks the IR's rules after every pass in tests, so that a broken pass is found at once."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .values import Block, Function, Value
 
 
 class Rules(Enum):
-    """What the IR has to keep to, beside the rules for all: which operations may stand in it."""
+    """The operations that the IR may contain, besides the rules that always hold."""
 
     EXACT = "Python's and BPF's operations"
     RAW = "BPF's operations alone"
 
 
 def check(fn: Function, stage: str, rules: Rules = Rules.EXACT) -> None:
-    """Raises InternalCompilerError naming ``stage`` where a rule is broken."""
+    """Raises InternalCompilerError naming ``stage`` if a rule is broken."""
     _Checker(fn, stage, rules).run()
 
 

@@ -19,7 +19,7 @@ def wrap(number: int, type: Int) -> int:
 
 
 def truncate(number: int, size: int, signed: bool) -> int:
-    """What reading back a field of ``size`` bytes gives after ``number`` was stored to it."""
+    """The number that a field of ``size`` bytes holds after ``number`` was stored to it."""
     bits = 8 * size
     number &= (1 << bits) - 1
     return number - (1 << bits) if signed and number >> (bits - 1) else number

@@ -1,5 +1,5 @@
-"""Which form a loop gets, which functions become subprograms, and how long that may be tried: the one place where it
-is decided, with the numbers that were found by measuring.
+"""The policy for the forms of loops, for subprograms, and for the limits of attempts: the only place of these decisions
+and of their numbers, which were found by measuring.
 
 | form | what it is | when |
 | --- | --- | --- |
@@ -8,8 +8,8 @@ is decided, with the numbers that were found by measuring.
 | iterator | the kernel's bpf_iter_num around it: the verifier walks the body two or three times | all else, Linux 6.4 |
 | callback | a function that bpf_loop calls: the verifier walks the body once, or a few times | all else, Linux 5.17 |
 
-What can't be a callback is a bounded loop, and so is every loop that isn't unrolled where the kernel has neither: the
-verifier has the last word then.
+A loop that can't be a callback is bounded. If the kernel has neither iterators nor bpf_loop, so is every loop that
+isn't unrolled; then the verifier decides whether it accepts the loop.
 """
 
 from __future__ import annotations
@@ -22,60 +22,61 @@ from ...spec import Target
 UNROLL_ITERATIONS: Final = 32
 """A range of more numbers becomes a run-time loop, unless its body needs its variable as a constant."""
 UNROLL_INSTRUCTIONS: Final = 512
-"""The same, if iterations times canonical instructions of the body exceed this."""
+"""So does a range if its iterations times the canonical instructions of the body exceed this."""
 
 LEAVING_ITERATIONS: Final = 256
-"""After so many iterations a ``while`` that leaves run-time code in each, or that run-time branches leave, is tried as
-a run-time loop."""
+"""After this many iterations, a ``while`` that leaves run-time code in each, or that run-time branches leave, is tried
+as a run-time loop."""
 LEAVING_BLOCKS: Final = 2048
-"""And one that run-time branches leave also after so many blocks."""
+"""After this many blocks, a ``while`` that run-time branches leave is also tried as a run-time loop."""
 PATIENCE: Final = 3
-"""After so many iterations that change a plan again, a loop is no longer unrolled."""
+"""After this many iterations that change a plan again, a loop is no longer unrolled."""
 CALLS_PATIENCE: Final = 16
-"""The same where the plans of functions change that it calls: each iteration has its own."""
+"""The same for plans of loops in functions that the loop calls, since each iteration has its own plans."""
 MAX_UNROLLED: Final = 4096
-"""No loop is unrolled to more iterations."""
+"""The most iterations to which a loop is unrolled."""
 
 MAX_ATTEMPTS: Final = 200
-"""So often one form of a function is evaluated: each attempt begins with what those before it found out."""
+"""The most attempts to evaluate one form of a function."""
 MAX_BLOCKS: Final = 30_000
-"""So many blocks may an attempt evaluate, and so many all together that came before it: each may be worth a try, and
-together they take minutes."""
+"""The most blocks that one attempt may evaluate. No attempt begins after the earlier ones have evaluated as many
+together, which takes minutes."""
 MAX_KEPT: Final = 4_000_000
-"""Objects in all states that wait to be merged: each iteration's lists and dicts are in those of all later ones."""
+"""The most heap objects in all states that wait to be merged. Lists and dicts of one iteration are in the states of all
+later ones."""
 
 MAX_ITERATIONS: Final = 8 * 1024 * 1024
-"""BPF_MAX_LOOPS of the kernel: so often an iterator goes on, and no more."""
+"""BPF_MAX_LOOPS of the kernel: the most turns of a loop."""
 TOO_LONG: Final = "TimeoutError"
-"""The name under which a loop is counted that wants more than MAX_ITERATIONS."""
+"""The error name under which a loop with more than MAX_ITERATIONS turns is counted."""
 
 SUBPROGRAM_INSTRUCTIONS: Final = 256
-"""A function of so many canonical instructions becomes a BPF subprogram instead of being inlined, when it is called
-from SUBPROGRAM_CALLS places with the same constants. A call takes 5 ns, a fifth of what such a function takes."""
+"""A function of at least this many canonical instructions becomes a BPF subprogram instead of being inlined, if it is
+called from SUBPROGRAM_CALLS places with the same constants. A call takes 5 ns, a fifth of such a function's time."""
 SUBPROGRAM_CALLS: Final = 2
 
 WALKED: Final = 1_000_000
-"""BPF_COMPLEXITY_LIMIT_INSNS of the kernel: more steps the verifier takes for no program."""
+"""BPF_COMPLEXITY_LIMIT_INSNS of the kernel: the most steps that the verifier takes for a program."""
 STRAIGHT_STEPS: Final = 40_000
-"""Verifier steps that a loop without branches may take, for all states that branches around it may bring there: a
-fraction of what is allowed."""
+"""The most verifier steps for a bounded loop without branches. Branches around the loop may bring several states there,
+so this is a fraction of the verifier's limit."""
 BRANCHING_STEPS: Final = 6_000
-"""The same with branches, each of which may double what the verifier has to walk after it."""
+"""The same for a loop with branches, each of which may double the verifier's steps after it."""
 ITERATOR_WALKS: Final = 4
-"""How often the verifier walks the body of an iterator's loop, or a callback, until nothing new comes up."""
+"""How often the verifier walks the body of an iterator's loop, or a callback, until it finds no new state."""
 
 
 MAX_CONTEXT: Final = 256
-"""The most bytes of stack for what a loop shares with its callback: half of what a program has for all its frames."""
+"""The most bytes of stack that a loop may share with its callback: half of the stack for all frames of a program."""
 
 
 def is_short(iterations: int, instructions: int) -> bool:
-    """Whether a loop over so many items, with so many instructions in its body, is unrolled without need."""
+    """Whether a loop is unrolled even if its body needs no constants, because it is short."""
     return iterations <= UNROLL_ITERATIONS and iterations * instructions <= UNROLL_INSTRUCTIONS
 
 
 class Form(Enum):
-    """What a run-time loop becomes."""
+    """The form of a run-time loop."""
 
     BOUNDED = "bounded"
     ITERATOR = "iterator"
@@ -83,9 +84,9 @@ class Form(Enum):
 
 
 class Shape(NamedTuple):
-    """What is known of a loop: the most iterations (None: nobody knows), the operations of one iteration as the
-    verifier walks them, inner loops included, and the branches among them; the loop's own test is one unless the
-    number of iterations is a constant. ``around`` are the branches of the program outside of the loop."""
+    """Properties of a loop: the most turns (None: unknown), the operations of one turn as the verifier walks them,
+    inner loops included, and the branches among them. The loop's own test counts as a branch unless the number of turns
+    is constant. ``around`` is the number of the program's branches outside of the loop."""
 
     trips: int | None
     steps: int
@@ -94,7 +95,7 @@ class Shape(NamedTuple):
 
 
 def walk(shape: Shape, form: Form) -> int:
-    """About how many steps the verifier takes for the loop."""
+    """An estimate of the verifier's steps for the loop."""
     trips = ITERATOR_WALKS if form is not Form.BOUNDED or shape.trips is None else shape.trips
     return trips * shape.steps * (1 + shape.forks)
 

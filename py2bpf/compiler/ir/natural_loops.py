@@ -1,4 +1,4 @@
-"""Natural loops of a function: the blocks that lead back to a header, which all paths into the loop pass."""
+"""Natural loops of a function: a header, which all paths into the loop pass, and the blocks that lead back to it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The operations of the IR as a table: what each takes, whether it may be dropped, shared or moved.
+"""The operations of the IR as a table: the operands of each, and whether it may be dropped, shared or moved.
 
-Exact operations mean what Python means, on integers of two signednesses; the ``lower`` pass replaces each by raw ones,
-which mean what a BPF instruction means. ``attr`` is the operation's compile-time operand, of which ATTRIBUTES names the
-parts.
+Exact operations have Python's meaning, on signed and unsigned integers; the pass ``lower`` replaces each by raw
+operations, which have the meaning of BPF instructions. ``attr`` is the operation's compile-time operand; ATTRIBUTES
+names its parts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Op(Enum):
     NE = "ne"
     SELECT = "select"  # condition, value if not 0, value if 0
     CAST = "cast"  # the same 64 bits as the other signedness
-    TRUNC = "trunc"  # attr: (bytes, signed): what a store to and a load from such a field gives
+    TRUNC = "trunc"  # attr: (bytes, signed): the result of a store to such a field and a load from it
     BSWAP = "bswap"  # attr: bytes: reverse the order of the low bytes, clear the others
     # raw integers
     UDIV = "udiv"
@@ -71,31 +71,31 @@ class Op(Enum):
     CALL = "call"  # attr: HelperInfo
     CALL_SUB = "call_sub"  # the context, the other arguments; attr: the subprogram, a Function
     PACKET = "packet"  # context [, index]; attr: (bytes, offset): a load from the packet
-    VIEW = "view"  # context [, offset]; attr: (bytes, offset, whether the sum surely is in reach): the place in the
-    # packet, null past its end; the ``packets`` pass takes it apart
+    VIEW = "view"  # context [, offset]; attr: (bytes, offset, whether the sum is certainly in reach): the place in the
+    # packet, null past its end; the pass ``views`` expands it
     EXTENT = "extent"  # context; attr: (end, start), names of context fields: the bytes in between
-    TURN = "turn"  # a turn of the loop begins, behind the tests that the loop begins with; gone after ``loops``
+    TURN = "turn"  # a turn begins, after the tests at the loop's beginning; the pass ``loop_forms`` removes it
     # the kernel's iterator over numbers, Linux 6.4; the first argument is its 8 bytes of stack
     ITER_NEW = "iter_new"  # stack, count; its value is 0, which the verifier does not know
     ITER_NEXT = "iter_next"  # stack; null when it has been asked count times
     ITER_DESTROY = "iter_destroy"  # stack
-    HIDE = "hide"  # integer, an ITER_NEW or UNSEEN: the same integer, of which the verifier knows nothing
+    HIDE = "hide"  # integer, an ITER_NEW or UNSEEN: the same integer, but the verifier knows nothing of it
     # the helper bpf_loop, Linux 5.17
     LOOP = "loop"  # stack, count, stack objects that the function uses; attr: the callback, a Function
     UNSEEN = "unseen"  # 0, which the verifier does not know
-    HELD = "held"  # constant; the same in a register: stored from there, the verifier keeps it
+    HELD = "held"  # constant: the same in a register, since the verifier remembers a number stored from a register
     # control
-    GUARD = "guard"  # condition; attr: Raise: where it is 0 the program ends with its safe value
+    GUARD = "guard"  # condition; attr: Raise: if the condition is 0, the program ends with the fallback result
     JUMP = "jump"  # attr: (block,)
     BRANCH = "branch"  # condition; attr: (block if not 0, block if 0)
     RETURN = "return"  # value
-    EXIT = "exit"  # attr: Raise: ends the program with its safe value
+    EXIT = "exit"  # attr: Raise: ends the program with the fallback result
 
 
 class Raise(NamedTuple):
-    """What Python would raise where a guard fails: the exception's name, and whether it is for a use of None.
+    """The exception that Python would raise if a guard fails: its name, and whether it is for a use of None.
 
-    Without a name it can't happen, and only the kernel's verifier wants the check.
+    Without a name, the guard can't fail, and only the kernel's verifier needs it.
     """
 
     error: str
@@ -174,7 +174,7 @@ INFO: Final[dict[Op, Info]] = {
 }
 
 BOUND: Final = "result"
-"""The attribute of a mask that stays, unless the verifier itself sees that it is useless."""
+"""The attribute of a mask that bounds a result: dropped only if the verifier itself sees the bound."""
 
 ATTRIBUTES: Final[dict[Op, tuple[str, ...]]] = {
     Op.PARAM: ("register",),
@@ -201,10 +201,10 @@ ATTRIBUTES: Final[dict[Op, tuple[str, ...]]] = {
     Op.JUMP: ("to",),
     Op.BRANCH: ("then", "else"),
 }
-"""The names of what an operation's ``attr`` is, or of its parts in order where it is a tuple."""
+"""The name of an operation's ``attr``, or the names of its parts if it is a tuple."""
 
 NEGATED: Final[dict[Op, Op]] = {}
-"""The comparison that holds where the given one doesn't."""
+"""The comparison that holds if the given one doesn't."""
 MIRRORED: Final[dict[Op, Op]] = {}
 """The comparison that holds with the operands exchanged."""
 

@@ -1,4 +1,4 @@
-"""Which objects pointers point into, and where in them."""
+"""Finds the objects that pointers point into, and the offsets within them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from .ops import Op
 from .values import Function, Value
 
 Places = dict[Value, int | None]
-"""Objects, and how far behind its beginning a pointer points; None where that isn't known."""
+"""Objects, each with the offset of a pointer from its beginning; None if the offset is unknown."""
 
 _DERIVES: Final = frozenset({Op.PTRADD, Op.PHI, Op.SELECT, Op.CAST})
 
 
 def find(fn: Function, is_object: Callable[[Value], bool]) -> dict[Value, Places]:
-    """All pointers into the objects that ``is_object`` names, those objects' own among them, and their addresses as
+    """All pointers into the objects for which ``is_object`` is true, including the objects themselves and addresses as
     numbers."""
     found: dict[Value, Places] = {}
     changed = True

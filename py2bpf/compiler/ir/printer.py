@@ -13,17 +13,17 @@ from .types import Void
 from .values import Block, Function, Value
 
 _SOURCE_COLUMN: Final = 24
-"""Where the source line beside a block's label begins, unless the label is longer."""
+"""The column of the source line beside a block's label, unless the label is longer."""
 _OURS: Final = str(PurePath(__file__).parents[1])
-"""The compiler itself, which has a function that calls methods and the like."""
+"""The compiler's folder: it contains the function that calls methods, partials and the like."""
 
 
 def to_text(fn: Function) -> str:
-    """One line a value, ``%3 = load i64 %1, offset=12, bytes=4, unsigned``; constants stand where they are used. Beside
-    a block stands the source line that it begins with.
+    """One line for each value, ``%3 = load i64 %1, offset=12, bytes=4, unsigned``; constants stand where they are used.
+    Beside a block's label stands its first source line.
 
-    Predecessors, and phis' arguments with them, are in the order of the blocks: how they came to be there differs
-    between versions of CPython.
+    Predecessors, and the phis' arguments with them, are in the order of the blocks, since the order in which they were
+    made differs between versions of CPython.
     """
     return _Text(fn).render()
 
@@ -57,7 +57,7 @@ class _Text:
             yield "  " + self._value(value, value.args)
 
     def _source(self, span: Span) -> str:
-        """A place as its line and what stands there, with the file's name where it isn't the function's own."""
+        """A place as line number and source line, with the file's name if it isn't the function's own."""
         file = "" if span.filename == self.file else f"{PurePath(span.filename).name} "
         return f"{file}{span.line}: {linecache.getline(span.filename, span.line).strip()}".rstrip()
 
@@ -72,7 +72,7 @@ class _Text:
         return str(value.attr) if value.op is Op.CONST else self.names.get(value, f"?{value.op.value}")
 
     def _attributes(self, value: Value) -> Iterator[str]:
-        """The parts of the compile-time operand by name; of a jump's target the label alone."""
+        """The parts of the compile-time operand by name; for a jump's target, only the label."""
         if value.attr is None:
             return
         names = ATTRIBUTES[value.op]
@@ -96,6 +96,6 @@ class _Text:
 
 
 def _first_span(block: Block) -> Span | None:
-    """The place of the first operation that has one in a user's function; where ways only meet, of what meets there."""
+    """The place of the first operation that has one in a user's function; else of the first such phi."""
     spans = (value.span for value in (*block.body, *block.phis))
     return next((span for span in spans if span is not None and not span.filename.startswith(_OURS)), None)

@@ -68,7 +68,7 @@ CTX: Final = Ptr(Region.CTX)
 VIEW: Final = Ptr(Region.PACKET, nullable=True)
 PLACE: Final = Ptr(Region.PACKET)
 PACKET_REACH: Final = 0xFFFF
-"""The verifier's MAX_PACKET_OFF: an access to a packet ends at most so many bytes behind the packet's start."""
+"""The verifier's MAX_PACKET_OFF: an access to a packet ends at most this many bytes behind the packet's start."""
 
 
 def join_ints(a: Int, b: Int) -> Int:

@@ -28,7 +28,7 @@ class Value:
 
 
 def const(number: int, type: Type | None = None) -> Value:
-    """A constant: of the given type, else i64 unless only u64 can hold it. 64 bits must suffice."""
+    """A constant of the given type, or else i64 unless only u64 can hold it. The number must fit 64 bits."""
     return Value(Op.CONST, [], type or (I64 if number < 1 << 63 else U64), number)
 
 
@@ -38,7 +38,7 @@ def is_zero(value: Value) -> bool:
 
 
 def plain(value: Value) -> Value:
-    """The value that casts give another type."""
+    """The value without casts around it."""
     while value.op is Op.CAST:
         value = value.args[0]
     return value
@@ -69,14 +69,14 @@ class Block:
 
 
 class Function:
-    """A program in IR. ``blocks[0]`` is the entry; every block stands after its forward predecessors,
-    and the blocks of a loop stand together. ``edges`` has the offsets of the context's pointers to the packet,
-    ``locked`` the headers of loops that run while a spin lock is held, and ``losses`` by a map's number that of the map
-    which counts its losses. ``notices`` are warnings of the evaluator: their classes, places, texts and hints.
+    """A program in IR. ``blocks[0]`` is the entry; every block stands after its forward predecessors, and the blocks of
+    a loop stand together. ``edges``: the offsets of the context's pointers to the packet. ``locked``: the headers of
+    loops that run while a spin lock is held. ``losses``: by the number of a map, the number of the map that counts its
+    losses. ``notices``: warnings of the evaluator, as class, place, text and hints.
 
-    A subprogram has ``params`` parameters beside the context and a ``result`` type; where ``flag`` points, it stores 1
-    when the program shall end. A ``callback`` is one that bpf_loop calls, with the number of the call and its own
-    parameter; it returns 0 to be called again, 1 to end the loop."""
+    A subprogram has ``params`` parameters besides the context, and a ``result`` type. It stores 1 where its raise flag
+    ``flag`` points if the program must end. A ``callback`` is called by bpf_loop, with the number of the call and its
+    own parameter; it returns 0 to be called again, 1 to end the loop."""
 
     __slots__ = (
         "blocks", "callback", "captures", "edges", "flag", "hook", "kfuncs", "locked", "losses", "maps", "name",
@@ -105,7 +105,7 @@ class Function:
         return self.name
 
     def belong_to(self, program: Function) -> None:
-        """Makes this a subprogram: it shares the program's maps and kernel functions."""
+        """Makes this function a subprogram, which shares the program's maps and kernel functions."""
         self.maps, self.captures, self.edges = program.maps, program.captures, program.edges
         self.kfuncs, self.subprograms, self.losses = program.kfuncs, program.subprograms, program.losses
         self.notices = program.notices
@@ -134,8 +134,8 @@ def connect(block: Block, op: Op, args: list[Value], targets: tuple[Block, ...],
 
 
 def split_block(block: Block, at: int) -> Block:
-    """Moves the end of a block, from that place on, to a new one, which the caller puts into the function; the block is
-    left without a terminator."""
+    """Moves the end of a block, from index ``at`` on, to a new block, which the caller puts into the function. The old
+    block is left without a terminator."""
     rest = Block()
     rest.body = block.body[at:]
     del block.body[at:]
@@ -145,7 +145,7 @@ def split_block(block: Block, at: int) -> Block:
 
 
 def remove_edge(source: Block, target: Block) -> None:
-    """Forgets one edge, and the phi arguments that came over it."""
+    """Removes one edge from the target's predecessors, with its phi arguments."""
     index = target.preds.index(source)
     del target.preds[index]
     for phi in target.phis:
@@ -153,7 +153,7 @@ def remove_edge(source: Block, target: Block) -> None:
 
 
 def prune(fn: Function) -> None:
-    """Drops the blocks that can't be reached, and their edges. The order of the others stays."""
+    """Drops unreachable blocks and their edges; keeps the order of the others."""
     seen: set[Block] = {fn.blocks[0]}
     stack = [fn.blocks[0]]
     while stack:
