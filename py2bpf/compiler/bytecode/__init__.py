@@ -22,7 +22,7 @@ from .rules import Version
 __all__ = ["Block", "Function", "Instr", "Loop", "Op", "decode"]
 
 SUPPORTED = sorted((int(name[1]), int(name[2:])) for _, name, _ in iter_modules(__path__) if name.startswith("v3"))
-"""The versions of CPython that have a module here."""
+"""The versions of CPython for which there is a module here."""
 
 _decoded: dict[int, tuple[weakref.ref[CodeType], Function]] = {}
 
@@ -48,7 +48,7 @@ def decode(code: CodeType) -> Function:
     """
     key = id(code)
     entry = _decoded.get(key)
-    if entry is None or entry[0]() is not code:  # a number may be another's by now
+    if entry is None or entry[0]() is not code:  # the id may belong to another object by now
         entry = (weakref.ref(code, lambda _: _decoded.pop(key, None)), Decoder(code, _version()).function())
         _decoded[key] = entry
     return entry[1]

@@ -1,4 +1,4 @@
-"""The canonical instruction set: what CPython's bytecode of any supported version is decoded into.
+"""The canonical instruction set, into which CPython's bytecode of every supported version is decoded.
 
 It is a stack machine. In the table below ``[x, y] -> [z]`` says that the instruction pops y (the top of stack,
 TOS) and x and pushes z; an instruction without a ``->`` leaves the stack alone. NULL is an empty stack slot.
@@ -186,7 +186,7 @@ def _nowhere(position: Position) -> bool:
 
 
 class Source:
-    """Where a function's instructions come from; makes their spans when they are asked for."""
+    """The source of a function's instructions; makes their spans on demand."""
 
     __slots__ = ("_positions", "_spans", "filename", "firstlineno", "function")
 
@@ -198,13 +198,13 @@ class Source:
         self._spans: dict[Position, Span] = {}
 
     def position(self, unit: int) -> Position:
-        """What ``co_positions`` says of a code unit."""
+        """The position of a code unit, as ``co_positions`` gives it."""
         return self._positions[unit]
 
     def span(self, unit: int) -> Span:
         """The span of the code unit ``unit`` (byte offset / 2)."""
         position = self._positions[unit]
-        while unit > 0 and _nowhere(position):  # an addition of CPython's own: it belongs to what precedes it
+        while unit > 0 and _nowhere(position):  # CPython's own addition belongs to the instruction before
             unit -= 1
             position = self._positions[unit]
         span = self._spans.get(position)
@@ -220,8 +220,8 @@ class Instr:
 
     ``arg`` is the decoded operand, ``target`` the index of the block that a JUMP, BRANCH or FOR_ITER goes to
     (the block's ``succ[0]``) and -1 for everything else. ``unit`` is the offset in CPython's bytecode, in
-    code units of 2 bytes; ``value`` that of what pushed the value of a store, -1 where that isn't known. ``span`` is
-    made on demand: keep the Instr where only an error would need it.
+    code units of 2 bytes; ``value`` is the unit that pushed the value of a store, -1 if unknown. ``span`` is made on
+    demand: keep the Instr if only an error would need the span.
     """
 
     __slots__ = ("arg", "op", "source", "target", "unit", "value")
@@ -236,12 +236,12 @@ class Instr:
 
     @property
     def span(self) -> Span:
-        """The source text which the instruction comes from."""
+        """The source text of the instruction."""
         return self.source.span(self.unit)
 
     @property
     def value_span(self) -> Span | None:
-        """The source text of what a store stores, where it is one expression."""
+        """The source text of the value of a store, if the value is one expression."""
         return self.source.span(self.value) if self.value >= 0 else None
 
     def __repr__(self) -> str:

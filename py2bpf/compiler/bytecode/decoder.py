@@ -1,4 +1,4 @@
-"""Decode one code object with the rules of a version: cut it into blocks, follow what is reachable, arrange it."""
+"""Decodes one code object with the rules of a version: finds the blocks, decodes the reachable ones, orders them."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Decoder(Emitter):
         return self.code.co_name == "<genexpr>" and self.code.co_flags & _SUSPENDING == inspect.CO_GENERATOR
 
     def suspender(self) -> tuple[str, int]:
-        """What makes the code a generator or coroutine, and where."""
+        """The construct that makes the code a generator or coroutine, and its code unit."""
         suspending = self.version.suspending
         for unit, (number, arg) in enumerate(zip(self.ops, self.args, strict=True)):
             text = suspending.get((number, arg)) or suspending.get((number, ANY))
@@ -125,7 +125,7 @@ class Decoder(Emitter):
 
 
 def _thread(drafts: Drafts) -> None:
-    """Lead the edges to blocks that only jump to where those go, which not all versions do by themselves."""
+    """Redirect edges around blocks that only jump, which not all versions of CPython do themselves."""
     ways = {key: draft.succ[0] for key, draft in drafts.items() if len(draft.instrs) == 1 == len(draft.succ) and key}
     if not ways:
         return
@@ -144,7 +144,7 @@ def _thread(drafts: Drafts) -> None:
 
 
 def _merge(drafts: Drafts) -> None:
-    """Join a block that only jumps with its target when nothing else goes there."""
+    """Join a block that ends in a jump with its target, if no other edge leads to the target."""
     entering = dict.fromkeys(drafts, 0)
     for draft in drafts.values():
         for key in draft.succ:

@@ -1,4 +1,4 @@
-"""What handlers of opcodes write to: the canonical instructions of the block that is being decoded."""
+"""The emitter, to which handlers of opcodes write the canonical instructions of the block that is being decoded."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Emitter:
 
     @property
     def last(self) -> Op | None:
-        """The operation before this one; None at a block's beginning, where several paths may meet."""
+        """The operation before the current one; None at a block's beginning, where several paths may meet."""
         return self.out[-1].op if self.out else None
 
     def copies(self, count: int) -> bool:

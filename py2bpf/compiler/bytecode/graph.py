@@ -72,7 +72,7 @@ def _bodies(graph: Graph, backward: list[tuple[int, int]]) -> dict[int, set[int]
             node = pending.pop()
             if node in body:
                 continue
-            if node == 0:  # reached from the entry without the header, which so dominates nothing
+            if node == 0:  # reached from the entry without the header, so the header dominates nothing
                 raise IrreducibleError(header)
             body.add(node)
             pending += before[node]
@@ -110,7 +110,7 @@ def _by_level(graph: Graph, loops: list[NaturalLoop], level: int, start: int) ->
 
 
 def _exits_first(graph: Graph, loops: list[NaturalLoop]) -> list[int] | None:
-    """A depth-first search that visits what leaves a loop before what stays: it nearly always does, and is quick.
+    """A depth-first search that visits edges out of a loop before edges inside. Quick, and nearly always sufficient.
 
     None when a loop's nodes came out scattered.
     """

@@ -1,4 +1,4 @@
-"""Find what CPython's exception table protects: a try or with of the source, or only the compiler's own clean-up."""
+"""Finds try and with statements in CPython's exception table, which also protects the compiler's own clean-up."""
 
 from __future__ import annotations
 

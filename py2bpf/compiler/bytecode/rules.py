@@ -1,4 +1,4 @@
-"""How a version module describes its opcodes: a table of rules from opcode names."""
+"""The language of version modules: a table from opcode names to rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .emitter import Emitter
 _BRANCH, _JUMP = Op.BRANCH, Op.JUMP  # looking up a member takes long on 3.11
 
 RAW, CONST, NAME, LOCAL = range(4)
-"""Where a plain rule's operand comes from: the number itself, co_consts, co_names, the fast locals."""
+"""The source of a plain rule's operand: the number itself, co_consts, co_names, the fast locals."""
 
 NOTHING: Sequence[None] = (None,) * 256
 FLAG: Sequence[bool] = (False, True)
@@ -45,7 +45,7 @@ class Unsupported(NamedTuple):
 
 
 class Skip:
-    """The opcode means nothing here."""
+    """The opcode has no canonical instruction."""
 
 
 SKIP = Skip()
@@ -56,7 +56,7 @@ Rule = Plain | Jump | Unsupported | Skip | Handler
 Rules = Mapping[str, Rule]
 
 Suspending = Mapping[tuple[str, int], str]
-"""(opcode, operand or ANY) by which a generator or coroutine is known -> the user-level name of its construct."""
+"""(opcode, operand or ANY) that marks a generator or coroutine -> the user-level name of its construct."""
 
 ANY = -1
 

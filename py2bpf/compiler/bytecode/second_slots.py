@@ -1,7 +1,7 @@
 """Follows the stack through a function to remove slots that older versions of CPython don't have.
 
-Since 3.15 an iterator has a second slot, for an index; since 3.14 the exit of a with statement is a function and its
-argument, where it was a bound method.
+Since 3.15, an iterator has a second slot for an index; since 3.14, the exit of a with statement is a function and its
+argument instead of a bound method.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from .canonical import Drafts, Instr, Op
 from .stack import DEPTHS, effect
 
 Stack = list[bool]
-"""A slot is True when it is another one's second."""
+"""True for each slot that is the second one of a pair."""
 
 _EXIT_ARGUMENTS = 3
 
@@ -73,7 +73,7 @@ def _swap(stack: Stack, instr: Instr) -> bool:
     if stack[-1] is not stack[-count]:
         if count != 2:
             raise InternalCompilerError("bytecode", "a value of two slots is taken apart", instr.span)
-        stack[-2:] = stack[:-3:-1]  # the second half of a rotation: what it carries is there already
+        stack[-2:] = stack[:-3:-1]  # the second half of a rotation, whose value is in place already
         return False
     instr.arg -= sum(stack[-count:])
     return True

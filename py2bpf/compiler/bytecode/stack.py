@@ -81,14 +81,14 @@ _COUNTED: dict[Op, Callable[[Instr], tuple[int, int]]] = {
 DEPTHS = frozenset(
     (Op.LIST_EXTEND, Op.SET_UPDATE, Op.DICT_UPDATE, Op.DICT_MERGE, Op.LIST_APPEND, Op.SET_ADD, Op.MAP_ADD)
 )
-"""Operations that change a collection which lies as deep as ``arg`` says, after they popped theirs."""
+"""Operations that change a collection at the depth ``arg``, counted after they have popped their operands."""
 
 
 def effect(instr: Instr) -> tuple[int, int]:
     """How many slots ``instr`` pops and pushes.
 
-    FOR_ITER has two effects and is no good here: it pops the iterator on the way to ``succ[0]`` and pushes an
-    item on the way to ``succ[1]``.
+    Not for FOR_ITER, which has two effects: it pops the iterator on the way to ``succ[0]`` and pushes an item on the
+    way to ``succ[1]``.
     """
     counted = _COUNTED.get(instr.op)
     return counted(instr) if counted else _FIXED[instr.op]

@@ -1,4 +1,5 @@
-"""Finds the instruction that pushed what a store to an item or attribute stores: errors about the value point there."""
+"""Finds the instructions that pushed the values of stores to items and attributes: errors about the values point there.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ from .canonical import TERMINATORS, Drafts, Instr, Op
 from .stack import effect
 
 _STORES = {Op.STORE_SUBSCR: 3, Op.STORE_ATTR: 2}
-"""How deep the value lies below the top."""
+"""Stores, with the depth of the value below the top of the stack."""
 _OF_STATEMENTS = frozenset((Op.UNPACK_SEQUENCE, Op.UNPACK_EX, Op.INPLACE, Op.WITH_ENTER))
-"""What pushes values that aren't an expression of the source: the store itself tells more."""
+"""Operations that push values that aren't an expression of the source, so that the store's own place says more."""
 
 
 def find(drafts: Drafts) -> None:
@@ -27,12 +28,12 @@ def _follow(instrs: list[Instr]) -> None:
         depth = _STORES.get(instr.op, 0)
         if 0 < depth <= len(stack):
             instr.value = stack[-depth]
-        _step(stack, instr, -1 if instr.unit == last else instr.unit)  # the second of two in one has no place
+        _step(stack, instr, -1 if instr.unit == last else instr.unit)  # the second value of one opcode has no place
         last = instr.unit
 
 
 def _step(stack: list[int], instr: Instr, unit: int) -> None:
-    """What is below the block's own pushes is unknown, and so not in ``stack``."""
+    """Follows one instruction. ``stack`` has only the values that the block itself pushed; others are unknown."""
     if instr.op is Op.SWAP:
         if instr.arg > len(stack):
             stack.clear()

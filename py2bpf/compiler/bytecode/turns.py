@@ -1,15 +1,15 @@
-"""Where the turns of a loop begin, and one loop for each ``while``.
+"""Finds where the turns of loops begin, and makes one loop of each ``while``.
 
     while a:                    H: branch a -> B, end             the test, and up to 3.13 its copy T at the loop's end
         if b: continue          B: branch b -> H, C
         c                       C: c
                                 T: branch a -> B, end
 
-``continue`` goes to H, so that H and B head a loop each. T does what H does: all that goes back to H goes to T instead,
-and B alone heads the loop. From 3.14 on there is no T, and H heads the loop.
+``continue`` goes to H, so that H and B would be headers of two loops. T does the same as H, so edges back to H are led
+to T instead, and only B is a header. From 3.14 on there is no T, and H is the header.
 
-A turn begins behind the tests that a loop begins with: at B in both forms. ``while True`` that begins with ``if not a:
-break`` has the same code as ``while a``, so it has the same turns too.
+A turn begins after the tests at a loop's beginning: at B in both forms. ``while True`` that begins with ``if not a:
+break`` has the same code as ``while a``, and so the same turns.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Pairs = set[tuple[int, int]]
 
 
 def join_continues(drafts: Drafts) -> None:
-    """Leads what goes back to the test of a ``while`` to the test's copy, where there is one."""
+    """Leads edges back to the test of a ``while`` to the test's copy, if there is one."""
     for head in [key for key, draft in drafts.items() if draft.instrs[-1].op is Op.BRANCH]:
         back = [key for key, draft in drafts.items() if head in draft.succ and _unit(key) > _unit(head)]
         seen: Pairs = set()
         copy = _copy_of(drafts, head, seen) if back else None
         if copy is not None:
-            # What goes back to the test from its own blocks, or from behind its copy, begins a turn of the loop around.
+            # Edges to the test from its own blocks, or from behind its copy, begin a turn of the loop around.
             tests = {key for key, _ in seen}
             inside = [key for key in back if _unit(key) < _unit(copy[0]) and key not in tests]
             _lead(drafts, inside, head, _split(drafts, *copy) if inside else head)
@@ -41,7 +41,8 @@ def _unit(key: int) -> int:
 
 
 def _copy_of(drafts: Drafts, head: int, seen: Pairs) -> tuple[int, int] | None:
-    """The later block that ends in the same test, and where in it that begins. ``seen`` gets the blocks of both."""
+    """The later block that ends in the same test, and the index where the test begins. ``seen`` gets the blocks of
+    both."""
     length = len(drafts[head].instrs)
     for key, draft in drafts.items():
         begin = len(draft.instrs) - length
@@ -52,7 +53,7 @@ def _copy_of(drafts: Drafts, head: int, seen: Pairs) -> tuple[int, int] | None:
 
 
 def _same(drafts: Drafts, first: tuple[int, int], second: tuple[int, int], seen: Pairs) -> bool:
-    """Whether two blocks, from an instruction of theirs on, do the same and go on to the same."""
+    """Whether two blocks, each from an instruction on, do the same and have the same successors."""
     if first == second or (first[0], second[0]) in seen:
         return True
     seen.add((first[0], second[0]))
@@ -68,17 +69,17 @@ def _same(drafts: Drafts, first: tuple[int, int], second: tuple[int, int], seen:
 
 
 def _kind(end: Instr) -> tuple[Op, Any]:
-    """What the end of a block asks, whichever of its ways is which."""
+    """The kind of a block's end, without the direction of its branch."""
     return end.op, end.arg in ("none", "not none") if end.op is Op.BRANCH else end.arg
 
 
 def _what(instr: Instr) -> tuple[Any, ...]:
-    """What an instruction does, and for which place in the source."""
+    """An instruction's operation, operand and place in the source, for comparison."""
     return instr.op, type(instr.arg), instr.arg, instr.source.position(instr.unit)
 
 
 def _split(drafts: Drafts, key: int, begin: int) -> int:
-    """The key of a block that begins there."""
+    """The key of a block that begins at the instruction ``begin``; splits the block if necessary."""
     if not begin:
         return key
     instrs, succ = drafts[key]
@@ -89,7 +90,7 @@ def _split(drafts: Drafts, key: int, begin: int) -> int:
 
 
 def jump(at: Instr) -> Instr:
-    """A jump that belongs to the place of another instruction."""
+    """A jump with the place of another instruction."""
     return Instr(Op.JUMP, None, at.unit, at.source)
 
 
@@ -111,10 +112,10 @@ def _lead(drafts: Drafts, keys: list[int], old: int, new: int) -> None:
 
 
 class Beginning:
-    """The tests that the loop with a header and a body (blocks by index) begins with.
+    """The tests at the beginning of the loop with a header and a body (blocks by index).
 
-    ``turn`` is the block in which its turns begin. It is none of their own if an inner loop begins there, or the next
-    turn since the loop has no body: ``shared`` are the tests that lead there, if so.
+    ``turn`` is the block in which its turns begin. The turns need a block of their own if an inner loop begins there,
+    or if the next turn does, since the loop has no body; then ``shared`` are the tests that lead there.
     """
 
     def __init__(self, blocks: Sequence[Block], header: int, body: frozenset[int], headers: Container[int]) -> None:
@@ -141,17 +142,17 @@ class Beginning:
                 return
 
     def _until_left(self, tests: list[int]) -> list[int]:
-        """Those up to the last that leads out of the loop; blocks stand behind what leads to them."""
+        """The tests up to the last that leads out of the loop; blocks stand behind their predecessors."""
         leaving = [index for index in tests if not self.body.issuperset(self.blocks[index].succ)]
         return [index for index in tests if index <= max(leaving, default=-1)]
 
     def _ways(self, inside: list[int]) -> set[int]:
-        """Where they lead in the loop."""
+        """The blocks of the loop to which the tests lead."""
         ways = {way for index in inside for way in self.blocks[index].succ}
         return (ways & self.body) - (set(inside) - {self.header})
 
     def _tests(self) -> list[int]:
-        """The blocks from the header on that are but parts of expressions whose truth decides where to go."""
+        """The blocks from the header on that only compute parts of conditions."""
         depths = {self.header: 0}
         found = []
         for index in sorted(self.body):
@@ -162,7 +163,7 @@ class Beginning:
         return found
 
     def _leaving(self, index: int, depth: int) -> Iterator[tuple[int, int]]:
-        """Where the block leads, and how deep the stack is there."""
+        """The block's successors, with the depth of the stack at each."""
         *instrs, last = self.blocks[index].instrs
         depth = _deep(instrs, depth)[-1]
         steps = {Op.BRANCH: (-1, -1), Op.FOR_ITER: (-1, 1)}.get(last.op, (0,))
@@ -170,8 +171,8 @@ class Beginning:
             yield way, depth + step
 
     def _is_test(self, index: int, depth: int) -> bool:
-        """Whether no statement ends in the block or goes on behind it, and it isn't the copy of a test that stands
-        before the loop."""
+        """Whether no statement ends in the block or continues after it, and the block isn't the copy of a test before
+        the loop."""
         *instrs, last = self.blocks[index].instrs
         depths = _deep(instrs, depth)
         if min(depths[1:], default=depth) <= 0 or any(instr.op is Op.WITH_ENTER for instr in instrs):
@@ -181,13 +182,13 @@ class Beginning:
         return last.op in (Op.BRANCH, Op.JUMP) and not (instrs and self._has_copy(list(map(_what, instrs))))
 
     def _has_copy(self, instrs: list[tuple[Any, ...]]) -> bool:
-        """Whether a block outside of the loop ends so."""
+        """Whether a block outside of the loop ends with the same instructions."""
         outside = (block.instrs for block in self.blocks if block.index not in self.body)
         return any(list(map(_what, each[-1 - len(instrs) : -1])) == instrs for each in outside)
 
 
 def _deep(instrs: list[Instr], depth: int) -> list[int]:
-    """How deep the stack is before the instructions, and after each."""
+    """The depth of the stack before the instructions, and after each."""
     depths = [depth]
     for instr in instrs:
         pops, pushes = effect(instr)
@@ -196,7 +197,7 @@ def _deep(instrs: list[Instr], depth: int) -> list[int]:
 
 
 def give_block(drafts: Drafts, turn: int, tests: list[int]) -> None:
-    """Gives a turn that begins behind such tests a block of its own, which jumps on."""
+    """Gives a turn that begins after the tests a block of its own, which jumps on."""
     own = _fresh(drafts)
     drafts[own] = Draft([jump(drafts[tests[0]].instrs[-1])], (turn,))
     for key in tests:

@@ -57,7 +57,7 @@ def kw_names(emitter: Emitter, arg: int, unit: int) -> None:
 
 
 def super_arguments(emitter: Emitter, unit: int) -> int:
-    """Push what ``super()`` finds by itself in the frame of its caller, which only CPython can; return how many."""
+    """Push the arguments that ``super()`` would find in its caller's frame; return their number."""
     names = [instr.arg for instr in emitter.out[-2:] if instr.op is _LOAD_GLOBAL]
     if names[-1:] != ["super"] or "__class__" not in emitter.cells or not emitter.code.co_argcount:
         return 0
@@ -100,7 +100,7 @@ def raise_varargs(emitter: Emitter, arg: int, unit: int) -> None:
 
 
 def return_generator(emitter: Emitter, arg: int, unit: int) -> None:
-    """A generator expression's code begins when its items are asked for; what is popped next is sent to it."""
+    """A generator expression's code begins when its first item is taken; the next POP_TOP pops the value sent to it."""
     emitter.emit(Op.LOAD_CONST, None, unit)
 
 

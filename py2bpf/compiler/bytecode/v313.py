@@ -46,14 +46,14 @@ def call_kw(emitter: Emitter, arg: int, unit: int) -> None:
 
 
 def set_function_attribute(emitter: Emitter, arg: int, unit: int) -> None:
-    """One for each flag that older versions gave MAKE_FUNCTION; what they set lies on the stack in the same order."""
+    """One opcode for each flag of older versions' MAKE_FUNCTION; the operands are on the stack in the same order."""
     made = emitter.out[-1]
     flags = [flag for bit, flag in enumerate(v311.FUNCTION_FLAGS) if arg >> bit & 1]
     made.arg = made.arg.union(flags)
 
 
 def convert_value(emitter: Emitter, arg: int, unit: int) -> None:
-    """``!r`` and the like. What follows formats the converted string, which changes nothing without a spec."""
+    """``!r`` and the like. The next opcode formats the converted string, which changes nothing without a spec."""
     emitter.emit(Op.FORMAT_VALUE, (v311.CONVERSIONS[arg], False), unit)
 
 

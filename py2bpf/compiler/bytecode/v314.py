@@ -16,7 +16,7 @@ ENTER, EXIT = 0, 1
 
 COMMON_CONSTANTS: tuple[object, ...] = (AssertionError, NotImplementedError, tuple, all, any)
 CONSUMERS = (all, any, tuple)
-"""Builtins for whose call with a generator expression the compiler puts a loop in place."""
+"""Builtins whose call with a generator expression CPython's compiler replaces by a loop."""
 
 
 def binary_op(emitter: Emitter, arg: int, unit: int) -> None:
@@ -39,7 +39,7 @@ def load_common_constant(emitter: Emitter, arg: int, unit: int) -> None:
 
 
 def compare_identity(emitter: Emitter, consumers: tuple[object, ...], arg: int, unit: int) -> None:
-    """IS_OP. Behind a test for ``any``, say, are a loop and, otherwise, the call: take the call."""
+    """IS_OP. A test for ``any``, for example, chooses between an inlined loop and the call: always take the call."""
     if emitter.last is Op.LOAD_CONST and any(emitter.out[-1].arg is consumer for consumer in consumers):
         del emitter.out[-2:]  # the copy of the callable, and the builtin
         while unit not in emitter.targets:

@@ -1,4 +1,4 @@
-"""CPython 3.15: an iterator on the stack has a second slot, for an index; canonical iterators have not."""
+"""CPython 3.15: an iterator on the stack has a second slot for an index; canonical iterators don't."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pop_iter(emitter: Emitter, arg: int, unit: int) -> None:
 
 
 def drop_second_slots(drafts: Drafts) -> None:
-    """Of iterators, as well as what 3.14 has."""
+    """Iterators have second slots, as well as exits of with statements."""
     second_slots.drop(drafts, frozenset((Op.GET_ITER, Op.WITH_ENTER)))
 
 

@@ -22,8 +22,8 @@ _LEADS = (Op.CALL_SUB, Op.LOOP, Op.FUNC)
 def generate(fn: Function) -> ProgramSpec:
     """A lowered IR function and its subprograms as a program specification.
 
-    Raises LimitExceeded where it needs more stack than BPF has or jumps too far, FrameSizeError where only its
-    subprograms need too much.
+    Raises LimitExceeded if the function needs more stack than BPF has or jumps too far, FrameSizeError if only its
+    subprograms need too much stack.
     """
     errors: Sites = {}
     called = _called(fn)
@@ -40,7 +40,7 @@ def generate(fn: Function) -> ProgramSpec:
 
 
 def _called(fn: Function) -> set[Function]:
-    """The functions that code still leads to: the verifier refuses others as unreachable."""
+    """The functions that are still called; the verifier refuses others as unreachable."""
     found: set[Function] = set()
     work = [fn]
     while work:

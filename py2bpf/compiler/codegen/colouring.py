@@ -1,7 +1,7 @@
 """A physical register for each virtual one, by colouring the graph of interference after Chaitin and Briggs.
 
-Moves go away where their two ends can be one register. Then registers are taken out of the graph, those first that
-surely get a colour, and coloured in the opposite order. One that gets none must be spilled.
+Moves are removed if their two ends can be one register. Then registers are taken out of the graph, first those that
+certainly get a colour, and coloured in the opposite order. A register that gets no colour must be spilled.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class Colouring:
     # coalescing
 
     def find(self, register: int) -> int:
-        """The register that this one has become."""
+        """The register into which this one was coalesced."""
         while self.alias[register] != register:
             self.alias[register] = self.alias[self.alias[register]]
             register = self.alias[register]
         return register
 
     def _coalesce(self) -> None:
-        """Makes one register of the two ends of a move where that surely costs no spill (Briggs)."""
+        """Makes one register of the two ends of a move if that certainly causes no spill (Briggs)."""
         for _, dst, src in sorted(self.graph.moves, key=lambda move: -move[0]):
             a, b = self.find(dst), self.find(src)
             if a == b or self.adjacent[a] >> b & 1:
@@ -90,7 +90,7 @@ class Colouring:
             self.adjacent[register] = self.adjacent[register] & gone | bit
 
     def _pair(self) -> None:
-        """Notes for each register which others the moves that are left join it with."""
+        """Notes for each register the other ends of its remaining moves."""
         for weight, dst, src in self.graph.moves:
             a, b = self.find(dst), self.find(src)
             if a != b:
@@ -100,7 +100,7 @@ class Colouring:
     # the order in which registers leave the graph
 
     def _simplify(self) -> list[int]:
-        """Registers in the order of removal: those that surely get a colour first."""
+        """Registers in the order of removal: first those that certainly get a colour."""
         rest = self.graph.present
         degree: dict[int, int] = {}
         limit: dict[int, int] = {}
@@ -148,7 +148,7 @@ class Colouring:
         return True
 
     def _preferred(self, register: int, free: int) -> int:
-        """The free register that saves most moves; else one that calls destroy anyway."""
+        """The free register that saves the most moves, or else one that calls destroy anyway."""
         votes: dict[int, float] = {}
         for weight, physical in self.graph.hints.get(register, ()):
             if free >> physical & 1:

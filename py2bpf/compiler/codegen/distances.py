@@ -1,7 +1,7 @@
-"""Whether conditional jumps reach where they go: an instruction has 16 bits for that.
+"""Checks that conditional jumps reach their targets, for which an instruction has 16 bits.
 
-It is looked at before the registers are allocated, which takes the longest of all. So what is counted is what surely
-becomes an instruction: no moves, and no constants that may be loaded elsewhere.
+The check runs before register allocation, which takes the longest of all. So it counts only code that certainly becomes
+instructions: no moves, and no constants that may be loaded elsewhere.
 """
 
 from __future__ import annotations
@@ -26,6 +26,6 @@ def check(code: MachineFunction) -> None:
             if instruction.kind != LABEL and not instruction.is_move and not instruction.rematerialises():
                 at += 1
     for place, jump in jumps:
-        distance = abs(begins.get(jump.target, at) - place)  # what has no block ends the program, behind all others
+        distance = abs(begins.get(jump.target, at) - place)  # exits have no block yet; they come after all others
         if distance > asm.FARTHEST + 1:
             raise asm.out_of_reach(distance, jump.span)

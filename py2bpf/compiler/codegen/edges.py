@@ -14,9 +14,9 @@ from ..ir.values import Block, Function, Value
 def split_critical(fn: Function) -> None:
     """Puts an empty block on every critical edge into a block with phis.
 
-    One that brings constants stands before its target, where that lets the other way be the next block: the verifier
-    walks on there first. What it has then seen holds of any number, and so of the constant, which it need not follow
-    again.
+    A block that brings constants stands before its target if the branch's other side can then be the next block, which
+    the verifier walks first. The state that it has seen there covers any number, so it need not walk again for the
+    constant.
     """
     _share_constants(fn)
     index = {block: i for i, block in enumerate(fn.blocks)}
@@ -39,7 +39,7 @@ def _brings_constants(block: Block, succ: Block) -> bool:
 
 
 def _share_constants(fn: Function) -> None:
-    """Critical edges that bring the same constants to a block meet before it: the constants are loaded in one place."""
+    """Joins critical edges that bring the same constants to a block, so that the constants are loaded in one place."""
     index = {block: i for i, block in enumerate(fn.blocks)}
     before: dict[Block, Block] = {}
     for succ in fn.blocks:
@@ -85,7 +85,7 @@ def _split(block: Block, succ: Block) -> Block:
 
 
 def loop_depths(fn: Function) -> dict[Block, int]:
-    """How many loops are around each block; a loop's blocks stand together, from its header to its last jump back."""
+    """The number of loops around each block; a loop's blocks stand together, from its header to its last jump back."""
     index = {block: i for i, block in enumerate(fn.blocks)}
     depth = [0] * len(fn.blocks)
     ends: dict[int, int] = {}

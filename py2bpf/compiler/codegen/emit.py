@@ -100,7 +100,8 @@ class Emitter:
             self._add(Insn(i.kind, i.code, dst, src, off, i.imm, i.ref), i.span)
 
     def _exit_stubs(self) -> None:
-        """Where guards go: a piece for each error that addresses its counter, and one that counts and returns."""
+        """Emits the targets of failing guards: for each error, code that loads the address of its counter, and once the
+        code that counts and returns."""
         sites = self.code.exits.raised_here()
         if self.insns[-1].code == _GOTO:  # the error that the code before ends in comes first, and needs no jump to it
             sites.sort(key=lambda site: self._number(error_label(site[0])) != self.insns[-1].ref)
@@ -119,7 +120,7 @@ class Emitter:
         self._safe_return()
 
     def _safe_return(self) -> None:
-        """On to a return of the safe value if there is one, else one made here."""
+        """Ends with the fallback result: uses an existing return of it if there is one, else emits one."""
         for at in range(len(self.insns) - 1):
             load, leave = self.insns[at], self.insns[at + 1]
             if leave == asm.exit_() and load == asm.mov_imm(0, self.fallback) and self._numbered_before(at):
@@ -137,7 +138,7 @@ class Emitter:
         return at > 0 and self.insns[at - 1].kind == LABEL
 
     def _referenced(self) -> tuple[tuple[Insn, ...], tuple[Span | None, ...]]:
-        """Without the labels that nobody jumps to; the others numbered in the order of their places."""
+        """The code without unused labels, and with the others numbered in order."""
         used = {i.ref for i in self.insns if i.kind == JUMP}
         names: dict[int, int] = {}
         for insn in self.insns:

@@ -1,4 +1,4 @@
-"""Where guards go when they fail: labels of the code that counts an error, and numbers for the places of errors."""
+"""The targets of failing guards: labels of the code that counts errors, and numbers for the places of errors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Sites = dict[ErrorSite, tuple[int, Span | None]]
 """The number and the place of each error of the whole program, in the order of the numbers."""
 
 EXIT_LABEL: Final = 0
-"""The local label of the code that returns the hook's safe value."""
+"""The local label of the code that returns the hook's fallback result."""
 COUNT_LABEL: Final = -1
-"""The local label of the code that counts an error at the address in r1, and returns the safe value."""
+"""The local label of the code that counts an error at the address in r1, and returns the fallback result."""
 
 
 def error_label(number: int) -> int:
@@ -23,8 +23,8 @@ def error_label(number: int) -> int:
 
 
 class Exits:
-    """How one function ends early. ``raised`` are the numbers of the errors that this function raises, ``sites`` those
-    of all functions so far; ``used``: whether anything leads to an exit."""
+    """The exits of one function. ``raised``: the numbers of the errors that this function raises. ``sites``: the errors
+    of all functions so far. ``used``: whether anything jumps to an exit."""
 
     def __init__(self, sites: Sites) -> None:
         self.sites = sites
@@ -32,7 +32,7 @@ class Exits:
         self.used = False
 
     def label(self, value: Value) -> int:
-        """The label for what a guard or an exit raises."""
+        """The label for the error of a guard or an exit."""
         self.used = True
         if not value.attr.error:
             return EXIT_LABEL

@@ -1,4 +1,4 @@
-"""The 512 bytes of stack: objects that are never alive together share their place.
+"""Lays out the 512 bytes of stack. Objects that are never alive together share a place.
 
 An object is alive from its alloca to the last use of any pointer derived from it.
 """
@@ -25,12 +25,12 @@ class Frame:
         self.size = 0
 
     def spill(self, number: int, offset: int) -> None:
-        """Enters a register's spill place, ``offset`` bytes below the objects."""
+        """Adds a register's spill place, ``offset`` bytes below the objects."""
         self.offsets[number] = -(self.size + offset)
 
 
 def lay_out(fn: Function) -> Frame:
-    """Assigns every stack object its place. Raises LimitExceeded naming the largest where they don't fit."""
+    """Assigns every stack object its place. Raises LimitExceeded naming the largest object if they don't fit."""
     frame = Frame()
     objects = [v for block in fn.blocks for v in block.body if v.op is Op.ALLOCA]
     if not objects:
@@ -57,7 +57,7 @@ def lay_out(fn: Function) -> Frame:
 
 
 def _members(mask: int) -> Iterator[int]:
-    """The numbers of the bits that are set: few, where an object is alive with few others."""
+    """The numbers of the bits that are set. Few are, if an object is alive with few others."""
     while mask:
         lowest = mask & -mask
         yield lowest.bit_length() - 1
@@ -74,7 +74,7 @@ def _first_gap(taken: list[tuple[int, int]], size: int) -> int:
 
 
 def _conflicts(fn: Function, slots: dict[Value, int]) -> list[int]:
-    """For each object the bit mask of those that are alive with it."""
+    """For each object, the bit mask of the objects that are alive at the same time."""
     derived = _derived(fn, slots)
     uses = dict.fromkeys(fn.blocks, 0)
     kills = dict.fromkeys(fn.blocks, 0)
@@ -124,6 +124,6 @@ def _scan(block: Block, slots: dict[Value, int], derived: dict[Value, int], live
 
 
 def _derived(fn: Function, slots: dict[Value, int]) -> dict[Value, int]:
-    """For each pointer the objects that it may point into."""
+    """For each pointer, the objects that it may point into."""
     found = pointers.find(fn, slots.__contains__)
     return {value: sum(1 << slots[base] for base in into) for value, into in found.items()}

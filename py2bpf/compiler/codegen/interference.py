@@ -1,7 +1,7 @@
-"""Which registers may not be the same, because one is written while the other is alive; and what it costs to do
-without a register.
+"""The interference graph: registers that must differ, because one is written while the other is alive; and the cost of
+spilling each.
 
-A call destroys r0 to r5, and so what is alive across one interferes with those.
+A call destroys r0 to r5, so values that are alive across a call interfere with these.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ Weighted = tuple[float, int]
 
 
 class Interference:
-    """Of each register, by its number: the ``adjacent`` ones as a mask, and the ``cost`` of its reads and writes.
+    """For each register, by number: the ``adjacent`` ones as a mask, and the ``cost`` of its reads and writes.
 
-    ``present`` are the virtual ones that are used, ``moves`` those between virtual registers, as (weight, dst, src),
-    ``hints`` the physical registers that others join one with.
+    ``present``: the virtual registers that are used. ``moves``: the moves between virtual registers, as (weight, dst,
+    src). ``hints``: the moves between a virtual register and physical ones.
     """
 
     def __init__(self, code: MachineFunction) -> None:
-        """Drops instructions of which nobody reads the result."""
+        """Builds the graph, and drops instructions whose results are never read."""
         self.adjacent = [0] * code.registers
         self.cost = [0.0] * code.registers
         self.moves: list[tuple[float, int, int]] = []
@@ -45,7 +45,8 @@ class Interference:
         return ALLOCATABLE & ~self.adjacent[register]
 
     def _instruction(self, instruction: Machine, live: int, weight: float) -> int:
-        """Enters what is written while others are alive. Gives what is alive before the instruction."""
+        """Adds the edges of registers that are written while others are alive. Gives the registers that are alive
+        before the instruction."""
         written = instruction.clobbers
         for register in instruction.writes:
             written |= 1 << register

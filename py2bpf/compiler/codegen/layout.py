@@ -1,6 +1,6 @@
-"""The blocks in the order of their code, and their last jumps: the fewest that lead where the blocks lead.
+"""Arranges the blocks in the order of their code, with as few jumps at their ends as possible.
 
-Registers are known here, so that moves of a register to itself are gone, and blocks that had nothing else with them.
+Registers are known here, so moves of a register to itself are dropped, and blocks that contained nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from .machine import JUMP, Machine, MachineBlock, MachineFunction
 
 
 def arrange(code: MachineFunction, registers: Mapping[int, int], aside: Container[Block]) -> list[MachineBlock]:
-    """Blocks ``aside`` come last. Where a block's ``next`` isn't the block after it, a jump is still missing."""
+    """The blocks in order; blocks ``aside`` come last. If a block's ``next`` isn't the block after it, a jump is still
+    missing."""
 
     def is_needed(instruction: Machine) -> bool:
         if not instruction.is_move:
@@ -30,7 +31,7 @@ def arrange(code: MachineFunction, registers: Mapping[int, int], aside: Containe
 
 
 def _without_empty(blocks: list[MachineBlock]) -> list[MachineBlock]:
-    """Drops blocks that only lead on; whoever went there goes on at once."""
+    """Drops empty blocks, and redirects jumps to them."""
     onward: dict[Block, Block | int] = {}
     kept = []
     for block in blocks:
@@ -64,8 +65,8 @@ def _leads_back(onward: dict[Block, Block | int], start: Block) -> bool:
 
 
 def _shorten(block: MachineBlock, following: Block | None) -> None:
-    """``if c goto next; goto next`` needs no condition, and of ``if c goto following; goto next`` the opposite of c
-    makes one jump."""
+    """``if c goto next; goto next`` needs no condition, and ``if c goto following; goto next`` becomes one jump by the
+    opposite of c."""
     code = block.code
     if code and code[-1].kind == JUMP and code[-1].target == block.next:
         del code[-1]

@@ -1,4 +1,4 @@
-"""Which registers are alive at the end of each block: still to be read before anything writes them.
+"""Liveness: the registers that are alive at the end of each block, so still to be read before they are written.
 
 Sets of registers are bit masks in Python integers, which makes them cheap.
 """
@@ -11,7 +11,7 @@ from .machine import FRAME, VIRTUAL, Machine, MachineBlock, MachineFunction
 
 
 def alive_at_ends(code: MachineFunction) -> dict[Block, int]:
-    """The registers that are alive behind each block."""
+    """The registers that are alive at the end of each block."""
     blocks = [(block, *_summary(block)) for block in reversed(code.blocks)]
     live_in = {block.label: 0 for block in code.blocks}
     live_out = live_in.copy()
@@ -34,7 +34,7 @@ def alive_at_ends(code: MachineFunction) -> dict[Block, int]:
 
 
 def is_dead(instruction: Machine, live: int) -> bool:
-    """Whether the instruction only computes a virtual register that nobody reads, ``live`` being alive behind it."""
+    """Whether the instruction only computes a virtual register that is not alive after it, so not in ``live``."""
     if len(instruction.writes) != 1 or instruction.clobbers or instruction.writes[0] < VIRTUAL:
         return False
     return not live >> instruction.writes[0] & 1

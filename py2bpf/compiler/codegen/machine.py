@@ -1,7 +1,7 @@
 """Machine code before registers are assigned: instructions over virtual registers, in blocks.
 
-Registers 0 to 10 are BPF's own, numbers from VIRTUAL up are virtual. Every instruction says what it reads,
-writes and destroys; nothing else about it matters to the allocator.
+Registers 0 to 10 are BPF's own, numbers from VIRTUAL up are virtual. Every instruction lists the registers that it
+reads, writes and destroys; nothing else about it matters to the allocator.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ ALLOCATABLE: Final = 0b1111111111
 """r0 to r9, as a mask; r10 is the frame pointer, and nobody writes to it."""
 
 LEA: Final = 100
-"""A kind beside asm.Kind: dst = frame pointer + offset of the stack object ``slot`` + off."""
+"""A kind besides those of asm.Kind: dst = frame pointer + offset of the stack object ``slot`` + off."""
 
 
-# Opcodes as plain numbers: looking members of an enumeration up costs more than all else that is done with them.
+# Opcodes as plain numbers: looking up members of an enumeration costs more than all other work with them.
 PLAIN: Final = int(Kind.PLAIN)
 LABEL: Final = int(Kind.LABEL)
 JUMP: Final = int(Kind.JUMP)
@@ -100,14 +100,14 @@ class Machine:
         return self.code == MOVE and self.kind == PLAIN
 
     def rematerialises(self) -> bool:
-        """Whether doing it again elsewhere gives the same and needs no register."""
+        """Whether the instruction gives the same result anywhere and reads no register."""
         return (not self.reads and self.kind in (LD64, LD_MAP, LD_MAP_VALUE, LEA)) or (
             self.code in (MOVE_IMM, MOVE_IMM32) and self.kind == PLAIN and not self.reads
         )
 
 
 class MachineBlock:
-    """The code of one basic block; afterwards control goes to ``next`` (a local label; None after an exit)."""
+    """The code of one basic block; afterwards control goes to ``next`` (a block or local label; None after an exit)."""
 
     __slots__ = ("code", "depth", "label", "next", "succs")
 
@@ -168,7 +168,7 @@ def zero_extend(dst: int, src: int) -> Machine:
 
 
 def overwriting(instruction: Machine) -> Machine:
-    """The same where a jump may skip it: the old contents of its register stay alive up to here."""
+    """The instruction as one that a jump may skip: the old contents of its register stay alive until then."""
     instruction.reads += (instruction.dst,)
     return instruction
 

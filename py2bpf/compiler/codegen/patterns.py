@@ -1,6 +1,6 @@
-"""The predicates that rules share: what can be an immediate operand, part of an address, a condition of several jumps.
+"""Predicates for rules: can a value be an immediate operand, part of an address, a condition of several jumps?
 
-They look at values of the IR alone; ``uses.py`` counts how often values are used.
+They look only at values of the IR; ``uses.py`` counts how often values are used.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from ..ir.values import Value, plain
 from .target import Isa
 
 _DEEPEST: Final = 64
-"""So many conditions in one another are jumps; of more a number is computed."""
+"""Conditions nested up to this depth become jumps; deeper ones are computed as numbers."""
 _NEAR: Final = 0x4000
 """Offsets up to here become part of an access, which has 16 bits for them."""
 _FOLDED: Final = 0x2000
-"""A pointer moved by less than this is part of each access through it, whose own offset still fits."""
+"""An offset below this, added to a pointer, becomes part of each access, so that the access's own offset still fits."""
 _LENIENT: Final = frozenset({Region.VALUE, Region.MEM, Region.PACKET, Region.RECORD})
-"""Memory that the verifier lets be accessed at any address, where the processor can."""
+"""Memory in which the verifier allows unaligned accesses if the processor can make them."""
 
 
 def immediate(value: Value) -> int | None:
@@ -35,7 +35,8 @@ def immediate(value: Value) -> int | None:
 
 
 def is_light(value: Value) -> bool:
-    """A map, a function, or a place on the stack: made from nothing wherever it is needed."""
+    """Whether a value is a map, a function or a place on the stack, which can be made anywhere without reading a
+    register."""
     while value.op is Op.PTRADD and value.args[1].op is Op.CONST:
         value = value.args[0]
         if value.op is Op.ALLOCA:
@@ -44,8 +45,8 @@ def is_light(value: Value) -> bool:
 
 
 def address_mode(pointer: Value, offset: int) -> tuple[Value, int]:
-    """The pointer that an access starts from, and the offset from there: constants that are added to pointers are part
-    of the access."""
+    """The base pointer of an access, and the offset from it: constants that are added to pointers are part of the
+    access."""
     while (
         pointer.op is Op.PTRADD
         and pointer.args[1].op is Op.CONST
@@ -62,8 +63,8 @@ def folds_into_accesses(pointer: Value) -> bool:
 
 
 def is_condition(value: Value) -> bool:
-    """A conjunction or disjunction of comparisons, which a branch can take apart. Of as many as a branch can name,
-    since each takes a step into the other."""
+    """Whether a value is a conjunction or disjunction of comparisons that a branch can make by several jumps. The depth
+    is limited, since the jumps are made by recursion."""
     return value.op in (Op.AND, Op.OR) and _is_tree(value, _DEEPEST)
 
 
@@ -73,7 +74,8 @@ def _is_tree(value: Value, depth: int) -> bool:
 
 
 def is_strict(pointer: Value, isa: Isa) -> bool:
-    """Whether the verifier wants accesses aligned: on the stack and in contexts, elsewhere as the processor does."""
+    """Whether the verifier requires aligned accesses: always on the stack and in contexts, elsewhere if the processor
+    does."""
     while pointer.op is Op.PTRADD:
         pointer = pointer.args[0]
     if pointer.op is Op.PHI:  # it may be on the stack on one of the paths

@@ -1,4 +1,4 @@
-"""A program's functions one after the other, with labels of their own, calls by label, and stack for all frames."""
+"""Joins a program's functions: numbers labels through the program, makes calls by label, and checks the stack."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Lines = tuple[Span | None, ...]
 _LABELLED: Final = (Kind.LABEL, Kind.JUMP)
 _FUNCTIONS: Final = (Kind.CALL_LOCAL, Kind.LD_FUNC)
 _FRAME_STEP: Final = 32
-"""The kernel counts a frame in such steps, and one for a function that needs no stack."""
+"""The kernel counts frames in steps of this many bytes, at least one step for each function."""
 MAX_FRAMES: Final = 8
 
 
 class FrameSizeError(Exception):
-    """The frames of subprograms that call each other don't fit the stack: the program must do without them."""
+    """The frames of subprograms that call each other don't fit the stack, so the program must do without them."""
 
 
 class Compiled(NamedTuple):
@@ -33,7 +33,7 @@ class Compiled(NamedTuple):
 
 
 def join(functions: list[Compiled]) -> tuple[tuple[Insn, ...], Lines, tuple[FunctionSpec, ...]]:
-    """The code of all, and where the subprograms are. Raises FrameSizeError."""
+    """The code of all functions, and the places of the subprograms. Raises FrameSizeError."""
     main, *subprograms = functions
     if not subprograms:
         return main.insns, main.lines, ()
@@ -59,7 +59,7 @@ def _labels(function: Compiled) -> int:
 
 
 def _shift(insn: Insn, labels: int, entries: int) -> Insn:
-    """With labels numbered through the program; behind those of jumps come the subprograms' own."""
+    """The instruction with labels numbered through the program: first those of jumps, then those of subprograms."""
     if insn.kind in _LABELLED:
         return insn._replace(ref=insn.ref + labels)
     return insn._replace(ref=insn.ref + entries) if insn.kind in _FUNCTIONS else insn
@@ -72,7 +72,7 @@ def _check_stack(functions: list[Compiled]) -> None:
 
 
 def _depth(function: Compiled, subprograms: list[Compiled]) -> tuple[int, int]:
-    """The most stack and frames that are in use while the function runs."""
+    """The most bytes of stack and frames that are in use while the function runs."""
     inner = [_depth(subprograms[ref], subprograms) for ref in
              {insn.ref for insn in function.insns if insn.kind in _FUNCTIONS}]  # fmt: skip
     own = max(_FRAME_STEP, -(-function.stack // _FRAME_STEP) * _FRAME_STEP)

@@ -1,9 +1,9 @@
 """Instruction selection: lowered IR to machine code over virtual registers, block by block, value by value.
 
-``rules/`` says which instructions an operation becomes, ``selector.py`` has what rules work with. Values are met before
-their uses, so ``uses.py`` finds out first which values need no instructions of their own: a comparison that only steers
-branches is part of their jumps, a constant offset part of each access, and maps and stack addresses are made where they
-are used, unless that is often.
+``rules/`` defines the instructions of each operation, ``selector.py`` the interface for rules. Values are selected
+before their uses, so ``uses.py`` first finds values that need no instructions of their own: a comparison that only
+steers branches is part of their jumps, a constant offset part of each access, and maps and stack addresses are made
+where they are used, unless they are used often.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .target import isa_for
 
 
 def select(fn: Function, depths: Mapping[Block, int], slots: dict[Value, int], sites: Sites) -> MachineFunction:
-    """The machine code of one function, its blocks in the order of the IR's. ``depths`` says how many loops are around
-    each block, ``slots`` numbers the stack objects, ``sites`` are the places of errors in the functions before."""
+    """The machine code of one function, with its blocks in the order of the IR. ``depths``: the number of loops around
+    each block. ``slots``: numbers of the stack objects. ``sites``: the places of errors in the functions before."""
     selector = Selector(fn, isa_for(fn.target), slots, Exits(sites))
     for block, following in zip(fn.blocks, (*fn.blocks[1:], None), strict=True):
         selector.begin(block, depths[block], following)
@@ -32,7 +32,7 @@ def select(fn: Function, depths: Mapping[Block, int], slots: dict[Value, int], s
 
 
 def _select(selector: Selector, value: Value) -> None:
-    """The instructions of the first rule that fits."""
+    """Emits the instructions of the first rule that fits."""
     for rule in RULES.get(value.op, ()):
         if rule(selector, value):
             return

@@ -1,6 +1,6 @@
-"""The machine code of one function in the making: which register holds which value, and what puts a value there.
+"""The machine code of one function during selection: which register holds which value, and how values get there.
 
-This is what the rules in ``rules/`` work with.
+This is the interface for the rules in ``rules/``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .target import Isa
 from .uses import Uses
 
 FAR: Final = 1 << 15
-"""Offsets in instructions end before it."""
+"""Offsets in instructions are below this."""
 
 
 class Selector:
-    """``slots`` numbers the stack objects. ``block`` is the one in the making, ``following`` the one after it."""
+    """``slots`` numbers the stack objects. ``block`` is the current block, ``following`` the one after it."""
 
     def __init__(self, fn: Function, isa: Isa, slots: dict[Value, int], exits: Exits) -> None:
         self.fn = fn
@@ -52,7 +52,7 @@ class Selector:
     def put(self, instruction: Machine) -> None:
         instruction.span = self.span
         self._out.append(instruction)
-        if instruction.kind == m.LABEL:  # what was loaded just before may have been jumped over
+        if instruction.kind == m.LABEL:  # a jump to the label may have skipped the loads of constants before
             self._wide.clear()
 
     def local_label(self) -> int:
@@ -73,7 +73,7 @@ class Selector:
         return number
 
     def reg(self, value: Value) -> int:
-        """A register with the value in it; constants, maps and stack addresses are made on the spot."""
+        """A register that holds the value; constants, maps and stack addresses are made here."""
         value = plain(value)
         if value.op is Op.CONST:
             return self._constant(signed(value.attr))
@@ -94,12 +94,12 @@ class Selector:
             self.put(m.move(register, self.define(value)))
 
     def take_result(self, value: Value) -> None:
-        """What a call has left in r0 becomes the value, if anybody uses that."""
+        """Moves a call's result from r0 to the value's register, if the value is used."""
         if self.uses.is_used(value) and not isinstance(value.type, Void):
             self.put(m.move(self.define(value), 0))
 
     def _constant(self, number: int) -> int:
-        """A register with a constant; wide ones, which take two slots, are loaded once a block."""
+        """A register with a constant. Wide constants, which take two slots, are loaded once in each block."""
         wide = not fits(number) and not 0 <= number < 1 << 32
         register = self._wide.get(number) if wide else None
         if register is None:
@@ -112,7 +112,7 @@ class Selector:
     # addresses
 
     def made(self, value: Value, register: int) -> Machine:
-        """The instruction that makes a map, a function or a place on the stack from nothing."""
+        """The instruction that makes a map, a function or a place on the stack without reading a register."""
         if value.op is Op.MAP:
             return m.ld_map(register, value.attr)
         if value.op is Op.FUNC:
@@ -134,7 +134,7 @@ class Selector:
         return self.moved(base, offset), 0, None
 
     def moved(self, base: int, offset: int) -> int:
-        """A register that points as many bytes behind another."""
+        """A register that points ``offset`` bytes behind another."""
         register = self.fresh()
         self.put(m.move(register, base))
         self.put(m.alu_imm(Alu.ADD, register, offset))
@@ -142,4 +142,4 @@ class Selector:
 
 
 Rule = Callable[[Selector, Value], bool]
-"""Puts a value's instructions into the code, or gives False where it does not fit. See ``rules/``."""
+"""Emits a value's instructions, or gives False if the rule does not fit. See ``rules/``."""

@@ -1,4 +1,4 @@
-"""Code that keeps values on the stack, or makes them anew: what register allocation does without registers for them.
+"""Code that keeps values on the stack, or makes them anew, if register allocation finds no registers for them.
 
     r17 = *(u64 *)(r16 + 8)           r18 = *(u64 *)(r16 + 8); *(u64 *)(place) = r18
     ...                         ->    ...
@@ -18,8 +18,8 @@ _BOUNDING: Final = frozenset(JUMP_K[order] for order in _ORDERS)
 
 
 def spill(code: MachineFunction, failed: list[int], temporaries: set[int], spills: int) -> int:
-    """Rewrites the code so that the registers ``failed`` live on the stack, or are made anew at each use. The registers
-    that this takes join the ``temporaries``. ``spills`` places are taken before; gives how many are afterwards."""
+    """Rewrites the code so that the registers ``failed`` are on the stack, or are made anew at each use. New registers
+    join the ``temporaries``. ``spills`` is the number of places taken before; returns the number afterwards."""
     definitions: dict[int, list[Machine]] = {register: [] for register in failed}
     for block in code.blocks:
         for instruction in block.code:
@@ -36,8 +36,8 @@ def spill(code: MachineFunction, failed: list[int], temporaries: set[int], spill
 
 
 class _Rewriter:
-    """What makes the registers of ``again`` is repeated at each use; those of ``places`` are stored where they are
-    written, and loaded where they are read."""
+    """Registers in ``again`` are made anew at each use, by the given instruction. Registers in ``places`` are stored
+    where they are written, and loaded where they are read."""
 
     def __init__(
         self, code: MachineFunction, again: dict[int, Machine], places: dict[int, int], temporaries: set[int]
@@ -56,7 +56,7 @@ class _Rewriter:
         return self.out
 
     def _instruction(self, instruction: Machine, touched: set[int]) -> None:
-        """The instruction with a new register for each that it touches, between loads and stores of those."""
+        """The instruction with a new register for each touched one, between their loads and stores."""
         after: list[Machine] = []
         for register in touched:
             fresh = self.code.fresh()

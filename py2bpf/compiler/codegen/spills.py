@@ -1,6 +1,6 @@
-"""Places for spilled values on the stack: those that are never alive together share one.
+"""Places for spilled values on the stack. Values that are never alive together share a place.
 
-A place is alive from a store to the last load that may see it, which liveness over the finished code tells.
+A place is alive from a store to the last load that may see the stored value, by liveness over the finished code.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from ..ir.values import Block
 from .machine import Machine, MachineFunction
 
 FIRST: Final = 1 << 20
-"""Slots from this number on are spilled values, below it stack objects."""
+"""Slots from this number on are spilled values; lower ones are stack objects."""
 
 
 def share(code: MachineFunction, count: int) -> list[int]:
-    """For each of ``count`` spilled values the number of its place."""
+    """For each of ``count`` spilled values, the number of its place."""
     conflicts = [0] * count
     live_out = _live_out(code)
     for block in code.blocks:

@@ -1,4 +1,4 @@
-"""What instructions the target has: code generation asks here, and nowhere else, what a machine or a kernel can do."""
+"""The target's instructions: the only place where code generation asks what a machine or a kernel can do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNALIGNED: Final = ("x86_64", "aarch64", "ppc64le", "s390x")
 
 @dataclass(frozen=True)
 class Isa:
-    """The instruction set, as a table of what rules may count on.
+    """The instruction set that rules may use.
 
     ``loops``: the helper bpf_loop. ``iterators``: the kernel functions that count. ``ldsx``, of version 4 of the
     instruction set: loads that extend the sign. ``unaligned``: the verifier lets packets and values of maps be accessed
@@ -30,5 +30,5 @@ class Isa:
 
 
 def isa_for(target: Target) -> Isa:
-    """The instruction set of the kernel that is compiled for. Version 4 is asked of none yet."""
+    """The instruction set of the target kernel. Version 4 is not used yet."""
     return Isa(loops=target.bpf_loop, iterators=target.iterators)

@@ -1,7 +1,7 @@
-"""How often each value is used, and how often it must be in a register for that.
+"""Counts how often each value is used, and how many of these uses need a register.
 
-A comparison that only steers branches is part of their jumps, an address that is only loaded from and stored to part
-of those instructions: such uses need no register.
+A comparison that only steers branches is part of their jumps. An address that is only loaded from and stored to is part
+of these instructions. Such uses need no register.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..ir.values import Function, Value, plain
 from .patterns import is_condition
 
 _OFTEN: Final = 3
-"""From so many uses on, a map or stack address gets a register of its own: 2 + n slots instead of 2 n."""
+"""From this many uses on, a map or stack address gets a register of its own: 2 + n slots instead of 2 n."""
 _STEERED: Final = frozenset({Op.BRANCH, Op.GUARD})
 _ITERATORS: Final = frozenset({Op.ITER_NEW, Op.ITER_NEXT, Op.ITER_DESTROY})
 _ACCESSES: Final = frozenset({Op.LOAD, Op.STORE, Op.ZERO, Op.COPY, Op.ATOMIC})
@@ -41,7 +41,7 @@ class Uses:
         return self.in_registers.get(value, 0) >= _OFTEN
 
     def only_right_dies(self, left: Value, right: Value) -> bool:
-        """Of two operands only the right one is used no more: to overwrite that saves a copy."""
+        """Whether only the right one of two operands has no later use: overwriting it saves a copy."""
         return self.all.get(left, 0) > 1 == self.all.get(right, 0) and right.op is not Op.CONST
 
     def is_moved(self, value: Value) -> bool:
@@ -52,7 +52,7 @@ class Uses:
         return self.all.get(value.args[0], 0) > 1
 
     def _count_all(self, fn: Function) -> None:
-        """Users are met before what they use, but for phis, whose uses always need registers."""
+        """Counts users before their operands, except for phis, whose operands always need registers."""
         for block in fn.blocks:
             for phi in block.phis:
                 self._count(phi)
@@ -78,7 +78,7 @@ class Uses:
         if arg.op in (Op.AND, Op.OR) and (steers or self._taken_apart(user)):
             testable = arg.op is Op.AND and user.op in (Op.BRANCH, Op.SELECT)
             return testable or (is_condition(arg) and user.op is not Op.SELECT)
-        if user.op in _ITERATORS:  # its place on the stack is worth no register
+        if user.op in _ITERATORS:  # the iterator's stack address is not worth a register
             return position == 0
         if arg.op in (Op.ALLOCA, Op.PTRADD):
             return user.op is Op.LOOP or (user.op in _ACCESSES and (position == 0 or user.op is Op.COPY))

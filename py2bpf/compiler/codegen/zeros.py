@@ -1,4 +1,4 @@
-"""Lets the verifier follow the ways that store a 0 on the stack last.
+"""Orders blocks so that the verifier walks paths that store a 0 on the stack last.
 
     if r1 s> 5 goto L0                     if r1 s<= 5 goto L0
     *(u8 *)(r10 - 8) = 0                   *(u8 *)(r10 - 8) = 1
@@ -6,9 +6,9 @@
 L0: *(u8 *)(r10 - 8) = 1               L0: *(u8 *)(r10 - 8) = 0
 L1: ...                                L1: ...
 
-It follows what comes next in the code, and a jump later. It tells bytes of the stack that are 0 from others: a state
-with a 0 needs no walk after one with another number there, but not the other way round, so that each 0 that came first
-would double its walk. See also _either() of rules/conditions.py.
+The verifier walks the next instruction first, and the target of a jump later. It distinguishes bytes of the stack that
+are 0 from others: a state with a 0 needs no walk after a state with another number there, but not the reverse. So each
+0 that comes first would double its work. See also _either() of rules/conditions.py.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from ..ir.types import Ptr, Region
 from ..ir.values import Block, Function, Value, plain
 
 MANY: Final = 6
-"""So many blocks that store a 0 are put last, or aside where that is no end of a choice: it costs them a jump."""
+"""From this many blocks that store a 0 on, they are put last, or aside if they don't end a choice, at the cost of a
+jump."""
 
 
 def put_last(fn: Function) -> set[Block]:
-    """Puts blocks that bring a 0 behind the other ways to the same place. Gives those without another way in between,
+    """Puts blocks that bring a 0 behind the other paths to the same place. Gives those without another path in between,
     which belong behind all code."""
     storing = _storing(fn)
     stored = {plain(value.args[1]) for block in fn.blocks for value in block.body if value.op is Op.STORE}
@@ -53,13 +54,14 @@ def _brings_zero(block: Block, succ: Block, stored: Collection[Value]) -> bool:
 
 
 def _storing(fn: Function) -> set[Block]:
-    """The blocks that store a 0 on the stack, where there are many."""
+    """The blocks that store a 0 on the stack, if there are many."""
     found = {block for block in fn.blocks if any(_stores_zero(value) for value in block.body)}
     return found if len(found) >= MANY else set()
 
 
 def _stores_zero(value: Value) -> bool:
-    """Of 8 bytes the verifier keeps the number, and forgets which where that makes no difference."""
+    """Whether the operation stores a 0 on the stack. Not for 8 bytes, whose number the verifier keeps, and ignores
+    where it makes no difference."""
     if value.op is not Op.STORE or value.attr[1] == 8 or not _is_zero(plain(value.args[1])):
         return False
     place = value.args[0].type

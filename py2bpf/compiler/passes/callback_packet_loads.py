@@ -1,5 +1,5 @@
-"""Makes packet loads calls of a helper where a loop becomes a callback: there they would end nothing but the callback.
-``packet_loads`` has the rest, once the loops have their forms; what the calls take, the forms depend on.
+"""Turns packet loads into helper calls if a loop becomes a callback, where a failing load would end only the callback.
+The pass ``packet_loads`` rewrites other loads after the loops have their forms, which depend on the calls' cost.
 
 b1: %3 = packet %0, %1 (2, 0)         b1: %5 = call skb_load_bytes %0, %1, %4, 2   ...
     jump b1                     ->        branch eq %5, 0, b2, b3
@@ -14,6 +14,6 @@ from .shared.packet_calls import has_any, rewrite
 
 
 def run(fn: Function) -> None:
-    """Rewrites all loads of a function that has such a loop."""
+    """Rewrites all loads of a function with a loop that becomes a callback."""
     if not fn.target.iterators and has_any(fn) and Form.CALLBACK in plan_loops(fn).forms.values():
         rewrite(fn)

@@ -1,4 +1,4 @@
-"""Tidies the flow graph: trivial phis, phis of phis, blocks in a row, jumps to jumps, branches that an edge decides.
+"""Tidies the flow graph: trivial phis, phis of phis, chains of blocks, jumps to jumps, branches that an edge decides.
 
 b1: jump b2              b1: ...
 b2: ...             ->       (b2's body)
@@ -42,7 +42,7 @@ def _trivial_phis(fn: Function) -> bool:
 
 
 def _only_argument(phi: Value, new: dict[Value, Value]) -> Value | None:
-    """The one value that all arguments are, itself aside."""
+    """The only value among the arguments besides the phi itself, if there is just one."""
     found: Value | None = None
     for arg in phi.args:
         while arg in new:
@@ -60,7 +60,7 @@ def _same_constant(a: Value, b: Value) -> bool:
 
 
 def _retarget(block: Block, old: Block, new: Block) -> None:
-    """Makes an edge of ``block`` lead to ``new``; the caller sees to predecessors and phis."""
+    """Makes an edge of ``block`` lead to ``new``; the caller updates predecessors and phis."""
     end = block.end
     end.attr = tuple(new if target is old else target for target in end.attr)
 
@@ -77,7 +77,7 @@ def _uses(fn: Function, blocks: list[Block]) -> dict[Value, list[tuple[Block, Va
 
 
 def _forward_known_branches(fn: Function) -> bool:
-    """A block that only branches on a phi: edges with a constant argument go where they must."""
+    """Redirects edges into a block that only branches on a phi, if the edge's argument is constant."""
     candidates = [b for b in fn.blocks if len(b.body) == 1 and b.end.op is Op.BRANCH and b.end.args[0] in b.phis]
     if not candidates:
         return False
@@ -93,7 +93,7 @@ def _forward_known_branches(fn: Function) -> bool:
 
 
 def _stays_here(block: Block, phi: Value, uses: dict[Value, list[tuple[Block, Value]]]) -> bool:
-    """Whether a phi is used by its own block's branch and its successors' phis only."""
+    """Whether a phi is used only by its own block's branch and its successors' phis."""
     for place, user in uses[phi]:
         if user is block.end:
             continue
@@ -131,7 +131,7 @@ def _forward(block: Block) -> bool:
 
 
 def _skip_empty(fn: Function) -> bool:
-    """Edges to a block that only jumps on lead to where it jumps."""
+    """Redirects edges around blocks that only jump."""
     changed = False
     gone: set[Block] = set()
     for block in fn.blocks[1:]:
@@ -150,7 +150,7 @@ def _skip_empty(fn: Function) -> bool:
             _retarget(pred, block, target)
             block.preds.remove(pred)
             changed = True
-        if not block.preds:  # at once: of many in a row each would get the edges of all before it
+        if not block.preds:  # at once: in a long chain, each block would get the edges of all blocks before
             remove_edge(block, target)
             gone.add(block)
     fn.blocks = [block for block in fn.blocks if block not in gone]
@@ -158,7 +158,7 @@ def _skip_empty(fn: Function) -> bool:
 
 
 def _skip_phis(fn: Function) -> bool:
-    """Edges to a block that only picks what the next one's phis pick from lead there at once."""
+    """Redirects edges around blocks whose phis only feed the next block's phis."""
     places = {block: i for i, block in enumerate(fn.blocks)}
     candidates = [b for b in fn.blocks[1:] if b.phis and len(b.body) == 1 and b.end.op is Op.JUMP
                   and places[b.succs[0]] > places[b]]  # fmt: skip
@@ -171,7 +171,7 @@ def _skip_phis(fn: Function) -> bool:
         via = target.preds.index(block)
         picked = [phi.args[via] for phi in target.phis]
         if set(picked) != set(block.phis) or any(places[pred] >= places[block] for pred in block.preds):
-            continue  # what it doesn't pick, each edge would have to bring
+            continue  # each edge would have to bring the other arguments itself
         if not all(_stays_here(block, phi, uses) for phi in block.phis):
             continue
         if _bypass(block, target, via):
@@ -196,7 +196,7 @@ def _bypass(block: Block, target: Block, via: int) -> bool:
 
 
 def _merge_rows(fn: Function) -> bool:
-    """A block whose only successor has no other predecessor takes that one's body."""
+    """Joins a block with its only successor if that has no other predecessor."""
     gone: set[Block] = set()
     for block in fn.blocks:
         if block in gone:

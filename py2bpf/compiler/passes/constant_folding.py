@@ -1,4 +1,4 @@
-"""Settles what cleaning made constant, so that no instruction is left of code that can't be reached.
+"""Folds values that cleaning made constant, so that no instruction of unreachable code is left.
 
 %3 = phi 0, 0                                    exit ZeroDivisionError
 %4 = ne %3, 0                              ->
@@ -15,7 +15,8 @@ from ..ir.values import Block, Function, Value, is_zero, prune, remove_edge, rep
 
 
 def run(fn: Function) -> bool:
-    """Folds each value and branch once; says whether anything has changed: blocks that go make more values constant."""
+    """Folds each value and branch once; tells whether anything has changed, since dropped blocks make more values
+    constant."""
     new: dict[Value, Value] = {}
     changed = False
     for block in fn.blocks:
@@ -46,7 +47,7 @@ def _latest(value: Value, new: dict[Value, Value]) -> Value:
 
 
 def _folded(value: Value) -> Value | None:
-    """What a pure operation on constants gives, and a choice whose condition is one."""
+    """The result of a pure operation on constants, or of a selection by a constant."""
     if not INFO[value.op].pure or not isinstance(value.type, Int) or not value.args:
         return None
     divided = value.op in (Op.UDIV, Op.UMOD) and is_zero(value.args[1])
@@ -56,7 +57,7 @@ def _folded(value: Value) -> Value | None:
 
 
 def _end(block: Block, guard: Value) -> Value:
-    """The guard surely fails: its block ends there."""
+    """Ends the block at a guard that certainly fails."""
     for succ in block.succs:
         remove_edge(block, succ)
     guard.op, guard.args = Op.EXIT, []

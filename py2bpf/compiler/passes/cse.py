@@ -1,10 +1,10 @@
-"""Common subexpressions: a pure operation that a dominating block has done already is not done again.
+"""Common subexpressions: a pure operation is not repeated if a dominating block has done it already.
 
 %1 = and %0, 15          %1 = and %0, 15
 %2 = and %0, 15     ->   (uses of %2 become %1)
 
-Of an index the verifier knows what was tested before it was computed: so an address, and what it is computed from, is
-not taken from before a test that bounds its index.
+The verifier applies a test of an index only to values computed after the test. So an address, and the values that it is
+computed from, are not taken from before a test that bounds the index.
 
 %1 = shl %0, 3              %1 = shl %0, 3
 %2 = ptradd %9, %1          %2 = ptradd %9, %1
@@ -22,15 +22,15 @@ from ..ir.ops import INFO, Op
 from ..ir.values import Block, Function, Value, replace_all
 
 Tests = tuple[Value, "Tests"] | None
-"""The conditions tested on the way to a place, the last one first."""
+"""The conditions that were tested on the way to a place, last one first."""
 Table = dict[Any, tuple[Value, Tests]]
-"""Where a result is had, and what had been tested there."""
+"""The value of each computed operation, and the tests before it."""
 Changes = list[tuple[Any, tuple[Value, Tests] | None]]
-"""What keys of the table meant before."""
+"""Earlier entries of the table, to be restored."""
 
 
 def run(fn: Function) -> None:
-    """One walk down the tree of dominators, with one table for all: on the way up its changes are taken back."""
+    """Walks down the dominator tree with one table; on the way up, its changes are undone."""
     tree = dominators(fn)
     indices = _indices(fn)
     new: dict[Value, Value] = {}
@@ -52,7 +52,7 @@ def run(fn: Function) -> None:
 def _walk(
     block: Block, tests: Tests, table: Table, changed: Changes, new: dict[Value, Value], indices: set[Value],
 ) -> Tests:  # fmt: skip
-    """Goes through a block; gives the conditions tested at its end."""
+    """Processes a block; gives the conditions that are tested at its end."""
     kept = []
     for value in block.body:
         args = value.args
@@ -84,7 +84,7 @@ def _take_back(table: Table, changed: Changes) -> None:
 
 
 def _indices(fn: Function) -> set[Value]:
-    """The addresses with an index in them, and what the indices are computed from."""
+    """The addresses that contain an index, and the values from which the indices are computed."""
     found: set[Value] = set()
     for block in fn.blocks:
         for value in block.body:
@@ -94,7 +94,7 @@ def _indices(fn: Function) -> set[Value]:
 
 
 def _bounded(value: Value, now: Tests, before: Tests) -> bool:
-    """Whether a test between two places may have told something of what a value is computed from."""
+    """Whether a test between two places may have bounded a value's operands."""
     inner: set[Value] = set()
     for arg in value.args:
         inner |= _parts(arg)
@@ -108,7 +108,7 @@ def _bounded(value: Value, now: Tests, before: Tests) -> bool:
 
 
 def _parts(value: Value) -> set[Value]:
-    """What a number is computed from, itself included; constants left out."""
+    """The values from which a number is computed, including itself, without constants."""
     found: set[Value] = set()
     rest = [value]
     while rest:

@@ -1,5 +1,5 @@
-"""Drops what nobody uses: pure operations, loads, phis, look-ups whose result is ignored, stores to objects
-that are never read.
+"""Drops unused values: pure operations, loads, phis, look-ups whose result is ignored, stores to objects that are never
+read.
 
     %1 = load %0 (16, 4, unsigned)      (gone, if %1 is not used)
 """

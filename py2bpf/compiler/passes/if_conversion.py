@@ -1,10 +1,11 @@
-"""Makes one operation of a branch that does nothing but choose between two constants: a jump less.
+"""Replaces a branch that only chooses between two constants by one operation, which saves a jump.
 
 b0: branch %1, b2, b1            b0: %2 = select %1, 0, 7
 b1: jump b2                 ->       (b2's body)
 b2: %2 = phi 0, 7
 
-Where the verifier gave up at branches, so it becomes of all numbers that take a few steps without effects.
+If the verifier gave up because of branches, choices between any numbers that take few steps without effects are
+replaced too.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from ..ir.types import VOID, Int, Ptr, Region
 from ..ir.values import Block, Function, Value, prune
 
 _STEPS: Final = 6
-"""So many steps are done on both ways, instead of one of them, where no branch shall choose."""
+"""The most steps of a branch's sides that are computed unconditionally to avoid the branch."""
 
 
 def run(fn: Function) -> bool:
-    """Looks at the blocks where two ways meet; says whether any has changed."""
+    """Looks at the blocks where two paths meet; tells whether any has changed."""
     return fn.target.branches and _convert(fn, 0)
 
 
 def run_without_branches(fn: Function) -> bool:
-    """The same of all numbers, where the verifier gave up at branches."""
+    """Replaces choices between any numbers, if the verifier gave up because of branches."""
     return not fn.target.branches and _convert(fn, _STEPS)
 
 
@@ -48,7 +49,7 @@ def _choose(block: Block, steps: int) -> bool:
     for pred in block.preds:
         if pred is not fork:
             made += pred.body[:-1]
-            pred.body = [Value(Op.EXIT, [], VOID, Raise(""))]  # nobody comes there any more
+            pred.body = [Value(Op.EXIT, [], VOID, Raise(""))]  # now unreachable
     for phi in block.phis:
         phi.op, phi.args, phi.attr = Op.SELECT, [condition, phi.args[yes], phi.args[no]], None
     fork.body[-1:] = [*made, *block.phis, Value(Op.JUMP, [], VOID, (block,), fork.end.span)]
@@ -57,8 +58,8 @@ def _choose(block: Block, steps: int) -> bool:
 
 
 def _fork(block: Block, steps: int) -> Block | None:
-    """Where the two ways to a block part, if nothing but so many steps without effects happens on them, and the test is
-    a single instruction."""
+    """The block in which the two paths to ``block`` part, if there are at most ``steps`` steps without effects on each,
+    and the test is a single instruction."""
     first, second = (pred.preds[0] if _is_short(pred, steps) else pred for pred in block.preds)
     if first is not second or first.end.op is not Op.BRANCH or len(set(first.succs)) != 2:
         return None
@@ -75,7 +76,8 @@ def _is_short(pred: Block, steps: int) -> bool:
 
 
 def _is_harmless(value: Value) -> bool:
-    """Whether it may be done though nobody wants it: it computes, or loads from a place that is there on both ways."""
+    """Whether the operation may run on the other path too: it computes a number, or loads from a place that exists on
+    both paths."""
     if not isinstance(value.type, Int):
         return False
     return INFO[value.op].pure or (value.op is Op.LOAD and _is_there(value.args[0]))

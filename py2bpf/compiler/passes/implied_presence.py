@@ -1,4 +1,4 @@
-"""Spares the test whether a map has a key beside one that the 0 which stands for a missing number fails.
+"""Drops the test whether a map has a key, if another test fails for the 0 that stands for a missing number anyway.
 
 b0: branch %1, b1, b2                 b0: branch %1, b1, b2
 b1: %2 = load %1                      b1: %2 = load %1
@@ -7,8 +7,8 @@ b2: %3 = phi 0, %2             ->     b2: %3 = phi 0, %2
     %5 = gt %3, 5
     %6 = and %4, %5
 
-So it is where ``m.get(key)`` is compared or tested, and the result wanted as a number; for branches, "thread" has found
-the shortest way.
+Such code comes from comparisons and tests of ``m.get(key)`` whose results are used as numbers; for branches, the pass
+``jump_threading`` has found the shortest way.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ..ir.values import Block, Function, Value, replace_all
 
 
 class StandIn(NamedTuple):
-    """What a number is where the pointer to it is null."""
+    """The number that stands for a missing one if ``pointer`` is null."""
 
     pointer: Value
     number: Value
 
 
 def run(fn: Function) -> None:
-    """Drops the tests, and turns round a comparison instead of its result."""
+    """Drops the tests, and negates comparisons instead of their results."""
     stand_ins = {phi: found for block in fn.blocks for phi in block.phis if (found := _stand_in(block, phi))}
     if not stand_ins:
         return
@@ -46,7 +46,7 @@ def run(fn: Function) -> None:
 
 
 def _conditions(value: Value) -> list[Value]:
-    """Of what goes one way or another: there it counts that the pointer was tested."""
+    """The conditions among a value's operands: for these, the test of the pointer matters."""
     if value.op in (Op.BRANCH, Op.GUARD, Op.AND, Op.OR):
         return value.args
     return value.args[:1] if value.op is Op.SELECT else []
@@ -65,7 +65,8 @@ def _stand_in(block: Block, phi: Value) -> StandIn | None:
 
 
 def _says_the_same(both: Value, stand_ins: dict[Value, StandIn]) -> bool:
-    """Whether a comparison doesn't hold of what stands for a number whose presence is asked as well."""
+    """Whether a presence test is redundant beside a comparison, because the comparison fails for the stand-in number.
+    """
     present, comparison = both.args
     if present.op is not Op.NE or not isinstance(present.args[0].type, Ptr) or not INFO[comparison.op].compare:
         return False

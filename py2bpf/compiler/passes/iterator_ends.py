@@ -1,4 +1,4 @@
-"""Destroys iterators on every way out of their loops: the verifier refuses a program that leaves one behind.
+"""Destroys iterators on every way out of their loops, since the verifier refuses a program that leaves one behind.
 
 b1: %1 = iter_next mem*? %0              b1: %1 = iter_next mem*? %0
     branch %1, b2, b3                        branch %1, b2, b3
@@ -21,7 +21,7 @@ from ..ir.values import Block, Function, Value, connect, replace_all, split_bloc
 from .shared.lock_exits import absorb
 
 Active = tuple[Value, ...]
-"""The iterators (the stack objects that they are) that exist in a block, outer before inner."""
+"""The iterators, as stack objects, that exist in a block, outer before inner."""
 
 
 def run(fn: Function) -> None:
@@ -37,7 +37,7 @@ def run(fn: Function) -> None:
 
 
 def _forget(fn: Function) -> None:
-    """Drops iterators that nobody asks, of loops that have turned out to have no turns."""
+    """Drops unused iterators, of loops that turned out to have no turns."""
     asked = {value.args[0] for block in fn.blocks for value in block.body if value.op is Op.ITER_NEXT}
     unasked = {value: value.args[0] for block in fn.blocks for value in block.body
                if value.op is Op.ITER_NEW and value.args[0] not in asked}  # fmt: skip
@@ -51,8 +51,8 @@ def _forget(fn: Function) -> None:
 
 
 def _active(fn: Function) -> dict[Block, Active]:
-    """An iterator exists in the loop that asks it, and on until no lock is held. Without a way back it exists from the
-    place where it is made to the one where it is asked."""
+    """The iterators that exist in each block. One exists in the loop that asks it, and after the loop until no lock is
+    held. Without a way back, one exists from where it is made to where it is asked."""
     asked = {value.args[0]: block for block in fn.blocks for value in block.body if value.op is Op.ITER_NEXT}
     if not asked:
         return {}
@@ -71,7 +71,7 @@ def _active(fn: Function) -> dict[Block, Active]:
 
 
 def _between(first: Block, last: Block) -> set[Block]:
-    """The blocks on the ways from one to the other."""
+    """The blocks on the paths from one block to the other."""
     found = {first}
     pending = [last]
     while pending:
@@ -117,7 +117,7 @@ def _destroy(slots: Active, at: Value) -> list[Value]:
 
 
 class _Guards:
-    """Guards where iterators exist become branches to exits that destroy them; equal exits are shared."""
+    """Turns guards where iterators exist into branches to exits that destroy them; equal exits are shared."""
 
     def __init__(self, fn: Function, active: dict[Block, Active]) -> None:
         self.fn = fn
@@ -136,7 +136,7 @@ class _Guards:
 
     @staticmethod
     def _first(block: Block, slots: Active) -> tuple[int, Active] | None:
-        """The first guard where iterators exist, and these: one that is made behind it, in the same block, does not."""
+        """The first guard where iterators exist, and those iterators, without any made later in the same block."""
         made = {value.args[0]: i for i, value in enumerate(block.body) if value.op is Op.ITER_NEW}
         for i, value in enumerate(block.body):
             there = tuple(slot for slot in slots if made.get(slot, -1) < i)

@@ -1,4 +1,4 @@
-"""Spares a second test of what was just tested: paths that know its outcome go on where it leads.
+"""Avoids a second test of a value that was just tested: paths that know the outcome skip the test.
 
 b0: branch %1, b1, b2                 b0: branch %1, b1, b4
 b1: %2 = load %1 ...                  b1: %2 = load %1 ...
@@ -9,7 +9,7 @@ b2: %3 = phi 0, %2                    b3: (%2 for %3)
 b5: branch %5, b6, b7                 b5: branch %5, b6, b7
 b6: branch %5, b8, b9       ->        b6: jump b8
 
-So it is where a number of a packet or a map is asked for, and then whether it was there.
+Such code comes from reading a number of a packet or a map, and then testing whether the number was present.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from ..ir.types import VOID
 from ..ir.values import Block, Function, Value, const, prune, remove_edge
 
 _SOURCES: Final = frozenset({Op.VIEW, Op.CALL})
-"""What gives null for None; of phis that stand for one the later passes know more while their tests are together."""
+"""Operations that give null for None. Tests of phis are left alone, since later passes know more while they are
+together."""
 _STEPS: Final = 4
-"""So many blocks in a row are looked back for the first test."""
+"""The most blocks that are searched backwards for the first test."""
 
 
 def run(fn: Function) -> None:
-    """Repeats while something changes: one test may stand behind another."""
+    """Repeats while something changes, since one test may follow another."""
     while any(_thread(fn, block) for block in fn.blocks if len(block.preds) == 2 and block.end.op is Op.BRANCH):
         pass
     settled = [_settle(block) for block in fn.blocks if block.end.op is Op.BRANCH and len(block.preds) <= 1]
@@ -38,8 +39,8 @@ def run(fn: Function) -> None:
 
 
 def _settle(block: Block) -> bool:
-    """Makes a branch a jump where the only way to it, or a guard before it, knows the outcome. Later passes would find
-    that as well; what becomes of loops is decided before."""
+    """Makes a branch a jump if the only path to it, or a guard before it, decides the outcome. Later passes would do so
+    too, but only after the forms of loops are chosen."""
     tested, truth = without_zero_tests(block.end.args[0])
     ways = block.end.attr
     if tested.op not in _SOURCES or ways[0] is ways[1]:
@@ -57,7 +58,7 @@ def _settle(block: Block) -> bool:
 
 
 def _outcome(tested: Value, pred: Block, block: Block) -> bool | None:
-    """Whether ``tested`` is other than 0 on the edge from ``pred``, if a test on the way there says it."""
+    """Whether ``tested`` is not 0 on the edge from ``pred``; None if no test on the way there tells."""
     for _ in range(_STEPS):
         if pred.end.op is Op.BRANCH and pred.end.attr[0] is not pred.end.attr[1]:
             found, truth = without_zero_tests(pred.end.args[0])
@@ -90,7 +91,7 @@ def _thread(fn: Function, block: Block) -> bool:
 
 
 class _Way:
-    """A path through the block: where it comes from, where it leads, and what the block's values are on it."""
+    """A path through the block: its predecessor, its target, and the block's values on the path."""
 
     def __init__(self, block: Block, pred: Block, known: bool, truth: bool) -> None:
         self.pred = pred
@@ -109,7 +110,7 @@ class _Way:
 
 
 def _rename(fn: Function, block: Block, ways: list[_Way]) -> bool:
-    """Gives each use of the block's values the one of the way that leads there; False where both may."""
+    """Replaces each use of the block's values by the value of the path that leads there; False if both may."""
     tree = dominators(fn)
     own = set(ways[0].values)
     changes: list[tuple[Value, int, Value]] = []

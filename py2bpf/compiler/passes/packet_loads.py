@@ -1,8 +1,8 @@
-"""Makes packet loads calls of a helper in functions with an iterator, or with callbacks. The verifier refuses
-BPF_LD_ABS and BPF_LD_IND, which may end the program on the spot, while there is an iterator to destroy. Outside of that
-they are no good either: it can't go back beyond them for what it must know precisely, takes all registers for such
-then, also those that nobody reads any more, and in the iterator's loop Linux 6.18 gives up ("verifier bug: backtracking
-call unexpected regs"). In a callback they would end nothing but the callback.
+"""Turns packet loads into helper calls in functions with an iterator, or with callbacks. BPF_LD_ABS and BPF_LD_IND may
+end the program at once, so the verifier refuses them while there is an iterator to destroy. They are harmful outside of
+the iterator's loop too: the verifier can't backtrack beyond them for a value that it needs precisely, so it marks all
+registers as precise, even dead ones, and in the iterator's loop Linux 6.18 gives up ("verifier bug: backtracking call
+unexpected regs"). In a callback they would end only the callback.
 
 b1: %3 = packet %0, %1 (2, 0)         b1: %4 = alloca 2
     jump b2                     ->        %5 = call skb_load_bytes %0, %1, %4, 2
@@ -21,11 +21,11 @@ from .shared.packet_calls import rewrite
 
 
 def run(fn: Function) -> None:
-    """Rewrites all loads of a function that has an iterator, or of a program that helpers call back."""
+    """Rewrites all loads of a function that has an iterator, or of a program with callbacks."""
     if _has_callbacks(fn) or any(value.op is Op.ITER_NEXT for block in fn.blocks for value in block.body):
         rewrite(fn)
 
 
 def _has_callbacks(fn: Function) -> bool:
-    """Whether helpers call functions of the program back: the kernel has no such loads beside functions."""
+    """Whether helpers call functions of the program, since the kernel allows no packet loads beside functions."""
     return any(function.callback for function in fn.subprograms)

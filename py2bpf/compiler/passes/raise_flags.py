@@ -1,4 +1,5 @@
-"""Lets a subprogram that ends where Python raises tell its caller: it sets the flag that its last parameter points at.
+"""Lets a subprogram tell its caller that it ended where Python raises: it sets the flag to which its last parameter
+points.
 
 guard %2, ZeroDivisionError              branch %2, b1, b2
 return %3                       ->   b1: return %3
@@ -14,7 +15,7 @@ from ..ir.values import Block, Function, Value, connect, const, split_block
 
 
 def run(fn: Function) -> None:
-    """Nothing to do for the program itself, and for functions that never raise."""
+    """Rewrites a subprogram that may raise; the program itself and other functions have no flag."""
     if fn.flag is None:
         return
     blocks: list[Block] = []

@@ -1,4 +1,4 @@
-"""Lets a range's counter step by an addition where ranges prove that it stays within its type.
+"""Turns the step of a range's counter into a plain addition if ranges prove that it stays within its type.
 
 %3 = add i64 %1, 2                   %3 = add i64 %1, 2
 %4 = le %1, 2**63 - 3           ->
@@ -13,7 +13,7 @@ from ..ir.values import Block, Function, Value, replace_all
 
 
 def run(fn: Function) -> None:
-    """Looks at the steps that ``counters`` of the evaluator guards."""
+    """Looks at the selections that the evaluator's ``counters`` makes for steps."""
     if not any(_is_step(value) for block in fn.blocks for value in block.body):
         return
     ranges = Ranges()
@@ -33,7 +33,7 @@ def _block(block: Block, ranges: Ranges, new: dict[Value, Value]) -> None:
 
 
 def _is_step(value: Value) -> bool:
-    """Whether it is ``current + step`` as long as that fits, else the bound."""
+    """Whether the value is ``current + step`` if that fits, else the bound."""
     if value.op is not Op.SELECT:
         return False
     condition, advanced, _ = value.args

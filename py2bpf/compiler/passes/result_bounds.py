@@ -1,6 +1,6 @@
-"""Keeps the bound of a result where the kernel's verifier wants to see it: a cgroup program returns 0 or 1.
+"""Keeps bounds of results that the kernel's verifier requires: a cgroup program must return 0 or 1, for example.
 
-Other passes drop what the ranges prove useless; the verifier knows less, and would refuse the program.
+Other passes drop operations that ranges prove useless. The verifier knows less, and would refuse the program.
 
 %2 = floordiv %1, 1000   (0 or 1, as %1 < 2000)         %2 = floordiv %1, 1000
 return %2                                          ->   %3 = and %2, 1  bound
@@ -16,7 +16,7 @@ from ..ir.values import Block, Function, Value, const
 
 
 def run(fn: Function) -> None:
-    """Masks the results that are surely in the hook's range; of others the kernel says what is wrong."""
+    """Masks results that are certainly in the hook's range; others are left for the kernel to refuse."""
     if fn.hook.results is None or fn.result is not VOID:  # a subprogram's result is what it likes
         return
     low, high = fn.hook.results
@@ -31,10 +31,10 @@ def run(fn: Function) -> None:
 
 
 def _bounded(fn: Function, high: int) -> list[Block]:
-    """The blocks that return what is surely 0 to ``high``."""
+    """The blocks that return a number that is certainly in 0 to ``high``."""
     ranges = Ranges()
     _look_for(fn, high, ranges)
-    return _look_for(fn, high, ranges)  # again, with what is known of what comes back in loops
+    return _look_for(fn, high, ranges)  # again, now with the ranges of loops' ways back
 
 
 def _look_for(fn: Function, high: int, ranges: Ranges) -> list[Block]:
@@ -52,7 +52,7 @@ def _look_for(fn: Function, high: int, ranges: Ranges) -> list[Block]:
 
 
 def _mask_arguments(fn: Function, block: Block, at: int, high: int) -> None:
-    """Where several ways meet just to return, each brings its own mask, and constants need none."""
+    """Masks the arguments of a phi that is only returned; constants need no mask."""
     phi = block.phis[at]
     for i, arg in enumerate(phi.args):
         if arg.op is not Op.CONST:
@@ -60,7 +60,7 @@ def _mask_arguments(fn: Function, block: Block, at: int, high: int) -> None:
 
 
 def _way(fn: Function, block: Block, i: int) -> Block:
-    """The block that leads here and nowhere else: what leads elsewhere too, as a loop's header, gets nothing more."""
+    """A predecessor that leads only here, so that a mask there costs other paths nothing; made if necessary."""
     pred = block.preds[i]
     if pred.end.op is Op.JUMP:
         return pred

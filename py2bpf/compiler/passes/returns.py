@@ -1,4 +1,4 @@
-"""One exit for each constant result, and no phi just to return.
+"""Makes one exit for each constant result, and removes phis that are only returned.
 
 b3: %5 = phi 0, 0, %4            b1: jump r0
     return %5             ->     b2: return %4
@@ -39,7 +39,7 @@ def _split(fn: Function, block: Block) -> None:
 
 
 def _leave(fn: Function, pred: Block, block: Block, value: Value) -> None:
-    """Has one way out of a branch return a constant at once."""
+    """Makes one side of a branch return a constant directly."""
     own = Block()
     own.preds = [pred]
     own.body = [Value(Op.RETURN, [value], VOID, None, block.end.span)]
@@ -54,7 +54,7 @@ def _share(fn: Function) -> None:
         if end.op is Op.EXIT and not (end.attr and end.attr.error):
             end.op, end.args, end.attr = Op.RETURN, [const(fn.hook.fallback)], None
         if end.op is Op.RETURN and end.args[0].op is Op.CONST:
-            number = end.args[0].attr  # of a program's result 32 bits count, of a subprogram's all
+            number = end.args[0].attr  # a program's result has 32 bits, a subprogram's 64
             returns.setdefault(number if fn.result is not VOID else number & 0xFFFFFFFF, []).append(block)
     for number, blocks in returns.items():
         if len(blocks) < 2:

@@ -1,4 +1,4 @@
-"""Zeroes only those bytes of an object on the stack or in a ring buffer that nothing overwrites before it is used.
+"""Limits zeroing of objects on the stack or in a ring buffer to bytes that are not overwritten before their first use.
 
 zero %0 (0, 16)                     zero %0 (12, 4)
 store %0 (0, 8) ...            ->   store %0 (0, 8) ...
@@ -16,7 +16,7 @@ from ..ir.values import Block, Function, Value
 
 
 def run(fn: Function) -> None:
-    """Each zeroing by itself, within its block. Pointers made before it, and in other blocks, read what it wrote."""
+    """Looks at each zeroing within its block. Pointers made before, or in other blocks, count as reading the zeros."""
     zeros = [(block, value) for block in fn.blocks for value in block.body if value.op is Op.ZERO]
     if not zeros:
         return
@@ -35,7 +35,7 @@ def _is_object(value: Value) -> bool:
 
 
 def _stored(fn: Function, places: dict[Value, Places]) -> set[Value]:
-    """The objects whose address lies in memory, where anybody may find it."""
+    """The objects whose address is stored in memory, where any code may load it."""
     kept = [arg for block in fn.blocks for value in block.body if value.op is Op.STORE for arg in value.args[1:]]
     return {base for arg in kept for base in places.get(arg, ())}
 
@@ -80,7 +80,7 @@ def _written(value: Value, pointers: dict[Value, int]) -> range | None:
 
 
 def _filled(call: Value, at: int, start: int) -> range | None:
-    """What a helper's output buffer covers: nothing where the helper may leave a part of it as it is."""
+    """The bytes that a helper writes to its output buffer: none if the helper may leave a part unchanged."""
     kinds = call.attr.args
     sized = at + 1 < len(call.args) and kinds[at + 1] is Arg.SIZE and call.args[at + 1].op is Op.CONST
     if kinds[at] is not Arg.OUT or not sized:

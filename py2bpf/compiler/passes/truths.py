@@ -1,15 +1,15 @@
-"""Computes the results of comparisons that are wanted as numbers, instead of branching: the sign of a difference
-tells them, where ranges leave it room.
+"""Computes comparisons whose results are used as numbers without a branch, from the sign of a difference, if ranges
+prove that the difference doesn't overflow.
 
 %1 = load (0, 4, unsigned)            %1 = load (0, 4, unsigned)
 %2 = ugt %1, 5                        %2 = sub 5, %1              (negative, or not)
 %3 = shl %2, 4                 ->     %3 = lshr %2, 63
                                       %4 = shl %3, 4
 
-At a branch the verifier walks on with either result, and does so twice as often for each of them where it has to keep
-the results apart, since an index follows from them, say. So it does for choices between constants, and for comparisons
-of which that takes an instruction more: these are computed in functions that have many. Where the verifier gave up at
-branches, all are, also of numbers of 64 bits, by the carry of their difference.
+The verifier walks both ways of a branch. Each such branch doubles its work if it has to tell the results apart, because
+an index depends on them, for example. Choices between constants and comparisons that would take an instruction more are
+computed only in functions with many of them. If the verifier gave up because of branches, all are computed, even of
+64-bit numbers, by the carry of their difference.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ..ir.types import I64, U64, Int
 from ..ir.values import Block, Function, Value, const, replace_all
 
 MANY: Final = 6
-"""So many results as numbers: for each of them the verifier may walk twice as far as without."""
+"""From this many results used as numbers on, more instructions are worth it: each may double the verifier's work."""
 
 _MOST: Final = FULL[True][1]
 _IMMEDIATES: Final = range(-(1 << 31), (1 << 31) - 1)
@@ -39,7 +39,7 @@ _LESS_OR_EQUAL: Final = frozenset(_STRICT)
 
 
 class Effort(IntEnum):
-    """What a result may cost: no more instructions than a branch, one or two more, any number."""
+    """The cost that a result may have: no more instructions than a branch, one or two more, any number."""
 
     NONE = 0
     MORE = 1
@@ -47,7 +47,7 @@ class Effort(IntEnum):
 
 
 def run(fn: Function) -> None:
-    """Looks at all comparisons whose results no branch takes."""
+    """Looks at all comparisons whose results no branch uses."""
     numbers = _numbers(fn)
     if not numbers:
         return
@@ -78,7 +78,7 @@ def _block(block: Block, ranges: Ranges, numbers: set[Value], effort: Effort, ne
 
 
 def _numbers(fn: Function) -> set[Value]:
-    """Comparisons that are used as numbers alone, and choices of constants by one that is used for nothing else."""
+    """Comparisons that are used only as numbers, and choices of constants by comparisons that have no other use."""
     users: dict[Value, list[Value]] = {}
     for value in _all(fn):
         for arg in value.args:
@@ -107,7 +107,7 @@ def _chooses(value: Value) -> bool:
 
 
 def _chooses_any(value: Value, using: list[Value]) -> bool:
-    """Not the limit of an offset, which arithmetic would hide from the verifier."""
+    """Whether a choice may be computed: not the limit of an offset, which arithmetic would hide from the verifier."""
     return (
         value.op is Op.SELECT and isinstance(value.args[0].type, Int)
         and not any(user.op is Op.PTRADD for user in using)
@@ -115,7 +115,7 @@ def _chooses_any(value: Value, using: list[Value]) -> bool:
 
 
 def _steers(user: Value, value: Value) -> bool:
-    """Whether a condition is part of what a branch may ask."""
+    """Whether the user of a condition may be part of a branch's condition."""
     return user.op in _STEERING or user.op in (Op.AND, Op.OR) or (user.op is Op.SELECT and user.args[0] is value)
 
 
@@ -129,7 +129,7 @@ class _Steps:
     values: list[Value] = field(default_factory=list)
 
     def of(self, value: Value) -> Value | None:
-        """None where it is better left as it is."""
+        """The result computed without a branch; None if a branch is better."""
         if value.op is not Op.SELECT:
             return self._compared(value.op, *value.args)
         condition, yes, no = value.args
@@ -143,7 +143,7 @@ class _Steps:
         if yes.op is no.op is Op.CONST:
             apart = (yes.attr - no.attr + (1 << 63)) % (1 << 64) - (1 << 63)
             chosen = self._put(Op.ADD, self._put(Op.MUL, truth, const(apart)), no)
-        else:  # bits that neither number has the verifier knows to be 0
+        else:  # this way, the verifier knows that bits which neither number has are 0
             differing = self._put(Op.AND, self._put(Op.XOR, yes, no), self._put(Op.SUB, const(0), truth))
             chosen = self._put(Op.XOR, differing, no)
         return self._put(Op.CAST, chosen, kind=value.type)
@@ -154,7 +154,7 @@ class _Steps:
         return self.values[-1]
 
     def _compared(self, op: Op, left: Value, right: Value) -> Value | None:
-        """1 or 0, by the sign of a difference."""
+        """1 or 0 from the sign of a difference."""
         if left.op is Op.CONST:
             op, left, right = MIRRORED[op], right, left
         if op not in _LESS | _LESS_OR_EQUAL and op not in (Op.EQ, Op.NE):
@@ -170,7 +170,7 @@ class _Steps:
         return self._less(left, right) if op in _LESS else self._less_or_equal(left, right)
 
     def _long(self, op: Op, left: Value, right: Value) -> Value:
-        """Of any numbers of 64 bits: by the carry of their difference, or of what differs of them."""
+        """Compares any 64-bit numbers: by the carry of their difference, or by their differing bits."""
         if op in (Op.EQ, Op.NE):
             apart = self._put(Op.XOR, left, right)
             differ = self._sign(self._put(Op.OR, apart, self._put(Op.SUB, const(0), apart)))
@@ -189,7 +189,7 @@ class _Steps:
         return self._sign(self._put(Op.SUB, left, right))
 
     def _less_or_equal(self, left: Value, right: Value) -> Value | None:
-        """Less than one more on the right, or one less on the left."""
+        """``<=`` as ``<`` with one more on the right, or one less on the left."""
         if right.op is Op.CONST:
             return self._less(left, const(right.attr + 1))
         if left.op is Op.CONST:
@@ -199,7 +199,7 @@ class _Steps:
 
     @staticmethod
     def _fits(op: Op, left: Range, right: Range) -> bool:
-        """Whether the difference of the numbers that are compared, and one more or less, has 63 bits and a sign."""
+        """Whether the difference of the compared numbers, and one more or less, fits 63 bits and a sign."""
         if op in _UNSIGNED and min(left[0], right[0]) < 0:
             return False
         return max(left[1], right[1]) < _MOST and max(left[1] - right[0], right[1] - left[0]) < _MOST

@@ -1,13 +1,13 @@
-"""Which instructions each operation of the IR becomes: for each a row of rules, of which the first that fits wins.
+"""The instructions for each operation of the IR: each has a row of rules, of which the first that fits is used.
 
-A rule is a function of the selector and a value. It puts the value's instructions into the code and gives True, or
-does nothing and gives False where it does not fit. So the special rules stand before the general ones, and the last
-of a row mostly fits always.
+A rule is a function of the selector and a value. It emits the value's instructions and gives True, or does nothing and
+gives False if it does not fit. So special rules stand before general ones, and the last rule of a row usually fits
+always.
 
-The first line of a rule's text says what becomes what, ``add x, #i  ->  rd = rx; rd += #i``, and behind it in
-parentheses when: in the words of the IR's printer on the left, of the disassembler on the right. ``rx`` is the register
-of x, ``wx`` its lower half, ``rd`` that of the result, ``#i`` a number, ``La`` a label; ``nothing`` no instruction.
-Tests hold each rule to that line.
+The first line of a rule's docstring states the translation, ``add x, #i  ->  rd = rx; rd += #i``, with its condition in
+parentheses: in the words of the IR's printer on the left, of the disassembler on the right. ``rx`` is the register of
+x, ``wx`` its lower half, ``rd`` the register of the result, ``#i`` a number, ``La`` a label; ``nothing`` no
+instruction. Tests check each rule against this line.
 """
 
 from __future__ import annotations
@@ -34,4 +34,4 @@ WITHOUT_RULES: Final = {
     Op.VIEW: "gone after the pass packets",
     Op.EXTENT: "gone after the pass packets",
 }
-"""The operations besides the exact ones, which the pass ``lower`` takes away, that no rule is asked about."""
+"""The operations that have no rules, besides exact ones, which the pass ``lower`` removes."""

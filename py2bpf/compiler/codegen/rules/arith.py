@@ -1,6 +1,6 @@
-"""Arithmetic on registers: one BPF operation each, in place, so that mostly a move stands before.
+"""Arithmetic on registers: one BPF operation each, in place, so usually after a move.
 
-The verifier's knowledge matters too: what hides a number from it (``hide``) or keeps it (``held``) is here.
+The operations that hide a number from the verifier (``hide``) or let it remember one (``held``) are here too.
 """
 
 from __future__ import annotations
@@ -117,15 +117,15 @@ def _with_immediate(s: Selector, value: Value, left: Value, op: Alu, number: int
 
 
 def _operands(s: Selector, value: Value) -> tuple[Value, Value]:
-    """The operands in the better order: a constant second, and first the one that may be overwritten."""
+    """The operands in the better order: a constant second, and an operand that may be overwritten first."""
     left, right = value.args
     if INFO[value.op].commutative and (left.op is Op.CONST or s.uses.only_right_dies(left, right)):
         return right, left
     return left, right
 
 
-# A constant that is an immediate operand would fit the rules for registers too, which take an instruction more. What
-# needs no instruction at all comes before everything else.
+# A constant that is an immediate operand would fit the rules for registers too, which take one more instruction. Rules
+# that need no instruction at all come first.
 RULES: Final[dict[Op, tuple[Rule, ...]]] = {
     **dict.fromkeys((Op.ADD, Op.MUL, Op.XOR), (with_immediate, with_register)),
     Op.SUB: (subtract_immediate, with_immediate, with_register),  # an immediate -2**31 has no negative of 32 bits

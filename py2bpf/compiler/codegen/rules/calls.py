@@ -1,4 +1,4 @@
-"""Calls: of helpers, of the kernel's functions, of subprograms, and loads from packets, which destroy what calls do.
+"""Calls of helpers, of the kernel's functions and of subprograms, and loads from packets, which destroy registers too.
 
 Arguments go to r1 to r5, the result comes in r0, and r0 to r5 are destroyed.
 """
@@ -75,7 +75,7 @@ def loop(s: Selector, value: Value) -> bool:
 def unseen(s: Selector, value: Value) -> bool:
     """unseen  ->  call get_prandom_u32; rx = r0; rx >>= 32; rd = rx; rd <<= 32; rd |= rx
 
-    The upper half of a random number of 32 bits, twice: the verifier takes it for any number of 64 bits."""
+    The upper half of a 32-bit random number, twice: for the verifier, it may be any 64-bit number."""
     half, dst = s.fresh(), s.define(value)
     s.put(m.call(_RANDOM, 0))
     s.put(m.move(half, 0))

@@ -1,4 +1,4 @@
-"""Comparisons: as jumps where they steer branches, as numbers where somebody keeps them; and choices of two numbers."""
+"""Comparisons, as jumps if they steer branches and as numbers otherwise; and choices between two numbers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def select(s: Selector, value: Value) -> bool:
 
 
 def jump(s: Selector, condition: Value, target: Block | int, when: bool) -> None:
-    """Goes to ``target`` where the condition is as ``when`` says, by a jump for each part of it."""
+    """Goes to ``target`` if the truth of the condition is ``when``, by a jump for each of its parts."""
     if not is_condition(condition):
         s.put(_compare(*_test(s, condition, when), target))
         return
@@ -55,9 +55,9 @@ def jump(s: Selector, condition: Value, target: Block | int, when: bool) -> None
 def _either(s: Selector, value: Value, condition: Value, yes: Value, no: Value) -> bool:
     """One of two numbers: the second is moved over the first, unless a jump skips that.
 
-    A 0 that may be stored comes first. The verifier follows the way with the second move, and the jump later.
-    It tells bytes of the stack that are 0 from others, and a state with a 0 needs no walk after one with another
-    number there, but not the other way round: each 0 that came second would double its walk."""
+    A 0 that may be stored comes first. The verifier walks the path with the second move first, and the jump later. It
+    distinguishes bytes of the stack that are 0 from others: a state with a 0 needs no walk after a state with another
+    number there, but not the reverse. So each 0 that came second would double its work."""
     op, first, number, register = _test(s, condition, True)
     if immediate(no) == 0:
         stored = value in s.uses.stored
@@ -76,7 +76,7 @@ def _either(s: Selector, value: Value, condition: Value, yes: Value, no: Value) 
 
 
 def _test(s: Selector, condition: Value, when: bool) -> Test:
-    """What holds where the condition is as ``when`` says."""
+    """The test that holds if the truth of the condition is ``when``."""
     if not INFO[condition.op].compare:
         if when and condition.op is Op.AND and not s.uses.needs_register(condition):
             return _bits(s, condition)
@@ -90,8 +90,8 @@ def _test(s: Selector, condition: Value, when: bool) -> Test:
 
 
 def _bits(s: Selector, condition: Value) -> Test:
-    """Whether two numbers have a bit in common. Where JSET doesn't jump, the verifier (since Linux 6.17) forgets the
-    range of what is tested, and then that of another number of which it knows the distance: a mask spares that."""
+    """Whether two numbers have a bit in common. If JSET doesn't jump, the verifier (since Linux 6.17) forgets the range
+    of the tested number, and then of other numbers at a known distance from it. A mask avoids that."""
     left, right = condition.args
     number, first = immediate(right), s.reg(left)
     second = 0 if number is not None else s.reg(right)
@@ -101,7 +101,7 @@ def _bits(s: Selector, condition: Value) -> Test:
 
 
 def _masked(s: Selector, first: int, number: int | None, second: int) -> int:
-    """What is tested bit by bit, in a register: there is no jump where none of the bits is set."""
+    """The tested bits in a register, since no jump tests that none of the bits is set."""
     register = s.fresh()
     s.put(m.move(register, first))
     s.put(m.alu(Alu.AND, register, second) if number is None else m.alu_imm(Alu.AND, register, number))

@@ -1,6 +1,7 @@
-"""Where functions begin and end, and how blocks lead to each other.
+"""The begin and end of functions, and the edges between blocks.
 
-A block's last jump isn't made here: ``next`` says where it goes on, and emission jumps where that isn't the next block.
+A block's last jump isn't made here: ``next`` is the following block, and emission adds a jump if that isn't next in the
+code.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ def give_back(s: Selector, value: Value) -> bool:
 
 
 def _set_phis(s: Selector, target: Block, edge: int) -> None:
-    """The arguments of the target's phis into the phis' registers, all at once. Constants and what is made from nothing
-    come last, as they read no register."""
+    """Moves the arguments of the target's phis into the phis' registers, all at once. Constants and other values that
+    read no register come last."""
     pending: dict[int, int] = {}
     others: list[tuple[int, Value]] = []
     for phi in target.phis:
@@ -102,7 +103,7 @@ def _set_phis(s: Selector, target: Block, edge: int) -> None:
         s.into(register, arg)
 
 
-# A branch goes where its condition holds; over the next block where that saves the jump behind several others.
+# A branch jumps if its condition holds; it jumps over the next block if that saves the last of several jumps.
 RULES: Final[dict[Op, tuple[Rule, ...]]] = {
     Op.CTX: (context,),
     Op.PARAM: (parameter,),

@@ -148,7 +148,7 @@ def pointer_register(s: Selector, value: Value) -> bool:
 
 _LIGHT: Final = (made_where_used, made_once)
 
-# A pointer into the stack is never folded otherwise: where it is used often, its register serves other uses as well.
+# A pointer into the stack is never folded otherwise: if it is used often, its register serves other uses as well.
 RULES: Final[dict[Op, tuple[Rule, ...]]] = {
     Op.LOAD: (load_signed, load_extended, load),
     Op.STORE: (store_immediate, store),

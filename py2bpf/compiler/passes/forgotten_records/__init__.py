@@ -1,4 +1,4 @@
-"""Gives back the records of ring buffers that a path reserves and forgets: the verifier lets no program keep one.
+"""Discards records of ring buffers that a path reserves and forgets, since the verifier refuses programs that keep one.
 
 %1 = call record*? ringbuf_reserve ...       %1 = call record*? ringbuf_reserve ...
 branch %1, b1, b3                            branch %1, b1, b3
@@ -9,8 +9,8 @@ b3: return 0                                 b3: return 0
                                              b4: call ringbuf_discard %1
                                                  exit
 
-Python would drop what nobody submits, so a discard is exact: where the program ends, and where paths meet of which
-another one has given the record back. Whoever uses it after that gets an error.
+Python would drop a record that is never submitted, so a discard has the same meaning: where the program ends, and where
+paths meet of which another one has given the record back. Later uses of the record are errors.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def run(fn: Function) -> None:
 
 
 def _drop_unused(fn: Function) -> None:
-    """Phis of records that nobody asks for would take over what others use."""
+    """Drops unused phis of records, which would count as the new owners of records that are still used."""
     used = {arg for block in fn.blocks for value in block.values() for arg in value.args}
     unused = {phi for block in fn.blocks for phi in block.phis if is_record(phi) and phi not in used}
     for block in fn.blocks:

@@ -1,4 +1,4 @@
-"""Gives back what is held where a block, an edge or a guard forgets it."""
+"""Gives back records where a block, an edge or a guard forgets them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Discards:
         self.exits: dict[object, Block] = {}
 
     def run(self) -> None:
-        """Edges first, as long as the blocks are as the flow knows them."""
+        """Rewrites edges first, while the blocks are still as the flow knows them."""
         forgotten = {(pred, block): found for block in self.fn.blocks for pred in dict.fromkeys(block.preds)
                      if (pred, block) in self.flow.out and (found := self.flow.forgotten(pred, block))}  # fmt: skip
         for (pred, block), records in forgotten.items():
@@ -67,7 +67,7 @@ class Discards:
         return new
 
     def _discard(self, block: Block, held: list[tuple[Value, Status]], span: Span | None) -> Block:
-        """Gives records back at the end of a block without terminator; the block that goes on."""
+        """Gives records back at the end of a block without terminator; returns the block that continues."""
         for record, status in held:
             if status is Status.HELD:
                 _call(block, record, span)
@@ -81,7 +81,7 @@ class Discards:
         return block
 
     def _guard(self, block: Block, guard: Value, held: list[tuple[Value, Status]]) -> Block:
-        """What fails gives back first; equal ways out are shared."""
+        """Makes a failing guard give records back before the program ends; equal ways out are shared."""
         key = (tuple(held), guard.attr, guard.span.line if guard.span else None)
         leave = self.exits.get(key)
         if leave is None:
@@ -119,7 +119,8 @@ class Discards:
         pred.end.attr = tuple(middle if succ is block else succ for succ in pred.succs)
 
     def _place(self, middle: Block, pred: Block, block: Block) -> None:
-        """Before the target, or, on a loop's way back, behind the last block of what the edge leaves."""
+        """Places the block before the target, or, on a loop's way back, after the last block of the loops that the edge
+        leaves."""
         blocks = self.fn.blocks
         around = [loop for loop in self.loops if block in loop.blocks and (pred in loop.blocks)]
         if blocks.index(block) > blocks.index(pred):

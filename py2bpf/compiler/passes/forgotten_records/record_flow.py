@@ -1,4 +1,4 @@
-"""Where records of ring buffers are held: what is known of each, at the beginning of blocks and on edges."""
+"""The status of ring buffer records at the beginning of blocks and on edges."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ...ir.types import Ptr, Region
 from ...ir.values import Block, Function, Value
 
 RESERVE: Final = "ringbuf_reserve"
-"""The helper that gives a record."""
+"""The helper that reserves a record."""
 ENDS: Final = {"ringbuf_submit", "ringbuf_discard"}
-"""The helpers that take one back."""
+"""The helpers that give a record back."""
 
 
 class Status(Enum):
-    """What is known of a record at one place. Where it isn't computed on all paths, nothing."""
+    """The status of a record at one place. A record that is not computed on all paths there has none."""
 
     NULL = "the ring was full"
     MAYBE = "held, or null"
@@ -26,13 +26,13 @@ class Status(Enum):
 
 
 OPEN: Final = frozenset({Status.MAYBE, Status.HELD})
-"""What must be given back."""
+"""The statuses of records that must be given back."""
 Known = dict[Value, Status]
-"""The records that exist at one place, the calls and phis that give them."""
+"""The status of each record at one place; records are the calls and phis that give them."""
 
 
 def is_root(value: Value) -> bool:
-    """Whether a value is a record as a call or a phi gives it: not a pointer to a part of one."""
+    """Whether a value is a record from a call or a phi, not a pointer to a part of one."""
     return is_record(value) and value.op in (Op.CALL, Op.PHI)
 
 
@@ -42,20 +42,20 @@ def is_record(value: Value) -> bool:
 
 
 def root_of(pointer: Value) -> Value:
-    """What a pointer into a record, or another one, has been computed from."""
+    """The pointer from which a pointer into a record, or another one, was computed."""
     while pointer.op is Op.PTRADD:
         pointer = pointer.args[0]
     return pointer
 
 
 def _test(condition: Value) -> tuple[Value, bool] | None:
-    """The record that a condition tests, and whether it is there where the condition holds."""
+    """The record that a condition tests, and whether the record exists if the condition holds."""
     record, there = without_zero_tests(condition)
     return (record, there) if is_root(record) else None
 
 
 def learn(known: Known, condition: Value, holds: bool) -> Known:
-    """What is known where a condition holds, or doesn't."""
+    """The statuses if a condition holds, or doesn't."""
     tested = _test(condition)
     if tested is None or known.get(tested[0], Status.GONE) is Status.GONE:
         return known
@@ -64,7 +64,7 @@ def learn(known: Known, condition: Value, holds: bool) -> Known:
 
 
 def after(known: Known, value: Value) -> Known:
-    """What is known behind an operation."""
+    """The statuses after an operation."""
     if value.op is Op.CALL and value.attr.name == RESERVE:
         return known | {value: Status.MAYBE}
     if value.op is Op.CALL and value.attr.name in ENDS:
@@ -80,7 +80,7 @@ def held_records(known: Known) -> list[tuple[Value, Status]]:
 
 
 class RecordFlow:
-    """What is known where each block begins, and on each edge."""
+    """The statuses at the beginning of each block, and on each edge."""
 
     def __init__(self, fn: Function) -> None:
         self.live = _live(fn)
@@ -113,7 +113,7 @@ class RecordFlow:
         return changed
 
     def edge(self, pred: Block, block: Block) -> Known:
-        """What is known behind an edge: the phis there are the records now that come to them."""
+        """The statuses after an edge, where the phis take over the records of their arguments."""
         before = self.out[pred, block]
         known = before.copy()
         for phi in filter(is_root, block.phis):
@@ -134,7 +134,7 @@ class RecordFlow:
         return {record: _joined({known[record] for known in edges}) for record in edges[0] if record in needed}
 
     def forgotten(self, pred: Block, block: Block) -> list[tuple[Value, Status]]:
-        """The records that an edge must give back, by the names that they have before it."""
+        """The records that an edge must give back, as the values that they have before it."""
         names = {phi: phi.args[block.preds.index(pred)] for phi in block.phis}
         kept = self.begin[block]
         return [
@@ -145,8 +145,8 @@ class RecordFlow:
 
 
 def _live(fn: Function) -> dict[Block, set[Value]]:
-    """The records that each block, or one behind it, asks for: others are given back before it, so that loops are
-    walked without them, which saves the verifier much."""
+    """The records that each block, or a block after it, uses. Others are given back before, so that the verifier walks
+    loops without them, which saves it much work."""
     live: dict[Block, set[Value]] = {}
     for block in fn.blocks:
         used = {root_of(arg) for value in block.body for arg in value.args}

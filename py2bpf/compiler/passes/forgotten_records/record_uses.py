@@ -1,4 +1,4 @@
-"""Refuses uses of a record after its end, and what no program may do while it holds one."""
+"""Refuses uses of a record after its end, and operations that are forbidden while a program holds one."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Puts the kernel's iterator around loops that the verifier could not walk iteration by iteration; for kernels without
-it ``outlining`` makes them functions that bpf_loop calls.
+"""Puts the kernel's iterator around loops that the verifier could not walk turn by turn; for kernels without iterators,
+``outlining`` makes such loops functions that bpf_loop calls.
 
 b0: jump b1                           b0: %9 = alloca bytes=8
 b1: %1 = phi 0, %3                        %8 = iter_new i64 %9, 8388608     (0, but the verifier does not know)
@@ -13,10 +13,10 @@ b2: turn                                  jump b1
                                           jump b1
                                       b5: exit                              (more turns than the iterator has)
 
-At bpf_iter_num_next the verifier stops where it has seen a state at least as general, so it needs no bound. It comes
-there surely since no integer that the loop changes begins with a value that the verifier knows: it adds %8 to each,
-and to each by itself, or it would take two variables of the same value for one.
-The ``iterator_ends`` pass destroys the iterator on the ways out.
+At bpf_iter_num_next, the verifier stops if it has seen a state that is at least as general, so the loop needs no bound.
+For this, integers that the loop changes must not begin with a value that the verifier knows: %8 is added to each. Each
+gets its own addition, or the verifier would take two variables of the same value for one.
+The pass ``iterator_ends`` destroys the iterator on the ways out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .outlining import outline
 
 
 def run(fn: Function) -> None:
-    """Rewrites the loops that can't stay as they are, the inner ones first."""
+    """Rewrites the loops that can't stay as they are, inner ones first."""
     plan = plan_loops(fn)
     counted = loop_turns.find(fn, plan.forms)
     loop_turns.keep(fn, counted.values())
@@ -51,8 +51,8 @@ def run(fn: Function) -> None:
 
 
 def _unseen(fn: Function, chosen: dict[Loop, Form]) -> Value:
-    """A number before all loops that become callbacks: 0, which the verifier does not know. It's what a helper gives,
-    of which none may be called while a lock is held."""
+    """Makes a number before all loops that become callbacks: 0, but the verifier does not know that. It comes from a
+    helper, which can't be called while a lock is held."""
     tree = dominators(fn)
     headers = [loop.header for loop, form in chosen.items() if form is Form.CALLBACK]
     place = fn.blocks[0] if any_locks(fn) else next(

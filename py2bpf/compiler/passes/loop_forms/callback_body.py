@@ -1,4 +1,4 @@
-"""The callback: a loop's blocks, as one call of bpf_loop runs them."""
+"""The callback: a loop's blocks, rewritten so that each call of the function runs one turn."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .callback_context import FIRST_EXIT, CallbackContext
 
 
 class WayOut(NamedTuple):
-    """An edge out of the loop: where it leads, and the caller's block that goes there."""
+    """An edge out of the loop: its target, and the caller's block that goes there."""
 
     target: Block
     arm: Block
 
 
 class CallbackBody:
-    """``turn`` are the blocks before and behind the place where a turn begins, if that isn't the header; ``new`` is
-    what stands for the caller's values in the callback, ``homes`` and ``tree`` tell where the loop makes its own."""
+    """``turn``: the blocks before and after the place where a turn begins, if that isn't the header. ``new``: the
+    callback's replacements for the caller's values. ``homes`` and ``tree`` tell where the loop computes its own."""
 
     def __init__(self, context: CallbackContext, turn: tuple[Block, Block] | None, homes: dict[Value, Block],
                  tree: Dominators) -> None:  # fmt: skip
@@ -37,7 +37,7 @@ class CallbackBody:
         self.new: dict[Value, Value] = {}
 
     def make(self, blocks: list[Block], live_in: list[Value]) -> None:
-        """The loop's blocks, as one call runs them."""
+        """Rewrites the loop's blocks so that a call runs one turn."""
         header, first, new = self.loop.header, Block(), self.new
         self._become_callback()
         self.callback.blocks = [first, *blocks]
@@ -57,7 +57,7 @@ class CallbackBody:
                 value.args = [new.get(arg, arg) for arg in value.args]
 
     def _become_callback(self) -> None:
-        """What bpf_loop calls ends the loop by returning 1, and the program by the same and its flag."""
+        """Makes the function a callback: returning 1 ends the loop, and with the raise flag set, the program."""
         callback, program = self.callback, self.context.fn
         callback.belong_to(program)
         callback.hook = dataclasses.replace(program.hook, fallback=1)
@@ -65,8 +65,8 @@ class CallbackBody:
         callback.params, callback.result, callback.flag, callback.callback = 1, I64, self.param, True
 
     def _begin(self, first: Block) -> None:
-        """Goes to the header. Where a turn begins the callback returns if the loop has ended: it is called for its
-        tests alone then, or no more, which Linux 6.7 and later don't know of a callback that returns 1."""
+        """Goes to the header. Where a turn begins, the callback returns if the loop has ended. Then the call is for the
+        tests alone, or never happens; but Linux 6.7 and later don't know that 1 from a callback ends the calls."""
         if self.turn is None:
             self._check(first, self.loop.header)
             return
@@ -89,7 +89,7 @@ class CallbackBody:
         return next(value for value in self.context.fn.blocks[0].body if value.type == CTX)
 
     def _bring(self, first: Block, value: Value) -> Value:
-        """A value of the caller in the callback: made again where that is possible, else loaded."""
+        """A value of the caller in the callback: computed again if possible, else loaded."""
         new = self.new
         if value.op is Op.CONST or value in new:
             return new.get(value, value)
@@ -102,7 +102,7 @@ class CallbackBody:
         return new[value]
 
     def _once_more(self, latch: Block) -> None:
-        """Where the loop jumps back the callback leaves what it carries, and returns."""
+        """Where the loop jumps back, the callback stores the values for the next turn, and returns."""
         edge = self.loop.header.preds.index(latch)
         jump = latch.body.pop()
         for phi in self.loop.header.phis:
@@ -123,14 +123,14 @@ class CallbackBody:
         return ways
 
     def _handed(self, block: Block, target: Block, live_out: list[Value]) -> list[Value]:
-        """What the callback makes on the way over an edge and the caller uses."""
+        """The values that the callback computes before an edge and that the caller uses after it."""
         edge = target.preds.index(block)
         chosen = [phi.args[edge] for phi in target.phis if phi.args[edge] in self.homes]
         made = [value for value in live_out if self.tree.dominates(self.homes[value], block)]
         return list(dict.fromkeys(chosen + made))
 
     def _way_out(self, block: Block, target: Block, handed: list[Value], number: int) -> WayOut:
-        """One edge: a stub in the callback leaves what is handed over, and the number by which the caller goes on."""
+        """One edge: a stub in the callback stores the values to hand over, and the number of the way out."""
         stub, arm, span = Block(), Block(), block.end.span
         for value in handed:
             self._store(stub, self.context.slot(value), value)

@@ -1,4 +1,4 @@
-"""The caller of a callback: gives it what it uses, calls it by bpf_loop, and goes on where the loop was left."""
+"""The caller of a callback: stores the shared values, calls bpf_loop, and continues where the loop was left."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _SOME_BIT: Final = 1 << 30
 
 
 class CallbackCaller:
-    """``entry`` is the block that led into the loop. ``tests_first``: the loop tests before its turn begins; ``raises``
-    is counted where it wants more turns than it may have."""
+    """``entry`` is the block that led into the loop. ``tests_first``: the loop has tests before its turns begin.
+    ``raises``: the error that is counted if the loop needs more turns than it may have."""
 
     def __init__(self, context: CallbackContext, body: CallbackBody, entry: Block, raises: str) -> None:
         self.context = context
@@ -28,8 +28,8 @@ class CallbackCaller:
         self.raises = raises
 
     def share(self, first: dict[Value, Value], live_in: list[Value], at: int) -> Block:
-        """Fills in what is shared with the callback: what the loop's phis have ``first``, what the loop uses, or what
-        that is made of in the callback. Gives the block that goes on."""
+        """Stores the values that are shared with the callback: ``first`` of the loop's phis, and the values that the
+        loop uses, or from which the callback computes them. Gives the block that continues."""
         context, entry = self.context, self.entry
         entry.body.append(context.shared)
         context.shared.attr = SLOT * (1 + len(context.slots))
@@ -46,11 +46,11 @@ class CallbackCaller:
         return self._make_unknown(written, at) if written else entry
 
     def _make_unknown(self, written: list[Value], at: int) -> Block:
-        """On a way that is never taken, the stack objects that the callback writes have any contents."""
+        """Gives stack objects that the callback writes unknown contents, on a path that is never taken."""
         context, entry = self.context, self.entry
         never, go = Block(), Block()
         anything = append(entry, Op.HIDE, [const(0), context.unseen], I64, None, context.span)
-        # One bit: were it compared as a whole, it would be known on one of the ways, and hide no number there.
+        # One bit: after a comparison of the whole number, the verifier would know it on one of the paths.
         bit = append(entry, Op.AND, [context.unseen, const(_SOME_BIT)], I64, None, context.span)
         connect(entry, Op.BRANCH, [bit], (never, go), context.span)
         for root in written:
@@ -63,8 +63,8 @@ class CallbackCaller:
         return go
 
     def call(self, here: Block, count: int, objects: list[Value]) -> Block:
-        """Calls bpf_loop; once more for the tests alone where a loop has had all its turns. Gives the block that goes
-        on."""
+        """Calls bpf_loop; if a loop has had all its turns, calls the callback once more for the tests alone. Gives the
+        block that continues."""
         context, span = self.context, self.context.span
         append(here, Op.LOOP, [context.shared, const(count), *objects], VOID, context.callback, span)
         if not (self.tests_first and self.raises):
@@ -83,7 +83,7 @@ class CallbackCaller:
         return done
 
     def _is_written(self, root: Value) -> bool:
-        """Whether the callback does more with a stack object than loading from it."""
+        """Whether the callback does more with a stack object than load from it."""
         pointers = {new for old, new in self.body.new.items() if root in stack_roots([old])}
         users = [value for block in self.context.callback.blocks for value in block.values()]
         grown = True
@@ -94,9 +94,9 @@ class CallbackCaller:
         return any(v.op is not Op.LOAD and v.op not in DERIVES and pointers & set(v.args) for v in users)
 
     def dispatch(self, here: Block, ways: list[WayOut], live_out: list[Value]) -> None:
-        """Goes on where the loop was left. All that it hands out is loaded at once: an object that is used in other
-        places may become one of a caller, where this loop is itself in one that becomes a callback, and no pointer to
-        the stack may be stored there."""
+        """Continues where the loop was left. All values that the callback hands over are loaded at once. If this loop
+        is itself in a loop that becomes a callback, a shared object that is used elsewhere may become the outer
+        caller's, where no pointer to the stack may be stored."""
         context, begin = self.context, here
         new = {value: context.load(here, value, context.shared) for value in live_out if self._is_used(value)}
         end = append(here, Op.LOAD, [context.shared], I64, (0, SLOT, True), context.span)
@@ -119,7 +119,7 @@ class CallbackCaller:
                 value.args = [new.get(arg, arg) for arg in value.args]
 
     def _branch_if(self, here: Block, end: Value, number: int, yes: Block, no: Block) -> None:
-        """Goes one way if the loop ended so."""
+        """Branches on whether the loop ended with ``number``."""
         test = append(here, Op.EQ, [end, const(number)], I64, None, self.context.span)
         connect(here, Op.BRANCH, [test], (yes, no), self.context.span)
 
@@ -127,7 +127,7 @@ class CallbackCaller:
         return any(value in user.args for block in self.context.fn.blocks for user in block.values())
 
     def _insert(self, begin: Block, made: list[Block], leave: list[Block], ways: list[WayOut]) -> None:
-        """Puts the dispatching blocks behind the call, and into the loops around where a way leads back into them."""
+        """Puts the dispatching blocks behind the call, and adds them to loops around into which they lead back."""
         fn, parent = self.context.fn, self.context.loop.parent
         at = 1 + fn.blocks.index(begin)
         fn.blocks[at:at] = [*made, *leave]

@@ -1,4 +1,4 @@
-"""What a loop's caller and its callback share: an object on the caller's stack, with a slot for each value."""
+"""The object on the caller's stack that a loop's caller and its callback share, with a slot for each value."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ...ir.values import Block, Function, Value, append
 from ..shared.callback_values import SLOT
 
 RAN_DRY: Final = 0
-"""How a loop ended, in slot 0: it was called as often as it may be. 1 is left by what Python would raise."""
+"""The end of a loop in slot 0: the callback was called as often as allowed. 1 means that Python would raise."""
 LAST_TEST: Final = -1
-"""The same where its tests have been asked once more: no turn may begin after them."""
+"""The same while the tests run once more: no turn may begin after them."""
 FIRST_EXIT: Final = 2
 """The first way out; the others follow."""
 
 
 class CallbackContext:
-    """``unseen`` is 0, which the verifier does not know. ``shared`` is the object, ``param`` its address in the
+    """``unseen`` is 0, but the verifier does not know that. ``shared`` is the object, ``param`` its address in the
     callback."""
 
     def __init__(self, fn: Function, loop: Loop, unseen: Value) -> None:
@@ -33,10 +33,10 @@ class CallbackContext:
         self.callback = Function(f"{fn.name}_loop{1 + len(fn.subprograms)}", fn.hook, fn.target)
 
     def slot(self, value: Value) -> int:
-        """Where a value is shared."""
+        """The offset of a value's slot."""
         return self.slots.setdefault(value, SLOT * (1 + len(self.slots)))
 
     def load(self, block: Block, value: Value, base: Value) -> Value:
-        """What is shared of a value, on either side."""
+        """Loads a shared value, in the caller or in the callback."""
         signed = isinstance(value.type, Int) and value.type.signed
         return append(block, Op.LOAD, [base], value.type, (self.slot(value), SLOT, signed), self.span)

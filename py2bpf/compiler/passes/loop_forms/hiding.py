@@ -1,4 +1,4 @@
-"""Hides from the verifier what a loop carries from turn to turn: it would follow such numbers without an end."""
+"""Hides numbers that a loop carries from turn to turn, which the verifier would follow without end."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ ITERATOR_BYTES: Final = 8
 
 
 class IteratorLoop:
-    """The rewriting of one loop, which counts at ``turn`` or its header; ``enough``: it surely needs no more turns than
-    the iterator has."""
+    """The rewriting of one loop, which counts its turns at ``turn`` or its header. ``enough``: the loop certainly needs
+    no more turns than the iterator has."""
 
     def __init__(self, fn: Function, loop: Loop, turn: Value | None, enough: bool) -> None:
         self.fn = fn

@@ -15,13 +15,13 @@ callback:                          b0: %0 = param register=2
                                    b2: store %0, 2, offset=0                   the way out with the number 2
                                        return 1
 
-Linux 5.17 to 6.6 verify the callback once, with what it is called with first, and trust that the other calls do the
-same. So what differs from call to call must be unknown at the first one, or branches that only later calls take would
-be removed as dead: numbers are hidden, pointers can't be carried, and stack objects that the loop writes have unknown
-contents on a path of their own (taken if a bit of ``unseen`` is set, so never).
+Linux 5.17 to 6.6 verify the callback once, with the values of the first call, and trust that other calls do the same.
+So values that differ from call to call must be unknown at the first call, or branches that only later calls take would
+be removed as dead: numbers are hidden, pointers can't be carried, and stack objects that the loop writes get unknown
+contents on a separate path (taken if a bit of ``unseen`` is set, so never).
 
-Where the tests come before the turn (``turn`` in the IR) a loop that has been called 8388608 times is called once more
-for its tests alone: slot 0 holds LAST_TEST then, and is looked at where the turn begins.
+If tests come before the turn (``turn`` in the IR), a callback that was called 8388608 times is called once more for its
+tests alone: then slot 0 holds LAST_TEST, which is tested where the turn begins.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from .hiding import hide_carried
 
 def outline(fn: Function, loop: Loop, unseen: Value, turn: Value | None, raises: str) -> None:
     """Takes a loop's blocks out of the function, and puts a call of bpf_loop in their place. Turns begin at ``turn`` or
-    the header; ``raises`` is counted where the loop wants more of them than MAX_ITERATIONS."""
+    the header; ``raises`` is counted if the loop needs more than MAX_ITERATIONS."""
     context = CallbackContext(fn, loop, unseen)
     entry = entry_of(fn, loop)
     split_latches(fn, loop)
@@ -78,7 +78,7 @@ def _cut_at(fn: Function, loop: Loop, turn: Value) -> tuple[Block, Block]:
 
 
 def _hoist(loop: Loop, entry: Block, live_out: list[Value], inside: set[Value]) -> list[Value]:
-    """Moves what is as well made before the loop there; what remains has to be handed out."""
+    """Moves values before the loop if possible; gives those that the callback has to hand over."""
     for value in live_out:
         if not isinstance(value.type, Int) and hoistable(value, inside):
             _move(loop, entry, value, inside)
@@ -96,7 +96,7 @@ def _move(loop: Loop, entry: Block, value: Value, inside: set[Value]) -> None:
 
 
 def _leave_loops_around(loop: Loop) -> None:
-    """The loop's blocks are in the callback now."""
+    """Removes the loop's blocks, which are in the callback now, from the loops around."""
     outer = loop.parent
     while outer is not None:
         outer.blocks -= loop.blocks

@@ -21,7 +21,7 @@ RULES: Final[Rules] = {
     **accesses.RULES,
     **branches.RULES,
 }
-"""What becomes of each operation; of others only constants are folded."""
+"""The rule of each operation; of other operations, only constants are folded."""
 
 
 def run(fn: Function) -> None:

@@ -1,4 +1,4 @@
-"""Stores, views of packets and look-ups in arrays.
+"""Lowers stores, views of packets and look-ups in arrays.
 
 %2 = and i64 %1, 65535
 store %0, %2, offset=0, bytes=2   ->   store %0, %1, offset=0, bytes=2   (which cuts off as well)
@@ -17,7 +17,7 @@ from .lowering import Lowering, Rules
 
 
 def lower_store(here: Lowering, value: Value) -> Value:
-    """What a store cuts off needs no masking before."""
+    """Drops a mask of bits that the store cuts off anyway."""
     size = value.attr[1]
     stored = value.args[1]
     while stored.op is Op.AND and stored.args[1].op is Op.CONST and _keeps(stored.args[1].attr, size):
@@ -35,8 +35,8 @@ def _keeps(mask: int, size: int) -> bool:
 
 
 def lower_view(here: Lowering, value: Value) -> Value:
-    """Settles what is known of the offset: a constant part goes into the attribute, and whether the verifier
-    will see by itself that the whole is in its reach."""
+    """Moves the constant part of the offset into the attribute, and notes there whether the verifier will see itself
+    that the whole offset is in its reach."""
     size, start, _ = value.attr
     if len(value.args) == 1:
         return value
@@ -60,7 +60,7 @@ def lower_view(here: Lowering, value: Value) -> Value:
 
 
 def lower_call(here: Lowering, value: Value) -> Value:
-    """A look-up in an array that surely finds something, whatever the verifier knows."""
+    """Notes a look-up in an array that certainly finds something, even if the verifier doesn't know."""
     kind = value.type
     spec = kind.spec if isinstance(kind, Ptr) and value.attr.name == "map_lookup_elem" else None
     if spec is not None and kind_of(spec.kind).indexed:

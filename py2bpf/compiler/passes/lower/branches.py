@@ -1,4 +1,4 @@
-"""Guards and branches: gone where the ranges decide them.
+"""Lowers guards and branches, and drops them if the ranges decide them.
 
 guard ne %4, 0               ->                             (%4 in [1, 9])
 """
@@ -15,7 +15,7 @@ from .lowering import Lowering, Rules
 
 
 def lower_guard(here: Lowering, value: Value) -> Value | None:
-    """Gone where the condition surely holds; the end of the block where it surely fails."""
+    """Drops a guard that certainly holds; ends the block at a guard that certainly fails."""
     condition = _condition(here, value.args[0])
     truth = _truth(here, condition)
     if truth is True:
@@ -33,7 +33,7 @@ def lower_guard(here: Lowering, value: Value) -> Value | None:
 
 
 def lower_branch(here: Lowering, value: Value) -> Value:
-    """A jump where the outcome is known; of a condition that is negated, the ways are exchanged."""
+    """Makes a branch with a known outcome a jump; exchanges the targets if the condition is negated."""
     yes, no = value.attr
     condition = _condition(here, value.args[0])
     while condition.op is Op.EQ and is_zero(condition.args[1]):
@@ -50,7 +50,7 @@ def lower_branch(here: Lowering, value: Value) -> Value:
 
 
 def _condition(here: Lowering, condition: Value) -> Value:
-    """``x != 0`` is true where x is, and where x is in the other byte order."""
+    """The condition without ``!= 0``, casts and byte swaps, which don't change its truth."""
     while condition.op is Op.NE and is_zero(condition.args[1]):
         condition = condition.args[0]
     if condition.op is Op.CAST:
@@ -59,7 +59,7 @@ def _condition(here: Lowering, condition: Value) -> Value:
 
 
 def _truth(here: Lowering, condition: Value) -> bool | None:
-    """Whether a condition surely holds, or surely doesn't."""
+    """True if a condition certainly holds, False if it certainly doesn't, None if unknown."""
     if isinstance(condition.type, Ptr):
         if here.ranges.facts.get(condition) == (0, 0):
             return False

@@ -1,4 +1,4 @@
-"""Comparisons: exact between both signednesses, decided where the ranges tell.
+"""Lowers comparisons: exact between signed and unsigned numbers, and constant if the ranges decide them.
 
 %3 = lt i64 %1, %2           ->   %3 = slt i64 %1, %2       (both fit i64)
 """
@@ -19,7 +19,7 @@ _UNSIGNED: Final = {Op.LT: Op.ULT, Op.LE: Op.ULE, Op.GT: Op.UGT, Op.GE: Op.UGE}
 
 
 def lower_order(here: Lowering, value: Value) -> Value:
-    """Less, greater: exact between both signednesses."""
+    """Less, greater: exact between signed and unsigned numbers."""
     left, right = value.args
     decided = _decide(here, value.op, left, right)
     if decided is not None:
@@ -34,7 +34,8 @@ def lower_order(here: Lowering, value: Value) -> Value:
 
 
 def _order_of_both_signs(here: Lowering, op: Op, left: Value, right: Value) -> Value:
-    """One may be negative, and the other exceed i64: what is negative is less, else the bits tell."""
+    """Compares a number that may be negative with one that may exceed i64: a negative one is less, else the bits
+    decide."""
     if not here.natural(right):  # put the one that may be negative left; the other may exceed i64
         op, left, right = MIRRORED[op], right, left
     raw = here.emit(_UNSIGNED[op], [left, right], I64)
@@ -54,7 +55,7 @@ def _decide(here: Lowering, op: Op, left: Value, right: Value) -> bool | None:
 
 
 def lower_equality(here: Lowering, value: Value) -> Value:
-    """Equal, unequal: -1 is not 2**64 - 1. ``not`` of a comparison is the opposite one."""
+    """Equal, unequal: -1 is not 2**64 - 1. ``not`` of a comparison becomes the opposite comparison."""
     left, right = value.args
     if value.op is Op.EQ and INFO[left.op].compare and is_zero(right):
         return here.emit(NEGATED[left.op], left.args, I64)
@@ -77,7 +78,7 @@ def lower_equality(here: Lowering, value: Value) -> Value:
 
 
 def _equality_of_both_signs(here: Lowering, op: Op, left: Value, right: Value) -> Value:
-    """The same bits, and the one that may be negative is not."""
+    """Equal if the bits are the same, and the number that may be negative is not."""
     raw = here.emit(op, [here.as_u64(left), here.as_u64(right)], I64)
     signed = left if not here.natural(left) else right
     if op is Op.EQ:
@@ -86,7 +87,7 @@ def _equality_of_both_signs(here: Lowering, op: Op, left: Value, right: Value) -
 
 
 def unswapped(here: Lowering, left: Value, right: Value) -> list[Value]:
-    """Numbers of the other byte order are compared as they are: the constant is swapped instead, when compiling."""
+    """The operands of a comparison, where the constant is swapped at compile time instead of the number at run time."""
     swapped = left.args[0] if left.op is Op.AND and left.args[1].op is Op.CONST else left
     if swapped.op is not Op.BSWAP or right.op is not Op.CONST:
         return [left, right]
@@ -108,7 +109,7 @@ def _swap(number: Value, size: int, type: Type) -> Value:
 
 
 def lower_raw_order(here: Lowering, value: Value) -> Value:
-    """Comparisons that were raw already: decided where the ranges speak of the same numbers."""
+    """Comparisons that were raw already: decided by ranges if these describe the same numbers."""
     left, right = value.args
     folded = fold(value.op, value.args, value.type, None)
     if folded is not None:

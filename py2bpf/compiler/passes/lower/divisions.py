@@ -1,4 +1,4 @@
-"""Division that floors, by unsigned division of the magnitudes.
+"""Lowers floor division and modulo, to unsigned division of the magnitudes.
 
 %2 = floordiv i64 %1, 8      ->   %2 = ashr i64 %1, 3       (an arithmetic shift floors)
 """
@@ -14,7 +14,7 @@ from .lowering import Lowering, Rules, is_power_of_two
 
 
 def lower_floordiv(here: Lowering, value: Value) -> Value:
-    """A shift, a division of what is not negative, or one that is put right for negative numbers."""
+    """A shift, a division of numbers that are not negative, or a division corrected for negative numbers."""
     left, right = value.args
     kind = value.type
     if is_power_of_two(right):
@@ -31,8 +31,8 @@ def lower_floordiv(here: Lowering, value: Value) -> Value:
 
 
 def _floordiv_of_any(here: Lowering, left: Value, right: Value) -> Value:
-    """Of unlike signs, what is divided is increased first by one less than the divisor: the quotient is rounded up, and
-    negated."""
+    """Divides the magnitudes. If the signs differ, the dividend is first increased by one less than the divisor, so
+    that the quotient is rounded up, and then negated."""
     top, bottom = _magnitude(here, left), _magnitude(here, right)
     mask = here.emit(Op.ASHR, [here.emit(Op.XOR, [left, right], I64), const(63)], I64)
     negative = here.emit(Op.LSHR, [here.emit(Op.XOR, [left, right], I64), const(63)], U64)
@@ -42,7 +42,7 @@ def _floordiv_of_any(here: Lowering, left: Value, right: Value) -> Value:
 
 
 def lower_mod(here: Lowering, value: Value) -> Value:
-    """A mask, a remainder of what is not negative, or one that is put right for negative numbers."""
+    """A mask, a remainder of numbers that are not negative, or a remainder corrected for negative numbers."""
     left, right = value.args
     kind = value.type
     if is_power_of_two(right):
@@ -59,7 +59,8 @@ def lower_mod(here: Lowering, value: Value) -> Value:
 
 
 def _mod_of_any(here: Lowering, left: Value, right: Value, kind: Type) -> Value:
-    """Python's remainder has the divisor's sign: of unlike signs, the magnitudes' one is taken from the divisor."""
+    """Python's remainder has the divisor's sign: if the signs differ, the magnitudes' remainder is subtracted from the
+    divisor."""
     top, bottom = _magnitude(here, left), _magnitude(here, right)
     rest = here.emit(Op.UMOD, [top, bottom], U64)
     if kind == U64:  # of a negative divisor only the remainder 0 is a u64
@@ -79,7 +80,7 @@ def _magnitude(here: Lowering, value: Value) -> Value:
 
 
 def _negate_if(here: Lowering, value: Value, mask: Value) -> Value:
-    """The number where the mask is 0, the negated one where all its bits are set."""
+    """The number if the mask is 0, the negated number if all bits of the mask are set."""
     return here.emit(Op.SUB, [here.emit(Op.XOR, [value, mask], I64), mask], I64)
 
 

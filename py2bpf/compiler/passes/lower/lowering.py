@@ -1,4 +1,4 @@
-"""One function on its way through lowering: what rules ask of the place that they are at, and how they emit."""
+"""The lowering of one function: the facts at the current place for rules, and how rules emit operations."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _MAX_I64: Final = FULL[True][1]
 
 
 class Lowering:
-    """``block`` and ``current`` are where it is; ``found`` are look-ups that surely find something, whatever the
-    verifier knows."""
+    """``block`` and ``current`` are the current place; ``found`` are look-ups that certainly find something, even if
+    the verifier doesn't know."""
 
     def __init__(self, fn: Function, rules: Rules) -> None:
         self.fn = fn
@@ -64,7 +64,7 @@ class Lowering:
         block.body = self.body
 
     def _renew(self, value: Value) -> None:
-        """Puts what stands for its arguments now in their place."""
+        """Replaces the value's arguments by their lowered values."""
         args = value.args
         for i, arg in enumerate(args):
             while arg in self.new:
@@ -72,7 +72,7 @@ class Lowering:
             args[i] = arg
 
     def _value(self, value: Value) -> Value | None:
-        """What stands for the value now: itself, another, or None if it is gone."""
+        """The lowered value: itself, another, or None if it is dropped."""
         rule = self.rules.get(value.op)
         if rule is not None:
             return rule(self, value)
@@ -92,11 +92,11 @@ class Lowering:
         return value
 
     def fits_i64(self, *values: Value) -> bool:
-        """Whether none exceeds a signed number of 64 bits."""
+        """Whether no value exceeds i64."""
         return all(self.ranges.of(value)[1] <= _MAX_I64 for value in values)
 
     def natural(self, *values: Value) -> bool:
-        """Whether none is negative."""
+        """Whether no value is negative."""
         return all(self.ranges.of(value)[0] >= 0 for value in values)
 
     def sees(self, value: Value, counters: bool = False) -> bool:
@@ -109,10 +109,10 @@ class Lowering:
 
 
 def is_power_of_two(value: Value) -> bool:
-    """Whether a value is such a constant."""
+    """Whether a value is a constant power of two."""
     return value.op is Op.CONST and value.attr > 0 and value.attr & (value.attr - 1) == 0
 
 
 Rule = Callable[[Lowering, Value], Value | None]
-"""Gives what stands for a value now: the value itself, another, or None where it is gone."""
+"""Gives the lowered value: the value itself, another, or None if it is dropped."""
 Rules = Mapping[Op, Rule]

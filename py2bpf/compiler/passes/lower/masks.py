@@ -1,4 +1,4 @@
-"""AND and OR with constants: dropped where they change nothing, and never of a sign.
+"""Lowers AND and OR with constants: dropped if they change nothing, and replaced if the operand is 0 or -1.
 
 %2 = and i64 %1, 255         ->   %1                        (%1 in [0, 255])
 """
@@ -14,9 +14,9 @@ from .lowering import Lowering, Rules
 
 
 def lower_and(here: Lowering, value: Value) -> Value:
-    """``x & mask`` is x where the mask keeps all that x can have. One that has just the range of x stays where
-    the verifier doesn't see that: it is what bounds an index for it, or a loop (see ``verifier_sees``); so does
-    one that bounds a result."""
+    """``x & mask`` is x if the mask keeps all bits that x can have. A mask that is as wide as the range of x stays if
+    the verifier doesn't see that range, since the mask may bound an index or a loop for it (see ``verifier_sees``).
+    So does a mask that bounds a result."""
     folded = fold(Op.AND, value.args, value.type, None)
     if folded is not None:
         return folded
@@ -32,7 +32,7 @@ def lower_and(here: Lowering, value: Value) -> Value:
 
 
 def lower_or(here: Lowering, value: Value) -> Value:
-    """``sign | constant`` without an instruction that forks the verifier's state."""
+    """``sign | constant`` without an OR, which would fork the verifier's state."""
     folded = fold(Op.OR, value.args, value.type, None)
     if folded is not None:
         return folded
@@ -44,8 +44,8 @@ def lower_or(here: Lowering, value: Value) -> Value:
 
 
 def _is_sign(here: Lowering, value: Value) -> bool:
-    """Whether a value is known as 0 or -1. From such a one ANDed or ORed with a constant the verifier goes on
-    twice, once for each; in a long loop that exhausts it, and Linux 6.18 crashes where it can't fork any more."""
+    """Whether a value is known as 0 or -1. If such a value is ANDed or ORed with a constant, the verifier continues
+    twice, once for each. In a long loop that exhausts it, and Linux 6.18 crashes if it can't fork any more."""
     return value.op is not Op.CONST and here.ranges.of(value) == (-1, 0)
 
 

@@ -1,4 +1,4 @@
-"""Shifts by any count, products, and what fits a field.
+"""Lowers shifts by any count, products, truncations and byte swaps.
 
 %2 = mul i64 %1, 8           ->   %2 = shl i64 %1, 3
 """
@@ -16,7 +16,7 @@ from .lowering import Lowering, Rules, is_power_of_two
 
 
 def lower_lshift(here: Lowering, value: Value) -> Value:
-    """BPF shifts by the count's low 6 bits; by more, Python leaves nothing of 64 bits."""
+    """BPF shifts by the count's low 6 bits; with counts from 64 up, Python's result has only zeros in 64 bits."""
     left, count = value.args
     if here.ranges.of(count)[1] < 64:
         return here.emit(Op.SHL, [left, count], value.type)
@@ -26,7 +26,7 @@ def lower_lshift(here: Lowering, value: Value) -> Value:
 
 
 def lower_rshift(here: Lowering, value: Value) -> Value:
-    """By more than 63 bits the sign is left, which shifting by 63 gives as well."""
+    """Shifts by more than 63 bits leave only the sign, like a shift by 63."""
     left, count = value.args
     natural = here.natural(left)
     op = Op.LSHR if natural else Op.ASHR
@@ -41,7 +41,7 @@ def lower_rshift(here: Lowering, value: Value) -> Value:
 
 
 def lower_mul(here: Lowering, value: Value) -> Value:
-    """By a power of two: a shift."""
+    """A product with a power of two becomes a shift."""
     folded = fold(Op.MUL, value.args, value.type, None)
     if folded is not None:
         return folded
@@ -54,7 +54,7 @@ def lower_mul(here: Lowering, value: Value) -> Value:
 
 
 def lower_trunc(here: Lowering, value: Value) -> Value:
-    """What fits the field stays; of others a mask, or shifts that bring the sign, cut off the rest."""
+    """Keeps numbers that fit the field; truncates others by a mask, or by shifts that extend the sign."""
     size, signed = value.attr
     (arg,) = value.args
     low, high = here.ranges.of(arg)
@@ -70,7 +70,7 @@ def lower_trunc(here: Lowering, value: Value) -> Value:
 
 
 def lower_bswap(here: Lowering, value: Value) -> Value:
-    """Twice swapped is once truncated: a number goes from one big-endian field to another as it is."""
+    """Turns two swaps into a truncation, so that numbers are copied between big-endian fields without swaps."""
     (arg,) = value.args
     if arg.op is not Op.BSWAP or arg.attr != value.attr:
         return fold(Op.BSWAP, value.args, value.type, value.attr) or value

@@ -1,1 +1,1 @@
-"""What several passes share: how loops are planned, entered and left, and how packet loads become calls."""
+"""Functions that several passes share: how loops are planned, entered and left, and how packet loads become calls."""

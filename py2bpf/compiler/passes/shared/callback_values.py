@@ -1,4 +1,4 @@
-"""What a loop shares with the callback that it may become, and why one can't become a callback."""
+"""The values that a loop would share with its callback, and the reasons why a loop can't become one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ...ir.values import Function, Value
 SLOT: Final = 8
 """The bytes that each shared value takes."""
 CONSTANT: Final = frozenset({Op.MAP, Op.MAPVALUE, Op.FUNC})
-"""What is the same everywhere."""
+"""Operations whose results are the same in all functions."""
 DERIVES: Final = frozenset({Op.PTRADD, Op.PHI, Op.SELECT})
-"""What makes pointers of pointers."""
+"""Operations that make pointers from pointers."""
 _RELEASES: Final = frozenset({"ringbuf_submit", "ringbuf_discard"})
 
 
@@ -39,7 +39,7 @@ def refusal(fn: Function, loop: Loop) -> str:
 
 
 def used_in(fn: Function, loop: Loop, inside: set[Value]) -> list[Value]:
-    """What the loop uses and does not make, aside from what its header's phis begin with."""
+    """The values from outside that the loop uses, without the initial values of its header's phis."""
     found: dict[Value, None] = {}
     for block in [block for block in fn.blocks if block in loop.blocks]:
         for value in block.values():
@@ -51,7 +51,7 @@ def used_in(fn: Function, loop: Loop, inside: set[Value]) -> list[Value]:
 
 
 def used_after(fn: Function, loop: Loop, inside: set[Value]) -> list[Value]:
-    """What the loop makes and others use."""
+    """The values that the loop computes and that are used outside."""
     return list(dict.fromkeys(
         arg for block in fn.blocks if block not in loop.blocks for value in block.values() for arg in value.args
         if arg in inside
@@ -67,12 +67,12 @@ def on_stack(value: Value) -> bool:
 
 
 def _can_remake(value: Value) -> bool:
-    """Whether a pointer into the packet follows from numbers and the context."""
+    """Whether a pointer into the packet can be computed again from numbers and the context."""
     return value.op is Op.VIEW or (value.op is Op.PTRADD and _can_remake(value.args[0]))
 
 
 def hoistable(value: Value, inside: set[Value]) -> bool:
-    """Whether what the loop makes can be made before it as well."""
+    """Whether a value of the loop can be computed before it instead."""
     if value not in inside:
         return True
     if value.op is Op.PTRADD:
@@ -81,7 +81,7 @@ def hoistable(value: Value, inside: set[Value]) -> bool:
 
 
 def _keeps(value: Value) -> bool:
-    """Whether the verifier keeps the kind of a pointer that the callback stores for its caller."""
+    """Whether the verifier still knows the kind of a pointer after the callback stored it for its caller."""
     kept = isinstance(value.type, Ptr) and value.type.region in (Region.VALUE, Region.MEM, Region.CTX)
     return kept and not stack_roots([value])
 

@@ -1,4 +1,4 @@
-"""Keeps a loop's ways out in the loop until they have given back its spin lock.
+"""Extends loops by their ways out until these have released the loop's spin lock.
 
 b2: call spin_lock %1            (in the loop b1)        b2: call spin_lock %1
     branch %2, b3, b4                                        branch %2, b3, b4
@@ -8,8 +8,8 @@ b4: call spin_unlock %1          (not in it)             b4: call spin_unlock %1
     return 0                                                 jump b5
                                                          b5: return 0
 
-A callback can't return with a lock that its caller gives back, and before Linux 6.14 no iterator may be destroyed while
-a lock is held.
+A callback can't return with a lock that its caller would release, and before Linux 6.14 no iterator may be destroyed
+while a lock is held.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NONE: Final[Held] = frozenset()
 
 
 def absorb(fn: Function, loops: list[Loop]) -> set[Loop]:
-    """Takes such blocks into the loops, inner ones first; gives the loops that can be left with a lock nevertheless."""
+    """Adds blocks that hold the lock to the loops, inner ones first; gives loops that can still be left with a lock."""
     if not any_locks(fn):
         return set()
     held = _held(fn)
@@ -50,7 +50,7 @@ def _absorb(fn: Function, loop: Loop, held: dict[Block, Held]) -> bool:
 
 
 def _ends_unlocked(fn: Function, block: Block, held: dict[Block, Held]) -> bool:
-    """Ends a block behind its last unlocking; False if it ends the program with a lock instead."""
+    """Splits a block after its last unlocking; False if the block ends the program with a lock instead."""
     now = held[block]
     for i, value in enumerate(block.body):
         now = _step(now, value)
@@ -63,7 +63,7 @@ def _ends_unlocked(fn: Function, block: Block, held: dict[Block, Held]) -> bool:
 
 
 def _held(fn: Function) -> dict[Block, Held]:
-    """What is held where a block begins."""
+    """The locks that are held at the beginning of each block."""
     found: dict[Block, Held] = {fn.blocks[0]: _NONE}
     work = [fn.blocks[0]]
     while work:
@@ -86,7 +86,7 @@ def _step(now: Held, value: Value) -> Held:
 
 
 def _absent(end: Value, way: int) -> Held:
-    """The entry that is null on one of a branch's two ways: no lock is held without one."""
+    """The entry that is null on one side of a branch: there its lock is not held."""
     if end.op is not Op.BRANCH:
         return _NONE
     test, null = end.args[0], 1
@@ -96,7 +96,7 @@ def _absent(end: Value, way: int) -> Held:
 
 
 def _entry(call: Value) -> Value:
-    """The map's entry that a lock is in."""
+    """The map entry that contains a lock."""
     address = call.args[0]
     return address.args[0] if address.op is Op.PTRADD else address
 

@@ -1,4 +1,4 @@
-"""What the verifier has to walk in a loop: the steps and branches of one iteration, inner loops included."""
+"""The verifier's work for a loop: the steps and branches of one turn, inner loops included."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...ir.values import Block, Function
 
 
 def shape_of(fn: Function, loop: Loop, limit: Bound | None, costs: dict[Loop, tuple[int, int]]) -> Shape:
-    """What is known of a loop; ``costs`` has the steps and branches of the loops inside."""
+    """The Shape of a loop; ``costs`` has the steps and branches of the loops inside."""
     own = set(loop.blocks)
     for inner in loop.inner:
         own -= inner.blocks
@@ -23,7 +23,7 @@ def shape_of(fn: Function, loop: Loop, limit: Bound | None, costs: dict[Loop, tu
 
 
 def _straight(blocks: set[Block]) -> tuple[int, int]:
-    """The steps of each block once, and the branches among them: at a call the verifier walks the whole subprogram."""
+    """The steps of all blocks, and the branches among them. At a call, the verifier walks the whole subprogram."""
     steps, forks = sum(value.op is not Op.TURN for block in blocks for value in block.values()), _forks(blocks)
     for block in blocks:
         for value in block.body:

@@ -9,7 +9,7 @@ from ...ir.values import Block, Function, Value, connect
 
 
 def entry_of(fn: Function, loop: Loop) -> Block:
-    """A block that only leads into the loop, the only one from outside; made where there is none."""
+    """The block that alone leads into the loop from outside, and nowhere else; made if there is none."""
     header = loop.header
     entries = loop.entries()
     if len(entries) == 1 and entries[0].end.op is Op.JUMP:
@@ -34,7 +34,7 @@ def entry_of(fn: Function, loop: Loop) -> Block:
 
 
 def split_latches(fn: Function, loop: Loop) -> None:
-    """Gives a jump back that a branch makes a block of its own."""
+    """Gives each way back that is a side of a branch a block of its own."""
     header = loop.header
     for i, pred in enumerate(header.preds):
         if pred.end.op is Op.BRANCH and pred in loop.blocks:
@@ -49,7 +49,7 @@ def split_latches(fn: Function, loop: Loop) -> None:
 
 
 def enter(loop: Loop | None, block: Block) -> None:
-    """Enters a new block into the loops around it."""
+    """Adds a new block to the loops around it."""
     while loop is not None:
         loop.blocks.add(block)
         loop = loop.parent

@@ -1,4 +1,4 @@
-"""Which form each loop of a function gets, inner loops first, and how often each runs at most."""
+"""Chooses the form of each loop of a function, inner loops first, and finds their trip counts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from .loop_costs import shape_of
 
 
 class LoopPlan(NamedTuple):
-    """The loops that aren't plain ones, inner ones first, and how often they run at most."""
+    """The forms of loops that aren't bounded ones, inner loops first, and the trip counts."""
 
     forms: dict[Loop, Form]
     bounds: dict[Loop, Bound]
 
 
 def plan_loops(fn: Function) -> LoopPlan:
-    """Decides on every loop, the inner ones first, since an outer one's cost is theirs."""
+    """Chooses the form of every loop, inner ones first, since their costs are part of the outer loop's."""
     loops = find_loops(fn)
     if not loops:
         return LoopPlan({}, {})
@@ -47,9 +47,9 @@ def _choose(
     fn: Function, loops: list[Loop], bounds: dict[Loop, Bound], ranges: Ranges, before: dict[Loop, Form],
     stuck: set[Loop],
 ) -> dict[Loop, Form]:
-    """The loops that aren't plain ones, inner ones first. From those that were none ``before``, the verifier knows
-    nothing of what the loops carry, so that it can't see a bound that is made of that. Those that are ``stuck`` with a
-    lock are plain ones."""
+    """The loops that aren't bounded ones, inner ones first. For loops that already weren't so ``before``, the verifier
+    knows nothing of the carried values, so it can't see bounds that depend on them. Loops that are ``stuck`` with a
+    lock are bounded ones."""
     hidden = {phi for loop in before for phi in loop.header.phis}
     asking = loop_turns.find(fn, before).values()
     widening = Widening(fn, [loop.header for loop in before],
@@ -79,7 +79,7 @@ def _choose(
 
 
 def _bounds(fn: Function, loops: list[Loop], tree: Dominators, ranges: Ranges) -> dict[Loop, Bound]:
-    """What the tests of the loops say, from the ranges at their headers."""
+    """The bounds by the tests of the loops, from the ranges at their headers."""
     headers = {loop.header: loop for loop in loops}
     found: dict[Loop, Bound] = {}
     for block in through(fn, ranges, tree):
@@ -95,7 +95,8 @@ def _bounds(fn: Function, loops: list[Loop], tree: Dominators, ranges: Ranges) -
 
 
 def _check_locked(loop: Loop, shape: Shape) -> None:
-    """An iterator would be left behind, or the lock, where it runs dry: a loop under a lock is a plain one."""
+    """Checks that a loop under a lock can be a bounded one. An iterator that runs out would be left behind, or the
+    lock."""
     if shape.trips is None or walk(shape, Form.BOUNDED) > STRAIGHT_STEPS:
         span = loop.header.end.span
         raise LimitExceeded(
@@ -107,7 +108,7 @@ def _check_locked(loop: Loop, shape: Shape) -> None:
 
 
 def _tail_call(blocks: Iterable[Block]) -> Value | None:
-    """A tail call in the blocks, or in what they call."""
+    """A tail call in the blocks, or in subprograms that they call."""
     for block in blocks:
         for value in block.body:
             if value.op is Op.CALL and value.attr.name == "tail_call":
@@ -118,7 +119,8 @@ def _tail_call(blocks: Iterable[Block]) -> Value | None:
 
 
 def _check_tail_call(call: Value, shape: Shape) -> None:
-    """An iterator would be left behind, and a callback can't go to another program: such a loop is a plain one."""
+    """Checks that a loop with a tail call can be bounded. An iterator would be left behind, and a callback can't make a
+    tail call."""
     if shape.trips is None or shape.trips * shape.steps > WALKED:
         raise LimitExceeded(
             call.span.line if call.span else 0,

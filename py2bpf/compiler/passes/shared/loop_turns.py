@@ -1,8 +1,8 @@
-"""Where a loop's turns are counted: behind the tests that it begins with, so that it tests once more than it turns.
+"""Finds where a loop's turns are counted: after the tests at its beginning, which run once more than there are turns.
 
 b1: %1 = phi 0, %2
     branch lt %1, %0, b2, b3
-b2: turn                       (the loop of b1 counts here, and at its header where it has no such place)
+b2: turn                       (the loop of b1 counts here; one without such a place counts at its header)
     %2 = add %1, 1
     jump b1
 """
@@ -19,7 +19,7 @@ from .loop_edges import enter
 
 
 def find(fn: Function, loops: Iterable[Loop]) -> dict[Loop, Value]:
-    """Where loops count that don't do so at their headers."""
+    """The places where loops count their turns, for loops that don't do so at their headers."""
     places = {value: block for block in fn.blocks for value in block.body if value.op is Op.TURN}
     if not places:
         return {}
@@ -34,13 +34,13 @@ def find(fn: Function, loops: Iterable[Loop]) -> dict[Loop, Value]:
 
 
 def keep(fn: Function, found: Container[Value]) -> None:
-    """Forgets all such places but some."""
+    """Removes all places where turns are counted except ``found``."""
     for block in fn.blocks:
         block.body = [value for value in block.body if value.op is not Op.TURN or value in found]
 
 
 def split(fn: Function, loop: Loop, turn: Value | None) -> tuple[Block, Block]:
-    """Cuts the block in which the loop counts in two, the first without an end."""
+    """Splits the block in which the loop counts its turns in two, the first without a terminator."""
     block = next((each for each in loop.blocks if turn in each.body), loop.header) if turn else loop.header
     rest = split_block(block, block.body.index(turn) + 1 if turn else 0)
     if turn:
@@ -51,7 +51,8 @@ def split(fn: Function, loop: Loop, turn: Value | None) -> tuple[Block, Block]:
 
 
 def sink(fn: Function, loop: Loop, rest: Block) -> None:
-    """Moves what only turns need from the tests to where they begin: it need not be kept while the loop counts."""
+    """Moves values that only turns need from the tests to the turn's beginning, so that they need no register in
+    between."""
     tests = _tests(loop, rest)
     late = loop.blocks - tests
     places: dict[Value, list[Block]] = {}

@@ -1,4 +1,4 @@
-"""Loads from the packet as calls of a helper: instructions that end the program on the spot no longer."""
+"""Turns loads from the packet, which may end the program at once, into helper calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...ir.values import Block, Function, Value, connect, const, split_block
 _LINK, _NETWORK = -0x200000, -0x100000  # SKF_LL_OFF, SKF_NET_OFF
 _FROM_LINK, _FROM_NETWORK = 0, 1  # BPF_HDR_START_MAC, BPF_HDR_START_NET
 _HEADERS: Final = {_NETWORK: _FROM_NETWORK, _LINK: _FROM_LINK}
-"""Constant offsets from these on count from a header."""
+"""Constant offsets from each of these on count from a header."""
 
 
 def has_any(fn: Function) -> bool:
@@ -37,7 +37,7 @@ def _first(block: Block) -> int | None:
 
 
 def _split(block: Block, at: int, ends: list[Block]) -> Block:
-    """Makes the block end in the call's test; gives the block with what came after the load."""
+    """Makes the block end with the call's test; gives the block with the operations after the load."""
     rest, end = split_block(block, at + 1), Block()
     load = block.body.pop()
     place = Value(Op.ALLOCA, [], STACK, load.attr[0], load.span)
@@ -63,7 +63,7 @@ def _call(load: Value, place: Value) -> Value:
 
 
 def _read(load: Value, place: Value, block: Block) -> None:
-    """The load becomes the number that the helper stored, in host order."""
+    """Replaces the load by the number that the helper stored, in host order."""
     size = load.attr[0]
     plain = (0, size, False)
     if size == 1:

@@ -1,4 +1,4 @@
-"""The walk over a function that takes its views apart."""
+"""The walk over a function that expands its views."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .view_needs import MEMORY, reached_bytes
 
 
 class Expansion:
-    """``new`` is what stands for values that are gone, ``at_end`` what is known at the ends of blocks."""
+    """``new`` has the replacements of removed values, ``at_end`` the facts at the ends of blocks."""
 
     def __init__(self, fn: Function) -> None:
         self.fn = fn
@@ -23,7 +23,7 @@ class Expansion:
         self.at_end: dict[Block, Known] = {}
 
     def run(self) -> None:
-        """Every block in order, then the phis, whose arguments come from everywhere."""
+        """Expands every block in order, then the phis, whose arguments may come from later blocks."""
         tree = self.places.tree
         for number, block in enumerate(self.fn.blocks):
             self._block(block, self.fn.blocks[tree.idom[number]] if number else None)
@@ -57,7 +57,7 @@ class Expansion:
         self.checks.keep(phi, phi)
 
     def _reach(self, pred: Block, pointer: Value) -> int:
-        """How far a phi's argument can surely be followed at the end of ``pred``, if it isn't null."""
+        """How many bytes behind a phi's argument are certainly accessible at the end of ``pred``, if it isn't null."""
         if is_null(pointer):
             return ENTIRE
         base, offset = strip(pointer)
@@ -112,7 +112,7 @@ class Expansion:
             user.args[position] = self.places.address(place)
 
     def _condition(self, user: Value, position: int, arg: Value) -> None:
-        """Conditions are computed where they are used: after the packet moved they must be numbers by then."""
+        """Updates a user's condition: if the packet has moved since, the number that was kept replaces it."""
         arg = self.new.get(arg, arg)
         user.args[position] = arg
         if arg in self.checks.made and self.checks.made[arg] != self.places.epoch:
@@ -138,7 +138,7 @@ class Expansion:
             self.places.known.epoch = value
 
     def _phi_argument(self, pred: Block, block: Block, pointer: Value) -> Value:
-        """A phi's argument as a pointer, 0 where the view is none."""
+        """A phi's argument as a pointer, 0 if the view is None."""
         if is_null(pointer):
             return pointer
         self.places.block, self.places.span = pred, pointer.span

@@ -1,4 +1,4 @@
-"""What is known of pointers into the packet at one place of a function."""
+"""Facts about pointers into the packet at one place of a function."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from ...ir.types import Ptr, Region
 from ...ir.values import Value
 
 ENTIRE: Final = 1 << 20
-"""More than any packet: how far a null pointer may be used, which no path does."""
+"""More than any packet: the accessible bytes behind a null pointer, which no path uses."""
 
 
 class Place(NamedTuple):
-    """A pointer as the verifier tracks it: all constant offsets from one root share what it knows."""
+    """A pointer as the verifier tracks it: its facts about a root apply to all constant offsets from the root."""
 
     root: Value
     offset: int
 
 
 class Meaning(NamedTuple):
-    """What a comparison says: ``root`` can be followed for ``extent`` bytes (where it is 0, if not ``positive``)."""
+    """The meaning of a comparison: ``extent`` bytes behind ``root`` are accessible if the comparison holds (or, if not
+    ``positive``, if it doesn't)."""
 
     root: Value
     extent: int
@@ -29,7 +30,7 @@ class Meaning(NamedTuple):
 
 
 class Known:
-    """How far pointers can be followed, where they point, and the epoch."""
+    """How many bytes behind pointers are accessible, where they point, and the epoch."""
 
     def __init__(self) -> None:
         self.covered: dict[Value, int] = {}
@@ -37,7 +38,7 @@ class Known:
         self.epoch: Epoch = None
 
     def copy(self) -> Known:
-        """The same, to be changed by itself."""
+        """A copy that can be changed independently."""
         other = Known()
         other.covered, other.places, other.epoch = self.covered.copy(), self.places.copy(), self.epoch
         return other
@@ -54,7 +55,7 @@ def is_null(value: Value) -> bool:
 
 
 def strip(pointer: Value) -> tuple[Value, int]:
-    """A pointer as another one and a constant."""
+    """A pointer as a base pointer and a constant offset."""
     offset = 0
     while pointer.op is Op.PTRADD and pointer.args[1].op is Op.CONST:
         offset += pointer.args[1].attr

@@ -1,4 +1,4 @@
-"""Comparisons with the packet's end: those that programs ask for, those that accesses need, and what they say."""
+"""Comparisons with the packet's end, from the program or needed by accesses, and their meanings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .packet_places import PacketPlaces
 
 
 class PacketChecks:
-    """``home`` is the epoch that a view or phi comes from, ``flags`` its presence or a condition on it, kept as a
-    number. ``meanings`` is what comparisons say, ``made`` when a condition on pointers can be computed."""
+    """``home``: the epoch in which a view or phi was made. ``flags``: its presence, or a condition on it, kept as a
+    number. ``meanings``: of comparisons. ``made``: the epoch in which a condition on pointers was computed."""
 
     def __init__(self, places: PacketPlaces) -> None:
         self.places = places
@@ -22,7 +22,7 @@ class PacketChecks:
         self.made: dict[Value, Epoch] = {}
 
     def covers(self, place: Place, size: int) -> Value:
-        """Whether ``size`` bytes are in the packet, as a condition that the verifier learns from."""
+        """Whether ``size`` bytes are in the packet, as a condition from which the verifier learns."""
         extent = place.offset + size
         pointer = self.places.emit(Op.PTRADD, [place.root, const(extent)], PLACE) if extent else place.root
         test = self.places.emit(Op.ULE, [pointer, self.places.edge("data_end")], I64)
@@ -39,7 +39,7 @@ class PacketChecks:
         return test
 
     def null_test(self, pointer: Value, wants_null: bool) -> Value:
-        """``pointer == 0`` or ``pointer != 0``, which is what it was when the pointer was made."""
+        """``pointer == 0`` or ``pointer != 0``, as of the time when the pointer was made."""
         if pointer.op is not Op.VIEW or self.home[pointer] != self.places.epoch:
             is_phi_here = pointer.op is Op.PHI and not self.places.epochs.moving
             number = pointer if is_phi_here else self.flags[pointer]
@@ -60,7 +60,7 @@ class PacketChecks:
             test.op = Op.OR
 
     def followed(self, pointer: Value, size: int) -> Place:
-        """Where the pointer points, with a check before it unless the verifier knows enough."""
+        """The place of an access through the pointer, with a check before it unless the verifier knows enough."""
         base, offset = strip(pointer)
         place = self.places.resolve(base)
         if self.places.known.covered.get(place.root, -1) < place.offset + offset + size:
@@ -68,8 +68,8 @@ class PacketChecks:
         return Place(place.root, place.offset + offset)
 
     def _check(self, base: Value, place: Place, size: int) -> None:
-        """Only a view that was lost when the packet moved can fail here; others can't, but the verifier doesn't
-        know: array items at run-time indices, views that paths brought together."""
+        """Adds a check. It can fail only for a view that was lost when the packet moved. Others can't fail, but the
+        verifier doesn't know: array items at run-time indices, views joined from several paths."""
         if base.op is Op.VIEW:
             test = self.presence(base)
         else:
@@ -79,7 +79,7 @@ class PacketChecks:
         self.assume(self.places.known, test, True)
 
     def assume(self, known: Known, condition: Value, holds: bool) -> None:
-        """Notes what is known where a condition holds, or doesn't."""
+        """Notes the facts that follow if a condition holds, or doesn't."""
         meaning = self.meanings.get(condition)
         if meaning is not None:
             if meaning.positive == holds:
@@ -90,12 +90,12 @@ class PacketChecks:
                 self.assume(known, arg, holds)
 
     def assume_edge(self, known: Known, end: Value, block: Block) -> None:
-        """Notes what the branch that leads to a block says."""
+        """Notes the facts that follow from the branch that leads to a block."""
         if end.op is Op.BRANCH and end.attr[0] is not end.attr[1]:
             self.assume(known, end.args[0], block is end.attr[0])
 
     def keep(self, key: Value, condition: Value) -> None:
-        """Makes a number of a condition where the packet may move: it outlives the pointers."""
+        """Makes a condition a number if the packet may move, since the number outlives the pointers."""
         if self.places.epochs.moving:
             self.places.span = key.span
             self.flags[key] = self.places.emit(Op.SELECT, [condition, const(1), const(0)], I64)
@@ -106,13 +106,13 @@ class PacketChecks:
         self.keep(condition, condition)
 
     def enter_view(self, view: Value) -> None:
-        """A view begins to exist."""
+        """Notes that a view is made here."""
         self.home[view] = self.places.epoch
         self.places.resolve(view)
         if self.places.epochs.moving:
             self.keep(view, self.presence(view))
 
     def surely(self, condition: Value) -> bool:
-        """Whether a comparison asks what is known."""
+        """Whether a comparison is certainly true, by the known facts."""
         meaning = self.meanings.get(condition)
         return meaning is not None and self.places.known.covered.get(meaning.root, -1) >= meaning.extent

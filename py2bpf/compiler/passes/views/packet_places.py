@@ -1,4 +1,4 @@
-"""Where pointers into the packet point: as sums that the verifier follows, anew after each move of the packet."""
+"""The places of pointers into the packet, as sums that the verifier follows; computed again when the packet moves."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .view_needs import needs
 
 
 class PacketPlaces:
-    """``block`` is where operations are emitted, ``span`` their place in the source, ``known`` what holds there.
-    ``need`` tells how far each pointer is followed."""
+    """``block`` is where operations are emitted, ``span`` their place in the source, ``known`` the facts there.
+    ``need`` tells how many bytes behind each pointer are accessed."""
 
     def __init__(self, fn: Function) -> None:
         self.fn = fn
@@ -31,7 +31,7 @@ class PacketPlaces:
 
     @property
     def epoch(self) -> Epoch:
-        """The one of the place that ``known`` is about."""
+        """The epoch of the current place."""
         return self.known.epoch
 
     def emit(self, op: Op, args: list[Value], type: Type, attr: object = None) -> Value:
@@ -50,7 +50,7 @@ class PacketPlaces:
         return value
 
     def resolve(self, pointer: Value) -> Place:
-        """Where a pointer points now; the same root for the same pointer as long as the packet stays."""
+        """The current place of a pointer; the root is the same for the same pointer as long as the packet stays."""
         base, offset = strip(pointer)
         key = base, self.epoch
         place = self.known.places.get(key)
@@ -82,8 +82,8 @@ class PacketPlaces:
         return self.emit(Op.PTRADD, [place.root, const(place.offset)], PLACE) if place.offset else place.root
 
     def _offset_phi(self, phi: Value) -> Value:
-        """How far from the packet's start a phi's pointer was made: a number, which survives moving the packet. Its
-        arguments are filled in when the walk is over."""
+        """The offset of a phi's pointer from the packet's start, as a phi of numbers, which stay valid when the packet
+        moves. Its arguments are filled in after the walk."""
         offset = self.offsets.get(phi)
         if offset is None:
             home = next(block for block in self.fn.blocks if phi in block.phis)

@@ -1,4 +1,4 @@
-"""How far pointers into the packet are followed."""
+"""How many bytes behind pointers into the packet are accessed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ...ir.values import Function, Value
 from .known_places import is_place, strip
 
 MEMORY: Final = {Op.LOAD: (0,), Op.STORE: (0,), Op.ZERO: (0,), Op.COPY: (0, 1)}
-"""Which arguments of an operation are addresses, whose offsets its attribute begins with."""
+"""The arguments of operations that are addresses; the attribute begins with their offsets."""
 
 
 def needs(fn: Function) -> dict[Value, int]:
-    """For each pointer that isn't another one plus a constant: the end of the farthest access through it."""
+    """For each pointer that isn't another one plus a constant, the end of the farthest access through it."""
     need: dict[Value, int] = {}
     for block in fn.blocks:
         for value in block.values():
@@ -26,7 +26,7 @@ def needs(fn: Function) -> dict[Value, int]:
 
 
 def reached_bytes(fn: Function, user: Value, position: int) -> int:
-    """How far behind a pointer, its argument at ``position``, an operation reaches."""
+    """How many bytes behind a pointer, its argument at ``position``, an operation accesses."""
     if user.op is Op.LOAD or user.op is Op.STORE or user.op is Op.ZERO:
         return int(user.attr[0] + user.attr[1])
     if user.op is Op.COPY:
