@@ -1,5 +1,5 @@
-"""The compiled module that cffi makes from csrc/api.h; py2bpf/_ffi.py imports it, and two modules named core give its
-functions types."""
+"""The compiled module that cffi makes from csrc/api.h. py2bpf/_ffi.py imports it, and those who call its functions give
+them types."""
 
 from typing import Any
 

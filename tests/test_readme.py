@@ -207,6 +207,18 @@ def test_paths_exist(file: str) -> None:
     assert [path for path in paths if not re.search("NNN|NAME", path) and not (ROOT / path).exists()] == []
 
 
+def test_paths_of_contributing_exist() -> None:
+    """Those of files within the package too, which it shortens."""
+    found = set(re.findall(r"`((?:\w+/)+[\w.]*|\w+\.(?:py|h|c|md|txt))`", (ROOT / "CONTRIBUTING.md").read_text()))
+    paths = {path for path in found if not re.search("NNN|NAME", path)}
+    files = [str(path) for top in ("csrc", "py2bpf", "tests") for path in (ROOT / top).rglob("*")]
+    assert len(paths) > 100 and [path for path in sorted(paths) if not known_by_its_end(path.rstrip("/"), files)] == []
+
+
+def known_by_its_end(path: str, files: list[str]) -> bool:
+    return (ROOT / path).exists() or any(file.endswith(f"/{path}") for file in files)
+
+
 def commands(pattern: str) -> list[Any]:
     text = "\n".join((ROOT / file).read_text() for file in [*FILES, *OTHERS])
     return sorted(set(re.findall(pattern, text)))

@@ -38,7 +38,7 @@ def test_the_vm_has_each_kind_of_map() -> None:
 def test_each_kind_of_map_has_its_class_and_its_place_in_the_docs(kind: MapType) -> None:
     row = KINDS[kind]
     cls = getattr(datastructures, row.made_by)
-    assert cls.__doc__ and getattr(cls, "kind", kind) == kind
+    assert cls.__doc__ and getattr(cls, "kind", kind) == kind and row.made_by in datastructures.__all__
     assert f"`{row.made_by}" in (ROOT / "docs" / "maps-and-queues.md").read_text(encoding="utf-8")
     assert features.PROBES[features.of_map(kind)].since == row.since
 

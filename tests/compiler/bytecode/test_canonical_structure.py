@@ -9,20 +9,34 @@ from pathlib import Path
 from types import CodeType
 
 import pytest
+from canonical_machine import Machine
 from hypothesis import given
 from hypothesis import strategies as st
 
 from py2bpf.compiler import bytecode
-from py2bpf.compiler.bytecode import Function, Instr, Op, decode
+from py2bpf.compiler.bytecode import Function, Instr, Op, canonical, decode, stack
 from py2bpf.compiler.bytecode.canonical import STORES, TERMINATORS
 from py2bpf.compiler.bytecode.graph import Graph, IrreducibleError, _by_level, arrange, depth_first, find_loops
 from py2bpf.compiler.bytecode.stack import effect
+from py2bpf.compiler.peval import flow
+from py2bpf.compiler.peval.handlers import HANDLERS
 
 MODULES = (
     "argparse ast calendar configparser csv dataclasses _pydecimal difflib fractions heapq inspect ipaddress "
     "json.decoder json.encoder logging pickle random shlex statistics string subprocess tarfile textwrap threading "
     "tokenize traceback typing urllib.parse uuid zipfile"
 ).split()
+
+
+@pytest.mark.parametrize("op", set(Op) - {Op.UNSUPPORTED}, ids=lambda op: op.name)
+def test_each_operation_is_known_in_each_table(op: Op) -> None:
+    assert op.name.removeprefix("BUILD_") in (canonical.__doc__ or ""), "describe it at the top of canonical.py"
+    assert op is Op.FOR_ITER or op in stack._FIXED or op in stack._COUNTED, "give it a row in bytecode/stack.py"
+    if op in TERMINATORS:
+        assert op in flow._ENDS, "give it a row in peval/flow.py"
+    else:
+        assert op in HANDLERS, "give it a row in a module of peval/handlers/"
+        assert op is Op.YIELD or hasattr(Machine, op.name), "give it a method in canonical_machine.py"
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:

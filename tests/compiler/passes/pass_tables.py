@@ -7,6 +7,7 @@
     b0:                 or the word "unchanged"
       ...
 
+``pytest tests/compiler/passes --update-cases`` writes all that follows ``=>``, and the arrow where there is none.
 A pass runs with the passes that only follow its changes. ``ir_text.parse`` tells what may stand before the blocks.
 """
 
@@ -38,8 +39,8 @@ class Case(NamedTuple):
 def read(name: str) -> list[Case]:
     """A pass's cases."""
     parts = re.split(r"^== (.*)\n", (TABLES / f"{name}.ir").read_text(), flags=re.M)[1:]
-    pairs = [text.split("=>\n") for text in parts[1::2]]
-    return [Case(title, *map(str.strip, pair)) for title, pair in zip(parts[::2], pairs, strict=True)]
+    pairs = [text.partition("=>\n") for text in parts[1::2]]
+    return [Case(title, old.strip(), new.strip()) for title, (old, _, new) in zip(parts[::2], pairs, strict=True)]
 
 
 def write(name: str, cases: list[Case]) -> None:

@@ -49,7 +49,8 @@ def test_no_function_tells_many_kinds_apart() -> None:
 def test_each_kind_says_what_it_is() -> None:
     """Or describe() raises."""
     for name in kinds() - {"Abstract"}:
-        cls = getattr(values, name)
+        cls = getattr(values, name, None)
+        assert cls is not None, f"name {name} in values/__init__.py"
         assert hasattr(cls, "words") or cls.describe is not values.Abstract.describe, name
 
 
