@@ -1,7 +1,7 @@
 # make demo | test | test-quick | fuzz | mutants | torture | lint | asan | tsan | short-slices | bench | clean
-# Everything happens in .venv; PYTHON is the interpreter to make it from. Nothing is done twice: stamps in .venv
-# tell what is installed, and a change in csrc/ rebuilds the C core. What it takes of the system, scripts/needs.sh finds,
-# and installs as root.
+# Everything happens in .venv; PYTHON is the interpreter to make it from. Nothing is done twice: stamps in .venv record
+# what is installed, and a change in csrc/ rebuilds the C core. scripts/needs.sh finds what is missing of the system,
+# and installs it as root.
 
 PYTHON ?=
 VENV := .venv
@@ -9,13 +9,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 CORE := setup.py pyproject.toml $(wildcard csrc/*.* csrc/*/*.[ch] csrc/*/*/*.[ch])
 PYTEST_ARGS ?=
-# Of make fuzz: how many functions, in how many processes, from which seed on.
+# For make fuzz: how many functions, in how many processes, starting at which seed.
 N ?= 10000
 JOBS ?= $(shell nproc)
 SEED ?= 0
-# Of make mutants: one of so many, of the sample that SEED chooses; 1 is all of them.
+# For make mutants: one of how many mutants, in the sample that SEED selects; 1 is all of them.
 ONE_IN ?= 60
-# Of make torture: for how long each campaign goes on, and which ones (all).
+# For make torture: for how long each campaign runs, and which ones (all).
 SECONDS ?= 60
 CAMPAIGNS ?=
 
@@ -29,7 +29,7 @@ test test-quick test-kernels fuzz torture asan tsan: NEEDS := test
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-# What needs neither minutes nor other kernels.
+# Without tests that take minutes or need other kernels.
 test-quick: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow and not vm" $(PYTEST_ARGS)
 
@@ -38,7 +38,7 @@ test-kernels: $(VENV)/.test $(VENV)/.guests
 	$(BIN)/python -m pytest -m vm $(PYTEST_ARGS)
 
 # Random functions in CPython, the embedded VM and the kernel; failures go to .cache/fuzz. CONTRIBUTING.md tells more.
-# Every other process runs them in a VM that gives way every 5 instructions.
+# Every second process runs them in a VM that yields every 5 instructions.
 fuzz: $(VENV)/.test
 	PYTHON="$(BIN)/python" sh .ci/short-slices.sh true
 	$(BIN)/python tests/differential/fuzz.py -n $(N) --jobs $(JOBS) --seed $(SEED) --short .cache/short-slices/lib
@@ -59,11 +59,11 @@ lint: $(VENV)/.lint
 asan: $(VENV)/.test
 	PYTHON="$(BIN)/python" sh .ci/sanitize.sh address
 
-# What runs several threads, under the thread sanitizer.
+# Tests with several threads, under the thread sanitizer.
 tsan: $(VENV)/.test
 	PYTHON="$(BIN)/python" sh .ci/sanitize.sh thread
 
-# The tests of the embedded VM, and 1000 random functions, with programs that are held up every 5 instructions.
+# The tests of the embedded VM, and 1000 random functions, with programs that yield every 5 instructions.
 short-slices: $(VENV)/.test
 	PYTHON="$(BIN)/python" FUNCTIONS=1000 sh .ci/short-slices.sh
 

@@ -1,10 +1,10 @@
 #!/bin/bash
 # `make demo` and `make test` on bare machines:   .ci/bare.sh [SUITE...]      (default: bookworm trixie)
 #
-# Each is a Debian tree with git, make and python3 alone, a clone of this repository, and this machine's kernel. Whoever
-# isn't root must get one command that installs all that is missing; root must get it installed, and both to work.
-# Of the tests a part runs there that takes a minute: the compiler, the hooks, the demo, README and what sets things up.
-# Needs root and mmdebstrap. Takes about three minutes a suite, and 1.5 GB under .cache/bare, which it removes.
+# Each is a Debian tree with git, make and python3 only, a clone of this repository, and this machine's kernel. Other
+# users than root must get one command that installs everything missing; for root it must be installed; both commands
+# must work then. The tests that run there take a minute: the compiler, the hooks, the demo, README and the setup. Needs
+# root and mmdebstrap. Takes about three minutes a suite, and 1.5 GB under .cache/bare, which it removes.
 set -euo pipefail
 
 repo=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Debian trees and how to enter them; for scripts that source it. Needs root and mmdebstrap.
 
-mirror() { # the one that this machine's own packages come from
+mirror() { # the mirror of this machine's own packages
     local found
     found=$(grep -rhoE 'https?://[^ ]*/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | head -1)
     echo "${found:-http://deb.debian.org/debian}"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Run tests under every supported Python:   .ci/pythons.sh [pytest arguments]      (default: tests/compiler)
 #
-# PYTHONS="3.12 3.14" selects versions. An interpreter is looked for on PATH and among pyenv's; for what is missing a
+# PYTHONS="3.12 3.14" selects versions. Interpreters are searched on PATH and among pyenv's; for missing ones a
 # Debian sid tree with 3.13 and later is built once (34 s, 0.6 GB; needs root and mmdebstrap) under .cache/pythons,
 # which may be deleted at any time. A version with a t is the free-threaded build, which py2bpf refuses: under that
 # tests/test_interpreters.py sees how. Debian has none, so it must be on this machine. Prints a line per version and
@@ -48,7 +48,7 @@ run() { # VERSION PYTEST-ARGUMENTS...
     local version=$1 python enter=() venv packages=$packages
     shift
     if [[ $version == *t ]]; then
-        packages=pytest  # cffi has no wheels for all of them
+        packages=pytest  # cffi doesn't have wheels for all versions
         set -- -q --noconftest -c /dev/null --rootdir . tests/test_interpreters.py
     fi
     if python=$(host_python "$version"); then

@@ -4,9 +4,9 @@
 #     PYTHON=.venv/bin/python sh .ci/sanitize.sh address    addresses and undefined behaviour; what goes through the core
 #     PYTHON=.venv/bin/python sh .ci/sanitize.sh thread     data races; what runs several threads (tests/threaded.py)
 #
-# The interpreter itself isn't instrumented. The thread sanitizer sees its locks all the same, the GIL's too: it doesn't
-# take what runs in turns for a race, and sees what runs while the GIL is released. Tests that can't run there are marked
-# `unsanitized`, or `unsynchronized` where they race on purpose. PYTHON is an interpreter with the test packages.
+# The interpreter itself isn't instrumented. The thread sanitizer sees its locks nevertheless, including the GIL: code
+# that runs under the GIL is no race for it, and it sees races of code that runs without. Tests that can't run there are
+# marked `unsanitized`, or `unsynchronized` where they race on purpose. PYTHON is an interpreter with the test packages.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .cache
@@ -21,11 +21,11 @@ address)
 	libraries="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
 	;;
 thread)
-	# It doesn't know fences (-Wtsan): ours are for the kernel, which it doesn't see either.
+	# The thread sanitizer doesn't support fences (-Wtsan). Ours are for the kernel, which it doesn't see either.
 	flags="-fsanitize=thread -Wno-tsan"
 	libraries=$(gcc -print-file-name=libtsan.so)
 	marks="$marks and threads and not unsynchronized"
-	# Where addresses are drawn from many, old versions find no room for their tables.
+	# With many random bits in addresses, old versions find no room for their tables.
 	! setarch -R true 2>/dev/null || still="setarch -R"
 	;;
 *)
@@ -42,7 +42,7 @@ CFLAGS=$flags LDFLAGS=$flags "$PYTHON" -W ignore setup.py --quiet build --build-
 cd "$out/lib"
 export PYTHONPATH="$out/lib" PYTHONDONTWRITEBYTECODE=1
 
-check() { # SECONDS TESTS...: fails when they do, and when they hang; tells then which test it was
+check() { # SECONDS TESTS...: fails if the tests fail or hang; prints which test hung
 	# pytest leaves descriptor 2 alone, so that a sanitizer's report is seen although it ends the interpreter.
 	seconds=$1
 	shift
@@ -54,7 +54,7 @@ check() { # SECONDS TESTS...: fails when they do, and when they hang; tells then
 	}
 }
 
-planted() { # whether the sanitizer tells of a race in the core itself: two threads use what is one thread's
+planted() { # whether the sanitizer reports a race in the core: two threads use a ring that is made for one
 	code=0
 	TSAN_OPTIONS="$TSAN_OPTIONS halt_on_error=1" $still "$PYTHON" "$tests/core/planted_race.py" >"$out/planted" 2>&1 || code=$?
 	[ $code = 66 ] && grep -q "WARNING: ThreadSanitizer: data race" "$out/planted" && return

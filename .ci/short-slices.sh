@@ -1,9 +1,9 @@
 #!/bin/sh
 # Builds the C core beside the ordinary build with slices of 5 instructions instead of 65536, so that programs of the
-# embedded VM are held up at nearly every instruction, and runs with it the tests of the VM and random functions.
-# PYTHON is an interpreter with the test packages. With a command as arguments it runs that instead:
+# embedded VM pause at nearly every instruction, and runs the VM's tests and random functions with it.
+# PYTHON is an interpreter with the test packages. With a command as arguments the script runs that command instead:
 #     PYTHON=.venv/bin/python sh .ci/short-slices.sh .venv/bin/python tests/differential/fuzz.py --only 4711
-# It runs in the project's folder, but `python -m` of something there would find the package of the ordinary build.
+# The command runs in the project's folder, but `python -m` with a module there would find the ordinary build's package.
 # FUNCTIONS is how many random functions there are, BUILD the folder to build in instead of .cache.
 set -eu
 cd "$(dirname "$0")/.."
@@ -21,7 +21,7 @@ export PYTHONPATH="$out/lib" PYTHONDONTWRITEBYTECODE=1
 cd "$out/lib"
 tests=$top/tests status=0
 
-check() { # SECONDS COMMAND...: fails when that does, and when it hangs
+check() { # SECONDS COMMAND...: fails if the command fails or hangs
 	seconds=$1
 	shift
 	timeout -k 5 "$seconds" "$@" || {

@@ -1,6 +1,7 @@
 """Reads events with BCC's callbacks, see peer_drain.py; the programs are BCC's own.
 
-BCC needs the headers of some kernel: BCC_KERNEL_SOURCE names them where those of the running one aren't installed.
+BCC needs the headers of any kernel: BCC_KERNEL_SOURCE names their folder if those of the running kernel aren't
+installed.
 """
 
 from __future__ import annotations

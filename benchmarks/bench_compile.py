@@ -1,4 +1,4 @@
-"""How long a Python function takes to become a loaded program, beside clang and libbpf for the same in C.
+"""Measures how long a Python function takes to become a loaded program, next to clang and libbpf with the same in C.
 
     python benchmarks/bench_compile.py [--rounds N] [--json FILE] [--quick]
 
@@ -47,7 +47,7 @@ def fresh_module(program: str) -> ModuleType:
 
 
 def warm_ours(program: str) -> tuple[float, float]:
-    """ms from the function to the loaded program, and ms in which the kernel made its maps."""
+    """Milliseconds from the function to the loaded program, and those in which the kernel made its maps."""
     module = fresh_module(program)
     making = 0.0
     map_create = syscalls.map_create

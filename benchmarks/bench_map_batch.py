@@ -1,14 +1,13 @@
-"""How fast a large hash map is filled and read, beside libbpf's batch calls in C and other Python packages.
+"""Measures how fast a large hash map is filled and read, next to libbpf's batch calls in C and other Python packages.
 
     python benchmarks/bench_map_batch.py [--entries N] [--rounds N] [--json FILE] [--plot FILE] [--quick]
 
-A map of u32 to u64, a million entries unless told otherwise; it is made anew for every filling, outside of the
-measured time. The C program (c/map_batch.c, needs libbpf-dev) uses one system call for all entries, into buffers that
-it has already touched, and reads the same map as we do: where the kernel happens to put a map makes more difference
-than who reads it. BCC and pylibbpf take part, with maps of their own, where this Python, the one that
-PEER_PYTHON names, or the system's can import them.
-Nobody waits or uses a second thread, so it is processor time that is measured, which a busy machine disturbs less.
-Rounds are interleaved, and everything that was read is checked. Needs root.
+A map of u32 to u64, a million entries unless told otherwise; it is made anew for every filling, outside of the measured
+time. The C program (c/map_batch.c, needs libbpf-dev) uses one system call for all entries, into buffers that it has
+already touched, and reads the same map as we do, since a map's place in memory makes more difference than its reader.
+BCC and pylibbpf take part, with maps of their own, if this Python, the one that PEER_PYTHON names, or the system's can
+import them. Nobody waits or uses a second thread, so the benchmark measures processor time, which a busy machine
+disturbs less. Rounds are interleaved, and everything that was read is checked. Needs root.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ C = "C, libbpf"
 
 
 class TimingChild(Child):
-    """A process that does what a line on its stdin says, and tells the nanoseconds."""
+    """A process that executes commands from its stdin, and prints the nanoseconds of each."""
 
     def ms(self, command: str) -> float:
         return int(self.ask(command)) / 1e6
@@ -104,7 +103,7 @@ class Ours:
 
 
 def map_id(m: HashMap) -> int:
-    """What other processes find the map by."""
+    """The number by which other processes find the map."""
     info = dict(line.split(":") for line in Path(f"/proc/self/fdinfo/{m.fd}").read_text().splitlines())
     return int(info["map_id"])
 

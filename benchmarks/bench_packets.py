@@ -1,4 +1,4 @@
-"""How many packets our counter of flows sees, beside the same in C.
+"""Measures how many packets our counter of flows sees, next to the same in C.
 
     python benchmarks/bench_packets.py [--rounds N] [--seconds S] [--json FILE] [--plot FILE] [--quick]
 
@@ -8,7 +8,7 @@ flood       64-byte frames of 64 flows go over a pair of virtual devices in a ne
             own live frames and drops them, a socket filter those of a packet socket (sendmmsg)
 
 The counter is py2bpf/examples/packet_counter.py, the same in C is c/packet_counter.bpf.c. Rounds are interleaved, and
-what was counted is checked: neither more than was sent, nor nothing. Needs root; floods need gcc and libbpf-dev, the
+the counts are checked: not 0, and not more than was sent. Needs root; floods need gcc and libbpf-dev, the
 program in C clang too.
 """
 
@@ -54,7 +54,7 @@ def program(stack: ExitStack, hook: str) -> tuple[Counters, Any]:
 
 @dataclass(frozen=True)
 class Peer:
-    """The counter in C, and what runs it."""
+    """The counter in C, and the command that runs it."""
 
     name: str
     tool: Path
@@ -62,7 +62,7 @@ class Peer:
 
 
 def find_tool() -> Path | None:
-    """What sends packets, or None after saying what is missing."""
+    """The command that sends packets; or None, after printing what is missing."""
     try:
         return gcc("packets.c", "-lbpf")
     except PeerMissingError as missing:

@@ -1,8 +1,8 @@
-"""How fast perf buffers are read, beside libbpf in C, and BCC and pylibbpf where they are installed.
+"""Measures how fast perf buffers are read, next to libbpf in C, and to BCC and pylibbpf if they are installed.
 
     python benchmarks/bench_perfbuf.py [--rounds N] [--seconds S] [--json FILE] [--plot FILE] [--quick]
 
-As bench_ringbuf.py does it. Needs root.
+Works like bench_ringbuf.py. Needs root.
 """
 
 from drains import measure

@@ -1,4 +1,4 @@
-"""How fast our programs run in the kernel, beside the same in C.
+"""Measures how fast our programs run in the kernel, next to the same in C.
 
     python benchmarks/bench_program.py [--rounds N] [--json FILE] [--quick]
 
@@ -97,7 +97,7 @@ def measure_frames(results: Results, clang: Clang | None, rounds: int, repeat: i
 
 
 def instructions(case: Case) -> int:
-    """How many 8-byte slots the program has, as the kernel was given it."""
+    """How many 8-byte slots the program has as it was given to the kernel."""
     return len(encode(case.hook.prog.spec).slots) // 8
 
 

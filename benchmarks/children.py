@@ -1,4 +1,4 @@
-"""Peers in processes of their own, which answer lines with lines. One that can't run here doesn't take part."""
+"""Peers in processes of their own, which answer each line with a line. A peer that can't run here doesn't take part."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PATIENCE: Final = 10
 
 
 class Child:
-    """A process that is asked by lines. One that ``greets`` says "ready" first. Raises PeerMissingError where it ends
-    instead of answering; the message has its last words.
+    """A process that answers lines. If it ``greets``, it says "ready" first. Raises PeerMissingError if it ends instead
+    of answering; the message has its last words.
     """
 
     def __init__(self, command: Sequence[str], greets: bool = False) -> None:
@@ -40,7 +40,7 @@ class Child:
             raise PeerMissingError(f"it said {said!r}")
 
     def ask(self, *words: object) -> str:
-        """The answer to a line of these words."""
+        """Sends a line of these words and returns the answer."""
         assert self._process.stdin
         with contextlib.suppress(BrokenPipeError):  # then there is no answer either
             print(*words, file=self._process.stdin, flush=True)
@@ -71,7 +71,7 @@ class Child:
         return words[-1] if words else ended
 
     def close(self) -> None:
-        """The end of its input is its end. May be called again."""
+        """Ends the process by closing its input. May be called more than once."""
         assert self._process.stdin and self._process.stdout
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -86,7 +86,8 @@ Peer = TypeVar("Peer", bound=Child)
 def first_that_works(
     name: str, pythons: Sequence[str], start: Callable[[str], Peer], trial: Callable[[Peer], object]
 ) -> Peer | None:
-    """The peer under the first Python where it starts and stands the trial; None after saying why there is none."""
+    """The peer under the first Python where it starts and passes the trial; None, after printing why, if there is none.
+    """
     why = "no Python"
     for python in filter(Path.exists, map(Path, pythons)):
         with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""What bench_ringbuf.py and bench_perfbuf.py share: the contestants, and how they are asked."""
+"""What bench_ringbuf.py and bench_perfbuf.py share: the contestants, and the ways to run them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ MEGA: Final = 1e6
 
 
 class Answer(dict[str, int]):
-    """How many events were taken, the sum of their values, the ns it took; how many were made and lost,
-    and the first one's number."""
+    """How many events were taken, the sum of their values, the nanoseconds; how many were written and lost, and the
+    first one's number.
+    """
 
     def checked(self, who: str) -> Self:
         made, lost, events = self["made"], self["lost"], self["events"]
@@ -55,7 +56,7 @@ class Drain(Protocol):
 
 
 class DrainingChild(Child):
-    """One in a process of its own."""
+    """A contestant in a process of its own."""
 
     def _answered(self, *words: object) -> Answer:
         return Answer(json.loads(self.ask(*words)))
@@ -68,7 +69,7 @@ class DrainingChild(Child):
 
 
 def take_batches(queue: Any, count: int) -> tuple[int, int]:
-    """All that is there, at least count where 0 isn't enough: how many, and the sum of their values."""
+    """Takes all events, at least count; returns how many there were, and the sum of their values."""
     events = total = 0
     while len(batch := queue.read_batch(timeout=0)) or events < count:
         events += len(batch)
@@ -77,7 +78,7 @@ def take_batches(queue: Any, count: int) -> tuple[int, int]:
 
 
 def take_one_by_one(queue: Any, count: int) -> tuple[int, int]:
-    """Count of them."""
+    """Takes count events, one by one; returns the same."""
     events = total = 0
     for event in queue:
         total += event.value
@@ -139,7 +140,7 @@ class Ours:
 
 
 def try_out(peer: DrainingChild, programs: Iterable[str]) -> None:
-    """Raises PeerMissingError where it doesn't get a few events of each program."""
+    """Raises PeerMissingError if the contestant doesn't get a few events of each program."""
     for program in programs:
         answer = peer.burst(program, TRIAL)
         if answer["events"] != TRIAL:
@@ -147,7 +148,7 @@ def try_out(peer: DrainingChild, programs: Iterable[str]) -> None:
 
 
 def peer_in_c(clang: Clang, programs: Iterable[str]) -> DrainingChild | None:
-    """The one with libbpf, or None after saying why it can't take part."""
+    """The contestant with libbpf; or None, after printing why it can't take part."""
     try:
         peer = DrainingChild([str(gcc("drain.c", "-lbpf", "-lpthread")), str(clang.compile("drain"))])
         try_out(peer, programs)
@@ -158,7 +159,7 @@ def peer_in_c(clang: Clang, programs: Iterable[str]) -> DrainingChild | None:
 
 
 def peer_in_python(module: str, programs: Iterable[str]) -> DrainingChild | None:
-    """A peer that runs under some Python of this machine, or None after saying why there is none."""
+    """A peer that runs under some Python of this machine; or None, after printing why there is none."""
     script = [str(HERE / f"{module}_drain.py"), str(BUILD / "drain.o")]
     return first_that_works(
         module, PYTHONS, lambda python: DrainingChild([python, *script], greets=True),
@@ -167,7 +168,7 @@ def peer_in_python(module: str, programs: Iterable[str]) -> DrainingChild | None
 
 
 def contestants(kind: str, programs: Sequence[str]) -> dict[str, Drain]:
-    """Who takes part; the first is whom the others are compared with."""
+    """The contestants; all are compared with the first."""
     found: dict[str, Drain] = {}
     clang = find_clang()
     if clang and (in_c := peer_in_c(clang, programs)):
@@ -217,7 +218,9 @@ def bursts(results: Results, racing: dict[str, Drain], program: str, count: int,
 
 
 def sustain(results: Results, racing: dict[str, Drain], program: str, options: argparse.Namespace, cpu: int) -> None:
-    """One processor writes as fast as it can, this one reads: the rate of what came, and the share of what did not."""
+    """One processor writes as fast as it can, this one reads. Returns the rate of the events that came, and the share
+    of the lost ones.
+    """
     seconds, rounds = (0.2, 1) if options.quick else (options.seconds, max(options.rounds // 2, 1))
     lost: dict[str, list[float]] = {who: [] for who in racing}
 

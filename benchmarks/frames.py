@@ -11,5 +11,5 @@ TCP6_TWICE_TAGGED = packets.tcp("2001:db8::1", "2001:db8::2", 40000, 443, PAYLOA
 
 
 def for_socket(frame: bytes) -> bytes:
-    """A test run strips the Ethernet header before a socket filter, an AF_PACKET socket doesn't: put one more there."""
+    """Adds an Ethernet header, since a test run strips one before a socket filter, and an AF_PACKET socket doesn't."""
     return packets.ethernet(frame, packets.ETH_P_IP)

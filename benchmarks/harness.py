@@ -1,4 +1,4 @@
-"""Measures contestants side by side: rounds interleaved, so that a noisy spell hits all alike; medians; ratios.
+"""Measures contestants side by side: rounds interleaved, so that noise affects all alike; medians; ratios.
 
 On a shared machine only the ratios within one run mean something.
 """
@@ -43,9 +43,8 @@ class Results:
     def compete(
         self, measurement: str, unit: str, contestants: dict[str, Callable[[], float]], rounds: int, note: str = ""
     ) -> dict[str, Series]:
-        """Calls every contestant once a round; each call gives one sample in ``unit``.
-
-        The first contestant is the one that the others are compared with.
+        """Calls every contestant once a round; each call gives one sample in ``unit``. All contestants are compared
+        with the first.
         """
         racing = {name: Series(measurement, name, unit, note=note) for name in contestants}
         for _ in range(rounds):
@@ -79,7 +78,7 @@ class Results:
 
 
 def number(value: float | None) -> str:
-    """At most four significant digits below ten thousand, none lost above."""
+    """Numbers below ten thousand get at most four significant digits, others all."""
     if value is None:
         return ""
     return f"{value:.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
@@ -98,7 +97,7 @@ def align(rows: list[tuple[str, ...]]) -> Iterable[str]:
 
 
 def arguments(description: str, rounds: int, plot: bool = False) -> argparse.ArgumentParser:
-    """The options that all benchmarks have; ``plot`` for those that can be drawn."""
+    """The options that all benchmarks have; ``plot`` adds the option to draw the results."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--rounds", type=int, default=rounds, help="samples of each contestant (default %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to this file")
@@ -124,8 +123,9 @@ def report(results: Results, options: argparse.Namespace) -> None:
 
 
 def draw(results: Results, path: Path) -> None:
-    """Bars of the medians, one panel a measurement, with lines from the least to the most. The file's name says its
-    format: .svg, .png."""
+    """Draws the medians as bars, one panel a measurement, with lines from the least to the greatest sample. The suffix
+    of the file's name selects the format: .svg, .png.
+    """
     try:
         need("matplotlib", "--plot", "matplotlib.figure")
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""What a user's script does at start: imports, compiles and loads one program, and ends. Measured by bench_compile.py.
+"""Does what a user's script does at its start: imports, compiles and loads one program, and ends. For bench_compile.py.
 
 python benchmarks/load_one.py PROGRAM
 """

@@ -4,7 +4,7 @@
     python benchmarks/map_peers.py pylibbpf ENTRIES OBJECT
 
 Commands come on stdin (``fill``, ``read``), for each a line of nanoseconds (processor time) goes to stdout. What was
-read is checked: entry i is 3 * i. Exit status 3 means that the package isn't there or doesn't work here; stderr tells
+read is checked: entry i is 3 * i. Exit status 3 means that the package is missing or doesn't work here; stderr says
 why.
 """
 
@@ -28,7 +28,7 @@ class Bcc:
         self._values = (self._table.Leaf * entries)(*range(0, 3 * entries, 3))
 
     def empty(self) -> None:
-        """A new map: its clear() takes minutes."""
+        """Makes a new map, since clear() takes minutes."""
         from bcc import BPF
 
         if self._program is not None:
@@ -44,7 +44,7 @@ class Bcc:
 
 
 class Pylibbpf:
-    """Entry by entry, which is all that it has."""
+    """Entry by entry: pylibbpf has no other way."""
 
     def __init__(self, entries: int, path: str) -> None:
         self._entries = entries

@@ -1,6 +1,6 @@
 """What the peers in Python share: test runs by bpf(2), and the commands and answers of c/drain.c.
 
-They run under whatever Python has them, which need not be ours.
+They run under the Python that has the peer's package, which need not be ours.
 """
 
 from __future__ import annotations

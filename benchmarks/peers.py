@@ -1,4 +1,4 @@
-"""The same programs in C: compiled by clang, loaded and run by libbpf, where both are installed."""
+"""The same programs in C: compiled by clang, loaded and run by libbpf, if both are installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLAGS = ("-O2", "-g", "-Wall", "-target", "bpf", "-mcpu=v3")
 
 
 class PeerMissingError(RuntimeError):
-    """A peer isn't installed, or can't run here; the message says why."""
+    """Raised if a peer isn't installed or can't run here; the message says why."""
 
 
 TIME: Final = 120
@@ -27,7 +27,9 @@ TIME: Final = 120
 
 
 def tool(command: list[str], what: str) -> str:
-    """What a tool of the system writes. Raises PeerMissingError where it isn't there, fails, or doesn't end."""
+    """Returns the output of a tool of the system. Raises PeerMissingError if the tool is missing, fails, or doesn't
+    end.
+    """
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIME,
                               stdin=subprocess.DEVNULL)  # fmt: skip
@@ -49,7 +51,7 @@ class Spawned:
 
 
 def gcc(source: str, *libraries: str) -> Path:
-    """Builds one of our small C tools unless it is there, newer than its source and the headers."""
+    """Builds one of our small C tools, unless there is one that is newer than its source and the headers."""
     path, out = SOURCES / source, BUILD / Path(source).stem
     newest = max(each.stat().st_mtime for each in (path, *SOURCES.glob("*.h")))
     if not out.exists() or out.stat().st_mtime < newest:
@@ -86,7 +88,7 @@ class Clang:
         return [self.path, *FLAGS, "-idirafter", headers, "-c", source, "-o", str(out)]
 
     def compile(self, program: str) -> Path:
-        """Builds a program's object file, always anew."""
+        """Builds a program's object file, even if there is one."""
         BUILD.mkdir(parents=True, exist_ok=True)
         out = BUILD / f"{program}.o"
         tool(self.compile_command(program, out), f"{self.name} can't compile {program}")
@@ -107,7 +109,7 @@ class Clang:
 
 
 def find_clang() -> Clang | None:
-    """The C peer, once it has compiled and loaded a program; or None after saying why it can't."""
+    """The C peer, after it has compiled and loaded a program; or None, after printing why it can't."""
     try:
         clang = Clang()
         clang.runner_json("load", str(clang.compile("empty")), "1")

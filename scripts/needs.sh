@@ -1,15 +1,15 @@
 #!/bin/sh
-# Finds all at once what building py2bpf takes of the system, and with the argument `test` what its tests take too.
+# Finds everything of the system that building py2bpf needs, and with the argument `test` also what its tests need.
 #
 #     [PYTHON=python3.12] sh scripts/needs.sh [test]
 #
-# As root it installs what is missing through the system's package manager, and says so; else it prints the one command
-# that does, and fails. In the end it prints the interpreter to make the virtual environment from: PYTHON, or without that
-# python3, or one of the later ones where python3 is too old or free-threaded. All else is said on stderr.
+# As root it installs what is missing through the system's package manager, and says so; otherwise it prints the command
+# that does so, and fails. At the end it prints the interpreter for the virtual environment: PYTHON; or if that isn't
+# set, python3; or a later one if python3 is too old or free-threaded. All other output goes to stderr.
 set -u
 
-# For whom | what | the function that finds it | packages of apt | dnf | apk | zypper | pacman. A % is the version as the
-# system's packages have it in their names: 3, or 3.12.
+# For what (build or test) | thing | the function that finds it | packages of apt | dnf | apk | zypper | pacman. A % is
+# the version as the system's packages have it in their names: 3, or 3.12.
 needs() {
 	cat <<-'END'
 		build|Python 3.11 or later (not free-threaded)|has_python|python%|python%|python3|python%|python
@@ -33,7 +33,7 @@ managers() {
 	END
 }
 
-refreshing() { # what fetches lists of packages that may be absent or too old; the other managers do it by themselves
+refreshing() { # the command that fetches absent or old lists of packages; other managers do so by themselves
 	case $manager in
 	apt-get) echo "apt-get update" ;;
 	pacman) ls /var/lib/pacman/sync/*.db >/dev/null 2>&1 || echo "pacman -Sy" ;;
@@ -54,7 +54,7 @@ pythons() { # the names of the interpreters that have a module of bytecode, the 
 	echo "$found"
 }
 
-find_python() { # sets python: empty where there is none that is recent enough
+find_python() { # sets python; empty if no interpreter is recent enough
 	python=
 	for candidate in ${PYTHON:-python3 $(pythons)}; do
 		if have "$candidate" && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11) or "t" in sys.abiflags)' 2>/dev/null; then
@@ -89,7 +89,7 @@ find_missing() { # sets missing: what isn't there, each with its packages
 
 # What to do about it
 
-find_manager() { # sets manager, installing, newer, column; manager is empty where none is known
+find_manager() { # sets manager, installing, newer, column; manager is empty if none is known
 	column=1
 	while IFS='|' read -r manager installing newer; do
 		column=$((column + 1))
@@ -108,7 +108,7 @@ version() { # the % of the table
 	esac
 }
 
-packages() { # what the manager calls the missing things, each once
+packages() { # the manager's names of the missing things, each once
 	version=$(version)
 	[ "$manager" != zypper ] || version=$(echo "$version" | tr -d .)
 	echo "$missing" | cut -d '|' -f "$column" | sed "s/%/$version/" | sort -u | paste -s -d ' ' -
@@ -119,7 +119,7 @@ fail() {
 	exit 1
 }
 
-quietly() { # COMMAND...: shows what it said only where it fails
+quietly() { # COMMAND...: shows the output only if it fails
 	say "+ $*"
 	log=$(mktemp)
 	DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1 </dev/null
@@ -154,7 +154,7 @@ advise() {
 
 in_words() { echo "$missing" | cut -d '|' -f 1 | paste -s -d ',' - | sed 's/,/, /g'; }
 
-from_elsewhere() { # whether the interpreter is none of the system's packages, which then can't complete it
+from_elsewhere() { # whether the interpreter isn't from the system's packages, which can't complete it then
 	[ -n "$python" ] && asks 'import sys; sys.exit(sys.base_prefix == "/usr")' && ! { has_python_h && has_venv; }
 }
 

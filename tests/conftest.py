@@ -1,4 +1,4 @@
-"""Which tests run where, and what every test of the kernel is held to."""
+"""Decides which tests run on this machine, and checks every test of the kernel for leaks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks what starts threads. Tests marked ``qemu`` or ``cpus`` run in a guest only: tests/qemu/test_guests.py
+    """Marks tests that start threads. Tests marked ``qemu`` or ``cpus`` run in a guest only: tests/qemu/test_guests.py
     starts them there."""
     for item in items:
         if isinstance(item, pytest.Function) and starts_threads(item.function):
@@ -65,7 +65,7 @@ def kernel_obstacle() -> str:
 
 
 def in_vm(item: pytest.Item) -> bool:
-    """Whether this is a test of the kernel, repeated in the embedded VM: needs no privileges."""
+    """Whether this is a kernel test that is repeated in the embedded VM, and so needs no privileges."""
     callspec = getattr(item, "callspec", None)
     return callspec is not None and callspec.params.get("backend") == "vm"
 
@@ -99,7 +99,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 @pytest.fixture(scope="session")
 def missing() -> Callable[[str], NoReturn]:
-    """For a test that needs a program of the system: skips, or fails where nothing may be skipped."""
+    """For a test that needs a program of the system: skips it, or fails if nothing may be skipped."""
 
     def give_up(reason: str) -> NoReturn:
         if REQUIRED:
@@ -111,8 +111,9 @@ def missing() -> Callable[[str], NoReturn]:
 
 @pytest.fixture(scope="session")
 def peer_output(missing: Callable[[str], NoReturn]) -> Callable[..., str]:
-    """Runs a program of the system that ours is compared with, and gives what it writes. One that can't run here, as
-    bpftool without what it needs of the kernel, is no failure of ours: the test is skipped with the reason."""
+    """Runs a program of the system that ours is compared with, and returns its output. If the program can't run here,
+    such as bpftool on a kernel without the features that it needs, the test is skipped with the reason.
+    """
 
     def run(command: Sequence[str], given: str = "") -> str:
         try:

@@ -1,4 +1,4 @@
-"""Has programs compiled for another target than that of the backend that loads them."""
+"""Compiles programs for another target than the backend's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ BACKENDS: tuple[Name, ...] = ("kernel", "vm")
 
 
 def compile_for(monkeypatch: pytest.MonkeyPatch, target: Target) -> None:
-    """Whichever backend is chosen."""
+    """With any backend."""
     for name in BACKENDS:
         monkeypatch.setattr(type(named(name)), "target", lambda _backend: target)

@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 
 def in_child(body: Callable[[], object]) -> None:
-    """Runs ``body`` in a forked child, which must not run on into pytest's own frames, and waits for it. Whatever it
-    raises is printed by the child, and fails the test here."""
+    """Runs ``body`` in a forked child, which must not run on into pytest's own frames, and waits for it. If it raises,
+    the child prints the traceback, and the test fails here.
+    """
     pid = os.fork()
     if not pid:
         status = 1

@@ -1,4 +1,4 @@
-"""Packets of every shape: headers that scapy builds, put behind each other, and what is to be found in them."""
+"""Packets of every shape: sequences of headers that scapy builds, and what a dissector must find in them."""
 
 from __future__ import annotations
 

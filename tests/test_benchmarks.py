@@ -1,4 +1,4 @@
-"""The benchmarks run and check what they measure; the harness computes what it shows."""
+"""The benchmarks run and check their measurements; the harness computes correct figures."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def import_graph() -> Graph:
 
 
 def symbol_graph(compiler: str, folder: Path) -> Graph:
-    """Which C file uses what which other defines, as their object files tell."""
+    """Which C files use symbols of which others, by their object files."""
 
     def compiled(source: Path) -> Path:
         made = folder / source.relative_to(CORE).with_suffix(".o")
@@ -106,7 +106,7 @@ def test_no_circle_of_headers() -> None:
 
 
 def test_no_circle_of_c_files(tmp_path: Path, missing: Callable[[str], NoReturn]) -> None:
-    """None uses what is defined in one that uses it, and each part of the core only the parts below."""
+    """No two files use each other, directly or through others, and each part of the core uses only the parts below."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or shutil.which("nm") is None:
         missing("there is no C compiler, or no nm")

@@ -12,7 +12,7 @@ Table = dict[str, str]
 
 @dataclass
 class Case:
-    """One program with what a run of it should do.
+    """One program, with the expected results of a run.
 
     ``hook`` is the loaded hook object. ``frame`` is what it runs on, ``retval`` and ``tables`` (by map name) what one
     run leaves. ``entries`` are put into the C program's maps beforehand, as (map, key, value) in hex; our own maps

@@ -1,4 +1,4 @@
-"""Nothing but the answer: what running a program of each type costs at least."""
+"""Programs that only return: the least cost of running a program of each type."""
 
 from frames import UDP, for_socket
 

@@ -1,4 +1,4 @@
-"""Drops IPv4 packets from blacklisted hosts and networks, and counts what passed and what didn't."""
+"""Drops IPv4 packets from blacklisted hosts and networks, and counts passed and dropped packets."""
 
 import socket
 from ctypes import Structure, c_uint32, c_uint64, sizeof

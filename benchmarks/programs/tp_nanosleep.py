@@ -1,4 +1,4 @@
-"""Tells of every clock_nanosleep(2): who sleeps, and when it began (ns since boot), through a perf event array."""
+"""Reports every clock_nanosleep(2) through a perf event array: which task sleeps, and since when (ns since boot)."""
 
 from ctypes import Structure, c_char, c_uint32, c_uint64
 

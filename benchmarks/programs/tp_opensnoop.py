@@ -1,4 +1,4 @@
-"""Tells of every openat(2): who opens what, when (ns since boot) and how, through a ring buffer."""
+"""Reports every openat(2) through a ring buffer: the task, the file, the time (ns since boot) and the flags."""
 
 from ctypes import Structure, c_char, c_int32, c_uint32, c_uint64
 

@@ -76,7 +76,9 @@ def _member_values(name: str, ctype: Any, bits: int | None = None) -> st.SearchS
 
 
 def plain(value: Any) -> Any:
-    """A decoded value with structures and arrays as tuples, char arrays as bytes: comparable with what went in."""
+    """A decoded value with structures and arrays as tuples and char arrays as bytes, for comparison with the encoded
+    value.
+    """
     if isinstance(value, ctypes.Structure):
         return tuple(plain(getattr(value, name)) for name, *_ in value._fields_)
     if isinstance(value, ctypes.Array) and value._type_ is ctypes.c_char:

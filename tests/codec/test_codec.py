@@ -249,7 +249,7 @@ def test_bit_fields_of_mixed_types_are_right_or_refused() -> None:
 
 
 def test_bit_fields_of_unions_are_right_or_refused() -> None:
-    """Before Python 3.14 ctypes writes the second one in front of the object: nobody may try that on one of its own."""
+    """Before Python 3.14 ctypes writes the second one in front of the object, so never try this on a real object."""
 
     class Overlaid(ctypes.Union):
         _fields_ = [("a", c_uint16, 10), ("b", c_uint16, 3)]

@@ -1,4 +1,4 @@
-"""Golden files: one program each, with what the compiler makes of it and what it does.
+"""Golden files: one program each, with the compiler's results for it, and checks of what it does.
 
 A file is text in sections. Before the first one stand ``hook: NAME`` (socket_filter when absent),
 ``target: no iterators`` and remarks.
@@ -44,7 +44,7 @@ from py2bpf.uapi.prog_types import ProgType
 
 
 def context_of(prog_type: ProgType) -> ContextSpec:
-    """What a case's program gets; a probe has the registers of x86-64."""
+    """The hook of a case's program; a probe gets the registers of x86-64."""
     own = BY_TYPE[prog_type].context
     return contexts.pt_regs("x86_64") if own is contexts.OF_REGISTERS else own.spec or contexts.SK_BUFF
 
@@ -68,7 +68,7 @@ class Case:
 
     @property
     def target(self) -> Target:
-        """That of Linux 6.1 where the head says ``target: no iterators``."""
+        """The target: that of Linux 6.1 if the head says ``target: no iterators``."""
         return Target(iterators=re.search(r"^target: no iterators$", self.head, re.M) is None)
 
     @property
@@ -106,7 +106,7 @@ class PureRing(PureMap):
 
 
 def pure_maps() -> dict[str, Any]:
-    """The constructors of datastructures, making what only the compiler can use."""
+    """The constructors of datastructures; their objects can be compiled, but not used."""
 
     def keyed(kind: MapType, per_cpu: bool = False) -> Callable[..., PureMap]:
         def make(key: Any, value: Any, entries: int, default: int | None = None) -> PureMap:

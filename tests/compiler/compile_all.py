@@ -1,4 +1,4 @@
-"""Compiles every golden program and prints what came of it: a process of its own for test_purity.py.
+"""Compiles every golden program and prints the results: a process of its own for test_purity.py.
 
 ``--backwards``: the last program first. ``--confined``: as nobody, without the system calls that make something.
 ``--maps``: ends with programs over maps of the kernel, which were made before.
@@ -48,7 +48,7 @@ def compiled(case: Case) -> str:
 
 
 def inserting(m: Any) -> Any:
-    """A program that counts what its map could not take."""
+    """A program that counts failed inserts into its map."""
 
     def fn(skb: Any) -> int:
         m[skb.len] = 1

@@ -1,6 +1,5 @@
-"""Takes from this process what compiling has no need of: its user, and the system calls that make something.
-
-Ends the process at once, by SIGSYS, when one of them is tried; also where the library would go on after an error.
+"""Takes away this process's privileges that compiling must not need: its user, and the system calls that create
+something. Such a call ends the process at once, by SIGSYS, even if the library would ignore its error.
 """
 
 from __future__ import annotations
@@ -31,7 +30,8 @@ class _Program(ctypes.Structure):
 
 
 def confine() -> None:
-    """From here on: nobody, and no system call that makes something. Raises where the kernel doesn't see to it."""
+    """Becomes the user nobody, without system calls that create something. Raises if the kernel doesn't enforce this.
+    """
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)

@@ -46,7 +46,7 @@ def _open_instance(instance: str) -> int:
 
 
 def _drain(pipe: int, patience: float = 0.0) -> str:
-    """All that is there now; waits up to ``patience`` seconds for the first of it."""
+    """Everything that is there now; waits up to ``patience`` seconds for the first line."""
     found = b""
     end = time.monotonic() + patience
     while True:

@@ -1,4 +1,4 @@
-"""Reads all messages of TranslationErrors off py2bpf's source; what varies in them is …"""
+"""Collects all messages of TranslationErrors from py2bpf's source; their variable parts become …"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_NUMBER = f", but this is {HOLE}"
 
 @dataclass(frozen=True)
 class Message:
-    """One call that makes an error: ``hints`` is its argument, None where it is missing."""
+    """One call that creates an error: ``hints`` is its argument, None if it is missing."""
 
     place: str
     kind: str
@@ -69,7 +69,7 @@ def _asked(call: ast.Call, names: dict[str, ast.expr]) -> list[str]:
 
 
 def _assigned(scope: ast.AST) -> dict[str, ast.expr]:
-    """What names stand for that the scope assigns once."""
+    """The values of names that the scope assigns once."""
     body = scope.body if isinstance(scope, (ast.Module, ast.FunctionDef)) else []
     single = [node for node in body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
     return {node.targets[0].id: node.value for node in single if isinstance(node.targets[0], ast.Name)}

@@ -1,4 +1,4 @@
-"""What is tried after an attempt to compile a function failed, in which order, and what PY2BPF_VERBOSE tells of it."""
+"""What is tried after an attempt to compile a function failed, in which order, and how PY2BPF_VERBOSE reports it."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_what_the_verifier_found_wrong_is_told_at_once() -> None:
 
 
 class Attempt:
-    """An evaluation that took so many blocks, and stands nowhere."""
+    """An evaluation that took so many blocks, without a current instruction."""
 
     frame = None
     b = SimpleNamespace(span=None)

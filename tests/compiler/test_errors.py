@@ -1,7 +1,7 @@
-"""What can't be compiled, and what the user is told: tests/compiler/errors.txt.
+"""Programs that can't be compiled, and their error messages: tests/compiler/errors.txt.
 
-Each entry has the exception's class and message, its hints, and the program. The carets must stand under what is
-between « and », on that very line. Where older CPythons have another place, it stands between other marks: OLDER.
+Each entry has the exception's class and message, its hints, and the program. The carets must be under the text between
+« and », on its line. If older CPythons have another place, other marks enclose it: OLDER.
 """
 
 from __future__ import annotations

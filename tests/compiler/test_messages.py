@@ -1,4 +1,4 @@
-"""docs/errors.md and docs/errors/data.md have every message that the compiler can give, and no others."""
+"""docs/errors.md and docs/errors/data.md contain every message of the compiler, and no others."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_error_has_hints() -> None:
 
 
 def test_the_words_for_constructs_are_documented() -> None:
-    """What bytecode modules call what they can't translate, and the hint for it."""
+    """The names of constructs that bytecode modules can't translate, with their hints."""
     from py2bpf.compiler.peval.handlers import alternatives
 
     source = "".join(file.read_text() for file in (SOURCE / "compiler" / "bytecode").glob("*.py"))

@@ -1,4 +1,4 @@
-"""Compiling makes nothing, needs no privileges, and gives the same for the same."""
+"""Compiling creates nothing, needs no privileges, and gives the same result for the same function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings of the compiler come from the user's line, and are ruled by the ordinary filters."""
+"""Warnings of the compiler name the user's line, and obey the ordinary filters."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Two threads walk one ring in memory, which is one thread's: .ci/sanitize.sh sees that the thread sanitizer tells.
-
-It sees only what happens at once, for the GIL's lock orders the rest, and on a busy machine the threads take turns: so
-they go on until it ends them, half a minute at most.
+"""Two threads walk one ring in memory, which only one thread may do: .ci/sanitize.sh checks that the thread sanitizer
+reports it. The sanitizer only sees accesses at the same time, since the GIL's lock orders all others, and on a busy
+machine the threads may alternate. So they go on until the sanitizer ends them, for half a minute at most.
 """
 
 from __future__ import annotations

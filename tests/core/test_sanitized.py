@@ -35,7 +35,7 @@ def build(compiler: str, flags: list[str], program: Path) -> None:
 
 
 def run(program: Path, *checks: str) -> subprocess.CompletedProcess[str]:
-    """Where addresses are drawn from many, old thread sanitizers find no room for their tables: without that."""
+    """Disables address randomization, with which old thread sanitizers find no room for their tables."""
     still = ["setarch", "-R"]
     if not shutil.which("setarch") or subprocess.run([*still, "true"], stderr=subprocess.DEVNULL).returncode:
         still = []

@@ -16,7 +16,7 @@ PACKET = bytes(64)
 
 @contextmanager
 def queue_and_sender(kind: str, data_type: Any, **options: Any) -> Iterator[tuple[Any, Callable[[int], None]]]:
-    """A queue, and what has a program write the numbers 0, 1, 2 ... to it, in the type's first field."""
+    """A queue, and a function that makes a program write the numbers 0, 1, 2 ... to it, in the type's first field."""
     with ExitStack() as stack:
         if kind == "ring":
             queue: Any = stack.enter_context(RingBuffer(data_type, 1 << 20, **options))

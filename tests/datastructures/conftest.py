@@ -1,4 +1,4 @@
-"""Tests of maps and queues run twice: on the kernel's, and on those of the embedded VM, which must behave the same."""
+"""Tests of maps and queues run twice, in the kernel and in the embedded VM, which must behave the same."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What is marked ``kernel`` is repeated in the VM, unless it is about the kernel itself (``kernel_only``)."""
+    """Tests marked ``kernel`` are repeated in the VM, unless they are about the kernel itself (``kernel_only``)."""
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     if metafunc.definition.path.parent == HERE and "kernel" in marks and "kernel_only" not in marks:
         metafunc.parametrize("backend", ["kernel", "vm"], indirect=True)

@@ -1,4 +1,4 @@
-"""Memory for records in batches: anybody's, never used again while somebody sees it, and of a constant size."""
+"""Memory for records in batches: the user's, never reused while somebody has a view of it, and of a constant size."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_opening_and_closing_leaks_nothing(cycles: int) -> None:
 @pytest.mark.unsanitized("measures memory")
 @BOTH
 def test_memory_stays_constant(kind: str) -> None:
-    """As long as PY2BPF_SOAK says, in seconds."""
+    """Runs for PY2BPF_SOAK seconds."""
     seconds = float(os.environ.get("PY2BPF_SOAK", "6"))
     with queue_and_sender(kind, Event, latency=0.05) as (queue, _), ExitStack() as stack:
         write = ((lambda skb: queue.output(Event(skb.len))) if kind == "ring"

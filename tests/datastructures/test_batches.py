@@ -1,4 +1,5 @@
-"""Records in batches: arrays of numpy and Arrow, anybody's memory; each record once, in order, whatever reads it."""
+"""Records in batches: arrays of numpy and Arrow, and users' memory; each record comes once and in order in all of them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads of queues that signals, errors and forks break off: each record comes once all the same."""
+"""Reads of queues that signals, errors and forks interrupt: each record comes once nevertheless."""
 
 from __future__ import annotations
 

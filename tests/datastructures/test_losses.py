@@ -1,4 +1,4 @@
-"""The loss ledger: every kind of loss is forced, and compared with what is known to be lost."""
+"""The loss ledger: the tests cause every kind of loss, and compare the counts with the known losses."""
 
 from __future__ import annotations
 

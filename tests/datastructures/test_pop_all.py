@@ -1,4 +1,4 @@
-"""Taking all entries out of a map while programs count in it: what is promised, and no more."""
+"""Taking all entries out of a map while programs count in it: exactly the documented guarantees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ring buffers whose reader isn't woken by every record, and whose records have sizes of their own."""
+"""Ring buffers whose reader isn't woken by every record, and whose records have various sizes."""
 
 from __future__ import annotations
 

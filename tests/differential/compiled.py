@@ -75,7 +75,7 @@ class Compiled:
 def compile_for(
     hook: str, function: Any, target: Target | None
 ) -> tuple[ProgramSpec, list[warnings.WarningMessage]]:
-    """What the compiler makes of a function, and its warnings."""
+    """The compiler's result for a function, and its warnings."""
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", MixedSigns)

@@ -1,4 +1,4 @@
-"""What a compiled function must answer: the same source run by CPython over integers that know their 64-bit type.
+"""The expected results of compiled functions: runs the same source in CPython, over integers with a 64-bit type.
 
 An ``Int`` computes as Python's int does and follows the language's typing: loads of narrower fields and of signed
 ones are i64, of 64-bit unsigned ones u64, and u64 with anything is u64 (a right shift keeps its left operand's

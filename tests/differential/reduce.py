@@ -1,4 +1,4 @@
-"""Makes a program that shows a fault smaller: takes out statements, as long as the same fault shows."""
+"""Reduces a program that shows a fault: removes statements as long as the same fault shows."""
 
 from __future__ import annotations
 

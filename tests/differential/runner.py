@@ -1,4 +1,4 @@
-"""Runs one function's source in CPython and in the kernel, on the same inputs, and compares what they answer.
+"""Runs one function's source in CPython and in the kernel, on the same inputs, and compares the results.
 
 The source defines ``program(ctx)`` and perhaps helper functions. Inputs are arrays of one entry (``A[0]``),
 results go to ``OUT[i]`` (unsigned 64 bits, all of them compared) and into the return value; ``H`` is a hash map of
@@ -133,7 +133,7 @@ def _define(code: Any, names: dict[str, Any]) -> Callable[[Any], Any]:
 
 
 def simulate(code: Any, inputs: Mapping[str, str], values: Mapping[str, int], outputs: int) -> Answer:
-    """One run in CPython over simulated maps. What Python raises ends the program with the safe value."""
+    """One run in CPython over simulated maps. If Python raises, the program ends with the hook's fallback result."""
     maps = {name: SimulatedMap(TYPES[kind], 1) for name, kind in inputs.items()}
     for name, value in values.items():
         maps[name].fill([value])

@@ -1,4 +1,4 @@
-"""Samples: what a program's run begins from, and the entries that maps have then."""
+"""Samples: the input of a program's run, and the entries that maps have at its beginning."""
 
 from __future__ import annotations
 

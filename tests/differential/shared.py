@@ -1,4 +1,4 @@
-"""What the random programs share with the world: struct types, maps, queues, constants. Facts only."""
+"""Everything outside of the random programs that they may use: struct types, maps, queues, constants. Facts only."""
 
 from __future__ import annotations
 

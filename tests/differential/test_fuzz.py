@@ -119,7 +119,7 @@ def test_reduction_leaves_what_ends_a_loop() -> None:
     ("z = -5\n    if ctx.len > 9999:\n        z = 1 << 63\n    return z < 0", Kind.SIGNS),
 ])  # fmt: skip
 def test_verdicts(body: str, kind: Kind, pools: list[Pool]) -> None:
-    """What is wrong is seen."""
+    """The comparison notices a wrong result."""
     verdict = examine(Program(f"def program(ctx):\n    {body}\n", "sched_cls", Counter()), samples(0, 2), pools)
     assert verdict.kind is kind, verdict
 

@@ -1,4 +1,4 @@
-"""What the worlds say of one random program, and why."""
+"""Compares the results of one random program in all worlds, and explains the verdict."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def difference(mine: Answer, others: Sequence[Answer]) -> str:
 
 
 def general(message: str) -> str:
-    """A message without what is particular to one program."""
+    """A message without the parts that vary from program to program."""
     words = []
     for word in message.split("\n")[0].split():
         digits = sum(character.isdigit() for character in word)

@@ -1,4 +1,4 @@
-"""How every tool ends: with its account, whatever becomes of it, of its output and of what it writes."""
+"""How every tool ends: with its summary, even if a signal ends it, or writing to its output or files fails."""
 
 from __future__ import annotations
 

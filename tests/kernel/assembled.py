@@ -1,4 +1,4 @@
-"""Programs written by hand, for tests of what comes after the compiler."""
+"""Programs written by hand, for tests of the stages after the compiler."""
 
 from __future__ import annotations
 

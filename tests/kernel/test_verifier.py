@@ -1,4 +1,4 @@
-"""What kernels from 5.10 to 7.3 write about bad programs, and what is read out of it.
+"""The verifier's logs of kernels from 5.10 to 7.3 for bad programs, and what py2bpf reads out of them.
 
 The logs in verifier_logs are the kernels' own, about the same dozen programs each.
 """

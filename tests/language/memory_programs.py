@@ -21,7 +21,7 @@ def run(loaded: Prog) -> int:
 
 
 def in_cpython(body: Callable[..., Any], *args: Any) -> int:
-    """What the kernel must give: what Python would raise is the hook's safe value."""
+    """The result that the kernel must give: the hook's fallback result if Python raises."""
     try:
         return int(body(*args)) & MASK
     except (IndexError, TypeError, AttributeError, ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""What a process gives up before it runs a broken compiler or a broken VM: privileges, memory, time, the terminal."""
+"""The limits of a process that runs a broken compiler or a broken VM: privileges, memory, time, the terminal."""
 
 from __future__ import annotations
 

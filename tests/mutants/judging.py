@@ -1,4 +1,4 @@
-"""Asks the tests about mutants: what work there is, in children at once, and what it comes to."""
+"""Runs the tests on mutants, several children at once, and reaches the verdicts."""
 
 from __future__ import annotations
 

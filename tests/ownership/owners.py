@@ -1,4 +1,4 @@
-"""Everything that owns something of the kernel's or of the C core: how it is made, and a call that needs it.
+"""All owners of objects of the kernel or the C core: how each is made, and a call that needs it.
 
 A test that runs over these tables runs over every kind of owner.
 """

@@ -1,4 +1,6 @@
-"""Closed by another thread at the worst moment, which these tests choose: what was made for it meanwhile goes too."""
+"""Objects that another thread closes at the worst moment, which these tests choose: nothing made for them meanwhile may
+leak.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Each hook's row is known to whoever works with hooks, and says what the kernel, the VM and the simulation do."""
+"""Everything that works with hooks supports each hook's row, and the row agrees with the kernel, the VM and the
+simulation.
+"""
 
 from __future__ import annotations
 

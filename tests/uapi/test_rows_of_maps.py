@@ -1,4 +1,4 @@
-"""What a kind of map is like stands in its row of KINDS: nobody else tells kinds apart."""
+"""All properties of a kind of map are in its row of KINDS: no other code compares kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole programs from Python in the VM and in the kernel: what is hardest to have alike gives the same in both."""
+"""Whole programs from Python in the VM and in the kernel: features that are hard to imitate have the same results."""
 
 from __future__ import annotations
 

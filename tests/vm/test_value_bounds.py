@@ -1,4 +1,4 @@
-"""Map values have bounds of their own: what runs over a value's end faults, and doesn't reach its neighbour."""
+"""Map values have bounds of their own: an access beyond a value's end faults, and doesn't reach the next value."""
 
 from __future__ import annotations
 

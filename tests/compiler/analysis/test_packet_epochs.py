@@ -1,4 +1,4 @@
-"""Where the packet's edges are loaded: before the loops in which it stays where it is."""
+"""Where the packet's bounds are loaded: before loops in which the packet doesn't move."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which ways into a block have tested a pointer: blocks in a row, and where paths meet."""
+"""On which paths into a block a pointer was tested: through blocks in a row, and where paths meet."""
 
 # ruff: noqa: E501 - a block of IR reads best in one line
 

@@ -1,4 +1,4 @@
-"""The ranges of min() and max(): what a selection by a comparison of its own values gives."""
+"""The ranges of min() and max(), which are selections by a comparison of the selected values."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ COMPARISONS = [op for op in Op if op in INFO and INFO[op].compare]
 
 
 def number(type: Int = I64) -> Value:
-    """A number of which nothing is known by itself."""
+    """A number without a known range."""
     return Value(Op.ATOMIC, [], type)
 
 
@@ -34,7 +34,7 @@ def range_of(op: Op, *args: tuple[int, int], attr: Any = None, type: Int = I64) 
 
 
 def results(op: Op, *args: tuple[int, int], type: Int = I64) -> set[int]:
-    """What the operation gives for all numbers in the ranges, as 64 bits."""
+    """The results of the operation for all numbers in the ranges, as 64 bits."""
     tuples = itertools.product(*(range(low, high + 1) for low, high in args))
     found = [fold._constant(op, list(numbers), None) for numbers in tuples]
     return {fold.wrap(int(result), type) for result in found if result is not None}

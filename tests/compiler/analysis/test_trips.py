@@ -83,7 +83,7 @@ def test_a_test_of_the_number_itself_counts_down() -> None:
 
 
 def test_the_first_of_two_equal_bounds_is_taken() -> None:
-    """Whatever order a set of blocks has: it differs from run to run, and programs must not."""
+    """The order of a set of blocks differs from run to run; the result must not."""
     text = (
         "b0:\n %0 = ctx ctx*\n jump b1\n"
         "b1:  ; from b0, b3\n %1 = phi i64 0, %7\n %2 = phi i64 0, %6\n"

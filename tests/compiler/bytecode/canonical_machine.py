@@ -1,6 +1,6 @@
-"""A plain interpreter of canonical instructions over real Python objects: says what decoded code means.
+"""A plain interpreter of canonical instructions over real Python objects, which defines the meaning of decoded code.
 
-Every step is held to the stack effect that py2bpf.compiler.bytecode.stack states for it.
+It checks every step's effect on the stack against py2bpf.compiler.bytecode.stack.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can't be compiled is reported, with its name and its place; so is what isn't CPython's bytecode."""
+"""Unsupported instructions are reported with their names and places; so is code that isn't CPython's bytecode."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_code_without_end():
 
 
 def test_every_opcode_has_a_rule():
-    """Of those that the compiler of CPython puts into functions."""
+    """The unsupported instructions that CPython's compiler puts into functions."""
     known = bytecode._version()
     specialised = getattr(opcode, "_specialized_opmap", {})
     never = {"INTERPRETER_EXIT", "RESERVED", "ENTER_EXECUTOR", "EXIT_INIT_CHECK", "TRACE_RECORD"}
@@ -264,7 +264,7 @@ def test_the_same_code_is_decoded_once_and_forgotten_with_it():
 
 
 def test_another_codes_number_is_no_proof():
-    """What is remembered of one code object is never given for another that has its address."""
+    """The cached result of one code object is never returned for a later one at the same address."""
     former, code = compiled("def f(a): return a").__code__, compiled("def f(a, b): return a + b").__code__
     decode(former)
     bytecode._decoded[id(code)] = bytecode._decoded[id(former)]

@@ -1,7 +1,7 @@
 """Golden canonical text: cases/*.case.
 
 A case has a section `-- python` with functions, and for each different outcome a section `-- canonical 3.11 3.12`
-that names its versions. A version whose patch releases differ stands at each of its outcomes. ``--update-cases``
+that names its versions. A version whose patch releases differ is named in each of its outcomes. ``--update-cases``
 rewrites what the running version gives:
 
     .ci/pythons.sh --update-cases tests/compiler/bytecode/test_canonical_golden.py

@@ -1,4 +1,4 @@
-"""Decoded code means what CPython does: it is interpreted, and the outcome compared."""
+"""Decoded code means the same as in CPython: the tests interpret it and compare the outcomes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from canonical_machine import interpret
 
 
 def outcome(call: Callable[..., Any], *arguments: Any) -> tuple[Any, ...]:
-    """What came out, as a value or an exception, and what became of the arguments."""
+    """The outcome, a value or an exception, and the arguments afterwards."""
     arguments = copy.deepcopy(arguments)
     try:
         result = call(*arguments)

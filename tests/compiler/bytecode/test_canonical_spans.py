@@ -67,7 +67,7 @@ def test_spans_are_those_of_the_syntax_tree(function):
 
 
 def known_oddity(instr: Instr) -> bool:
-    """What CPython itself places on no node."""
+    """Instructions that CPython itself places on no node."""
     source = text(instr.span)
     if source == "":
         return instr.op is Op.JUMP  # to a loop that starts the function

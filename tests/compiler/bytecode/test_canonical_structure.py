@@ -1,4 +1,4 @@
-"""The shape of decoded functions: of all that the standard library holds, and of random graphs."""
+"""The shape of decoded functions: of all functions of the standard library, and of random graphs."""
 
 from __future__ import annotations
 
@@ -155,7 +155,9 @@ def reachable(graph: Graph) -> Graph:
 
 
 def reducible(graph: Graph) -> bool:
-    """By the definition: removing self-loops, and merging nodes into their only predecessor, leaves one node."""
+    """By the definition of reducible graphs: removing self-loops and merging nodes into their only predecessors leaves
+    one.
+    """
     edges = {node: set(targets) for node, targets in enumerate(graph)}
     changed = True
     while changed:

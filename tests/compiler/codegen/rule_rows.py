@@ -1,4 +1,4 @@
-"""What tables of rules are made of: small IR in, instructions out; and a record of which rules made them."""
+"""Rows for tables of rules: small IR and the instructions for it; and a record of the rules that emitted them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _lines(instruction: m.Machine) -> list[str]:
 
 
 def check(name: str, rows: Rows, isa: Isa = X86) -> None:
-    """Holds one row: its instructions, and that the rule in its name has made some of them."""
+    """Checks one row: its instructions, and that the rule in its name emitted some of them."""
     ir, wanted = rows[name]
     with recorded() as fired:
         found = assembly(function_of(ir), isa)

@@ -1,4 +1,4 @@
-"""Rules for comparisons and choices: IR and the instructions that become of it."""
+"""Rules for comparisons and choices: IR and the instructions for it."""
 
 from __future__ import annotations
 

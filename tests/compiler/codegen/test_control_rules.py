@@ -1,4 +1,4 @@
-"""Rules for the ways between blocks: IR and the instructions that become of it."""
+"""Rules for jumps between blocks: IR and the instructions for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jumps that can't reach are refused before their registers are chosen."""
+"""Jumps that can't reach their target are refused before registers are allocated."""
 
 from __future__ import annotations
 

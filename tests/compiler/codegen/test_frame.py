@@ -1,4 +1,4 @@
-"""Places of objects on the stack, by IR and the instructions that become of it."""
+"""Places of objects on the stack, by IR and the instructions for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of blocks and their last jumps, by IR and the instructions that become of it."""
+"""The order of blocks and their last jumps, by IR and the instructions for it."""
 
 from __future__ import annotations
 

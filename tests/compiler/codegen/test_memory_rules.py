@@ -1,4 +1,4 @@
-"""Rules for loads, stores and pointers: IR and the instructions that become of it."""
+"""Rules for loads, stores and pointers: IR and the instructions for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every allocation of registers must keep to, in all golden cases, and where there are too few registers."""
+"""The contract of register allocation, checked in all golden cases, and with too few registers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check(code: MachineFunction, allocation: Allocation) -> None:
 
 
 def _before(instruction: Machine, live: int, allocation: Allocation) -> int:
-    """What is alive before the instruction; raises AssertionError where it destroys what is alive behind it."""
+    """The values alive before the instruction. Raises AssertionError if it destroys a value that is alive after it."""
 
     def place(register: int) -> int:
         found = allocation.registers[register] if register >= VIRTUAL else register
@@ -76,7 +76,7 @@ def test_golden_cases() -> None:
 
 
 def mixed(count: int, *between: str) -> str:
-    """So many numbers that are all alive at once, and what comes between their loads and their uses."""
+    """A program with so many numbers alive at once, and with the given text between their loads and uses."""
     loads = [f"%{3 + i} = load u64 %0, offset={8 * i}, bytes=8, unsigned" for i in range(count)]
     sums = [f"%{100 + i} = mul u64 %{99 + i if i else 3}, %{3 + i}" for i in range(count)]
     return "\n".join([*loads, *between, *sums, f"return %{99 + count}"])
@@ -106,8 +106,9 @@ def test_constants_are_made_anew_rather_than_stored() -> None:
 
 
 def test_a_bound_is_stored_with_its_number() -> None:
-    """The verifier learns a bound of the register that is compared, and of the place on the stack that was stored from
-    that, not of one that it was loaded from."""
+    """The verifier learns a bound for the compared register, and for the stack slot that the register was stored to,
+    but not for the slot that it was loaded from.
+    """
     guards = [f"%{50 + i} = slt i64 %{3 + i}, 99\nguard %{50 + i}, raises=ValueError" for i in range(16)]
     with checked() as made:
         text = assembly(function_of(mixed(16, *guards)))

@@ -1,4 +1,4 @@
-"""Ways that store a 0 on the stack come last, where there are many."""
+"""If there are many paths that store a 0 on the stack, they come last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pass that breaks the IR is told what it broke."""
+"""The IR checker finds what a pass broke."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Constant operations give what the machine gives, whatever the types of the numbers."""
+"""Folded constant operations have the same results as the machine's, for all types of numbers."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def write(name: str, cases: list[Case]) -> None:
 
 
 class Checked:
-    """Watches passes, and checks the IR behind each: exact operations may stay where nothing has lowered them."""
+    """Watches passes, and checks the IR after each: exact operations may remain until a pass lowers them."""
 
     def begin(self, row: Pass) -> None:
         pass

@@ -1,4 +1,4 @@
-"""A test is made once, however often it is asked for: what joins paths, and asks anew, is left out."""
+"""A test is made once, even if a program repeats it: a block that joins paths and tests again is skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PASSES is the only list of passes: what stands in passes/ has a row, and nobody else calls it."""
+"""PASSES is the only list of passes: each module in passes/ has a row, and nobody else calls it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ def test_letters_select_what_is_shown(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 def test_modules_have_names_of_their_own() -> None:
-    """One name, one meaning: no other file of the compiler is called like one of the IR, the analyses or the passes."""
+    """One name, one meaning: no other file of the compiler has the name of a file of the IR, the analyses or the
+    passes.
+    """
     files = {name: path.name for name, path in MODULES.items() if name.startswith("py2bpf.compiler.")}
     times = Counter(files.values())
     stages = ("py2bpf.compiler.ir.", "py2bpf.compiler.analysis.", f"{PACKAGE}.")

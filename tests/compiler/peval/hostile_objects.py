@@ -55,7 +55,7 @@ class NoClass:
 
 
 class Nonsense:
-    """Gives what Python doesn't take."""
+    """Returns values that Python refuses."""
 
     def __len__(self) -> int:
         return -1
@@ -77,7 +77,7 @@ class Nonsense:
 
 
 class Endless:
-    """Asks itself."""
+    """Calls itself."""
 
     def __repr__(self) -> str:
         return repr(self)
@@ -98,7 +98,7 @@ class Endless:
 
 
 class Nothing:
-    """Has taken back what objects can do."""
+    """Disables operations that every object has."""
 
     locals().update(dict.fromkeys(f"__{name}__" for name in "iter contains getitem bool len eq hash add call".split()))
 

@@ -1,4 +1,4 @@
-"""Bodies of programs for test_hostile_programs.py: what captures hostile_objects.py, and what makes no sense."""
+"""Bodies of programs for test_hostile_programs.py: some capture hostile_objects.py, others make no sense."""
 
 from __future__ import annotations
 

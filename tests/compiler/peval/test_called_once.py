@@ -1,4 +1,5 @@
-"""Calls that read or change the world and are made while compiling: a warning names what the kernel has instead."""
+"""Calls that read or change the world outside are made while compiling: a warning names the kernel's alternative.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +118,7 @@ def shown() -> int:
 
 
 def logged() -> int:
-    """What the logger itself asks, as the time, is its own business."""
+    """The logger's own calls, for the time for example, give no warning."""
     logger = logging.getLogger("of no interest")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False

@@ -1,4 +1,4 @@
-"""What the campaign of mutants has found: refusals at the user's line, and no errors of the compiler's own."""
+"""Faults that the campaign of mutants found: refusals must point at the user's line, and not be internal errors."""
 
 from __future__ import annotations
 

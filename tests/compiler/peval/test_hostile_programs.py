@@ -1,5 +1,5 @@
 """Programs that make no sense, and captured objects whose methods raise: each is refused at the user's line, with a
-caret. Never by an internal error, a raw exception, or after minutes. ``_`` in a row stands for what is captured.
+caret. Never by an internal error, a raw exception, or after minutes. ``_`` in a row stands for the captured object.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What a value does is said by its kind, not by functions that ask for each kind in turn: where one is forgotten there,
-it falls through silently."""
+"""The kind of a value defines its operations. Functions must not test for each kind in turn, since a forgotten kind
+would fall through silently.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +61,7 @@ def test_each_kind_is_registered() -> None:
 
 
 def test_each_kind_is_true_or_not() -> None:
-    """Python asks any value for its truth; only what the evaluator keeps for itself may leave that out."""
+    """Python asks any value for its truth; only values that the evaluator keeps for itself may lack the operation."""
     silent = [cls.__name__ for cls, its in KINDS.items() if type(its).truth is kind.Kind.truth]
     assert sorted(silent) == sorted(cls.__name__ for cls, its in KINDS.items() if isinstance(its, kind.Hidden))
 

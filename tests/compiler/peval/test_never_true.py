@@ -1,4 +1,4 @@
-"""NeverTrue: comparisons that can't hold, and those that only look so."""
+"""NeverTrue: comparisons that can never be true, and those that only look as if."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A new kind of value is one module, which says what it is and what it does, and one line that registers it.
+"""A new kind of value is one module, with its data and operations, and one line that registers it.
 
-The kind here is an interval of integers. What its class defines works in programs, at loops and where paths meet too;
-what the class leaves out is an error of its base class.
+The kind here is an interval of integers. The operations of its class work in programs, also in loops and where paths
+meet; missing ones are errors of the base class.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where PossiblyNone points: at what may be None, where the bytecode tells its place."""
+"""The carets of PossiblyNone: under the value that may be None, if the bytecode has its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values where nobody expects them: each is refused with its line and a caret, as Python refuses it, or compiles.
+"""Values in unexpected places: each is refused with its line and a caret, as in Python, or compiles.
 
 Mutants of functions led to them: see tests/torture.
 """

@@ -1,4 +1,4 @@
-"""Plans of loops are values: which transitions there are, and that evaluation counts what waits."""
+"""Plans of loops are values: their transitions, and the count of paths that wait for evaluation."""
 
 from __future__ import annotations
 

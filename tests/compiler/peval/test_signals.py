@@ -1,4 +1,4 @@
-"""What a signal's handler raises while a function is compiled comes to whoever compiles: it is no error of it."""
+"""If a signal's handler raises while a function is compiled, the caller gets that exception, not a compile error."""
 
 from __future__ import annotations
 
