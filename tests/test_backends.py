@@ -1,4 +1,6 @@
-"""The two backends: nobody else asks which of them it has before it, and what belongs together lives together."""
+"""The two backends: no other module asks which backend it uses, and objects of one backend aren't mixed with the
+other's.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Tests stand where what they test stands: tests/kernel/ is for py2bpf/kernel/, and so on, and the files beside this
-one are for modules of the package itself. Other folders are listed here, with what they are for."""
+"""Tests are in the folder of the same name as the tested package: tests/kernel/ is for py2bpf/kernel/, and so on, and
+the files beside this one are for modules of the package itself. Other folders are listed here, with what they are
+for."""
 
 from __future__ import annotations
 

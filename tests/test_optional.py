@@ -1,4 +1,4 @@
-"""Packages that py2bpf can do without: what is said where one isn't there, or is broken; and that tests skip then."""
+"""Optional packages: the messages if one is missing or broken; and that tests skip then."""
 
 from __future__ import annotations
 

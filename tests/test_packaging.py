@@ -1,4 +1,4 @@
-"""What users install: one wheel for all CPythons from 3.11 on, which works without the source tree."""
+"""The package that users install: one wheel for all CPythons since 3.11, which works without the source tree."""
 
 from __future__ import annotations
 

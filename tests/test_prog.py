@@ -1,4 +1,4 @@
-"""What create_prog and compile_prog are given."""
+"""The arguments of create_prog and compile_prog."""
 
 from __future__ import annotations
 

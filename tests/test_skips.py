@@ -1,4 +1,4 @@
-"""Where the kernel is required, no test of it is skipped silently: what conftest.py makes of skips."""
+"""If the kernel is required, no test of it is skipped silently: how conftest.py treats skips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tests/threaded.py finds the tests that start threads: what it passes over, the thread sanitizer never sees."""
+"""tests/threaded.py finds the tests that start threads: the thread sanitizer never sees the ones that it misses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tests run several threads: those that the thread sanitizer is for."""
+"""Finds the tests that run several threads, for the thread sanitizer."""
 
 from __future__ import annotations
 

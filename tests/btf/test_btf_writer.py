@@ -1,4 +1,4 @@
-"""The BTF writer: what the reader reads back, and what the kernel shows of a program."""
+"""The BTF writer, checked by the reader, and by what the kernel shows of a program."""
 
 from __future__ import annotations
 

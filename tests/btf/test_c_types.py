@@ -1,4 +1,4 @@
-"""What C's types mean: words, the kernel's typedefs and enumerations, and what is known without BTF."""
+"""The meaning of C's types: words, the kernel's typedefs and enumerations, and types known without BTF."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_what_the_kernel_has_not_is_no_attribute() -> None:
 
 
 def test_python_and_c_find_the_same() -> None:
-    """The index of the C core, against that of a blob which it is not asked about."""
+    """The C core's index of a blob equals Python's."""
     fast, slow = Btf(blob()), Btf(blob())
     slow.__dict__["_scanned"] = None
     assert list(fast._offsets) == slow._offsets

@@ -30,7 +30,7 @@ def test_the_context_of_another_hook(kind: ProgType, context: Any, message: str)
 
 
 class Own(ctypes.Structure):
-    """A part of what the kernel hands over, in a user's own words."""
+    """A part of the kernel's context, in a class of the user's."""
 
     _fields_ = [("begin", ctypes.c_uint32)]
 

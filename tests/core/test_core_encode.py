@@ -26,7 +26,7 @@ IMMEDIATES = [0, 1, -1, 42, (1 << 31) - 1, -(1 << 31)]
 
 
 def samples() -> Iterator[Insn]:
-    """Every constructor of asm, over every operation, width and the edges of numbers."""
+    """Every constructor of asm with every operation and width, and with numbers at their limits."""
     for wide in (True, False):
         for op in BINARY:
             yield asm.alu(op, 3, 9, wide)
@@ -185,7 +185,7 @@ def test_map_loads() -> None:
 
 @pytest.mark.parametrize(("before", "distance"), [(0, 2), (3, 2)])
 def test_a_function_for_a_helper(before: int, distance: int) -> None:
-    """The distance counts from behind the first of the two slots, as the kernel does."""
+    """The distance counts from the end of the first of the two slots, as in the kernel."""
     code = [*[asm.mov_imm(0, 0)] * before, asm.ld_func(2, 3), asm.exit_(), asm.label(3), asm.exit_()]
     slots, _ = encoding.encode(asm.pack(code))
     encoding.relocate(slots, ())

@@ -76,7 +76,7 @@ TWO_WRITERS = """
     pytest.param(RACES, TWO_WRITERS, "data race", id="thread"),
 ])  # fmt: skip
 def test_the_sanitizer_would_tell(compiler: str, flags: list[str], source: str, report: str, tmp_path: Path) -> None:
-    """A fault, to prove that the builds above would notice one."""
+    """Plants a fault, to prove that the builds above would notice one."""
     (tmp_path / "bad.c").write_text(source)
     subprocess.run([compiler, *flags, str(tmp_path / "bad.c"), "-o", str(tmp_path / "bad")], check=True)
     done = run(tmp_path / "bad")

@@ -21,7 +21,7 @@ CHURN = 300
 
 @contextmanager
 def other_process(change: Callable[[int], None]) -> Iterator[None]:
-    """Another process changes things until the end of the block."""
+    """Another process changes the map until the end of the block."""
     pid = os.fork()
     if not pid:
         try:
@@ -43,7 +43,7 @@ def lpm_key(i: int) -> str:
 
 
 def snapshots(m: Any) -> Iterator[list[Any]]:
-    """The keys in every way that a map can be read as a whole."""
+    """The keys, by every way to read a whole map."""
     yield list(m)
     yield [key for key, _ in m.items()]
     keys, values = m.arrays()

@@ -1,4 +1,4 @@
-"""What maps refuse, and the ends of their lives."""
+"""What maps refuse, and what happens when they are closed."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_the_kernel_refuses_impossible_maps() -> None:
     lambda: BpfQueue(c_uint32), lambda: RingBuffer(c_uint32),
 ])  # fmt: skip
 def test_handles_are_not_copied(make: Any) -> None:
-    """A copy would share the descriptor, and its end close the original's."""
+    """A copy would share the descriptor, and close it for the original too."""
     with make() as handle:
         for copied in (copy.copy, copy.deepcopy, pickle.dumps):
             with pytest.raises(DataTypeError, match="can't be copied or pickled"):

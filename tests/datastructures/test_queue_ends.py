@@ -1,4 +1,4 @@
-"""The ends of perf queues: closed by anybody, by signals and with the last reference, and in forked children."""
+"""How perf queues end: closed by threads, by signals and with the last reference, and in forked children."""
 
 from __future__ import annotations
 

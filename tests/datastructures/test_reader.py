@@ -1,4 +1,4 @@
-"""The reader interface over a made-up source: no kernel."""
+"""The reader interface over a fake source, without the kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of texts end at the NUL, as single values do, also where a program copied more into the array."""
+"""Texts in columns end at the NUL, as single values do, even if a program copied more bytes into the array."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Where a generator's decisions come from: hypothesis, which shrinks what fails, or a seeded random generator, which
-is quick."""
+"""Sources of a generator's decisions: hypothesis, which shrinks failures, or a seeded random generator, which is quick.
+"""
 
 from __future__ import annotations
 

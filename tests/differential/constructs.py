@@ -1,4 +1,4 @@
-"""The language as tables: every construct that random functions are made of. templates.py tells what the holes mean."""
+"""The language as tables: every construct of random functions. templates.py explains the holes."""
 
 # ruff: noqa: E501 - a construct a line
 

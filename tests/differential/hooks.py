@@ -1,4 +1,4 @@
-"""The hooks of random programs: their contexts, what a sample puts into them, and how CPython sees them. Facts first.
+"""The hooks of random programs: their contexts, how a sample fills them, and how CPython sees them. Facts first.
 
 The kernel makes test runs of some program types only. Programs of the others run in the embedded VM alone.
 """

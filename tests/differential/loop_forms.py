@@ -1,4 +1,4 @@
-"""The forms that a loop can get, to be forced on all loops of a test."""
+"""The forms of loops, which tests force on all their loops."""
 
 from __future__ import annotations
 

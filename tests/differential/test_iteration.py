@@ -1,4 +1,4 @@
-"""Iterating over what changes meanwhile, and copies of arrays: CPython, the kernel and the embedded VM agree."""
+"""Iterating over objects that change meanwhile, and copies of arrays: CPython, the kernel and the embedded VM agree."""
 
 from __future__ import annotations
 

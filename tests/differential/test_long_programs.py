@@ -1,5 +1,5 @@
-"""Programs of more instructions than the VM runs without a look at the clock (65,536, or 5: .ci/short-slices.sh), with
-calls, callbacks and tail calls: CPython, the embedded VM and the kernel agree."""
+"""Programs of more instructions than the VM executes between looks at the clock (65,536, or 5: .ci/short-slices.sh),
+with calls, callbacks and tail calls: CPython, the embedded VM and the kernel agree."""
 
 from __future__ import annotations
 

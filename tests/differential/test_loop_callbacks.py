@@ -126,7 +126,7 @@ def test_a_callback_whose_frames_do_not_fit_the_stack_is_a_plain_loop() -> None:
 
 
 def test_without_callbacks_the_rest_of_a_target_stays() -> None:
-    """Also of one that asks the running kernel."""
+    """Also for a target that asks the running kernel."""
     for target in (features.target(), Target(iterators=False, atomic_alu=False)):
         less = target.without("bpf_loop")
         assert not less.bpf_loop

@@ -1,5 +1,6 @@
-"""A loop has up to 8,388,608 turns, and ends as in Python after them. One that wants more ends the program before its
-first turn too many, and is counted as a TimeoutError. So does each kind and form of loops, in the kernel and the VM."""
+"""A loop has up to 8,388,608 turns, and ends as in Python after them. A longer one ends the program before the turn
+that exceeds the limit, and is counted as a TimeoutError. So does each kind and form of loops, in the kernel and the VM.
+"""
 
 from __future__ import annotations
 

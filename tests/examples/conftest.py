@@ -1,4 +1,4 @@
-"""The fixtures of tool_runs.py; tests import what they need by name from there, since many folders have a conftest."""
+"""The fixtures of tool_runs.py; tests import other names from there, since many folders have a conftest."""
 
 from tool_runs import extra, namespace, parquet, powerless, run, wire
 

@@ -1,4 +1,4 @@
-"""The demo, with and without a terminal, beside other processes, and without privileges."""
+"""The demo, with and without a terminal, next to other processes, and without privileges."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_of_many_events_one_of_each_process_comes_first() -> None:
 
 @pytest.mark.parametrize("capture", [False, True])
 def test_without_privileges(tmp_path: Path, capture: bool) -> None:
-    """As nobody, where the tests run as root: in the embedded VM, which says so."""
+    """As the user nobody, if the tests run as root: the demo runs in the embedded VM, and says so."""
     file = tmp_path / "some.pcap"
     frames = [packets.udp(), packets.tcp("::1", "::2"), packets.icmp()]
     file.write_bytes(pcap(frames=frames))

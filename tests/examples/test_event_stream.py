@@ -1,4 +1,4 @@
-"""event_stream writes every system call that it saw, or tells that it was lost."""
+"""event_stream writes every system call that it saw, or reports it as lost."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_a_call_that_began_before(run: Run, parquet: Any, tmp_path: Path) -> Non
 
 @pytest.mark.kernel
 def test_its_own_calls_are_left_out(run: Run, parquet: Any, tmp_path: Path) -> None:
-    """Else writing a row would make another, for ever."""
+    """Otherwise writing a row would cause another row, for ever."""
     with run("event_stream", "-o", tmp_path, "--duration", 1) as tool:
         own = tool.process.pid
         assert tool.end(by=None) == 0

@@ -1,4 +1,4 @@
-"""event_stream tells what it could not write, and why: a full disk, a folder that has gone, nobody who reads."""
+"""event_stream reports what it could not write, and why: a full disk, a removed folder, a pipe without a reader."""
 
 from __future__ import annotations
 

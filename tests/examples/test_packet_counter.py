@@ -1,4 +1,4 @@
-"""packet_counter counts real packets between two namespaces, exactly, wherever it looks and however it tells."""
+"""packet_counter counts real packets between two namespaces exactly, at every hook and with every kind of output."""
 
 from __future__ import annotations
 

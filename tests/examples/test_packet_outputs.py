@@ -1,4 +1,4 @@
-"""What packet_counter prints and serves, of reports made here."""
+"""What packet_counter prints and serves for given reports."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class Lru:
     turns=st.lists(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(60, 1500)), max_size=20), max_size=12),
 )
 def test_nothing_is_lost_nor_invented(room: int, turns: list[list[tuple[str, int]]]) -> None:
-    """Every packet is its flow's, or told as unattributed; counts and rates never go back."""
+    """Every packet is counted for its flow, or as unattributed; counts and rates never shrink."""
     ledger, lru, total, sent = Ledger(6), Lru(room), NOTHING, Counter[bytes]()
     before = Standing()
     for time, packets in enumerate(turns, 1):

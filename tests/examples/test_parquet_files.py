@@ -78,7 +78,7 @@ def test_nothing_is_written_for_nothing(module: Any, tmp_path: Path) -> None:
 
 
 def test_no_file_is_replaced(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where two are begun at the same time by what seems the same process."""
+    """Also if two files are begun at the same time by processes with the same number."""
     monkeypatch.setattr(module.time, "strftime", lambda format: "now")
     for number in range(3):
         with module.ParquetFiles(str(tmp_path), "numbers", NEVER, None, lambda **row: None) as files:

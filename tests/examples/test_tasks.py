@@ -1,4 +1,4 @@
-"""Whose calls the tracing tools show: threads, PID namespaces, 32-bit programs; and texts that are cut."""
+"""Whose system calls the tracing tools show: threads, PID namespaces, 32-bit programs; and texts that are cut."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_the_help_says_so(name: str) -> None:
 
 
 def shown(run: Run, name: str, act: Callable[[], object], *options: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """What a tool makes of it as JSON and as a table."""
+    """A tool's output for the call, as JSON and as a table."""
     with run(name, "--json", *options) as tool:
         act()
         assert tool.end() == 0
@@ -228,7 +228,7 @@ def test_long_arguments(run: Run) -> None:
 
 
 def test_what_is_not_shown_does_not_count(run: Run, tmp_path: Path) -> None:
-    """--count is about what is shown; the account tells of the rest."""
+    """--count limits the shown events; the summary includes the others."""
     import socket
 
     with run("connect_watcher", "--json", "--pid", PID, "--family", "ipv6", "--count", 2) as tool:

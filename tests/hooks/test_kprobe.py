@@ -1,4 +1,4 @@
-"""Kernel probes, without a kernel that has them: names, errors, what is tried in which order."""
+"""Kernel probes, without a kernel that has them: names, errors, and which attempts are made in which order."""
 
 import ctypes
 import errno

@@ -1,4 +1,4 @@
-"""Traffic control in network namespaces: both mechanisms, what outlives what, and that others' filters stay."""
+"""Traffic control in network namespaces: both mechanisms, the lifetimes of filters, and that others' filters stay."""
 
 import errno
 import subprocess
@@ -260,7 +260,7 @@ def test_clearing_leaves_the_tcx_programs_of_others(wire, traffic):
 
 
 def test_a_failing_filter_leaves_the_decision_to_others(wire, traffic, mechanism):
-    """What Python would raise on must not end the search: the filter behind still drops."""
+    """An error that Python would raise must not end the search: the next filter still drops."""
 
     def faulty(skb):
         return 1 // (skb.len - skb.len)

@@ -70,7 +70,7 @@ def test_tail_calls_of_tail_calls_while_the_other_objects_are_closed():
 
 
 def test_an_array_holds_no_more_than_there_is_room_for():
-    """Those of programs that are in it no more are given back when others come."""
+    """Descriptors of programs that are no longer in the array are closed when others come."""
     with ProgArray(2) as array:
         before = len(os.listdir("/proc/self/fd"))
         for number in range(6):

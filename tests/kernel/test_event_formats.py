@@ -1,4 +1,4 @@
-"""What is known of events without reading tracefs, held against it."""
+"""Facts about events that py2bpf knows without reading tracefs, compared with tracefs."""
 
 from __future__ import annotations
 

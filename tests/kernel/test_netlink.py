@@ -1,4 +1,4 @@
-"""Talking to the kernel by netlink fails in bounded time, and by KernelErrors alone."""
+"""Netlink requests fail in bounded time, and with KernelErrors only."""
 
 from __future__ import annotations
 

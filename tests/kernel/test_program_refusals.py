@@ -102,7 +102,7 @@ def test_a_loop_that_is_too_much_for_the_verifier() -> None:
 
 @kernel
 def test_what_is_too_much_is_verified_once() -> None:
-    """A million instructions take the verifier seconds, and a second load would tell no more."""
+    """A million instructions take the verifier seconds, and a second load would show no more."""
     ensure_resources()
     own, bpf_prog_load = os.getpid(), 5
 

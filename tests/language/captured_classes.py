@@ -1,4 +1,4 @@
-"""Programs with captured objects in the world at hand beside CPython, and how they are refused."""
+"""Runs programs with captured objects in the current world and in CPython, and checks how they are refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKETS = [bytes(14 + size) for size in (0, 1, 2, 3, 5, 7, 49)]
 
 
 def agree(fn: Callable[[Any], int]) -> None:
-    """Python's answer on every packet, and what ends the program where Python raises."""
+    """Python's result for every packet, or the hook's fallback result if Python raises."""
     with create_prog(ProgType.SOCKET_FILTER, SkBuffContext, fn) as prog:
         for packet in PACKETS:
             before = sum(prog.errors.values())

@@ -1,4 +1,4 @@
-"""What tests of the language share: the worlds in which a program must do the same."""
+"""Fixtures for tests of the language: the worlds in which a program must do the same."""
 
 from __future__ import annotations
 

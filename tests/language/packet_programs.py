@@ -1,4 +1,4 @@
-"""Programs that read and write packets, which mean the same in CPython; and what a context is there."""
+"""Programs that read and write packets, with the same meaning in CPython; and CPython's stand-in for a context."""
 
 from __future__ import annotations
 

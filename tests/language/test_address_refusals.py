@@ -1,4 +1,4 @@
-"""addrof(): what nobody may write to by address. What the compiler refuses is in tests/compiler/errors.txt."""
+"""addrof(): objects that nobody may write to by address. What the compiler refuses is in tests/compiler/errors.txt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What would change a captured object while a program is compiled is refused, and what only looks so is taken."""
+"""Code that would change a captured object while a program is compiled is refused; code that only seems to is accepted.
+"""
 
 from __future__ import annotations
 
@@ -182,7 +183,7 @@ def counted(items: Any) -> int:
 
 @pytest.mark.parametrize("items", LONG, ids=lambda items: type(items).__name__)
 def test_a_container_that_tells_another_length_has_not_changed(items: Any, backend: str) -> None:
-    """Whether a call changed a container is seen in what it holds, not in what its own methods say."""
+    """Whether a call changed a container is decided by its content, not by its own methods."""
     agree(lambda ctx: len(items) + bool(items) * 10 + (20 if items else 30) + counted(items))
 
 

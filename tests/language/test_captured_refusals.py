@@ -1,4 +1,4 @@
-"""What captured objects raise, and what no program can ask of them, is told on the user's line."""
+"""Exceptions of captured objects, and operations that they lack, are reported at the user's line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever changes a captured object while a program is compiled is refused: it would happen once."""
+"""Code that changes a captured object while a program is compiled is refused: the change would happen only once."""
 
 from __future__ import annotations
 

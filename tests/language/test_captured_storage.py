@@ -1,6 +1,7 @@
 # ruff: noqa: RUF005
-"""What a captured container's class overrides, operation by operation: C code of the built-in types asks some methods
-of a subclass, and reads past others what the container stores."""
+"""Captured containers whose class overrides operations, one by one: C code of the built-in types calls some methods of
+a subclass, and bypasses others to read the stored items.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies behind a text's NUL is zeros: in CPython's simulation, the embedded VM and the kernel."""
+"""Bytes after a text's NUL are zeros: in CPython's simulation, the embedded VM and the kernel."""
 
 from __future__ import annotations
 

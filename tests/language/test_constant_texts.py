@@ -1,4 +1,4 @@
-"""Constant bytes of which the path decides: in CPython's simulation, the embedded VM and the kernel."""
+"""Constant bytes that differ between paths: in CPython's simulation, the embedded VM and the kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""prog.errors: what Python would raise is counted by line, in the kernel."""
+"""prog.errors: exceptions that Python would raise are counted by line, in the kernel."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_no_count_is_lost_between_threads() -> None:
 @pytest.mark.parametrize("raises", [True, False])
 @pytest.mark.parametrize("where", ["kernel", "vm"])
 def test_after_close(raises: bool, where: str) -> None:
-    """The last counts stay, as those of what maps and queues lost do."""
+    """The last counts remain, as with the losses of maps and queues."""
 
     def fn(skb: Any) -> int:
         return 1 // (skb.len - 46) if raises else 0

@@ -1,4 +1,4 @@
-"""Fields far from the begin of their object: instructions hold offsets of 16 bits, objects in maps and packets not."""
+"""Fields far from the beginning of their object: instructions have offsets of 16 bits, while objects may be larger."""
 
 from __future__ import annotations
 

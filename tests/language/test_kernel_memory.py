@@ -1,4 +1,4 @@
-"""Typed pointers into the running kernel's memory, against what user space can tell of the same process."""
+"""Typed pointers into the running kernel's memory, compared with what user space knows about the same process."""
 
 from __future__ import annotations
 

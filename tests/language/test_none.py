@@ -1,4 +1,4 @@
-"""Values that may be None, in every form of asking and of not asking: the same in the kernel and in CPython."""
+"""Values that may be None, with and without tests in every form: the same in the kernel and in CPython."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values where paths meet and in loops, and forms that are seldom written: all worlds agree on small programs."""
+"""Values where paths meet and in loops, and rare forms: all worlds agree on small programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What owners go through in a process of its own.
+"""Campaigns that owners must survive, in a process of their own.
 
     python rounds.py CAMPAIGN KIND[,KIND...] ROUNDS     ends with 0 if all is well
 """

@@ -1,4 +1,4 @@
-"""Values that nothing can be made of: each is refused by an error of ours, which says what is wrong with it."""
+"""Values that are useless as arguments: each is refused by an error of ours, which says what is wrong with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""None where a number or an object may stand: as in the kernel."""
+"""None in place of a number or an object: as in the kernel."""
 
 from __future__ import annotations
 

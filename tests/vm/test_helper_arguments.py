@@ -1,4 +1,4 @@
-"""Helpers called with what is no such argument: the kernel's verifier refuses the program, the VM ends it."""
+"""Helpers called with arguments of the wrong kind: the kernel's verifier refuses the program, the VM ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What helpers leave of the buffers that they write to: the columns ``fills`` and ``texts`` of the table of helpers."""
+"""How helpers fill the buffers that they write to: the columns ``fills`` and ``texts`` of the table of helpers."""
 
 from __future__ import annotations
 

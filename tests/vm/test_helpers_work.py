@@ -1,4 +1,4 @@
-"""The budget and Ctrl-C count what helper functions work on, 8 bytes as an instruction: a loop around a helper whose
+"""The budget and Ctrl-C include the work of helper functions, 8 bytes as an instruction: a loop around a helper whose
 work grows with an argument, a map's size or its keys ends after as many turns as the budget pays for."""
 
 from __future__ import annotations

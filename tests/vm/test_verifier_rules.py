@@ -1,5 +1,5 @@
-"""Programs that the kernel's verifier refuses and a machine without one could well run: the VM refuses them too. Each
-is a program that the kernel takes but for one thing."""
+"""Programs that the kernel's verifier refuses, although a machine without a verifier could run them: the VM refuses
+them too. Each is a program that the kernel takes but for one thing."""
 
 from __future__ import annotations
 

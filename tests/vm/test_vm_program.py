@@ -1,4 +1,4 @@
-"""VmProgram: the surface of LoadedProgram, and what the VM has besides."""
+"""VmProgram: the interface of LoadedProgram, and the VM's additions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ctx.packet() refuses, in programs that may use it."""
+"""Uses of ctx.packet() that are refused, in programs that may use it."""
 
 from __future__ import annotations
 
