@@ -134,7 +134,7 @@ static void sustained(const char *program, double seconds, int cpu)
 	while (now() - begin < seconds * 1e9)
 		take(program);
 	maker.stop = 1;
-	/* What is made until the thread sees it is taken too, or it would count as lost. */
+	/* Take the events too that were written before the thread saw the flag, or they would count as lost. */
 	while (pthread_tryjoin_np(thread, NULL))
 		take(program);
 	take(program);

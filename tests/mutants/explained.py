@@ -1,4 +1,4 @@
-"""The mutants that no test can notice, or none should: tests/mutants/explained.toml, one entry each.
+"""The mutants that no test can or should notice: tests/mutants/explained.toml, one entry each.
 
     [[mutant]]
     file = "py2bpf/compiler/analysis/value_ranges.py"
@@ -37,5 +37,5 @@ def explained(path: Path = TABLE) -> dict[Key, str]:
 
 
 def outdated(table: Iterable[Key], mutants: Iterable[Mutant]) -> list[Key]:
-    """Entries that no mutant fits any more: their lines changed."""
+    """Entries that match no mutant any more, because their lines changed."""
     return sorted(set(table) - {mutant.key for mutant in mutants})

@@ -26,7 +26,7 @@ TIMED_OUT: Final = 1000
 
 
 class End(Enum):
-    """What became of a mutant; the value is how the table names it."""
+    """The verdict on a mutant; the value is its name in the table."""
 
     NOTICED = "noticed"
     HUNG = "hung"
@@ -96,7 +96,7 @@ class Pool:
         self.jobs = jobs
 
     def run(self, trials: Iterator[Asking[T]]) -> Iterator[T]:
-        """What they give, as it comes."""
+        """Their results, in the order of arrival."""
         running: dict[int, tuple[Asking[T], Child]] = {}
         try:
             while True:

@@ -45,7 +45,7 @@ class Mutant:
 
     @cached_property
     def key(self) -> tuple[str, str, str, str]:
-        """What names the mutant for as long as its own lines stay what they are, wherever they move to."""
+        """A name that stays the same as long as the mutant's own lines don't change, even if they move."""
         return self.file, self.function, self.before, self.after
 
     @cached_property

@@ -49,7 +49,7 @@ def record(suites: Sequence[str], pool: Pool, core: Core, folder: Path) -> Itera
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
-    """How many of each file met which end."""
+    """The number of mutants by file and verdict."""
     ends = [end for end in End if any(verdict.end is end for verdict in verdicts)]
     counts = Counter((verdict.mutant.file, verdict.end) for verdict in verdicts)
     files = sorted({verdict.mutant.file for verdict in verdicts})
@@ -61,7 +61,7 @@ def table(verdicts: Sequence[Verdict]) -> str:
 
 
 def entry(mutant: Mutant) -> str:
-    """What explained.toml would have of it."""
+    """The mutant as an entry of explained.toml."""
     fields = zip(("file", "function", "before", "after"), mutant.key, strict=True)
     return "[[mutant]]\n" + "".join(f"{name} = {_quoted(value)}\n" for name, value in fields) + 'why = ""\n'
 

@@ -1,4 +1,4 @@
-"""Puts changed modules into this process alone: the files that they come from stay as they are."""
+"""Puts changed modules into this process only: their files stay unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests do without a change: which pass, how long each takes, and which functions of ours it calls."""
+"""Records what the tests do without a change: which pass, how long each takes, and which of our functions it calls."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _plain_functions(file: str, source: bytes) -> set[str]:
 
 
 def heard(child: Child) -> Record:
-    """The record that a Recorder told."""
+    """The record that a Recorder reported."""
     record, outside = Record(), set()
     for what in child.told:
         if "passed" in what and what.get("seconds", 0) <= LONGEST:

@@ -1,4 +1,4 @@
-"""The part of a trial that pytest runs: chooses the tests, and tells what happens to each, by lines of JSON."""
+"""The part of a trial that pytest runs: selects the tests, and reports each test's outcome as a line of JSON."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Reporter:
 
 
 class Recorder(Reporter):
-    """Tells too which functions of ours each test calls, and which are called outside of tests."""
+    """Also reports which of our functions each test calls, and which are called outside of tests."""
 
     def __init__(self, pipe: int, in_vm: bool, without: str, core: str, symbols: Mapping[int, str]) -> None:
         super().__init__(pipe, None, in_vm, without)

@@ -1,4 +1,4 @@
-"""One child process that runs tests with a change, and what becomes of it.
+"""One child process that runs tests with a change, and its outcome.
 
 The parent has pytest imported, and none of our modules: a child begins at once, and imports them with the change.
 """
@@ -51,7 +51,7 @@ class Work:
 
 @dataclass
 class Child:
-    """A running child, and what it has told."""
+    """A running child, and its reports."""
 
     pid: int
     pipe: int
@@ -86,7 +86,7 @@ class Child:
         )
 
     def read(self) -> bool:
-        """Takes what there is to read; False at the end."""
+        """Reads the available output; False at the end."""
         data = os.read(self.pipe, 1 << 16)
         *lines, self.rest = (self.rest + data).split(b"\n")
         for line in lines:

@@ -150,7 +150,7 @@ def callables() -> Iterator[str]:
 
 @contextmanager
 def captured() -> Iterator[dict[str, Any]]:
-    """What the programs capture."""
+    """The objects that the programs capture."""
     with (
         backend("vm"), HashMap(ctypes.c_uint32, Event, 4) as m, ArrayMap(ctypes.c_uint64, 4) as a,
         HashMap(ctypes.c_uint32, ctypes.c_int64, 4) as h, RingBuffer(Event, 4096) as ring,
@@ -164,7 +164,7 @@ def captured() -> Iterator[dict[str, Any]]:
 
 
 def function(statement: str, names: dict[str, Any]) -> tuple[types.FunctionType, str] | None:
-    """The program that ends with it, and its text; None of what is no Python."""
+    """The program that ends with the statement, and its text; None if the text isn't Python."""
     text = f"def program(skb):{PROLOGUE}    {statement}\n    return n\n"
     made = dict(names)
     try:
@@ -177,8 +177,9 @@ def function(statement: str, names: dict[str, Any]) -> tuple[types.FunctionType,
 
 
 def is_compiled(statement: str, names: dict[str, Any]) -> bool | None:
-    """Whether it is compiled, None of what is no Python. Raises AssertionError for a refusal at no line of the program,
-    and whatever else comes out of the compiler."""
+    """Whether the program compiles; None if it isn't Python. Raises AssertionError for a refusal without a line of the
+    program, and lets other exceptions of the compiler through.
+    """
     made = function(statement, names)
     if made is None:
         return None

@@ -18,7 +18,7 @@ SHARED = ("ownership", "differential", "compiler", "vm", "btf", "")
 
 
 class Outcome(NamedTuple):
-    """What a round ended with, which is counted; ``fault`` tells all where that must not be, or not often."""
+    """A round's outcome, which is counted; ``fault`` has all details if the outcome must be rare, or never happen."""
 
     kind: str
     fault: str = ""
@@ -46,7 +46,7 @@ class Campaign:
 
 
 def campaign_of(name: str) -> Campaign:
-    """That of the table, or any other as module:function."""
+    """The campaign of the table, or any other as module:function."""
     return CAMPAIGNS.get(name) or Campaign("", name)
 
 

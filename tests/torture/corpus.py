@@ -1,6 +1,6 @@
 """Real functions to make mutants of: those of the golden cases, the documentation, the examples, and random ones.
 
-Each is had by running what makes it, and noting what reaches the compiler. Its maps stay open.
+Collects each by running the code that creates it, and recording what reaches the compiler. Its maps stay open.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Subject:
         return ProgType(self.hook.prog_type)
 
     def changed(self, function: types.FunctionType) -> types.FunctionType:
-        """What is to be compiled, with another function in this one's place."""
+        """The compiled object, with another function in place of this one."""
         return _replaced(self.root, self.path, function)
 
 
@@ -103,7 +103,7 @@ def _replaced(root: types.FunctionType, path: tuple[str, ...], function: types.F
 
 
 def _members(function: types.FunctionType) -> dict[str, types.FunctionType]:
-    """The functions that one reaches by a name."""
+    """The functions that a function reaches by names."""
     found: dict[str, Any] = {name: function.__globals__.get(name) for name in function.__code__.co_names}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         with contextlib.suppress(ValueError):  # an empty cell
@@ -123,13 +123,13 @@ def _reached(root: types.FunctionType) -> Iterator[tuple[tuple[str, ...], types.
 
 
 def _library(function: types.FunctionType) -> bool:
-    """Whether it is the package's own, or Python's: what users call, and don't write."""
+    """Whether the function belongs to the package or to Python, so that users call it and don't write it."""
     file = function.__code__.co_filename
     return file.startswith((f"{ROOT}/py2bpf/", sys.base_prefix)) and "/examples/" not in file
 
 
 def tree_of(function: types.FunctionType) -> ast.FunctionDef | ast.Lambda | None:
-    """The syntax of a function, if its source is to be had."""
+    """The syntax of a function, if its source is available."""
     code = function.__code__
     try:
         tree = ast.parse("".join(linecache.getlines(code.co_filename)))
@@ -165,7 +165,7 @@ class _TimeIsUp(BaseException):
 
 @contextlib.contextmanager
 def _limited() -> Iterator[None]:
-    """Interrupts what runs on and on; nothing that it raises matters."""
+    """Interrupts code that doesn't end; exceptions of the code are ignored."""
     def stop(_number: int, _frame: object) -> None:
         raise _TimeIsUp
 
@@ -181,7 +181,7 @@ def _limited() -> Iterator[None]:
 
 
 def _recorded(make: Callable[[], object]) -> list[Subject]:
-    """What comes to the compiler while something runs. Maps that are closed meanwhile stay open."""
+    """Records what reaches the compiler while something runs. Keeps maps open that are closed meanwhile."""
     found: list[Subject] = []
     compile_function = pipeline.compile_function
 
@@ -252,7 +252,7 @@ def _of_seed(seed: int) -> list[Subject]:
 
 
 class Corpus:
-    """All there is. In a network of its own where the process may have one."""
+    """Collects all functions, in a network namespace of its own if the process may have one."""
 
     def __init__(self) -> None:
         namespaces.leave_ours()

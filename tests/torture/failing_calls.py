@@ -1,4 +1,4 @@
-"""System calls that fail: every one in the life of an owner, by every errno that resources and privileges have.
+"""System calls that fail: each one in the life of an owner, with each errno for missing resources and privileges.
 
 A forked child lives a life under a seccomp filter that asks this process about each system call (seccomp_unotify(2)).
 One call fails without being made; the child ends with an error that has a message, or copes. Then nothing may be left:
@@ -75,7 +75,7 @@ class _Program(ctypes.Structure):
 
 
 class Life:
-    """What goes on in a child, and what must not be there any more when it is over."""
+    """What happens in a child, and what must not exist any more afterwards."""
 
     def __init__(self, where: vm.Backend, owner: Owner, left: Callable[[], object] = lambda: None) -> None:
         self.where, self.owner, self.left = where, owner, left
@@ -86,7 +86,7 @@ class Life:
 
 
 class _Installed:
-    """A program on the loopback device, by any of the ways."""
+    """Attaches a program to the loopback device, in any of the ways."""
 
     def __init__(self, put: Callable[[], tuple[Any, Callable[[], object]]]) -> None:
         self.made, self.take_off = put()
@@ -125,7 +125,7 @@ def _xdp() -> tuple[Any, Callable[[], object]]:
 
 
 def _no_filter() -> None:
-    """None of ours is left, unless a failed call has kept it from being taken off, which the error has told."""
+    """Checks that no program of ours is left, unless a failed call prevented its removal and the error said so."""
     tc.clear_ingress_filter("lo")
 
 
@@ -145,7 +145,7 @@ LIVES: Final = {
 
 
 def _install(numbers: dict[str, int]) -> int:
-    """The filter; gives the descriptor on which its questions come."""
+    """Installs the filter; returns the descriptor for its questions."""
     insns = [struct.pack("=HBBI", _LOAD, 0, 0, 0)]
     for name in SPARED:
         insns += [struct.pack("=HBBI", _EQUAL, 0, 1, numbers[name]), struct.pack("=HBBI", _RETURN, 0, 0, _ALLOW)]
@@ -189,7 +189,7 @@ def _descriptors() -> dict[str, str]:
 
 
 def _child(shared: Shared, life: Life, warm: bool, numbers: dict[str, int]) -> str:
-    """What is wrong, or nothing."""
+    """Describes what is wrong; "" if nothing is."""
     found: list[str] = []
     sys.unraisablehook = lambda about: found.extend(_unraisable(about))
     if warm:
@@ -226,7 +226,7 @@ def _unraisable(about: Any) -> list[str]:
 
 
 def _complaints(error: BaseException) -> list[str]:
-    """Of a failure that isn't told as it should be."""
+    """Describes failures that aren't reported correctly."""
     proper = isinstance(error, (Py2BpfError, OSError, MemoryError)) and not isinstance(error, ClosedError)
     if proper and (str(error) or isinstance(error, MemoryError)):
         return []
@@ -328,7 +328,7 @@ def _supervised(life: Life, warm: bool, fails: int, code: int) -> tuple[Answers 
 
 
 def _import_all() -> None:
-    """A failed import is Python's affair."""
+    """Imports everything before a life begins, since Python itself handles failed imports."""
     for module in pkgutil.walk_packages(py2bpf.__path__, "py2bpf."):
         if "examples" not in module.name and module.name != "py2bpf.__main__":
             importlib.import_module(module.name)

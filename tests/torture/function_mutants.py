@@ -1,4 +1,4 @@
-"""Mutants of functions: rules over syntax trees. What they make is often no sense, and sometimes no Python."""
+"""Mutants of functions: rules over syntax trees. The results often make no sense, and sometimes aren't Python."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Mutator:
         return self.choose.choice([each for each in held if isinstance(each, list) and each and is_statement(each[0])])
 
     def fragment(self, kind: type[Any]) -> Any:
-        """A piece of another function, about names of this one."""
+        """A piece of another function, with names of this one."""
         found = [node for node in ast.walk(self.choose.choice(self.files)) if isinstance(node, kind)]
         if not found:
             return _expression("1") if kind is ast.expr else ast.Pass()

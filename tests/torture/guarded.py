@@ -1,8 +1,8 @@
-"""A campaign in a process of its own, whose death, time and memory are watched from outside.
+"""Runs a campaign in a process of its own, and watches its death, time and memory from outside.
 
     python guarded.py CAMPAIGN FIRST_SEED STEP SECONDS ROUNDS       what a Child starts; ROUNDS 0 is no end
 
-It tells each round before and after it, as lines of JSON.
+It reports each round before and after it, as lines of JSON.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Figures:
-    """What the rounds of a campaign gave so far."""
+    """The outcomes of a campaign's rounds so far."""
 
     rounds: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
@@ -60,8 +60,9 @@ class Figures:
 
 
 class Child:
-    """A process that plays the rounds of seeds ``first``, ``first + step``, ... until ``deadline``, begun anew behind
-    each round that ends it."""
+    """A process that plays the rounds of seeds ``first``, ``first + step``, ... until ``deadline``, restarted after
+    each round that ends it.
+    """
 
     def __init__(self, campaign: str, first: int, step: int, deadline: float, rounds: int = 0) -> None:
         self.campaign, self.step, self.deadline, self.rounds = campaign, step, deadline, rounds
@@ -86,7 +87,7 @@ class Child:
         self.since, self.cpu = time.monotonic(), 0.0
 
     def listen(self, figures: Figures) -> None:
-        """Takes in what the process has told, and sees to it that its round has an end."""
+        """Reads the process's reports, and makes sure that its round ends."""
         assert self.process.stdout is not None
         try:
             some = self.process.stdout.read()
@@ -197,7 +198,7 @@ def _note(about: Any) -> None:
 
 
 def _memory() -> tuple[int, int]:
-    """Bytes of address space, and those that are in use."""
+    """The bytes of address space, and those in use."""
     pages = Path("/proc/self/statm").read_text().split()
     return int(pages[0]) * resource.getpagesize(), int(pages[1]) * resource.getpagesize()
 
@@ -232,7 +233,7 @@ def _play(campaign: str, seed: int, step: int, seconds: float, rounds: int) -> I
 
 
 def main(campaign: str, seed: str, step: str, seconds: str, rounds: str) -> None:
-    """Its standard output is for the rounds' lines alone: what programs print goes to the errors."""
+    """Standard output is for the rounds' lines only: output of programs goes to standard error."""
     kept = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, KEPT_APART)
     with os.fdopen(kept, "w", buffering=1) as report:
         os.dup2(2, 1)

@@ -154,7 +154,7 @@ format:
 
 
 def formats() -> Round:
-    """What tracefs says of events, and the contexts that programs get from it."""
+    """Descriptions of events in tracefs, and the contexts that programs get from them."""
     def read(data: bytes) -> None:
         event_context.context(tracefs.parse_format(data.decode("utf-8", "replace")), "an event")
 

@@ -1,6 +1,6 @@
 """Random and damaged programs in the embedded VM: refused, faults, or results, within their budget of instructions.
 
-tests/core/check_vm_fuzz.c does the same from C; here programs are what the compiler makes, over real maps and queues.
+tests/core/check_vm_fuzz.c does the same from C; here the compiler makes the programs, over real maps and queues.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TELLING = (0, 1, -1, 2, 4, 8, 14, 16, 31, 32, 63, 64, 255, 256, 511, 512, 4096, 
 
 
 class Good(NamedTuple):
-    """A program that the VM takes."""
+    """A program that the VM accepts."""
 
     slots: bytes
     prog_type: int
@@ -87,7 +87,7 @@ def _good(paths: Sequence[Path]) -> Iterator[tuple[Good, Any]]:
 
 
 def _tried(good: Good, slots: bytes, choose: random.Random) -> tuple[str, int]:
-    """Makes a program and runs it; tells a run that went on beyond its budget, and how many came to their end."""
+    """Makes a program and runs it; reports runs that exceed their budget, and counts those that reach their end."""
     made = program_calls.prog_create(
         machine().handle, slots, good.prog_type, good.maps, good.kfuncs, "a hostile program")
     if isinstance(made, program_calls.Fault):

@@ -139,7 +139,7 @@ class EndlessError(BaseException):
 
 
 def _stop(_number: int, frame: types.FrameType | None) -> None:
-    """Ends Python code that the compiler has CPython run; the compiler itself is left to those who wait for it."""
+    """Ends Python code that CPython runs for the compiler; if the compiler itself hangs, its parent process notices."""
     called = False
     while frame is not None:
         ours = frame.f_code.co_filename.startswith(LIBRARY)

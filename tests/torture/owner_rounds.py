@@ -1,4 +1,4 @@
-"""Campaigns over the table of owners: a round takes one of them through what tests/ownership/rounds.py has.
+"""Campaigns over the table of owners: a round runs one of the campaigns of tests/ownership/rounds.py on one owner.
 
 Seeds go through the table, so that every kind of owner has its share of any time.
 """
@@ -150,7 +150,7 @@ def shutdown() -> Round:
 
 
 def records() -> Round:
-    """No record is lost, none comes twice, whenever handlers raise and whenever waits are cancelled."""
+    """No record is lost or comes twice, whenever handlers raise and waits are cancelled."""
     def interrupt(_number: int, frame: Any) -> None:
         if frame.f_code.co_filename.startswith(LIBRARY):  # what has been returned is the caller's to lose
             raise random.choice(rounds.INTERRUPTIONS)

@@ -1,4 +1,6 @@
-"""A share of every campaign, and what the runner notices. `make torture` goes on for as long as one likes."""
+"""A few rounds of every campaign, and the faults that the runner notices. `make torture` goes on for as long as one
+likes.
+"""
 
 from __future__ import annotations
 

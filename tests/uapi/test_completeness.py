@@ -1,4 +1,4 @@
-"""Each kind of map and helper stands in every table that knows of them, or is left out there on purpose."""
+"""Each kind of map and helper is in every table about them, or is left out there on purpose."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def kinds_of_maps():
 
 
 def calling(info):
-    """A call of a helper with what its arguments are, the map being number 0."""
+    """A call of a helper with arguments of the right kinds; the map is number 0."""
     code = [asm.mov(6, 1), *(asm.store_imm(8, 10, -8 * n, 0) for n in range(1, 33))]
     for at, kind in enumerate(info.args, 1):
         if kind is Arg.CTX:
