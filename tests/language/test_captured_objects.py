@@ -302,6 +302,29 @@ def test_a_callable_object_is_asked_for_no_attributes(backend: str) -> None:
     agree(lambda skb: STRICT() + LENIENT() + skb.len)
 
 
+class Slotted:
+    """Has no __dict__ of its own, and whatever else it is asked for."""
+
+    __slots__ = ("known",)
+
+    def __init__(self, known: set[str]) -> None:
+        self.known = known
+
+    def __getattr__(self, name: str) -> Any:
+        return int(name in self.known)
+
+    def __bool__(self) -> bool:
+        return "on" in self.known
+
+
+ON, OFF = Slotted({"on"}), Slotted({"off"})
+
+
+def test_an_object_without_a_dict_that_has_every_attribute(backend: str) -> None:
+    agree(lambda skb: skb.len if ON else 7)
+    agree(lambda skb: (skb.len if OFF else 7) + OFF.off)
+
+
 def test_an_array_without_a_truth_value() -> None:
     numpy = pytest.importorskip("numpy")
     array = numpy.zeros(3)

@@ -61,8 +61,7 @@ def _computed(ev: Machine, state: State, obj: Any, name: str) -> Abstract | None
     if reader is not None:
         return _if_it_runs(ev, state, reader, owner, Const(name))
     found = inspect.getattr_static(type(obj), name, None)
-    held = None if hasattr(type(found), "__set__") else _held(obj)
-    if isinstance(held, dict) and name in held:
+    if not hasattr(type(found), "__set__") and name in classes.own_attributes(obj):
         return None
     if isinstance(found, (property, functools.cached_property)):
         getter = found.fget if isinstance(found, property) else found.func
@@ -74,14 +73,6 @@ def _computed(ev: Machine, state: State, obj: Any, name: str) -> Abstract | None
         return None
     getter = inspect.getattr_static(type(found), "__get__", None)
     return _if_it_runs(ev, state, getter, Const(found), owner, Const(type(obj)))
-
-
-def _held(obj: Any) -> Any:
-    """An object's own attributes, if it has a ``__dict__``; read without methods of its class."""
-    try:
-        return object.__getattribute__(obj, "__dict__")
-    except AttributeError:
-        return None
 
 
 def _if_it_runs(ev: Machine, state: State, fn: Any, *args: Abstract) -> Abstract | None:

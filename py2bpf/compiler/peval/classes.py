@@ -40,6 +40,15 @@ def method(cls: Any, name: str) -> types.FunctionType | None:
                             hints=(f"define it by def {name}(self, ...)",))  # fmt: skip
 
 
+def own_attributes(obj: Any) -> dict[str, Any]:
+    """An object's own attributes. The object's class is not asked, whose __getattr__ may answer every name."""
+    try:
+        held = object.__getattribute__(obj, "__dict__")
+    except AttributeError:
+        return {}
+    return held if isinstance(held, dict) else {}
+
+
 def lookup(cls: Any, name: str) -> tuple[Any, Any]:
     """The class that defines ``name`` for instances of ``cls``, and the attribute; (None, None) if none does."""
     for base in cls.__mro__:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ...btf.shapes import KernelType, KernelTypes
 from ...intrinsics import Helper, Pseudo
-from . import annotated
+from . import annotated, classes
 from .values import map_spec_of
 
 
@@ -35,7 +35,7 @@ def _holds_maps(obj: Any) -> bool:
     """Whether an argument has maps or kernel-side callables among its attributes, or is such a callable."""
     if isinstance(obj, type):
         return any(map_spec_of(value) is not None for value in vars(obj).values())
-    held = getattr(obj, "__dict__", {})
+    held = classes.own_attributes(obj)
     reach = _Reach(())
     return reach.is_kernel_side(obj) or any(reach.is_kernel_side(value) for value in held.values())
 

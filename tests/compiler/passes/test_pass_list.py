@@ -27,7 +27,7 @@ def intruders(module: str, source: str) -> list[str]:
     found = imports(module, ast.parse(source), set(MODULES), Path(MODULES[module]).stem == "__init__")
     return [
         target
-        for target, _line, _lazy in found
+        for target, _line in found
         for row in ROWS
         if (target == row or target.startswith(f"{row}.")) and not f"{module}.".startswith(f"{row}.")
     ]

@@ -23,6 +23,10 @@ HOOK = BY_NAME["socket_filter"].spec
 FORCED = Forced("its body failed")
 
 
+def test_nothing_leaves_a_loop_at_first() -> None:
+    assert plans.left(Unrolled()) != Unrolled()
+
+
 @pytest.mark.parametrize(
     ("plan", "left", "given_up", "without_end", "forced"),
     [

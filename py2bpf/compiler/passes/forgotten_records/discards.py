@@ -111,7 +111,6 @@ class Discards:
         """Puts a block onto an edge."""
         middle = Block()
         self._place(middle, pred, block)
-        self.flow.begin[middle] = {}
         middle.preds = [pred]
         end = self._discard(middle, records, pred.end.span)
         append(end, Op.JUMP, [], VOID, (block,), pred.end.span)

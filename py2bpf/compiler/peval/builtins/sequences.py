@@ -27,18 +27,17 @@ from . import numbers
 
 
 def len_(ev: Machine, state: State, args: Args) -> Abstract:
-    own = special.ask(ev, state, "__len__", args[0])
-    if own is not None:
-        return own
-    return kind.of(args[0]).length(ev, state, args[0])
+    return length(ev, state, args[0])
 
 
 def length(ev: Machine, state: State, value: Abstract) -> Abstract:
     """``len(value)``."""
     own = special.ask(ev, state, "__len__", value)
-    if own is None and isinstance(value, Const):
+    if own is not None:
+        return own
+    if isinstance(value, Const):
         return constants.operation(ev, "len()", len, value.obj)
-    return len_(ev, state, (value,)) if own is None else own
+    return kind.of(value).length(ev, state, value)
 
 
 def range_(ev: Machine, state: State, args: Args) -> Abstract:
