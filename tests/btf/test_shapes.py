@@ -11,6 +11,7 @@ from typing import NoReturn
 import pytest
 from kernel_btf import KERNEL, blob
 
+from py2bpf import disasm
 from py2bpf.btf import Btf, KernelTypes, Kind
 from py2bpf.btf import kernel as running
 from py2bpf.btf.reader import VMLINUX
@@ -73,7 +74,7 @@ def test_names_that_resemble() -> None:
 def test_enumerators_are_numbers() -> None:
     assert KERNEL.BUSY == 7 and KERNEL.IDLE == -1 and {"BUSY", "thing", "word"} <= set(dir(KERNEL))
     compiled = compile_function(lambda skb: KERNEL.BUSY, SK_BUFF, SPECS[ProgType.SOCKET_FILTER])
-    assert str(compiled.code[0]) == "r0 = 7"
+    assert disasm.text(compiled.code[0]) == "r0 = 7"
 
 
 def test_what_the_kernel_has_not_is_no_attribute() -> None:
