@@ -90,7 +90,7 @@ def text(insn: Insn) -> str:
 
 
 class Shown(Insn):
-    """An instruction whose str() is its text."""
+    """An instruction of a compiled program: its str() is its text."""
 
     __slots__ = ()
 

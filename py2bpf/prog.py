@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from . import backend, ledger
 from .asm import Insn, Kind
 from .borders import Public, public
-from .disasm import Shown, text
+from .disasm import text
 from .exception import ClosedError, DataTypeError, KernelError, NotInVm, Py2BpfError, VerifierError
 from .given import checked_license, checked_text, shown
 from .given_maps import in_their_places
@@ -93,8 +93,8 @@ class Prog(Public):
 
     @property
     def bpf_insns(self) -> tuple[Insn, ...]:
-        """The instructions, as the original of 2017 named them: those of ``spec.code``, whose str() is their text."""
-        return tuple(Shown(*insn) for insn in self.spec.code)
+        """The instructions, as the original of 2017 named them: ``spec.code``."""
+        return tuple(self.spec.code)
 
     @property
     def pretty(self) -> str:

@@ -30,7 +30,8 @@ class Suite(NamedTuple):
 
 
 _MESSAGES: Final = ("test_errors", "test_warnings", "test_contexts_of_hooks", "peval/test_none_carets",
-                    "peval/test_packet_errors", "peval/test_never_true", "peval/test_called_once")  # fmt: skip
+                    "peval/test_packet_errors", "peval/test_never_true", "peval/test_called_once", "peval/test_plans",
+                    "test_attempts")  # fmt: skip
 SUITES: Final = {
     "bytecode": Suite(World.VM, ("tests/compiler/bytecode",)),
     "passes": Suite(World.VM, ("tests/compiler/passes", "tests/compiler/analysis", "tests/compiler/ir")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 
+from ...disasm import Shown
 from ...spec import LossMap, MapSpec, ProgramSpec
 from ...uapi.map_types import MapType
 from ..ir.ops import Op
@@ -33,7 +34,8 @@ def generate(fn: Function) -> ProgramSpec:
     if errors:
         maps, captures = (*maps, _error_map(len(errors))), (*captures, None)
     return ProgramSpec(
-        fn.name, fn.hook, insns, lines, maps, captures, functions=functions, kfuncs=tuple(fn.kfuncs),
+        fn.name, fn.hook, tuple(map(Shown._make, insns)), lines, maps, captures,
+        functions=functions, kfuncs=tuple(fn.kfuncs),
         errors=tuple(errors), error_map=len(fn.maps) if errors else None,
         loss_maps=tuple(LossMap(counter, of) for of, counter in fn.losses.items()),
     )  # fmt: skip
