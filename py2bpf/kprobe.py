@@ -26,7 +26,7 @@ from . import ledger
 from .borders import public
 from .exception import DataTypeError
 from .given import shown
-from .hooks.attach import to_event
+from .hooks.events import to_event
 from .hooks.link import Link
 from .hooks.probes import Unattached
 from .hooks.targets import function, is_inside, open_first, present

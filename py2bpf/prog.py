@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from . import backend, ledger
 from .asm import Insn, Kind
 from .borders import Public, public
-from .disasm import text
 from .exception import ClosedError, DataTypeError, KernelError, NotInVm, Py2BpfError, VerifierError
 from .given import checked_license, checked_text, shown
 from .given_maps import in_their_places
@@ -301,6 +300,8 @@ def _context(ctx_type: type[ctypes.Structure] | ContextSpec, kind: ProgType) -> 
 
 def listing(spec: ProgramSpec) -> str:
     """A program's instructions as text, with the Python lines that they come from."""
+    from .disasm import text  # needed by few
+
     lines: list[str] = []
     last: tuple[str, int] | None = None
     for insn, span in zip(spec.code, spec.lines, strict=True):

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
-from .hooks.attach import to_socket
 from .hooks.link import Link
+from .hooks.sockets import to_socket
 from .kernel.links import Resources
 from .kernel.sockets import HasFileno, detach_filter
 from .prog import create_prog

@@ -29,9 +29,8 @@ from .core.handles import Handle
 from .exception import DataTypeError, KernelError
 from .given import INT_MAX, checked_int
 from .hooks import traffic_control
-from .hooks.attach import to_traffic_control
 from .hooks.link import Link
-from .hooks.traffic_control import EGRESS, INGRESS, Mechanism, Side, Spot
+from .hooks.traffic_control import EGRESS, INGRESS, Mechanism, Side, Spot, to_traffic_control
 from .kernel.links import Resources
 from .kernel.netdev import Device, device, device_name, ifindex, names_here, namespace
 from .kernel.program_info import prog_info

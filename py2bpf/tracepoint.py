@@ -20,7 +20,7 @@ from typing import Any
 
 from .borders import public
 from .exception import DataTypeError
-from .hooks.attach import to_event
+from .hooks.events import to_event
 from .hooks.link import Link
 from .hooks.probes import Unattached
 from .hooks.targets import tracepoint as split

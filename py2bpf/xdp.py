@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .exception import DataTypeError, KernelError
 from .given import shown
-from .hooks.attach import TAKEN, to_device
+from .hooks.devices import TAKEN, to_device
 from .hooks.link import Link
 from .kernel.links import Resources
 from .kernel.netdev import Device, device, device_name, names_here

@@ -19,6 +19,7 @@ from ..kernel.program_info import prog_info
 from ..uapi.prog_types import AttachType
 from ..uapi.tc import CLSACT_EGRESS, CLSACT_INGRESS
 from .attachments import Attachment
+from .link import Link
 
 Mechanism = Literal["tcx", "clsact"]
 
@@ -76,9 +77,7 @@ class InstalledLink(Attachment):
 
     def end(self) -> None:
         place = self._spot.place
-        if namespace() != place.namespace:
-            raise KernelError(errno.ENODEV, f"the program stays on device number {place.number} of another network "
-                              "namespace: remove it there")
+        place.check_here("remove")
         take_off(place.number, self._spot.side, self._prog_id)
 
     def is_gone(self) -> bool:
@@ -165,3 +164,10 @@ def _remove_clsact(index: int, side: Side, only: int | None) -> int:
 def pins(index: int, side: Side, how: Mechanism) -> str:
     """The name of the place for kept.py."""
     return f"{namespace():x}-{index}-{side.parent & 0xFFFF:x}-{how}"
+
+
+def to_traffic_control(link: Link, spot: Spot, name: str, prog_id: int, kept: Handle) -> None:
+    """Attaches a program to one side of a device. ``kept`` is a handle of the program that stays open while the program
+    may be attached."""
+    spot.put(link.prog.handle, name, prog_id, link.prog.arrays)
+    link.kept_by(InstalledLink(spot, prog_id, kept))

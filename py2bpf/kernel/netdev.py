@@ -30,6 +30,13 @@ class Device(NamedTuple):
     namespace: int
     number: int
 
+    def check_here(self, what: str) -> None:
+        """Raises KernelError ENODEV if the calling thread is in another namespace, where the number may mean another
+        device. ``what``: what to do with the program there."""
+        if namespace() != self.namespace:
+            raise KernelError(errno.ENODEV, f"the program stays on device number {self.number} of another network "
+                              f"namespace: {what} it there")
+
 
 def device(dev: str | int | None) -> Device:
     """Like ifindex(), together with the caller's network namespace."""

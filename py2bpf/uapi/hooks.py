@@ -81,12 +81,12 @@ class Setup(Enum):
 
 
 class Attach(Enum):
-    """How programs are attached: the function of py2bpf/hooks/attach.py that does it."""
+    """How programs are attached: the module of py2bpf/hooks/ and its function that does it."""
 
-    SOCKET = "to_socket"
-    DEVICE = "to_device"
-    TRAFFIC_CONTROL = "to_traffic_control"
-    PERF_EVENT = "to_event"
+    SOCKET = "sockets.to_socket"
+    DEVICE = "devices.to_device"
+    TRAFFIC_CONTROL = "traffic_control.to_traffic_control"
+    PERF_EVENT = "events.to_event"
 
 
 @dataclass(frozen=True, eq=False)
