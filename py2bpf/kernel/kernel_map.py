@@ -9,18 +9,18 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from ctypes import c_uint8, c_uint32
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..backend import Backend, named
 from ..btf import map_description
-from ..core.entries import Buffer, Buffers, Entries, ReusedBuffers
+from ..core.entries import Buffer, Buffers, Entries, ReusedBuffers, Stored
 from ..core.failures import failure
 from ..core.handles import Handle
-from ..exception import DataTypeError, KernelError
-from ..given import shown
+from ..core.stored_map import StoredMap
+from ..exception import KernelError
 from ..spec import MapSpec
-from ..uapi.map_types import KINDS, MapFlags, MapType, Update
-from ..uapi.operations import Operation, full
+from ..uapi.map_types import MapFlags, MapType, Update
+from ..uapi.operations import Operation
 from . import map_commands, syscalls
 
 if TYPE_CHECKING:
@@ -33,26 +33,17 @@ _CHUNK_BYTES: Final = 1 << 20
 _CHUNK_ENTRIES_MIN: Final = 64
 
 
-class KernelMap:
-    """BPF_MAP_CREATE, and the element commands of bpf(2) on the new map.
+class KernelMap(StoredMap):
+    """BPF_MAP_CREATE, and the element commands of bpf(2) on the new map."""
 
-    ``key_size`` and ``value_size`` are the sizes in user space. For a per-CPU map, ``value_size`` is more than the
-    map's own value size.
-    """
+    _using = Operation.USE_MAP
 
     def __init__(self, spec: MapSpec, key_size: int, value_size: int) -> None:
-        self.key_size = key_size
-        self.value_size = value_size
-        self._spec = spec
+        super().__init__(spec, key_size, value_size)
         self._lock = 0 if spec.lock_offset is None else Update.LOCK
-        self._kind: Final = KINDS[MapType(spec.kind)]
-        self.handle: Final = _create_typed(spec, self._title) if self._lock else syscalls.map_create(
+        self.handle = _create_typed(spec, self._title) if self._lock else syscalls.map_create(
             spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, what=self._title)
         self._can_take = True
-
-    @property
-    def _title(self) -> str:
-        return f"the {self._kind.title}{_called(self._spec)}"
 
     @property
     def fd(self) -> int:
@@ -88,16 +79,6 @@ class KernelMap:
 
         return UserRing(self.handle, size, largest)
 
-    def check_open(self) -> None:
-        self.handle.check_open()
-
-    @property
-    def closed(self) -> bool:
-        return self.handle.closed
-
-    def close(self) -> None:
-        self.handle.close()
-
     @property
     def memory_stride(self) -> int:
         """Bytes from one value of an array to the next: array_map_alloc() of kernel/bpf/arraymap.c."""
@@ -121,24 +102,11 @@ class KernelMap:
     def lookup(self, key: bytes) -> bytes | None:
         return map_commands.map_lookup(self.handle, key, self.value_size, self._lock)
 
-    def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
-        try:
-            map_commands.map_update(self.handle, key, value, flags | self._lock)
-        except KernelError as error:
-            if (flags, error.errno) in ((Update.NOEXIST, errno.EEXIST), (Update.EXIST, errno.ENOENT)):
-                return False
-            raise self._explained(error) from None
-        return True
+    def _store(self, key: bytes, value: bytes, flags: int) -> None:
+        map_commands.map_update(self.handle, key, value, flags | self._lock)
 
-    def update_many(self, keys: Buffer, values: Buffer, count: int) -> None:
-        stored = map_commands.map_store(self.handle, keys, self.key_size, values, self.value_size, count, self._lock)
-        if stored.error:
-            extent = f"{stored.done} of {count} entries were stored"
-            what = f"cannot fill the map ({extent})"
-            raise self._explained(failure(stored.error, what, Operation.USE_MAP), f"; {extent}")
-
-    def _explained(self, error: KernelError, extent: str = "") -> KernelError:
-        return full(self._title, self._spec, extent) if error.errno in (errno.E2BIG, errno.ENOSPC) else error
+    def _store_many(self, keys: Buffer, values: Buffer, count: int) -> Stored:
+        return map_commands.map_store(self.handle, keys, self.key_size, values, self.value_size, count, self._lock)
 
     def delete(self, key: bytes) -> bool:
         return map_commands.map_delete(self.handle, key)
@@ -156,10 +124,6 @@ class KernelMap:
 
     def next_key(self, key: bytes | None) -> bytes | None:
         return map_commands.map_next_key(self.handle, key, self.key_size)
-
-    def program_value(self, value: Any) -> int:
-        """Raises DataTypeError: only kernel_prog_array.KernelProgArray holds programs."""
-        raise DataTypeError(f"{self._title} takes no programs, as {shown(value)}")
 
     def walk(self, delete: bool = False, buffers: Buffers | None = None) -> Iterator[Entries]:
         by_keys, most = not self._kind.batch, self._spec.max_entries
@@ -207,8 +171,3 @@ def _create_typed(spec: MapSpec, what: str) -> Handle:
         return syscalls.map_create(
             spec.kind, spec.key_size, spec.value_size, spec.max_entries, spec.flags, spec.name, None,
             (loaded, btf.key, btf.value), what)  # fmt: skip
-
-
-def _called(spec: MapSpec) -> str:
-    """A map's name as the end of its title; "" if it has no name."""
-    return f" {spec.name!r}" if spec.name else ""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import errno
 import mmap
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..backend import Backend, named
-from ..core.entries import Buffer, Buffers, Entries, ReusedBuffers
-from ..core.failures import failure
-from ..exception import DataTypeError, KernelError, NotInVm
-from ..given import shown
+from ..core.entries import Buffer, Buffers, Entries, ReusedBuffers, Stored
+from ..core.stored_map import StoredMap
+from ..exception import KernelError, NotInVm
 from ..spec import MapSpec
-from ..uapi.map_types import KINDS, MapFlags, MapType, Update
-from ..uapi.operations import full
+from ..uapi.map_types import MapFlags
 from . import machine_calls, map_calls
 from .machine import machine
 
@@ -23,28 +21,18 @@ if TYPE_CHECKING:
     from ..core.queue_records import Records
     from .user_ring import VmUserRing
 
-class VmMap:
-    """A map of the process's machine. Programs that use the map keep it alive in the machine after close().
 
-    ``key_size`` and ``value_size`` are the sizes in user space, as for kernel_map.KernelMap.
-    """
+class VmMap(StoredMap):
+    """A map of the process's machine. Programs that use the map keep it alive in the machine after close()."""
 
     def __init__(self, spec: MapSpec, key_size: int, value_size: int) -> None:
-        self.key_size = key_size
-        self.value_size = value_size
-        self._spec = spec
-        self._kind: Final = KINDS[MapType(spec.kind)]
+        super().__init__(spec, key_size, value_size)
         self._memory: Final = (
             map_calls.array_memory(spec.value_size, spec.max_entries) if spec.flags & MapFlags.MMAPABLE else None)
         vm = machine()
-        self.handle: Final = map_calls.map_create(
+        self.handle = map_calls.map_create(
             vm.handle, spec.kind, key_size, spec.value_size, spec.max_entries, spec.flags, vm.n_cpus, self._title,
             self._memory)
-
-    @property
-    def _title(self) -> str:
-        name = f" {self._spec.name!r}" if self._spec.name else ""
-        return f"the {self._kind.title}{name}"
 
     @property
     def fd(self) -> int:
@@ -83,17 +71,6 @@ class VmMap:
         return VmUserRing(self.handle, largest)
 
     @property
-    def closed(self) -> bool:
-        return self.handle.closed
-
-    def check_open(self) -> None:
-        self.handle.check_open()
-
-    def close(self) -> None:
-        """Releases the map, which the core frees when no call, queue or program uses it any more."""
-        self.handle.close()
-
-    @property
     def memory_stride(self) -> int:
         """Bytes from one value of an array to the next."""
         return len(self.memory()) // self._spec.max_entries
@@ -116,26 +93,11 @@ class VmMap:
     def lookup(self, key: bytes) -> bytes | None:
         return map_calls.map_lookup(self.handle, key, self.value_size)
 
-    def update(self, key: bytes, value: bytes, flags: int = 0) -> bool:
-        try:
-            self._store(key, value, flags)
-        except KernelError as error:
-            if (flags, error.errno) in ((Update.NOEXIST, errno.EEXIST), (Update.EXIST, errno.ENOENT)):
-                return False
-            raise self._explained(error) from None
-        return True
-
     def _store(self, key: bytes, value: bytes, flags: int) -> None:
         map_calls.map_update(self.handle, key, value, flags)
 
-    def update_many(self, keys: Buffer, values: Buffer, count: int) -> None:
-        stored = map_calls.map_store(self.handle, keys, self.key_size, values, self.value_size, count)
-        if stored.error:
-            extent = f"{stored.done} of {count} entries were stored"
-            raise self._explained(failure(stored.error, f"cannot fill the map ({extent})"), f"; {extent}")
-
-    def _explained(self, error: KernelError, extent: str = "") -> KernelError:
-        return full(self._title, self._spec, extent) if error.errno in (errno.E2BIG, errno.ENOSPC) else error
+    def _store_many(self, keys: Buffer, values: Buffer, count: int) -> Stored:
+        return map_calls.map_store(self.handle, keys, self.key_size, values, self.value_size, count)
 
     def delete(self, key: bytes) -> bool:
         return map_calls.map_delete(self.handle, key)
@@ -156,7 +118,3 @@ class VmMap:
     def synchronize(self) -> None:
         self.check_open()
         machine_calls.machine_set(machine().handle, machine_calls.Setting.IDLE, 0)
-
-    def program_value(self, value: Any) -> int:
-        """Raises DataTypeError: only vm_prog_array.VmProgArray holds programs."""
-        raise DataTypeError(f"{self._title} takes no programs, as {shown(value)}")
