@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 from array import array
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from . import asm
 from .core import encoding
+from .core.handles import Handle
 from .exception import DataTypeError, InternalCompilerError, Span
 from .given import plain_memory, shown
 from .spec import ProgramSpec
@@ -53,6 +54,43 @@ class ProgInfo(NamedTuple):
     run_time_ns: int
     verified_insns: int
     recursion_misses: int
+
+
+class Held:
+    """A loaded program that a handle owns.
+
+    A context manager. close() is idempotent, and any later use raises ClosedError.
+    """
+
+    handle: Handle
+    spec: ProgramSpec
+
+    @property
+    def where(self) -> str:
+        """For people: ``fd 7``, ``in the VM``."""
+        raise NotImplementedError
+
+    @property
+    def closed(self) -> bool:
+        return self.handle.closed
+
+    def ensure_open(self) -> None:
+        """Raises ClosedError after close()."""
+        self.handle.check_open()
+
+    def close(self) -> None:
+        """Releases the program, which stays loaded as long as something else holds it."""
+        self.handle.close()
+
+    def __enter__(self) -> Self:
+        self.ensure_open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else self.where}>"
 
 
 def encode(spec: ProgramSpec) -> Encoded:

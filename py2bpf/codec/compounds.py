@@ -16,13 +16,8 @@ from .base import Buffer, Codec, raw_bytes
 from .numbers import IntCodec
 
 
-class ArrayCodec(Codec):
-    """``T * n`` for any T but c_char."""
-
-    def __init__(self, ctype: Any, item: Codec) -> None:
-        super().__init__(ctype)
-        self.item = item
-        self.length: int = ctype._length_
+class _Padded(Codec):
+    """Values with bytes between their items that are no data."""
 
     @functools.cached_property
     def _padding(self) -> padding.Padding:
@@ -32,6 +27,15 @@ class ArrayCodec(Codec):
     @property
     def mask(self) -> bytes:
         return self._padding.mask
+
+
+class ArrayCodec(_Padded):
+    """``T * n`` for any T but c_char."""
+
+    def __init__(self, ctype: Any, item: Codec) -> None:
+        super().__init__(ctype)
+        self.item = item
+        self.length: int = ctype._length_
 
     @property
     def dtype(self) -> Any:
@@ -58,22 +62,13 @@ class ArrayCodec(Codec):
         return tuple(self.item.decode_many(data, self.length, None, offset))
 
 
-class RecordCodec(Codec):
+class RecordCodec(_Padded):
     """Structures and unions of either byte order: packed, nested, with bit fields and anonymous members."""
 
     def __init__(self, ctype: Any, members: tuple[Member, ...]) -> None:
         super().__init__(ctype)
         self._is_union = issubclass(ctype, ctypes.Union)
         self.members = members
-
-    @functools.cached_property
-    def _padding(self) -> padding.Padding:
-        """As large as a value, so made when somebody asks for it."""
-        return padding.of(self.ctype)
-
-    @property
-    def mask(self) -> bytes:
-        return self._padding.mask
 
     @property
     def dtype(self) -> Any:

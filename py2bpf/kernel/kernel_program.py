@@ -10,7 +10,7 @@ import os
 from array import array
 from collections.abc import Sequence
 from mmap import PAGESIZE
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from ..backend import Backend, named
 from ..btf import writer
@@ -18,7 +18,7 @@ from ..core.encoding import EncodingError
 from ..core.failures import ENOTSUPP, failure
 from ..core.handles import Handle
 from ..exception import InternalCompilerError, KernelError, NotSupported
-from ..programs import ETHERNET_HEADER, ProgInfo, TestRun, bytes_of, check_repeat, encode
+from ..programs import ETHERNET_HEADER, Held, ProgInfo, TestRun, bytes_of, check_repeat, encode
 from ..spec import ProgramSpec
 from ..uapi.map_types import Holds, kind_of
 from ..uapi.operations import Operation
@@ -78,11 +78,11 @@ def _load(
     return prog_load.prog_load(made, purpose, code, spec.license, name, described)
 
 
-class LoadedProgram:
+class LoadedProgram(Held):
     """A program in the kernel, which lives until close() unless something else holds it: a link, a pin.
 
-    A context manager. close() is idempotent, and any later use raises ClosedError. ``arrays`` are this object's own
-    handles of the program arrays that the program uses: without any handle, the kernel would empty the arrays.
+    ``arrays`` are this object's own handles of the program arrays that the program uses: without any handle, the kernel
+    would empty the arrays.
     """
 
     def __init__(self, handle: Handle, spec: ProgramSpec, arrays: Sequence[Handle] = ()) -> None:
@@ -98,37 +98,19 @@ class LoadedProgram:
     def where(self) -> str:
         return f"fd {self.fd}"
 
-    def ensure_open(self) -> None:
-        """Raises ClosedError after close()."""
-        self.handle.check_open()
-
     @property
     def fd(self) -> int:
         """The descriptor. Raises ClosedError after close()."""
         return self.handle.fd
-
-    @property
-    def closed(self) -> bool:
-        return self.handle.closed
 
     def fileno(self) -> int:
         return self.fd
 
     def close(self) -> None:
         """Closes the descriptors. Attached programs stay loaded until they are detached."""
-        self.handle.close()
+        super().close()
         for each in self.arrays:
             each.close()
-
-    def __enter__(self) -> Self:
-        self.ensure_open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else self.where}>"
 
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1) -> TestRun:
         """Runs the program in the kernel on a given packet or context (BPF_PROG_TEST_RUN).

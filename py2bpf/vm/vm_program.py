@@ -10,13 +10,13 @@ import threading
 import weakref
 from array import array
 from collections.abc import Sequence
-from typing import Any, Final, NoReturn, Protocol, Self
+from typing import Any, Final, NoReturn, Protocol
 
 from ..backend import Backend, named
 from ..core.handles import Handle
 from ..exception import KernelError, NotInVm, VmFault
 from ..given import path_bytes
-from ..programs import ETHERNET_HEADER, ProgInfo, TestRun, bytes_of, check_repeat, encode, span_at
+from ..programs import ETHERNET_HEADER, Held, ProgInfo, TestRun, bytes_of, check_repeat, encode, span_at
 from ..spec import ProgramSpec
 from ..uapi.hooks import Trait, row_of
 from . import program_calls
@@ -56,14 +56,10 @@ def _fault(spec: ProgramSpec, slot_of: array[int], fault: program_calls.Fault, w
     return VmFault(fault.slot, fault.reason, fault.value, what, span_at(spec, slot_of, fault.slot))
 
 
-class VmProgram:
-    """A program in the embedded VM, which keeps its maps alive.
-
-    A context manager; close() is idempotent, and any later use raises ClosedError.
-    """
+class VmProgram(Held):
+    """A program in the embedded VM, which keeps its maps alive. Program arrays that contain the program keep it."""
 
     arrays: Sequence[Handle] = ()
-    where: Final = "in the VM"
 
     def __init__(self, handle: Handle, spec: ProgramSpec, slot_of: array[int], slots: bytearray) -> None:
         self.handle = handle
@@ -77,45 +73,27 @@ class VmProgram:
         _programs[program_calls.address(handle)] = self
 
     @property
-    def closed(self) -> bool:
-        return self.handle.closed
+    def where(self) -> str:
+        return "in the VM"
 
     @property
     def backend(self) -> Backend:
         return named("vm")
 
-    def ensure_open(self) -> None:
-        """Raises ClosedError after close()."""
-        self.handle.check_open()
-
     @property
     def fd(self) -> NoReturn:
         """Raises NotInVm, or ClosedError after close()."""
-        self.handle.check_open()
+        self.ensure_open()
         raise self._not_here("file descriptors")
 
     def fileno(self) -> NoReturn:
         """As fd."""
-        self.handle.check_open()
+        self.ensure_open()
         raise self._not_here("file descriptors")
 
     def _not_here(self, what: str) -> NotInVm:
         return NotInVm(f"the program {self.spec.name} lives in the embedded VM, which has no {what} and attaches to "
                        "nothing", "run it by test_run()")
-
-    def close(self) -> None:
-        """Releases the program. Program arrays that contain the program keep it."""
-        self.handle.close()
-
-    def __enter__(self) -> Self:
-        self.handle.check_open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.spec.name} {'closed' if self.closed else self.where}>"
 
     def test_run(self, data: bytes = b"", ctx: Any = None, repeat: int = 1, budget: int = 0) -> TestRun:
         """Runs the program on a given packet or context, by the rules of the kernel's BPF_PROG_TEST_RUN.
@@ -166,11 +144,11 @@ class VmProgram:
 
     def info(self) -> ProgInfo:
         """Like the facts about a program in the kernel. All runs are counted, and ``verified_insns`` is 0."""
-        self.handle.check_open()
+        self.ensure_open()
         name, kind = self.spec.name[:15], int(self.spec.hook.prog_type)
         return ProgInfo(self._id, name, self._tag, kind, self._runs, self._time, 0, 0)
 
     def pin(self, path: str | os.PathLike[str]) -> NoReturn:
         """Raises NotInVm, since nothing in the VM outlives the process."""
-        self.handle.check_open()
+        self.ensure_open()
         raise self._not_here(f"{os.fsdecode(path_bytes(path, 'a path to pin at'))} to pin it at")
