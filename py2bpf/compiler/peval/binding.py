@@ -6,12 +6,10 @@ from ...exception import TypeMismatch
 from ..bytecode.canonical import Function
 from . import sequences
 from .frames import Frame
+from .kind import Args, Kwargs
 from .machine import Machine
 from .state import State
 from .values import Abstract, DictRef
-
-Args = tuple[Abstract, ...]
-Kwargs = dict[str, Abstract]
 
 
 def bind(

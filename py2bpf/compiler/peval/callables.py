@@ -19,6 +19,7 @@ from ...exception import TypeMismatch, UnsupportedSyntax
 from ...intrinsics import Helper, Pseudo
 from . import calls_now, captured, choice, inlining, intrinsics, kernel_memory, kernel_side, mixed, namedtuples, objects
 from .builtins import functions
+from .kind import Args, Kwargs
 from .layout import is_ctype
 from .machine import Machine
 from .state import State
@@ -32,8 +33,8 @@ class Call:
     ev: Machine
     state: State
     fn: Any
-    args: tuple[Abstract, ...]
-    kwargs: dict[str, Abstract]
+    args: Args
+    kwargs: Kwargs
     unit: int
 
     @cached_property
@@ -41,7 +42,7 @@ class Call:
         """The arguments as Python objects; None if one is known at run time only."""
         return calls_now.objects(self.ev.b, self.state, self.args, self.kwargs)
 
-    def again(self, fn: Any, args: tuple[Abstract, ...], kwargs: dict[str, Abstract]) -> Abstract:
+    def again(self, fn: Any, args: Args, kwargs: Kwargs) -> Abstract:
         """Calls another object instead."""
         return self.ev.call(self.state, Const(fn), args, kwargs, self.unit)
 
@@ -49,8 +50,7 @@ class Call:
         return inlining.inline(self.ev, self.state, fn, (*leading, *self.args), self.kwargs, self.unit)
 
 
-def constant(ev: Machine, state: State, fn: Any, args: tuple[Abstract, ...], kwargs: dict[str, Abstract], unit: int
-             ) -> Abstract:  # fmt: skip
+def constant(ev: Machine, state: State, fn: Any, args: Args, kwargs: Kwargs, unit: int) -> Abstract:
     """The call of a constant."""
     call = Call(ev, state, fn, args, kwargs, unit)
     for row in _ROWS:
@@ -203,7 +203,7 @@ _FRAMES: Final[dict[Any, str]] = {
 _NEED_ARGUMENT: Final = frozenset({vars, dir})
 
 
-def _refuse_frames(fn: Any, args: tuple[Abstract, ...]) -> None:
+def _refuse_frames(fn: Any, args: Args) -> None:
     try:
         hint = _FRAMES.get(fn) or ("pass an object" if fn in _NEED_ARGUMENT and not args else "")
     except TypeError:  # unhashable

@@ -9,14 +9,12 @@ from typing import Any
 
 from . import changes, giants, host, iterators, kind
 from .builder import Builder
-from .kind import NotConstant
+from .kind import Args, Kwargs, NotConstant
 from .machine import Machine
 from .naming import asked
 from .state import State
 from .values import Abstract, Const, IteratorRef, wrap
 
-Args = tuple[Abstract, ...]
-Kwargs = dict[str, Abstract]
 Objects = tuple[list[Any], dict[str, Any]]
 
 

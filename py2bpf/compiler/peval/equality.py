@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import numbers
 import types
 from typing import Any, Final
 
 from ...exception import TypeMismatch
 from ..ir.ops import Op
 from ..ir.values import Value, const
-from . import arith, hints, integers, kind
+from . import arith, hints, kind
 from .builder import Builder
 from .machine import Machine
 from .state import State
-from .values import Abstract, Const, RuntimeInt, TupleOf
+from .values import Abstract, Const
 
 
 def equal(ev: Machine, state: State, left: Abstract, right: Abstract) -> Value:
@@ -47,13 +46,8 @@ def of_tuples(ev: Machine, state: State, left: tuple[Abstract, ...], right: tupl
     return result
 
 
-def with_constant(ev: Machine, value: RuntimeInt | TupleOf, other: Any) -> Value:
-    """A run-time integer or tuple ``==`` a constant of another type: 5 == 5.0 is True, 5 == [] is False."""
-    if isinstance(value, RuntimeInt) and isinstance(other, numbers.Number):
-        number = arith.as_integer(other)
-        return const(0) if number is None else ev.b.compare(Op.EQ, value.ir, integers.constant(number))
-    if isinstance(value, TupleOf) and isinstance(other, numbers.Number):
-        return const(0)
+def with_object(value: Abstract, other: Any) -> Value:
+    """A run-time integer or tuple ``==`` a constant of another type that is no number: 5 == [] is False."""
     if isinstance(other, _UNLIKE) or inspect.getattr_static(type(other), "__eq__") is _IDENTITY:
         return const(0)
     raise TypeMismatch(0, f"can't compare {value.describe()} with {Const(other).describe()}",

@@ -8,12 +8,10 @@ from typing import Any
 from ...exception import UnsupportedSyntax
 from . import binding, kernel_memory, mixed, subprograms
 from .frames import Frame
+from .kind import Args, Kwargs
 from .machine import Machine
 from .state import State
 from .values import Abstract, Closure, wrap
-
-Args = tuple[Abstract, ...]
-Kwargs = dict[str, Abstract]
 
 
 def inline(ev: Machine, state: State, fn: types.FunctionType, args: Args, kwargs: Kwargs, unit: int) -> Abstract:

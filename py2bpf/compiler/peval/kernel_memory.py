@@ -20,12 +20,10 @@ from ..ir.types import I64, U64
 from ..ir.values import Value, const
 from . import annotated, arith, giants, hints, host, memory, slices
 from .builder import Builder
+from .kind import Args, Kwargs
 from .machine import Machine
 from .naming import short
 from .values import NONE, Abstract, Const, KernelRef, Ref, RuntimeInt
-
-Args = tuple[Abstract, ...]
-Kwargs = dict[str, Abstract]
 
 _BYTE: Final = Number("char", ctypes.c_uint8)
 """The type of an item of a text: a number, as in Python's bytes."""

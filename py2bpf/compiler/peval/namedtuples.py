@@ -10,12 +10,10 @@ from typing import Any, Final
 
 from ...exception import TypeMismatch, UnsupportedSyntax
 from . import classes, hints, iteration, special
+from .kind import Args, Kwargs
 from .machine import Machine
 from .state import State
 from .values import Abstract, Const, DictRef, TupleOf, wrap
-
-Args = tuple[Abstract, ...]
-Kwargs = dict[str, Abstract]
 
 _LIBRARY: Final = collections.namedtuple.__code__.co_filename
 

@@ -6,9 +6,7 @@ from ..ir.values import Value
 from . import arith, kind, special
 from .machine import Machine
 from .state import State
-from .values import (
-    Abstract,
-)
+from .values import Abstract
 
 
 def truth(ev: Machine, state: State, value: Abstract) -> Value:

@@ -30,8 +30,8 @@ WITHOUT_RULES: Final = {
     Op.CONST: "made where they are used",
     Op.PHI: "set by the jumps to their block",
     Op.TRUNC: "gone after the pass lower",
-    Op.TURN: "gone after the pass loops",
-    Op.VIEW: "gone after the pass packets",
-    Op.EXTENT: "gone after the pass packets",
+    Op.TURN: "gone after the pass loop_forms",
+    Op.VIEW: "gone after the pass views",
+    Op.EXTENT: "gone after the pass views",
 }
 """The operations that have no rules, besides exact ones, which the pass ``lower`` removes."""

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from .. import access, arith, compare, semantics
+from ..kind import Args
 from ..machine import Machine
 from ..state import State
 from ..values import Abstract
 
-Args = tuple[Abstract, ...]
 Handler = Callable[[Machine, State, Args], Abstract]
 
 

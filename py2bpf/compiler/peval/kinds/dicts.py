@@ -9,23 +9,22 @@ from ....exception import UnsupportedSyntax
 from ...ir.values import Value, const
 from .. import choice, dicts, host, iterators, kind, methods, searches, sequences
 from ..builder import Builder
-from ..kind import Args, Kind, Kinds, Kwargs
+from ..kind import Args, Kinds, Kwargs
 from ..machine import Machine
 from ..state import State
 from ..values import NONE, Abstract, Const, DictRef, DictView, Method, RuntimeInt, TupleOf
+from .walked import WalkedKind
 
 _METHODS: Final = {"get": (1, 2), "keys": (0, 0), "values": (0, 0), "items": (0, 0)}
 """Methods, with the fewest and the most arguments that they take."""
 
 
-class DictKind(Kind[DictRef]):
+class DictKind(WalkedKind[DictRef]):
     numbered = False
 
-    def truth(self, ev: Machine, state: State, value: DictRef) -> Value:
-        return const(int(bool(iterators.heap_object(state, value))))
-
-    def known_length(self, state: State, value: DictRef) -> int | None:
-        return len(iterators.heap_object(state, value))
+    def contents(self, state: State, value: DictRef) -> dict[Any, Abstract]:
+        contents: dict[Any, Abstract] = iterators.heap_object(state, value)
+        return contents
 
     def is_instance(self, ev: Machine, value: DictRef, classes: Any) -> Abstract:
         return Const(issubclass(dict, classes))
@@ -45,19 +44,19 @@ class DictKind(Kind[DictRef]):
         added = dicts.contents(state, other) if op == "|" else None
         if added is None:
             return None
-        own = iterators.heap_object(state, value)
+        own = self.contents(state, value)
         return dicts.new(ev, state, {**own, **added} if is_left else {**added, **own})
 
     def inplace(self, ev: Machine, state: State, op: str, value: DictRef, other: Abstract) -> Abstract | None:
         added = dicts.contents(state, other) if op == "|" else None
         if added is None:
             return None
-        state.heap[value.ident] = {**iterators.heap_object(state, value), **added}
+        state.heap[value.ident] = {**self.contents(state, value), **added}
         return value
 
     def method(self, ev: Machine, state: State, value: DictRef, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         methods.check_arguments("dict", _METHODS, name, args, kwargs)
-        items = iterators.heap_object(state, value)
+        items = self.contents(state, value)
         if name == "get":
             if not isinstance(args[0], Const):
                 return choice.get(ev.b, items, *args)
@@ -72,7 +71,7 @@ class DictKind(Kind[DictRef]):
         )
 
     def item(self, ev: Machine, state: State, value: DictRef, key: Abstract) -> Abstract:
-        items = iterators.heap_object(state, value)
+        items = self.contents(state, value)
         if not isinstance(key, Const):
             return choice.item(ev.b, items, key)
         found: Abstract | None = items.get(host.key(ev.b, key))
@@ -81,57 +80,40 @@ class DictKind(Kind[DictRef]):
         return found
 
     def as_object(self, b: Builder, state: State, value: DictRef) -> Any:
-        items = iterators.heap_object(state, value).items()
+        items = self.contents(state, value).items()
         return {key: kind.of(item).as_object(b, state, item) for key, item in items}
 
     def walked(self, state: State, value: DictRef) -> Sequence[Abstract]:
-        return [Const(key) for key in iterators.heap_object(state, value)]
+        return [Const(key) for key in self.contents(state, value)]
 
     def items(self, b: Builder, state: State, value: DictRef) -> Iterator[Abstract] | None:
         return iter(self.walked(state, value))
-
-    def iterator(self, b: Builder, state: State, value: DictRef) -> Abstract:
-        return iterators.walk(state, value)
-
-    def backwards(self, b: Builder, state: State, value: DictRef) -> Abstract | None:
-        return iterators.walk(state, value, -1)
 
     def set_item(self, ev: Machine, state: State, value: DictRef, key: Abstract, given: Abstract) -> None:
         if not isinstance(key, Const):
             super().set_item(ev, state, value, key, given)
             return
-        state.heap[value.ident] = {**iterators.heap_object(state, value), host.key(ev.b, key): given}
+        state.heap[value.ident] = {**self.contents(state, value), host.key(ev.b, key): given}
 
 
-class DictViewKind(Kind[DictView]):
+class DictViewKind(WalkedKind[DictView]):
+    def contents(self, state: State, value: DictView) -> dict[Any, Abstract]:
+        contents: dict[Any, Abstract] = iterators.heap_object(state, value.owner)
+        return contents
+
     def as_object(self, b: Builder, state: State, value: DictView) -> Any:
         return getattr(kind.of(value.owner).as_object(b, state, value.owner), value.kind)()
 
     def walked(self, state: State, value: DictView) -> Sequence[Abstract]:
-        contents = iterators.heap_object(state, value.owner)
+        contents = self.contents(state, value)
         if value.kind == "keys":
             return [Const(key) for key in contents]
         if value.kind == "values":
             return list(contents.values())
         return [sequences.tuple_of([Const(key), item]) for key, item in contents.items()]
 
-    def contains(self, ev: Machine, state: State, value: DictView, item: Abstract) -> Value:
-        return searches.through(ev, state, value, item)
-
     def items(self, b: Builder, state: State, value: DictView) -> Iterator[Abstract] | None:
         return iter(self.walked(state, value))
-
-    def iterator(self, b: Builder, state: State, value: DictView) -> Abstract:
-        return iterators.walk(state, value)
-
-    def backwards(self, b: Builder, state: State, value: DictView) -> Abstract | None:
-        return iterators.walk(state, value, -1)
-
-    def truth(self, ev: Machine, state: State, value: DictView) -> Value:
-        return const(int(bool(iterators.heap_object(state, value.owner))))
-
-    def known_length(self, state: State, value: DictView) -> int | None:
-        return len(iterators.heap_object(state, value.owner))
 
 
 KINDS: Final[Kinds] = {DictRef: DictKind(), DictView: DictViewKind()}

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import numbers
+from typing import Any, Final, TypeVar
 
 from ....exception import TypeMismatch
 from ...ir.ops import Op
 from ...ir.values import Value, const
-from .. import addresses, arith, equality, hints, identity, kind, methods, packets, text
+from .. import addresses, arith, equality, hints, identity, integers, kind, methods, packets, text
 from ..builder import Builder
 from ..kind import Args, Hidden, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
 from ..values import Abstract, Const, Method, NumberClass, OptionalInt, Ref, RuntimeInt, Variable
 
+N = TypeVar("N", bound=RuntimeInt | OptionalInt)
+
 _METHODS: Final = {"bit_length": (0, 0), "bit_count": (0, 0), "conjugate": (0, 0)}
 """Methods, with the fewest and the most arguments that they take."""
 
 
-class RuntimeIntKind(Kind[RuntimeInt]):
+class _NumberKind(Kind[N]):
+    """What the operations do with an integer, whether or not it may be None."""
+
+    def identical(self, ev: Machine, value: N, other: Abstract) -> Value | None:
+        return identity.of_numbers(ev, value, other)
+
+    def address(self, ev: Machine, value: N) -> Ref:
+        return addresses.of_number(ev.b, value)
+
+    def directive(self, ev: Machine, value: N, conversion: str, spec: str) -> tuple[str, Value | None]:
+        if conversion not in ("", "s", "r"):
+            return super().directive(ev, value, conversion, spec)
+        return text.integer_directive(arith.to_ir(ev.b, value), spec)
+
+
+class RuntimeIntKind(_NumberKind[RuntimeInt]):
     no_items = ("to count up to it, iterate over range(n)",)
 
     def truth(self, ev: Machine, state: State, value: RuntimeInt) -> Value:
@@ -37,9 +55,6 @@ class RuntimeIntKind(Kind[RuntimeInt]):
             return equality.of_integers(ev.b, value, other)
         return _equals_constant(ev, value, other) if isinstance(other, Const) else None
 
-    def identical(self, ev: Machine, value: RuntimeInt, other: Abstract) -> Value | None:
-        return identity.of_numbers(ev, value, other)
-
     def method(self, ev: Machine, state: State, value: RuntimeInt, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         methods.check_arguments("int", _METHODS, name, args, kwargs)
         if name == "conjugate":
@@ -47,16 +62,8 @@ class RuntimeIntKind(Kind[RuntimeInt]):
         compute = arith.bit_length if name == "bit_length" else arith.popcount
         return arith.from_ir(compute(ev.b, value.ir))
 
-    def address(self, ev: Machine, value: RuntimeInt) -> Ref:
-        return addresses.of_number(ev.b, value)
-
     def shown_as(self, ev: Machine, value: RuntimeInt, conversion: str, spec: str) -> tuple[Value, Any, Any] | None:
         return (value.ir, "True", "False") if not spec and value.boolean and conversion in ("", "s", "r") else None
-
-    def directive(self, ev: Machine, value: RuntimeInt, conversion: str, spec: str) -> tuple[str, Value | None]:
-        if conversion not in ("", "s", "r"):
-            return super().directive(ev, value, conversion, spec)
-        return text.integer_directive(value.ir, spec)
 
     def where_items_are(self, ev: Machine, value: RuntimeInt, key: Abstract) -> tuple[str, ...]:
         if packets.is_edge(ev, value):
@@ -64,7 +71,7 @@ class RuntimeIntKind(Kind[RuntimeInt]):
         return super().where_items_are(ev, value, key)
 
 
-class OptionalIntKind(Kind[OptionalInt]):
+class OptionalIntKind(_NumberKind[OptionalInt]):
     def truth(self, ev: Machine, state: State, value: OptionalInt) -> Value:
         return arith.both(ev.b, value.present, arith.to_bool(ev.b, value.value))
 
@@ -88,18 +95,12 @@ class OptionalIntKind(Kind[OptionalInt]):
             return arith.both(b, value.present, same)
         return arith.both(b, self.is_none(ev, value), kind.of(other).is_none(ev, other))
 
-    def identical(self, ev: Machine, value: OptionalInt, other: Abstract) -> Value | None:
-        return identity.of_numbers(ev, value, other)
-
     def attribute(self, ev: Machine, state: State, value: OptionalInt, name: str) -> Abstract:
         if name not in _METHODS:
             return super().attribute(ev, state, value, name)
         ev.b.guard(ev.b.compare(Op.NE, value.present, const(0)), "AttributeError", none=True)
         number = arith.from_ir(value.value)
         return ev.attribute(state, number, name)
-
-    def address(self, ev: Machine, value: OptionalInt) -> Ref:
-        return addresses.of_number(ev.b, value)
 
     def result(self, ev: Machine, value: OptionalInt, default: Value) -> Value:
         return ev.b.emit(Op.SELECT, [value.present, value.value, default], value.value.type)
@@ -109,11 +110,6 @@ class OptionalIntKind(Kind[OptionalInt]):
             return None
         return value.present, (arith.number(value.value, value.boolean), conversion, spec), "None"
 
-    def directive(self, ev: Machine, value: OptionalInt, conversion: str, spec: str) -> tuple[str, Value | None]:
-        if conversion not in ("", "s", "r"):
-            return super().directive(ev, value, conversion, spec)
-        return text.integer_directive(arith.to_ir(ev.b, value), spec)
-
 
 class NumberClassKind(Object[NumberClass]):
     def identical(self, ev: Machine, value: NumberClass, other: Abstract) -> Value | None:
@@ -122,8 +118,11 @@ class NumberClassKind(Object[NumberClass]):
 
 def _equals_constant(ev: Machine, value: RuntimeInt, other: Const) -> Value:
     """Whether a run-time integer equals a constant that is not an integer."""
+    if isinstance(other.obj, numbers.Number):
+        number = arith.as_integer(other.obj)
+        return const(0) if number is None else ev.b.compare(Op.EQ, value.ir, integers.constant(number))
     if not isinstance(other.obj, (bytes, str)):
-        return equality.with_constant(ev, value, other.obj)
+        return equality.with_object(value, other.obj)
     if hints.may_be_address(value):
         raise TypeMismatch(0, f"a number of 64 bits, as an address is, never equals {other.describe()}",
                            hints=(hints.READ_TEXT,))  # fmt: skip

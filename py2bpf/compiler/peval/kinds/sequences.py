@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import numbers
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -34,6 +35,7 @@ from ..kind import Args, Kind, Kinds, Kwargs, Object
 from ..machine import Machine
 from ..state import State
 from ..values import NONE, Abstract, Bound, Const, ListRef, Method, Ref, RuntimeInt, SliceOf, TupleOf
+from .walked import WalkedKind
 
 
 class TupleKind(Kind[TupleOf]):
@@ -65,7 +67,7 @@ class TupleKind(Kind[TupleOf]):
     def equals(self, ev: Machine, state: State, value: TupleOf, other: Abstract) -> Value | None:
         if isinstance(other, TupleOf) or (isinstance(other, Const) and isinstance(other.obj, tuple)):
             return equality.of_tuples(ev, state, value.items, tuple(iteration.stored(ev.b, state, other) or ()))
-        return equality.with_constant(ev, value, other.obj) if isinstance(other, Const) else None
+        return _equals_constant(value, other.obj) if isinstance(other, Const) else None
 
     def identical(self, ev: Machine, value: TupleOf, other: Abstract) -> Value | None:
         return identity.made_anew(value, other, tuple)
@@ -105,6 +107,11 @@ class TupleKind(Kind[TupleOf]):
         return sequence_items.item(ev, value.items, key, value.describe())
 
 
+def _equals_constant(value: TupleOf, other: Any) -> Value:
+    """Whether a run-time tuple equals a constant that is not a tuple."""
+    return const(0) if isinstance(other, numbers.Number) else equality.with_object(value, other)
+
+
 def _named_item(ev: Machine, state: State, owner: TupleOf, name: str) -> Abstract:
     """A namedtuple's item by its name, or another attribute of its class."""
     if overrides.own(owner, "__getattribute__") is not None:
@@ -131,12 +138,10 @@ _LIST_METHODS: Final = {"append": (1, 1), "extend": (1, 1), "pop": (0, 1)}
 """Methods, with the fewest and the most arguments that they take."""
 
 
-class ListKind(Kind[ListRef]):
-    def truth(self, ev: Machine, state: State, value: ListRef) -> Value:
-        return const(int(bool(iterators.heap_object(state, value))))
-
-    def known_length(self, state: State, value: ListRef) -> int | None:
-        return len(iterators.heap_object(state, value))
+class ListKind(WalkedKind[ListRef]):
+    def contents(self, state: State, value: ListRef) -> tuple[Abstract, ...]:
+        contents: tuple[Abstract, ...] = iterators.heap_object(state, value)
+        return contents
 
     def is_instance(self, ev: Machine, value: ListRef, classes: Any) -> Abstract:
         return Const(issubclass(list, classes))
@@ -152,9 +157,6 @@ class ListKind(Kind[ListRef]):
         items = (tuple(iteration.stored(ev.b, state, each) or ()) for each in (value, other))
         return equality.of_tuples(ev, state, *items)
 
-    def contains(self, ev: Machine, state: State, value: ListRef, item: Abstract) -> Value:
-        return searches.through(ev, state, value, item)
-
     def binary(
         self, ev: Machine, state: State, op: str, value: ListRef, other: Abstract, is_left: bool
     ) -> Abstract | None:
@@ -163,7 +165,7 @@ class ListKind(Kind[ListRef]):
             return sequences.new_list(ev, state, sequences.joined(ev, state, *sides))
         if op != "*":
             return None
-        items = sequences.repeated(ev.b, iterators.heap_object(state, value), other)
+        items = sequences.repeated(ev.b, self.contents(state, value), other)
         return None if items is None else sequences.new_list(ev, state, items)
 
     def is_sequence(self, value: ListRef) -> bool:
@@ -177,7 +179,7 @@ class ListKind(Kind[ListRef]):
 
     def method(self, ev: Machine, state: State, value: ListRef, name: str, args: Args, kwargs: Kwargs) -> Abstract:
         methods.check_arguments("list", _LIST_METHODS, name, args, kwargs)
-        items = iterators.heap_object(state, value)
+        items = self.contents(state, value)
         if name == "append":
             state.heap[value.ident] = (*items, args[0])
             return NONE
@@ -202,27 +204,20 @@ class ListKind(Kind[ListRef]):
         return sequence_items.item(ev, items, key, value.describe())
 
     def as_object(self, b: Builder, state: State, value: ListRef) -> Any:
-        return [kind.of(item).as_object(b, state, item) for item in iterators.heap_object(state, value)]
+        return [kind.of(item).as_object(b, state, item) for item in self.contents(state, value)]
 
     def walked(self, state: State, value: ListRef) -> Sequence[Abstract]:
-        items: tuple[Abstract, ...] = iterators.heap_object(state, value)
-        return items
+        return self.contents(state, value)
 
     def items(self, b: Builder, state: State, value: ListRef) -> Iterator[Abstract] | None:
         return (iterators.arrived(b, item) for item in self.walked(state, value))
-
-    def iterator(self, b: Builder, state: State, value: ListRef) -> Abstract:
-        return iterators.walk(state, value)
-
-    def backwards(self, b: Builder, state: State, value: ListRef) -> Abstract | None:
-        return iterators.walk(state, value, -1)
 
     def set_item(self, ev: Machine, state: State, value: ListRef, key: Abstract, given: Abstract) -> None:
         slices.check_bounds(key, slices.WRITE_ONE_BY_ONE)
         if isinstance(key, Const) and isinstance(key.obj, slice):
             slices.replace(ev, state, value, key.obj, given)
         elif isinstance(key, Const) and isinstance(key.obj, int):
-            items = list(iterators.heap_object(state, value))
+            items = list(self.contents(state, value))
             if not -len(items) <= key.obj < len(items):
                 ev.b.exit("IndexError")
             items[key.obj] = given
