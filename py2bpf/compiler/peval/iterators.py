@@ -14,7 +14,6 @@ from .state import State
 from .values import (
     Abstract,
     Const,
-    Counter,
     DictRef,
     DictView,
     Ended,
@@ -22,14 +21,11 @@ from .values import (
     IteratorRef,
     ListRef,
     NoValue,
-    Numbered,
     Stored,
     Walk,
-    Zipped,
     wrap,
 )
 
-ITERATORS: Final = (Counter, Ended, Items, IteratorRef, Numbered, Walk, Zipped)
 ENDED: Final = Ended()
 
 

@@ -109,6 +109,7 @@ class Kind(Generic[V]):
     no_items: ClassVar[tuple[str, ...]] = ("ranges, tuples, lists, dicts and ctypes arrays can be iterated over",)
     """Hints: what to write instead of a loop over the value."""
     is_iterator: ClassVar[bool] = False
+    """Whether a loop takes items from the value itself."""
 
     def items(self, b: Builder, state: State, value: V) -> Iterator[Abstract] | None:
         """The items that iteration gives, if their number is known at compile time, else None. Each is loaded from

@@ -13,7 +13,7 @@ from ..ir.loop_policy import (
 )
 from ..ir.ops import Op
 from ..ir.values import Function
-from . import iterators, plans
+from . import kind, plans
 from .counters import counter_items
 from .decisions import Restart
 from .frames import Context, Frame
@@ -42,7 +42,7 @@ def _guess(frame: Frame, loop: Loop, state: State) -> Plan:
         if count is None:
             return RunTime(can_unroll=False)
         return Unrolled() if is_short(count, frame.body_size(loop)) else RunTime()
-    if isinstance(iterator, iterators.ITERATORS):
+    if kind.of(iterator).is_iterator:
         return Unrolled()
     raise UnsupportedSyntax(0, f"can't iterate over {iterator.describe()}",
                             hints=("iterate over a range, a tuple, a list or a ctypes array",))  # fmt: skip

@@ -23,7 +23,6 @@ from .values import Abstract, Const, Ref, Text
 
 MAX_VALUES: Final = 3
 _DIRECTIVE: Final = re.compile(r"%(%|[-+ 0]*\d*(?:(?:l|ll)?[diuxX]|[sc]|p[a-zA-Z0-9]*)|)")
-_FORMATS: Final = {"": "", "d": "", "x": "x", "X": "X"}
 CONVERSIONS: Final[dict[str, Callable[[Any], Any]]] = {"": lambda obj: obj, "s": str, "r": repr, "a": ascii}
 """The conversions after the ! of an f-string."""
 _SPEC: Final = re.compile(r"([<>]?)(#?)(0?)(\d*)([dxX]?)")
