@@ -24,21 +24,25 @@ memcpy: Final = Pseudo(
     "memcpy", "source, destination, size", "Copies a constant number of bytes: the source comes first."
 )
 mem_eq: Final = Pseudo(
-    "mem_eq", "a, b, size=...", "Whether two objects (or an object and constant bytes) have the same bytes."
+    "mem_eq", "a, b, size=...", "Whether two objects (or an object and constant bytes) have the same bytes.", optional=1
 )
 packet_copy: Final = Pseudo(
     "packet_copy", "skb, offset, destination, size=...",
     "Copies bytes of the packet. True if the packet has them; else False, and the destination becomes zero.",
+    optional=1,
 )  # fmt: skip
 load_skb_byte: Final = Pseudo(
-    "load_skb_byte", "skb, offset", "A byte of the packet. If the packet is too short, the program ends with 0."
-)
+    "load_skb_byte", "skb, offset", "A byte of the packet. If the packet is too short, the program ends with 0.",
+    optional=1,
+)  # fmt: skip
 load_skb_short: Final = Pseudo(
-    "load_skb_short", "skb, offset", "A 16-bit number of the packet, in host order. Otherwise like load_skb_byte."
-)
+    "load_skb_short", "skb, offset", "A 16-bit number of the packet, in host order. Otherwise like load_skb_byte.",
+    optional=1,
+)  # fmt: skip
 load_skb_word: Final = Pseudo(
-    "load_skb_word", "skb, offset", "A 32-bit number of the packet, in host order. Otherwise like load_skb_byte."
-)
+    "load_skb_word", "skb, offset", "A 32-bit number of the packet, in host order. Otherwise like load_skb_byte.",
+    optional=1,
+)  # fmt: skip
 deref_u8: Final = Pseudo(
     "deref_u8", "address", "The byte at an address of the kernel (0 if it can't be read) or of an object."
 )

@@ -53,8 +53,12 @@ class Helper(Intrinsic):
 
 
 class Pseudo(Intrinsic):
-    """A function that the compiler expands in place; ``params`` names its parameters."""
+    """A function that the compiler expands in place; ``params`` names its parameters, of which a call may leave out
+    ``optional``."""
 
-    def __init__(self, name: str, params: str, doc: str) -> None:
+    def __init__(self, name: str, params: str, doc: str, optional: int = 0) -> None:
         self.signature = f"{name}({params})"
+        most = params.count(",") + 1
+        self.counts = range(most - optional, most + 1)
+        """How many arguments a call may have."""
         super().__init__(name, f"{self.signature}\n\n{doc}")

@@ -36,7 +36,7 @@ def call(ev: Machine, state: State, fn: Intrinsic, args: Args, kwargs: dict[str,
 
 
 def _call_pseudo(ev: Machine, fn: Pseudo, args: Args) -> Abstract:
-    handler, counts = pseudo_functions.PSEUDO[fn.__name__]
+    counts = fn.counts
     if len(args) not in counts:
         wanted = hints.count(counts[-1], "argument") if len(counts) == 1 else f"{counts[0]} or {counts[1]} arguments"
         raise TypeMismatch(
@@ -44,4 +44,4 @@ def _call_pseudo(ev: Machine, fn: Pseudo, args: Args) -> Abstract:
             f"{fn.__name__}() takes {wanted}, but {len(args)} are given",
             hints=(f"call it as {fn.signature}",),
         )
-    return handler(ev, args)
+    return pseudo_functions.PSEUDO[fn.__name__](ev, args)

@@ -162,19 +162,19 @@ def _bswap(size: int) -> Callable[[Machine, Args], Abstract]:
     return handler
 
 
-PSEUDO: Final[dict[str, tuple[Callable[[Machine, Args], Abstract], tuple[int, ...]]]] = {
-    "addrof": (_addrof, (1,)),
-    "memcpy": (_memcpy, (3,)),
-    "mem_eq": (_mem_eq, (2, 3)),
-    "packet_copy": (_packet_copy, (3, 4)),
-    "load_skb_byte": (_load_skb(1), (1, 2)),
-    "load_skb_short": (_load_skb(2), (1, 2)),
-    "load_skb_word": (_load_skb(4), (1, 2)),
-    "deref_u8": (_deref(ctypes.c_uint8), (1,)),
-    "deref_u16": (_deref(ctypes.c_uint16), (1,)),
-    "deref_u32": (_deref(ctypes.c_uint32), (1,)),
-    "deref_u64": (_deref(ctypes.c_uint64), (1,)),
-    "bswap16": (_bswap(2), (1,)),
-    "bswap32": (_bswap(4), (1,)),
-    "bswap64": (_bswap(8), (1,)),
+PSEUDO: Final[dict[str, Callable[[Machine, Args], Abstract]]] = {
+    "addrof": _addrof,
+    "memcpy": _memcpy,
+    "mem_eq": _mem_eq,
+    "packet_copy": _packet_copy,
+    "load_skb_byte": _load_skb(1),
+    "load_skb_short": _load_skb(2),
+    "load_skb_word": _load_skb(4),
+    "deref_u8": _deref(ctypes.c_uint8),
+    "deref_u16": _deref(ctypes.c_uint16),
+    "deref_u32": _deref(ctypes.c_uint32),
+    "deref_u64": _deref(ctypes.c_uint64),
+    "bswap16": _bswap(2),
+    "bswap32": _bswap(4),
+    "bswap64": _bswap(8),
 }
