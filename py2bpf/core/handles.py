@@ -120,4 +120,3 @@ def uncopyable(what: str) -> DataTypeError:
     """The error for copy and pickle of the owner ``what``: a copy would close what the original owns."""
     return DataTypeError(f"{what} can't be copied or pickled: it owns what the kernel gave to this process. Pass it on "
                          "as it is")
-

@@ -66,7 +66,6 @@ class World(Protocol):
         """Runs a socket filter for each packet."""
 
 
-
 class Kernel:
     """The running kernel, with the packets of all interfaces."""
 

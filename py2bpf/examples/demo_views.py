@@ -26,8 +26,6 @@ ROWS: Final = 6
 """Rows of the tables, which fit into 24 lines together with the events."""
 
 
-
-
 @dataclass(frozen=True)
 class Event:
     """Something that a process did. ``own``: the process is one of the demo's."""

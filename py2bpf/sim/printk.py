@@ -57,8 +57,6 @@ def _text(value: Any) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-
-
 def trace(run: Run, args: tuple[Any, ...]) -> int:
     """``trace_printk(format, *values)``. An f-string arrives as its text."""
     if not args or not isinstance(args[0], (str, bytes)):

@@ -23,7 +23,6 @@ _AGGREGATES: Final = (ctypes.Structure, ctypes.Union, ctypes.Array)
 _SLOTS: Final = ("_py2bpf_packet", "_py2bpf_end")
 
 
-
 class View:
     """A mixin of ctypes objects in packets. Using a view that is beyond the packet's end raises AttributeError, where
     the compiled program would end. If the packet becomes long enough again, the view can be used again.

@@ -191,4 +191,3 @@ def check_run(source: str, names: dict[str, Any], filename: str) -> None:
         else:
             found = eval(ast.unparse(node.value), names)
             assert found or found is None, text
-

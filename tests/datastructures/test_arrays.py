@@ -184,5 +184,3 @@ def test_stack_ids_that_are_errors() -> None:
                     lambda: m.setdefault(1)):
             with pytest.raises(DataTypeError, match="filled by programs alone"):
                 use()
-
-

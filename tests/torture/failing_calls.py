@@ -365,5 +365,3 @@ def begin() -> Round:
         return Outcome("calls that weren't made")
 
     return play
-
-

@@ -120,10 +120,6 @@ class Decoder(Emitter):
         return ("yield" if self.code.co_flags & inspect.CO_GENERATOR else "async def"), 0
 
 
-
-
-
-
 def _thread(drafts: Drafts) -> None:
     """Redirect edges around blocks that only jump, which not all versions of CPython do themselves."""
     ways = {key: draft.succ[0] for key, draft in drafts.items() if len(draft.instrs) == 1 == len(draft.succ) and key}

@@ -182,4 +182,3 @@ def replace_all(fn: Function, new: dict[Value, Value]) -> None:
                 while arg in new:
                     arg = new[arg]
                 args[i] = arg
-

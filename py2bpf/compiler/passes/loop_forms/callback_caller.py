@@ -138,4 +138,3 @@ class CallbackCaller:
                 if (i % 2 == 0 and number in back) or (i % 2 and any(b > number for b in back)):
                     parent.blocks.add(block)
             parent = parent.parent
-
